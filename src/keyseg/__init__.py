@@ -1,0 +1,3 @@
+"""keyseg: temporal action segmentation with refined temporal keypoints."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,54 @@
+"""Exact time: frames, feature steps and seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from keyseg.timeline.errors import TimelineError
+from keyseg.timeline.segmentation import IntArray
+
+
+@dataclass(frozen=True)
+class TimeBase:
+    """How annotation frames, feature steps and seconds relate.
+
+    fps: annotation frames a second, exact. stride: annotation frames a feature step (the field's sample rate).
+    Step i stands for frames [i * stride, (i + 1) * stride); T frames make ceil(T / stride) steps.
+    """
+
+    fps: Fraction = Fraction(15)
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fps", Fraction(self.fps))
+        if self.fps <= 0:
+            raise TimelineError(f"fps must be positive, got {self.fps}")
+        if int(self.stride) != self.stride or self.stride < 1:
+            raise TimelineError(f"stride must be a whole number of frames >= 1, got {self.stride}")
+
+    def start_seconds(self, frame: int) -> Fraction:
+        """Exact time at which a frame starts."""
+        return Fraction(frame) / self.fps
+
+    def frame_at(self, seconds: Fraction) -> int:
+        """The frame on screen at a time: the inverse of `start_seconds`, rounding down."""
+        return int(Fraction(seconds) * self.fps // 1)
+
+    def steps(self, frames: int) -> int:
+        """Number of feature steps that `frames` annotation frames make."""
+        return -(-frames // self.stride)
+
+    def frames_to_steps(self, frames: npt.ArrayLike) -> IntArray:
+        """Per-frame values (T,) to per-step values (steps,): the first frame of each step, as the field samples."""
+        return np.asarray(frames)[:: self.stride]
+
+    def steps_to_frames(self, steps: npt.ArrayLike, length: int) -> IntArray:
+        """Per-step values (steps,) to per-frame values (length,). Raises TimelineError if the two do not belong."""
+        values = np.asarray(steps)
+        if len(values) != self.steps(length):
+            raise TimelineError(f"{length} frames at stride {self.stride} make {self.steps(length)} steps, got {len(values)}")
+        return np.repeat(values, self.stride)[:length]
