@@ -1,1 +1,22 @@
+"""Action and boundary keypoints: encode targets, decode peaks, weigh evidence, re-assemble segments."""
 
+from keyseg.keypoints.evidence import EvidenceWeights, interval_means, weigh_evidence
+from keyseg.keypoints.peaks import decode_actions, decode_boundaries
+from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
+from keyseg.keypoints.reassembly import Assembly, assemble, reassemble
+from keyseg.keypoints.targets import Heatmaps, encode
+
+__all__ = [
+    "ActionKeypoints",
+    "Assembly",
+    "BoundaryKeypoints",
+    "EvidenceWeights",
+    "Heatmaps",
+    "assemble",
+    "decode_actions",
+    "decode_boundaries",
+    "encode",
+    "interval_means",
+    "reassemble",
+    "weigh_evidence",
+]

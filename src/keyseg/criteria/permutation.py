@@ -1,0 +1,34 @@
+"""The permutation loss."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_LOWEST_LOG = -100.0  # as in torch's binary cross-entropy: a truth of probability 0 costs 100, not infinity
+_HIGHEST_LOG = -1e-6  # log(1 - S) at S = 1 is then -13.8, and its gradient finite
+
+
+def permutation_loss(log_assignment: Tensor, truth: Tensor, source_mask: Tensor, target_mask: Tensor) -> Tensor:
+    """Cross-entropy of a soft assignment against the true one, per valid source node: equation (1), corrected.
+
+    -sum S_gt log S + (1 - S_gt) log(1 - S), as in Wang et al. 2019. The supplement prints (1 - log S) where log(1 - S)
+    is meant; that form has no lower bound (S -> 0 at a wrong pair takes it to minus infinity). It is at least 0 here.
+
+    log_assignment: (B, M, N + 1) log S with the dustbin last. truth: (B, M, N + 1), 0 or 1. source_mask: (B, M) and
+    target_mask: (B, N) bool; the dustbin column always counts. Returns a scalar, 0 for a batch without source nodes.
+    """
+    valid = source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]
+    log_s = log_assignment.to(torch.promote_types(log_assignment.dtype, torch.float32))
+    log_s = log_s.masked_fill(~valid, _LOWEST_LOG).clamp(_LOWEST_LOG, _HIGHEST_LOG)
+    truth = truth.to(log_s.dtype)
+    loss = -(truth * log_s + (1 - truth) * _log1mexp(log_s))
+    return loss.masked_fill(~valid, 0.0).sum() / source_mask.sum().clamp_min(1)
+
+
+def _log1mexp(x: Tensor) -> Tensor:
+    """log(1 - exp(x)) for x < 0, by whichever form keeps its digits."""
+    return torch.where(x > -math.log(2), torch.log(-torch.expm1(x)), torch.log1p(-torch.exp(x)))

@@ -1,0 +1,156 @@
+"""What RTK learns from: heatmaps and frames at every epoch, matching and context once it has joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from keyseg.criteria.frame import frame_loss
+from keyseg.criteria.keypoint import focal_loss
+from keyseg.criteria.permutation import permutation_loss
+from keyseg.keypoints import encode
+from keyseg.matching.assignment import Assignment, assign
+from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
+from keyseg.matching.matcher import GraphMatcher
+from keyseg.matching.nodes import Keypoints, KeypointNodes
+from keyseg.models.refinement import Refinement
+from keyseg.models.rtk import RTKOutput
+from keyseg.timeline import Segmentation
+
+
+class LossConfig(BaseModel):
+    """Weights of the losses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action: float = Field(1.0, ge=0)
+    boundary: float = Field(1.0, ge=0)
+    frame: float = Field(1.0, ge=0)
+    smoothing: float = Field(0.15, ge=0)
+    permutation: float = Field(1.0, ge=0)
+    keep: float = Field(1.0, ge=0)
+    classes: float = Field(1.0, ge=0)
+    shift: float = Field(0.1, ge=0)
+
+
+class MatchingConfig(BaseModel):
+    """How the keypoint graph is matched to the annotation's graph in training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Literal["linear", "quadratic"] = "linear"
+    join_epoch: int = Field(80, ge=0, description="first epoch with matching and refinement")
+    stop_gradient: bool = Field(True, description="no gradient from matching to the keypoint generator")
+    temperature: float = Field(0.1, gt=0)
+    iterations: int = Field(50, ge=1)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The annotation of B videos in feature steps: segmentations, labels (B, T), heatmaps (B, C, T) and (B, T)."""
+
+    segmentations: tuple[Segmentation, ...]
+    labels: Tensor
+    action: Tensor
+    boundary: Tensor
+
+
+def make_reference(labels: Tensor, mask: Tensor, classes: int) -> Reference:
+    """From one class id a step: labels (B, T) int64, mask (B, T) bool."""
+    action = torch.zeros(labels.shape[0], classes, labels.shape[1])
+    boundary = torch.zeros(labels.shape)
+    segmentations = []
+    for index, (row, present) in enumerate(zip(labels.cpu().numpy(), mask.cpu().numpy(), strict=True)):
+        segmentation = Segmentation.from_frames(row[present])
+        maps = encode(segmentation, classes)
+        action[index, :, : segmentation.length] = torch.from_numpy(maps.action)
+        boundary[index, : segmentation.length] = torch.from_numpy(maps.boundary)
+        segmentations.append(segmentation)
+    return Reference(tuple(segmentations), labels, action.to(labels.device), boundary.to(labels.device))
+
+
+class RTKCriterion(nn.Module):
+    """The losses of RTK. Holds the graph matcher, whose dustbin score is learnt and needed in training only."""
+
+    def __init__(self, losses: LossConfig, matching: MatchingConfig) -> None:
+        super().__init__()
+        self.weights = losses
+        self.matcher = GraphMatcher(matching.method, temperature=matching.temperature, iterations=matching.iterations)
+
+    def keypoints(self, output: RTKOutput, reference: Reference) -> dict[str, Tensor]:
+        """Losses of the keypoint generator and of the frame classifiers, weighted."""
+        mask, weights = output.mask, self.weights
+        boundary = focal_loss(output.boundary_logits[:, None], reference.boundary[:, None], mask)
+        frame = frame_loss(output.frame_logits, reference.labels, mask, weights.smoothing)
+        return {
+            "action": weights.action * focal_loss(output.action_logits, reference.action, mask),
+            "boundary": weights.boundary * boundary,
+            "frame": weights.frame * frame,
+        }
+
+    def context(
+        self, source: Refinement, target: TemporalGraph, proposals: Sequence[Keypoints], nodes: KeypointNodes, reference: Reference
+    ) -> dict[str, Tensor]:
+        """Losses of matching and refinement for the proposals of each video, weighted."""
+        found = [assign(*keypoints, segmentation) for keypoints, segmentation in zip(proposals, reference.segmentations, strict=True)]
+        truth = node_targets(found, proposals, nodes, target, reference)
+        mask = nodes.mask.to(source.keep.dtype)
+        count = mask.sum().clamp_min(1)
+        actions = mask * (nodes.kind == ACTION)
+        hits = mask * (nodes.kind == BOUNDARY) * truth.matched
+        keep = (F.binary_cross_entropy_with_logits(source.keep, truth.matched, reduction="none") * mask).sum() / count
+        classes = F.cross_entropy(source.classes.transpose(1, 2), truth.label, reduction="none")
+        shift = F.smooth_l1_loss(source.shift, truth.shift, reduction="none")
+        losses = {
+            "keep": self.weights.keep * keep,
+            "classes": self.weights.classes * (classes * actions).sum() / actions.sum().clamp_min(1),
+            "shift": self.weights.shift * (shift * hits).sum() / hits.sum().clamp_min(1),
+        }
+        if self.weights.permutation > 0:
+            log_assignment = self.matcher(source.graph, target)
+            loss = permutation_loss(log_assignment, truth.assignment, source.graph.mask, target.mask)
+            losses["permutation"] = self.weights.permutation * loss
+        return losses
+
+
+@dataclass(frozen=True)
+class NodeTargets:
+    """What each node should become: matched (B, M) 0/1, label (B, M) of the segment it lies in, shift (B, M) in steps
+    for matched boundaries, and the ground-truth assignment (B, M, N + 1) with the dustbin last."""
+
+    matched: Tensor
+    label: Tensor
+    shift: Tensor
+    assignment: Tensor
+
+
+def node_targets(
+    found: Sequence[Assignment], proposals: Sequence[Keypoints], nodes: KeypointNodes, target: TemporalGraph, reference: Reference
+) -> NodeTargets:
+    """Spread each video's assignment over its time-sorted nodes."""
+    kind, target_kind = nodes.kind.cpu().numpy(), target.kind.cpu().numpy()
+    valid, target_valid = nodes.mask.cpu().numpy(), target.mask.cpu().numpy()
+    batch, size = kind.shape
+    matched, shift = np.zeros((batch, size), np.float32), np.zeros((batch, size), np.float32)
+    label, truth = np.zeros((batch, size), np.int64), np.zeros((batch, size, target_kind.shape[1] + 1), np.float32)
+    for b, (result, (actions, boundaries), segmentation) in enumerate(zip(found, proposals, reference.segmentations, strict=True)):
+        for which, hit in ((ACTION, result.action_to_segment), (BOUNDARY, result.boundary_to_boundary)):
+            node = np.flatnonzero((kind[b] == which) & valid[b])
+            column = np.flatnonzero((target_kind[b] == which) & target_valid[b])
+            matched[b, node] = hit >= 0
+            truth[b, node[hit >= 0], column[hit[hit >= 0]]] = 1
+            truth[b, node[hit < 0], -1] = 1
+            if which == ACTION and len(actions):
+                label[b, node] = segmentation.to_frames()[np.rint(actions.time).astype(np.int64)]
+            if which == BOUNDARY:
+                interior = segmentation.boundaries[1:-1]
+                shift[b, node[hit >= 0]] = interior[hit[hit >= 0]] - boundaries.time[hit >= 0]
+    device = nodes.mask.device
+    return NodeTargets(*(torch.from_numpy(array).to(device) for array in (matched, label, shift, truth)))

@@ -1,0 +1,86 @@
+"""Videos of different lengths as one padded batch of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from keyseg.data.dataset import VideoSample
+from keyseg.timeline import DataError, Segmentation
+
+IGNORE = -100
+"""Label of padding: the class that torch's cross entropy leaves out by default."""
+
+
+@dataclass
+class Batch:
+    """B videos, padded at the end to the T of the longest.
+
+    features: (B, D, T) float32, 0 in the padding. mask: (B, T) bool, True at real steps. labels: (B, T) int64 ids,
+    IGNORE in the padding. segmentations: at the annotation rate, in frames.
+    """
+
+    features: Tensor
+    mask: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+    segmentations: tuple[Segmentation, ...]
+
+    @property
+    def lengths(self) -> Tensor:
+        """Number of real steps of each video, (B,) int64."""
+        return self.mask.sum(dim=1)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The same batch with its tensors on a device."""
+        return replace(
+            self,
+            features=self.features.to(device, non_blocking=non_blocking),
+            mask=self.mask.to(device, non_blocking=non_blocking),
+            labels=self.labels.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory; torch's data loader calls this."""
+        return replace(
+            self,
+            features=self.features.pin_memory(),
+            mask=self.mask.pin_memory(),
+            labels=self.labels.pin_memory(),
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def collate(samples: Sequence[VideoSample]) -> Batch:
+    """Pad videos to one batch. Raises DataError on no videos, or on features of different dimensions."""
+    if not samples:
+        raise DataError("a batch needs at least one video, got none")
+    dimension = samples[0].features.shape[1]
+    for sample in samples:
+        if sample.features.shape[1] != dimension:
+            raise DataError(
+                f"videos of a batch have features of one dimension, got {dimension} ({samples[0].name})"
+                f" and {sample.features.shape[1]} ({sample.name})"
+            )
+    shape = len(samples), max(len(sample.features) for sample in samples)
+    features = np.zeros((shape[0], dimension, shape[1]), np.float32)
+    mask = np.zeros(shape, bool)
+    labels = np.full(shape, IGNORE, np.int64)
+    for i, sample in enumerate(samples):
+        steps = len(sample.features)
+        features[i, :, :steps] = sample.features.T
+        mask[i, :steps] = True
+        labels[i, :steps] = sample.labels
+    return Batch(
+        torch.from_numpy(features),
+        torch.from_numpy(mask),
+        torch.from_numpy(labels),
+        tuple(sample.name for sample in samples),
+        tuple(sample.segmentation for sample in samples),
+    )

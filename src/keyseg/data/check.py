@@ -1,0 +1,207 @@
+"""Every problem of a data set at once, each with its file and line."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from keyseg.data.alignment import Lengths, align
+from keyseg.data.catalog import identify
+from keyseg.data.check_labels import Splits, check_annotations, check_mapping, check_splits
+from keyseg.data.dataset import Dataset, time_base
+from keyseg.data.features import (
+    UNDECIDED,
+    Axes,
+    Orientation,
+    detect_axes,
+    first_bad_step,
+    open_features,
+    read_as,
+    stored_shape,
+)
+from keyseg.data.findings import Findings, Problem
+from keyseg.data.splits import resolve_inside
+from keyseg.timeline import DataError, LabelMap
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check_dataset` found: problems, warnings, and what it counted where it could read.
+
+    dataset: title of the data set these classes belong to, or None. videos, frames: annotation files that can be read,
+    and their labels. dimension: D of the features (that of most files where they differ), or None.
+    """
+
+    root: Path
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    dataset: str | None
+    videos: int
+    frames: int
+    classes: int
+    splits: int
+    dimension: int | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no problem; warnings do not count."""
+        return not self.problems
+
+    def to_json(self) -> str:
+        """The report as a JSON object, paths as strings."""
+        return json.dumps({"ok": self.ok, **asdict(self)}, default=str, indent=2)
+
+
+def check_dataset(
+    root: Path | str,
+    *,
+    features: str | None = None,
+    background: Iterable[str] | str | None = None,
+    fps: Fraction | int | None = None,
+    sample_rate: int | None = None,
+    orientation: Orientation = "auto",
+    lengths: Lengths = "error",
+    tolerance: int = 0,
+) -> CheckReport:
+    """Look at every file of a data set and report all that is wrong, sorted by path and line.
+
+    Options as for `Dataset.open`. Bad data never raises; an option out of range raises ConfigError.
+    """
+    root = Path(root)
+    background = (background,) if isinstance(background, str) else background
+    timebase = time_base(None, fps, sample_rate)
+    # An own Dataset, since Dataset.open stops at the first problem of the class list.
+    dataset = Dataset(root, LabelMap(()), timebase, None, features, orientation, lengths, tolerance)
+    findings = Findings()
+    if not root.is_dir():
+        findings.add(
+            "missing", root, None, "no such folder; expected a data set with mapping.txt, groundTruth/, splits/"
+        )
+        return _report(root, findings, (), {}, {}, None)
+    classes = check_mapping(root / "mapping.txt", background, findings)
+    splits = check_splits(root, identify(classes), findings)
+    frames = check_annotations(root, classes, splits, findings)
+    dimension = _check_features(dataset, splits, frames, findings)
+    return _report(root, findings, classes, splits, frames, dimension)
+
+
+def _report(
+    root: Path,
+    findings: Findings,
+    classes: tuple[str, ...],
+    splits: Splits,
+    frames: dict[str, int],
+    dimension: int | None,
+) -> CheckReport:
+    facts = identify(classes)
+    return CheckReport(
+        root,
+        findings.ordered(findings.problems),
+        findings.ordered(findings.warnings),
+        facts.title if facts else None,
+        videos=len(frames),
+        frames=sum(frames.values()),
+        classes=len(classes),
+        splits=len(splits),
+        dimension=dimension,
+    )
+
+
+def _check_features(dataset: Dataset, splits: Splits, frames: dict[str, int], findings: Findings) -> int | None:
+    """Every feature file that a split asks for, once; the usual D of the last folder."""
+    folders: dict[Path, dict[str, None]] = {}
+    absent: set[Path] = set()
+    for split, sides in splits.items():
+        try:
+            folder = dataset.feature_folder(split)
+        except DataError as error:
+            path = dataset.feature_path(split)
+            if path not in absent:
+                findings.add_error("leak" if path.is_dir() else "missing", path, error)
+            absent.add(path)
+            continue
+        names = folders.setdefault(folder, {})
+        for side in sides.values():
+            names.update(dict.fromkeys(side))
+    dimension = None
+    for folder, names in folders.items():
+        dimension = _check_folder(dataset, folder, list(names), frames, findings) or dimension
+    return dimension
+
+
+def _check_folder(
+    dataset: Dataset, folder: Path, names: list[str], frames: dict[str, int], findings: Findings
+) -> int | None:
+    shapes = {name: shape for name in names if (shape := _check_shape(folder, name, findings))}
+    if not shapes:
+        return None
+    axes = _check_axes(dataset, folder, shapes, frames, findings)
+    for name in shapes:
+        _check_finite(folder / f"{name}.npy", axes, findings)
+    if axes is None:
+        return None
+    ((usual, _),) = Counter(read_as(shape, axes)[1] for shape in shapes.values()).most_common(1)
+    for name, shape in shapes.items():
+        path = folder / f"{name}.npy"
+        dimension = read_as(shape, axes)[1]
+        if dimension != usual:
+            findings.add("dimension", path, None, f"expected {usual} channels as in most files, got {dimension}")
+        elif name in frames:
+            _check_length(dataset, path, name, shape[axes.index("T")], frames[name], findings)
+    return usual
+
+
+def _check_shape(folder: Path, name: str, findings: Findings) -> tuple[int, int] | None:
+    path = folder / f"{name}.npy"
+    try:
+        resolve_inside(folder, name, ".npy")
+    except DataError as error:
+        findings.add_error("outside", path, error)
+        return None
+    try:
+        return stored_shape(path)
+    except DataError as error:
+        findings.add_error("unreadable" if path.exists() else "missing", path, error)
+        return None
+
+
+def _check_axes(
+    dataset: Dataset, folder: Path, shapes: dict[str, tuple[int, int]], frames: dict[str, int], findings: Findings
+) -> Axes | None:
+    if dataset.orientation != "auto":
+        return dataset.orientation
+    seen = ((shape, frames.get(name)) for name, shape in shapes.items())
+    found = detect_axes(seen, stride=dataset.timebase.stride, tolerance=dataset.tolerance)
+    if found is None:
+        findings.add_error("orientation", folder, DataError(UNDECIDED.format(folder=folder, files=len(shapes))))
+    return found[0] if found else None
+
+
+def _check_length(dataset: Dataset, path: Path, name: str, columns: int, frames: int, findings: Findings) -> None:
+    try:
+        align(
+            frames,
+            columns,
+            features=path,
+            labels=dataset.annotation_path(name),
+            stride=dataset.timebase.stride,
+            lengths=dataset.lengths,
+            tolerance=dataset.tolerance,
+        )
+    except DataError as error:
+        findings.add_error("length", path, error)
+
+
+def _check_finite(path: Path, axes: Axes | None, findings: Findings) -> None:
+    try:
+        step = first_bad_step(open_features(path, orientation=axes or "TD"))
+    except DataError as error:  # it was there a moment ago
+        findings.add_error("unreadable", path, error)
+        return
+    if step is not None:
+        where = f" at step {step}" if axes else ""
+        findings.add("not finite", path, None, f"NaN or infinite value{where}; extract these features again")

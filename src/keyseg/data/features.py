@@ -1,0 +1,161 @@
+"""Feature files: one `.npy` a video, float16, float32 or float64, shape (D, T) or (T, D), memory-mapped."""
+
+from __future__ import annotations
+
+import tokenize
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from keyseg.timeline import DataError
+
+FloatArray = npt.NDArray[np.floating]
+Axes = Literal["DT", "TD"]
+Orientation = Literal["auto", "DT", "TD"]
+
+UNDECIDED = (
+    "{folder}: cannot tell time from channels by the shapes of its {files} files and the lengths of their labels;"
+    " set orientation to 'DT' or 'TD'"
+)
+
+_CHUNK = 1 << 22  # values looked at at once: 16 MB as float32
+_NOT_NPY = (OSError, ValueError, OverflowError, SyntaxError, tokenize.TokenError)
+
+
+def open_features(
+    path: Path,
+    *,
+    steps: int | None = None,
+    dimension: int | None = None,
+    orientation: Orientation = "auto",
+    tolerance: int = 0,
+) -> FloatArray:
+    """Memory-map the features of one video as a read-only view (T, D). Never executes a pickle.
+
+    orientation: axes of the file; "auto" finds them from the expected `steps` (T, give or take `tolerance`) and
+    `dimension` (D). A known `dimension` must fit in any case; a length other than `steps` is the caller's to judge.
+    Raises DataError if the file is not such an array, or its axes cannot be told apart.
+    """
+    array = _open_array(path)
+    axes = orientation if orientation != "auto" else _axes(path, array.shape, steps, dimension, tolerance)
+    features = array.T if axes == "DT" else array
+    if dimension is not None and features.shape[1] != dimension:
+        raise DataError(
+            f"{path}: expected {dimension} channels, got {features.shape[1]}"
+            f" (shape {array.shape} read as {_spelled(axes)}); set orientation if the axes are the other way round"
+        )
+    return features
+
+
+def _open_array(path: Path) -> FloatArray:
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("not a file")  # a pipe would be waited for
+        # Maps .npy only: refuses object arrays (pickles) by their header, and anything else by its first bytes.
+        array = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such feature file; expected a .npy of shape (D, T) or (T, D)") from None
+    except _NOT_NPY as error:
+        raise DataError(
+            f"{path}: cannot map it as a .npy array ({error}); it may be cut off, pickled or of another format:"
+            " save it again with numpy.save as float16 or float32"
+        ) from error
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise DataError(f"{path}: expected float16, float32 or float64, got {array.dtype}; save it again as float32")
+    if array.ndim != 2:
+        raise DataError(f"{path}: expected two axes, (D, T) or (T, D), got shape {array.shape}")
+    if array.size == 0:
+        raise DataError(f"{path}: no features in it, its shape is {array.shape}; extract them again")
+    return array
+
+
+def _axes(path: Path, shape: tuple[int, ...], steps: int | None, dimension: int | None, tolerance: int) -> Axes:
+    if steps is None and dimension is None:
+        raise DataError(f"{path}: shape {shape} does not say which axis is time; set orientation to 'DT' or 'TD'")
+    by_steps = [axes for axes, length, _ in _readings(shape) if steps is None or abs(length - steps) <= tolerance]
+    by_dimension = [axes for axes, _, channels in _readings(shape) if dimension in (None, channels)]
+    both = [axes for axes in by_steps if axes in by_dimension]
+    # Where no reading fits both, a known D says which axis is time, and the caller judges the length.
+    fitting = both or (by_dimension if dimension is not None else [])
+    if len(fitting) == 1:
+        return fitting[0]
+    wanted = " and ".join(
+        f"{value} {unit}" for value, unit in ((steps, "steps"), (dimension, "channels")) if value is not None
+    )
+    how = "both ways" if fitting else "neither way"
+    raise DataError(f"{path}: shape {shape} fits the expected {wanted} {how}; set orientation to 'DT' or 'TD'")
+
+
+def read_as(shape: tuple[int, ...], axes: Axes) -> tuple[Axes, int]:
+    """Axes and D of a stored shape."""
+    return axes, shape[0] if axes == "DT" else shape[1]
+
+
+def _readings(shape: tuple[int, ...]) -> tuple[tuple[Axes, int, int], tuple[Axes, int, int]]:
+    """The two ways to read a shape: axes, T, D."""
+    return ("DT", shape[1], shape[0]), ("TD", shape[0], shape[1])
+
+
+def _spelled(axes: Axes) -> str:
+    return f"({axes[0]}, {axes[1]})"
+
+
+def stored_shape(path: Path) -> tuple[int, int]:
+    """Shape of a feature file as stored. Raises DataError as `open_features` does."""
+    rows, columns = _open_array(path).shape
+    return rows, columns
+
+
+def detect_axes(
+    seen: Iterable[tuple[tuple[int, int], int | None]], *, stride: int = 1, tolerance: int = 0
+) -> tuple[Axes, int] | None:
+    """Axes and D that the files of one folder share, from pairs of (stored shape, number of labels or None).
+
+    The first file whose shape agrees with its labels one way only decides; so does a single size common to all shapes,
+    since D is the same everywhere and T is not. Reads no more pairs than it needs. None: nothing decides.
+    """
+    common: set[int] | None = None
+    for shape, frames in seen:
+        if frames is not None:
+            fitting = [
+                (axes, channels)
+                for axes, length, channels in _readings(shape)
+                if abs(length - frames) <= tolerance or length == -(-frames // stride)
+            ]
+            if len(fitting) == 1:
+                return fitting[0]
+        common = set(shape) if common is None else common & set(shape)
+        if len(common) == 1 and shape[0] != shape[1]:
+            (dimension,) = common
+            return ("DT" if shape[0] == dimension else "TD"), dimension
+    return None
+
+
+def first_bad_step(features: FloatArray) -> int | None:
+    """Index of the first step of (T, D) with a value that is NaN or infinite as float32, or None.
+
+    Goes through the array in the order in which it is stored, a chunk at a time, so a mapped file never lies in memory
+    as a whole.
+    """
+    bad = np.zeros(len(features), bool)
+    by_step = features.strides[0] >= features.strides[1]
+    rows = features if by_step else features.T
+    size = max(1, _CHUNK // rows.shape[1])
+    for start in range(0, len(rows), size):
+        with np.errstate(over="ignore"):
+            wrong = ~np.isfinite(rows[start : start + size].astype(np.float32, copy=False))
+        if by_step:
+            bad[start : start + size] = wrong.any(axis=1)
+        else:
+            bad |= wrong.any(axis=0)
+    return int(bad.argmax()) if bad.any() else None
+
+
+def check_finite(path: Path, features: FloatArray) -> None:
+    """Raise DataError naming the file and the first step of (T, D) that is NaN or infinite."""
+    step = first_bad_step(features)
+    if step is not None:
+        raise DataError(f"{path}: NaN or infinite value at step {step}; extract this video's features again")

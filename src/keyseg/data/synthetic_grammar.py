@@ -1,0 +1,165 @@
+"""The action grammar of the toy kitchen: recipes, durations, hesitations, and scripts drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from keyseg.timeline import LabelMap
+
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class Duration:
+    """How long an action lasts, in steps: `minimum` plus a gamma-distributed rest, `mean` on average."""
+
+    minimum: int
+    mean: int
+
+    def sample(self, rng: np.random.Generator) -> int:
+        """Draw a whole number of steps >= minimum. Shape 3 gives the long right tail of real actions."""
+        return self.minimum + int(rng.gamma(3.0, (self.mean - self.minimum) / 3.0))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Actions that follow each other, done with probability `chance`, `repeats` (fewest, most) times in a row."""
+
+    actions: tuple[str, ...]
+    chance: float = 1.0
+    repeats: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stages in order; the phases inside one stage may be done in any order."""
+
+    name: str
+    stages: tuple[tuple[Phase, ...], ...]
+
+
+@dataclass(frozen=True)
+class ScriptStep:
+    """What happens for `duration` steps: the label the annotator writes and the class it looks like."""
+
+    label: str
+    appearance: str
+    duration: int
+
+
+DURATIONS = {
+    BACKGROUND: Duration(4, 8),
+    "take": Duration(5, 9),
+    "put": Duration(5, 9),
+    "open": Duration(5, 9),
+    "close": Duration(5, 9),
+    "pour_milk": Duration(7, 14),
+    "pour_oil": Duration(7, 14),
+    "stir": Duration(9, 20),
+    "cut": Duration(9, 20),
+    "spread": Duration(9, 18),
+    "boil": Duration(12, 22),
+    "toast": Duration(12, 22),
+    "wash": Duration(12, 22),
+    "crack": Duration(8, 16),
+    "fry": Duration(12, 24),
+    "serve": Duration(6, 12),
+}
+LABELS = LabelMap(tuple(DURATIONS), (BACKGROUND,))
+
+# Classes with one and the same appearance. Only context tells them apart: a jar is opened before something leaves it
+# and closed after; milk or oil follows from the recipe, hence from its first step.
+LOOK_ALIKES = (("open", "close"), ("pour_milk", "pour_oil"))
+# Classes that look nearly the same: something is taken before it is used, and put after.
+NEAR_ALIKES = (("take", "put"),)
+
+_MILK = Phase(("take", "open", "pour_milk", "close", "put"))
+_OIL = Phase(("take", "open", "pour_oil", "close", "put"))
+_SPREAD = Phase(("take", "open", "spread", "close", "put"))
+
+RECIPES = (
+    Recipe(
+        "tea",
+        (
+            (Phase(("boil",)),),
+            (Phase(("take", "cut", "put"), chance=0.5), _MILK),
+            (Phase(("take", "stir", "put"), repeats=(1, 2)),),
+            (Phase(("serve",)),),
+        ),
+    ),
+    Recipe(
+        "sandwich",
+        (
+            (Phase(("toast",)),),
+            (Phase(("take", "cut", "put"), repeats=(2, 3)), _SPREAD),
+            (Phase(_OIL.actions, chance=0.5),),
+            (Phase(("serve",)),),
+        ),
+    ),
+    Recipe(
+        "salad",
+        (
+            (Phase(("wash",)),),
+            (Phase(("take", "cut", "put"), repeats=(1, 3)), _OIL),
+            (Phase(("take", "stir", "put"), repeats=(1, 2)),),
+            (Phase(("serve",)),),
+        ),
+    ),
+    Recipe(
+        "pancakes",
+        (
+            (Phase(("crack",)),),
+            (_MILK, Phase(("take", "stir", "put"), repeats=(1, 2))),
+            (Phase(("fry",)), Phase(("take", "cut", "put"), chance=0.3)),
+            (Phase(("serve",)),),
+        ),
+    ),
+)
+
+# A failed first attempt looks like the action, is background, and the action follows after a short pause
+# (supplement of the paper, Fig. 2b). The lengths are in steps, last one excluded.
+FAILING_ACTIONS = ("take", "cut")
+FAILED_CHANCE = 0.25
+FAILED_STEPS = (3, 6)
+PAUSE_STEPS = (2, 5)
+GAP_CHANCE = 0.15
+
+
+def sample_actions(recipe: Recipe, rng: np.random.Generator) -> tuple[str, ...]:
+    """Draw the actions of one video in order, without background: optional phases, orders and repeats are settled."""
+    return tuple(action for stage in recipe.stages for action in _stage_actions(stage, rng))
+
+
+def sample_script(recipe: Recipe, rng: np.random.Generator) -> tuple[ScriptStep, ...]:
+    """Draw what happens in one video, background first and last.
+
+    Neighbours differ in label, except inside a background that holds a failed attempt.
+    """
+    actions = sample_actions(recipe, rng)
+    script = [_true(BACKGROUND, rng), _true(actions[0], rng)]
+    for previous, action in pairwise(actions):
+        fails = action in FAILING_ACTIONS and rng.random() < FAILED_CHANCE
+        # Without a gap, nothing would show where `put` ends and the next `take` starts.
+        if fails or (previous, action) == ("put", "take") or rng.random() < GAP_CHANCE:
+            script.append(_true(BACKGROUND, rng))
+        if fails:
+            script.append(ScriptStep(BACKGROUND, action, int(rng.integers(*FAILED_STEPS))))
+            script.append(ScriptStep(BACKGROUND, BACKGROUND, int(rng.integers(*PAUSE_STEPS))))
+        script.append(_true(action, rng))
+    return (*script, _true(BACKGROUND, rng))
+
+
+def _stage_actions(stage: tuple[Phase, ...], rng: np.random.Generator) -> Iterator[str]:
+    for index in rng.permutation(len(stage)):
+        phase = stage[index]
+        if rng.random() < phase.chance:
+            fewest, most = phase.repeats
+            yield from phase.actions * int(rng.integers(fewest, most + 1))
+
+
+def _true(name: str, rng: np.random.Generator) -> ScriptStep:
+    return ScriptStep(name, name, DURATIONS[name].sample(rng))

@@ -1,0 +1,135 @@
+"""What a training leaves to share: safetensors weights and a JSON config in one folder; nothing pickled."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from keyseg import __version__
+from keyseg.inference.decoding import ProposalConfig, Rules
+from keyseg.inference.predictor import Predictor
+from keyseg.models.rtk import RTK, RTKConfig
+from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError
+
+CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+
+
+class BundleConfig(BaseModel):
+    """Everything of a bundle but the weights. provenance: where it comes from, free text by key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["keyseg-bundle"] = "keyseg-bundle"
+    version: Literal[1] = 1
+    keyseg: str = __version__
+    model: Literal["rtk"] = "rtk"
+    network: RTKConfig
+    input_dim: int
+    orientation: Literal["DT", "TD"]
+    classes: tuple[str, ...]
+    background: tuple[str, ...]
+    fps: str
+    stride: int
+    proposals: ProposalConfig
+    rules: Rules
+    plain_rules: Rules
+    refine: bool
+    provenance: dict[str, str]
+
+
+def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], *, force: bool = False) -> Path:
+    """Write a bundle folder whole or not at all. Raises OutputExistsError unless `force`."""
+    if folder.exists() and not force:
+        raise OutputExistsError(f"{folder} exists; choose another folder or use --force")
+    config = BundleConfig(
+        network=predictor.model.config,
+        input_dim=predictor.input_dim,
+        orientation=predictor.orientation,
+        classes=predictor.labels.names,
+        background=predictor.labels.background,
+        fps=str(predictor.timebase.fps),
+        stride=predictor.timebase.stride,
+        proposals=predictor.proposals,
+        rules=predictor.rules,
+        plain_rules=predictor.plain_rules,
+        refine=predictor.refine,
+        provenance=provenance,
+    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        weights = {name: value.detach().cpu().contiguous() for name, value in predictor.model.state_dict().items()}
+        save_file(weights, partial / WEIGHTS)
+        (partial / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        partial.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def find_bundle(path: Path) -> Path:
+    """The bundle folder that `path` is, or that the run folder `path` holds. Raises BundleError naming the choices."""
+    if (path / CONFIG).is_file():
+        return path
+    found = sorted(child.parent for pattern in ("bundle", "seed*/bundle", "split*/seed*/bundle") for child in path.glob(f"{pattern}/{CONFIG}"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise BundleError(f"{path} holds {len(found)} bundles, name one of them: {', '.join(map(str, found))}")
+    raise BundleError(
+        f"{path}: no bundle here; expected a folder with {CONFIG} and {WEIGHTS}, or a finished run of keyseg train"
+    )
+
+
+def read_config(path: Path) -> BundleConfig:
+    """Config of a bundle or of a run with one. Raises BundleError if it is missing, damaged or of another version."""
+    file = find_bundle(path) / CONFIG
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BundleError(f"{file}: not a bundle's config ({error}); copy the bundle again") from error
+    try:
+        return BundleConfig.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BundleError(f"{file}: not a bundle that keyseg {__version__} can read: {problems}") from None
+
+
+def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
+    """Predictor of a bundle, or of a run folder that holds one. Raises BundleError."""
+    path = Path(path)
+    config, file = read_config(path), find_bundle(path) / WEIGHTS
+    model = RTK(config.network, config.input_dim, len(config.classes))
+    try:
+        model.load_state_dict(load_file(file))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise BundleError(f"{file}: not the weights that {CONFIG} speaks of ({first}); copy the bundle again") from error
+    try:
+        labels = LabelMap(config.classes, config.background)
+        timebase = TimeBase(Fraction(config.fps), config.stride)
+    except (TimelineError, ValueError) as error:
+        raise BundleError(f"{find_bundle(path) / CONFIG}: {error}") from error
+    return Predictor(
+        model.to(device).eval(),
+        labels,
+        timebase,
+        config.input_dim,
+        config.proposals,
+        config.rules,
+        config.plain_rules,
+        config.refine,
+        config.orientation,
+    )

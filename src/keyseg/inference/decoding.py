@@ -1,0 +1,124 @@
+"""From what the network says at every step to segments: propose, judge, weigh, re-assemble."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from keyseg.keypoints import (
+    ActionKeypoints,
+    BoundaryKeypoints,
+    EvidenceWeights,
+    assemble,
+    decode_actions,
+    decode_boundaries,
+    weigh_evidence,
+)
+from keyseg.timeline import Segmentation
+
+FloatMap = npt.NDArray[np.float32]
+
+
+class ProposalConfig(BaseModel):
+    """How heatmaps become the over-complete keypoints that refinement judges."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float = Field(0.05, ge=0, lt=1)
+    radius: int = Field(2, ge=1, description="steps on each side over which a peak must be the highest")
+    limit: int = Field(2000, ge=1, description="most keypoints of each kind in a video")
+
+
+class Rules(BaseModel):
+    """What turns keypoints into segments; chosen on held-out training videos."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action_threshold: float = Field(0.1, ge=0, lt=1)
+    boundary_threshold: float = Field(0.1, ge=0, lt=1)
+    keep_threshold: float = Field(0.5, ge=0, le=1)
+    peak_weight: float = Field(1.0, ge=0)
+    frame_weight: float = Field(1.0, ge=0)
+    context_weight: float = Field(0.0, ge=0)
+
+    def weights(self) -> EvidenceWeights:
+        """Weights of the evidence for a segment's class."""
+        return EvidenceWeights(self.peak_weight, self.frame_weight, self.context_weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What refinement says of the proposals: keep probabilities of actions (Ka,) and boundaries (Kb,), class
+    probabilities of actions (Ka, C), refined times of boundaries (Kb,) in steps."""
+
+    keep_action: npt.NDArray[Any]
+    keep_boundary: npt.NDArray[Any]
+    classes: npt.NDArray[Any]
+    boundary_time: npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything the network says of one video of T steps, before any rule.
+
+    action, frames: (C, T), boundary: (T,) probabilities; actions, boundaries: the proposals; judgement: of the
+    refinement, or None if the model has none.
+    """
+
+    action: FloatMap
+    boundary: FloatMap
+    frames: FloatMap
+    actions: ActionKeypoints
+    boundaries: BoundaryKeypoints
+    judgement: Judgement | None = None
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.boundary)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Segments in steps, and the keypoints that went into the re-assembly."""
+
+    segmentation: Segmentation
+    actions: ActionKeypoints
+    boundaries: BoundaryKeypoints
+
+
+def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tuple[ActionKeypoints, BoundaryKeypoints]:
+    """Over-complete keypoints of heatmaps (C, T) and (T,)."""
+    return (
+        decode_actions(action, config.threshold, radius=config.radius, limit=config.limit),
+        decode_boundaries(boundary, config.threshold, radius=config.radius, limit=config.limit),
+    )
+
+
+def decode(reading: Reading, rules: Rules, *, refine: bool) -> Decoded:
+    """Keypoints over the thresholds, each interval with the class of most evidence, then Algorithm 1.
+
+    With refinement a keypoint's confidence is keep x old, one with keep under its threshold is dropped, boundaries
+    move, and the refined classes count as evidence (supplement, sections A and B).
+    """
+    actions, boundaries, classes = reading.actions, reading.boundaries, None
+    judgement = reading.judgement if refine else None
+    if judgement is not None:
+        kept = judgement.keep_action >= rules.keep_threshold
+        actions = ActionKeypoints(actions.time, actions.label, actions.confidence * judgement.keep_action).select(kept)
+        classes = judgement.classes[kept]
+        kept = judgement.keep_boundary >= rules.keep_threshold
+        boundaries = BoundaryKeypoints(
+            judgement.boundary_time[kept], boundaries.confidence[kept] * judgement.keep_boundary[kept]
+        )
+    strong = actions.confidence >= rules.action_threshold
+    actions, classes = actions.select(strong), classes[strong] if classes is not None else None
+    boundaries = boundaries.select(boundaries.confidence >= rules.boundary_threshold)
+    voted = weigh_evidence(actions, boundaries, reading.frames, classes, rules.weights())
+    fallback = int(reading.action.sum(1).argmax()) if reading.steps else 0
+    result = assemble(voted, boundaries, reading.steps, fallback=fallback)
+    return Decoded(result.segmentation, actions, boundaries)

@@ -1,0 +1,145 @@
+"""Features in, a labelled timeline out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from keyseg.inference.decoding import Judgement, ProposalConfig, Reading, Rules, decode, propose
+from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.matching.graph import ACTION, BOUNDARY
+from keyseg.matching.nodes import keypoint_nodes
+from keyseg.models.rtk import RTK
+from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase
+
+Variant = Literal["rtk", "rtk-no-refinement", "rtk-no-rules", "frame-wise"]
+VARIANTS: tuple[Variant, ...] = ("rtk", "rtk-no-refinement", "rtk-no-rules", "frame-wise")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The timeline of one video and what it was made from.
+
+    segmentation: in annotation frames. frame_scores: (C, T) class probabilities a feature step. proposals: keypoints as
+    decoded; refined: keypoints as they went into the re-assembly, confidences after refinement. Times of keypoints are
+    feature steps; timebase converts.
+    """
+
+    segmentation: Segmentation
+    proposals: tuple[ActionKeypoints, BoundaryKeypoints]
+    refined: tuple[ActionKeypoints, BoundaryKeypoints]
+    frame_scores: npt.NDArray[np.float32]
+    action_heatmap: npt.NDArray[np.float32]
+    boundary_heatmap: npt.NDArray[np.float32]
+    labels: LabelMap
+    timebase: TimeBase
+
+    @property
+    def frame_labels(self) -> list[str]:
+        """A class name a frame."""
+        return self.labels.decode(self.segmentation.to_frames())
+
+
+@dataclass
+class Predictor:
+    """A trained network with all it needs to read features and write timelines.
+
+    rules: for the refined keypoints; plain_rules: for the same network without refinement. refine: False if matching
+    never joined the training, so that there is no refinement to speak of. orientation: of the feature files in training,
+    for files whose shape leaves it open.
+    """
+
+    model: RTK
+    labels: LabelMap
+    timebase: TimeBase
+    input_dim: int
+    proposals: ProposalConfig
+    rules: Rules
+    plain_rules: Rules
+    refine: bool = True
+    orientation: Literal["DT", "TD"] = "DT"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights are."""
+        return next(self.model.parameters()).device
+
+    @torch.inference_mode()
+    def read(self, features: npt.NDArray[np.floating]) -> Reading:
+        """Run the network once over features (T, D) of one video, T feature steps."""
+        steps = self._tensor(features)
+        training = self.model.training
+        self.model.eval()
+        try:
+            mask = torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)
+            maps = self.model(steps, mask).maps()
+            action, boundary, frames = (m[0].float().cpu().numpy() for m in (maps.action, maps.boundary, maps.frames))
+            actions, boundaries = propose(action, boundary, self.proposals)
+            judgement = None
+            if self.refine:
+                nodes = keypoint_nodes([(actions, boundaries)], steps.device)
+                result = self.model.refine(maps, nodes)
+                is_action = (nodes.kind[0] == ACTION).cpu().numpy()
+                is_boundary = (nodes.kind[0] == BOUNDARY).cpu().numpy()
+                keep = result.keep[0].float().sigmoid().cpu().numpy()
+                shift = result.shift[0].float().cpu().numpy()
+                judgement = Judgement(
+                    keep_action=keep[is_action],
+                    keep_boundary=keep[is_boundary],
+                    classes=result.classes[0].float().softmax(1).cpu().numpy()[is_action],
+                    boundary_time=boundaries.time + shift[is_boundary],
+                )
+        finally:
+            self.model.train(training)
+        return Reading(action, boundary, frames, actions, boundaries, judgement)
+
+    def predict(
+        self, features: npt.NDArray[np.floating], *, frames: int | None = None, variant: Variant = "rtk"
+    ) -> Prediction:
+        """Segment one video: features (T, D) of T feature steps; frames: annotation frames, None = T x stride."""
+        return self.interpret(self.read(features), frames=frames, variant=variant)
+
+    def interpret(self, reading: Reading, *, frames: int | None = None, variant: Variant = "rtk") -> Prediction:
+        """Turn a reading into a timeline by one of the variants: the full system or a part of it.
+
+        `rtk-no-refinement` skips the refinement, `rtk-no-rules` is the step-wise argmax of the action heatmaps,
+        `frame-wise` the argmax of the backbone's frame classifier.
+        """
+        refined = (reading.actions, reading.boundaries)
+        if variant in ("rtk", "rtk-no-refinement"):
+            use = variant == "rtk" and reading.judgement is not None
+            decoded = decode(reading, self.rules if use else self.plain_rules, refine=use)
+            segmentation, refined = decoded.segmentation, (decoded.actions, decoded.boundaries)
+        else:
+            scores = reading.action if variant == "rtk-no-rules" else reading.frames
+            segmentation = Segmentation.from_frames(scores.argmax(0) if reading.steps else np.zeros(0, np.int64))
+        length = reading.steps * self.timebase.stride if frames is None else frames
+        return Prediction(
+            segmentation=Segmentation.from_frames(self.timebase.steps_to_frames(segmentation.to_frames(), length)),
+            proposals=(reading.actions, reading.boundaries),
+            refined=refined,
+            frame_scores=reading.frames,
+            action_heatmap=reading.action,
+            boundary_heatmap=reading.boundary,
+            labels=self.labels,
+            timebase=self.timebase,
+        )
+
+    def _tensor(self, features: npt.NDArray[np.floating]) -> torch.Tensor:
+        """(T, D) features as a (1, D, T) float tensor on the model's device; the checks of what a stranger brings."""
+        if features.ndim != 2 or features.shape[1] != self.input_dim:
+            raise DataError(
+                f"the model reads features of {self.input_dim} dimensions a step, (T, {self.input_dim}),"
+                f" got shape {features.shape}; were they made by another extractor?"
+            )
+        if features.shape[0] == 0:
+            raise DataError("the features hold no step; a timeline needs at least one")
+        array = np.ascontiguousarray(features.T, dtype=np.float32)
+        if not np.isfinite(array).all():
+            step = int(np.flatnonzero(~np.isfinite(array).all(0))[0])
+            raise DataError(f"the features hold NaN or infinite values, first at step {step}; extract them again")
+        return torch.from_numpy(array)[None].to(self.device)

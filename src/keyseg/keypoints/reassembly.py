@@ -1,0 +1,143 @@
+"""Rule-based re-assembly: keypoints in, a segmentation out (supplement, section B, Algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints, FloatArray
+from keyseg.timeline import IntArray, Segmentation, TimelineError
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What Algorithm 1 leaves: the segmentation, one action keypoint a segment, one keypoint a boundary between them."""
+
+    segmentation: Segmentation
+    actions: ActionKeypoints
+    boundaries: BoundaryKeypoints
+
+
+def reassemble(
+    actions: ActionKeypoints | Iterable[tuple[float, int, float]],
+    boundaries: BoundaryKeypoints | Iterable[tuple[float, float]],
+    length: int,
+    *,
+    fallback: int = 0,
+) -> Segmentation:
+    """Assemble keypoints into a segmentation of [0, length): `assemble` without the surviving keypoints.
+
+    actions: keypoints or (time, label, confidence) triples. boundaries: keypoints or (time, confidence) pairs.
+    """
+    return assemble(ActionKeypoints.of(actions), BoundaryKeypoints.of(boundaries), length, fallback=fallback).segmentation
+
+
+def assemble(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: int, *, fallback: int = 0) -> Assembly:
+    """Algorithm 1 as a pure function; running it on its own result changes nothing.
+
+    length: T, number of frames (or steps). fallback: the class of a video without any action keypoint. 0 and T are
+    sentinels: boundaries at or outside them, and action points outside [0, T - 1], are dropped. A boundary at frame b
+    opens the segment that holds the action points with b <= time < next boundary. Boundaries come out as whole frames.
+    Sorting apart, the cost is linear in the number of keypoints.
+    """
+    if length < 0:
+        raise TimelineError(f"length must be >= 0 frames, got {length}")
+    if length == 0:
+        return Assembly(Segmentation.from_frames(np.zeros(0, np.int64)), actions.select([]), boundaries.select([]))
+    actions = actions.select((actions.time >= 0) & (actions.time <= length - 1))
+    boundaries = _whole_frames(boundaries, length)
+    if len(actions) == 0:
+        whole = Segmentation(np.array([0, length]), np.array([fallback]))
+        return Assembly(whole, actions, boundaries.select([]))
+    actions = merge_actions(actions, boundaries)
+    boundaries = merge_boundaries(actions, boundaries)
+    actions, boundaries = join_equal_neighbours(actions, boundaries)
+    edges = np.concatenate(([0], boundaries.time, [length])).astype(np.int64)
+    return Assembly(Segmentation(edges, actions.label), actions, boundaries)
+
+
+def merge_actions(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> ActionKeypoints:
+    """Lines 1-4: between neighbouring boundaries one action point is left, the most confident (of equals, the first).
+
+    It moves to the confidence-weighted mean position of the points of its class there.
+    """
+    if len(actions) == 0:
+        return actions
+    interval = np.searchsorted(boundaries.time, actions.time, side="right")
+    group = _group_index(interval)
+    winner = _first_highest(group, actions.confidence)
+    same = actions.label == actions.label[winner][group]
+    time = _weighted_mean(group[same], actions.time[same], actions.confidence[same])
+    return ActionKeypoints(time, actions.label[winner], actions.confidence[winner])
+
+
+def merge_boundaries(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> BoundaryKeypoints:
+    """Lines 5-8: between neighbouring action points the boundaries become their confidence-weighted mean.
+
+    Boundaries before the first or behind the last action point separate nothing and go: there only the sentinel is
+    left. The mean is a whole frame that still lies behind the left action point and not behind the right one.
+    """
+    gap = np.searchsorted(actions.time, boundaries.time, side="left")  # action points strictly before the boundary
+    inside = (gap > 0) & (gap < len(actions))
+    boundaries, gap = boundaries.select(inside), gap[inside]
+    if len(boundaries) == 0:
+        return boundaries
+    group = _group_index(gap)
+    time = np.rint(_weighted_mean(group, boundaries.time, boundaries.confidence))
+    left = gap[np.flatnonzero(np.diff(group, prepend=-1))] - 1
+    earliest, latest = np.floor(actions.time[left]) + 1, np.floor(actions.time[left + 1])
+    return BoundaryKeypoints(np.clip(time, earliest, latest), np.maximum.reduceat(boundaries.confidence, _starts(group)))
+
+
+def join_equal_neighbours(
+    actions: ActionKeypoints, boundaries: BoundaryKeypoints
+) -> tuple[ActionKeypoints, BoundaryKeypoints]:
+    """Lines 9-15: neighbours of one class lose the boundary between them and become one point.
+
+    Joining whole runs at once is the fixpoint of the repeated pairwise rule: behind it no two neighbours are equal.
+    The joined point keeps the highest confidence and stands at the confidence-weighted mean position.
+    """
+    change = np.diff(actions.label) != 0
+    group = np.concatenate(([0], np.cumsum(change))).astype(np.int64)
+    starts = _starts(group)
+    time = _weighted_mean(group, actions.time, actions.confidence)
+    joined = ActionKeypoints(time, actions.label[starts], np.maximum.reduceat(actions.confidence, starts))
+    return joined, boundaries.select(change)
+
+
+def _whole_frames(boundaries: BoundaryKeypoints, length: int) -> BoundaryKeypoints:
+    """Boundaries rounded to frames strictly inside (0, length), of those that meet the most confident."""
+    rounded = BoundaryKeypoints(np.rint(boundaries.time), boundaries.confidence)
+    inside = rounded.select((rounded.time > 0) & (rounded.time < length))
+    if len(inside) == 0:
+        return inside
+    starts = _starts(inside.time)
+    return BoundaryKeypoints(inside.time[starts], np.maximum.reduceat(inside.confidence, starts))
+
+
+def _group_index(values: IntArray) -> IntArray:
+    """0, 0, 1, 1, 1, 2 ... for runs of equal values."""
+    return np.cumsum(np.diff(values, prepend=values[:1]) != 0).astype(np.int64)
+
+
+def _starts(values: FloatArray | IntArray) -> IntArray:
+    """Index at which each run of equal values starts."""
+    return np.concatenate(([0], np.flatnonzero(np.diff(values)) + 1)).astype(np.int64)
+
+
+def _first_highest(group: IntArray, values: FloatArray) -> IntArray:
+    """Index of the highest value of each group, of equals the first."""
+    order = np.lexsort((np.arange(len(values)), -values, group))
+    return order[_starts(group[order])]
+
+
+def _weighted_mean(group: IntArray, values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Mean of `values` in each group, weighted; evenly where all weights of a group are 0. Stays within the group."""
+    starts = _starts(group)
+    lowest, highest = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    total = np.add.reduceat(weights, starts)
+    weights = np.where((total > 0)[group], weights, 1.0)
+    mean = np.add.reduceat(values * weights, starts) / np.add.reduceat(weights, starts)
+    return np.clip(mean, lowest, highest)

@@ -1,0 +1,29 @@
+"""Graph convolution on temporal neighbours."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from keyseg.matching.graph import gather_neighbours
+
+
+class GraphConvolution(nn.Module):
+    """D^-1/2 (A + I) D^-1/2 X W + b with D the degrees of A + I (Kipf & Welling 2017, equation 2).
+
+    It reads neighbours by index, so its cost is linear in the nodes. Parameters: `weight` (F, F'), `bias` (F').
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(in_features, out_features))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, nodes: Tensor, index: Tensor, valid: Tensor, mask: Tensor) -> Tensor:
+        """nodes (B, M, F), index and valid (B, M, 2k), mask (B, M) -> (B, M, F'), zero at padding."""
+        present = mask[..., None]
+        scale = (valid.sum(-1, keepdim=True) + 1).to(nodes.dtype).rsqrt()
+        scaled = nodes.masked_fill(~present, 0.0) @ self.weight * scale
+        around = gather_neighbours(scaled, index).masked_fill(~valid[..., None], 0.0).sum(2)
+        return ((scaled + around) * scale + self.bias).masked_fill(~present, 0.0)

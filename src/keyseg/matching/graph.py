@@ -1,0 +1,118 @@
+"""Temporal keypoint graphs: nodes of a video in time order, each joined to its nearest neighbours in that order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from keyseg.timeline import TimelineError
+
+ACTION = 0
+BOUNDARY = 1
+EDGE_FEATURES = 4  # signed log time difference, kind of the node, kind of its neighbour, cosine of the embeddings
+_SMALLEST_NORM = 1e-3  # an all-zero embedding then gets a bounded gradient instead of one of 1e12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemporalGraph:
+    """The keypoints of B videos as padded graphs: the node sets V_s or V_t of the supplement, section A.1.
+
+    nodes: (B, M, F) float embeddings. time: (B, M) in steps. kind: (B, M) int64, ACTION or BOUNDARY.
+    mask: (B, M) bool, valid nodes first. The nodes of a video stand in time order; ties stand in any order.
+    Raises TimelineError where shapes or types disagree, padding stands before a node, or time runs backwards.
+    """
+
+    nodes: Tensor
+    time: Tensor
+    kind: Tensor
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        if self.nodes.ndim != 3:
+            raise TimelineError(f"graph nodes have shape (B, M, F), got {tuple(self.nodes.shape)}")
+        for name in ("time", "kind", "mask"):
+            expected, shape = tuple(self.nodes.shape[:2]), tuple(getattr(self, name).shape)
+            if shape != expected:
+                raise TimelineError(f"graph {name} must have the shape of the nodes {expected}, got {shape}")
+        if self.mask.dtype != torch.bool:
+            raise TimelineError(f"a graph mask is bool, got {self.mask.dtype}")
+        if (self.mask[:, 1:] & ~self.mask[:, :-1]).any():
+            raise TimelineError("valid nodes stand before the padding, got a graph mask with a gap")
+        if ((self.time.diff(dim=1) < 0) & self.mask[:, 1:]).any():
+            raise TimelineError("graph nodes stand in time order, got a time that runs backwards: sort them first")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemporalEdges:
+    """Directed edges from each node to its 2k neighbours in time order.
+
+    index: (B, M, 2k) int64 node at the far end. valid: (B, M, 2k) bool. features: (B, M, 2k, EDGE_FEATURES).
+    """
+
+    index: Tensor
+    valid: Tensor
+    features: Tensor
+
+
+def temporal_neighbours(mask: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Index and validity of the neighbours i-k..i-1, i+1..i+k of every node, in that order: (B, M) -> two (B, M, 2k).
+
+    An entry that does not exist points at the node itself and is not valid. Linear in M.
+    """
+    if k < 1:
+        raise TimelineError(f"a temporal graph needs at least one neighbour on each side, got k = {k}")
+    nodes = mask.shape[1]
+    here = torch.arange(nodes, device=mask.device)[:, None]
+    steps = torch.arange(-k, k + 1, device=mask.device)
+    there = here + steps[steps != 0]
+    inside = (there >= 0) & (there < nodes)
+    there = torch.where(inside, there, here)
+    valid = inside & mask[:, there] & mask[:, :, None]
+    return torch.where(valid, there, here), valid
+
+
+def gather_neighbours(values: Tensor, index: Tensor) -> Tensor:
+    """The values at the far end of every edge: (B, M, ...), (B, M, 2k) -> (B, M, 2k, ...)."""
+    video = torch.arange(len(index), device=index.device)[:, None, None]
+    return values[video, index]
+
+
+def edge_list(index: Tensor, valid: Tensor) -> Tensor:
+    """The valid edges of the whole batch as (2, E) rows (source, target) of flat node numbers b * M + i.
+
+    Target is the node whose neighbour the source is, as in PyTorch Geometric's `edge_index`.
+    """
+    videos, nodes = index.shape[:2]
+    flat = torch.arange(videos * nodes, device=index.device).view(videos, nodes, 1)
+    first = flat[:, :1]
+    return torch.stack(((index + first)[valid], flat.expand_as(index)[valid]))
+
+
+def temporal_edges(graph: TemporalGraph, k: int) -> TemporalEdges:
+    """The graph's edges to k temporal neighbours on each side, with what they carry."""
+    index, valid = temporal_neighbours(graph.mask, k)
+    return TemporalEdges(index, valid, edge_features(graph, index, valid))
+
+
+def edge_features(graph: TemporalGraph, index: Tensor, valid: Tensor) -> Tensor:
+    """What the directed edge from node i to neighbour j carries, (B, M, 2k, 4); zero where the edge does not exist.
+
+    In order: sign(dt) log(1 + |dt|) with dt = t_j - t_i in steps (a ratio of distances, so that 5 against 6 steps
+    differ more than 105 against 106), kind of i, kind of j, cosine of the two embeddings. Nothing here is learned
+    but the embeddings. Only differences of time enter, so the features do not depend on where the video starts.
+    """
+    dt = (gather_neighbours(graph.time, index) - graph.time[:, :, None]).to(graph.nodes.dtype)
+    far_kind = gather_neighbours(graph.kind, index).to(graph.nodes.dtype)
+    near_kind = graph.kind[:, :, None].to(graph.nodes.dtype).expand_as(far_kind)
+    unit = unit_embeddings(graph)
+    cosine = (gather_neighbours(unit, index) * unit[:, :, None]).sum(-1)
+    features = torch.stack((dt.sign() * dt.abs().log1p(), near_kind, far_kind, cosine), dim=-1)
+    return features.masked_fill(~valid[..., None], 0.0)
+
+
+def unit_embeddings(graph: TemporalGraph) -> Tensor:
+    """The node embeddings at unit length, zero at padding: (B, M, F)."""
+    return F.normalize(graph.nodes.masked_fill(~graph.mask[..., None], 0.0), dim=-1, eps=_SMALLEST_NORM)

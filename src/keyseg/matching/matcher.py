@@ -1,0 +1,68 @@
+"""The matcher: two temporal graphs in, a soft assignment out. Training only."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from keyseg.matching.affinity import edge_affinity, node_affinity
+from keyseg.matching.graph import TemporalGraph, temporal_edges
+from keyseg.matching.quadratic import quadratic_scores
+from keyseg.matching.sinkhorn import log_sinkhorn
+from keyseg.timeline import ConfigError, nearest
+
+Matching = Literal["linear", "quadratic"]
+_FIRST_DUSTBIN = 0.25  # a pair then matches at a cosine of 0.5 and more
+
+
+class GraphMatcher(nn.Module):
+    """Soft assignment of source keypoints to target keypoints (supplement, section A.1).
+
+    `linear` normalises the node affinity; `quadratic` first adds the support of neighbouring pairs. Its one parameter
+    is the dustbin's score, which inference does not need.
+    """
+
+    def __init__(
+        self,
+        matching: Matching = "linear",
+        *,
+        neighbours: int = 4,
+        temperature: float = 0.1,
+        iterations: int = 50,
+    ) -> None:
+        super().__init__()
+        if matching not in get_args(Matching):
+            close = nearest(matching, get_args(Matching))
+            raise ConfigError(f"matching is 'linear' or 'quadratic', got {matching!r}{close}")
+        if temperature <= 0 or iterations < 1 or neighbours < 1:
+            raise ConfigError(
+                "matching needs temperature > 0, iterations >= 1 and neighbours >= 1,"
+                f" got {temperature}, {iterations} and {neighbours}"
+            )
+        self.matching = matching
+        self.neighbours = neighbours
+        self.temperature = temperature
+        self.iterations = iterations
+        self.dustbin = nn.Parameter(torch.tensor(_FIRST_DUSTBIN))
+
+    def forward(self, source: TemporalGraph, target: TemporalGraph) -> Tensor:
+        """Two graphs of B videos, with M and N nodes -> log S (B, M, N + 1); the last column is the dustbin."""
+        scores = node_affinity(source, target)
+        if self.matching == "quadratic":
+            scores = self._with_neighbours(scores, source, target)
+        return log_sinkhorn(
+            scores,
+            source.mask,
+            target.mask,
+            self.dustbin,
+            temperature=self.temperature,
+            iterations=self.iterations,
+        )
+
+    def _with_neighbours(self, scores: Tensor, source: TemporalGraph, target: TemporalGraph) -> Tensor:
+        source_edges = temporal_edges(source, self.neighbours)
+        target_edges = temporal_edges(target, self.neighbours)
+        edge = edge_affinity(source_edges, target_edges)
+        return quadratic_scores(scores, edge, source_edges.index, target_edges.index)

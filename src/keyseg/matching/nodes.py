@@ -1,0 +1,62 @@
+"""The keypoints of a batch of videos as the padded nodes of one time-sorted graph a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.matching.graph import ACTION, BOUNDARY
+from keyseg.timeline import Segmentation
+
+Keypoints = tuple[ActionKeypoints, BoundaryKeypoints]
+
+
+@dataclass(frozen=True)
+class KeypointNodes:
+    """Action and boundary keypoints of B videos in time order, padded to M.
+
+    time: (B, M) steps; kind: (B, M) ACTION or BOUNDARY; label: (B, M) class id, 0 for boundaries; confidence: (B, M);
+    mask: (B, M) bool. Among the nodes of one kind the order is that of the keypoints they were made from.
+    """
+
+    time: Tensor
+    kind: Tensor
+    label: Tensor
+    confidence: Tensor
+    mask: Tensor
+
+
+def keypoint_nodes(videos: Sequence[Keypoints], device: torch.device | str = "cpu") -> KeypointNodes:
+    """Merge the two sets of keypoints of each video into time-sorted nodes; of equal times the action comes first."""
+    size = max((len(actions) + len(boundaries) for actions, boundaries in videos), default=0)
+    rows = [_sorted_row(actions, boundaries) for actions, boundaries in videos]
+    table = np.zeros((len(videos), 5, size), np.float32)
+    for index, row in enumerate(rows):
+        table[index, :, : row.shape[1]] = row
+    time, kind, label, confidence, mask = torch.from_numpy(table).to(device).unbind(1)
+    return KeypointNodes(time, kind.long(), label.long(), confidence, mask.bool())
+
+
+def annotated_keypoints(reference: Segmentation) -> Keypoints:
+    """The keypoints that the annotation itself would give: one a segment centre, one an interior boundary."""
+    bounds = reference.boundaries.astype(np.float64)
+    centres = (bounds[:-1] + bounds[1:] - 1) / 2
+    interior = bounds[1:-1]
+    return ActionKeypoints(centres, reference.labels, np.ones(len(centres))), BoundaryKeypoints(
+        interior, np.ones(len(interior))
+    )
+
+
+def _sorted_row(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> np.ndarray:
+    nodes, edges = len(actions), len(boundaries)
+    row = np.ones((5, nodes + edges))
+    row[0] = np.concatenate((actions.time, boundaries.time))
+    row[1] = np.repeat([ACTION, BOUNDARY], [nodes, edges])
+    row[2] = np.concatenate((actions.label, np.zeros(edges)))
+    row[3] = np.concatenate((actions.confidence, boundaries.confidence))
+    return row[:, np.argsort(row[0], kind="stable")]

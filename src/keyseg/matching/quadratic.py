@@ -1,0 +1,47 @@
+"""Scores that let neighbours vote: reweighted power steps on the quadratic assignment problem."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from keyseg.matching.affinity import EXCLUDED, apply_affinity, edge_support
+
+_SHARPNESS = 10.0  # of the softmax that reweights, on affinities scaled to a maximum of 1
+_JUMP = 0.5  # share of the reweighted assignment in each step
+
+
+def quadratic_scores(
+    node: Tensor, edge: Tensor, source_index: Tensor, target_index: Tensor, *, iterations: int = 5
+) -> Tensor:
+    """Scores (B, M, N) for `log_sinkhorn`: the node affinity plus the support of the neighbours' likely matches.
+
+    node: (B, M, N) from `node_affinity`; edge: (B, M, 2k, N, 2k) from `edge_affinity`. Each step takes x to Q x,
+    scaled, and mixes in its sharpened form, in the manner of reweighted random walks (Cho et al. 2010). What is
+    returned is the gradient of the objective of equation (2) at the last x, in [-1, 2]; EXCLUDED stays EXCLUDED.
+    """
+    if node.numel() == 0:
+        return node
+    allowed = node > EXCLUDED / 2
+    likeness = torch.where(allowed, (1 + node) / 2, 0.0)
+    x = _reweight(likeness, allowed)
+    for _ in range(iterations):
+        x = apply_affinity(x, likeness, edge, source_index, target_index) * allowed
+        x = (1 - _JUMP) * _scale(x, by=_largest_sum(x)) + _JUMP * _reweight(_scale(x, by=x.amax((1, 2))), allowed)
+    support = edge_support(x, edge, source_index, target_index)
+    return torch.where(allowed, node + support, EXCLUDED)
+
+
+def _reweight(x: Tensor, allowed: Tensor) -> Tensor:
+    """Softmax over targets times softmax over sources: a pair counts where each prefers the other."""
+    logits = (x * _SHARPNESS).masked_fill(~allowed, EXCLUDED)
+    return logits.softmax(1) * logits.softmax(2) * allowed
+
+
+def _largest_sum(x: Tensor) -> Tensor:
+    """Largest row or column sum of each video, (B,): dividing by it leaves all of them at most 1."""
+    return torch.maximum(x.sum(1).amax(1), x.sum(2).amax(1))
+
+
+def _scale(x: Tensor, by: Tensor) -> Tensor:
+    return x / by.clamp_min(1e-6)[:, None, None]

@@ -1,0 +1,41 @@
+"""Segmental edit score: whether the actions come in the right order, whatever their lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from keyseg.metrics.alignment import Alignment, IdLabels, align_all
+from keyseg.metrics.percent import percent
+from keyseg.timeline import IntArray, Segmentation
+
+
+def edit_score(
+    reference: Sequence[IdLabels], prediction: Sequence[IdLabels], *, background: Iterable[int] = ()
+) -> float:
+    """Mean over videos of the edit similarity, in percent (Lea et al., ECCV 2016); 100 where there are no videos.
+
+    reference, prediction: the videos in the same order, each a Segmentation or (T,) class ids. background: ids to leave
+    out. Raises DataError where the number of videos or a video's length differs.
+    """
+    ignored = np.fromiter(background, np.int64)
+    scores = [edit_similarity(pair, ignored) for pair in align_all(reference, prediction)]
+    return float(percent(sum(scores), 100 * len(scores)))
+
+
+def edit_similarity(pair: Alignment, background: IntArray) -> float:
+    """100 * (1 - Levenshtein distance / longer length) of one video's two sequences of segment labels.
+
+    Labels of `background` (ids) are left out first. A side without segments scores 0, both without 100.
+    """
+    labels = _order(pair.prediction, background), _order(pair.reference, background)
+    longest = max(len(labels[0]), len(labels[1]))
+    return float(percent(longest - Levenshtein.distance(*labels), longest))
+
+
+def _order(segmentation: Segmentation, background: IntArray) -> list[int]:
+    """Labels of the segments in time order, without background. Two equal ones may then follow each other."""
+    ids: list[int] = segmentation.labels[~np.isin(segmentation.labels, background)].tolist()
+    return ids

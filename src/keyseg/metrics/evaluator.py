@@ -1,0 +1,120 @@
+"""Score predictions of many videos against their annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+
+from keyseg.metrics.frame_labels import AlignedVideos, FrameLabels, align_videos
+from keyseg.metrics.percent import percent
+from keyseg.metrics.protocols import ScoringProtocol, find_protocol
+from keyseg.metrics.report import ClassScores, Report, VideoScores, f1_key
+from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts
+from keyseg.metrics.tally import ClassTally, FloatArray, VideoTally, hit_videos, tally_classes, tally_videos
+from keyseg.timeline import ConfigError, IntArray
+
+_SCORES = ("acc", "edit", *map(f1_key, OVERLAPS))
+
+
+def evaluate(
+    reference: Mapping[str, FrameLabels],
+    prediction: Mapping[str, FrameLabels],
+    *,
+    background: Collection[str | int] = ("background",),
+    protocol: str = "ms-tcn",
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> Report:
+    """Frame accuracy, edit score and F1 at IoU 0.10, 0.25, 0.50 of predicted videos, in percent.
+
+    reference, prediction: video name -> labels, both class names or both class ids. Neighbouring segments of one class
+    are merged first. background: classes left out of edit and F1, names where the labels are names and ids where they
+    are ids; one that does not occur, or is of the other kind, has no effect. protocol: a key of PROTOCOLS. bootstrap:
+    number of resamplings of the videos for 95 % intervals, drawn with `seed`.
+
+    Every score is defined: where there is nothing to score (no frames, no segments on either side) it is 100; where only
+    one side has segments, edit and F1 are 0.
+
+    Raises DataError naming every video that is missing, extra or of another length, and for labels that cannot be read
+    or compared; ConfigError for an unknown protocol, bootstrap < 0, and ids under a protocol that ignores classes by name.
+    """
+    rules = find_protocol(protocol)
+    if bootstrap < 0:
+        raise ConfigError(f"bootstrap is a number of resamplings >= 0, got {bootstrap}")
+    background = (background,) if isinstance(background, str | int) else tuple(background)
+    videos = align_videos(reference, prediction)
+    ignored = _ignored(videos, background, protocol, rules)
+    pairs = list(videos.pairs.values())
+    hits = hit_videos(pairs, rules.last_frame_short)
+    tally = tally_videos(pairs, hits, ignored)
+    together = tally.averaged if rules.per_video else tally.pooled
+    acc, edit, *f1 = together(np.ones(len(pairs))).tolist()
+    return Report(
+        acc=acc,
+        edit=edit,
+        f1=dict(zip(OVERLAPS, f1, strict=True)),
+        videos=len(pairs),
+        frames=int(tally.frames.sum()),
+        protocol=protocol,
+        background=background,
+        segments=_counts(tally.tp.sum(axis=0), tally.predicted.sum(), tally.wanted.sum()),
+        per_class=_per_class(tally_classes(pairs, hits, len(videos.classes)), videos.classes, ignored),
+        per_video=_per_video(tally, videos),
+        intervals=_intervals(together, len(pairs), bootstrap, seed) if bootstrap else {},
+    )
+
+
+def _ignored(
+    videos: AlignedVideos, background: tuple[str | int, ...], protocol: str, rules: ScoringProtocol
+) -> IntArray:
+    """Ids of the classes left out of edit and F1."""
+    if rules.ignored and videos.classes and not videos.named:
+        raise ConfigError(
+            f"protocol {protocol!r} ignores {', '.join(rules.ignored)} by name, but the labels are ids: score names"
+            " (LabelMap.decode), or use 'ms-tcn' with the ids of these classes in background"
+        )
+    return videos.ids_of((*background, *rules.ignored))
+
+
+def _counts(tp: IntArray, predicted: int, wanted: int) -> dict[float, SegmentCounts]:
+    """Counts by overlap; tp: (3,)."""
+    return {
+        overlap: SegmentCounts(hits, int(predicted) - hits, int(wanted) - hits)
+        for overlap, hits in zip(OVERLAPS, tp.tolist(), strict=True)
+    }
+
+
+def _per_class(tally: ClassTally, classes: tuple[str | int, ...], ignored: IntArray) -> dict[str | int, ClassScores]:
+    # A class that occurs on one side only has no correct frame, so max(..., 1) makes its 0 / 0 a 0.
+    precision = percent(tally.correct, np.maximum(tally.predicted_frames, 1))
+    recall = percent(tally.correct, np.maximum(tally.wanted_frames, 1))
+    return {
+        classes[i]: ClassScores(
+            segments=_counts(tally.tp[:, i], tally.predicted[i], tally.wanted[i]),
+            frame_precision=float(precision[i]),
+            frame_recall=float(recall[i]),
+            support=int(tally.wanted_frames[i]),
+            ignored=i in ignored,
+        )
+        for i in sorted(range(len(classes)), key=lambda i: classes[i])
+    }
+
+
+def _per_video(tally: VideoTally, videos: AlignedVideos) -> dict[str, VideoScores]:
+    rows = zip(videos.pairs, tally.each().tolist(), tally.frames.tolist(), strict=True)
+    return {
+        video: VideoScores(acc, edit, dict(zip(OVERLAPS, f1, strict=True)), frames)
+        for video, (acc, edit, *f1), frames in rows
+    }
+
+
+def _intervals(
+    together: Callable[[IntArray], FloatArray], videos: int, resamplings: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    """2.5 and 97.5 percentiles of each score over sets of videos drawn with replacement."""
+    random = np.random.default_rng(seed)
+    equal = np.full(videos, 1 / videos)
+    scores = np.stack([together(random.multinomial(videos, equal)) for _ in range(resamplings)])
+    low, high = np.percentile(scores, [2.5, 97.5], axis=0).tolist()
+    return dict(zip(_SCORES, zip(low, high, strict=True), strict=True))

@@ -1,0 +1,117 @@
+"""Read what users score, names or ids, frames or segments, into aligned segmentations with one dense set of ids."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keyseg.metrics.alignment import Alignment, align
+from keyseg.timeline import DataError, IntArray, Segmentation, TimelineError
+
+FrameLabels = Segmentation | npt.NDArray[np.integer] | Sequence[str] | Sequence[int]
+"""One video: a Segmentation, one class id a frame (T,), or one class name a frame."""
+
+_IdsByLabel = defaultdict[str | int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedVideos:
+    """Videos in order of name, aligned, with labels renumbered: id i stands for `classes[i]`, a name or the user's id."""
+
+    pairs: dict[str, Alignment]
+    classes: tuple[str | int, ...]
+
+    @property
+    def named(self) -> bool:
+        """Whether the labels are names; false for ids, and where no video has a frame."""
+        return bool(self.classes) and isinstance(self.classes[0], str)
+
+    def ids_of(self, labels: Iterable[str | int]) -> IntArray:
+        """(n,) ids of those labels that occur."""
+        wanted = set(labels)
+        return np.flatnonzero([label in wanted for label in self.classes])
+
+
+def align_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str, FrameLabels]) -> AlignedVideos:
+    """Pair the videos by name. Raises DataError naming every video that is missing, extra, or of another length.
+
+    Also raises DataError for no videos at all, for labels that are no labels, and for names on one side and ids on the other.
+    """
+    _check_videos(reference, prediction)
+    ids: _IdsByLabel = defaultdict()
+    ids.default_factory = ids.__len__
+    pairs = {}
+    for video in sorted(reference):
+        wanted = _segmentation(reference[video], ids, f"reference of video {video!r}")
+        found = _segmentation(prediction[video], ids, f"prediction of video {video!r}")
+        pairs[video] = align(wanted, found)
+    return AlignedVideos(pairs, tuple(ids))
+
+
+def _check_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str, FrameLabels]) -> None:
+    if not reference and not prediction:
+        raise DataError("there is no video to score: reference and prediction are both empty")
+    missing = sorted(set(reference) - set(prediction))
+    extra = sorted(set(prediction) - set(reference))
+    shared = sorted(set(reference) & set(prediction))
+    lengths = [(video, _length(reference[video]), _length(prediction[video])) for video in shared]
+    unequal = [
+        f"{video} ({wanted} in the reference, {found} predicted)" for video, wanted, found in lengths if wanted != found
+    ]
+    problems = [
+        f"{what} ({len(videos)}): {', '.join(videos)}"
+        for what, videos in (
+            ("missing predictions", missing),
+            ("extra predictions without a reference", extra),
+            ("different numbers of frames", unequal),
+        )
+        if videos
+    ]
+    if problems:
+        raise DataError(
+            "every reference video needs one prediction of the same number of frames; " + "; ".join(problems)
+        )
+
+
+def _length(labels: FrameLabels) -> int:
+    return labels.length if isinstance(labels, Segmentation) else len(labels)
+
+
+def _segmentation(labels: FrameLabels, ids: _IdsByLabel, where: str) -> Segmentation:
+    """Run-length encode and renumber; a label not met before takes the next id."""
+    try:
+        if isinstance(labels, Segmentation):
+            return _renumbered(labels, ids, where)
+        if isinstance(labels, str):
+            raise DataError(f"{where}: expected one label a frame, got the single text {labels!r}")
+        values: Any = labels.tolist() if isinstance(labels, np.ndarray) and labels.dtype.kind in "UTO" else labels
+        if len(values) and isinstance(values[0], str):
+            return Segmentation.from_frames(_numbers(values, ids, where))
+        return _renumbered(Segmentation.from_frames(values), ids, where)
+    except TimelineError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _renumbered(segmentation: Segmentation, ids: _IdsByLabel, where: str) -> Segmentation:
+    return Segmentation(segmentation.boundaries, _numbers(segmentation.labels.tolist(), ids, where))
+
+
+def _numbers(labels: Sequence[str] | Sequence[int], ids: _IdsByLabel, where: str) -> IntArray:
+    """(n,) ids of labels. Raises DataError where names and ids are mixed."""
+    known = len(ids)
+    numbers = np.fromiter(map(ids.__getitem__, labels), np.int64, len(labels))
+    if len(ids) > known:
+        first, *rest = ids
+        named = isinstance(first, str)
+        odd = [label for label in rest if isinstance(label, str) != named]
+        if odd:
+            raise DataError(
+                f"{where}: {odd[0]!r} is a class {'id' if named else 'name'}, but labels met before ({first!r}) are"
+                f" {'names' if named else 'ids'}; the two cannot be compared, turn one into the other with a LabelMap"
+            )
+    return numbers

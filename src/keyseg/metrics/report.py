@@ -1,0 +1,121 @@
+"""What an evaluation found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
+from typing import Any
+
+from keyseg.metrics.segmental_f1 import SegmentCounts
+from keyseg.timeline import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class VideoScores:
+    """Scores of one video in percent; f1 by overlap (0.1, 0.25, 0.5)."""
+
+    acc: float
+    edit: float
+    f1: Mapping[float, float]
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """Scores of one class, pooled over the videos. Segments: counts by overlap. Frames: precision and recall in percent.
+
+    frame_precision is 0 for a class never predicted, frame_recall 0 for one never annotated. support: annotated frames.
+    ignored: the class is left out of edit and F1 as background; its counts are shown all the same.
+    """
+
+    segments: Mapping[float, SegmentCounts]
+    frame_precision: float
+    frame_recall: float
+    support: int
+    ignored: bool
+
+    @property
+    def f1(self) -> dict[float, float]:
+        """Segmental F1 of this class by overlap, in percent."""
+        return {overlap: counts.f1 for overlap, counts in self.segments.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Scores of a set of videos in percent, and how they were computed.
+
+    f1, segments: by overlap (0.1, 0.25, 0.5); segments are pooled over the videos whatever the protocol, and without the
+    classes that were left out. per_class: by name or id. intervals: by score ("acc", "edit", "f1@10", ...) the 2.5 and
+    97.5 percentiles over resampled videos; empty unless asked for.
+    """
+
+    acc: float
+    edit: float
+    f1: Mapping[float, float]
+    videos: int
+    frames: int
+    protocol: str
+    background: tuple[str | int, ...]
+    segments: Mapping[float, SegmentCounts]
+    per_class: Mapping[str | int, ClassScores] = field(default_factory=dict, repr=False)
+    per_video: Mapping[str, VideoScores] = field(default_factory=dict, repr=False)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def to_json(self, *, details: bool = False) -> dict[str, Any]:
+        """The scores as plain values; with `details` also per class, per video and intervals."""
+        summary = _scores(self.acc, self.edit, self.f1)
+        summary |= {"videos": self.videos, "frames": self.frames}
+        summary |= {"protocol": self.protocol, "background": list(self.background)}
+        if details:
+            summary["per_class"] = {str(label): _class_json(scores) for label, scores in self.per_class.items()}
+            summary["per_video"] = {
+                video: _scores(scores.acc, scores.edit, scores.f1) | {"frames": scores.frames}
+                for video, scores in self.per_video.items()
+            }
+            summary["intervals"] = {score: list(limits) for score, limits in self.intervals.items()}
+        return summary
+
+
+def mean_reports(reports: Sequence[Report]) -> Report:
+    """Mean scores over splits; videos, frames and segment counts are summed, details stay with the splits.
+
+    Raises DataError for no report, or for reports that were not computed in the same way.
+    """
+    if not reports:
+        raise DataError("there is no report to average: give the report of at least one split")
+    ways = sorted({f"{report.protocol!r} with background {report.background}" for report in reports})
+    if len(ways) > 1:
+        raise DataError(f"reports to average need one protocol and one background, got {' and '.join(ways)}")
+    overlaps = list(reports[0].f1)
+    return Report(
+        acc=fmean(report.acc for report in reports),
+        edit=fmean(report.edit for report in reports),
+        f1={overlap: fmean(report.f1[overlap] for report in reports) for overlap in overlaps},
+        videos=sum(report.videos for report in reports),
+        frames=sum(report.frames for report in reports),
+        protocol=reports[0].protocol,
+        background=reports[0].background,
+        segments={
+            overlap: sum((report.segments[overlap] for report in reports), SegmentCounts(0, 0, 0))
+            for overlap in overlaps
+        },
+    )
+
+
+def f1_key(overlap: float) -> str:
+    """How F1 at an overlap is called in a report: `f1@10` for 0.1."""
+    return f"f1@{round(100 * overlap)}"
+
+
+def _scores(acc: float, edit: float, f1: Mapping[float, float]) -> dict[str, Any]:
+    return {"acc": acc, "edit": edit} | {f1_key(overlap): score for overlap, score in f1.items()}
+
+
+def _class_json(scores: ClassScores) -> dict[str, Any]:
+    return {f1_key(overlap): asdict(counts) | {"f1": counts.f1} for overlap, counts in scores.segments.items()} | {
+        "frame_precision": scores.frame_precision,
+        "frame_recall": scores.frame_recall,
+        "support": scores.support,
+        "ignored": scores.ignored,
+    }

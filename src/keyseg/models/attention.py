@@ -1,0 +1,86 @@
+"""Block-local attention, masked, for every window and for both of ASFormer's window conventions."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Window = Literal["published", "banded"]
+_LEAK = math.log(1e-6)  # the published code's mask: a masked key keeps a factor of 1e-6 in the softmax's denominator
+_EXCLUDED = -1e9  # large and finite, so that a row without any valid key stays finite
+
+
+def local_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, convention: Window = "published"
+) -> Tensor:
+    """Attention of every step to the steps around its block; memory and time are linear in T.
+
+    query, key: (B, C, T), value: (B, V, T), mask: (B, T) bool, True where a step exists. Returns (B, V, T), zero where
+    the mask is False. The sequence is cut into blocks of `window` steps; a block's keys are the block and
+    window // 2 steps on each side. `published`: as ASFormer's code has it, each query sees all of its block's keys but
+    the last, and a masked key still adds 1e-6 of its weight to the denominator. `banded`: query t sees the keys
+    t - window // 2 ... t - window // 2 + window - 1, and masked keys count nothing.
+    """
+    batch, _, length = query.shape
+    blocks = -(-length // window)
+    present = mask[:, None, :]
+    queries = _pad_to(query, blocks * window).unflatten(2, (blocks, window)).permute(0, 2, 3, 1)  # (B, N, W, C)
+    keys = _around_blocks(key * present, blocks, window)  # (B, N, K, C)
+    values = _around_blocks(value * present, blocks, window)
+    exists = _around_blocks(present.to(query.dtype), blocks, window).transpose(2, 3)  # (B, N, 1, K)
+    visible = _visible(window, keys.shape[2], convention, query.device)
+    logits = queries @ keys.transpose(2, 3) / math.sqrt(query.shape[1])
+    if convention == "published":
+        weights = torch.softmax(logits + _LEAK * (1 - exists * visible), dim=-1)
+        weights = weights * visible  # values of missing steps are zero already
+    else:
+        weights = torch.softmax(logits + _EXCLUDED * (1 - exists * visible), dim=-1)
+    out = (weights @ values).permute(0, 3, 1, 2).reshape(batch, value.shape[1], blocks * window)
+    return out[:, :, :length] * present
+
+
+def _visible(window: int, keys: int, convention: Window, device: torch.device) -> Tensor:
+    """1 where query row may see key column within a block, else 0: (W, K)."""
+    column = torch.arange(keys, device=device)
+    if convention == "published":
+        return (column < max(1, 2 * window - 1)).float().expand(window, keys)
+    row = torch.arange(window, device=device)[:, None]
+    return ((column >= row) & (column < row + window)).float()
+
+
+def _around_blocks(x: Tensor, blocks: int, window: int) -> Tensor:
+    """(B, C, T) -> (B, N, K, C): each block with window // 2 steps on both sides, zeros beyond the ends; views."""
+    half = window // 2
+    x = F.pad(x, (half, blocks * window - x.shape[2] + half))
+    return x.unfold(2, window + 2 * half, window).permute(0, 2, 3, 1)
+
+
+def _pad_to(x: Tensor, length: int) -> Tensor:
+    return F.pad(x, (0, length - x.shape[2]))
+
+
+class LocalAttention(nn.Module):
+    """Attention layer of ASFormer: 1x1 projections to half the channels, block-local attention, ReLU, 1x1 back.
+
+    query_dim: channels of the tensor that queries and keys are made from; value_dim: of the one for values.
+    """
+
+    def __init__(
+        self, query_dim: int, value_dim: int, out_dim: int, window: int, convention: Window, *, reduction: int = 2
+    ) -> None:
+        super().__init__()
+        self.query = nn.Conv1d(query_dim, query_dim // reduction, 1)
+        self.key = nn.Conv1d(query_dim, query_dim // reduction, 1)
+        self.value = nn.Conv1d(value_dim, value_dim // reduction, 1)
+        self.out = nn.Conv1d(value_dim // reduction, out_dim, 1)
+        self.window = window
+        self.convention: Window = convention
+
+    def forward(self, x: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """x: (B, query_dim, T), values: (B, value_dim, T), mask: (B, T) bool -> (B, out_dim, T), masked."""
+        attended = local_attention(self.query(x), self.key(x), self.value(values), mask, self.window, self.convention)
+        return self.out(torch.relu(attended)) * mask[:, None, :]

@@ -1,0 +1,101 @@
+"""The modified ASFormer backbone of RTK (supplement, section C; Yi et al. 2021)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from keyseg.models.attention import LocalAttention, Window
+from keyseg.models.layers import MaskedConv1d, SqueezeExcitation, average_pool, instance_norm, positional_encoding
+
+
+class BackboneConfig(BaseModel):
+    """Sizes of encoder and decoders, and the extra modules of the supplement's Table 1, each with its switch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(64, ge=2, multiple_of=2)
+    encoder_layers: int = Field(10, ge=1, le=16)
+    decoders: int = Field(1, ge=0)
+    decoder_layers: int = Field(5, ge=1, le=16)
+    decoder_growth: int = Field(4, ge=1, description="dilation and window of decoder layer i are growth ** i")
+    kernel_size: int = Field(5, ge=1)
+    window: Window = "published"
+    input_dropout: float = Field(0.5, ge=0, lt=1, description="whole input channels dropped in training")
+    layer_dropout: float = Field(0.5, ge=0, lt=1)
+    positional_encoding: bool = True
+    squeeze_excitation: bool = True
+    average_pooling: int = Field(3, ge=1, description="width of the smoothing of the last features; 1 = off")
+
+
+class AttentionBlock(nn.Module):
+    """One layer: dilated convolution, instance norm, local attention, 1x1 convolution, residual."""
+
+    def __init__(self, config: BackboneConfig, dilation: int, *, cross: bool) -> None:
+        super().__init__()
+        channels = config.channels
+        self.feed_forward = MaskedConv1d(channels, channels, config.kernel_size, dilation=dilation)
+        self.gate = SqueezeExcitation(channels) if config.squeeze_excitation else None
+        self.attention = LocalAttention(channels, channels, channels, dilation, config.window)
+        self.out = nn.Conv1d(channels, channels, 1)
+        self.dropout = nn.Dropout(config.layer_dropout)
+        self.cross = cross
+
+    def forward(self, x: Tensor, source: Tensor, mask: Tensor, alpha: float) -> Tensor:
+        """x: (B, F, T); source: (B, F, T), features of the stage before, the values of a decoder's attention."""
+        hidden = torch.relu(self.feed_forward(x, mask))
+        if self.gate is not None:
+            hidden = self.gate(hidden, mask)
+        normed = instance_norm(hidden, mask)
+        hidden = alpha * self.attention(normed, source if self.cross else normed, mask) + hidden
+        return (x + self.dropout(self.out(hidden))) * mask[:, None, :]
+
+
+class Stage(nn.Module):
+    """An encoder or a decoder: 1x1 input, attention blocks of growing dilation, 1x1 frame classifier."""
+
+    def __init__(self, config: BackboneConfig, input_dim: int, classes: int, *, decoder: bool) -> None:
+        super().__init__()
+        layers = config.decoder_layers if decoder else config.encoder_layers
+        growth = config.decoder_growth if decoder else 2
+        self.input = nn.Conv1d(input_dim, config.channels, 1)
+        self.blocks = nn.ModuleList(AttentionBlock(config, growth**i, cross=decoder) for i in range(layers))
+        self.classify = nn.Conv1d(config.channels, classes, 1)
+        self.encode_position = config.positional_encoding and not decoder
+
+    def forward(self, x: Tensor, source: Tensor | None, mask: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+        """x: (B, D, T) -> features (B, F, T), frame logits (B, C, T)."""
+        x = self.input(x)
+        if self.encode_position:
+            x = x + positional_encoding(x.shape[2], x.shape[1], x.device)
+        x = x * mask[:, None, :]
+        for block in self.blocks:
+            x = block(x, x if source is None else source, mask, alpha)
+        return x, self.classify(x) * mask[:, None, :]
+
+
+class Backbone(nn.Module):
+    """Encoder and a few shallow decoders; every stage also classifies frames."""
+
+    def __init__(self, config: BackboneConfig, input_dim: int, classes: int) -> None:
+        super().__init__()
+        self.input_dropout = nn.Dropout1d(config.input_dropout)
+        self.encoder = Stage(config, input_dim, classes, decoder=False)
+        self.decoders = nn.ModuleList(Stage(config, classes, classes, decoder=True) for _ in range(config.decoders))
+        self.smoothing = config.average_pooling
+
+    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """features: (B, D, T), mask: (B, T) -> features (B, F, T), frame logits of every stage (stages, B, C, T)."""
+        present = mask[:, None, :]
+        x, logits = self.encoder(self.input_dropout(features) * present, None, mask, 1.0)
+        stages = [logits]
+        for number, decoder in enumerate(self.decoders):
+            probabilities = torch.softmax(logits, dim=1) * present
+            x, logits = decoder(probabilities, x, mask, math.exp(-3.0 * number))
+            stages.append(logits)
+        if self.smoothing > 1:
+            x = average_pool(x, mask, self.smoothing)
+        return x, torch.stack(stages)

@@ -1,0 +1,66 @@
+"""Masked temporal layers: a padded batch gives what its singles give."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MaskedConv1d(nn.Conv1d):
+    """Temporal convolution that keeps the length and sees zeros outside the mask, as at a video's ends."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, dilation: int = 1) -> None:
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd to keep the length, got {kernel_size}")
+        padding = dilation * (kernel_size // 2)
+        super().__init__(in_channels, out_channels, kernel_size, padding=padding, dilation=dilation)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+        """x: (B, C, T), mask: (B, T) bool -> (B, C', T), zero outside the mask."""
+        present = mask[:, None, :]
+        return super().forward(x * present) * present
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the steps that exist: (B, C, T), (B, T) -> (B, C, 1); 0 for an empty sequence."""
+    present = mask[:, None, :].to(x.dtype)
+    return (x * present).sum(2, keepdim=True) / present.sum(2, keepdim=True).clamp_min(1)
+
+
+def instance_norm(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
+    """Instance normalisation over the steps that exist (Ulyanov et al. 2016): (B, C, T), (B, T) -> (B, C, T)."""
+    centred = (x - masked_mean(x, mask)) * mask[:, None, :]
+    return centred * torch.rsqrt(masked_mean(centred.square(), mask) + eps)
+
+
+class SqueezeExcitation(nn.Module):
+    """Channel gates from the mean over the whole video (Hu et al. 2018; supplement, section C)."""
+
+    def __init__(self, channels: int, *, reduction: int = 8) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv1d(channels, channels // reduction, 1)
+        self.excite = nn.Conv1d(channels // reduction, channels, 1)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, C, T), (B, T) -> (B, C, T)."""
+        return x * torch.sigmoid(self.excite(torch.relu(self.squeeze(masked_mean(x, mask)))))
+
+
+def average_pool(x: Tensor, mask: Tensor, kernel_size: int) -> Tensor:
+    """Moving average over the steps that exist, stride 1: (B, C, T) -> (B, C, T)."""
+    present = mask[:, None, :].to(x.dtype)
+    pad = kernel_size // 2
+    total = F.avg_pool1d(x * present, kernel_size, 1, pad)
+    share = F.avg_pool1d(present, kernel_size, 1, pad)
+    return total / share.clamp_min(1e-6) * present
+
+
+def positional_encoding(length: int, channels: int, device: torch.device) -> Tensor:
+    """Sines and cosines of the step index (Vaswani et al. 2017): (1, channels, length)."""
+    step = torch.arange(length, device=device, dtype=torch.float32)
+    rate = torch.exp(torch.arange(0, channels, 2, device=device) * (-math.log(10_000.0) / channels))
+    angle = rate[:, None] * step
+    return torch.stack((angle.sin(), angle.cos()), dim=1).flatten(0, 1)[None, :channels]

@@ -1,0 +1,151 @@
+"""Context: what the graph of keypoints says about each of them (supplement, sections A and E)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from keyseg.matching.gcn import GraphConvolution
+from keyseg.matching.graph import BOUNDARY, TemporalGraph, temporal_neighbours
+from keyseg.matching.nodes import KeypointNodes
+from keyseg.models.layers import positional_encoding
+
+_PLACES = 16  # sines and cosines of a node's relative position
+
+
+class RefinementConfig(BaseModel):
+    """Sizes of the keypoint graph's network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(128, ge=2)
+    layers: int = Field(3, ge=1)
+    neighbours: int = Field(4, ge=1, description="temporal neighbours of a keypoint on each side")
+    dropout: float = Field(0.5, ge=0, lt=1)
+    max_shift: float = Field(8.0, gt=0, description="steps by which a boundary can be moved at most")
+
+
+@dataclass(frozen=True)
+class KeypointMaps:
+    """What keypoints are read from, all over time: features (B, F, T) and probabilities of actions (B, C, T),
+    boundaries (B, T) and frame classes (B, C, T); mask (B, T) bool."""
+
+    features: Tensor
+    action: Tensor
+    boundary: Tensor
+    frames: Tensor
+    mask: Tensor
+
+    def detach(self) -> KeypointMaps:
+        """The same numbers without gradient: the supplement's stop between matching and generator (section D)."""
+        return KeypointMaps(
+            self.features.detach(), self.action.detach(), self.boundary.detach(), self.frames.detach(), self.mask
+        )
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """The refined nodes: their graph of embeddings, keep logits (B, M), class logits (B, M, C), shifts in steps (B, M)."""
+
+    graph: TemporalGraph
+    keep: Tensor
+    classes: Tensor
+    shift: Tensor
+
+
+class Refiner(nn.Module):
+    """Embeds keypoints, lets temporal neighbours exchange messages, and judges each keypoint in its context.
+
+    The same embedding serves the graph of the annotation in training: nothing of a node says its label but what the
+    network itself reads at its time, so that matching is not trivial. The label of a candidate enters only where its
+    keep logit is picked.
+    """
+
+    def __init__(self, config: RefinementConfig, feature_dim: int, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        evidence = feature_dim + 2 * classes + 1
+        self.embed = nn.Sequential(
+            nn.Linear(evidence + 2 + _PLACES + 2, config.channels), nn.LayerNorm(config.channels), nn.ReLU()
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(ContextLayer(config.channels, config.dropout) for _ in range(config.layers))
+        self.keep = nn.Linear(config.channels, classes + 1)
+        self.classify = nn.Linear(config.channels, classes)
+        self.shift = nn.Linear(config.channels, 1)
+
+    def forward(self, maps: KeypointMaps, nodes: KeypointNodes) -> Refinement:
+        """Judge the nodes of B videos."""
+        graph = self.graph(maps, nodes)
+        hidden = self.dropout(graph.nodes)
+        column = torch.where(nodes.kind == BOUNDARY, self.keep.out_features - 1, nodes.label)
+        keep = self.keep(hidden).gather(2, column[..., None]).squeeze(2)
+        shift = torch.tanh(self.shift(hidden).squeeze(2)) * self.config.max_shift
+        return Refinement(graph, keep, self.classify(hidden), shift)
+
+    def graph(self, maps: KeypointMaps, nodes: KeypointNodes) -> TemporalGraph:
+        """Embed nodes and run the graph convolutions: the intra-graph part, for source and annotation alike."""
+        hidden = self.embed(self.dropout(node_inputs(maps, nodes)))
+        neighbours, valid = temporal_neighbours(nodes.mask, self.config.neighbours)
+        for layer in self.layers:
+            hidden = layer(hidden, neighbours, valid, nodes.mask)
+        return TemporalGraph(hidden * nodes.mask[..., None], nodes.time, nodes.kind, nodes.mask)
+
+
+class ContextLayer(nn.Module):
+    """Residual graph convolutions over the neighbours before and, apart, over those behind: order carries meaning."""
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.before = GraphConvolution(channels, channels)
+        self.behind = GraphConvolution(channels, channels)
+        self.norm = nn.LayerNorm(channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor, neighbours: Tensor, valid: Tensor, mask: Tensor) -> Tensor:
+        """hidden: (B, M, F); neighbours, valid: (B, M, 2k), the first k before; mask: (B, M) -> (B, M, F)."""
+        k = neighbours.shape[2] // 2
+        message = self.before(hidden, neighbours[..., :k], valid[..., :k], mask)
+        message = message + self.behind(hidden, neighbours[..., k:], valid[..., k:], mask)
+        return (hidden + self.dropout(torch.relu(self.norm(message)))) * mask[..., None]
+
+
+def node_inputs(maps: KeypointMaps, nodes: KeypointNodes) -> Tensor:
+    """Features, probabilities, kind, place and gaps of every node: (B, M, F + 2C + 1 + 2 + places + 2)."""
+    last = (maps.mask.sum(1) - 1).clamp_min(0)[:, None]
+    step = nodes.time.round().long().clamp_min(0).minimum(last)
+    point = torch.cat((maps.features, maps.action, maps.boundary[:, None]), dim=1)
+    at_point = point.gather(2, step[:, None].expand(-1, point.shape[1], -1))
+    start, end = _surroundings(nodes, last + 1)
+    around = _interval_means(maps.frames, start, end)
+    kind = torch.nn.functional.one_hot(nodes.kind, 2).to(point.dtype)
+    places = positional_encoding(1001, _PLACES, point.device)[0].T
+    place = places[(1000 * step / last.clamp_min(1)).round().long()]
+    gaps = torch.stack(((step - start).clamp_min(0), (end - step).clamp_min(0)), dim=2).to(point.dtype).log1p()
+    return torch.cat((at_point.transpose(1, 2), around, kind, place, gaps), dim=2) * nodes.mask[..., None]
+
+
+def _surroundings(nodes: KeypointNodes, length: Tensor) -> tuple[Tensor, Tensor]:
+    """For each node the nearest boundary at or before it and behind it, itself apart, in whole steps: two (B, M).
+
+    A boundary node's surroundings reach to the boundaries before and behind; sentinels are 0 and T.
+    """
+    time = nodes.time.round().long()
+    is_boundary = (nodes.kind == BOUNDARY) & nodes.mask
+    before = torch.where(is_boundary, time, 0).cummax(1).values
+    before = torch.cat((torch.zeros_like(before[:, :1]), before[:, :-1]), dim=1)
+    far = length.expand_as(time)
+    behind = torch.where(is_boundary, time, far).flip(1).cummin(1).values.flip(1)
+    behind = torch.cat((behind[:, 1:], far[:, :1]), dim=1)
+    return before.minimum(far - 1), torch.maximum(behind.minimum(far), before + 1).minimum(far)
+
+
+def _interval_means(values: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """Mean of values (B, C, T) over steps [start, end) of each node -> (B, M, C)."""
+    sums = torch.nn.functional.pad(values.double().cumsum(2), (1, 0))
+    index = lambda at: at[:, None].expand(-1, values.shape[1], -1)  # noqa: E731
+    total = sums.gather(2, index(end)) - sums.gather(2, index(start))
+    return (total / (end - start).clamp_min(1)[:, None]).transpose(1, 2).to(values.dtype)

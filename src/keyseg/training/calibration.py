@@ -1,0 +1,67 @@
+"""Choosing thresholds and evidence weights on held-out training videos, never on the test fold."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from keyseg.data.dataset import Dataset
+from keyseg.inference.decoding import Reading, Rules, decode
+from keyseg.metrics import evaluate
+from keyseg.timeline import LabelMap, Segmentation
+
+ACTION_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3)
+BOUNDARY_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+FRAME_WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+CONTEXT_WEIGHTS = (0.0, 0.5, 1.0)
+
+
+def held_out(dataset: Dataset, names: Sequence[str], share: float, seed: int) -> tuple[str, ...]:
+    """Whole groups (subjects) of the training videos, about `share` of them, at least one; () if there is one group.
+
+    Where the share falls between two numbers of groups the smaller one is taken, but for the first.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(dataset.group(name), []).append(name)
+    if len(groups) < 2 or share <= 0:
+        return ()
+    order = np.random.default_rng((seed, len(groups))).permutation(sorted(groups))
+    chosen: list[str] = []
+    for group in order[:-1]:
+        if chosen and len(chosen) + len(groups[group]) > share * len(names):
+            break
+        chosen += groups[group]
+    return tuple(name for name in names if name in set(chosen))
+
+
+def choose_rules(
+    readings: Sequence[Reading], references: Sequence[Segmentation], labels: LabelMap, rules: Rules, *, refine: bool
+) -> tuple[Rules, float]:
+    """The rules of the grid with the best mean of F1@50, Edit and Acc (percent) on readings of videos not trained on.
+
+    readings, references: one a video, references in feature steps. Of equals, the first: lower thresholds, which keep
+    more boundaries. Returns the rules and their score.
+    """
+    best, best_score = rules, -1.0
+    contexts = CONTEXT_WEIGHTS if refine else (0.0,)
+    for action, boundary, frame, context in itertools.product(
+        ACTION_THRESHOLDS, BOUNDARY_THRESHOLDS, FRAME_WEIGHTS, contexts
+    ):
+        update = {"action_threshold": action, "boundary_threshold": boundary, "frame_weight": frame, "context_weight": context}
+        candidate = rules.model_copy(update=update)
+        score = _score(readings, references, labels, candidate, refine)
+        if score > best_score:
+            best, best_score = candidate, score
+    return best, best_score
+
+
+def _score(
+    readings: Sequence[Reading], references: Sequence[Segmentation], labels: LabelMap, rules: Rules, refine: bool
+) -> float:
+    reference = {str(i): segmentation for i, segmentation in enumerate(references)}
+    prediction = {str(i): decode(reading, rules, refine=refine).segmentation for i, reading in enumerate(readings)}
+    report = evaluate(reference, prediction, background=tuple(labels.background_ids))
+    return (report.f1[0.5] + report.edit + report.acc) / 3

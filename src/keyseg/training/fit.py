@@ -1,0 +1,161 @@
+"""One training: one split, one seed, from data to a bundle. Every part that is done is kept and not done again."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
+
+from keyseg import __version__
+from keyseg.data.dataset import Dataset
+from keyseg.inference.bundle import load_bundle, save_bundle
+from keyseg.inference.decoding import Rules
+from keyseg.inference.predictor import Predictor
+from keyseg.timeline import Segmentation
+from keyseg.training.calibration import choose_rules, held_out
+from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
+from keyseg.training.files import write_json
+from keyseg.training.module import RTKModule
+from keyseg.training.recipe import Recipe
+from keyseg.training.videos import Videos, training_loader, validation_loader
+
+VALIDATE_EVERY = 5  # epochs
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one training works on. folder: where all of it goes; callbacks: progress and the like."""
+
+    dataset: Dataset
+    split: int
+    seed: int
+    recipe: Recipe
+    folder: Path
+    callbacks: tuple[Callback, ...] = ()
+
+    @property
+    def bundle(self) -> Path:
+        """Where the bundle stands when the training is done."""
+        return self.folder / "bundle"
+
+
+def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
+    """Choose rules on held-out training videos, train on all of them, leave a bundle; go on where a kill stopped it."""
+    if not fit.bundle.exists():
+        rules, plain_rules = calibrate(fit)
+        names = fit.dataset.names(fit.split, "train")
+        module, seconds = train(fit, fit.recipe, names, fit.dataset.names(fit.split, "test"), fit.folder, (rules, plain_rules))
+        write_json(fit.folder / "cost.json", _cost(module, seconds))
+        if module.global_rank == 0:
+            save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
+        module.trainer.strategy.barrier()
+    return load_bundle(fit.bundle)
+
+
+def calibrate(fit: Fit) -> tuple[Rules, Rules]:
+    """Rules with and without refinement, from a first training that leaves some training videos out."""
+    file = fit.folder / "calibration" / "rules.json"
+    names = fit.dataset.names(fit.split, "train")
+    unseen = held_out(fit.dataset, names, fit.recipe.calibration.holdout, fit.seed)
+    if not unseen:
+        return fit.recipe.rules, fit.recipe.rules
+    if not file.exists():
+        recipe = fit.recipe.at_pace(fit.recipe.calibration.pace)
+        seen = [name for name in names if name not in unseen]
+        module, _ = train(fit, recipe, seen, (), file.parent, (recipe.rules, recipe.rules))
+        if module.global_rank == 0:
+            write_json(file, _chosen(fit, module.predictor, unseen))
+        module.trainer.strategy.barrier()
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return Rules.model_validate(found["rules"]), Rules.model_validate(found["plain_rules"])
+
+
+def _chosen(fit: Fit, predictor: Predictor, unseen: Sequence[str]) -> dict[str, Any]:
+    samples = [fit.dataset.load(name, fit.split) for name in unseen]
+    readings = [predictor.read(sample.features) for sample in samples]
+    references = [Segmentation.from_frames(sample.labels) for sample in samples]
+    labels = fit.dataset.labels
+    plain, plain_score = choose_rules(readings, references, labels, fit.recipe.rules, refine=False)
+    rules, score = plain, plain_score
+    if predictor.refine:
+        rules, score = choose_rules(readings, references, labels, fit.recipe.rules, refine=True)
+    return {
+        "rules": rules.model_dump(),
+        "plain_rules": plain.model_dump(),
+        "score": score,
+        "plain_score": plain_score,
+        "held_out": list(unseen),
+    }
+
+
+def train(
+    fit: Fit, recipe: Recipe, seen: Sequence[str], validated: Sequence[str], folder: Path, rules: tuple[Rules, Rules]
+) -> tuple[RTKModule, float]:
+    """Train on the videos `seen`, from the last whole epoch if there is a checkpoint; returns seconds spent this time."""
+    dataset = fit.dataset
+    L.seed_everything(fit.seed, verbose=False)
+    module = RTKModule(recipe, dataset.labels, dataset.timebase, dataset.dimension(fit.split), fit.seed)
+    module.predictor.rules, module.predictor.plain_rules = rules
+    module.predictor.orientation = dataset._layout(fit.split)[0]
+    checkpoint = folder / "last.ckpt"
+    trainer = _trainer(recipe, folder, (EveryEpoch(checkpoint), *fit.callbacks))
+    share = {"rank": trainer.global_rank, "world": trainer.world_size}
+    training = training_loader(
+        Videos(dataset, fit.split, seen), batch_size=recipe.optimiser.batch_size, seed=fit.seed, **share
+    )
+    validation = validation_loader(Videos(dataset, fit.split, validated), **share)
+    started = time.perf_counter()
+    trainer.fit(module, training, validation, ckpt_path=checkpoint if checkpoint.exists() else None)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    module.predictor.refine = recipe.matching.join_epoch < recipe.optimiser.epochs
+    return module, time.perf_counter() - started
+
+
+def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.Trainer:
+    settings = recipe.optimiser
+    distributed = torch.distributed.is_torchelastic_launched()
+    strategy: Any = DDPStrategy(find_unused_parameters=True) if distributed or torch.cuda.device_count() > 1 else "auto"
+    return L.Trainer(
+        accelerator="auto",
+        devices="auto" if torch.cuda.is_available() else 1,
+        strategy=strategy,
+        precision=settings.precision,
+        max_epochs=settings.epochs,
+        gradient_clip_val=settings.clip_norm,
+        check_val_every_n_epoch=VALIDATE_EVERY,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        callbacks=list(callbacks),
+        plugins=[AtomicCheckpointIO()],
+        logger=[CSVLogger(folder, name="logs"), TensorBoardLogger(folder, name="tensorboard")],
+        log_every_n_steps=1,
+        enable_model_summary=False,
+        enable_checkpointing=True,
+        default_root_dir=folder,
+    )
+
+
+def _cost(module: RTKModule, seconds: float) -> dict[str, Any]:
+    """Time and memory of a training, and the machine."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "keyseg": __version__,
+        "seconds": round(seconds, 1),
+        "peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
+        "parameters": sum(p.numel() for p in module.model.parameters()),
+        "threads": torch.get_num_threads(),
+        "machine": f"{platform.processor() or platform.machine()}, {platform.system()}, torch {torch.__version__}",
+    }

@@ -1,0 +1,65 @@
+"""Videos of a split in an order that follows from seed and epoch alone, shared out among processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from keyseg.data.batches import Batch, collate
+from keyseg.data.dataset import Dataset, VideoSample
+
+
+class Videos(TorchDataset[VideoSample]):
+    """Named videos of one split; each is read from disk when asked for."""
+
+    def __init__(self, dataset: Dataset, split: int, names: Sequence[str]) -> None:
+        self.dataset, self.split, self.names = dataset, split, tuple(names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> VideoSample:
+        return self.dataset.load(self.names[index], self.split)
+
+
+class EpochSampler(Sampler[int]):
+    """A permutation a (seed, epoch), dealt out in turn to `world` processes.
+
+    In training all processes get the same number of videos (the first ones come again); in validation none comes twice.
+    Lightning calls `set_epoch`.
+    """
+
+    def __init__(self, size: int, *, seed: int | None, rank: int = 0, world: int = 1) -> None:
+        self.size, self.seed, self.rank, self.world = size, seed, rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch's order."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.arange(self.size)
+        if self.seed is not None:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.size)
+            order = np.resize(order, -(-self.size // self.world) * self.world)
+        return iter(order[self.rank :: self.world].tolist())
+
+    def __len__(self) -> int:
+        if self.seed is not None:
+            return -(-self.size // self.world)
+        return len(range(self.rank, self.size, self.world))
+
+
+def training_loader(videos: Videos, *, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
+    """Batches of a seeded random order."""
+    sampler = EpochSampler(len(videos), seed=seed, rank=rank, world=world)
+    return DataLoader(videos, batch_size=batch_size, sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]
+
+
+def validation_loader(videos: Videos, *, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
+    """One video after another, in order."""
+    sampler = EpochSampler(len(videos), seed=None, rank=rank, world=world)
+    return DataLoader(videos, batch_size=1, sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]

@@ -1,0 +1,122 @@
+"""Training curves, and the CSV file that Lightning's CSVLogger writes them to."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from keyseg.timeline import ConfigError, DataError
+from keyseg.viz.canvas import (
+    MARGIN,
+    WIDTH,
+    add_axes,
+    draw_legend,
+    legend_height,
+    new_figure,
+    title_height,
+    write_title,
+)
+from keyseg.viz.colours import HIGHLIGHT, PALETTE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Curve = tuple[Sequence[float], Sequence[float]]
+
+# Yellow is too light for a line on white.
+_LINES = tuple(colour for colour in PALETTE if colour != "#f0e442")
+_NO_MARKS: Mapping[str, float] = MappingProxyType({})
+_HEIGHT = 3.0
+
+
+def plot_curves(
+    curves: Mapping[str, Curve],
+    *,
+    xlabel: str = "epoch",
+    ylabel: str = "",
+    title: str = "",
+    marks: Mapping[str, float] = _NO_MARKS,
+) -> Figure:
+    """Named curves (x, y) over one axis, with named vertical marks at x, such as `matching joins` at epoch 80.
+
+    Values that are not finite leave a gap. Raises ConfigError if x and y of a curve differ in length.
+    """
+    for name, (x, y) in curves.items():
+        if len(x) != len(y):
+            raise ConfigError(f"curve {name!r} needs as many x as y values, got {len(x)} and {len(y)}")
+    names = list(curves)
+    colours = [_LINES[i % len(_LINES)] for i in range(len(names))]
+    left, top = 0.75, title_height(title)
+    below = top + _HEIGHT + 0.55
+    figure = new_figure(below + legend_height(names, WIDTH - left - MARGIN) + MARGIN)
+    write_title(figure, title)
+    axes = add_axes(figure, left, top, WIDTH - left - 2 * MARGIN, _HEIGHT)
+    for (x, y), colour in zip(curves.values(), colours, strict=True):
+        axes.plot(x, y, color=colour, linewidth=1.4, marker="o" if len(x) == 1 else "", markersize=5)
+    axes.grid(True, color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(xlabel, size=9, parse_math=False)
+    axes.set_ylabel(ylabel, size=9, parse_math=False)
+    _draw_marks(axes, marks)
+    draw_legend(figure, names, colours, left, below)
+    return figure
+
+
+def _draw_marks(axes: Axes, marks: Mapping[str, float]) -> None:
+    for name, x in marks.items():
+        axes.axvline(x, color=HIGHLIGHT, linewidth=1.0, linestyle=(0, (4, 3)))
+        # Upright text: two marks close together do not run into each other.
+        axes.annotate(
+            name,
+            (x, 1),
+            (3, -3),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            rotation=90,
+            size=8,
+            color=HIGHLIGHT,
+            va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6},
+            parse_math=False,
+        )
+
+
+def read_metrics_csv(path: str | Path) -> dict[str, tuple[list[float], list[float]]]:
+    """Curves (epochs, values) by name from a `metrics.csv` of Lightning's CSVLogger, in the order of its columns.
+
+    The columns `epoch` and `step` are positions, empty cells are skipped, a name without values is left out. Where a
+    name has n values in one epoch e they stand at e, e + 1/n, ... Raises DataError with file and line.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+            columns = list(reader.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot read the metrics ({error}); expected the metrics.csv of a run") from error
+    if "epoch" not in columns:
+        raise DataError(f"{path}:1: expected a column 'epoch', got {columns}; is this the metrics.csv of a run?")
+    curves = {name: _read_column(path, rows, name) for name in columns if name not in ("epoch", "step")}
+    return {name: curve for name, curve in curves.items() if curve[0]}
+
+
+def _read_column(path: Path, rows: list[tuple[int, dict[str, str]]], name: str) -> tuple[list[float], list[float]]:
+    by_epoch: dict[float, list[float]] = defaultdict(list)
+    for line, row in rows:
+        if row[name]:
+            by_epoch[_number(path, line, "epoch", row["epoch"])].append(_number(path, line, name, row[name]))
+    x = [epoch + i / len(values) for epoch, values in by_epoch.items() for i in range(len(values))]
+    return x, [value for values in by_epoch.values() for value in values]
+
+
+def _number(path: Path, line: int, name: str, cell: str) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        raise DataError(f"{path}:{line}: expected a number in column {name!r}, got {cell!r}") from None

@@ -1,0 +1,73 @@
+"""Saving figures: by suffix, whole or not at all, never over something, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyseg.timeline import ConfigError, OutputExistsError, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FORMATS = ("png", "svg", "pdf")
+# What matplotlib would write about the time, its version and its home page.
+_NO_METADATA = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_PNG_DPI = 200
+# Ids in SVG are salted by a global setting of matplotlib; one thread at a time may hold it.
+_SALT_LOCK = threading.Lock()
+
+
+def save_figure(figure: Figure, path: str | Path, *, force: bool = False) -> Path:
+    """Write a figure as PNG, SVG or PDF, by the suffix of `path`, and return the path.
+
+    Folders are created, the file appears whole or not at all, and one figure makes the same bytes each time.
+    Raises ConfigError on another suffix, OutputExistsError where the file is there and `force` is not set.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _FORMATS:
+        known = ", ".join(f".{known}" for known in _FORMATS)
+        raise ConfigError(f"{path}: a figure is saved as {known}, got suffix {path.suffix!r}{nearest(kind, _FORMATS)}")
+    refuse_existing(path, force)
+    return write_whole(path, render(figure, kind))
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """The bytes of a figure in a format: `png`, `svg` or `pdf`."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with _SALT_LOCK, matplotlib.rc_context({"svg.hashsalt": "keyseg"}):
+        figure.savefig(buffer, format=kind, dpi=_PNG_DPI, metadata=_NO_METADATA[kind])
+    return buffer.getvalue()
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raise OutputExistsError if `path` is there and `force` is not set."""
+    if path.exists() and not force:
+        raise OutputExistsError(f"{path} exists already; give another path, or force to overwrite it")
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Write through a temporary neighbour, so that no reader sees half a file. Raises ConfigError where it cannot."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot write here ({error}); give a path in a folder that can be written"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,155 @@
+"""The matching of a keypoint graph to the graph of an annotation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keyseg.timeline import TimelineError
+from keyseg.viz.canvas import MARGIN, WIDTH, add_axes, new_figure, title_height, write, write_title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_ACTION = "#0072b2"
+_BOUNDARY = "#767676"
+_DUSTBIN = "#d55e00"
+# Matches below this share are not drawn: a soft assignment has M x N of them.
+_FAINTEST = 0.03
+_SOURCE, _TARGET = 1.0, 0.0
+_ARC = 0.09
+
+
+def plot_matching(
+    source_time: npt.ArrayLike,
+    source_kind: npt.ArrayLike,
+    source_confidence: npt.ArrayLike,
+    target_time: npt.ArrayLike,
+    target_kind: npt.ArrayLike,
+    assignment: npt.ArrayLike,
+    *,
+    length: float,
+    neighbours: int = 2,
+    title: str = "",
+) -> Figure:
+    """Keypoint graph above, annotation graph below, and between them lines as wide and dark as their share S[i, j].
+
+    source_*: (M,) time in steps, kind (0 action, 1 boundary), confidence; target_*: (N,). assignment: (M, N + 1) in
+    [0, 1], its last column the dustbin, drawn as bars on top. length: T in steps. neighbours: links that a node has on
+    each side, drawn as arcs. Action nodes are filled, boundary nodes hollow grey (supplement, figure 1).
+    Raises TimelineError where shapes differ or a kind is unknown.
+    """
+    times = np.asarray(source_time, np.float64), np.asarray(target_time, np.float64)
+    kinds = np.asarray(source_kind).astype(np.int64), np.asarray(target_kind).astype(np.int64)
+    confidence, share = np.asarray(source_confidence, np.float64), np.asarray(assignment, np.float64)
+    _check(times, kinds, confidence, share)
+    top, left, width = title_height(title), 1.15, WIDTH - 1.15 - 2 * MARGIN
+    figure = new_figure(top + 4.25)
+    write_title(figure, title)
+    _draw_dustbin(add_axes(figure, left, top, width, 0.5), times[0], share[:, -1], length)
+    axes = add_axes(figure, left, top + 0.55, width, 2.85)
+    _draw_links(axes, times[0], _SOURCE, 1.0, neighbours)
+    _draw_links(axes, times[1], _TARGET, -1.0, neighbours)
+    _draw_matches(axes, times, kinds[0], share[:, :-1])
+    size = float(np.clip(2000 / max(len(times[0]), len(times[1]), 1), 12, 50))
+    _draw_nodes(axes, times[0], _SOURCE, kinds[0], size * (0.3 + 0.7 * np.clip(confidence, 0, 1)))
+    _draw_nodes(axes, times[1], _TARGET, kinds[1], np.full(len(times[1]), size))
+    for y, name in ((_SOURCE, "keypoints"), (_TARGET, "annotation")):
+        write(axes, -0.015, y, name, size=9, ha="right", va="center", transform=axes.get_yaxis_transform())
+    reach = _ARC * (neighbours + 1)
+    axes.set(xlim=(0, length or 1), ylim=(_TARGET - reach, _SOURCE + reach), yticks=[])
+    axes.set_xlabel("time (steps)", size=9)
+    axes.spines["left"].set_visible(False)
+    _draw_key(figure)
+    return figure
+
+
+def _check(
+    times: tuple[FloatArray, FloatArray], kinds: tuple[IntArray, IntArray], confidence: FloatArray, share: FloatArray
+) -> None:
+    for side, time, kind in zip(("source", "target"), times, kinds, strict=True):
+        if time.ndim != 1 or time.shape != kind.shape:
+            raise TimelineError(
+                f"{side} time and kind must both have shape (nodes,), got {time.shape} and {kind.shape}"
+            )
+        if not np.isin(kind, (0, 1)).all():
+            raise TimelineError(
+                f"{side} kind must be 0 (action) or 1 (boundary), got {kind[~np.isin(kind, (0, 1))][0]}"
+            )
+    if confidence.shape != times[0].shape:
+        raise TimelineError(f"source confidence must have shape {times[0].shape}, got {confidence.shape}")
+    expected = (len(times[0]), len(times[1]) + 1)
+    if share.shape != expected:
+        raise TimelineError(
+            f"assignment must have shape (M, N + 1) = {expected}, last column the dustbin, got {share.shape}"
+        )
+
+
+def _draw_dustbin(axes: Axes, time: FloatArray, share: FloatArray, length: float) -> None:
+    axes.vlines(time, 0, np.clip(share, 0, 1), colors=_DUSTBIN, linewidth=2.5)
+    axes.set(xlim=(0, length or 1), ylim=(0, 1), xticks=[], yticks=[0, 1])
+    axes.spines["bottom"].set_color("#999999")
+    axes.tick_params(labelsize=7, length=2)
+    axes.yaxis.tick_right()
+    axes.spines["left"].set_visible(False)
+    axes.spines["right"].set(visible=True, color="#999999")
+    write(axes, -0.015, 0.5, "dustbin", size=9, ha="right", va="center", transform=axes.transAxes)
+
+
+def _draw_links(axes: Axes, time: FloatArray, y: float, side: float, neighbours: int) -> None:
+    from matplotlib.collections import LineCollection
+
+    ordered, round_trip = np.sort(time), np.linspace(0, np.pi, 17)
+    for hop in range(1, neighbours + 1):
+        begin, end = ordered[:-hop, None], ordered[hop:, None]
+        x = (begin + end) / 2 - (end - begin) / 2 * np.cos(round_trip)
+        arc = np.broadcast_to(y + side * _ARC * hop * np.sin(round_trip), x.shape)
+        axes.add_collection(
+            LineCollection(list(np.stack([x, arc], axis=-1)), colors="#b5b5b5", linewidths=0.7, zorder=1)
+        )
+
+
+def _draw_matches(axes: Axes, times: tuple[FloatArray, FloatArray], kind: IntArray, share: FloatArray) -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgba_array
+
+    i, j = np.nonzero(share >= _FAINTEST)
+    weight = np.clip(share[i, j], 0, 1)
+    ends = np.stack([np.full(len(i), _SOURCE), np.full(len(i), _TARGET)], axis=1)
+    lines = np.stack([np.stack([times[0][i], times[1][j]], axis=1), ends], axis=-1)
+    colours = to_rgba_array([_ACTION, _BOUNDARY])[kind[i]]
+    colours[:, 3] = 0.12 + 0.83 * weight
+    axes.add_collection(LineCollection(list(lines), colors=colours, linewidths=0.4 + 1.8 * weight, zorder=2))
+
+
+def _draw_nodes(axes: Axes, time: FloatArray, y: float, kind: IntArray, size: FloatArray) -> None:
+    # Boundaries are smaller and on top: next to a short segment's centre they would be hidden.
+    for which, face, edge, scale in ((0, _ACTION, "white", 1.0), (1, "white", _BOUNDARY, 0.6)):
+        at, area = time[kind == which], scale * size[kind == which]
+        style: dict[str, Any] = {
+            "facecolors": face,
+            "edgecolors": edge,
+            "linewidths": 1.0,
+            "zorder": 3,
+            "clip_on": False,
+        }
+        axes.scatter(at, np.full(len(at), y), s=area, **style)
+
+
+def _draw_key(figure: Figure) -> None:
+    from matplotlib.lines import Line2D
+
+    dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 6}
+    handles = [
+        Line2D([], [], color=_ACTION, label="action keypoint", **dot),
+        Line2D([], [], markerfacecolor="white", markeredgecolor=_BOUNDARY, label="boundary keypoint", **dot),
+        Line2D([], [], color=_ACTION, linewidth=2, label="match, wider and darker with its share"),
+        Line2D([], [], color=_DUSTBIN, linewidth=2.5, label="share in the dustbin (no match)"),
+    ]
+    figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=8)

@@ -1,0 +1,154 @@
+"""The report: one HTML file with scores, timelines, figures and where they come from."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from keyseg.timeline import LabelMap, TimeBase
+from keyseg.viz.colours import class_colours
+from keyseg.viz.figures import refuse_existing, render, write_whole
+from keyseg.viz.page_bars import colour_rules, legend_block, video_block
+from keyseg.viz.rows import Row, check_rows, occurring
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """Scores of one system in percent; NaN where there is none. note: a remark such as `5 splits, last epoch`."""
+
+    name: str
+    f1_10: float
+    f1_25: float
+    f1_50: float
+    edit: float
+    acc: float
+    note: str = ""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The five scores in the order of the table."""
+        return (self.f1_10, self.f1_25, self.f1_50, self.edit, self.acc)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTimeline:
+    """One video: its name and a (name, segmentation) row a system, the ground truth first."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+def write_report(
+    path: str | Path,
+    *,
+    title: str,
+    introduction: str,
+    scores: Sequence[ScoreRow],
+    videos: Sequence[VideoTimeline],
+    labels: LabelMap,
+    timebase: TimeBase,
+    figures: Mapping[str, Figure] = MappingProxyType({}),
+    provenance: Mapping[str, str] = MappingProxyType({}),
+    force: bool = False,
+) -> Path:
+    """Write one HTML file that needs nothing else, neither network nor folder, and return its path.
+
+    figures: by caption. provenance: where the numbers come from, such as command, version and seed, by name.
+    A section without content is left out. Raises TimelineError where the rows of a video do not belong together,
+    OutputExistsError where the file is there and `force` is not set.
+    """
+    path = Path(path)
+    refuse_existing(path, force)
+    for video in videos:
+        check_rows(video.rows, labels, f"video {video.name!r}")
+    shown = occurring([row for video in videos for row in video.rows])
+    sections = (
+        _scores(scores),
+        _videos(videos, shown, labels, timebase),
+        _figures(figures),
+        _provenance(provenance),
+    )
+    page = Template(_resource("report.html")).substitute(
+        title=escape(title),
+        introduction=escape(introduction),
+        style=_resource("report.css") + colour_rules(shown, class_colours(labels)),
+        sections="\n".join(section for section in sections if section),
+        script=_resource("report.js"),
+    )
+    return write_whole(path, page.encode("utf-8"))
+
+
+def _resource(name: str) -> str:
+    return resources.files("keyseg.viz").joinpath(name).read_text(encoding="utf-8")
+
+
+def _scores(scores: Sequence[ScoreRow]) -> str:
+    if not scores:
+        return ""
+    # What prints alike is equally good, so the best is found among the rounded values.
+    rounded = [[round(value, 1) for value in row.values] for row in scores]
+    best = [max((v for v in column if not math.isnan(v)), default=math.nan) for column in zip(*rounded, strict=True)]
+    noted = any(row.note for row in scores)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("System", *_COLUMNS, *(("Note",) if noted else ())))
+    lines = []
+    for row, values in zip(scores, rounded, strict=True):
+        cells = "".join(_score_cell(value, top) for value, top in zip(values, best, strict=True))
+        note = f'<td class="note">{escape(row.note)}</td>' if noted else ""
+        lines.append(f'<tr><th scope="row">{escape(row.name)}</th>{cells}{note}</tr>')
+    return (
+        '<section id="scores">\n<h2>Scores</h2>\n<div class="wide"><table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody>\n</table></div>\n"
+        "<p>Percent; the best value of a column is bold.</p>\n</section>"
+    )
+
+
+def _score_cell(value: float, best: float) -> str:
+    if math.isnan(value):
+        return "<td>–</td>"
+    return f"<td><b>{value:.1f}</b></td>" if value == best else f"<td>{value:.1f}</td>"
+
+
+def _videos(videos: Sequence[VideoTimeline], shown: Sequence[int], labels: LabelMap, timebase: TimeBase) -> str:
+    if not videos:
+        return ""
+    blocks = "\n".join(video_block(video.name, video.rows, labels, timebase) for video in videos)
+    return (
+        '<section id="timelines">\n<h2>Timelines</h2>\n'
+        f'<div class="legend">\n<div class="classes">\n{legend_block(shown, labels)}\n</div>\n'
+        '<p class="readout" aria-live="polite">Point at or tap a class or a segment.</p>\n</div>\n'
+        f"{blocks}\n</section>"
+    )
+
+
+def _figures(figures: Mapping[str, Figure]) -> str:
+    if not figures:
+        return ""
+    blocks = []
+    for caption, figure in figures.items():
+        # As an image of its own: ids inside one SVG cannot collide with those of the next.
+        data = base64.b64encode(render(figure, "svg")).decode("ascii")
+        text = escape(caption)
+        blocks.append(
+            f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}"><figcaption>{text}</figcaption></figure>'
+        )
+    return '<section id="figures">\n<h2>Figures</h2>\n' + "\n".join(blocks) + "\n</section>"
+
+
+def _provenance(provenance: Mapping[str, str]) -> str:
+    if not provenance:
+        return ""
+    rows = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in provenance.items())
+    return f'<section id="provenance">\n<h2>Provenance</h2>\n<dl>\n{rows}\n</dl>\n</section>'
