@@ -20,6 +20,7 @@ from keyseg.matching.assignment import Assignment, assign
 from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
 from keyseg.matching.matcher import GraphMatcher
 from keyseg.matching.nodes import Keypoints, KeypointNodes
+from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.models.refinement import Refinement
 from keyseg.models.rtk import RTKOutput
 from keyseg.timeline import Segmentation
@@ -102,14 +103,13 @@ class RTKCriterion(nn.Module):
         found = [assign(*keypoints, segmentation) for keypoints, segmentation in zip(proposals, reference.segmentations, strict=True)]
         truth = node_targets(found, proposals, nodes, target, reference)
         mask = nodes.mask.to(source.keep.dtype)
-        count = mask.sum().clamp_min(1)
         actions = mask * (nodes.kind == ACTION)
-        hits = mask * (nodes.kind == BOUNDARY) * truth.matched
-        keep = (F.binary_cross_entropy_with_logits(source.keep, truth.matched, reduction="none") * mask).sum() / count
+        hits = mask * (nodes.kind == BOUNDARY) * truth.valid
+        keep = F.binary_cross_entropy_with_logits(source.keep, truth.valid, reduction="none") * _balance(truth.valid, mask)
         classes = F.cross_entropy(source.classes.transpose(1, 2), truth.label, reduction="none")
         shift = F.smooth_l1_loss(source.shift, truth.shift, reduction="none")
         losses = {
-            "keep": self.weights.keep * keep,
+            "keep": self.weights.keep * keep.sum(),
             "classes": self.weights.classes * (classes * actions).sum() / actions.sum().clamp_min(1),
             "shift": self.weights.shift * (shift * hits).sum() / hits.sum().clamp_min(1),
         }
@@ -120,12 +120,23 @@ class RTKCriterion(nn.Module):
         return losses
 
 
+def _balance(valid: Tensor, mask: Tensor) -> Tensor:
+    """Weights (B, M) under which valid and other nodes count the same in all, and sum to 1."""
+    positive, negative = valid * mask, (1 - valid) * mask
+    return positive / (2 * positive.sum().clamp_min(1)) + negative / (2 * negative.sum().clamp_min(1))
+
+
 @dataclass(frozen=True)
 class NodeTargets:
-    """What each node should become: matched (B, M) 0/1, label (B, M) of the segment it lies in, shift (B, M) in steps
-    for matched boundaries, and the ground-truth assignment (B, M, N + 1) with the dustbin last."""
+    """What each node should become.
 
-    matched: Tensor
+    valid: (B, M) 0/1, whether the annotation bears it out: an action in a segment of its class, a boundary within reach
+    of an annotated one. Doubles are valid too, since the rules merge them. label: (B, M) class of the segment a node
+    lies in. shift: (B, M) steps from a valid boundary to the annotated one. assignment: (B, M, N + 1) one to one, the
+    dustbin last.
+    """
+
+    valid: Tensor
     label: Tensor
     shift: Tensor
     assignment: Tensor
@@ -136,21 +147,21 @@ def node_targets(
 ) -> NodeTargets:
     """Spread each video's assignment over its time-sorted nodes."""
     kind, target_kind = nodes.kind.cpu().numpy(), target.kind.cpu().numpy()
-    valid, target_valid = nodes.mask.cpu().numpy(), target.mask.cpu().numpy()
+    present, target_present = nodes.mask.cpu().numpy(), target.mask.cpu().numpy()
     batch, size = kind.shape
-    matched, shift = np.zeros((batch, size), np.float32), np.zeros((batch, size), np.float32)
+    valid, shift = np.zeros((batch, size), np.float32), np.zeros((batch, size), np.float32)
     label, truth = np.zeros((batch, size), np.int64), np.zeros((batch, size, target_kind.shape[1] + 1), np.float32)
-    for b, (result, (actions, boundaries), segmentation) in enumerate(zip(found, proposals, reference.segmentations, strict=True)):
+    for b, (result, keypoints, segmentation) in enumerate(zip(found, proposals, reference.segmentations, strict=True)):
         for which, hit in ((ACTION, result.action_to_segment), (BOUNDARY, result.boundary_to_boundary)):
-            node = np.flatnonzero((kind[b] == which) & valid[b])
-            column = np.flatnonzero((target_kind[b] == which) & target_valid[b])
-            matched[b, node] = hit >= 0
+            node = np.flatnonzero((kind[b] == which) & present[b])
+            column = np.flatnonzero((target_kind[b] == which) & target_present[b])
             truth[b, node[hit >= 0], column[hit[hit >= 0]]] = 1
             truth[b, node[hit < 0], -1] = 1
-            if which == ACTION and len(actions):
-                label[b, node] = segmentation.to_frames()[np.rint(actions.time).astype(np.int64)]
-            if which == BOUNDARY:
-                interior = segmentation.boundaries[1:-1]
-                shift[b, node[hit >= 0]] = interior[hit[hit >= 0]] - boundaries.time[hit >= 0]
+            if which == ACTION:
+                label[b, node] = segment_labels(keypoints[0], segmentation)
+                valid[b, node] = label[b, node] == keypoints[0].label
+            else:
+                distance, valid[b, node] = boundary_distances(keypoints[1], segmentation)
+                shift[b, node] = distance * valid[b, node]
     device = nodes.mask.device
-    return NodeTargets(*(torch.from_numpy(array).to(device) for array in (matched, label, shift, truth)))
+    return NodeTargets(*(torch.from_numpy(array).to(device) for array in (valid, label, shift, truth)))

@@ -35,6 +35,7 @@ class BundleConfig(BaseModel):
     network: RTKConfig
     input_dim: int
     orientation: Literal["DT", "TD"]
+    presampled: bool
     classes: tuple[str, ...]
     background: tuple[str, ...]
     fps: str
@@ -54,6 +55,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         network=predictor.model.config,
         input_dim=predictor.input_dim,
         orientation=predictor.orientation,
+        presampled=predictor.presampled,
         classes=predictor.labels.names,
         background=predictor.labels.background,
         fps=str(predictor.timebase.fps),
@@ -132,4 +134,5 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
         config.plain_rules,
         config.refine,
         config.orientation,
+        config.presampled,
     )

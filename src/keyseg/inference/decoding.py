@@ -28,7 +28,8 @@ class ProposalConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    threshold: float = Field(0.05, ge=0, lt=1)
+    action_threshold: float = Field(0.1, ge=0, lt=1)
+    boundary_threshold: float = Field(0.05, ge=0, lt=1, description="low: a missed boundary swallows a segment")
     radius: int = Field(2, ge=1, description="steps on each side over which a peak must be the highest")
     limit: int = Field(2000, ge=1, description="most keypoints of each kind in a video")
 
@@ -94,8 +95,8 @@ class Decoded:
 def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tuple[ActionKeypoints, BoundaryKeypoints]:
     """Over-complete keypoints of heatmaps (C, T) and (T,)."""
     return (
-        decode_actions(action, config.threshold, radius=config.radius, limit=config.limit),
-        decode_boundaries(boundary, config.threshold, radius=config.radius, limit=config.limit),
+        decode_actions(action, config.action_threshold, radius=config.radius, limit=config.limit),
+        decode_boundaries(boundary, config.boundary_threshold, radius=config.radius, limit=config.limit),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from keyseg.data.features import open_features, stored_shape
 from keyseg.inference.decoding import Judgement, ProposalConfig, Reading, Rules, decode, propose
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.graph import ACTION, BOUNDARY
@@ -50,7 +52,7 @@ class Predictor:
 
     rules: for the refined keypoints; plain_rules: for the same network without refinement. refine: False if matching
     never joined the training, so that there is no refinement to speak of. orientation: of the feature files in training,
-    for files whose shape leaves it open.
+    for files whose shape leaves it open. presampled: whether those files held a column a step, not one a frame.
     """
 
     model: RTK
@@ -62,6 +64,7 @@ class Predictor:
     plain_rules: Rules
     refine: bool = True
     orientation: Literal["DT", "TD"] = "DT"
+    presampled: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -98,10 +101,34 @@ class Predictor:
         return Reading(action, boundary, frames, actions, boundaries, judgement)
 
     def predict(
-        self, features: npt.NDArray[np.floating], *, frames: int | None = None, variant: Variant = "rtk"
+        self, features: npt.NDArray[np.floating] | str | Path, *, frames: int | None = None, variant: Variant = "rtk"
     ) -> Prediction:
-        """Segment one video: features (T, D) of T feature steps; frames: annotation frames, None = T x stride."""
-        return self.interpret(self.read(features), frames=frames, variant=variant)
+        """Segment one video.
+
+        features: a `.npy` file or an array, (D, T) or (T, D), made as those of the training were: the axis of length D
+        is the channels, and where both are, the training's orientation holds. A step an annotation frame, unless
+        `presampled`: then a step a stride. frames: length of the timeline; None follows from the features.
+        Raises DataError on features of another kind.
+        """
+        steps = self._by_step(features)
+        if self.presampled:
+            length = len(steps) * self.timebase.stride if frames is None else frames
+        else:
+            length = len(steps) if frames is None else frames
+            steps = self.timebase.frames_to_steps(steps)
+        return self.interpret(self.read(steps), frames=length, variant=variant)
+
+    def _by_step(self, features: npt.NDArray[np.floating] | str | Path) -> npt.NDArray[np.floating]:
+        """Features as (T, D)."""
+        if isinstance(features, str | Path):
+            path = Path(features)
+            square = stored_shape(path) == (self.input_dim, self.input_dim)
+            return open_features(path, dimension=self.input_dim, orientation=self.orientation if square else "auto")
+        array = np.asarray(features)
+        if array.ndim == 2 and array.shape[0] == self.input_dim:
+            square = array.shape[1] == self.input_dim
+            return array if square and self.orientation == "TD" else array.T
+        return array
 
     def interpret(self, reading: Reading, *, frames: int | None = None, variant: Variant = "rtk") -> Prediction:
         """Turn a reading into a timeline by one of the variants: the full system or a part of it.

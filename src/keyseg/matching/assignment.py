@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.keypoints.points import FloatArray
 from keyseg.timeline import IntArray, Segmentation
 
 _SMALLEST_GATE = 2.0  # steps
@@ -52,21 +53,29 @@ def _assign_actions(actions: ActionKeypoints, reference: Segmentation) -> IntArr
 
 
 def _assign_boundaries(boundaries: BoundaryKeypoints, reference: Segmentation) -> IntArray:
-    """Hungarian matching on the keypoints and boundaries that have a gated pair at all."""
+    """Each boundary's gate holds a run of the sorted keypoints, so only gated pairs are ever listed."""
     found = np.full(len(boundaries), -1, np.int64)
-    lengths = np.diff(reference.boundaries)
+    interior, lengths = reference.boundaries[1:-1], np.diff(reference.boundaries)
     gate = np.maximum(_SMALLEST_GATE, _GATE_SHARE * np.minimum(lengths[:-1], lengths[1:]))
-    distance = np.abs(boundaries.time[:, None] - reference.boundaries[None, 1:-1])
-    gated = distance <= gate
-    rows, columns = np.flatnonzero(gated.any(1)), np.flatnonzero(gated.any(0))
-    row, column = _hungarian(distance[np.ix_(rows, columns)], gated[np.ix_(rows, columns)])
-    found[rows[row]] = columns[column]
+    first = np.searchsorted(boundaries.time, interior - gate, side="left")
+    count = np.searchsorted(boundaries.time, interior + gate, side="right") - first
+    column = np.repeat(np.arange(len(interior)), count)
+    row = np.arange(len(column)) + np.repeat(first - np.cumsum(count) + count, count)
+    if len(row):
+        distance = np.abs(boundaries.time[row] - interior[column])
+        found[:] = _hungarian(row, column, distance, (len(boundaries), len(interior)))
     return found
 
 
-def _hungarian(distance: npt.NDArray[np.float64], gated: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
-    """Rows and columns of the gated pairs matched: the most pairs, then the least distance."""
-    forbidden = 1.0 + distance[gated].max(initial=0.0) * (1 + min(distance.shape))
-    row, column = linear_sum_assignment(np.where(gated, distance, forbidden))
-    kept = gated[row, column]
-    return row[kept], column[kept]
+def _hungarian(row: IntArray, column: IntArray, distance: FloatArray, shape: tuple[int, int]) -> IntArray:
+    """Column of each row, or -1: the most of the listed pairs first, then the least total distance.
+
+    Every row also gets a dummy column of its own, dearer than all pairs together, so that a full matching exists.
+    """
+    rows, columns = shape
+    dummy = np.arange(rows)
+    # one more than the distance, since a sparse matrix has no entry of cost 0
+    cost = np.concatenate((distance + 1, np.full(rows, distance.sum() + 2)))
+    at = (np.concatenate((row, dummy)), np.concatenate((column, columns + dummy)))
+    matched = min_weight_full_bipartite_matching(csr_array((cost, at), shape=(rows, columns + rows)))[1]
+    return np.where(matched < columns, matched, -1)

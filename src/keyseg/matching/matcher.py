@@ -14,7 +14,7 @@ from keyseg.matching.sinkhorn import log_sinkhorn
 from keyseg.timeline import ConfigError, nearest
 
 Matching = Literal["linear", "quadratic"]
-_FIRST_DUSTBIN = 0.25  # a pair then matches at a cosine of 0.5 and more
+_FIRST_DUSTBIN = 0.25  # a pair is then worth matching at a cosine of about 0.5 and more: see log_sinkhorn
 
 
 class GraphMatcher(nn.Module):

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from keyseg.matching.affinity import EXCLUDED, apply_affinity, edge_support
 
-_SHARPNESS = 10.0  # of the softmax that reweights, on affinities scaled to a maximum of 1
-_JUMP = 0.5  # share of the reweighted assignment in each step
+_SHARPNESS = 20.0  # of the softmax that reweights, on affinities scaled to a maximum of 1
+_JUMP = 0.2  # share of the reweighted assignment in each step
 
 
 def quadratic_scores(
-    node: Tensor, edge: Tensor, source_index: Tensor, target_index: Tensor, *, iterations: int = 5
+    node: Tensor, edge: Tensor, source_index: Tensor, target_index: Tensor, *, iterations: int = 3
 ) -> Tensor:
     """Scores (B, M, N) for `log_sinkhorn`: the node affinity plus the support of the neighbours' likely matches.
 

@@ -21,10 +21,10 @@ def log_sinkhorn(
     """log S (B, M, N + 1) with S 1 = 1 and S^T 1 <= 1 (supplement, section A.1); the last column is the dustbin.
 
     scores: (B, M, N), with EXCLUDED at pairs that must not match. dustbin: scalar score of staying unmatched, for a
-    source (last column) and for a target (a slack row, which is not returned); both take any number of nodes. A pair
-    is worth matching where its score exceeds twice the dustbin's, since it saves both ends from it. The last step
-    normalises rows, so they sum to 1 exactly and columns do not exceed 1 once the iterations have converged.
-    Padded rows and columns are EXCLUDED.
+    source (last column) and for a target (a slack row, which is not returned); both take any number of nodes. A lone
+    pair of score s is matched with p / (1 - p)^2 = exp((s - 2 dustbin) / temperature), so it is worth matching where
+    its score exceeds about twice the dustbin's. The last step normalises rows, so they sum to 1 exactly, and columns
+    do not exceed 1 once the iterations have converged. Padded rows and columns are EXCLUDED.
     """
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))  # half precision would not converge
     pairs = source_mask[:, :, None] & target_mask[:, None, :]

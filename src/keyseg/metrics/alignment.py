@@ -19,8 +19,8 @@ class Alignment:
     """The video cut wherever either side changes class, into N pieces in time order.
 
     reference, prediction: without neighbours of one class. reference_index, prediction_index: (N,) the segment of each
-    side that a piece lies in. frames: (N,) length of each piece, in frames. A pair of segments shares at most one piece,
-    so N is at most the number of segments of both sides, and a piece's length is the intersection of its pair.
+    side that a piece lies in. frames: (N,) length of each piece. A pair of segments shares at most one piece, so N is
+    less than the number of segments of both sides, and a piece's length is the intersection of its pair.
     """
 
     reference: Segmentation

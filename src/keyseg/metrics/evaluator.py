@@ -33,11 +33,11 @@ def evaluate(
     are ids; one that does not occur, or is of the other kind, has no effect. protocol: a key of PROTOCOLS. bootstrap:
     number of resamplings of the videos for 95 % intervals, drawn with `seed`.
 
-    Every score is defined: where there is nothing to score (no frames, no segments on either side) it is 100; where only
-    one side has segments, edit and F1 are 0.
+    Every score is defined: where there is nothing to score (no frames, no segments on either side) it is 100; where
+    only one side has segments, edit and F1 are 0.
 
     Raises DataError naming every video that is missing, extra or of another length, and for labels that cannot be read
-    or compared; ConfigError for an unknown protocol, bootstrap < 0, and ids under a protocol that ignores classes by name.
+    or compared; ConfigError for an unknown protocol, bootstrap < 0, and ids where a protocol ignores classes by name.
     """
     rules = find_protocol(protocol)
     if bootstrap < 0:

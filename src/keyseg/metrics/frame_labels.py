@@ -21,7 +21,7 @@ _IdsByLabel = defaultdict[str | int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignedVideos:
-    """Videos in order of name, aligned, with labels renumbered: id i stands for `classes[i]`, a name or the user's id."""
+    """Videos in order of name, aligned, labels renumbered: id i stands for `classes[i]`, a name or the user's id."""
 
     pairs: dict[str, Alignment]
     classes: tuple[str | int, ...]
@@ -40,7 +40,7 @@ class AlignedVideos:
 def align_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str, FrameLabels]) -> AlignedVideos:
     """Pair the videos by name. Raises DataError naming every video that is missing, extra, or of another length.
 
-    Also raises DataError for no videos at all, for labels that are no labels, and for names on one side and ids on the other.
+    Also raises DataError for no videos at all, for values that are no labels, and for names beside ids.
     """
     _check_videos(reference, prediction)
     ids: _IdsByLabel = defaultdict()

@@ -11,8 +11,8 @@ from keyseg.timeline import ConfigError, nearest
 class ScoringProtocol:
     """How scores are computed where published programs disagree.
 
-    ignored: class names left out of edit and F1 besides the given background. last_frame_short: the last segment ends one
-    frame early in F1. per_video: accuracy and F1 are scored for each video and averaged, instead of pooled.
+    ignored: class names left out of edit and F1 besides the given background. last_frame_short: the last segment ends
+    one frame early in F1. per_video: accuracy and F1 are scored for each video and averaged, instead of pooled.
     """
 
     ignored: tuple[str, ...] = ()

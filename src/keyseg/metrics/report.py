@@ -23,7 +23,7 @@ class VideoScores:
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """Scores of one class, pooled over the videos. Segments: counts by overlap. Frames: precision and recall in percent.
+    """Scores of one class, pooled over the videos: segment counts by overlap, frame precision and recall in percent.
 
     frame_precision is 0 for a class never predicted, frame_recall 0 for one never annotated. support: annotated frames.
     ignored: the class is left out of edit and F1 as background; its counts are shown all the same.
@@ -45,9 +45,10 @@ class ClassScores:
 class Report:
     """Scores of a set of videos in percent, and how they were computed.
 
-    f1, segments: by overlap (0.1, 0.25, 0.5); segments are pooled over the videos whatever the protocol, and without the
-    classes that were left out. per_class: by name or id. intervals: by score ("acc", "edit", "f1@10", ...) the 2.5 and
-    97.5 percentiles over resampled videos; empty unless asked for.
+    f1, segments: by overlap (0.1, 0.25, 0.5); segments are pooled over the videos whatever the protocol, without the
+    classes that were left out. background: as given, without what the protocol adds. per_class: by name or id.
+    intervals: by score ("acc", "edit", "f1@10", ...) the 2.5 and 97.5 percentiles over resampled videos; empty unless
+    asked for.
     """
 
     acc: float

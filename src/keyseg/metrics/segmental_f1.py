@@ -44,9 +44,9 @@ def segmental_f1(
 ) -> float:
     """F1 of the segments in percent, hits and misses pooled over all videos; 100 where there are no segments at all.
 
-    reference, prediction: the videos in the same order, each a Segmentation or (T,) class ids. overlap: the IoU in (0, 1]
-    from which a prediction hits. background: ids whose segments do not count. Raises ConfigError for another overlap,
-    DataError where the number of videos or a video's length differs.
+    reference, prediction: the videos in the same order, each a Segmentation or (T,) class ids. overlap: the IoU in
+    (0, 1] from which a prediction hits. background: ids whose segments do not count. Raises ConfigError for another
+    overlap, DataError where the number of videos or a video's length differs.
     """
     ignored = np.fromiter(background, np.int64)
     counts = (segment_counts(pair, overlap, ignored) for pair in align_all(reference, prediction))

@@ -21,7 +21,8 @@ FloatArray = npt.NDArray[np.float64]
 class VideoTally:
     """Counts of V videos, background left out of segments: what scores are made of.
 
-    correct, frames: (V,) frames. edit: (V,) percent. tp: (V, 3) hits at each of OVERLAPS. predicted, wanted: (V,) segments.
+    correct, frames: (V,) frames. edit: (V,) percent. tp: (V, 3) hits at each of OVERLAPS. predicted, wanted: (V,)
+    segments.
     """
 
     correct: IntArray
@@ -37,7 +38,7 @@ class VideoTally:
         return np.column_stack([percent(self.correct, self.frames), self.edit, f1])
 
     def pooled(self, weights: npt.ArrayLike) -> FloatArray:
-        """(5,): the same scores of all videos together, a video counting `weights` (V,) times; edit is always a mean."""
+        """(5,): the same scores of all videos together, each counting `weights` (V,) times; edit is always a mean."""
         weights = np.asarray(weights)
         f1 = percent(2 * (weights @ self.tp), weights @ (self.predicted + self.wanted))
         edit = weights @ self.edit / weights.sum()
@@ -66,7 +67,8 @@ def tally_videos(pairs: Sequence[Alignment], hits: Sequence[BoolArray], backgrou
 class ClassTally:
     """Counts of C classes over all videos, background included.
 
-    correct, predicted_frames, wanted_frames: (C,). tp: (3, C) hits at each of OVERLAPS. predicted, wanted: (C,) segments.
+    correct, predicted_frames, wanted_frames: (C,). tp: (3, C) hits at each of OVERLAPS. predicted, wanted: (C,)
+    segments.
     """
 
     correct: IntArray

@@ -17,7 +17,10 @@ from keyseg.metrics.segmental_f1 import SegmentCounts, segment_counts
 
 
 class FrameAccuracy(Metric):
-    """Percentage of frames with the right class, the frames of all videos pooled. See `keyseg.metrics.frame_accuracy`."""
+    """Percentage of frames with the right class, the frames of all videos pooled.
+
+    See `keyseg.metrics.frame_accuracy`.
+    """
 
     is_differentiable = False
     higher_is_better = True

@@ -25,31 +25,30 @@ def local_attention(
     the last, and a masked key still adds 1e-6 of its weight to the denominator. `banded`: query t sees the keys
     t - window // 2 ... t - window // 2 + window - 1, and masked keys count nothing.
     """
-    batch, _, length = query.shape
+    batch, channels, length = query.shape
     blocks = -(-length // window)
     present = mask[:, None, :]
-    queries = _pad_to(query, blocks * window).unflatten(2, (blocks, window)).permute(0, 2, 3, 1)  # (B, N, W, C)
+    queries = F.pad(query / math.sqrt(channels), (0, blocks * window - length))
+    queries = queries.unflatten(2, (blocks, window)).permute(0, 2, 3, 1)  # (B, N, W, C)
     keys = _around_blocks(key * present, blocks, window)  # (B, N, K, C)
     values = _around_blocks(value * present, blocks, window)
     exists = _around_blocks(present.to(query.dtype), blocks, window).transpose(2, 3)  # (B, N, 1, K)
-    visible = _visible(window, keys.shape[2], convention, query.device)
-    logits = queries @ keys.transpose(2, 3) / math.sqrt(query.shape[1])
-    if convention == "published":
-        weights = torch.softmax(logits + _LEAK * (1 - exists * visible), dim=-1)
-        weights = weights * visible  # values of missing steps are zero already
-    else:
-        weights = torch.softmax(logits + _EXCLUDED * (1 - exists * visible), dim=-1)
+    visible = _visible(window, keys.shape[2], convention, query)
+    hidden = _LEAK if convention == "published" else _EXCLUDED
+    weights = torch.softmax(queries @ keys.transpose(2, 3) + hidden * (1 - exists * visible), dim=-1)
+    if convention == "published" and window > 1:
+        weights, values = weights[..., :-1], values[:, :, :-1]  # missing steps have zero values already
     out = (weights @ values).permute(0, 3, 1, 2).reshape(batch, value.shape[1], blocks * window)
     return out[:, :, :length] * present
 
 
-def _visible(window: int, keys: int, convention: Window, device: torch.device) -> Tensor:
-    """1 where query row may see key column within a block, else 0: (W, K)."""
-    column = torch.arange(keys, device=device)
+def _visible(window: int, keys: int, convention: Window, like: Tensor) -> Tensor:
+    """1 where a block's query (row) may see a key (column), else 0: (W or 1, K)."""
+    column = torch.arange(keys, device=like.device)
     if convention == "published":
-        return (column < max(1, 2 * window - 1)).float().expand(window, keys)
-    row = torch.arange(window, device=device)[:, None]
-    return ((column >= row) & (column < row + window)).float()
+        return (column < max(1, 2 * window - 1)).to(like.dtype)[None]
+    row = torch.arange(window, device=like.device)[:, None]
+    return ((column >= row) & (column < row + window)).to(like.dtype)
 
 
 def _around_blocks(x: Tensor, blocks: int, window: int) -> Tensor:
@@ -57,10 +56,6 @@ def _around_blocks(x: Tensor, blocks: int, window: int) -> Tensor:
     half = window // 2
     x = F.pad(x, (half, blocks * window - x.shape[2] + half))
     return x.unfold(2, window + 2 * half, window).permute(0, 2, 3, 1)
-
-
-def _pad_to(x: Tensor, length: int) -> Tensor:
-    return F.pad(x, (0, length - x.shape[2]))
 
 
 class LocalAttention(nn.Module):

@@ -60,8 +60,8 @@ class Refiner(nn.Module):
     """Embeds keypoints, lets temporal neighbours exchange messages, and judges each keypoint in its context.
 
     The same embedding serves the graph of the annotation in training: nothing of a node says its label but what the
-    network itself reads at its time, so that matching is not trivial. The label of a candidate enters only where its
-    keep logit is picked.
+    network itself reads at its time, so that matching is not trivial. The label and the confidence of a candidate enter
+    only its keep logit: the confidence in log-odds, times a learnt trust in each kind.
     """
 
     def __init__(self, config: RefinementConfig, feature_dim: int, classes: int) -> None:
@@ -74,6 +74,7 @@ class Refiner(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(ContextLayer(config.channels, config.dropout) for _ in range(config.layers))
         self.keep = nn.Linear(config.channels, classes + 1)
+        self.trust = nn.Parameter(torch.ones(2))
         self.classify = nn.Linear(config.channels, classes)
         self.shift = nn.Linear(config.channels, 1)
 
@@ -83,6 +84,7 @@ class Refiner(nn.Module):
         hidden = self.dropout(graph.nodes)
         column = torch.where(nodes.kind == BOUNDARY, self.keep.out_features - 1, nodes.label)
         keep = self.keep(hidden).gather(2, column[..., None]).squeeze(2)
+        keep = keep + self.trust[nodes.kind] * torch.logit(nodes.confidence, eps=1e-4)
         shift = torch.tanh(self.shift(hidden).squeeze(2)) * self.config.max_shift
         return Refinement(graph, keep, self.classify(hidden), shift)
 

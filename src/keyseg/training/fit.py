@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -24,7 +25,7 @@ from keyseg.inference.bundle import load_bundle, save_bundle
 from keyseg.inference.decoding import Rules
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import Segmentation
-from keyseg.training.calibration import choose_rules, held_out
+from keyseg.training.calibration import choose_rules, held_out, stressed
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.files import write_json
 from keyseg.training.module import RTKModule
@@ -83,8 +84,10 @@ def calibrate(fit: Fit) -> tuple[Rules, Rules]:
 
 
 def _chosen(fit: Fit, predictor: Predictor, unseen: Sequence[str]) -> dict[str, Any]:
-    samples = [fit.dataset.load(name, fit.split) for name in unseen]
-    readings = [predictor.read(sample.features) for sample in samples]
+    settings = fit.recipe.calibration
+    samples = [fit.dataset.load(name, fit.split) for name in unseen] * settings.draws
+    rng = np.random.default_rng(fit.seed)
+    readings = [predictor.read(stressed(sample.features, settings.stress, rng)) for sample in samples]
     references = [Segmentation.from_frames(sample.labels) for sample in samples]
     labels = fit.dataset.labels
     plain, plain_score = choose_rules(readings, references, labels, fit.recipe.rules, refine=False)
@@ -143,7 +146,7 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
         logger=[CSVLogger(folder, name="logs"), TensorBoardLogger(folder, name="tensorboard")],
         log_every_n_steps=1,
         enable_model_summary=False,
-        enable_checkpointing=True,
+        enable_progress_bar=False,
         default_root_dir=folder,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +12,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from keyseg.criteria.rtk import LossConfig, MatchingConfig
+from keyseg.data.catalog import identify
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.models.rtk import RTKConfig
-from keyseg.timeline import ConfigError, nearest
+from keyseg.timeline import ConfigError, LabelMap, nearest
 
 
 class DataConfig(BaseModel):
@@ -57,6 +59,8 @@ class CalibrationConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     holdout: float = Field(0.25, ge=0, lt=1, description="share of the training videos to hold out; 0 keeps `rules` as given")
+    stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
+    draws: int = Field(2, ge=1, description="times each held-out video is read, with other channels hidden")
     pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training over those of the final one")
 
 
@@ -106,6 +110,38 @@ def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe
     for change in changes:
         _apply(content, change)
     return validate_recipe(content, source)
+
+
+def recipe_for(
+    data: Path,
+    model: str = "rtk",
+    path: Path | None = None,
+    changes: Sequence[str] = (),
+    *,
+    background: Sequence[str] | None = None,
+    epochs: int | None = None,
+) -> tuple[Recipe, str]:
+    """The recipe to train a data set with, and what it is called: a file, or the shipped one for these classes.
+
+    A data set that no shipped recipe knows gets the default one. epochs: scales the joining epoch too.
+    """
+    if path is None:
+        facts = identify(LabelMap.read(data / "mapping.txt").names)
+        shipped = resources.files("keyseg") / "recipes"
+        names = [f"{facts.key}-{model}.yaml"] if facts else []
+        name = next((n for n in [*names, f"default-{model}.yaml"] if (shipped / n).is_file()))
+        with resources.as_file(shipped / name) as file:
+            recipe, source = load_recipe(file, changes), f"{name} (shipped)"
+    else:
+        recipe, source = load_recipe(path, changes), str(path)
+    if background is not None:
+        names = [] if list(background) == ["none"] else list(background)
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"background": tuple(names)})})
+    if epochs is not None:
+        if epochs < 1:
+            raise ConfigError(f"--epochs takes a number >= 1, got {epochs}")
+        recipe = recipe.at_pace(epochs / recipe.optimiser.epochs)
+    return recipe, source
 
 
 def validate_recipe(content: Mapping[str, Any], source: str) -> Recipe:

@@ -18,9 +18,10 @@ def draw_bar(
 ) -> None:
     """Draw the segments at height `y`, in seconds; a white cut parts neighbours of one class."""
     seconds = segmentation.boundaries / float(timebase.fps)
-    ranges = list(zip(seconds[:-1].tolist(), np.diff(seconds).tolist(), strict=True))
-    faces = [colours[label] for label in segmentation.labels]
-    # A hair of the segment's own colour around it: without it a segment below one pixel disappears.
-    axes.broken_barh(ranges, (y - height / 2, height), facecolors=faces, edgecolors=faces, linewidth=0.25)
+    # The longest first, each with a hair of its own colour around it: a segment below one pixel stays visible on top.
+    order = np.argsort(-np.diff(segmentation.boundaries), kind="stable")
+    ranges = np.stack([seconds[:-1], np.diff(seconds)], axis=1)[order].tolist()
+    faces = [colours[label] for label in segmentation.labels[order]]
+    axes.broken_barh(ranges, (y - height / 2, height), facecolors=faces, edgecolors=faces, linewidth=0.5)
     cuts = seconds[1:-1][np.diff(segmentation.labels) == 0]
     axes.vlines(cuts, y - height / 2, y + height / 2, colors="white", linewidth=0.8)

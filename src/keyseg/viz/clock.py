@@ -29,6 +29,8 @@ def clock_unit(total: float) -> str:
 
 def time_ticks(total: float, count: int = 10) -> list[tuple[float, str]]:
     """Round times from 0 to `total` seconds with their text, about `count` or fewer; a time of 0 has the one tick 0."""
+    if total == 0:
+        return [(0.0, "0")]
     step = next((s for s in _STEPS if total <= s * count), 3600 * max(1, -int(-total // (3600 * count))))
     decimals = 0 if step >= 1 else 1 if step >= 0.1 else 2
     # A hair above the end still counts: 0.3 / 0.1 is 2.9999999999999996.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import threading
@@ -69,5 +70,6 @@ def write_whole(path: Path, data: bytes) -> Path:
             f"{path}: cannot write here ({error}); give a path in a folder that can be written"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return path

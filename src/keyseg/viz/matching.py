@@ -89,6 +89,12 @@ def _check(
         raise TimelineError(
             f"assignment must have shape (M, N + 1) = {expected}, last column the dustbin, got {share.shape}"
         )
+    # Sinkhorn in single precision leaves sums a little above 1.
+    if not ((share >= 0) & (share <= 1.001)).all():
+        raise TimelineError(
+            f"assignment must lie in [0, 1], got {share.min():.3g} to {share.max():.3g};"
+            " of a log assignment give its exp"
+        )
 
 
 def _draw_dustbin(axes: Axes, time: FloatArray, share: FloatArray, length: float) -> None:
@@ -132,14 +138,8 @@ def _draw_nodes(axes: Axes, time: FloatArray, y: float, kind: IntArray, size: Fl
     # Boundaries are smaller and on top: next to a short segment's centre they would be hidden.
     for which, face, edge, scale in ((0, _ACTION, "white", 1.0), (1, "white", _BOUNDARY, 0.6)):
         at, area = time[kind == which], scale * size[kind == which]
-        style: dict[str, Any] = {
-            "facecolors": face,
-            "edgecolors": edge,
-            "linewidths": 1.0,
-            "zorder": 3,
-            "clip_on": False,
-        }
-        axes.scatter(at, np.full(len(at), y), s=area, **style)
+        style: dict[str, Any] = {"facecolors": face, "edgecolors": edge, "linewidths": 1.0}
+        axes.scatter(at, np.full(len(at), y), s=area, zorder=3, clip_on=False, **style)
 
 
 def _draw_key(figure: Figure) -> None:

@@ -14,7 +14,7 @@ def video_block(name: str, rows: Sequence[Row], labels: LabelMap, timebase: Time
     """One video: its name and length, a bar a row, the time axis. Rows are checked beforehand."""
     frames = rows[0][1].length
     total = float(timebase.start_seconds(frames))
-    length = f"{clock(total, total, 1)} {clock_unit(total)}, {frames} frames"
+    length = f"{_time(total, total, 1)}, {frames} {'frame' if frames == 1 else 'frames'}"
     bars = "\n".join(_bar(row, segmentation, labels, timebase, total) for row, segmentation in rows)
     return (
         f'<article class="video">\n<h3>{escape(name)} <small>{length}</small></h3>\n{bars}\n{_axis(total)}\n</article>'
@@ -31,12 +31,15 @@ def legend_block(ids: Sequence[int], labels: LabelMap) -> str:
 
 
 def colour_rules(ids: Sequence[int], colours: Sequence[str]) -> str:
-    """CSS that gives class id i the colour `colours[i]`, as fill in bars and as background in the legend."""
-    return "\n".join(f".c{i} {{ fill: {colours[i]}; background-color: {colours[i]}; }}" for i in ids)
+    """CSS that gives class id i the colour `colours[i]`, in bars and in the legend."""
+    rule = ".c{0} {{ fill: {1}; stroke: {1}; background-color: {1}; }}"
+    return "\n".join(rule.format(i, colours[i]) for i in ids)
 
 
 def _bar(name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase, total: float) -> str:
-    rects = "".join(_rect(segment, labels, timebase, total) for segment in segmentation)
+    # The longest first: each has an outline of one pixel in its colour, so the shortest segment stays visible on top.
+    ordered = sorted(segmentation, key=lambda segment: -segment.length)
+    rects = "".join(_rect(segment, labels, timebase, total) for segment in ordered)
     frames = segmentation.length
     described = escape(f"{name}: {len(segmentation)} segments")
     return (
@@ -48,11 +51,15 @@ def _bar(name: str, segmentation: Segmentation, labels: LabelMap, timebase: Time
 
 def _rect(segment: Segment, labels: LabelMap, timebase: TimeBase, total: float) -> str:
     begin, end = float(timebase.start_seconds(segment.start_frame)), float(timebase.start_seconds(segment.end_frame))
-    text = f"{labels.names[segment.label]}: {clock(begin, total, 2)} to {clock(end, total, 2)} ({end - begin:.2f} s)"
+    text = f"{labels.names[segment.label]}: {clock(begin, total, 2)} to {_time(end, total, 2)} ({end - begin:.2f} s)"
     return (
         f'<rect class="c{segment.label}" x="{segment.start_frame}" y="0" width="{segment.length}" height="1">'
         f"<title>{escape(text)}</title></rect>"
     )
+
+
+def _time(seconds: float, total: float, decimals: int) -> str:
+    return clock(seconds, total, decimals) + (" s" if clock_unit(total) == "s" else "")
 
 
 def _cuts(segmentation: Segmentation) -> str:
@@ -73,7 +80,8 @@ def _axis(total: float) -> str:
             f'<g class="{kind}"><line x1="{at}" x2="{at}" y1="0" y2="5"/><text x="{at}" y="17">{text}</text></g>'
         )
     unit = clock_unit(total)
+    line = '<line x1="0" x2="100%" y1="0.5" y2="0.5"/>'
     return (
-        f'<div class="row axis"><span class="name">{unit}</span><svg class="ticks" role="img" aria-label="time axis in'
-        f' {unit}"><line x1="0" x2="100%" y1="0.5" y2="0.5"/>{"".join(ticks)}</svg></div>'
+        f'<div class="row axis"><span class="name">time ({unit})</span>'
+        f'<svg class="ticks" role="img" aria-label="time axis in {unit}">{line}{"".join(ticks)}</svg></div>'
     )

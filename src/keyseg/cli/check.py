@@ -1,0 +1,78 @@
+"""keyseg check: every problem of a data set at once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from keyseg.timeline import ConfigError
+
+
+def check(
+    data: Path,
+    *,
+    features: str | None = None,
+    background: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    fps: str | None = None,
+    sample_rate: int | None = None,
+    orientation: Literal["auto", "DT", "TD"] = "auto",
+    lengths: Literal["error", "trim", "resample"] = "error",
+    tolerance: int = 0,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Look at every file of a data set and report all problems with file and line; exit code 1 if there is one.
+
+    Parameters
+    ----------
+    data
+        Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...).
+    features
+        Name of the features folder.
+    background
+        Names of the classes that are not actions; --empty-background for none. Default: the class 'background'.
+    fps
+        Annotation frames a second, such as 15 or 30000/1001.
+    sample_rate
+        Take every n-th step of features and labels.
+    orientation
+        Axes of the feature files.
+    lengths
+        What to do where labels and features differ in length.
+    tolerance
+        Frames that trim may cut.
+    json_
+        One JSON object on stdout.
+    """
+    from keyseg.data import check_dataset
+
+    try:
+        rate = None if fps is None else Fraction(fps)
+    except (ValueError, ZeroDivisionError):
+        raise ConfigError(f"--fps takes a number or a fraction such as 30000/1001, got {fps!r}") from None
+    report = check_dataset(
+        data,
+        features=features,
+        background=background,
+        fps=rate,
+        sample_rate=sample_rate,
+        orientation=orientation,
+        lengths=lengths,
+        tolerance=tolerance,
+    )
+    if json_:
+        print(report.to_json())
+        return 0 if report.ok else 1
+    for problem in report.problems:
+        print(f"problem  {problem}")
+    for warning in report.warnings:
+        print(f"warning  {warning}")
+    known = report.dataset or "a data set that the catalog does not know"
+    print(
+        f"{data}: {known}; {report.videos} videos, {report.frames} frames, {report.classes} classes,"
+        f" {report.splits} splits, features of {report.dimension} dimensions"
+    )
+    print("ok" if report.ok else f"{len(report.problems)} problem(s)")
+    return 0 if report.ok else 1

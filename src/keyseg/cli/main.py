@@ -1,0 +1,52 @@
+"""The `keyseg` command: verbs, errors, exit codes."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from keyseg import __version__
+from keyseg.timeline import KeysegError
+
+app = App(
+    name="keyseg",
+    help="Temporal action segmentation with refined temporal keypoints: features in, a timeline of labelled actions out.",
+    help_epilogue="Exit codes: 0 done, 1 data or result not right, 2 wrong use. Start with: keyseg demo",
+    version=__version__,
+    help_format="plaintext",
+)
+for verb in ("demo", "train", "eval", "predict", "check", "plot", "doctor"):
+    module = "evaluate" if verb == "eval" else verb
+    app.command(f"keyseg.cli.{module}:{module}", name=verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb and exit with its code; every error is a message, never a traceback."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one verb and return its exit code."""
+    try:
+        code = app(list(arguments), exit_on_error=False, result_action="return_value")
+        return code if isinstance(code, int) else 0
+    except CycloptsError:
+        return 2  # the parser has printed what is wrong
+    except KeysegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; what was done is kept: the same command with --resume goes on", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        with tempfile.NamedTemporaryFile("w", prefix="keyseg-", suffix=".log", delete=False) as log:
+            log.write(traceback.format_exc())
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"This is a fault of keyseg; please report it with {log.name}", file=sys.stderr)
+        return 1

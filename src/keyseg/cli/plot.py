@@ -1,0 +1,92 @@
+"""keyseg plot: timelines, heatmaps with keypoints, learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyseg.timeline import ConfigError, LabelMap, Segmentation, TimeBase
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot(*inputs: Path, out: Path, title: str = "", force: bool = False) -> int:
+    """Draw timelines, or a network's heatmaps, or a run's learning curves, to a PNG, SVG or PDF file.
+
+    Parameters
+    ----------
+    inputs
+        Label files or JSON timelines of one video: a bar each, ground truth first. Or a bundle and a .npy file of
+        features: heatmaps with keypoints. Or a run folder: its learning curves.
+    out
+        The figure's file.
+    title
+        Title of the figure.
+    force
+        Overwrite the file.
+    """
+    from keyseg.viz import save_figure
+
+    if not inputs:
+        raise ConfigError("name what to draw; see: keyseg plot --help")
+    if inputs[0].is_dir() and len(inputs) == 1:
+        figure = _curves(inputs[0], title)
+    elif inputs[0].is_dir():
+        figure = _heatmaps(inputs, title)
+    else:
+        figure = _timelines(inputs, title)
+    print(save_figure(figure, out, force=force))
+    return 0
+
+
+def _timelines(files: Sequence[Path], title: str) -> Figure:
+    from keyseg.formats import read_timeline
+    from keyseg.viz import plot_timelines
+
+    read = [read_timeline(file) for file in files]
+    names = sorted({name for _, labels, _ in read for name in labels.names})
+    background = sorted({name for _, labels, _ in read for name in labels.background})
+    merged = LabelMap(tuple(names), tuple(background))
+    rows = [
+        (name, Segmentation(segmentation.boundaries, merged.encode(labels.decode(segmentation.labels))))
+        for name, (segmentation, labels, _) in zip(_row_names(files), read, strict=True)
+    ]
+    timebase = next((timebase for _, _, timebase in read if timebase is not None), TimeBase())
+    return plot_timelines(rows, merged, timebase, title=title)
+
+
+def _row_names(files: Sequence[Path]) -> list[str]:
+    """What tells the files apart: the file's name, or the folder's where the files are called alike."""
+    if len({file.stem for file in files}) == len(files):
+        return [file.stem for file in files]
+    return [f"{file.resolve().parent.name}/{file.stem}" for file in files]
+
+
+def _heatmaps(inputs: Sequence[Path], title: str) -> Figure:
+    from keyseg.inference.bundle import load_bundle
+    from keyseg.viz import plot_heatmaps
+
+    if len(inputs) != 2:
+        raise ConfigError(f"heatmaps take a bundle and one .npy file of features, got {len(inputs)} inputs")
+    predictor = load_bundle(inputs[0])
+    found = predictor.predict(inputs[1])
+    return plot_heatmaps(
+        found.action_heatmap,
+        found.boundary_heatmap,
+        *found.refined,
+        predictor.labels,
+        predictor.timebase,
+        title=title or inputs[1].stem,
+    )
+
+
+def _curves(folder: Path, title: str) -> Figure:
+    from keyseg.training.results import loss_curves
+    from keyseg.training.run import read_run
+    from keyseg.viz import plot_curves
+
+    run = read_run(folder)
+    marks = {"matching joins": run.recipe.matching.join_epoch}
+    return plot_curves(loss_curves(run), ylabel="loss", title=title or folder.name, marks=marks)

@@ -1,0 +1,75 @@
+"""Progress of a training: one bar on a terminal, a line now and then in a log file."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from keyseg.training.fit import Fit
+
+LINES = 20  # of a log file, for one training
+
+
+def quiet() -> None:
+    """Keep the libraries' chatter out of the output: what matters is said by us."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+
+
+class TrainingProgress(Callback):
+    """Epochs of one training, with loss and F1@50 of the videos it is validated on."""
+
+    def __init__(self, fit: Fit) -> None:
+        self.name = f"split {fit.split} seed {fit.seed}"
+        self.console = Console(stderr=True)
+        self.bar: Progress | None = None
+        self.task: Any = None
+        self.started = 0.0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the bar, or say that it starts."""
+        self.started = time.perf_counter()
+        loader = trainer.fit_loop._data_source.instance
+        validated = trainer.fit_loop.epoch_loop.val_loop._data_source.instance
+        what = self.name + ("" if validated is not None and len(validated) else ", choosing thresholds")
+        if self.console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            clocks = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+            self.bar = Progress(*columns, *clocks, console=self.console)
+            self.bar.start()
+            self.task = self.bar.add_task(what, total=trainer.max_epochs, completed=trainer.current_epoch, note="")
+        else:
+            print(f"{what}: {len(loader)} videos, {trainer.max_epochs} epochs", file=sys.stderr, flush=True)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """One epoch on."""
+        done, total = trainer.current_epoch + 1, trainer.max_epochs or 1
+        note = " ".join(f"{k} {float(v):.3g}" for k, v in trainer.progress_bar_metrics.items() if k != "v_num")
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, note=note)
+        elif done == total or done * LINES // total > (done - 1) * LINES // total:
+            spent = time.perf_counter() - self.started
+            print(f"{self.name}: epoch {done}/{total}, {spent:.0f} s, {note}", file=sys.stderr, flush=True)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the bar as it is."""
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None

@@ -1,0 +1,248 @@
+"""Scores of a run: every variant of the system, last epoch and, apart and labelled, best epoch."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from lightning.pytorch.callbacks import Callback
+
+from keyseg.data.annotations import write_frame_labels
+from keyseg.data.dataset import Dataset
+from keyseg.inference.bundle import load_bundle
+from keyseg.inference.predictor import VARIANTS, Predictor, Variant
+from keyseg.metrics import Report, evaluate, mean_reports
+from keyseg.timeline import DataError, Segmentation
+from keyseg.training.files import write_json, write_text
+from keyseg.training.fit import Fit, run_fit
+from keyseg.training.run import Run
+
+SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
+TITLES: Mapping[Variant, str] = {
+    "rtk": "RTK",
+    "rtk-no-refinement": "RTK without refinement",
+    "rtk-no-rules": "RTK without rules (argmax of its action heatmaps)",
+    "frame-wise": "frame-wise backbone (argmax of its frame classifier)",
+}
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Scores of one finished training: at the last epoch, at the best one by F1@50 on the test fold, and the cost."""
+
+    split: int
+    seed: int
+    last: Mapping[str, Scores]
+    best: Mapping[str, Scores]
+    cost: Mapping[str, Any]
+
+
+def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[str, Any] | None:
+    """Train and score every split and seed of a run that is not finished yet, then summarise; None in side processes."""
+    main_process = int(os.environ.get("RANK", "0")) == 0
+    for fit in run.fits():
+        if (fit.folder / "scores.json").exists():
+            continue
+        predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
+        if main_process:
+            score_fit(fit, predictor)
+            summarise(run)
+    return summarise(run) if main_process else None
+
+
+def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
+    """What to print at the end of a training: the scores, where everything is, what to do next."""
+    bundle = run.fits()[0].bundle
+    return [
+        "",
+        f"Last epoch, mean over {len(summary['splits'])} split(s) and {len(summary['seeds'])} seed(s):",
+        *_table(summary["last_epoch"]),
+        "",
+        f"tables:      {run.folder / 'results.md'}",
+        f"bundle:      {bundle}",
+        f"predictions: {bundle.parent / 'predictions'}",
+        f"next:        keyseg predict {bundle} FEATURES.npy --out predictions",
+    ]
+
+
+def predict_videos(
+    predictor: Predictor, dataset: Dataset, split: int, names: Iterable[str], variants: Iterable[Variant] = VARIANTS
+) -> dict[Variant, dict[str, Segmentation]]:
+    """Segmentations at the annotation rate by variant and video, each video read once."""
+    found: dict[Variant, dict[str, Segmentation]] = {variant: {} for variant in variants}
+    for name in names:
+        sample = dataset.load(name, split)
+        reading = predictor.read(sample.features)
+        for variant, videos in found.items():
+            prediction = predictor.interpret(reading, frames=sample.segmentation.length, variant=variant)
+            videos[name] = prediction.segmentation
+    return found
+
+
+def score_fit(fit: Fit, predictor: Predictor) -> dict[Variant, Report]:
+    """Score a trained bundle on the split's test videos, and keep its predictions beside it."""
+    names = fit.dataset.names(fit.split, "test")
+    predicted = predict_videos(predictor, fit.dataset, fit.split, names)
+    reference = {name: fit.dataset.load(name, fit.split).segmentation for name in names}
+    for name, segmentation in predicted["rtk"].items():
+        path = fit.folder / "predictions" / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_frame_labels(path, fit.dataset.labels.decode(segmentation.to_frames()))
+    background = tuple(sorted(fit.dataset.labels.background_ids))
+    reports = {v: evaluate(reference, videos, background=background) for v, videos in predicted.items()}
+    write_json(fit.folder / "scores.json", {variant: report.to_json() for variant, report in reports.items()})
+    return reports
+
+
+def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, Report]]:
+    """Score the full system anew from the bundles: the mean over splits and seeds, and each by `split1/seed0`.
+
+    Raises DataError where a training is not finished.
+    """
+    reports = {}
+    for fit in run.fits():
+        if not fit.bundle.exists():
+            raise DataError(f"{fit.folder}: this training is not finished; go on with keyseg train ... --resume")
+        predictor = load_bundle(fit.bundle)
+        names = fit.dataset.names(fit.split, "test")
+        predicted = predict_videos(predictor, fit.dataset, fit.split, names, ("rtk",))["rtk"]
+        reference = {name: fit.dataset.load(name, fit.split).segmentation for name in names}
+        labels = fit.dataset.labels
+        named = lambda videos: {n: labels.decode(s.to_frames()) for n, s in videos.items()}  # noqa: E731
+        report = evaluate(named(reference), named(predicted), background=labels.background, protocol=protocol)
+        reports[f"split{fit.split}/seed{fit.seed}"] = report
+    return mean_reports(list(reports.values())), reports
+
+
+def read_history(folder: Path) -> dict[int, Scores]:
+    """Logged numbers by epoch; where a resumed training did an epoch again, the later entry counts."""
+    history: dict[int, Scores] = defaultdict(dict)
+    files = sorted(folder.glob("logs/version_*/metrics.csv"), key=lambda f: int(f.parent.name.split("_")[1]))
+    for file in files:
+        with file.open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                values = {key: float(value) for key, value in row.items() if value and key not in ("epoch", "step")}
+                history[int(row["epoch"])].update(values)
+    return dict(history)
+
+
+def collect(run: Run) -> list[Finished]:
+    """Scores of the finished trainings of a run."""
+    found = []
+    for fit in run.fits():
+        scores = fit.folder / "scores.json"
+        if not scores.exists():
+            continue
+        last = json.loads(scores.read_text(encoding="utf-8"))
+        history = read_history(fit.folder)
+        best = {}
+        for variant in VARIANTS:
+            epochs = [epoch for epoch in history.values() if f"{variant}/f1@50" in epoch]
+            if epochs:
+                top = max(epochs, key=lambda epoch: epoch[f"{variant}/f1@50"])
+                best[variant] = {name: top[f"{variant}/{name}"] for name in SCORES}
+        cost = json.loads((fit.folder / "cost.json").read_text(encoding="utf-8"))
+        found.append(Finished(fit.split, fit.seed, last, best, cost))
+    return found
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """Everything a results table shows, as plain values; written to results.json and results.md of the run."""
+    finished = collect(run)
+    summary: dict[str, Any] = {
+        "command": run.command,
+        "commit": run.commit,
+        "data": run.data.name,
+        "features": run.provenance()["features"],
+        "splits": sorted({f.split for f in finished}),
+        "seeds": sorted({f.seed for f in finished}),
+        "epochs": run.recipe.optimiser.epochs,
+        "cost": {f"split{f.split}/seed{f.seed}": dict(f.cost) for f in finished},
+        "last_epoch": {v: _average([(f.seed, f.last[v]) for f in finished]) for v in VARIANTS},
+        "best_epoch_on_the_test_fold": {
+            v: _average([(f.seed, f.best[v]) for f in finished if v in f.best]) for v in VARIANTS
+        },
+        "by_split": {
+            v: {f"split{f.split}/seed{f.seed}": {n: f.last[v][n] for n in SCORES} for f in finished} for v in VARIANTS
+        },
+    }
+    write_json(run.folder / "results.json", summary)
+    write_text(run.folder / "results.md", results_markdown(summary))
+    return summary
+
+
+def _average(rows: list[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
+    """Mean over splits of each seed, then mean and standard deviation over seeds."""
+    seeds = sorted({seed for seed, _ in rows})
+    means = {n: [fmean(row[n] for s, row in rows if s == seed) for seed in seeds] for n in SCORES}
+    average = {name: fmean(values) for name, values in means.items() if values}
+    if len(seeds) > 1:
+        average |= {f"{name} sd": stdev(values) for name, values in means.items()}
+    return average
+
+
+def results_markdown(summary: Mapping[str, Any]) -> str:
+    """The tables of a run with their provenance, as Markdown."""
+    splits, seeds = summary["splits"], summary["seeds"]
+    lines = [
+        f"# {summary['data']}",
+        "",
+        f"Mean of {len(splits)} split(s) ({', '.join(map(str, splits))}), seed(s) {', '.join(map(str, seeds))};"
+        f" protocol ms-tcn; features: {summary['features']}.",
+        "",
+        f"## Last epoch ({summary['epochs']}): the result",
+        "",
+        *_table(summary["last_epoch"]),
+        "",
+        "## Best epoch, chosen on the test fold: not a result, for comparison with tables of the field",
+        "",
+        *_table(summary["best_epoch_on_the_test_fold"]),
+        "",
+        "## RTK, last epoch, by training",
+        "",
+        *_table(summary["by_split"]["rtk"], titles={}),
+        "",
+        "## Where this comes from",
+        "",
+        f"- command: `{summary['command']}`",
+        f"- commit: {summary['commit']}",
+    ]
+    for name, cost in summary["cost"].items():
+        lines.append(
+            f"- {name}: {cost['seconds']:.0f} s, peak {cost['peak_memory_mib']} MiB, {cost['parameters']:,} parameters,"
+            f" {cost['threads']} thread(s), {cost['machine']}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Mapping[str, Mapping[str, float]], titles: Mapping[Any, str] = TITLES) -> list[str]:
+    lines = ["| | F1@10 | F1@25 | F1@50 | Edit | Acc |", "|---|---|---|---|---|---|"]
+    for key, scores in rows.items():
+        cells = [
+            f"{scores[n]:.1f}" + (f" ± {scores[f'{n} sd']:.1f}" if f"{n} sd" in scores else "") if n in scores else "-"
+            for n in SCORES
+        ]
+        lines.append(f"| {titles.get(key, key)} | {' | '.join(cells)} |")
+    return lines
+
+
+def loss_curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:
+    """Mean of every logged loss over the run's trainings by epoch, as curves (x, y)."""
+    values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for fit in run.fits():
+        for epoch, row in read_history(fit.folder).items():
+            for name, value in row.items():
+                if name.startswith("loss/"):
+                    values[name.removeprefix("loss/")][epoch].append(value)
+    return {
+        name: ([float(e) for e in sorted(by_epoch)], [fmean(by_epoch[e]) for e in sorted(by_epoch)])
+        for name, by_epoch in sorted(values.items())
+    }

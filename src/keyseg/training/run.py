@@ -1,0 +1,171 @@
+"""A run: one recipe on the splits and seeds of a data set, in one folder that can be gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keyseg import __version__
+from keyseg.data.dataset import Dataset
+from keyseg.timeline import DataError, OutputExistsError, TrainingError
+from keyseg.training.files import write_json
+from keyseg.training.fit import Fit
+from keyseg.training.recipe import DataConfig, Recipe, validate_recipe
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder was made from. data: the data set's folder; command: as it was typed."""
+
+    folder: Path
+    data: Path
+    recipe: Recipe
+    splits: tuple[int, ...]
+    seeds: tuple[int, ...]
+    command: str
+    commit: str
+
+    def open_dataset(self) -> Dataset:
+        """The data set, read as the recipe says."""
+        return open_dataset(self.data, self.recipe.data)
+
+    def fits(self, dataset: Dataset | None = None) -> list[Fit]:
+        """One training for each split and seed, in order."""
+        dataset = dataset or self.open_dataset()
+        return [
+            Fit(dataset, split, seed, self.recipe, self.folder / f"split{split}" / f"seed{seed}")
+            for split in self.splits
+            for seed in self.seeds
+        ]
+
+    def provenance(self) -> dict[str, str]:
+        """Where a bundle of this run comes from."""
+        features = self.recipe.data.features or "features, else features_split{split}"
+        return {
+            "data": self.data.name,
+            "features": features,
+            "command": self.command,
+            "commit": self.commit,
+            "keyseg": __version__,
+        }
+
+
+def open_dataset(root: Path, options: DataConfig) -> Dataset:
+    """Open a data set with a recipe's options."""
+    return Dataset.open(root, **options.model_dump())
+
+
+def start_run(
+    folder: Path,
+    data: Path,
+    recipe: Recipe,
+    splits: Sequence[int],
+    seeds: Sequence[int],
+    command: str,
+    *,
+    resume: bool = False,
+    force: bool = False,
+) -> Run:
+    """Make a run folder, or go on with one.
+
+    An existing run is refused unless `resume` (same data and recipe; splits and seeds may be added) or `force` (starts
+    anew: the old run is deleted). A folder that is not empty and not a run is refused always.
+    Raises OutputExistsError, TrainingError.
+    """
+    dataset = open_dataset(data, recipe.data)
+    splits = tuple(splits) or dataset.splits
+    for split in splits:
+        dataset.names(split, "train"), dataset.names(split, "test")
+    run = Run(folder, data.resolve(), recipe, splits, tuple(seeds), command, source_commit())
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / RUN).exists():
+            raise OutputExistsError(f"{folder} is not empty and not a run of keyseg; choose another --out")
+        if resume:
+            run = _continued(run, read_run(folder))
+        elif force:
+            shutil.rmtree(folder)
+        else:
+            raise OutputExistsError(f"{folder} holds a run; --resume goes on with it, --force starts anew")
+    write_json(folder / RUN, _as_json(run))
+    return run
+
+
+def read_run(folder: Path) -> Run:
+    """The run that a folder holds. Raises DataError if there is none or it cannot be read."""
+    file = folder / RUN
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        recipe = validate_recipe(found["recipe"], str(file))
+        return Run(
+            folder,
+            Path(found["data"]),
+            recipe,
+            tuple(found["splits"]),
+            tuple(found["seeds"]),
+            found["command"],
+            found["commit"],
+        )
+    except FileNotFoundError:
+        raise DataError(f"{folder}: no run here; expected the folder that keyseg train --out made, with {RUN}") from None
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: cannot be read as a run ({type(error).__name__}: {error})") from error
+
+
+def source_commit() -> str:
+    """Commit of the source checkout that this package runs from, `+` if it has changes, or `none` if installed."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+        changes = subprocess.run(
+            ["git", "-C", str(here), "status", "--porcelain", "--", "."], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "none"
+    if commit.returncode != 0 or "site-packages" in here.parts:
+        return "none"
+    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def _continued(new: Run, old: Run) -> Run:
+    if new.data != old.data:
+        raise TrainingError(f"{old.folder} was trained on {old.data}, not on {new.data}; choose another --out")
+    changed = _differences(old.recipe.model_dump(mode="json"), new.recipe.model_dump(mode="json"))
+    if changed:
+        raise TrainingError(
+            f"{old.folder} has another recipe: {'; '.join(changed)}; repeat its options to go on with it, or choose"
+            " another --out"
+        )
+    splits = old.splits + tuple(split for split in new.splits if split not in old.splits)
+    seeds = old.seeds + tuple(seed for seed in new.seeds if seed not in old.seeds)
+    return Run(old.folder, old.data, old.recipe, splits, seeds, old.command, new.commit)
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for key in old:
+        if isinstance(old[key], dict):
+            found += _differences(old[key], new[key], f"{prefix}{key}.")
+        elif old[key] != new[key]:
+            found.append(f"{prefix}{key} is {old[key]} there and {new[key]} now")
+    return found
+
+
+def _as_json(run: Run) -> dict[str, Any]:
+    return {
+        "keyseg": __version__,
+        "command": run.command,
+        "commit": run.commit,
+        "data": str(run.data),
+        "splits": list(run.splits),
+        "seeds": list(run.seeds),
+        "recipe": run.recipe.model_dump(mode="json"),
+    }

@@ -1,0 +1,75 @@
+"""Graphs with planted matches, for the matching room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from keyseg.matching import TemporalGraph
+
+torch.set_num_threads(1)
+
+
+class Planted(NamedTuple):
+    """truth: (B, M) target of each source node, N for a spurious one."""
+
+    source: TemporalGraph
+    target: TemporalGraph
+    truth: Tensor
+
+
+def _take(values: Tensor, order: Tensor) -> Tensor:
+    video = torch.arange(len(order))[:, None]
+    return values[video, order]
+
+
+def _graph(counts: Sequence[int], nodes: int, features: int = 5, seed: int = 0, dtype: torch.dtype = torch.float32):
+    """A random padded graph with `counts[b]` nodes in video b; what stands in the padding is large on purpose."""
+    g = torch.Generator().manual_seed(seed)
+    shape = (len(counts), nodes)
+    mask = torch.arange(nodes) < torch.tensor(counts)[:, None]
+    embeddings = torch.randn(*shape, features, generator=g, dtype=dtype)
+    time = (1 + 9 * torch.rand(shape, generator=g, dtype=dtype)).cumsum(1)
+    kind = torch.randint(0, 2, shape, generator=g)
+    padding = ~mask
+    return TemporalGraph(embeddings.masked_fill(padding[..., None], 1e6), time.masked_fill(padding, 1e6), kind, mask)
+
+
+def _planted(videos: int, nodes: int, extra: int, noise: float, classes: int | None = None, seed: int = 0) -> Planted:
+    """Target graphs, and source graphs made of their noisy copies and `extra` spurious nodes, in time order.
+
+    With `classes`, nodes of one class share their embedding (also the spurious ones), as repeated actions do.
+    """
+    g = torch.Generator().manual_seed(seed)
+    features = 32
+    time = (5 + 20 * torch.rand(videos, nodes, generator=g)).cumsum(1)
+    kind = (torch.arange(nodes) % 2).expand(videos, nodes)
+    prototypes = torch.randn(classes or videos * (nodes + extra), features, generator=g)
+    if classes:
+        label = torch.randint(0, classes, (videos, nodes + extra), generator=g)
+    else:
+        label = torch.randperm(len(prototypes), generator=g).view(videos, nodes + extra)
+    clean = prototypes[label]
+    source_time = torch.cat((time, torch.rand(videos, extra, generator=g) * time[:, -1:]), 1)
+    source_kind = torch.cat((kind, torch.randint(0, 2, (videos, extra), generator=g)), 1)
+    truth = torch.cat((torch.arange(nodes).expand(videos, nodes), torch.full((videos, extra), nodes)), 1)
+    noisy = clean + noise * torch.randn(clean.shape, generator=g)
+    order = source_time.argsort(1)
+    everything = torch.ones(videos, nodes + extra, dtype=torch.bool)
+    source = TemporalGraph(*(_take(v, order) for v in (noisy, source_time, source_kind)), everything)
+    target = TemporalGraph(clean[:, :nodes], time, kind, everything[:, :nodes])
+    return Planted(source, target, _take(truth, order))
+
+
+@pytest.fixture(scope="session")
+def random_graph() -> Callable[..., TemporalGraph]:
+    return _graph
+
+
+@pytest.fixture(scope="session")
+def planted() -> Callable[..., Planted]:
+    return _planted

@@ -1,0 +1,279 @@
+"""Timelines, heatmaps and matchings as figures: what is drawn stands where it belongs, and nothing is cut off."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.patches import Rectangle
+
+from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
+from keyseg.timeline import LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.viz import class_colours, plot_heatmaps, plot_matching, plot_timelines
+
+_LABELS = LabelMap(("background", "pour", "take", "stir"), ("background",))
+_TRUTH = Segmentation(np.array([0, 30, 75, 90, 150]), np.array([0, 2, 1, 2]))
+_TIME = TimeBase(Fraction(15))
+_NO_ACTIONS, _NO_BOUNDARIES = ActionKeypoints.of([]), BoundaryKeypoints.of([])
+
+
+def _spans(collection):
+    """(start, end) of each polygon, in x."""
+    return sorted((path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in collection.get_paths())
+
+
+def _bars(axes):
+    return [c for c in axes.collections if isinstance(c, PolyCollection)]
+
+
+def _texts(figure):
+    found = list(figure.texts)
+    for axes in figure.axes:
+        found += [*axes.texts, *axes.get_xticklabels(), axes.xaxis.label, axes.title]
+    return [text for text in found if text.get_text()]
+
+
+def _assert_all_text_readable(figure):
+    renderer = figure.canvas.get_renderer()
+    figure.draw(renderer)
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in _texts(figure)]
+    width, height = figure.bbox.size
+    for text, box in boxes:
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        assert not (a.x0 < b.x1 and b.x0 < a.x1 and a.y0 < b.y1 and b.y0 < a.y1), f"{one!r} over {other!r}"
+
+
+def test_bars_are_the_segments_in_seconds_and_colours():
+    axes = plot_timelines([("truth", _TRUTH), ("RTK", _TRUTH)], _LABELS, _TIME).axes[0]
+    assert len(_bars(axes)) == 2
+    for bar in _bars(axes):
+        np.testing.assert_allclose(_spans(bar), [(0, 2), (2, 5), (5, 6), (6, 10)])
+    # Longest first: a segment below one pixel is drawn over its neighbours, not under them.
+    lengths = [np.ptp(path.vertices[:, 0]) for path in _bars(axes)[0].get_paths()]
+    assert lengths == sorted(lengths, reverse=True)
+    drawn = {tuple(np.round(face * 255).astype(int)) for face in _bars(axes)[0].get_facecolor()[:, :3]}
+    colours = class_colours(_LABELS)
+    assert drawn == {tuple(int(colours[i][k : k + 2], 16) for k in (1, 3, 5)) for i in (0, 1, 2)}
+
+
+def test_neighbours_of_one_class_are_parted():
+    twice = Segmentation(np.array([0, 30, 60, 90]), np.array([1, 1, 2]))
+    axes = plot_timelines([("truth", twice)], _LABELS, _TIME).axes[0]
+    (cuts,) = [c for c in axes.collections if isinstance(c, LineCollection)]
+    assert [segment[0, 0] for segment in cuts.get_segments()] == [2.0]
+
+
+def test_legend_names_the_classes_that_occur_and_no_other():
+    figure = plot_timelines([("truth", _TRUTH)], _LABELS, _TIME, title="a title")
+    assert [text.get_text() for text in figure.texts] == ["a title", "background", "pour", "take"]
+
+
+def test_boxes_surround_their_frames_over_all_rows():
+    axes = plot_timelines([("a", _TRUTH), ("b", _TRUTH)], _LABELS, _TIME, boxes=[(30, 60), (0, 150)]).axes[0]
+    boxes = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert [(box.get_x(), box.get_x() + box.get_width()) for box in boxes] == [(2, 4), (0, 10)]
+    assert all(box.get_y() < -0.36 and box.get_y() + box.get_height() > 1.36 for box in boxes)
+
+
+@pytest.mark.parametrize("box", [(-1, 5), (5, 5), (10, 151)])
+def test_a_box_outside_the_video_is_refused(box):
+    with pytest.raises(TimelineError, match=r"0 <= start < end <= 150"):
+        plot_timelines([("truth", _TRUTH)], _LABELS, _TIME, boxes=[box])
+
+
+def test_rows_of_different_length_are_refused_by_name():
+    short = Segmentation.from_frames([0] * 140)
+    with pytest.raises(TimelineError, match=r"'truth' has 150 frames and 'RTK' has 140"):
+        plot_timelines([("truth", _TRUTH), ("RTK", short)], _LABELS, _TIME)
+
+
+def test_no_row_and_an_unknown_class_are_refused():
+    with pytest.raises(TimelineError, match="at least one row"):
+        plot_timelines([], _LABELS, _TIME)
+    with pytest.raises(TimelineError, match=r"row 'RTK': class id 4 is unknown.*ids 0 to 3"):
+        plot_timelines([("RTK", Segmentation.from_frames([4]))], _LABELS, _TIME)
+
+
+def test_ten_rows_and_48_classes_stay_readable():
+    labels = LabelMap(tuple(f"some_longer_class_name_{i}" for i in range(48)))
+    video = Segmentation.from_frames(np.repeat(np.arange(48), 200))
+    names = ["ground truth", "a system whose name is far too long to be set beside a bar", *map(str, range(8))]
+    _assert_all_text_readable(plot_timelines([(name, video) for name in names], labels, _TIME, title="all"))
+
+
+def test_one_frame_one_class_and_an_empty_video():
+    one = plot_timelines([("truth", Segmentation.from_frames([0]))], LabelMap(("a",)), _TIME)
+    np.testing.assert_allclose(_spans(_bars(one.axes[0])[0]), [(0, 1 / 15)])
+    empty = plot_timelines([("truth", Segmentation.from_frames([]))], _LABELS, _TIME)
+    assert not empty.texts
+    for figure in (one, empty):
+        _assert_all_text_readable(figure)
+
+
+def test_names_are_no_formulas():
+    labels = LabelMap(("_a$\\frac{$", "$b$"))
+    figure = plot_timelines([("$x_", Segmentation.from_frames([0, 1]))], labels, _TIME, title="$\\broken{$")
+    _assert_all_text_readable(figure)
+    assert [text.get_text() for text in figure.texts][1:] == list(labels.names)
+
+
+def _heatmaps(timebase, **keywords):
+    steps = timebase.steps(_TRUTH.length)
+    actions = ActionKeypoints.of(
+        [((s.start_frame + s.end_frame) / (2 * timebase.stride) - 0.5, s.label, 0.5 + 0.1 * s.label) for s in _TRUTH]
+    )
+    boundaries = BoundaryKeypoints.of([(b / timebase.stride, 0.9) for b in _TRUTH.boundaries[1:-1]])
+    image, curve = np.random.default_rng(5).random((4, steps)), np.linspace(0, 1, steps)
+    return plot_heatmaps(image, curve, actions, boundaries, _LABELS, timebase, reference=_TRUTH, **keywords)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_keypoints_stand_at_the_centres_and_borders_of_the_reference(stride):
+    reference, image, _, _, curve = _heatmaps(TimeBase(Fraction(15), stride)).axes
+    spans = np.array(_spans(_bars(reference)[0]))
+    (points,) = [c for c in image.collections if isinstance(c, PathCollection)]
+    np.testing.assert_allclose(points.get_offsets()[:, 0], spans.mean(axis=1))
+    np.testing.assert_array_equal(points.get_offsets()[:, 1], _TRUTH.labels)
+    (borders,) = [c for c in curve.collections if isinstance(c, PathCollection)]
+    np.testing.assert_allclose(borders.get_offsets()[:, 0], spans[1:, 0])
+    # Confidence is 0.5, 0.7, 0.6, 0.7 in time order.
+    sizes = points.get_sizes()
+    assert sizes[0] < sizes[2] < sizes[1] == sizes[3]
+
+
+def test_boundary_markers_stand_on_the_curve():
+    curve = _heatmaps(TimeBase(Fraction(15), 3)).axes[-1]
+    (line,) = curve.lines
+    (borders,) = [c for c in curve.collections if isinstance(c, PathCollection)]
+    seconds, heights = np.asarray(borders.get_offsets()).T
+    np.testing.assert_allclose(heights, np.interp(seconds, *line.get_data()))
+
+
+def test_a_narrow_peak_survives_in_a_long_video():
+    image = np.zeros((2, 20_000))
+    image[1, 12_345] = 1
+    figure = plot_heatmaps(
+        image, image[1], _NO_ACTIONS, _NO_BOUNDARIES, LabelMap(("a", "b")), TimeBase(Fraction(15), 1), title="long"
+    )
+    drawn = figure.axes[0].images[0]
+    row, column = np.argwhere(drawn.get_array() == 1).T
+    left, right, _, _ = drawn.get_extent()
+    width = (right - left) / drawn.get_array().shape[1]
+    assert row.tolist() == [1]
+    assert column[0] * width <= 12_345 / 15 < (column[0] + 1) * width
+
+
+def test_heatmaps_of_one_step_and_of_none_are_drawn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for steps in (1, 0):
+            figure = plot_heatmaps(
+                np.zeros((1, steps)), np.zeros(steps), _NO_ACTIONS, _NO_BOUNDARIES, LabelMap(("a",)), _TIME
+            )
+            figure.draw(figure.canvas.get_renderer())
+
+
+def test_48_class_rows_stay_readable():
+    labels = LabelMap(tuple(f"some_longer_class_name_{i}" for i in range(48)))
+    video = Segmentation.from_frames(np.repeat(np.arange(48), 100))
+    figure = plot_heatmaps(
+        np.zeros((48, 4800)), np.zeros(4800), _NO_ACTIONS, _NO_BOUNDARIES, labels, _TIME, reference=video, title="all"
+    )
+    _assert_all_text_readable(figure)
+
+
+def test_heatmaps_that_do_not_belong_are_refused():
+    good = (np.zeros((4, 150)), np.zeros(150))
+    with pytest.raises(TimelineError, match=r"C = 4 classes, got \(4, 150\) and \(149,\)"):
+        plot_heatmaps(good[0], np.zeros(149), _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, _TIME)
+    with pytest.raises(TimelineError, match=r"C = 4 classes, got \(3, 150\)"):
+        plot_heatmaps(np.zeros((3, 150)), good[1], _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, _TIME)
+    with pytest.raises(TimelineError, match="keypoint has class id 4, ids go from 0 to 3"):
+        plot_heatmaps(*good, ActionKeypoints.of([(3, 4, 1)]), _NO_BOUNDARIES, _LABELS, _TIME)
+    with pytest.raises(TimelineError, match=r"150 frames, 75 steps at stride 2, but the heatmaps have 150 steps"):
+        plot_heatmaps(*good, _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, TimeBase(Fraction(15), 2), reference=_TRUTH)
+
+
+def _matching(**keywords):
+    share = np.array([[0.9, 0.0, 0.1], [0.02, 0.5, 0.48], [0.0, 0.2, 0.8]])
+    return plot_matching([5, 20, 40], [0, 1, 0], [1, 0.5, 0.2], [6, 22], [0, 1], share, length=50, **keywords)
+
+
+def test_matches_are_lines_whose_width_grows_with_the_share():
+    axes = _matching().axes[1]
+    ends = {}
+    for collection in (c for c in axes.collections if isinstance(c, LineCollection)):
+        for segment, width in zip(collection.get_segments(), itertools.cycle(collection.get_linewidths())):
+            if len(segment) == 2:
+                ends[segment[0, 0], segment[1, 0]] = width
+    # 0.02 is too faint to be drawn.
+    assert set(ends) == {(5, 6), (20, 22), (40, 22)}
+    assert ends[5, 6] > ends[20, 22] > ends[40, 22]
+
+
+def test_dustbin_bars_have_the_share_of_the_last_column():
+    (bars,) = _matching().axes[0].collections
+    np.testing.assert_allclose([s[1] for s in bars.get_segments()], [(5, 0.1), (20, 0.48), (40, 0.8)])
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 2, 7])
+def test_links_join_the_temporal_neighbours(neighbours):
+    axes = _matching(neighbours=neighbours).axes[1]
+    arcs = [
+        s[[0, -1], 0]
+        for c in axes.collections
+        if isinstance(c, LineCollection)
+        for s in c.get_segments()
+        if len(s) > 2 and s[0, 1] == 1
+    ]
+    expected = {1: [(5, 20), (20, 40)], 0: []}.get(neighbours, [(5, 20), (20, 40), (5, 40)])
+    np.testing.assert_allclose(np.reshape(arcs, (-1, 2)), np.reshape(expected, (-1, 2)))
+
+
+def test_matching_text_stays_readable():
+    _assert_all_text_readable(_matching(title="S1_Coffee_C1"))
+
+
+def test_a_matching_without_nodes_is_drawn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plot_matching([], [], [], [], [], np.zeros((0, 1)), length=0)
+        figure.draw(figure.canvas.get_renderer())
+        only_source = plot_matching([3], [1], [0.5], [], [], [[1.0]], length=9)
+        only_source.draw(only_source.canvas.get_renderer())
+
+
+def test_matchings_that_do_not_belong_are_refused():
+    with pytest.raises(TimelineError, match=r"\(M, N \+ 1\) = \(1, 3\), last column the dustbin, got \(1, 2\)"):
+        plot_matching([1], [0], [1], [1, 2], [0, 1], [[0.5, 0.5]], length=5)
+    with pytest.raises(TimelineError, match=r"target kind must be 0 \(action\) or 1 \(boundary\), got 2"):
+        plot_matching([1], [0], [1], [1], [2], [[0.5, 0.5]], length=5)
+    with pytest.raises(TimelineError, match=r"source time and kind .* got \(1,\) and \(2,\)"):
+        plot_matching([1], [0, 1], [1], [1], [0], [[0.5, 0.5]], length=5)
+    with pytest.raises(
+        TimelineError, match=r"must lie in \[0, 1\], got -0.7 to -0.3; of a log assignment give its exp"
+    ):
+        plot_matching([1], [0], [1], [1], [0], [[-0.7, -0.3]], length=5)
+    with pytest.raises(TimelineError, match=r"source confidence must have shape \(1,\), got \(2,\)"):
+        plot_matching([1], [0], [1, 1], [1], [0], [[0.5, 0.5]], length=5)
+
+
+def test_importing_needs_no_matplotlib_and_drawing_no_pyplot():
+    program = (
+        "import sys, keyseg.viz as viz\n"
+        "assert 'matplotlib' not in sys.modules, 'imported too early'\n"
+        "viz.plot_curves({'a': ([0, 1], [1, 2])})\n"
+        "assert 'matplotlib.figure' in sys.modules\n"
+        "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot keeps global state'\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
