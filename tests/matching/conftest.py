@@ -28,7 +28,7 @@ def _take(values: Tensor, order: Tensor) -> Tensor:
 
 
 def _graph(counts: Sequence[int], nodes: int, features: int = 5, seed: int = 0, dtype: torch.dtype = torch.float32):
-    """A random padded graph with `counts[b]` nodes in video b; what stands in the padding is large on purpose."""
+    """A random padded graph with `counts[b]` nodes in video b; its padding is NaN, to show where it is read."""
     g = torch.Generator().manual_seed(seed)
     shape = (len(counts), nodes)
     mask = torch.arange(nodes) < torch.tensor(counts)[:, None]
@@ -36,7 +36,9 @@ def _graph(counts: Sequence[int], nodes: int, features: int = 5, seed: int = 0, 
     time = (1 + 9 * torch.rand(shape, generator=g, dtype=dtype)).cumsum(1)
     kind = torch.randint(0, 2, shape, generator=g)
     padding = ~mask
-    return TemporalGraph(embeddings.masked_fill(padding[..., None], 1e6), time.masked_fill(padding, 1e6), kind, mask)
+    return TemporalGraph(
+        embeddings.masked_fill(padding[..., None], float("nan")), time.masked_fill(padding, float("nan")), kind, mask
+    )
 
 
 def _planted(videos: int, nodes: int, extra: int, noise: float, classes: int | None = None, seed: int = 0) -> Planted:

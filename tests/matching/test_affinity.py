@@ -67,6 +67,18 @@ def test_edge_affinity_by_hand(random_graph):
     assert (edge[0, 5:] == 0).all()  # padding
 
 
+def test_an_edge_is_never_more_than_like_itself():
+    """The distance comes from products, whose rounding would make some of these squares negative."""
+    generator = torch.Generator().manual_seed(0)
+    time = (3000 * torch.rand(1, 400, generator=generator)).cumsum(1)
+    nodes, everything = torch.randn(1, 400, 16, generator=generator), torch.ones(1, 400, dtype=torch.bool)
+    edges = temporal_edges(TemporalGraph(nodes, time, torch.zeros(1, 400).long(), everything), 1)
+    edge = edge_affinity(edges, edges)
+    own = edge.flatten(3).flatten(1, 2)[0].diagonal()[edges.valid.flatten()]
+    assert edge.max() <= 1 / 2
+    torch.testing.assert_close(own, torch.full((798,), 1 / 2), atol=1e-4, rtol=0)
+
+
 def test_apply_affinity_equals_the_dense_matrix(random_graph):
     node, edge, source, target = parts(random_graph)
     allowed = node > EXCLUDED / 2

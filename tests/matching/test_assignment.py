@@ -36,7 +36,7 @@ def test_actions_match_inside_their_segment_and_class():
 
 
 def test_the_action_nearest_the_centre_wins():
-    assert matched_actions((40, 5), (61, 5), (90, 5)) == [-1, 1, -1]  # the centre is 59.5
+    assert matched_actions((40, 5), (59, 5), (60.25, 5), (90, 5)) == [-1, 1, -1, -1]  # the centre is 59.5
 
 
 def test_segments_are_half_open():

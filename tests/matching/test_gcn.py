@@ -38,7 +38,8 @@ def test_padding_never_changes_a_result(random_graph):
     layer = GraphConvolution(5, 3)
     graph = random_graph([6, 2, 0], 9)
     index, valid = temporal_neighbours(graph.mask, 2)
-    batch = layer(graph.nodes.masked_fill(~graph.mask[..., None], float("nan")), index, valid, graph.mask)
+    batch = layer(graph.nodes, index, valid, graph.mask)
+    assert (batch[~graph.mask] == 0).all()
     for b, count in enumerate([6, 2, 0]):
         mask = graph.mask[b : b + 1, :count]
         single = layer(graph.nodes[b : b + 1, :count], *temporal_neighbours(mask, 2), mask)
@@ -52,3 +53,11 @@ def test_gradients_stay_inside_the_neighbourhood(random_graph):
     GraphConvolution(5, 3)(nodes, index, valid, graph.mask)[0, 1].sum().backward()
     reached = nodes.grad[0].abs().sum(1) > 0
     assert reached.tolist() == [True, True, True, True, False, False, False, False]
+
+
+def test_padding_never_reaches_the_gradient(random_graph):
+    graph = random_graph([4, 0], 6)
+    layer = GraphConvolution(5, 3)
+    layer(graph.nodes, *temporal_neighbours(graph.mask, 2), graph.mask).sum().backward()
+    assert layer.weight.grad.isfinite().all()
+    assert layer.bias.grad.tolist() == [4.0] * 3

@@ -6,12 +6,22 @@ from scipy.optimize import linear_sum_assignment
 
 from keyseg.matching import (
     EXCLUDED,
+    TemporalGraph,
     apply_affinity,
     edge_affinity,
     node_affinity,
     quadratic_scores,
     temporal_edges,
 )
+
+
+def dense(node, edge, source_index, target_index):
+    """Q over all pairs, (MN, MN): its columns are Q times the unit vectors, without excluded pairs."""
+    allowed = (node[0] > EXCLUDED / 2).flatten()
+    likeness = ((1 + node) / 2).masked_fill(node < EXCLUDED / 2, 0)
+    units = torch.eye(len(allowed)).unflatten(1, node.shape[1:])
+    parts = (p.expand(len(units), *p.shape[1:]) for p in (likeness, edge, source_index, target_index))
+    return apply_affinity(units, *parts).flatten(1).T * allowed * allowed[:, None]
 
 
 def affinities(problem, k=4):
@@ -54,18 +64,32 @@ def test_neighbours_recover_what_nodes_alone_do_not(planted, case, at_most, at_l
 def test_agrees_with_rrwm_on_the_dense_matrix(planted, seed):
     pygmtools = pytest.importorskip("pygmtools")
     problem = planted(1, 8, 0, noise=1.0, seed=seed)
-    node, edge, source_index, target_index = affinities(problem, k=2)
-    allowed = node > EXCLUDED / 2
-    likeness = torch.where(allowed, (1 + node) / 2, 0.0)
-    units = torch.eye(64).view(64, 8, 8)
-    parts = (likeness, edge, source_index, target_index)
-    # the columns of Q are Q times the unit vectors; pygmtools counts pairs target by target
-    columns = apply_affinity(units, *(p.expand(64, *p.shape[1:]) for p in parts)) * allowed
-    q = columns.transpose(1, 2).reshape(8, 8, 64).transpose(0, 1).reshape(64, 64).T
-    x = pygmtools.rrwm(q * allowed[0].T.flatten(), 8, 8, backend="pytorch")
-    ours = quadratic_scores(node, edge, source_index, target_index)
-    assert recovered(x.where(allowed[0], torch.tensor(-1.0))[None], problem.truth) == 1
-    assert recovered(ours, problem.truth) == 1
+    node, *rest = affinities(problem, k=2)
+    by_target = torch.arange(64).view(8, 8).T.flatten()  # pygmtools counts pairs target by target
+    q = dense(node, *rest)[by_target][:, by_target]
+    x = pygmtools.rrwm(q, 8, 8, backend="pytorch").where(node[0] > EXCLUDED / 2, torch.tensor(-1.0))
+    assert recovered(x[None], problem.truth) == 1
+    assert recovered(quadratic_scores(node, *rest), problem.truth) == 1
+
+
+@pytest.mark.parametrize("boundaries", [True, False], ids=["both kinds", "no target boundary"])
+def test_equals_the_same_steps_on_the_dense_matrix(planted, boundaries):
+    problem = planted(1, 6, 3, noise=1.0)
+    target = problem.target
+    target = TemporalGraph(target.nodes, target.time, target.kind * boundaries, target.mask)
+    node, *rest = affinities(problem._replace(target=target), k=2)
+    allowed = node[0] > EXCLUDED / 2
+    q = dense(node, *rest)
+
+    def reweighted(x):
+        return (20 * x).masked_fill(~allowed, -torch.inf).softmax(1).nan_to_num()
+
+    x = reweighted((1 + node[0]) / 2)
+    for _ in range(3):
+        x = (q @ x.flatten()).view(x.shape)
+        x = 0.8 * x / x.sum(1).max() + 0.2 * reweighted(x / x.max())
+    support = ((q - q.diag().diag()) @ x.flatten()).view(x.shape)
+    torch.testing.assert_close(quadratic_scores(node, *rest)[0][allowed], (node[0] + support)[allowed])
 
 
 def test_scores_keep_their_scale(planted):

@@ -49,7 +49,7 @@ class TrainingProgress(Callback):
             self.bar.start()
             self.task = self.bar.add_task(what, total=trainer.max_epochs, completed=trainer.current_epoch, note="")
         else:
-            print(f"{what}: {len(loader)} videos, {trainer.max_epochs} epochs", file=sys.stderr, flush=True)
+            print(f"{what}: {len(loader.dataset)} videos, {trainer.max_epochs} epochs", file=sys.stderr, flush=True)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """One epoch on."""

@@ -165,7 +165,7 @@ class Predictor:
             )
         if features.shape[0] == 0:
             raise DataError("the features hold no step; a timeline needs at least one")
-        array = np.ascontiguousarray(features.T, dtype=np.float32)
+        array = np.array(features.T, dtype=np.float32, order="C")
         if not np.isfinite(array).all():
             step = int(np.flatnonzero(~np.isfinite(array).all(0))[0])
             raise DataError(f"the features hold NaN or infinite values, first at step {step}; extract them again")

@@ -27,20 +27,14 @@ def quadratic_scores(
     x = _reweight(likeness, allowed)
     for _ in range(iterations):
         x = apply_affinity(x, likeness, edge, source_index, target_index) * allowed
-        x = (1 - _JUMP) * _scale(x, by=_largest_sum(x)) + _JUMP * _reweight(_scale(x, by=x.amax((1, 2))), allowed)
+        x = (1 - _JUMP) * _scale(x, by=x.sum(2).amax(1)) + _JUMP * _reweight(_scale(x, by=x.amax((1, 2))), allowed)
     support = edge_support(x, edge, source_index, target_index)
     return torch.where(allowed, node + support, EXCLUDED)
 
 
 def _reweight(x: Tensor, allowed: Tensor) -> Tensor:
-    """Softmax over targets times softmax over sources: a pair counts where each prefers the other."""
-    logits = (x * _SHARPNESS).masked_fill(~allowed, EXCLUDED)
-    return logits.softmax(1) * logits.softmax(2) * allowed
-
-
-def _largest_sum(x: Tensor) -> Tensor:
-    """Largest row or column sum of each video, (B,): dividing by it leaves all of them at most 1."""
-    return torch.maximum(x.sum(1).amax(1), x.sum(2).amax(1))
+    """Softmax over the targets of each source."""
+    return (x * _SHARPNESS).masked_fill(~allowed, EXCLUDED).softmax(2) * allowed
 
 
 def _scale(x: Tensor, by: Tensor) -> Tensor:

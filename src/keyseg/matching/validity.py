@@ -19,7 +19,9 @@ def segment_labels(actions: ActionKeypoints, reference: Segmentation) -> IntArra
     return reference.labels[np.clip(segment, 0, len(reference) - 1)]
 
 
-def boundary_distances(boundaries: BoundaryKeypoints, reference: Segmentation) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def boundary_distances(
+    boundaries: BoundaryKeypoints, reference: Segmentation
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Steps from each boundary keypoint to the nearest annotated boundary (signed), and whether that is within reach.
 
     The reach is wider than the gate of the one-to-one matching: max(4, a quarter of the shorter neighbour), since a

@@ -18,6 +18,9 @@ from keyseg.models.rtk import RTKConfig
 from keyseg.timeline import ConfigError, LabelMap, nearest
 
 
+_SHIPPED = resources.files("keyseg") / "recipes"
+
+
 class DataConfig(BaseModel):
     """How a data set's files are read; the same options as `Dataset.open`."""
 
@@ -112,6 +115,12 @@ def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe
     return validate_recipe(content, source)
 
 
+def shipped_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
+    """A recipe that comes with the package, by its file name."""
+    with resources.as_file(_SHIPPED / name) as file:
+        return load_recipe(file, changes)
+
+
 def recipe_for(
     data: Path,
     model: str = "rtk",
@@ -127,11 +136,9 @@ def recipe_for(
     """
     if path is None:
         facts = identify(LabelMap.read(data / "mapping.txt").names)
-        shipped = resources.files("keyseg") / "recipes"
         names = [f"{facts.key}-{model}.yaml"] if facts else []
-        name = next((n for n in [*names, f"default-{model}.yaml"] if (shipped / n).is_file()))
-        with resources.as_file(shipped / name) as file:
-            recipe, source = load_recipe(file, changes), f"{name} (shipped)"
+        name = next(n for n in [*names, f"default-{model}.yaml"] if (_SHIPPED / n).is_file())
+        recipe, source = shipped_recipe(name, changes), f"{name} (shipped)"
     else:
         recipe, source = load_recipe(path, changes), str(path)
     if background is not None:

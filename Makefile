@@ -1,0 +1,49 @@
+# Two commands: `make demo` and `make test`. Everything goes into .venv; nothing outside this folder is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.PHONY: help demo test check bench clean .venv
+
+help:
+	@echo "make demo    install into .venv, train RTK on a toy kitchen for about a minute, write demo/report.html"
+	@echo "make test    install what the tests need and run them"
+	@echo "make check   lint, format and types"
+	@echo "make bench   speed and memory, written to benchmarks/results/"
+	@echo "make .venv   only the environment, with the keyseg command in .venv/bin"
+	@echo "make clean   remove .venv and what the tools cache"
+
+demo: .venv
+	$(BIN)/keyseg demo
+
+test: .venv/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/model.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/long_video.py
+
+.venv: .venv/.core
+
+.venv/.core: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keyseg needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name one: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv .venv
+	@echo "installing into .venv (torch is the large part; a few minutes at most)"
+	$(PIP) -e .
+	@touch $@
+
+.venv/.test: .venv/.core
+	$(PIP) -e '.[test]'
+	@touch $@
+
+.venv/.dev: .venv/.test
+	$(PIP) -e '.[test,dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
