@@ -146,6 +146,19 @@ def test_a_subject_on_both_sides_is_a_warning(disk_set):
     assert "S1_b is tested on while S1_a, also of S1, is trained on" in report.warnings[0].message
 
 
+def test_a_subject_is_warned_of_once_and_a_leaked_video_is_no_warning(disk_set):
+    disk_set.write("mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(GTEA.classes)))
+    for name, length in (("S1_a", 23), ("S1_b", 29), ("S2_a", 31), ("S2_b", 37)):
+        disk_set.labels(name, ["pour"] * length)
+    # S2_a stands on both sides, which is a problem already, so that its subject is no news.
+    disk_set.bundle(1, ["S1_a", "S2_a", "S2_b"], ["S2_a", "S1_b", "S1_c"])
+    disk_set.labels("S1_c", ["pour"] * 3)
+    disk_set.features("S1_c", np.ones((DIMENSION, 3)))
+    report = check_dataset(disk_set.root)
+    assert found(report) == {("leak", "test.split1.bundle", 1)}
+    assert [(p.kind, p.line) for p in report.warnings] == [("group leak", 2)]
+
+
 def test_an_unused_video_is_looked_at_too(disk_set):
     disk_set.labels("spare", ["cut", "eat"])
     report = check_dataset(disk_set.root)
@@ -155,11 +168,12 @@ def test_an_unused_video_is_looked_at_too(disk_set):
 
 @pytest.mark.parametrize("gone", ["mapping.txt", "splits", "groundTruth", "features"])
 def test_what_is_missing_as_a_whole_is_one_problem(gone, disk_set):
+    disk_set.bundle(2, ["S2_a", "S2_b"], ["S1_a", "S1_b"])
     path = disk_set.root / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     disk_set.root.joinpath("splits").mkdir(exist_ok=True)
     report = check_dataset(disk_set.root)
-    assert found(report) == {("missing", gone, None)}
+    assert [(p.kind, p.path) for p in report.problems] == [("missing", path)]
 
 
 def test_no_data_set_at_all(tmp_path):

@@ -68,15 +68,23 @@ def test_edge_affinity_by_hand(random_graph):
 
 
 def test_an_edge_is_never_more_than_like_itself():
-    """The distance comes from products, whose rounding would make some of these squares negative."""
+    """The distance comes from products, whose rounding makes squares of -1e-5 among these."""
     generator = torch.Generator().manual_seed(0)
-    time = (3000 * torch.rand(1, 400, generator=generator)).cumsum(1)
-    nodes, everything = torch.randn(1, 400, 16, generator=generator), torch.ones(1, 400, dtype=torch.bool)
-    edges = temporal_edges(TemporalGraph(nodes, time, torch.zeros(1, 400).long(), everything), 1)
+    time = (3000 * torch.rand(1, 200, generator=generator)).cumsum(1)
+    nodes, everything = torch.randn(1, 200, 16, generator=generator), torch.ones(1, 200, dtype=torch.bool)
+    edges = temporal_edges(TemporalGraph(nodes, time, torch.zeros(1, 200).long(), everything), 3)
     edge = edge_affinity(edges, edges)
     own = edge.flatten(3).flatten(1, 2)[0].diagonal()[edges.valid.flatten()]
-    assert edge.max() <= 1 / 2
-    torch.testing.assert_close(own, torch.full((798,), 1 / 2), atol=1e-4, rtol=0)
+    assert edge.max() <= torch.tensor(1 / 6)
+    torch.testing.assert_close(own, torch.full_like(own, 1 / 6), atol=1e-4, rtol=0)
+
+
+def test_half_precision_embeddings_leave_time_exact(random_graph):
+    graph = random_graph([9], 9)
+    half = TemporalGraph(graph.nodes.bfloat16(), graph.time, graph.kind, graph.mask)
+    full, coarse = temporal_edges(graph, K).features, temporal_edges(half, K).features
+    assert coarse.dtype == torch.float32
+    torch.testing.assert_close(coarse[..., :3], full[..., :3])
 
 
 def test_apply_affinity_equals_the_dense_matrix(random_graph):

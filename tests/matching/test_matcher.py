@@ -71,6 +71,16 @@ def test_a_batch_without_nodes_on_one_side(random_graph, matching, sources, targ
 
 
 @BOTH
+def test_mixed_precision_does_not_reach_the_matching(planted, matching):
+    problem = planted(2, 10, 5, noise=1.0)
+    matcher = GraphMatcher(matching)
+    plain = matcher(problem.source, problem.target)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = matcher(problem.source, problem.target)
+    torch.testing.assert_close(mixed, plain, atol=0, rtol=0)
+
+
+@BOTH
 def test_when_the_video_starts_does_not_matter(planted, matching):
     problem = planted(2, 10, 5, noise=1.0)
     matcher = GraphMatcher(matching)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from keyseg.cli.background import Background, background_names
 from keyseg.timeline import ConfigError
 
 
@@ -15,7 +16,7 @@ def check(
     data: Path,
     *,
     features: str | None = None,
-    background: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    background: Background = None,
     fps: str | None = None,
     sample_rate: int | None = None,
     orientation: Literal["auto", "DT", "TD"] = "auto",
@@ -30,21 +31,21 @@ def check(
     data
         Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...).
     features
-        Name of the features folder.
+        Name of the features folder below DATA. Default: features, else features_split1 and so on.
     background
-        Names of the classes that are not actions; --empty-background for none. Default: the class 'background'.
+        Classes that are not actions, one or several names, or none. Default: the class 'background'.
     fps
-        Annotation frames a second, such as 15 or 30000/1001.
+        Annotation frames a second, such as 15 or 30000/1001. Default: what is known of these classes, else 15.
     sample_rate
         Take every n-th step of features and labels.
     orientation
-        Axes of the feature files.
+        Axes of the feature files: DT, (channels, time), or TD; auto finds out.
     lengths
-        What to do where labels and features differ in length.
+        Where labels and features differ in length: report it, trim both to the shorter, or resample the features.
     tolerance
-        Frames that trim may cut.
+        Most frames that --lengths trim may cut.
     json_
-        One JSON object on stdout.
+        One JSON object on stdout instead of lines.
     """
     from keyseg.data import check_dataset
 
@@ -55,7 +56,7 @@ def check(
     report = check_dataset(
         data,
         features=features,
-        background=background,
+        background=background_names(background),
         fps=rate,
         sample_rate=sample_rate,
         orientation=orientation,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from keyseg.cli.background import Background, background_names
 from keyseg.timeline import ConfigError, DataError
 
 
@@ -17,14 +18,15 @@ def evaluate(
     *,
     ref: Path | None = None,
     pred: Path | None = None,
-    background: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    background: Background = None,
     protocol: str = "ms-tcn",
     details: bool = False,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Score a run's bundles on their test videos, or a folder of predictions against a folder of annotations.
 
-    Scores are in percent: frame accuracy, segmental edit score, segmental F1 at IoU 10, 25 and 50 %.
+    Scores are in percent: frame accuracy, segmental edit score, segmental F1 at IoU 10, 25 and 50 %. Annotations
+    without a prediction are left out, which is said.
 
     Parameters
     ----------
@@ -33,10 +35,9 @@ def evaluate(
     ref
         Folder of annotations, a label a line, VIDEO.txt.
     pred
-        Folder of predictions: VIDEO.txt or VIDEO, a label a line, or the field's two-line recog files. Annotations
-        without a prediction are left out, which is said.
+        Folder of predictions, VIDEO.txt or VIDEO: a label a line, or the field's two-line recog files.
     background
-        Classes that edit and F1 leave out. Default: the class 'background'; --empty-background for none.
+        Classes that edit and F1 leave out, one or several names, or none. Default: the class 'background'.
     protocol
         How to count: ms-tcn, ms-tcn2-eval, bcn or tcn.
     details
@@ -51,7 +52,7 @@ def evaluate(
     else:
         assert ref is not None
         assert pred is not None
-        content = _folder_scores(ref, pred, protocol, ["background"] if background is None else background, details)
+        content = _folder_scores(ref, pred, protocol, background_names(background), details)
     print(json.dumps(content, indent=1) if json_ else _table(content))
     return 0
 
@@ -71,7 +72,7 @@ def _run_scores(run: Path, protocol: str, background: list[str] | None, details:
     return content
 
 
-def _folder_scores(ref: Path, pred: Path, protocol: str, background: list[str], details: bool) -> dict[str, Any]:
+def _folder_scores(ref: Path, pred: Path, protocol: str, background: list[str] | None, details: bool) -> dict[str, Any]:
     from keyseg.data.annotations import read_frame_labels
     from keyseg.metrics import evaluate as score
 
@@ -86,7 +87,7 @@ def _folder_scores(ref: Path, pred: Path, protocol: str, background: list[str], 
         print(f"note: {left_out} of {len(references)} annotated videos have no prediction and are not scored", file=sys.stderr)
     reference = {name: read_frame_labels(references[name]) for name in predictions}
     prediction = {name: read_frame_labels(path) for name, path in predictions.items()}
-    names = [] if background == ["none"] else background
+    names = ["background"] if background is None else background
     return score(reference, prediction, background=names, protocol=protocol).to_json(details=details)
 
 

@@ -5,12 +5,29 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from keyseg import __version__
+from keyseg.cli.check import check
+from keyseg.cli.demo import demo
+from keyseg.cli.doctor import doctor
+from keyseg.cli.evaluate import evaluate
+from keyseg.cli.plot import plot
+from keyseg.cli.predict import predict
+from keyseg.cli.train import train
 from keyseg.timeline import KeysegError
+
+VERBS: dict[str, Callable[..., int]] = {
+    "demo": demo,
+    "train": train,
+    "eval": evaluate,
+    "predict": predict,
+    "check": check,
+    "plot": plot,
+    "doctor": doctor,
+}
 
 app = App(
     name="keyseg",
@@ -18,10 +35,10 @@ app = App(
     help_epilogue="Exit codes: 0 done, 1 data or result not right, 2 wrong use. Start with: keyseg demo",
     version=__version__,
     help_format="plaintext",
+    default_parameter=Parameter(negative=()),  # no --no-force, --empty-seed and the like
 )
-for verb in ("demo", "train", "eval", "predict", "check", "plot", "doctor"):
-    module = "evaluate" if verb == "eval" else verb
-    app.command(f"keyseg.cli.{module}:{module}", name=verb)
+for order, (name, verb) in enumerate(VERBS.items()):
+    app.command(verb, name=name, sort_key=order)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,9 +57,14 @@ def run(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; what was done is kept: the same command with --resume goes on", file=sys.stderr)
+        training = arguments[:1] == ["train"]
+        rest = "; what was done is kept: the same command with --resume goes on" if training else ""
+        print(f"interrupted{rest}", file=sys.stderr)
         return 1
     except BrokenPipeError:
+        return 1
+    except OSError as error:  # no such folder, no permission, no space: nothing of ours
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception as error:
         with tempfile.NamedTemporaryFile("w", prefix="keyseg-", suffix=".log", delete=False) as log:

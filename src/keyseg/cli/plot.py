@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def plot(*inputs: Path, out: Path, title: str = "", force: bool = False) -> int:
-    """Draw timelines, or a network's heatmaps, or a run's learning curves, to a PNG, SVG or PDF file.
+    """Draw timelines, or a network's heatmaps, or learning curves, to a PNG, SVG or PDF file.
 
     Parameters
     ----------
     inputs
-        Label files or JSON timelines of one video: a bar each, ground truth first. Or a bundle and a .npy file of
-        features: heatmaps with keypoints. Or a run folder: its learning curves.
+        Label files or JSON timelines of one video, ground truth first: a bar each. Or a bundle and one .npy file:
+        heatmaps with keypoints. Or a run folder, or the metrics.csv of one training: learning curves.
     out
-        The figure's file.
+        The figure's file; the suffix, .png, .svg or .pdf, decides its kind.
     title
         Title of the figure.
     force
@@ -31,7 +31,9 @@ def plot(*inputs: Path, out: Path, title: str = "", force: bool = False) -> int:
 
     if not inputs:
         raise ConfigError("name what to draw; see: keyseg plot --help")
-    if inputs[0].is_dir() and len(inputs) == 1:
+    if len(inputs) == 1 and inputs[0].suffix == ".csv":
+        figure = _metrics(inputs[0], title)
+    elif inputs[0].is_dir() and len(inputs) == 1:
         figure = _curves(inputs[0], title)
     elif inputs[0].is_dir():
         figure = _heatmaps(inputs, title)
@@ -45,6 +47,9 @@ def _timelines(files: Sequence[Path], title: str) -> Figure:
     from keyseg.formats import read_timeline
     from keyseg.viz import plot_timelines
 
+    for file in files:
+        if file.suffix == ".npy":
+            raise ConfigError(f"{file}: features are drawn with the bundle that reads them: keyseg plot BUNDLE {file}")
     read = [read_timeline(file) for file in files]
     names = sorted({name for _, labels, _ in read for name in labels.names})
     background = sorted({name for _, labels, _ in read for name in labels.background})
@@ -90,3 +95,11 @@ def _curves(folder: Path, title: str) -> Figure:
     run = read_run(folder)
     marks = {"matching joins": run.recipe.matching.join_epoch}
     return plot_curves(loss_curves(run), ylabel="loss", title=title or folder.name, marks=marks)
+
+
+def _metrics(file: Path, title: str) -> Figure:
+    from keyseg.viz import plot_curves, read_metrics_csv
+
+    curves = read_metrics_csv(file)
+    losses = {name.removeprefix("loss/"): curve for name, curve in curves.items() if name.startswith("loss")}
+    return plot_curves(losses or curves, ylabel="loss" if losses else "", title=title or str(file))

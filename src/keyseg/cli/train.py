@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from keyseg.cli.background import Background, background_names
 from keyseg.timeline import ConfigError
 
 
@@ -21,11 +21,11 @@ def train(
     split: str = "1",
     model: Literal["rtk"] = "rtk",
     recipe: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True)] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)] = (),
     epochs: int | None = None,
     seed: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (0,),
     features: str | None = None,
-    background: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    background: Background = None,
     resume: bool = False,
     force: bool = False,
 ) -> int:
@@ -54,7 +54,7 @@ def train(
     features
         Name of the features folder below DATA.
     background
-        Names of the classes that are not actions; --empty-background for none. Default: the class 'background'.
+        Classes that are not actions, one or several names, or none. Default: the class 'background'.
     resume
         Go on with an interrupted run, or add splits and seeds to a finished one.
     force
@@ -63,15 +63,17 @@ def train(
     from keyseg.cli.progress import TrainingProgress, quiet
     from keyseg.training.recipe import recipe_for
     from keyseg.training.results import run_all, summary_lines
-    from keyseg.training.run import start_run
+    from keyseg.training.run import is_main_process, start_run
 
     quiet()
     changes = list(set_)
     if features is not None:
         changes.append(f"data.features={features}")
-    chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
+    chosen, source = recipe_for(
+        data, model, recipe, changes, background=background_names(background), epochs=epochs
+    )
     run = start_run(out, data, chosen, parse_splits(split), seed, command_line(), resume=resume, force=force)
-    main_process = int(os.environ.get("RANK", "0")) == 0
+    main_process = is_main_process()
     if main_process:
         print(f"recipe: {source}; {len(run.fits())} training(s) -> {out}", file=sys.stderr)
     summary = run_all(run, lambda fit: (TrainingProgress(fit),) if main_process else ())

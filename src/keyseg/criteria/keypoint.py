@@ -13,7 +13,7 @@ def focal_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     -(1 - y)^4 p^2 log(1 - p). Each video's sum is divided by its number of positives, then the videos' mean is taken.
     """
     probability = logits.sigmoid()
-    positive = (target == 1).to(logits.dtype)
+    positive = ((target == 1) & mask[:, None, :]).to(logits.dtype)
     hit = (1 - probability).square() * F.logsigmoid(logits) * positive
     miss = (1 - target) ** 4 * probability.square() * F.logsigmoid(-logits) * (1 - positive)
     total = -((hit + miss) * mask[:, None, :]).sum((1, 2))

@@ -19,7 +19,7 @@ from keyseg.keypoints import encode
 from keyseg.matching.assignment import Assignment, assign
 from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
 from keyseg.matching.matcher import GraphMatcher
-from keyseg.matching.nodes import Keypoints, KeypointNodes
+from keyseg.matching.nodes import KeypointNodes, Keypoints
 from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.models.refinement import Refinement
 from keyseg.models.rtk import RTKOutput
@@ -97,19 +97,27 @@ class RTKCriterion(nn.Module):
         }
 
     def context(
-        self, source: Refinement, target: TemporalGraph, proposals: Sequence[Keypoints], nodes: KeypointNodes, reference: Reference
+        self,
+        source: Refinement,
+        target: TemporalGraph,
+        proposals: Sequence[Keypoints],
+        nodes: KeypointNodes,
+        reference: Reference,
     ) -> dict[str, Tensor]:
         """Losses of matching and refinement for the proposals of each video, weighted."""
-        found = [assign(*keypoints, segmentation) for keypoints, segmentation in zip(proposals, reference.segmentations, strict=True)]
+        found = [
+            assign(*keypoints, segmentation)
+            for keypoints, segmentation in zip(proposals, reference.segmentations, strict=True)
+        ]
         truth = node_targets(found, proposals, nodes, target, reference)
         mask = nodes.mask.to(source.keep.dtype)
         actions = mask * (nodes.kind == ACTION)
         hits = mask * (nodes.kind == BOUNDARY) * truth.valid
-        keep = F.binary_cross_entropy_with_logits(source.keep, truth.valid, reduction="none") * _balance(truth.valid, mask)
+        keep = F.binary_cross_entropy_with_logits(source.keep, truth.valid, reduction="none")
         classes = F.cross_entropy(source.classes.transpose(1, 2), truth.label, reduction="none")
         shift = F.smooth_l1_loss(source.shift, truth.shift, reduction="none")
         losses = {
-            "keep": self.weights.keep * keep.sum(),
+            "keep": self.weights.keep * (keep * _balance(truth.valid, mask)).sum(),
             "classes": self.weights.classes * (classes * actions).sum() / actions.sum().clamp_min(1),
             "shift": self.weights.shift * (shift * hits).sum() / hits.sum().clamp_min(1),
         }
@@ -143,7 +151,11 @@ class NodeTargets:
 
 
 def node_targets(
-    found: Sequence[Assignment], proposals: Sequence[Keypoints], nodes: KeypointNodes, target: TemporalGraph, reference: Reference
+    found: Sequence[Assignment],
+    proposals: Sequence[Keypoints],
+    nodes: KeypointNodes,
+    target: TemporalGraph,
+    reference: Reference,
 ) -> NodeTargets:
     """Spread each video's assignment over its time-sorted nodes."""
     kind, target_kind = nodes.kind.cpu().numpy(), target.kind.cpu().numpy()

@@ -175,13 +175,22 @@ class Dataset:
 
     def dimension(self, split: int) -> int:
         """D, channels of the features of a split."""
-        return self._layout(split)[1]
+        return self.layout(split)[1]
+
+    def presampled(self, split: int) -> bool:
+        """Whether the feature files hold a column a step already, judged by the first training video; False at stride 1."""
+        if self.timebase.stride == 1:
+            return False
+        name = self.names(split, "train")[0]
+        shape = stored_shape(self.feature_folder(split) / f"{name}.npy")
+        columns = shape[1] if self.layout(split)[0] == "DT" else shape[0]
+        return columns == self.timebase.steps(self.annotation(name).length)
 
     def load(self, name: str, split: int) -> VideoSample:
         """Features and labels of a video at one length. Raises DataError on anything wrong with its files."""
         path = resolve_inside(self.feature_folder(split), name, ".npy")
         segmentation = self.annotation(name)
-        axes, dimension = self._layout(split)
+        axes, dimension = self.layout(split)
         stored = open_features(path, dimension=dimension, orientation=axes)
         frames, columns = align(
             segmentation.length,
@@ -203,8 +212,8 @@ class Dataset:
                 f"{self.root / 'splits'}: no split {split}; there are splits {', '.join(map(str, self.splits))}"
             )
 
-    def _layout(self, split: int) -> tuple[Axes, int]:
-        """Axes and D of a split's feature files, found once a folder."""
+    def layout(self, split: int) -> tuple[Axes, int]:
+        """Axes and D of a split's feature files, found once a folder. Raises DataError where they cannot be told."""
         folder = self.feature_folder(split)
         if folder not in self._layouts:
             self._layouts[folder] = self._find_layout(folder, split)

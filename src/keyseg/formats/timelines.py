@@ -56,6 +56,8 @@ def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
 
     The time base is known for JSON only. Raises DataError.
     """
+    if path.suffix == ".csv":
+        raise DataError(f"{path}: a CSV table is for other tools; read the txt or JSON timeline of the video instead")
     if path.suffix != ".json":
         names = read_frame_labels(path)
         labels = LabelMap(tuple(sorted(set(names))), ("background",) if "background" in names else ())
@@ -64,9 +66,11 @@ def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
         content = json.loads(path.read_text(encoding="utf-8"))
         labels = LabelMap(tuple(content["classes"]), tuple(content["background"]))
         bounds = [0, *(segment["end_frame"] for segment in content["segments"])]
+        if [*(segment["start_frame"] for segment in content["segments"]), content["frames"]] != bounds:
+            raise ValueError(f"segments must follow each other from frame 0 to {content['frames']}")
         ids = labels.encode(segment["label"] for segment in content["segments"])
         return Segmentation(bounds, ids), labels, TimeBase(Fraction(content["fps"]))  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a timeline that keyseg predict wrote ({type(error).__name__}: {error})") from error
 
 

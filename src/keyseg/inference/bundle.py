@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -33,10 +33,10 @@ class BundleConfig(BaseModel):
     keyseg: str = __version__
     model: Literal["rtk"] = "rtk"
     network: RTKConfig
-    input_dim: int
+    input_dim: int = Field(ge=1)
     orientation: Literal["DT", "TD"]
     presampled: bool
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = Field(min_length=1)
     background: tuple[str, ...]
     fps: str
     stride: int
@@ -117,12 +117,12 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
     try:
         model.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise BundleError(f"{file}: not the weights that {CONFIG} speaks of ({first}); copy the bundle again") from error
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise BundleError(f"{file}: not the weights that {CONFIG} speaks of ({reason}); copy the bundle again") from error
     try:
         labels = LabelMap(config.classes, config.background)
         timebase = TimeBase(Fraction(config.fps), config.stride)
-    except (TimelineError, ValueError) as error:
+    except (TimelineError, ValueError, ZeroDivisionError) as error:
         raise BundleError(f"{find_bundle(path) / CONFIG}: {error}") from error
     return Predictor(
         model.to(device).eval(),

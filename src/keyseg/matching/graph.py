@@ -104,15 +104,16 @@ def edge_features(graph: TemporalGraph, index: Tensor, valid: Tensor) -> Tensor:
     differ more than 105 against 106), kind of i, kind of j, cosine of the two embeddings. Nothing here is learned
     but the embeddings. Only differences of time enter, so the features do not depend on where the video starts.
     """
-    dt = (gather_neighbours(graph.time, index) - graph.time[:, :, None]).to(graph.nodes.dtype)
-    far_kind = gather_neighbours(graph.kind, index).to(graph.nodes.dtype)
-    near_kind = graph.kind[:, :, None].to(graph.nodes.dtype).expand_as(far_kind)
     unit = unit_embeddings(graph)
+    dt = (gather_neighbours(graph.time, index) - graph.time[:, :, None]).to(unit.dtype)
+    far_kind = gather_neighbours(graph.kind, index).to(unit.dtype)
+    near_kind = graph.kind[:, :, None].to(unit.dtype).expand_as(far_kind)
     cosine = (gather_neighbours(unit, index) * unit[:, :, None]).sum(-1)
     features = torch.stack((dt.sign() * dt.abs().log1p(), near_kind, far_kind, cosine), dim=-1)
     return features.masked_fill(~valid[..., None], 0.0)
 
 
 def unit_embeddings(graph: TemporalGraph) -> Tensor:
-    """The node embeddings at unit length, zero at padding: (B, M, F)."""
-    return F.normalize(graph.nodes.masked_fill(~graph.mask[..., None], 0.0), dim=-1, eps=_SMALLEST_NORM)
+    """The node embeddings at unit length, zero at padding: (B, M, F), in single precision or better."""
+    nodes = graph.nodes.to(torch.promote_types(graph.nodes.dtype, torch.float32))
+    return F.normalize(nodes.masked_fill(~graph.mask[..., None], 0.0), dim=-1, eps=_SMALLEST_NORM)

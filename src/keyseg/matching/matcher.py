@@ -49,17 +49,19 @@ class GraphMatcher(nn.Module):
 
     def forward(self, source: TemporalGraph, target: TemporalGraph) -> Tensor:
         """Two graphs of B videos, with M and N nodes -> log S (B, M, N + 1); the last column is the dustbin."""
-        scores = node_affinity(source, target)
-        if self.matching == "quadratic":
-            scores = self._with_neighbours(scores, source, target)
-        return log_sinkhorn(
-            scores,
-            source.mask,
-            target.mask,
-            self.dustbin,
-            temperature=self.temperature,
-            iterations=self.iterations,
-        )
+        # half precision would blur distances of edges, and scores that are to be divided by the temperature
+        with torch.autocast(source.nodes.device.type, enabled=False):
+            scores = node_affinity(source, target)
+            if self.matching == "quadratic":
+                scores = self._with_neighbours(scores, source, target)
+            return log_sinkhorn(
+                scores,
+                source.mask,
+                target.mask,
+                self.dustbin,
+                temperature=self.temperature,
+                iterations=self.iterations,
+            )
 
     def _with_neighbours(self, scores: Tensor, source: TemporalGraph, target: TemporalGraph) -> Tensor:
         source_edges = temporal_edges(source, self.neighbours)

@@ -21,8 +21,8 @@ def local_attention(
 
     query, key: (B, C, T), value: (B, V, T), mask: (B, T) bool, True where a step exists. Returns (B, V, T), zero where
     the mask is False. The sequence is cut into blocks of `window` steps; a block's keys are the block and
-    window // 2 steps on each side. `published`: as ASFormer's code has it, each query sees all of its block's keys but
-    the last, and a masked key still adds 1e-6 of its weight to the denominator. `banded`: query t sees the keys
+    window // 2 steps on each side. `published`: as ASFormer's code has it, each query sees the first 2 window - 1 of
+    its block's keys, and any other still adds 1e-6 of its weight to the denominator. `banded`: query t sees the keys
     t - window // 2 ... t - window // 2 + window - 1, and masked keys count nothing.
     """
     batch, channels, length = query.shape
@@ -36,8 +36,8 @@ def local_attention(
     visible = _visible(window, keys.shape[2], convention, query)
     hidden = _LEAK if convention == "published" else _EXCLUDED
     weights = torch.softmax(queries @ keys.transpose(2, 3) + hidden * (1 - exists * visible), dim=-1)
-    if convention == "published" and window > 1:
-        weights, values = weights[..., :-1], values[:, :, :-1]  # missing steps have zero values already
+    if convention == "published":  # missing steps have zero values already
+        weights, values = weights[..., : 2 * window - 1], values[:, :, : 2 * window - 1]
     out = (weights @ values).permute(0, 3, 1, 2).reshape(batch, value.shape[1], blocks * window)
     return out[:, :, :length] * present
 
@@ -46,7 +46,7 @@ def _visible(window: int, keys: int, convention: Window, like: Tensor) -> Tensor
     """1 where a block's query (row) may see a key (column), else 0: (W or 1, K)."""
     column = torch.arange(keys, device=like.device)
     if convention == "published":
-        return (column < max(1, 2 * window - 1)).to(like.dtype)[None]
+        return (column < 2 * window - 1).to(like.dtype)[None]
     row = torch.arange(window, device=like.device)[:, None]
     return ((column >= row) & (column < row + window)).to(like.dtype)
 

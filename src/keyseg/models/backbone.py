@@ -9,7 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from keyseg.models.attention import LocalAttention, Window
-from keyseg.models.layers import MaskedConv1d, SqueezeExcitation, average_pool, instance_norm, positional_encoding
+from keyseg.models.layers import (
+    MaskedConv1d,
+    OddSize,
+    SqueezeExcitation,
+    average_pool,
+    instance_norm,
+    positional_encoding,
+)
 
 
 class BackboneConfig(BaseModel):
@@ -22,13 +29,13 @@ class BackboneConfig(BaseModel):
     decoders: int = Field(1, ge=0)
     decoder_layers: int = Field(5, ge=1, le=16)
     decoder_growth: int = Field(4, ge=1, description="dilation and window of decoder layer i are growth ** i")
-    kernel_size: int = Field(5, ge=1)
+    kernel_size: OddSize = 5
     window: Window = "published"
     input_dropout: float = Field(0.5, ge=0, lt=1, description="whole input channels dropped in training")
     layer_dropout: float = Field(0.5, ge=0, lt=1)
     positional_encoding: bool = True
     squeeze_excitation: bool = True
-    average_pooling: int = Field(3, ge=1, description="width of the smoothing of the last features; 1 = off")
+    average_pooling: OddSize = Field(3, description="width of the smoothing of the last features; 1 = off")
 
 
 class AttentionBlock(nn.Module):

@@ -13,7 +13,9 @@ PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare positives do not swamp the firs
 class KeypointHead(nn.Module):
     """Temporal convolutions with instance normalisation and ReLU, then one 1x1 output for all heatmaps."""
 
-    def __init__(self, channels: int, classes: int, *, layers: int = 2, kernel_size: int = 3, dropout: float = 0.0) -> None:
+    def __init__(
+        self, channels: int, classes: int, *, layers: int = 2, kernel_size: int = 3, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.trunk = nn.ModuleList(MaskedConv1d(channels, channels, kernel_size) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from keyseg.timeline import ConfigError
+
+
+def odd(size: int) -> int:
+    """`size` itself. Raises ConfigError if it is even, since only an odd window keeps the length."""
+    if size % 2 == 0:
+        raise ConfigError(f"a window over steps must be odd to keep the length, and {size} is even")
+    return size
+
+
+OddSize = Annotated[int, Field(ge=1), AfterValidator(odd)]
 
 
 class MaskedConv1d(nn.Conv1d):
     """Temporal convolution that keeps the length and sees zeros outside the mask, as at a video's ends."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, dilation: int = 1) -> None:
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd to keep the length, got {kernel_size}")
-        padding = dilation * (kernel_size // 2)
+        padding = dilation * (odd(kernel_size) // 2)
         super().__init__(in_channels, out_channels, kernel_size, padding=padding, dilation=dilation)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
@@ -41,8 +53,9 @@ class SqueezeExcitation(nn.Module):
 
     def __init__(self, channels: int, *, reduction: int = 8) -> None:
         super().__init__()
-        self.squeeze = nn.Conv1d(channels, channels // reduction, 1)
-        self.excite = nn.Conv1d(channels // reduction, channels, 1)
+        squeezed = max(1, channels // reduction)
+        self.squeeze = nn.Conv1d(channels, squeezed, 1)
+        self.excite = nn.Conv1d(squeezed, channels, 1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, C, T), (B, T) -> (B, C, T)."""
@@ -52,7 +65,7 @@ class SqueezeExcitation(nn.Module):
 def average_pool(x: Tensor, mask: Tensor, kernel_size: int) -> Tensor:
     """Moving average over the steps that exist, stride 1: (B, C, T) -> (B, C, T)."""
     present = mask[:, None, :].to(x.dtype)
-    pad = kernel_size // 2
+    pad = odd(kernel_size) // 2
     total = F.avg_pool1d(x * present, kernel_size, 1, pad)
     share = F.avg_pool1d(present, kernel_size, 1, pad)
     return total / share.clamp_min(1e-6) * present

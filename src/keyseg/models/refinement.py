@@ -48,7 +48,7 @@ class KeypointMaps:
 
 @dataclass(frozen=True)
 class Refinement:
-    """The refined nodes: their graph of embeddings, keep logits (B, M), class logits (B, M, C), shifts in steps (B, M)."""
+    """The refined nodes: graph of embeddings, keep logits (B, M), class logits (B, M, C), shifts in steps (B, M)."""
 
     graph: TemporalGraph
     keep: Tensor

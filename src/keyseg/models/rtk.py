@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.backbone import Backbone, BackboneConfig
 from keyseg.models.heads import KeypointHead
+from keyseg.models.layers import OddSize
 from keyseg.models.refinement import KeypointMaps, Refinement, RefinementConfig, Refiner
 
 
@@ -20,7 +21,7 @@ class HeadConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     layers: int = Field(2, ge=1)
-    kernel_size: int = Field(3, ge=1)
+    kernel_size: OddSize = 3
     dropout: float = Field(0.3, ge=0, lt=1)
 
 
@@ -36,7 +37,7 @@ class RTKConfig(BaseModel):
 
 @dataclass(frozen=True)
 class RTKOutput:
-    """features (B, F, T); logits of frames (stages, B, C, T), of actions (B, C, T), of boundaries (B, T); mask (B, T)."""
+    """features (B, F, T), mask (B, T); logits of frames (stages, B, C, T), actions (B, C, T) and boundaries (B, T)."""
 
     features: Tensor
     frame_logits: Tensor

@@ -65,7 +65,11 @@ class LabelMap:
         return np.array(ids, np.int64)
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Names of many ids."""
+        """Names of many ids. Raises TimelineError naming the first that is no class and its index."""
+        ids = list(ids)
+        if ids and not 0 <= min(ids) <= max(ids) < len(self):
+            where = next(i for i, value in enumerate(ids) if not 0 <= value < len(self))
+            raise TimelineError(f"class ids are 0..{len(self) - 1}, got {ids[where]} at index {where}")
         return [self.names[i] for i in ids]
 
     def with_background(self, background: Iterable[str]) -> LabelMap:
@@ -87,7 +91,7 @@ class LabelMap:
             if not line.strip():
                 continue
             parts = line.split()
-            if len(parts) != 2 or not parts[0].isdigit():
+            if len(parts) != 2 or not parts[0].isdecimal():
                 raise DataError(f"{path}:{number}: expected 'id name', got {line!r}")
             if int(parts[0]) in found:
                 raise DataError(f"{path}:{number}: id {parts[0]} stands twice ({found[int(parts[0])]} and {parts[1]})")

@@ -29,6 +29,7 @@ class TimeBase:
             raise TimelineError(f"fps must be positive, got {self.fps}")
         if int(self.stride) != self.stride or self.stride < 1:
             raise TimelineError(f"stride must be a whole number of frames >= 1, got {self.stride}")
+        object.__setattr__(self, "stride", int(self.stride))
 
     def start_seconds(self, frame: int) -> Fraction:
         """Exact time at which a frame starts."""

@@ -14,10 +14,19 @@ from keyseg.metrics import evaluate
 from keyseg.timeline import LabelMap, Segmentation
 
 FloatArray = npt.NDArray[np.float32]
-ACTION_THRESHOLDS = (0.1, 0.15, 0.2, 0.3)
-BOUNDARY_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3)
-FRAME_WEIGHTS = (0.5, 1.0, 2.0)
-CONTEXT_WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+PLAIN_GRID = {
+    "action_threshold": (0.1, 0.2, 0.3),
+    "boundary_threshold": (0.05, 0.1, 0.2),
+    "frame_weight": (0.5, 1.0, 2.0),
+}
+# A refined confidence is keep x old, so the thresholds start lower.
+REFINED_GRID = {
+    "keep_threshold": (0.2, 0.5),
+    "action_threshold": (0.05, 0.1, 0.2),
+    "boundary_threshold": (0.02, 0.05, 0.1, 0.2),
+    "frame_weight": (1.0, 2.0),
+    "context_weight": (0.0, 0.5, 1.0, 2.0),
+}
 
 
 def held_out(dataset: Dataset, names: Sequence[str], share: float, seed: int) -> tuple[str, ...]:
@@ -57,13 +66,10 @@ def choose_rules(
     readings, references: one a video, references in feature steps. Of equals, the first: lower thresholds, which keep
     more boundaries. Returns the rules and their score.
     """
+    grid = REFINED_GRID if refine else PLAIN_GRID
     best, best_score = rules, -1.0
-    contexts = CONTEXT_WEIGHTS if refine else (0.0,)
-    for action, boundary, frame, context in itertools.product(
-        ACTION_THRESHOLDS, BOUNDARY_THRESHOLDS, FRAME_WEIGHTS, contexts
-    ):
-        update = {"action_threshold": action, "boundary_threshold": boundary, "frame_weight": frame, "context_weight": context}
-        candidate = rules.model_copy(update=update)
+    for values in itertools.product(*grid.values()):
+        candidate = rules.model_copy(update=dict(zip(grid, values, strict=True)))
         score = _score(readings, references, labels, candidate, refine)
         if score > best_score:
             best, best_score = candidate, score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ class AtomicCheckpointIO(CheckpointIO):
         """Replace `path` in one step: a kill at any moment leaves the old file or the new one."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        partial = target.with_name(f".{target.name}.partial")  # one name, so that kills do not pile up partial files
         with partial.open("wb") as file:
             torch.save(checkpoint, file)
             file.flush()
@@ -38,8 +39,10 @@ class AtomicCheckpointIO(CheckpointIO):
                 f"{path}: not a checkpoint that can be resumed from ({type(error).__name__}); delete it to start this"
                 " training anew"
             ) from error
-        if not isinstance(found, Mapping):
-            raise TrainingError(f"{path}: expected a checkpoint's mapping, got {type(found).__name__}")
+        if not isinstance(found, Mapping) or "state_dict" not in found:
+            raise TrainingError(
+                f"{path}: expected a checkpoint of a training, got something else; delete it to start this training anew"
+            )
         return dict(found)
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -48,12 +51,42 @@ class AtomicCheckpointIO(CheckpointIO):
 
 
 class EveryEpoch(Checkpoint):
-    """Keeps one checkpoint, that of the last whole epoch."""
+    """Keeps one checkpoint, that of the last whole epoch.
+
+    In it, too: the seconds spent on all epochs, and the epoch's losses. Loggers get these only behind the checkpoint, so
+    a kill between the two would lose them; a resumed training logs them again.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        self.seconds = 0.0
+        self._since = 0.0
+        self._losses: dict[str, float] = {}
+        self._step = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"seconds": self.seconds, "losses": self._losses, "step": self._step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.seconds, self._losses, self._step = (state_dict[key] for key in ("seconds", "losses", "step"))
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the losses of the epoch before again, if there is one."""
+        self._since = time.perf_counter()
+        if self._losses:
+            for logger in trainer.loggers:
+                logger.log_metrics(self._losses, self._step)
+                logger.save()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save behind all other hooks of the epoch."""
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        logged = trainer.callback_metrics.items()
+        self._losses = {name: float(value) for name, value in logged if name.startswith("loss")}
+        self._losses["epoch"] = trainer.current_epoch
+        self._step = trainer.global_step - 1
         trainer.save_checkpoint(self.path)

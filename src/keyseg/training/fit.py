@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import resource
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,11 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from keyseg import __version__
 from keyseg.data.dataset import Dataset
+from keyseg.data.features import Axes, stored_shape
 from keyseg.inference.bundle import load_bundle, save_bundle
 from keyseg.inference.decoding import Rules
 from keyseg.inference.predictor import Predictor
-from keyseg.timeline import Segmentation
+from keyseg.timeline import Segmentation, TrainingError
 from keyseg.training.calibration import choose_rules, held_out, stressed
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.files import write_json
@@ -58,8 +59,8 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
         rules, plain_rules = calibrate(fit)
         names = fit.dataset.names(fit.split, "train")
         module, seconds = train(fit, fit.recipe, names, fit.dataset.names(fit.split, "test"), fit.folder, (rules, plain_rules))
-        write_json(fit.folder / "cost.json", _cost(module, seconds))
         if module.global_rank == 0:
+            write_json(fit.folder / "cost.json", _cost(module, seconds))
             save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
         module.trainer.strategy.barrier()
     return load_bundle(fit.bundle)
@@ -106,34 +107,50 @@ def _chosen(fit: Fit, predictor: Predictor, unseen: Sequence[str]) -> dict[str, 
 def train(
     fit: Fit, recipe: Recipe, seen: Sequence[str], validated: Sequence[str], folder: Path, rules: tuple[Rules, Rules]
 ) -> tuple[RTKModule, float]:
-    """Train on the videos `seen`, from the last whole epoch if there is a checkpoint; returns seconds spent this time."""
+    """Train on the videos `seen`, from the last whole epoch if there is a checkpoint.
+
+    Returns the module and the seconds of all epochs, those before a checkpoint included. Raises TrainingError.
+    """
     dataset = fit.dataset
     L.seed_everything(fit.seed, verbose=False)
     module = RTKModule(recipe, dataset.labels, dataset.timebase, dataset.dimension(fit.split), fit.seed)
     module.predictor.rules, module.predictor.plain_rules = rules
-    module.predictor.orientation = dataset._layout(fit.split)[0]
-    checkpoint = folder / "last.ckpt"
-    trainer = _trainer(recipe, folder, (EveryEpoch(checkpoint), *fit.callbacks))
+    module.predictor.orientation, module.predictor.presampled = _layout(dataset, fit.split, seen[0])
+    checkpoint = EveryEpoch(folder / "last.ckpt")
+    trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks))
     share = {"rank": trainer.global_rank, "world": trainer.world_size}
+    if 0 < len(validated) < trainer.world_size:
+        raise TrainingError(f"{trainer.world_size} processes cannot share {len(validated)} test videos; start fewer")
     training = training_loader(
         Videos(dataset, fit.split, seen), batch_size=recipe.optimiser.batch_size, seed=fit.seed, **share
     )
     validation = validation_loader(Videos(dataset, fit.split, validated), **share)
-    started = time.perf_counter()
-    trainer.fit(module, training, validation, ckpt_path=checkpoint if checkpoint.exists() else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
+    except SystemExit:  # how Lightning answers Ctrl-C and SIGTERM
+        raise KeyboardInterrupt from None
     module.predictor.refine = recipe.matching.join_epoch < recipe.optimiser.epochs
-    return module, time.perf_counter() - started
+    return module, checkpoint.seconds
+
+
+def _layout(dataset: Dataset, split: int, name: str) -> tuple[Axes, bool]:
+    """Axes of a split's feature files, and whether they hold a column a step where that is not a column a frame."""
+    axes, _ = dataset._layout(split)
+    columns = stored_shape(dataset.feature_folder(split) / f"{name}.npy")[axes.index("T")]
+    frames = dataset.annotation(name).length
+    return axes, columns != frames and columns == dataset.timebase.steps(frames)
 
 
 def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.Trainer:
     settings = recipe.optimiser
+    # One process and one device, or as many as torchrun started.
     distributed = torch.distributed.is_torchelastic_launched()
-    strategy: Any = DDPStrategy(find_unused_parameters=True) if distributed or torch.cuda.device_count() > 1 else "auto"
+    devices = int(os.environ["LOCAL_WORLD_SIZE"]) if distributed else 1
+    strategy: Any = DDPStrategy(find_unused_parameters=True) if distributed else "auto"
     return L.Trainer(
         accelerator="auto",
-        devices="auto" if torch.cuda.is_available() else 1,
+        devices=devices,
+        num_nodes=int(os.environ["WORLD_SIZE"]) // devices if distributed else 1,
         strategy=strategy,
         precision=settings.precision,
         max_epochs=settings.epochs,

@@ -46,11 +46,7 @@ class RTKModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Keypoints at every epoch; once joined, their matching to the annotation and their refinement."""
-        reference = make_reference(batch.labels, batch.mask, len(self.predictor.labels))
-        output = self.model(batch.features, batch.mask)
-        losses = self.criterion.keypoints(output, reference)
-        if self.joined:
-            losses |= self._context_losses(output, reference)
+        losses = self.losses(batch, joined=self.joined)
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
             parts = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
@@ -62,6 +58,15 @@ class RTKModule(L.LightningModule):
         self.log_dict({f"loss/{k}": v.detach() for k, v in losses.items()}, on_epoch=True, on_step=False, batch_size=size)
         self.log("loss", total.detach(), prog_bar=True, on_epoch=True, on_step=False, batch_size=size)
         return total
+
+    def losses(self, batch: Batch, *, joined: bool) -> dict[str, Tensor]:
+        """Weighted losses by name of one batch."""
+        reference = make_reference(batch.labels, batch.mask, len(self.predictor.labels))
+        output = self.model(batch.features, batch.mask)
+        losses = self.criterion.keypoints(output, reference)
+        if joined:
+            losses |= self._context_losses(output, reference)
+        return losses
 
     def _context_losses(self, output: RTKOutput, reference: Reference) -> dict[str, Tensor]:
         maps = output.maps()

@@ -37,7 +37,11 @@ class DataConfig(BaseModel):
     @field_validator("fps", mode="before")
     @classmethod
     def _fraction(cls, value: Any) -> Any:
-        if value is not None and Fraction(str(value)) <= 0:
+        try:
+            fraction = None if value is None else Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            raise ValueError("expected a number or a fraction such as 30000/1001") from None
+        if fraction is not None and fraction <= 0:
             raise ValueError("fps must be positive")
         return None if value is None else str(value)
 
@@ -83,9 +87,11 @@ class Recipe(BaseModel):
     calibration: CalibrationConfig = CalibrationConfig()
 
     def at_pace(self, pace: float) -> Recipe:
-        """The same training with epochs and joining epoch scaled."""
+        """The same training with epochs and joining epoch scaled; matching that joined still joins."""
         epochs = max(1, round(self.optimiser.epochs * pace))
         join = round(self.matching.join_epoch * pace)
+        if self.matching.join_epoch < self.optimiser.epochs:
+            join = min(join, epochs - 1)
         return self.model_copy(
             update={
                 "optimiser": self.optimiser.model_copy(update={"epochs": epochs}),
@@ -142,8 +148,7 @@ def recipe_for(
     else:
         recipe, source = load_recipe(path, changes), str(path)
     if background is not None:
-        names = [] if list(background) == ["none"] else list(background)
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"background": tuple(names)})})
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"background": tuple(background)})})
     if epochs is not None:
         if epochs < 1:
             raise ConfigError(f"--epochs takes a number >= 1, got {epochs}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, Segmentation
 from keyseg.training.files import write_json, write_text
 from keyseg.training.fit import Fit, run_fit
-from keyseg.training.run import Run
+from keyseg.training.run import Run, is_main_process
 
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
 TITLES: Mapping[Variant, str] = {
@@ -47,7 +46,7 @@ class Finished:
 
 def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[str, Any] | None:
     """Train and score every split and seed of a run that is not finished yet, then summarise; None in side processes."""
-    main_process = int(os.environ.get("RANK", "0")) == 0
+    main_process = is_main_process()
     for fit in run.fits():
         if (fit.folder / "scores.json").exists():
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from keyseg import __version__
 from keyseg.data.dataset import Dataset
-from keyseg.timeline import DataError, OutputExistsError, TrainingError
+from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.training.files import write_json
 from keyseg.training.fit import Fit
 from keyseg.training.recipe import DataConfig, Recipe, validate_recipe
@@ -80,21 +81,35 @@ def start_run(
     Raises OutputExistsError, TrainingError.
     """
     dataset = open_dataset(data, recipe.data)
-    splits = tuple(splits) or dataset.splits
+    splits = tuple(dict.fromkeys(splits)) or dataset.splits
     for split in splits:
         dataset.names(split, "train"), dataset.names(split, "test")
-    run = Run(folder, data.resolve(), recipe, splits, tuple(seeds), command, source_commit())
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / RUN).exists():
-            raise OutputExistsError(f"{folder} is not empty and not a run of keyseg; choose another --out")
-        if resume:
-            run = _continued(run, read_run(folder))
-        elif force:
-            shutil.rmtree(folder)
-        else:
-            raise OutputExistsError(f"{folder} holds a run; --resume goes on with it, --force starts anew")
-    write_json(folder / RUN, _as_json(run))
+    seeds = tuple(dict.fromkeys(seeds))
+    if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
+        raise ConfigError(f"seeds are whole numbers from 0 to 2**32 - 1, at least one, got {list(seeds)}")
+    run = Run(folder, data.resolve(), recipe, splits, seeds, command, source_commit())
+    if resume and (folder / RUN).exists():
+        run = _continued(run, read_run(folder))
+    elif is_main_process() and folder.exists() and any(folder.iterdir()):
+        _make_room(folder, force)
+    if is_main_process():
+        write_json(folder / RUN, _as_json(run))
     return run
+
+
+def is_main_process() -> bool:
+    """Whether this process writes the files of a run: the only one, or the first of those that torchrun started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _make_room(folder: Path, force: bool) -> None:
+    if not (folder / RUN).exists():
+        raise OutputExistsError(f"{folder} is not empty and not a run of keyseg; choose another --out")
+    if not force:
+        raise OutputExistsError(f"{folder} holds a run; --resume goes on with it, --force starts anew")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(f"{folder} holds a run, which other processes may be looking at; delete it by hand first")
+    shutil.rmtree(folder)
 
 
 def read_run(folder: Path) -> Run:
@@ -114,7 +129,7 @@ def read_run(folder: Path) -> Run:
         )
     except FileNotFoundError:
         raise DataError(f"{folder}: no run here; expected the folder that keyseg train --out made, with {RUN}") from None
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise DataError(f"{file}: cannot be read as a run ({type(error).__name__}: {error})") from error
 
 
