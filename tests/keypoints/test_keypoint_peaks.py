@@ -13,7 +13,7 @@ values = st.sampled_from([0, 0.1, 0.25, 0.5, 0.9, 1])
 heatmaps = st.integers(0, 25).flatmap(
     lambda length: st.lists(st.lists(values, min_size=length, max_size=length), min_size=1, max_size=3)
 )
-few = settings(max_examples=80)
+few = settings(max_examples=60)
 
 
 def points(found):

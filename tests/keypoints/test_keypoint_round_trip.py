@@ -9,7 +9,7 @@ from keyseg.keypoints import ActionKeypoints, assemble, decode_actions, decode_b
 from keyseg.timeline import Segmentation
 
 CLASSES = 5
-few = settings(max_examples=80)
+few = settings(max_examples=60)
 
 
 def planted(shortest, longest=120):

@@ -112,7 +112,9 @@ def test_an_empty_video_is_an_empty_file(tmp_path):
 
 
 def test_an_unknown_format_names_the_nearest_and_all():
-    with pytest.raises(ConfigError, match=re.escape("unknown format 'jsn' (did you mean 'json'?); known: txt, csv, json")):
+    with pytest.raises(
+        ConfigError, match=re.escape("unknown format 'jsn' (did you mean 'json'?); known: txt, csv, json")
+    ):
         timeline_text("jsn", "v", EXAMPLE, LABELS, NTSC)
     assert list(FORMATS) == ["txt", "csv", "json"]
 

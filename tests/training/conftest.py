@@ -1,31 +1,30 @@
-"""A tiny data set of three classes, a tiny recipe, and trainings that are over in a second."""
+"""A tiny data set of three classes, and trainings on it that are over in a second, in this process or in a child."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import traceback
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from lightning.pytorch.callbacks import Callback
 
 from keyseg.cli.progress import quiet
-from keyseg.inference import Predictor
-from keyseg.training.fit import Fit
+from keyseg.training import fit
 from keyseg.training.recipe import Recipe, load_recipe
-from keyseg.training.results import run_all
+from keyseg.training.results import read_history, run_all
 from keyseg.training.run import Run, start_run
 
 CLASSES = ("background", "cut", "pour")
 DIMENSION = 7
 TRAIN = ("v0", "v1", "v2", "v3", "v4", "v5")
 TEST = ("v6", "v7")
-
 TINY = (
     "network.backbone.channels=8",
     "network.backbone.encoder_layers=2",
@@ -39,24 +38,106 @@ TINY = (
     "calibration.stress=0.2",
 )
 
+torch.set_num_threads(1)
+quiet()
 
-def write_set(root: Path, splits: int = 1, length: int | None = None) -> Path:
-    """Eight videos, six to train on, in the field's layout. length: of all videos; None for different ones."""
-    random = np.random.default_rng(11)
-    looks = random.normal(size=(len(CLASSES), DIMENSION))
-    for folder in ("groundTruth", "features", "splits"):
-        (root / folder).mkdir(parents=True)
-    (root / "mapping.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(CLASSES)))
-    for number, name in enumerate((*TRAIN, *TEST)):
-        steps = length or 23 + 3 * number
-        labels = np.resize(np.repeat(random.permutation(3)[[0, 1, 2, 0, 1]], random.integers(4, 9, 5)), steps)
-        (root / "groundTruth" / f"{name}.txt").write_text("".join(f"{CLASSES[i]}\n" for i in labels))
-        noisy = looks[labels].T + 0.3 * random.normal(size=(DIMENSION, steps))
-        np.save(root / "features" / f"{name}.npy", noisy.astype(np.float32))
-    everything = (*TRAIN, *TEST)
-    for split in range(1, splits + 1):
-        turned = everything[2 * (split - 1) :] + everything[: 2 * (split - 1)]
-        for subset, names in (("train", turned[: len(TRAIN)]), ("test", turned[len(TRAIN) :])):
-            text = "".join(f"{name}.txt\n" for name in names)
-            (root / "splits" / f"{subset}.split{split}.bundle").write_text(text)
-    return root
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the tests train on and with. data: a data set of two splits."""
+
+    data: Path
+
+    train: tuple[str, ...] = TRAIN
+    test: tuple[str, ...] = TEST
+    changes: tuple[str, ...] = TINY
+
+    def write(self, root: Path, stride: int = 1) -> Path:
+        """A data set of eight videos, six to train on, below `root`. stride: labels a column of the feature files."""
+        random = np.random.default_rng(11)
+        looks = random.normal(size=(len(CLASSES), DIMENSION))
+        for folder in ("groundTruth", "features", "splits"):
+            (root / folder).mkdir(parents=True)
+        (root / "mapping.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(CLASSES)))
+        names = (*TRAIN, *TEST)
+        for number, name in enumerate(names):
+            order, lengths = random.permutation(3)[[0, 1, 2, 0, 1]], random.integers(4, 9, 5)
+            labels = np.repeat(np.resize(np.repeat(order, lengths), 23 + 3 * number), stride)[: 22 * stride + number]
+            (root / "groundTruth" / f"{name}.txt").write_text("".join(f"{CLASSES[i]}\n" for i in labels))
+            shown = looks[labels[::stride]].T
+            np.save(root / "features" / f"{name}.npy", np.float32(shown + 0.3 * random.normal(size=shown.shape)))
+        for split, order in ((1, names), (2, names[2:] + names[:2])):
+            for subset, part in (("train", order[: len(TRAIN)]), ("test", order[len(TRAIN) :])):
+                text = "".join(f"{name}.txt\n" for name in part)
+                (root / "splits" / f"{subset}.split{split}.bundle").write_text(text)
+        return root
+
+    def recipe(self, *changes: str) -> Recipe:
+        """The tiny recipe with changes."""
+        return load_recipe(None, (*TINY, *changes))
+
+    def start(self, folder: Path, *changes: str, data: Path | None = None, **options: Any) -> Run:
+        """A run of split 1 and seed 0, unless told otherwise."""
+        options = {"splits": (1,), "seeds": (0,), "command": "keyseg train", **options}
+        return start_run(folder, data or self.data, self.recipe(*changes), **options)
+
+    def finish(self, run: Run, *callbacks: Callback) -> dict[str, Any]:
+        """Train what is not trained yet."""
+        summary = run_all(run, lambda _: callbacks)
+        assert summary is not None
+        return summary
+
+    def in_child(self, action: Callable[[], Any], log: Path = Path(os.devnull)) -> int:
+        """Do it in a child process; its exit code, or minus the signal that ended it."""
+        child = os.fork()
+        if child == 0:
+            code = 70
+            try:
+                with log.open("a") as file:
+                    os.dup2(file.fileno(), 1)
+                    os.dup2(file.fileno(), 2)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                code = action() or 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    shop = Workshop(tmp_path_factory.mktemp("data") / "set")
+    shop.write(shop.data)
+    return shop
+
+
+@pytest.fixture(autouse=True)
+def often_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validate at every second epoch, so that four epochs have both kinds."""
+    monkeypatch.setattr(fit, "VALIDATE_EVERY", 2)
+
+
+@pytest.fixture(scope="session")
+def finished(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A training from start to end without an incident: what every other must come to. Not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "VALIDATE_EVERY", 2)
+        run = workshop.start(tmp_path_factory.mktemp("finished") / "run")
+        workshop.finish(run)
+    yield run
+
+
+@pytest.fixture(scope="session")
+def outcome() -> Callable[..., dict[str, Any]]:
+    """Everything of one training that must not depend on how it came about."""
+
+    def read(folder: Path, parts: Sequence[str] = ("bundle/weights.safetensors", "bundle/config.json", "scores.json")) -> dict[str, Any]:
+        found: dict[str, Any] = {part: (folder / part).read_bytes() for part in (*parts, "calibration/rules.json")}
+        for file in sorted((folder / "predictions").iterdir()):
+            found[file.name] = file.read_text()
+        found["history"] = read_history(folder)
+        found["history of the calibration"] = read_history(folder / "calibration")
+        return found
+
+    return read

@@ -71,7 +71,9 @@ def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
         ids = labels.encode(segment["label"] for segment in content["segments"])
         return Segmentation(bounds, ids), labels, TimeBase(Fraction(content["fps"]))  # type: ignore[arg-type]
     except (OSError, ValueError, ArithmeticError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a timeline that keyseg predict wrote ({type(error).__name__}: {error})") from error
+        raise DataError(
+            f"{path}: not a timeline that keyseg predict wrote ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
+from keyseg.timeline import ConfigError
 
 Scores = npt.NDArray[np.floating]
 
@@ -34,6 +35,7 @@ def weigh_evidence(
     refinement, or None. Each interval that holds keypoints becomes one keypoint: at the most confident point of the
     winning class if there is one, else at the most confident of all; its confidence is the winner's evidence over the
     sum of the weights, so in [0, 1]. Intervals without a keypoint stay empty. Cost is linear in T.
+    Raises ConfigError if no witness that is there has any weight.
     """
     if len(actions) == 0:
         return actions
@@ -49,6 +51,10 @@ def weigh_evidence(
     if context_scores is not None and weights.context > 0:
         evidence += weights.context * _mean_by_group(group, context_scores, actions.confidence)
         total += weights.context
+    if total <= 0:
+        raise ConfigError(
+            f"no evidence is left to tell the class of a segment: {weights}; give a witness weight over 0"
+        )
     label = evidence.argmax(1)
     agrees = actions.label == label[group]
     order = np.lexsort((-actions.confidence, ~agrees, group))

@@ -31,7 +31,9 @@ def reassemble(
 
     actions: keypoints or (time, label, confidence) triples. boundaries: keypoints or (time, confidence) pairs.
     """
-    return assemble(ActionKeypoints.of(actions), BoundaryKeypoints.of(boundaries), length, fallback=fallback).segmentation
+    return assemble(
+        ActionKeypoints.of(actions), BoundaryKeypoints.of(boundaries), length, fallback=fallback
+    ).segmentation
 
 
 def assemble(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: int, *, fallback: int = 0) -> Assembly:
@@ -59,15 +61,16 @@ def assemble(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: in
 
 
 def merge_actions(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> ActionKeypoints:
-    """Lines 1-4: between neighbouring boundaries one action point is left, the most confident (of equals, the first).
+    """Lines 1-4: between neighbouring boundaries one action point is left, the most confident.
 
-    It moves to the confidence-weighted mean position of the points of its class there.
+    Of equals it is the first, and of equals at one time the one of the smallest class. It moves to the
+    confidence-weighted mean position of the points of its class there.
     """
     if len(actions) == 0:
         return actions
     interval = np.searchsorted(boundaries.time, actions.time, side="right")
     group = _group_index(interval)
-    winner = _first_highest(group, actions.confidence)
+    winner = _most_confident(group, actions)
     same = actions.label == actions.label[winner][group]
     time = _weighted_mean(group[same], actions.time[same], actions.confidence[same])
     return ActionKeypoints(time, actions.label[winner], actions.confidence[winner])
@@ -88,7 +91,9 @@ def merge_boundaries(actions: ActionKeypoints, boundaries: BoundaryKeypoints) ->
     time = np.rint(_weighted_mean(group, boundaries.time, boundaries.confidence))
     left = gap[np.flatnonzero(np.diff(group, prepend=-1))] - 1
     earliest, latest = np.floor(actions.time[left]) + 1, np.floor(actions.time[left + 1])
-    return BoundaryKeypoints(np.clip(time, earliest, latest), np.maximum.reduceat(boundaries.confidence, _starts(group)))
+    return BoundaryKeypoints(
+        np.clip(time, earliest, latest), np.maximum.reduceat(boundaries.confidence, _starts(group))
+    )
 
 
 def join_equal_neighbours(
@@ -127,9 +132,9 @@ def _starts(values: FloatArray | IntArray) -> IntArray:
     return np.concatenate(([0], np.flatnonzero(np.diff(values)) + 1)).astype(np.int64)
 
 
-def _first_highest(group: IntArray, values: FloatArray) -> IntArray:
-    """Index of the highest value of each group, of equals the first."""
-    order = np.lexsort((np.arange(len(values)), -values, group))
+def _most_confident(group: IntArray, actions: ActionKeypoints) -> IntArray:
+    """Index of the most confident point of each group; ties go by time, then class, never by the order of the input."""
+    order = np.lexsort((actions.label, actions.time, -actions.confidence, group))
     return order[_starts(group[order])]
 
 

@@ -27,7 +27,7 @@ def encode(segmentation: Segmentation, classes: int) -> Heatmaps:
 
     A segment [s, e) has its centre at (s + e - 1) / 2 and sigma = max(1, length / 6); a boundary stands at the first
     frame of the new segment with sigma = max(1, a tenth of the shorter neighbour). 0 and T are sentinels of the
-    re-assembly, not targets. Half-integer centres get their exact 1 at the rounded frame. Cost is linear in T.
+    re-assembly, not targets. Half-integer centres get their exact 1 at the frame below. Cost is linear in T.
     """
     length = segmentation.length
     action = np.zeros((classes, length), np.float32)

@@ -32,7 +32,10 @@ class KeypointNodes:
 
 
 def keypoint_nodes(videos: Sequence[Keypoints], device: torch.device | str = "cpu") -> KeypointNodes:
-    """Merge the two sets of keypoints of each video into time-sorted nodes; of equal times the action comes first."""
+    """Merge the two sets of keypoints of each video into time-sorted nodes.
+
+    Of equal times the boundary comes first: it opens the segment that an action at its step lies in.
+    """
     size = max((len(actions) + len(boundaries) for actions, boundaries in videos), default=0)
     rows = [_sorted_row(actions, boundaries) for actions, boundaries in videos]
     table = np.zeros((len(videos), 5, size), np.float32)
@@ -53,10 +56,9 @@ def annotated_keypoints(reference: Segmentation) -> Keypoints:
 
 
 def _sorted_row(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> np.ndarray:
-    nodes, edges = len(actions), len(boundaries)
-    row = np.ones((5, nodes + edges))
-    row[0] = np.concatenate((actions.time, boundaries.time))
-    row[1] = np.repeat([ACTION, BOUNDARY], [nodes, edges])
-    row[2] = np.concatenate((actions.label, np.zeros(edges)))
-    row[3] = np.concatenate((actions.confidence, boundaries.confidence))
+    row = np.ones((5, len(boundaries) + len(actions)))
+    row[0] = np.concatenate((boundaries.time, actions.time))
+    row[1] = np.repeat([BOUNDARY, ACTION], [len(boundaries), len(actions)])
+    row[2] = np.concatenate((np.zeros(len(boundaries)), actions.label))
+    row[3] = np.concatenate((boundaries.confidence, actions.confidence))
     return row[:, np.argsort(row[0], kind="stable")]

@@ -51,5 +51,7 @@ class TimeBase:
         """Per-step values (steps,) to per-frame values (length,). Raises TimelineError if the two do not belong."""
         values = np.asarray(steps)
         if len(values) != self.steps(length):
-            raise TimelineError(f"{length} frames at stride {self.stride} make {self.steps(length)} steps, got {len(values)}")
+            raise TimelineError(
+                f"{length} frames at stride {self.stride} make {self.steps(length)} steps, got {len(values)}"
+            )
         return np.repeat(values, self.stride)[:length]

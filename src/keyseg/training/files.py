@@ -1,11 +1,15 @@
-"""Small files that are written whole or not at all."""
+"""Small files that are written whole or not at all, and folders that one process at a time works in."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 
 def write_text(path: Path, text: str) -> None:
@@ -19,3 +23,19 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """`write_text` of JSON."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Whether this process got the folder for itself; it is free again at the end, or when the process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

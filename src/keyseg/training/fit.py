@@ -21,7 +21,6 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from keyseg import __version__
 from keyseg.data.dataset import Dataset
-from keyseg.data.features import Axes, stored_shape
 from keyseg.inference.bundle import load_bundle, save_bundle
 from keyseg.inference.decoding import Rules
 from keyseg.inference.predictor import Predictor
@@ -115,7 +114,8 @@ def train(
     L.seed_everything(fit.seed, verbose=False)
     module = RTKModule(recipe, dataset.labels, dataset.timebase, dataset.dimension(fit.split), fit.seed)
     module.predictor.rules, module.predictor.plain_rules = rules
-    module.predictor.orientation, module.predictor.presampled = _layout(dataset, fit.split, seen[0])
+    module.predictor.orientation = dataset.layout(fit.split)[0]
+    module.predictor.presampled = dataset.presampled(fit.split)
     checkpoint = EveryEpoch(folder / "last.ckpt")
     trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks))
     share = {"rank": trainer.global_rank, "world": trainer.world_size}
@@ -131,14 +131,6 @@ def train(
         raise KeyboardInterrupt from None
     module.predictor.refine = recipe.matching.join_epoch < recipe.optimiser.epochs
     return module, checkpoint.seconds
-
-
-def _layout(dataset: Dataset, split: int, name: str) -> tuple[Axes, bool]:
-    """Axes of a split's feature files, and whether they hold a column a step where that is not a column a frame."""
-    axes, _ = dataset._layout(split)
-    columns = stored_shape(dataset.feature_folder(split) / f"{name}.npy")[axes.index("T")]
-    frames = dataset.annotation(name).length
-    return axes, columns != frames and columns == dataset.timebase.steps(frames)
 
 
 def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.Trainer:

@@ -37,6 +37,7 @@ class RTKModule(L.LightningModule):
         self.predictor = Predictor(
             self.model, labels, timebase, input_dim, recipe.proposals, recipe.rules, recipe.rules, refine=False
         )
+        self._trained_on: tuple[str, ...] = ()  # the videos of the step before
         self.scores = torch.nn.ModuleDict({variant: _score_set(labels) for variant in VARIANTS})
 
     @property
@@ -49,15 +50,31 @@ class RTKModule(L.LightningModule):
         losses = self.losses(batch, joined=self.joined)
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
-            parts = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
-            raise TrainingError(
-                f"the loss is not finite at epoch {self.current_epoch} on {', '.join(batch.names)} ({parts});"
-                f" check that video's features (keyseg check), or lower optimiser.learning_rate"
-            )
-        size = len(batch.names)
-        self.log_dict({f"loss/{k}": v.detach() for k, v in losses.items()}, on_epoch=True, on_step=False, batch_size=size)
-        self.log("loss", total.detach(), prog_bar=True, on_epoch=True, on_step=False, batch_size=size)
+            raise TrainingError(self._not_finite(batch.names, losses))
+        self._trained_on = batch.names
+        how: dict[str, Any] = {"on_epoch": True, "on_step": False, "batch_size": len(batch.names), "sync_dist": True}
+        self.log_dict({f"loss/{name}": value.detach() for name, value in losses.items()}, **how)
+        self.log("loss", total.detach(), prog_bar=True, **how)
         return total
+
+    def _not_finite(self, names: tuple[str, ...], losses: dict[str, Tensor]) -> str:
+        parts = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
+        cause = f", for the step before, on {', '.join(self._trained_on)}, broke the weights" if self._is_broken() else ""
+        return (
+            f"the loss is not finite in epoch {self.current_epoch + 1} of {self.recipe.optimiser.epochs} on"
+            f" {', '.join(names)} ({parts}){cause}; look at the features there, or lower optimiser.learning_rate"
+        )
+
+    def _is_broken(self) -> bool:
+        return not all(parameter.isfinite().all() for parameter in self.parameters())
+
+    def on_train_epoch_end(self) -> None:
+        """Raise TrainingError before weights that are not finite are kept as this epoch's checkpoint."""
+        if self._is_broken():
+            raise TrainingError(
+                f"the weights are not finite behind epoch {self.current_epoch + 1}, whose last step was on"
+                f" {', '.join(self._trained_on)}; look at the features there, or lower optimiser.learning_rate"
+            )
 
     def losses(self, batch: Batch, *, joined: bool) -> dict[str, Tensor]:
         """Weighted losses by name of one batch."""

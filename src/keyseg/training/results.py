@@ -6,6 +6,7 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -19,7 +20,7 @@ from keyseg.inference.bundle import load_bundle
 from keyseg.inference.predictor import VARIANTS, Predictor, Variant
 from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, Segmentation
-from keyseg.training.files import write_json, write_text
+from keyseg.training.files import claimed, write_json, write_text
 from keyseg.training.fit import Fit, run_fit
 from keyseg.training.run import Run, is_main_process
 
@@ -45,15 +46,19 @@ class Finished:
 
 
 def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[str, Any] | None:
-    """Train and score every split and seed of a run that is not finished yet, then summarise; None in side processes."""
+    """Train and score every split and seed of a run that is not finished yet, then summarise; None in side processes.
+
+    The same command may run several times at once with --resume: each takes the trainings that no other works on.
+    """
     main_process = is_main_process()
     for fit in run.fits():
-        if (fit.folder / "scores.json").exists():
-            continue
-        predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
-        if main_process:
-            score_fit(fit, predictor)
-            summarise(run)
+        with claimed(fit.folder) if main_process else nullcontext(True) as mine:
+            if not mine or (fit.folder / "scores.json").exists():
+                continue
+            predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
+            if main_process:
+                score_fit(fit, predictor)
+                summarise(run)
     return summarise(run) if main_process else None
 
 

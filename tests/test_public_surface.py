@@ -1,0 +1,118 @@
+"""What `import keyseg` offers: these names, loaded when they are used, and a README whose code is Python."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keyseg
+
+README = Path(__file__).parents[1] / "README.md"
+HOMES = {
+    "KeysegError": "keyseg.timeline.errors",
+    "LabelMap": "keyseg.timeline.labels",
+    "Segment": "keyseg.timeline.segmentation",
+    "Segmentation": "keyseg.timeline.segmentation",
+    "TimeBase": "keyseg.timeline.timebase",
+    "evaluate": "keyseg.metrics.evaluator",
+    "load": "keyseg.inference.bundle",
+    "reassemble": "keyseg.keypoints.reassembly",
+}
+
+
+def test_the_public_names_are_these():
+    assert keyseg.__all__ == sorted(HOMES)
+    assert set(keyseg.__all__) <= set(dir(keyseg))
+
+
+def test_the_version_is_the_packages():
+    pyproject = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{keyseg.__version__}"' in pyproject
+
+
+@pytest.mark.parametrize(("name", "home"), HOMES.items())
+def test_public_names_come_from_their_rooms(name, home):
+    inside = "load_bundle" if name == "load" else name
+    assert getattr(keyseg, name) is getattr(importlib.import_module(home), inside)
+
+
+def test_what_a_type_checker_sees_is_what_runs():
+    tree = ast.parse(Path(keyseg.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert set(seen) == set(keyseg.__all__)
+    for name, (module, inside) in seen.items():
+        assert getattr(importlib.import_module(module), inside) is getattr(keyseg, name)
+
+
+def loaded_after(code: str) -> set[str]:
+    """Names of the modules of ours, and of numpy and torch, that a fresh Python has loaded after `code`."""
+    code += "\nimport sys; print(*(m for m in sys.modules if m.split('.')[0] in ('keyseg', 'numpy', 'torch')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_names_are_loaded_when_they_are_used():
+    assert loaded_after("import keyseg") == {"keyseg"}
+    after = loaded_after("import keyseg; keyseg.Segmentation")
+    assert {"keyseg.timeline", "numpy"} <= after
+    assert not {"keyseg.metrics", "keyseg.inference", "torch"} & after
+    assert "torch" not in loaded_after("import keyseg; keyseg.evaluate, keyseg.reassemble")
+
+
+@pytest.mark.parametrize("name", ["lod", "Predictor", "_absent"])
+def test_an_unknown_name_is_an_attribute_error(name):
+    with pytest.raises(AttributeError, match=f"^module 'keyseg' has no attribute '{name}'$"):
+        getattr(keyseg, name)
+    assert not hasattr(keyseg, name)
+
+
+def test_from_import_works_and_fails_as_usual():
+    namespace: dict[str, object] = {}
+    exec("from keyseg import Segment, reassemble", namespace)
+    assert namespace["Segment"] is keyseg.Segment
+    with pytest.raises(ImportError, match="cannot import name 'absent' from 'keyseg'"):
+        exec("from keyseg import absent", {})
+
+
+def python_blocks(text: str) -> list[tuple[int, str]]:
+    """First line and code of each ```python block."""
+    found = re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [(text[: block.start()].count("\n") + 2, block[1]) for block in found]
+
+
+def names_used(code: str) -> set[str]:
+    """x of every `keyseg.x` and `from keyseg import x`."""
+    tree = ast.walk(ast.parse(code))
+    used = set()
+    for node in tree:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "keyseg":
+            used.add(node.attr)
+        elif isinstance(node, ast.ImportFrom) and node.module == "keyseg":
+            used |= {alias.name for alias in node.names}
+    return used
+
+
+def test_the_search_for_code_finds_it():
+    text = "# t\n\n```python\nfrom keyseg import load\nkeyseg.evaluate()\n```\n\n```\nnot python\n```\n```python\nx = 1\n```\n"
+    assert python_blocks(text) == [(4, "from keyseg import load\nkeyseg.evaluate()\n"), (12, "x = 1\n")]
+    assert names_used(python_blocks(text)[0][1]) == {"load", "evaluate"}
+
+
+def test_the_readmes_python_compiles_and_uses_what_there_is():
+    for line, code in python_blocks(README.read_text(encoding="utf-8")):
+        where = f"README.md:{line}"
+        compile(code, where, "exec")
+        rooms = {path.name for path in Path(keyseg.__file__).parent.iterdir() if path.is_dir()}
+        assert names_used(code) <= set(keyseg.__all__) | rooms, where
