@@ -36,6 +36,7 @@ app = App(
     version=__version__,
     help_format="plaintext",
     default_parameter=Parameter(negative=()),  # no --no-force, --empty-seed and the like
+    suppress_keyboard_interrupt=False,  # `run` answers it
 )
 for order, (name, verb) in enumerate(VERBS.items()):
     app.command(verb, name=name, sort_key=order)

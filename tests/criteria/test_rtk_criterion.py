@@ -1,0 +1,239 @@
+"""The criterion of RTK: each loss by hand or loop, weights, padding, videos without keypoints, gradients."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from keyseg.criteria.frame import frame_loss
+from keyseg.criteria.keypoint import focal_loss
+from keyseg.criteria.rtk import LossConfig, MatchingConfig, RTKCriterion, make_reference
+from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.matching import ACTION, BOUNDARY, TemporalGraph
+from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
+from keyseg.models.backbone import BackboneConfig
+from keyseg.models.refinement import Refinement, RefinementConfig
+from keyseg.models.rtk import RTK, RTKConfig, RTKOutput
+
+CLASSES = 3
+EMPTY = ActionKeypoints.of([]), BoundaryKeypoints.of([])
+VIDEOS = [np.repeat([1, 2, 1], 10), np.repeat([0, 2], [6, 12])]
+# of each kind some that the annotation bears out and some that it does not
+PROPOSALS = [
+    (ActionKeypoints.of([(3, 1, 0.9), (15, 2, 0.7), (16, 1, 0.6)]), BoundaryKeypoints.of([(9, 0.9), (25, 0.4)])),
+    (ActionKeypoints.of([(11, 2, 0.5)]), BoundaryKeypoints.of([(3, 0.5), (8, 0.5), (15, 0.5)])),
+]
+
+
+def batch_of(videos):
+    lengths = torch.tensor([len(v) for v in videos])
+    mask = torch.arange(int(lengths.max())) < lengths[:, None]
+    labels = torch.full(mask.shape, -1)
+    labels[mask] = torch.from_numpy(np.concatenate(videos))
+    return make_reference(labels, mask, CLASSES), mask
+
+
+def random_output(mask, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    batch, length = mask.shape
+
+    def values(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    return RTKOutput(
+        values(batch, 8, length),
+        values(2, batch, CLASSES, length),
+        values(batch, CLASSES, length),
+        values(batch, length),
+        mask,
+    )
+
+
+def embeddings(nodes, seed=0):
+    """A graph with random embeddings: nodes of one time, kind and seed get the same one."""
+    table = torch.randn(2, 400, 16, generator=torch.Generator().manual_seed(seed))
+    return TemporalGraph(table[nodes.kind, (10 * nodes.time).long()], nodes.time, nodes.kind, nodes.mask)
+
+
+def judged(nodes, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shape = nodes.time.shape
+    keep, classes = torch.randn(shape, generator=generator), torch.randn(*shape, CLASSES, generator=generator)
+    return Refinement(embeddings(nodes, seed), keep, classes, 3 * torch.randn(shape, generator=generator))
+
+
+def annotated_nodes(reference):
+    return keypoint_nodes([annotated_keypoints(s) for s in reference.segmentations])
+
+
+def losses_of(proposals, videos, source=None, *, losses=None, matching=None, nodes=None):
+    reference, _ = batch_of(videos)
+    nodes = nodes or keypoint_nodes(proposals)
+    criterion = RTKCriterion(losses or LossConfig(), matching or MatchingConfig())
+    target = embeddings(annotated_nodes(reference))
+    return criterion.context(source or judged(nodes), target, proposals, nodes, reference)
+
+
+def test_keypoint_losses_are_the_parts_with_their_weights():
+    reference, mask = batch_of(VIDEOS)
+    output = random_output(mask)
+    weights = LossConfig(action=2, boundary=3, frame=5, smoothing=0.7)
+    found = RTKCriterion(weights, MatchingConfig()).keypoints(output, reference)
+    assert list(found) == ["action", "boundary", "frame"]
+    torch.testing.assert_close(found["action"], 2 * focal_loss(output.action_logits, reference.action, mask))
+    boundary = focal_loss(output.boundary_logits[:, None], reference.boundary[:, None], mask)
+    torch.testing.assert_close(found["boundary"], 3 * boundary)
+    torch.testing.assert_close(found["frame"], 5 * frame_loss(output.frame_logits, reference.labels, mask, 0.7))
+
+
+def test_keypoint_losses_of_a_batch_are_the_mean_of_its_videos():
+    reference, mask = batch_of(VIDEOS)
+    output, criterion = random_output(mask), RTKCriterion(LossConfig(), MatchingConfig())
+    batch, singles = criterion.keypoints(output, reference), []
+    for b, video in enumerate(VIDEOS):
+        n = len(video)
+        single = RTKOutput(
+            output.features[b : b + 1, :, :n],
+            output.frame_logits[:, b : b + 1, :, :n],
+            output.action_logits[b : b + 1, :, :n],
+            output.boundary_logits[b : b + 1, :n],
+            mask[b : b + 1, :n],
+        )
+        singles.append(criterion.keypoints(single, batch_of([video])[0]))
+    for name, loss in batch.items():
+        torch.testing.assert_close(loss, (singles[0][name] + singles[1][name]) / 2, msg=name)
+
+
+def test_context_losses_equal_the_loops():
+    """Valid: all but action 16 and boundary 25 of the first video, and boundaries 3 and 15 of the second... by hand:
+    boundary 3 is 3 steps from 6, within 4; 8 is 2 from it; 15 is 9 from it."""
+    nodes = keypoint_nodes(PROPOSALS)
+    source = judged(nodes)
+    valid = {(0, 3.0): 1, (0, 9.0): 1, (0, 15.0): 1, (0, 16.0): 0, (0, 25.0): 0}
+    valid |= {(1, 3.0): 1, (1, 8.0): 1, (1, 11.0): 1, (1, 15.0): 0}
+    shifts = {(0, 9.0): 1.0, (1, 3.0): 3.0, (1, 8.0): -2.0}
+    keep, classes, shift = {0: [], 1: []}, [], []
+    for b, m in nodes.mask.nonzero().tolist():
+        at = (b, nodes.time[b, m].item())
+        p = source.keep[b, m].sigmoid().item()
+        keep[valid[at]].append(-math.log(p if valid[at] else 1 - p))
+        if nodes.kind[b, m] == ACTION:
+            truth = int(VIDEOS[b][int(at[1])])
+            classes.append(-source.classes[b, m].log_softmax(0)[truth].item())
+        elif valid[at]:
+            off = abs(source.shift[b, m].item() - shifts[at])
+            shift.append(off**2 / 2 if off < 1 else off - 0.5)
+    found = losses_of(PROPOSALS, VIDEOS, source, losses=LossConfig(keep=2, classes=3, shift=5))
+    assert found["keep"].item() == pytest.approx(np.mean(keep[1]) + np.mean(keep[0]), rel=1e-5)
+    assert found["classes"].item() == pytest.approx(3 * np.mean(classes), rel=1e-5)
+    assert found["shift"].item() == pytest.approx(5 * np.mean(shift), rel=1e-5)
+
+
+def test_valid_and_other_nodes_weigh_the_same_however_many_there_are():
+    """One valid boundary and nine others, all at even odds: each side gives half of log 2."""
+    times = [10, 1, 2, 3, 4, 5, 16, 17, 18, 25]
+    proposals = [(ActionKeypoints.of([]), BoundaryKeypoints.of([(t, 0.5) for t in times]))]
+    nodes = keypoint_nodes(proposals)
+    is_valid = nodes.time == 10
+
+    def keep(valid_logit, other_logit):
+        logits = torch.where(is_valid, valid_logit, other_logit)
+        zeros = torch.zeros(1, 10)
+        source = Refinement(embeddings(nodes), logits, torch.zeros(1, 10, CLASSES), zeros)
+        return losses_of(proposals, [np.repeat([0, 1], 10).repeat(2)[5:35]], source)["keep"].item()
+
+    boundary_at_15 = np.repeat([0, 1], [10, 20])
+    assert len(boundary_at_15) == 30
+    del boundary_at_15
+    assert keep(0.0, 0.0) == pytest.approx(math.log(2))
+
+
+def test_perfect_proposals_judged_perfectly_cost_little_and_judged_wrongly_much():
+    reference, _ = batch_of(VIDEOS)
+    proposals = [annotated_keypoints(s) for s in reference.segmentations]
+    nodes = keypoint_nodes(proposals)
+    shape = nodes.time.shape
+    sure = 20.0 * F.one_hot(nodes.label, CLASSES)
+    right = Refinement(embeddings(nodes), torch.full(shape, 20.0), sure, torch.zeros(shape))
+    wrong = Refinement(embeddings(nodes, seed=5), torch.full(shape, -20.0), -sure, torch.full(shape, 8.0))
+    good, bad = losses_of(proposals, VIDEOS, right), losses_of(proposals, VIDEOS, wrong)
+    assert list(good) == ["keep", "classes", "shift", "permutation"]
+    assert all(good[name] < 1e-6 for name in ("keep", "classes", "shift"))
+    assert bad["keep"].item() == pytest.approx(10)  # half of 20: there is no other side
+    assert bad["classes"].item() == pytest.approx(20, abs=1)
+    assert bad["shift"].item() == pytest.approx(0.1 * 7.5)
+    assert 0 <= good["permutation"] < 0.2
+    assert bad["permutation"] > 5 * good["permutation"]
+
+
+def test_padded_nodes_never_count():
+    nodes = keypoint_nodes(PROPOSALS)
+    padded = keypoint_nodes([*PROPOSALS, annotated_keypoints(batch_of([np.arange(12) % 3])[0].segmentations[0])])
+    wide = type(nodes)(*(getattr(padded, name)[:2] for name in ("time", "kind", "label", "confidence", "mask")))
+    extra = wide.time.shape[1] - nodes.time.shape[1]
+    assert extra > 5
+    source = judged(nodes)
+    graph = source.graph
+    rubbish = Refinement(
+        TemporalGraph(F.pad(graph.nodes, (0, 0, 0, extra), value=3.0), wide.time, wide.kind, wide.mask),
+        F.pad(source.keep, (0, extra), value=50.0),
+        F.pad(source.classes, (0, 0, 0, extra), value=50.0),
+        F.pad(source.shift, (0, extra), value=50.0),
+    )
+    found, expected = losses_of(PROPOSALS, VIDEOS, rubbish, nodes=wide), losses_of(PROPOSALS, VIDEOS, source)
+    for name, loss in expected.items():
+        torch.testing.assert_close(found[name], loss, atol=1e-5, rtol=1e-5, msg=name)
+
+
+def test_without_weight_nothing_is_matched():
+    found = losses_of(PROPOSALS, VIDEOS, losses=LossConfig(permutation=0))
+    assert list(found) == ["keep", "classes", "shift"]
+
+
+def test_the_permutation_loss_scales_and_depends_on_the_method():
+    once, twice = (losses_of(PROPOSALS, VIDEOS, losses=LossConfig(permutation=w))["permutation"] for w in (1, 2))
+    torch.testing.assert_close(twice, 2 * once)
+    quadratic = losses_of(PROPOSALS, VIDEOS, matching=MatchingConfig(method="quadratic"))["permutation"]
+    assert abs(quadratic - once) > 1e-4
+
+
+@pytest.mark.parametrize("method", ["linear", "quadratic"])
+@pytest.mark.parametrize(
+    ("proposals", "videos"),
+    [
+        ([EMPTY, EMPTY], VIDEOS),
+        ([EMPTY, PROPOSALS[1]], VIDEOS),
+        ([(PROPOSALS[0][0], EMPTY[1]), (EMPTY[0], PROPOSALS[1][1])], VIDEOS),
+        (PROPOSALS, [np.ones(30, np.int64), np.zeros(18, np.int64)]),
+        ([EMPTY, (ActionKeypoints.of([(0, 2, 0.5)]), EMPTY[1])], [np.array([0]), np.array([2])]),
+    ],
+    ids=["no keypoints", "one video without", "one kind each", "no boundaries to find", "one step"],
+)
+def test_losses_and_gradients_stay_finite_through_the_whole_model(proposals, videos, method):
+    torch.manual_seed(0)
+    config = RTKConfig(
+        backbone=BackboneConfig(channels=8, encoder_layers=3, decoder_layers=2), refinement=RefinementConfig(channels=16)
+    )
+    model, criterion = RTK(config, 5, CLASSES), RTKCriterion(LossConfig(), MatchingConfig(method=method))
+    reference, mask = batch_of(videos)
+    output = model(torch.randn(len(videos), 5, mask.shape[1]), mask)
+    maps, nodes = output.maps(), keypoint_nodes(proposals)
+    target = model.refiner.graph(maps, annotated_nodes(reference))
+    losses = criterion.keypoints(output, reference)
+    losses |= criterion.context(model.refine(maps, nodes), target, proposals, nodes, reference)
+    assert set(losses) == {"action", "boundary", "frame", "keep", "classes", "shift", "permutation"}
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() and loss >= 0 for loss in losses.values())
+    parameters = [*model.parameters(), *criterion.parameters()]
+    assert all(p.grad.isfinite().all() for p in parameters if p.grad is not None)
+    assert model.backbone.encoder.input.weight.grad.any()
+    if all(len(a) + len(b) == 0 for a, b in proposals):
+        assert all(losses[name] == 0 for name in ("keep", "classes", "shift", "permutation"))
+
+
+def test_the_criterion_learns_one_number():
+    criterion = RTKCriterion(LossConfig(), MatchingConfig(method="quadratic", temperature=0.2, iterations=7))
+    assert [(name, p.numel()) for name, p in criterion.named_parameters()] == [("matcher.dustbin", 1)]
+    assert (criterion.matcher.matching, criterion.matcher.temperature, criterion.matcher.iterations) == ("quadratic", 0.2, 7)
