@@ -105,9 +105,10 @@ def names_used(code: str) -> set[str]:
 
 
 def test_the_search_for_code_finds_it():
-    text = "# t\n\n```python\nfrom keyseg import load\nkeyseg.evaluate()\n```\n\n```\nnot python\n```\n```python\nx = 1\n```\n"
-    assert python_blocks(text) == [(4, "from keyseg import load\nkeyseg.evaluate()\n"), (12, "x = 1\n")]
-    assert names_used(python_blocks(text)[0][1]) == {"load", "evaluate"}
+    code = "from keyseg import load\nkeyseg.evaluate()\n"
+    text = f"# Title\n\n```python\n{code}```\n\n```\nnot python\n```\n```python\nx = 1\n```\n"
+    assert python_blocks(text) == [(4, code), (12, "x = 1\n")]
+    assert names_used(code) == {"load", "evaluate"}
 
 
 def test_the_readmes_python_compiles_and_uses_what_there_is():

@@ -100,7 +100,11 @@ def test_an_empty_video_counts_as_a_loss_of_nothing():
 
 
 def test_stages_add_up_with_weighted_smoothing():
-    stages, labels, mask = torch.stack([random_logits(2, 6, seed=s) for s in range(3)]), random_labels(2, 6), everything(2, 6)
+    stages, labels, mask = (
+        torch.stack([random_logits(2, 6, seed=s) for s in range(3)]),
+        random_labels(2, 6),
+        everything(2, 6),
+    )
     expected = sum(cross_entropy(x, labels, mask) + 0.15 * smoothing(x, mask) for x in stages)
     torch.testing.assert_close(frame_loss(stages, labels, mask, 0.15), expected)
     without = sum(cross_entropy(x, labels, mask) for x in stages)

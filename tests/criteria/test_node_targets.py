@@ -69,7 +69,11 @@ def test_by_hand():
 def test_by_hand_beside_other_videos():
     """An empty set of keypoints, a longer one, and an annotation with more nodes."""
     many = ActionKeypoints.of([(t, 0, 0.5) for t in range(11)])
-    proposals = [(ActionKeypoints.of([]), BoundaryKeypoints.of([])), (ACTIONS, BOUNDARIES), (many, BoundaryKeypoints.of([]))]
+    proposals = [
+        (ActionKeypoints.of([]), BoundaryKeypoints.of([])),
+        (ACTIONS, BOUNDARIES),
+        (many, BoundaryKeypoints.of([])),
+    ]
     _, truth = targets_of(proposals, np.repeat([0, 1, 2, 0], 5), LABELS, np.zeros(11, np.int64))
     assert truth.assignment.shape == (3, 11, 8)
     check_the_worked_example(truth, 1, nodes=11, dustbin=7)
@@ -84,7 +88,9 @@ def test_by_hand_beside_other_videos():
 def test_what_holds_for_any_proposals(data, frames):
     frames = np.repeat(frames, 4)
     times = st.integers(0, 2 * len(frames) - 2).map(lambda i: i / 2)
-    actions = data.draw(st.lists(st.tuples(times, st.integers(0, 2), st.just(0.5)), max_size=10).map(ActionKeypoints.of))
+    actions = data.draw(
+        st.lists(st.tuples(times, st.integers(0, 2), st.just(0.5)), max_size=10).map(ActionKeypoints.of)
+    )
     boundaries = data.draw(st.lists(st.tuples(times, st.just(0.5)), max_size=8).map(BoundaryKeypoints.of))
     nodes, truth = targets_of([(actions, boundaries)], frames)
     graph = annotated_graph(reference_of(frames))

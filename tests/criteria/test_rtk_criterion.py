@@ -11,7 +11,7 @@ from keyseg.criteria.frame import frame_loss
 from keyseg.criteria.keypoint import focal_loss
 from keyseg.criteria.rtk import LossConfig, MatchingConfig, RTKCriterion, make_reference
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import ACTION, BOUNDARY, TemporalGraph
+from keyseg.matching import ACTION, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import Refinement, RefinementConfig
@@ -107,8 +107,7 @@ def test_keypoint_losses_of_a_batch_are_the_mean_of_its_videos():
 
 
 def test_context_losses_equal_the_loops():
-    """Valid: all but action 16 and boundary 25 of the first video, and boundaries 3 and 15 of the second... by hand:
-    boundary 3 is 3 steps from 6, within 4; 8 is 2 from it; 15 is 9 from it."""
+    """Which nodes are valid and where boundaries belong is written out; the second video's one boundary is at 6."""
     nodes = keypoint_nodes(PROPOSALS)
     source = judged(nodes)
     valid = {(0, 3.0): 1, (0, 9.0): 1, (0, 15.0): 1, (0, 16.0): 0, (0, 25.0): 0}
@@ -132,22 +131,19 @@ def test_context_losses_equal_the_loops():
 
 
 def test_valid_and_other_nodes_weigh_the_same_however_many_there_are():
-    """One valid boundary and nine others, all at even odds: each side gives half of log 2."""
-    times = [10, 1, 2, 3, 4, 5, 16, 17, 18, 25]
-    proposals = [(ActionKeypoints.of([]), BoundaryKeypoints.of([(t, 0.5) for t in times]))]
+    """One boundary near the true one at 10, and nine others."""
+    times = [1, 2, 3, 4, 5, 10, 16, 17, 18, 25]
+    proposals = [(EMPTY[0], BoundaryKeypoints.of([(t, 0.5) for t in times]))]
     nodes = keypoint_nodes(proposals)
-    is_valid = nodes.time == 10
 
     def keep(valid_logit, other_logit):
-        logits = torch.where(is_valid, valid_logit, other_logit)
-        zeros = torch.zeros(1, 10)
-        source = Refinement(embeddings(nodes), logits, torch.zeros(1, 10, CLASSES), zeros)
-        return losses_of(proposals, [np.repeat([0, 1], 10).repeat(2)[5:35]], source)["keep"].item()
+        logits = torch.where(nodes.time == 10, valid_logit, other_logit)
+        source = Refinement(embeddings(nodes), logits, torch.zeros(1, 10, CLASSES), torch.zeros(1, 10))
+        return losses_of(proposals, [np.repeat([0, 1], [10, 20])], source)["keep"].item()
 
-    boundary_at_15 = np.repeat([0, 1], [10, 20])
-    assert len(boundary_at_15) == 30
-    del boundary_at_15
     assert keep(0.0, 0.0) == pytest.approx(math.log(2))
+    assert keep(30.0, 0.0) == pytest.approx(math.log(2) / 2)
+    assert keep(0.0, -30.0) == pytest.approx(math.log(2) / 2)
 
 
 def test_perfect_proposals_judged_perfectly_cost_little_and_judged_wrongly_much():
@@ -214,7 +210,8 @@ def test_the_permutation_loss_scales_and_depends_on_the_method():
 def test_losses_and_gradients_stay_finite_through_the_whole_model(proposals, videos, method):
     torch.manual_seed(0)
     config = RTKConfig(
-        backbone=BackboneConfig(channels=8, encoder_layers=3, decoder_layers=2), refinement=RefinementConfig(channels=16)
+        backbone=BackboneConfig(channels=8, encoder_layers=3, decoder_layers=2),
+        refinement=RefinementConfig(channels=16),
     )
     model, criterion = RTK(config, 5, CLASSES), RTKCriterion(LossConfig(), MatchingConfig(method=method))
     reference, mask = batch_of(videos)
@@ -236,4 +233,8 @@ def test_losses_and_gradients_stay_finite_through_the_whole_model(proposals, vid
 def test_the_criterion_learns_one_number():
     criterion = RTKCriterion(LossConfig(), MatchingConfig(method="quadratic", temperature=0.2, iterations=7))
     assert [(name, p.numel()) for name, p in criterion.named_parameters()] == [("matcher.dustbin", 1)]
-    assert (criterion.matcher.matching, criterion.matcher.temperature, criterion.matcher.iterations) == ("quadratic", 0.2, 7)
+    assert (criterion.matcher.matching, criterion.matcher.temperature, criterion.matcher.iterations) == (
+        "quadratic",
+        0.2,
+        7,
+    )

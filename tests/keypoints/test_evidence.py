@@ -95,6 +95,14 @@ def test_a_keypoint_on_a_boundary_belongs_to_the_interval_that_starts_there():
     assert weigh(on, peak=1, frames=0) == about((3, 0, 0.5), (4, 0, 0.5))
 
 
+def test_frames_are_cut_at_the_nearest_whole_step():
+    ramp = np.arange(10)[None] / 10
+    for boundary, mean in [(4.4, 0.15), (4.6, 0.2)]:  # steps 0 to 3, steps 0 to 4
+        cut = BoundaryKeypoints.of([(boundary, 1)])
+        found = weigh_evidence(ActionKeypoints.of([(1, 0, 0.5)]), cut, ramp, None, EvidenceWeights(0, 1))
+        assert points(found) == about((1, 0, mean))
+
+
 def test_without_boundaries_the_video_is_one_interval():
     none = BoundaryKeypoints.of([])
     means = FRAMES.mean(1)

@@ -1,6 +1,7 @@
 """Heatmap targets: the bumps that a segmentation casts, against the formula and by hand."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def slow_encode(segmentation):
         for t in frames:
             value = bump(t, (s.start_frame + s.end_frame - 1) / 2, max(1, s.length / 6))
             action[s.label, t] = max(action[s.label, t], value)
-    for left, right in zip(segments, segments[1:], strict=False):
+    for left, right in pairwise(segments):
         for t in frames:
             value = bump(t, right.start_frame, max(1, 0.1 * min(left.length, right.length)))
             boundary[t] = max(boundary[t], value)
@@ -130,7 +131,7 @@ def test_a_bump_touches_frames_in_proportion_to_its_segment(segmentation):
     touched = sum(2 * 4 * max(1, s.length / 6) + 3 for s in segmentation)
     assert np.count_nonzero(encode(segmentation, CLASSES).action) <= touched
     lengths = [s.length for s in segmentation]
-    touched = sum(2 * 4 * max(1, 0.1 * min(pair)) + 3 for pair in zip(lengths, lengths[1:], strict=False))
+    touched = sum(2 * 4 * max(1, 0.1 * min(pair)) + 3 for pair in pairwise(lengths))
     assert np.count_nonzero(encode(segmentation, CLASSES).boundary) <= touched
 
 

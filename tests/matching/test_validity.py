@@ -1,5 +1,7 @@
 """Whether the annotation bears keypoints out: by hand, at the edges of the reach, and against loops."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,9 @@ from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.timeline import Segmentation
 
 REFERENCE = Segmentation(np.array([0, 10, 40, 140]), np.array([3, 5, 2]))  # lengths 10, 30 and 100
-frames = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(lambda ids: Segmentation.from_frames(np.repeat(ids, 3)))
+frames = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(
+    lambda ids: Segmentation.from_frames(np.repeat(ids, 3))
+)
 
 
 def distances(times, reference=REFERENCE):
@@ -66,7 +70,7 @@ def test_equals_the_loops(reference, times):
         next(s.label for s in segments if s.start_frame <= t < s.end_frame) for t in inside
     ]
     for t, distance, valid in zip(times, *distances(times, reference), strict=True):
-        meeting = list(zip(segments[:-1], segments[1:], strict=True))
+        meeting = list(pairwise(segments))
         if not meeting:
             assert not valid
             continue

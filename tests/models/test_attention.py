@@ -93,7 +93,9 @@ def test_a_band_follows_its_query_and_a_block_does_not():
         value.requires_grad_()
         for t in (4, 7):
             value.grad = None
-            local_attention(query, key, value, torch.ones(1, 16, dtype=torch.bool), 4, convention)[0, :, t].sum().backward()
+            local_attention(query, key, value, torch.ones(1, 16, dtype=torch.bool), 4, convention)[
+                0, :, t
+            ].sum().backward()
             reach[convention, t] = value.grad[0].abs().sum(0).nonzero().flatten().tolist()
     assert reach["banded", 4] == [2, 3, 4, 5]
     assert reach["banded", 7] == [5, 6, 7, 8]
@@ -108,7 +110,12 @@ def test_a_step_may_always_see_itself(convention):
             key = torch.zeros(1, 1, 20)
             key[0, 0, t] = 60
             found = local_attention(
-                torch.ones(1, 1, 20), key, torch.arange(20.0)[None, None], torch.ones(1, 20, dtype=torch.bool), window, convention
+                torch.ones(1, 1, 20),
+                key,
+                torch.arange(20.0)[None, None],
+                torch.ones(1, 20, dtype=torch.bool),
+                window,
+                convention,
             )
             assert found[0, 0, t].item() == pytest.approx(t, abs=1e-4)
 

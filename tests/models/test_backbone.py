@@ -95,7 +95,9 @@ def test_squeeze_excitation_is_one_gate_a_block():
     assert count(small()) - count(small(squeeze_excitation=False)) == (4 + 3) * gates
 
 
-@pytest.mark.parametrize("switch", [{"positional_encoding": False}, {"average_pooling": 1}, {"window": "banded"}], ids=str)
+@pytest.mark.parametrize(
+    "switch", [{"positional_encoding": False}, {"average_pooling": 1}, {"window": "banded"}], ids=str
+)
 def test_switches_without_parameters_change_the_output_of_the_same_weights(switch):
     plain, other = small(), small(**switch)
     other.load_state_dict(plain.state_dict())

@@ -42,7 +42,9 @@ def masked_layers():
 @pytest.mark.parametrize("name", masked_layers())
 @settings(max_examples=25, deadline=None)
 @given(
-    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4), extra=st.integers(0, 5), seed=st.integers(0, 2**31 - 1)
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4),
+    extra=st.integers(0, 5),
+    seed=st.integers(0, 2**31 - 1),
 )
 def test_a_padded_batch_gives_what_the_cut_sequences_give(ragged, name, lengths, extra, seed):
     layer = masked_layers()[name]

@@ -84,7 +84,9 @@ def oracle_inputs(maps, video, length, actions, boundaries):
 
 def small(**changes):
     torch.manual_seed(0)
-    return Refiner(RefinementConfig(**{"channels": 16, "layers": 2, "neighbours": 2} | changes), FEATURES, CLASSES).eval()
+    return Refiner(
+        RefinementConfig(**{"channels": 16, "layers": 2, "neighbours": 2} | changes), FEATURES, CLASSES
+    ).eval()
 
 
 @settings(max_examples=60, deadline=None)
@@ -242,7 +244,8 @@ def test_before_and_behind_are_told_apart():
 def test_detached_maps_keep_gradients_from_the_generator(stop):
     torch.manual_seed(0)
     config = RTKConfig(
-        backbone=BackboneConfig(channels=8, encoder_layers=3, decoder_layers=2), refinement=RefinementConfig(channels=16)
+        backbone=BackboneConfig(channels=8, encoder_layers=3, decoder_layers=2),
+        refinement=RefinementConfig(channels=16),
     )
     model = RTK(config, 5, CLASSES).eval()
     maps = model(torch.randn(1, 5, 30), torch.ones(1, 30, dtype=torch.bool)).maps()

@@ -111,9 +111,19 @@ def test_gradients_reach_head_and_backbone_from_heatmaps_alone():
 def test_every_parameter_takes_part():
     model = small()
     output = model(torch.randn(1, DIMENSION, 30), everything(1, 30))
-    keypoints = ActionKeypoints.of([(4, 0, 0.6), (12, 1, 0.9), (25, 2, 0.3)]), BoundaryKeypoints.of([(8, 0.4), (20, 0.7)])
+    keypoints = (
+        ActionKeypoints.of([(4, 0, 0.6), (12, 1, 0.9), (25, 2, 0.3)]),
+        BoundaryKeypoints.of([(8, 0.4), (20, 0.7)]),
+    )
     refined = model.refine(output.maps(), keypoint_nodes([keypoints]))
-    terms = (output.frame_logits, output.action_logits, output.boundary_logits, refined.keep, refined.classes, refined.shift)
+    terms = (
+        output.frame_logits,
+        output.action_logits,
+        output.boundary_logits,
+        refined.keep,
+        refined.classes,
+        refined.shift,
+    )
     sum(term.square().sum() for term in terms).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
     assert all(p.grad.isfinite().all() for p in model.parameters())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from lightning.pytorch.callbacks import Callback
 
 from keyseg.cli.progress import quiet
 from keyseg.training import fit
+from keyseg.training import run as runs
 from keyseg.training.recipe import Recipe, load_recipe
 from keyseg.training.results import read_history, run_all
 from keyseg.training.run import Run, start_run
@@ -93,9 +95,10 @@ class Workshop:
         if child == 0:
             code = 70
             try:
-                with log.open("a") as file:
-                    os.dup2(file.fileno(), 1)
-                    os.dup2(file.fileno(), 2)
+                file = log.open("a", buffering=1)
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+                sys.stdout = sys.stderr = file  # pytest has put its own there
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 code = action() or 0
             except BaseException:
@@ -112,20 +115,21 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return shop
 
 
-@pytest.fixture(autouse=True)
-def often_validated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Validate at every second epoch, so that four epochs have both kinds."""
-    monkeypatch.setattr(fit, "VALIDATE_EVERY", 2)
+@pytest.fixture(autouse=True, scope="session")
+def settled() -> Iterator[None]:
+    """Validate at every second epoch, so that four epochs have both kinds, and be at one commit all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "VALIDATE_EVERY", 2)
+        patch.setattr(runs, "source_commit", lambda: "0123456789ab")
+        yield
 
 
 @pytest.fixture(scope="session")
-def finished(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def finished(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A training from start to end without an incident: what every other must come to. Not to be changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "VALIDATE_EVERY", 2)
-        run = workshop.start(tmp_path_factory.mktemp("finished") / "run")
-        workshop.finish(run)
-    yield run
+    run = workshop.start(tmp_path_factory.mktemp("finished") / "run")
+    workshop.finish(run)
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_killed_and_gone_on_with_is_as_never_killed(
 
 def test_killed_from_outside_on_the_command_line(workshop: Any, outcome: Any, tmp_path: Path) -> None:
     """A real `keyseg train` in its own process, killed with -9 as soon as it has done an epoch of the final training."""
-    options = [word for change in (*workshop.changes, "optimiser.epochs=30") for word in ("--set", change)]
+    options = [word for change in (*workshop.changes, "optimiser.epochs=10") for word in ("--set", change)]
     command = ["train", str(workshop.data), *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "keyseg", *command, "--out", str(tmp_path / "killed")], stderr=subprocess.PIPE, text=True
@@ -104,7 +105,7 @@ def test_killed_from_outside_on_the_command_line(workshop: Any, outcome: Any, tm
     # In that process validation came at every fifth epoch, here at every second: only losses can be compared.
     for found in (here, there):
         history = found.pop("history")
-        assert sorted(history) == list(range(30))
+        assert sorted(history) == list(range(10))
         found["losses"] = {epoch: {k: v for k, v in row.items() if "loss" in k} for epoch, row in history.items()}
     assert here == there
 
@@ -140,6 +141,8 @@ def test_interrupting_says_how_to_go_on(
 def test_finished_trainings_are_picked_up_and_seeds_and_splits_added(
     workshop: Any, finished: Any, outcome: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
     trained: list[tuple[int, int]] = []
     original = results.run_fit
 
@@ -148,19 +151,29 @@ def test_finished_trainings_are_picked_up_and_seeds_and_splits_added(
         return original(fit, provenance)
 
     monkeypatch.setattr(results, "run_fit", counted)
-    workshop.finish(workshop.start(tmp_path / "run"))
-    run = workshop.start(tmp_path / "run", seeds=(1,), resume=True)
+    workshop.finish(workshop.start(folder, resume=True))
+    assert trained == []
+    run = workshop.start(folder, seeds=(1,), resume=True)
     assert run.seeds == (0, 1)
     summary = workshop.finish(run)
-    assert trained == [(1, 0), (1, 1)]
+    assert trained == [(1, 1)]
     assert summary["seeds"] == [0, 1]
     assert "f1@50 sd" in summary["last_epoch"]["rtk"]
-    workshop.finish(workshop.start(tmp_path / "run", splits=(2,), seeds=(1,), resume=True))
-    assert trained == [(1, 0), (1, 1), (2, 0), (2, 1)]
-    # The same seed again comes to the same weights, in another folder; another seed does not.
-    first, second = (tmp_path / "run" / "split1" / f"seed{seed}" for seed in (0, 1))
-    assert outcome(first) == outcome(finished.folder / SPLIT1)
-    assert (first / "bundle/weights.safetensors").read_bytes() != (second / "bundle/weights.safetensors").read_bytes()
+    workshop.finish(workshop.start(folder, splits=(2,), seeds=(1,), resume=True))
+    assert trained == [(1, 1), (2, 0), (2, 1)]
+    assert outcome(folder / SPLIT1) == outcome(finished.folder / SPLIT1)
+    weights = {(folder / f"split1/seed{seed}/bundle/weights.safetensors").read_bytes() for seed in (0, 1)}
+    assert len(weights) == 2  # another seed comes to other weights
+
+
+@pytest.fixture(scope="module")
+def stopped(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without calibration that was killed behind its first checkpoint. Not to be changed."""
+    run = workshop.start(tmp_path_factory.mktemp("stopped") / "run", "calibration.holdout=0")
+    with pytest.MonkeyPatch.context() as patch:
+        die_at(patch, AtomicCheckpointIO, "save_checkpoint", 1, "behind")
+        assert workshop.in_child(lambda: workshop.finish(run)) == -signal.SIGKILL
+    return run.folder
 
 
 @pytest.mark.parametrize(
@@ -175,19 +188,14 @@ def test_finished_trainings_are_picked_up_and_seeds_and_splits_added(
     ids=lambda case: case[0],
 )
 def test_damaged_checkpoint_is_named_with_what_to_do(
-    damage: tuple[str, Callable[[Path], Any]], workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    damage: tuple[str, Callable[[Path], Any]], stopped: Path, workshop: Any, tmp_path: Path
 ) -> None:
-    run = workshop.start(tmp_path / "run", "calibration.holdout=0")
-    with monkeypatch.context() as patch:
-        die_at(patch, AtomicCheckpointIO, "save_checkpoint", 1, "behind")
-        assert workshop.in_child(lambda: workshop.finish(run)) == -signal.SIGKILL
-    checkpoint = tmp_path / "run" / SPLIT1 / "last.ckpt"
-    damage[1](checkpoint)
+    shutil.copytree(stopped, tmp_path / "run")
+    damage[1](tmp_path / "run" / SPLIT1 / "last.ckpt")
+    run = workshop.start(tmp_path / "run", "calibration.holdout=0", resume=True)
     with pytest.raises(TrainingError, match=r"last\.ckpt: .*; delete it to start this training anew") as caught:
-        workshop.finish(workshop.start(tmp_path / "run", "calibration.holdout=0", resume=True))
+        workshop.finish(run)
     assert caught.value.exit_code == 1
-    checkpoint.unlink()
-    workshop.finish(workshop.start(tmp_path / "run", "calibration.holdout=0", resume=True))
 
 
 class Executes:

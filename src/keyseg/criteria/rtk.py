@@ -129,7 +129,7 @@ class RTKCriterion(nn.Module):
 
 
 def _balance(valid: Tensor, mask: Tensor) -> Tensor:
-    """Weights (B, M) under which valid and other nodes count the same in all, and sum to 1."""
+    """Weights (B, M) under which valid and other nodes count the same in all: each side sums to 1/2, if it has any."""
     positive, negative = valid * mask, (1 - valid) * mask
     return positive / (2 * positive.sum().clamp_min(1)) + negative / (2 * negative.sum().clamp_min(1))
 

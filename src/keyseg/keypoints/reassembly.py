@@ -13,7 +13,7 @@ from keyseg.timeline import IntArray, Segmentation, TimelineError
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """What Algorithm 1 leaves: the segmentation, one action keypoint a segment, one keypoint a boundary between them."""
+    """What Algorithm 1 leaves: the segmentation, an action keypoint a segment, a keypoint a boundary between them."""
 
     segmentation: Segmentation
     actions: ActionKeypoints

@@ -1,1 +1,1 @@
-
+"""Networks: layers, attention, backbone, keypoint head, refinement, RTK."""

@@ -1,1 +1,1 @@
-
+"""Recipes, runs, trainings, calibration and results."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
@@ -55,11 +56,16 @@ class EpochSampler(Sampler[int]):
 
 def training_loader(videos: Videos, *, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
     """Batches of a seeded random order."""
-    sampler = EpochSampler(len(videos), seed=seed, rank=rank, world=world)
-    return DataLoader(videos, batch_size=batch_size, sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]
+    return _loader(videos, EpochSampler(len(videos), seed=seed, rank=rank, world=world), batch_size)
 
 
 def validation_loader(videos: Videos, *, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
     """One video after another, in order."""
-    sampler = EpochSampler(len(videos), seed=None, rank=rank, world=world)
-    return DataLoader(videos, batch_size=1, sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]
+    return _loader(videos, EpochSampler(len(videos), seed=None, rank=rank, world=world), 1)
+
+
+def _loader(videos: Videos, sampler: EpochSampler, batch_size: int) -> DataLoader[Batch]:
+    # An own generator: each iteration draws a number, and from torch's global one it would shift the dropouts of the
+    # epoch that a training resumes with.
+    generator = torch.Generator()
+    return DataLoader(videos, batch_size, sampler=sampler, collate_fn=collate, generator=generator)  # type: ignore[arg-type]

@@ -1,0 +1,201 @@
+"""Recipes: all that ship can be read, and what is wrong with one is said with key, place and remedy."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from keyseg.data.catalog import GTEA
+from keyseg.timeline import ConfigError
+from keyseg.training import recipe as recipes
+from keyseg.training.recipe import Recipe, load_recipe, recipe_for, shipped_recipe
+
+SHIPPED = sorted(file.name for file in (resources.files("keyseg") / "recipes").iterdir() if file.name != "__pycache__")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_recipe_can_be_read_and_says_what_it_is_for(name: str) -> None:
+    assert name.endswith("-rtk.yaml")
+    text = (resources.files("keyseg") / "recipes" / name).read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert isinstance(shipped_recipe(name), Recipe)
+
+
+def test_the_default_recipe_is_the_defaults() -> None:
+    assert "default-rtk.yaml" in SHIPPED
+    assert shipped_recipe("default-rtk.yaml") == Recipe() == load_recipe(None)
+
+
+def test_a_recipe_survives_the_way_through_yaml(tmp_path: Path) -> None:
+    recipe = load_recipe(None, ("data.fps=30000/1001", "data.background=[a,b]", "optimiser.epochs=7"))
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    assert load_recipe(tmp_path / "r.yaml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("optimizer: {}", ["unknown key 'optimizer'", "did you mean 'optimiser'?", "known here: model, data, network"]),
+        ("optimiser: {epoch: 3}", ["unknown key 'optimiser.epoch'", "did you mean 'epochs'?", "learning_rate"]),
+        (
+            "network: {backbone: {chanels: 8}}",
+            ["unknown key 'network.backbone.chanels'", "did you mean 'channels'?", "encoder_layers, decoders"],
+        ),
+        ("qqq: 1", ["unknown key 'qqq'; known here: model"]),
+        ("optimiser: {epochs: 0}", ["'optimiser.epochs'", "greater than or equal to 1", "got 0"]),
+        ("optimiser: {epochs: many}", ["'optimiser.epochs'", "integer", "got 'many'"]),
+        ("network: {backbone: {channels: 7}}", ["'network.backbone.channels'", "multiple of 2", "got 7"]),
+        ("model: asformer", ["'model'", "'rtk'", "got 'asformer'"]),
+        ("matching: {method: cubic}", ["'matching.method'", "'linear' or 'quadratic'", "got 'cubic'"]),
+        ("data: {fps: fast}", ["'data.fps'", "a number or a fraction such as 30000/1001", "got 'fast'"]),
+        ("data: {fps: 1/0}", ["'data.fps'", "a number or a fraction such as 30000/1001", "got '1/0'"]),
+        ("data: {fps: -15}", ["'data.fps'", "fps must be positive", "got -15"]),
+        ("data: 3", ["'data'", "got 3"]),
+        ("- a\n- b", ["a recipe is a mapping of sections, got list"]),
+        ("a: [", ["not a YAML file"]),
+        ("!!python/object/apply:os.mkdir [made]", ["not a YAML file"]),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_key(text: str, words: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}: ")
+    for word in words:
+        assert word in message
+    assert caught.value.exit_code == 2
+    assert not Path("made").exists()
+
+
+def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("optimiser: {epochs: 0, pace: 3}\nlosses: {keep: -1}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(file)
+    for key in ("'optimiser.epochs'", "'optimiser.pace'", "'losses.keep'"):
+        assert key in str(caught.value)
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the recipe"):
+        load_recipe(tmp_path / "none.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(ConfigError, match=r"bytes\.yaml: not a YAML file"):
+        load_recipe(tmp_path / "bytes.yaml")
+    (tmp_path / "empty.yaml").touch()
+    assert load_recipe(tmp_path / "empty.yaml") == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("change", "section", "key", "value"),
+    [
+        ("optimiser.epochs=12", "optimiser", "epochs", 12),
+        (" optimiser.epochs = 12", "optimiser", "epochs", 12),
+        ("optimiser.learning_rate=1e-4", "optimiser", "learning_rate", 1e-4),
+        ("optimiser.learning_rate=0.002", "optimiser", "learning_rate", 0.002),
+        ("matching.stop_gradient=false", "matching", "stop_gradient", False),
+        ("matching.method=quadratic", "matching", "method", "quadratic"),
+        ("data.background=[SIL, walk]", "data", "background", ("SIL", "walk")),
+        ("data.background=[]", "data", "background", ()),
+        ("data.fps=30000/1001", "data", "fps", "30000/1001"),
+        ("data.fps=29.97", "data", "fps", "29.97"),
+        ("data.sample_rate=null", "data", "sample_rate", None),
+        ("data.features=a=b", "data", "features", "a=b"),
+    ],
+)
+def test_changes_are_typed_as_in_yaml(change: str, section: str, key: str, value: object) -> None:
+    found = getattr(getattr(load_recipe(None, (change,)), section), key)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_changes_reach_any_depth_and_the_last_counts(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("network: {backbone: {channels: 16, decoders: 2}}\n")
+    recipe = load_recipe(tmp_path / "r.yaml", ("network.backbone.channels=8", "network.backbone.channels=10"))
+    assert recipe.network.backbone.channels == 10
+    assert recipe.network.backbone.decoders == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("optimiser.epochs", "a change is written section.key=value, got 'optimiser.epochs'"),
+        ("=3", "a change is written section.key=value, got '=3'"),
+        ("optimiser.epochs=[1", "is not a YAML value"),
+        ("optimiser.epochs=", "'optimiser.epochs': Input should be a valid integer, got None"),
+        ("optimiser.epoch=3", r"unknown key 'optimiser.epoch' \(did you mean 'epochs'\?\)"),
+        ("model.depth=3", "'model' is a value, not a section"),
+    ],
+)
+def test_malformed_changes_are_refused(change: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("model: rtk\n")
+    with pytest.raises(ConfigError, match=words):
+        load_recipe(tmp_path / "r.yaml", (change,))
+
+
+@given(st.integers(1, 300), st.integers(0, 400), st.floats(0.01, 1))
+def test_at_pace_scales_epochs_and_joining_alike(epochs: int, join: int, pace: float) -> None:
+    recipe = load_recipe(None, (f"optimiser.epochs={epochs}", f"matching.join_epoch={join}"))
+    scaled = recipe.at_pace(pace)
+    assert abs(scaled.optimiser.epochs - epochs * pace) <= 0.5 or scaled.optimiser.epochs == 1
+    assert abs(scaled.matching.join_epoch - join * pace) <= 1
+    assert (scaled.matching.join_epoch < scaled.optimiser.epochs) == (join < epochs) or join >= epochs
+    back = scaled.model_copy(update={"optimiser": recipe.optimiser, "matching": recipe.matching})
+    assert back == recipe  # nothing else changes
+    assert recipe.at_pace(1) == recipe
+
+
+def data_set(root: Path, classes: tuple[str, ...]) -> Path:
+    root.mkdir()
+    (root / "mapping.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(classes)))
+    return root
+
+
+def test_the_recipe_follows_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = tmp_path / "recipes"
+    shipped.mkdir()
+    (shipped / "default-rtk.yaml").write_text("model: rtk\n")
+    (shipped / "gtea-rtk.yaml").write_text("optimiser: {epochs: 77, batch_size: 3}\n")
+    monkeypatch.setattr(recipes, "_SHIPPED", shipped)
+    gtea, other = data_set(tmp_path / "g", GTEA.classes), data_set(tmp_path / "o", ("a", "b"))
+    recipe, source = recipe_for(gtea)
+    assert (recipe.optimiser.epochs, source) == (77, "gtea-rtk.yaml (shipped)")
+    assert recipe_for(other) == (Recipe(), "default-rtk.yaml (shipped)")
+    (tmp_path / "mine.yaml").write_text("optimiser: {epochs: 5}\n")
+    recipe, source = recipe_for(gtea, path=tmp_path / "mine.yaml", changes=("optimiser.batch_size=2",))
+    assert (recipe.optimiser.epochs, recipe.optimiser.batch_size) == (5, 2)
+    assert source == str(tmp_path / "mine.yaml")
+    recipe, _ = recipe_for(gtea, changes=("optimiser.batch_size=2",))
+    assert (recipe.optimiser.epochs, recipe.optimiser.batch_size) == (77, 2)
+
+
+def test_background_and_epochs_of_the_command_line(tmp_path: Path) -> None:
+    other = data_set(tmp_path / "o", ("a", "b"))
+    assert recipe_for(other)[0].data.background is None
+    assert recipe_for(other, background=[])[0].data.background == ()
+    assert recipe_for(other, background=["a", "b"])[0].data.background == ("a", "b")
+    recipe, _ = recipe_for(other, epochs=30)
+    assert (recipe.optimiser.epochs, recipe.matching.join_epoch) == (30, 20)
+    for epochs in (0, -3):
+        with pytest.raises(ConfigError, match=f"--epochs takes a number >= 1, got {epochs}"):
+            recipe_for(other, epochs=epochs)
+
+
+def test_no_section_takes_unknown_keys_or_can_be_changed() -> None:
+    def sections(model: type[BaseModel]) -> list[type[BaseModel]]:
+        inside = [f.annotation for f in model.model_fields.values() if isinstance(f.annotation, type)]
+        return [model, *(s for part in inside if issubclass(part, BaseModel) for s in sections(part))]
+
+    found = sections(Recipe)
+    assert len(found) >= 11
+    for section in found:
+        assert section.model_config["extra"] == "forbid", section
+        assert section.model_config["frozen"], section
