@@ -111,8 +111,11 @@ def test_position_tells_equal_steps_apart():
     features, mask, middle = torch.ones(1, DIMENSION, 300), everything(1, 300), slice(100, 200)
     with torch.no_grad():
         without = small(positional_encoding=False, window="banded")(features, mask)[1][..., middle]
-        found = small(window="banded")(features, mask)[1][..., middle]
+        backbone = small(window="banded")
+        found = backbone(features, mask)[1][..., middle]
+        decoded = backbone.decoders[0](features[:, :CLASSES], torch.ones(1, 8, 300), mask, 1.0)[1][..., middle]
     assert without.std(3).max() < 1e-5
+    assert decoded.std(2).max() < 1e-5  # a decoder adds no place of its own
     assert found.std(3).min() > 1e-3
 
 

@@ -7,7 +7,17 @@ import os
 import platform
 import sys
 
-PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "scipy", "rapidfuzz", "safetensors", "pydantic", "matplotlib")
+PACKAGES = (
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "numpy",
+    "scipy",
+    "rapidfuzz",
+    "safetensors",
+    "pydantic",
+    "matplotlib",
+)
 
 
 def doctor() -> int:

@@ -12,6 +12,8 @@ from cyclopts import Parameter
 from keyseg.cli.background import Background, background_names
 from keyseg.timeline import ConfigError, DataError
 
+SCORES = ("acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames")
+
 
 def evaluate(
     run: Path | None = None,
@@ -41,7 +43,7 @@ def evaluate(
     protocol
         How to count: ms-tcn, ms-tcn2-eval, bcn or tcn.
     details
-        Also scores per class and per video (with --json).
+        With --json also the protocol, and scores by class, by video and by training.
     json_
         One JSON object on stdout instead of a table.
     """
@@ -53,7 +55,10 @@ def evaluate(
         assert ref is not None
         assert pred is not None
         content = _folder_scores(ref, pred, protocol, background_names(background), details)
-    print(json.dumps(content, indent=1) if json_ else _table(content))
+    if json_:
+        print(json.dumps(content if details else {key: content[key] for key in SCORES}, indent=1))
+    else:
+        print(_table(content))
     return 0
 
 
@@ -84,7 +89,8 @@ def _folder_scores(ref: Path, pred: Path, protocol: str, background: list[str] |
         raise DataError(f"{pred}: no annotation in {ref} for {', '.join(unknown[:10])} ({len(unknown)} in all)")
     if len(predictions) < len(references):
         left_out = len(references) - len(predictions)
-        print(f"note: {left_out} of {len(references)} annotated videos have no prediction and are not scored", file=sys.stderr)
+        note = f"note: {left_out} of {len(references)} annotated videos have no prediction and are not scored"
+        print(note, file=sys.stderr)
     reference = {name: read_frame_labels(references[name]) for name in predictions}
     prediction = {name: read_frame_labels(path) for name, path in predictions.items()}
     names = ["background"] if background is None else background

@@ -31,7 +31,7 @@ VERBS: dict[str, Callable[..., int]] = {
 
 app = App(
     name="keyseg",
-    help="Temporal action segmentation with refined temporal keypoints: features in, a timeline of labelled actions out.",
+    help="Temporal action segmentation with refined temporal keypoints: features in, labelled timelines out.",
     help_epilogue="Exit codes: 0 done, 1 data or result not right, 2 wrong use. Start with: keyseg demo",
     version=__version__,
     help_format="plaintext",

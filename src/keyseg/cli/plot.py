@@ -19,7 +19,8 @@ def plot(*inputs: Path, out: Path, title: str = "", force: bool = False) -> int:
     ----------
     inputs
         Label files or JSON timelines of one video, ground truth first: a bar each. Or a bundle and one .npy file:
-        heatmaps with keypoints. Or a run folder, or the metrics.csv of one training: learning curves.
+        heatmaps with keypoints. Or a run folder, or the metrics.csv of one training: learning curves. Or a run folder
+        and the name of a video of its data set: the keypoint graph and its matching to the annotation's.
     out
         The figure's file; the suffix, .png, .svg or .pdf, decides its kind.
     title
@@ -35,6 +36,8 @@ def plot(*inputs: Path, out: Path, title: str = "", force: bool = False) -> int:
         figure = _metrics(inputs[0], title)
     elif inputs[0].is_dir() and len(inputs) == 1:
         figure = _curves(inputs[0], title)
+    elif inputs[0].is_dir() and not inputs[1].exists():
+        figure = _matching(inputs, title)
     elif inputs[0].is_dir():
         figure = _heatmaps(inputs, title)
     else:
@@ -103,3 +106,25 @@ def _metrics(file: Path, title: str) -> Figure:
     curves = read_metrics_csv(file)
     losses = {name.removeprefix("loss/"): curve for name, curve in curves.items() if name.startswith("loss")}
     return plot_curves(losses or curves, ylabel="loss" if losses else "", title=title or str(file))
+
+
+def _matching(inputs: Sequence[Path], title: str) -> Figure:
+    from keyseg.training.matching_view import match_video
+    from keyseg.training.run import read_run
+    from keyseg.viz import plot_matching
+
+    if len(inputs) != 2:
+        raise ConfigError(f"a matching takes a run folder and the name of one video, got {len(inputs)} inputs")
+    run = read_run(inputs[0])
+    view = match_video(run, str(inputs[1]))
+    return plot_matching(
+        view.source_time,
+        view.source_kind,
+        view.source_confidence,
+        view.target_time,
+        view.target_kind,
+        view.assignment,
+        length=view.length,
+        neighbours=run.recipe.network.refinement.neighbours,
+        title=title or str(inputs[1]),
+    )

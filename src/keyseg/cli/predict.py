@@ -72,5 +72,5 @@ def feature_files(paths: Iterable[Path]) -> list[Path]:
     stems = [path.stem for path in found]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
-        raise DataError(f"two feature files are called {twice[0]}.npy, and so would be their timelines; predict them apart")
+        raise DataError(f"two feature files are called {twice[0]}.npy, so their timelines would be too; predict them apart")
     return found

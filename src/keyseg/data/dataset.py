@@ -178,7 +178,7 @@ class Dataset:
         return self.layout(split)[1]
 
     def presampled(self, split: int) -> bool:
-        """Whether the feature files hold a column a step already, judged by the first training video; False at stride 1."""
+        """Whether the feature files hold a column a step already, by the first training video; False at stride 1."""
         if self.timebase.stride == 1:
             return False
         name = self.names(split, "train")[0]

@@ -85,7 +85,8 @@ def find_bundle(path: Path) -> Path:
     """The bundle folder that `path` is, or that the run folder `path` holds. Raises BundleError naming the choices."""
     if (path / CONFIG).is_file():
         return path
-    found = sorted(child.parent for pattern in ("bundle", "seed*/bundle", "split*/seed*/bundle") for child in path.glob(f"{pattern}/{CONFIG}"))
+    places = ("bundle", "seed*/bundle", "split*/seed*/bundle")
+    found = sorted(file.parent for place in places for file in path.glob(f"{place}/{CONFIG}"))
     if len(found) == 1:
         return found[0]
     if found:

@@ -15,6 +15,7 @@ from keyseg.inference.decoding import Judgement, ProposalConfig, Reading, Rules,
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.graph import ACTION, BOUNDARY
 from keyseg.matching.nodes import keypoint_nodes
+from keyseg.models.refinement import KeypointMaps
 from keyseg.models.rtk import RTK
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase
 
@@ -72,33 +73,42 @@ class Predictor:
         return next(self.model.parameters()).device
 
     @torch.inference_mode()
-    def read(self, features: npt.NDArray[np.floating]) -> Reading:
-        """Run the network once over features (T, D) of one video, T feature steps."""
+    def maps(self, features: npt.NDArray[np.floating]) -> KeypointMaps:
+        """Run the network, as in evaluation, over features (T, D) of one video: its maps, as a batch of one."""
         steps = self._tensor(features)
         training = self.model.training
         self.model.eval()
         try:
-            mask = torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)
-            maps = self.model(steps, mask).maps()
-            action, boundary, frames = (m[0].float().cpu().numpy() for m in (maps.action, maps.boundary, maps.frames))
-            actions, boundaries = propose(action, boundary, self.proposals)
-            judgement = None
-            if self.refine:
-                nodes = keypoint_nodes([(actions, boundaries)], steps.device)
-                result = self.model.refine(maps, nodes)
-                is_action = (nodes.kind[0] == ACTION).cpu().numpy()
-                is_boundary = (nodes.kind[0] == BOUNDARY).cpu().numpy()
-                keep = result.keep[0].float().sigmoid().cpu().numpy()
-                shift = result.shift[0].float().cpu().numpy()
-                judgement = Judgement(
-                    keep_action=keep[is_action],
-                    keep_boundary=keep[is_boundary],
-                    classes=result.classes[0].float().softmax(1).cpu().numpy()[is_action],
-                    boundary_time=boundaries.time + shift[is_boundary],
-                )
+            return self.model(steps, torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)).maps()
         finally:
             self.model.train(training)
+
+    @torch.inference_mode()
+    def read(self, features: npt.NDArray[np.floating]) -> Reading:
+        """All that the network says of one video: features (T, D), T feature steps."""
+        maps = self.maps(features)
+        action, boundary, frames = (m[0].float().cpu().numpy() for m in (maps.action, maps.boundary, maps.frames))
+        actions, boundaries = propose(action, boundary, self.proposals)
+        judgement = self._judge(maps, actions, boundaries) if self.refine else None
         return Reading(action, boundary, frames, actions, boundaries, judgement)
+
+    def _judge(self, maps: KeypointMaps, actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> Judgement:
+        """Refine the keypoints; nodes of one kind stand in the order of the keypoints."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            nodes = keypoint_nodes([(actions, boundaries)], maps.mask.device)
+            result = self.model.refine(maps, nodes)
+        finally:
+            self.model.train(training)
+        is_action, is_boundary = nodes.kind[0] == ACTION, nodes.kind[0] == BOUNDARY
+        keep, classes = result.keep[0].float().sigmoid(), result.classes[0].float().softmax(1)
+        return Judgement(
+            keep_action=keep[is_action].cpu().numpy(),
+            keep_boundary=keep[is_boundary].cpu().numpy(),
+            classes=classes[is_action].cpu().numpy(),
+            boundary_time=boundaries.time + result.shift[0].float()[is_boundary].cpu().numpy(),
+        )
 
     def predict(
         self, features: npt.NDArray[np.floating] | str | Path, *, frames: int | None = None, variant: Variant = "rtk"

@@ -15,7 +15,7 @@ from keyseg.criteria.rtk import LossConfig, MatchingConfig
 from keyseg.data.catalog import identify
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.models.rtk import RTKConfig
-from keyseg.timeline import ConfigError, LabelMap, nearest
+from keyseg.timeline import ConfigError, DataError, LabelMap, nearest
 
 
 _SHIPPED = resources.files("keyseg") / "recipes"
@@ -140,6 +140,8 @@ def recipe_for(
 
     A data set that no shipped recipe knows gets the default one. epochs: scales the joining epoch too.
     """
+    if not data.is_dir():
+        raise DataError(f"{data}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
     if path is None:
         facts = identify(LabelMap.read(data / "mapping.txt").names)
         names = [f"{facts.key}-{model}.yaml"] if facts else []

@@ -1,0 +1,87 @@
+"""The keypoint graph of a video and its matching to the annotation's graph, as training saw them; for figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from keyseg.inference.bundle import load_bundle
+from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.matching.matcher import GraphMatcher
+from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
+from keyseg.timeline import DataError, Segmentation
+from keyseg.training.checkpoints import AtomicCheckpointIO
+from keyseg.training.fit import Fit
+from keyseg.training.run import Run
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class MatchingView:
+    """Nodes of both graphs in steps, and S (M, N + 1) with the dustbin last. length: T."""
+
+    source_time: Array
+    source_kind: Array
+    source_confidence: Array
+    target_time: Array
+    target_kind: Array
+    assignment: Array
+    length: int
+
+
+def match_video(run: Run, name: str) -> MatchingView:
+    """Match the proposals of one video of a run's data set to its annotation, by the training that tests on it.
+
+    Raises DataError if no finished training of the run knows the video.
+    """
+    fit = _fit_of(run, name)
+    predictor = load_bundle(fit.bundle)
+    sample = fit.dataset.load(name, fit.split)
+    reading = predictor.read(sample.features)
+    reference = Segmentation.from_frames(sample.labels)
+    matcher = _trained_matcher(fit)
+    with torch.inference_mode():
+        maps = predictor.maps(sample.features)
+        source, target = (
+            predictor.model.refiner.graph(maps, keypoint_nodes([points]))
+            for points in ((reading.actions, reading.boundaries), annotated_keypoints(reference))
+        )
+        assignment = matcher(source, target)[0].exp().numpy()
+    return MatchingView(
+        source.time[0].numpy(),
+        source.kind[0].numpy(),
+        _confidences(reading.actions, reading.boundaries),
+        target.time[0].numpy(),
+        target.kind[0].numpy(),
+        assignment,
+        reading.steps,
+    )
+
+
+def _fit_of(run: Run, name: str) -> Fit:
+    finished = [fit for fit in run.fits() if fit.bundle.exists()]
+    for subset in ("test", "train"):
+        for fit in finished:
+            if name in fit.dataset.names(fit.split, subset):  # type: ignore[arg-type]
+                return fit
+    raise DataError(f"{run.folder}: no finished training of this run knows a video {name!r}; name one of its data set")
+
+
+def _trained_matcher(fit: Fit) -> GraphMatcher:
+    """The matcher with the dustbin score that training left; it is in the checkpoint only, since inference needs none."""
+    settings = fit.recipe.matching
+    matcher = GraphMatcher(settings.method, temperature=settings.temperature, iterations=settings.iterations)
+    state = AtomicCheckpointIO().load_checkpoint(fit.folder / "last.ckpt")["state_dict"]
+    matcher.load_state_dict({"dustbin": state["criterion.matcher.dustbin"]})
+    return matcher
+
+
+def _confidences(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> Array:
+    """Confidences in the order of the nodes: by time, of equal times the action first."""
+    order = np.argsort(np.concatenate((actions.time, boundaries.time)), kind="stable")
+    return np.concatenate((actions.confidence, boundaries.confidence))[order]
