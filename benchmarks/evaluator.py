@@ -2,15 +2,14 @@
 
     python benchmarks/evaluator.py annotations.tar.xz [--folder breakfast/groundTruth] [--shift 25] [--repeat 3]
 
-The archive holds one text file a video, a class name a line. It is unpacked to a temporary folder. Prints seconds for
-reading, and for scoring from class names, from class ids and from segmentations, for all videos and for twice as many;
-of several repetitions the fastest. It reports and asserts nothing.
+The archive holds one text file a video, a class name a line. It is unpacked to a temporary folder. Reports
+seconds for reading and scoring from class names, class ids and segmentations, for all videos and for twice
+as many; of several repetitions the fastest. Writes benchmarks/results/evaluator.md and evaluator.json; asserts nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
 import tarfile
 import tempfile
 import time
@@ -18,10 +17,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from keyseg.metrics import evaluate
 from keyseg.timeline import LabelMap, Segmentation
+from provenance import provenance, write_results
 
 Videos = Mapping[str, Any]
 
@@ -38,25 +36,33 @@ def main() -> None:
         with tarfile.open(options.archive) as archive:
             archive.extractall(place, filter="data")
         reading, names = fastest(lambda: read_videos(Path(place) / options.folder), options.repeat)
-    print(f"{platform.platform()}, Python {platform.python_version()}, numpy {np.__version__}")
-    print(f"{len(names)} videos, {sum(map(len, names.values()))} frames, shifted by {options.shift}")
-    print(f"read                      {reading:7.3f} s")
     shifted = {video: rotate(labels, options.shift) for video, labels in names.items()}
-    for kind, convert in conversions(names).items():
-        report_scoring(kind, apply(convert, names), apply(convert, shifted), options.repeat)
+    rows = [
+        {"labels given as": kind} | score_times(apply(convert, names), apply(convert, shifted), options.repeat)
+        for kind, convert in conversions(names).items()
+    ]
+    table = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    table += ["| " + " | ".join(str(cell) for cell in row.values()) + " |" for row in rows]
+    frames = sum(map(len, names.values()))
+    title = f"Scoring {len(names):,} videos of {frames:,} frames against themselves, shifted by {options.shift} frames"
+    note = f"Reading the files: {reading:.2f} s."
+    write_results(Path(__file__).parent / "results" / "evaluator", title, table, rows, provenance(), note)
 
 
-def report_scoring(kind: str, reference: Videos, prediction: Videos, repeat: int) -> None:
-    """Print seconds for the videos, for the same with 200 resamplings, and for twice the videos."""
+def score_times(reference: Videos, prediction: Videos, repeat: int) -> dict[str, Any]:
+    """Seconds for the videos, for the same with 200 resamplings, and for twice the videos; and what was scored."""
     once, report = fastest(lambda: evaluate(reference, prediction), repeat)
     resampled, _ = fastest(lambda: evaluate(reference, prediction, bootstrap=200), repeat)
     both = twice(reference), twice(prediction)
     double, _ = fastest(lambda: evaluate(*both), repeat)
-    print(
-        f"score {kind:19s} {once:7.3f} s; with 200 resamplings {resampled:.3f} s; twice the videos {double:.3f} s",
-        end="",
-    )
-    print(f" ({double / once:.2f} x); acc {report.acc:.2f}, edit {report.edit:.2f}, f1@50 {report.f1[0.5]:.2f}")
+    return {
+        "seconds": round(once, 3),
+        "with 200 resamplings": round(resampled, 3),
+        "twice the videos": f"{double / once:.2f}x",
+        "acc": round(report.acc, 2),
+        "edit": round(report.edit, 2),
+        "f1@50": round(report.f1[0.5], 2),
+    }
 
 
 def conversions(names: Videos) -> dict[str, Callable[[list[str]], Any]]:

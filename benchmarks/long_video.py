@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from provenance import provenance, write_results
 
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.inference.predictor import Predictor
 from keyseg.models.rtk import RTK, RTKConfig
 from keyseg.timeline import LabelMap, TimeBase
+from provenance import provenance, write_results
 
 CLASSES = 19
 

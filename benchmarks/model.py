@@ -1,8 +1,8 @@
 """Forward and training-step time and peak memory of RTK by video length; each length in a process of its own.
 
 python benchmarks/model.py [--lengths 1000 6000 20000] [--dimension 2048] [--repeats 3]
-Writes benchmarks/results/model.md and model.json. One thread; the growth column is the ratio that counts: a system that is
-linear in T takes 6 times as long for 6 times the steps.
+Writes benchmarks/results/model.md and model.json. One thread; the growth column is the ratio that counts: a system that
+is linear in T takes 6 times as long for 6 times the steps.
 """
 
 from __future__ import annotations
@@ -94,12 +94,13 @@ def main() -> None:
     for row in rows:
         base = first[row["what"]]
         growth = row["seconds"] / base["seconds"]
-        cells = [row["what"], f"{row['T']:,}", f"{row['seconds']:.3f}", f"{growth:.1f}x", f"{row['T'] / base['T']:.1f}x"]
+        steps = row["T"] / base["T"]
+        cells = [row["what"], f"{row['T']:,}", f"{row['seconds']:.3f}", f"{growth:.1f}x", f"{steps:.1f}x"]
         lines.append(f"| {' | '.join(cells)} | {row['peak_mib']:.0f} |")
     title = f"RTK by video length, D = {options.dimension}, {CLASSES} classes, one video, one thread"
     note = (
-        "forward: inference; step: forward, losses and backward; joined step: the same with matching and refinement, from"
-        " untrained heatmaps, which is the dearest case: proposals at their limit."
+        "forward: inference; step: forward, losses and backward; joined step: the same with matching and refinement,"
+        " from untrained heatmaps, which is the dearest case: as many proposals as the limit allows."
     )
     write_results(Path(__file__).parent / "results" / "model", title, lines, rows, provenance(), note)
 

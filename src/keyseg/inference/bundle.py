@@ -118,7 +118,8 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
     try:
         model.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        lines = str(error).splitlines()
+        reason = lines[min(1, len(lines) - 1)].strip()[:200]  # torch says on the second line what it found
         raise BundleError(f"{file}: not the weights that {CONFIG} speaks of ({reason}); copy the bundle again") from error
     try:
         labels = LabelMap(config.classes, config.background)

@@ -57,9 +57,10 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
     if not fit.bundle.exists():
         rules, plain_rules = calibrate(fit)
         names = fit.dataset.names(fit.split, "train")
-        module, seconds = train(fit, fit.recipe, names, fit.dataset.names(fit.split, "test"), fit.folder, (rules, plain_rules))
+        test_names = fit.dataset.names(fit.split, "test")
+        module, seconds = train(fit, fit.recipe, names, test_names, fit.folder, (rules, plain_rules))
         if module.global_rank == 0:
-            write_json(fit.folder / "cost.json", _cost(module, seconds))
+            write_json(fit.folder / "cost.json", _cost(fit, module, seconds) | {"commit": provenance["commit"]})
             save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
         module.trainer.strategy.barrier()
     return load_bundle(fit.bundle)
@@ -75,9 +76,9 @@ def calibrate(fit: Fit) -> tuple[Rules, Rules]:
     if not file.exists():
         recipe = fit.recipe.at_pace(fit.recipe.calibration.pace)
         seen = [name for name in names if name not in unseen]
-        module, _ = train(fit, recipe, seen, (), file.parent, (recipe.rules, recipe.rules))
+        module, seconds = train(fit, recipe, seen, (), file.parent, (recipe.rules, recipe.rules))
         if module.global_rank == 0:
-            write_json(file, _chosen(fit, module.predictor, unseen))
+            write_json(file, _chosen(fit, module.predictor, unseen) | {"seconds": round(seconds, 1)})
         module.trainer.strategy.barrier()
     found = json.loads(file.read_text(encoding="utf-8"))
     return Rules.model_validate(found["rules"]), Rules.model_validate(found["plain_rules"])
@@ -160,14 +161,25 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
     )
 
 
-def _cost(module: RTKModule, seconds: float) -> dict[str, Any]:
+def _cost(fit: Fit, module: RTKModule, seconds: float) -> dict[str, Any]:
     """Time and memory of a training, and the machine."""
+    calibration = fit.folder / "calibration" / "rules.json"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "keyseg": __version__,
         "seconds": round(seconds, 1),
+        "calibration_seconds": json.loads(calibration.read_text())["seconds"] if calibration.exists() else 0.0,
         "peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
         "parameters": sum(p.numel() for p in module.model.parameters()),
         "threads": torch.get_num_threads(),
-        "machine": f"{platform.processor() or platform.machine()}, {platform.system()}, torch {torch.__version__}",
+        "machine": f"{_processor()}, {os.cpu_count()} processors, {platform.system()}, torch {torch.__version__}",
     }
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it, else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

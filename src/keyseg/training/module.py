@@ -59,18 +59,20 @@ class RTKModule(L.LightningModule):
 
     def _not_finite(self, names: tuple[str, ...], losses: dict[str, Tensor]) -> str:
         parts = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
-        cause = f", for the step before, on {', '.join(self._trained_on)}, broke the weights" if self._is_broken() else ""
+        broken = not all(parameter.isfinite().all() for parameter in self.parameters())
+        cause = f", for the step before, on {', '.join(self._trained_on)}, broke the weights" if broken else ""
         return (
             f"the loss is not finite in epoch {self.current_epoch + 1} of {self.recipe.optimiser.epochs} on"
             f" {', '.join(names)} ({parts}){cause}; look at the features there, or lower optimiser.learning_rate"
         )
 
-    def _is_broken(self) -> bool:
-        return not all(parameter.isfinite().all() for parameter in self.parameters())
+    def on_validation_start(self) -> None:
+        """As behind an epoch."""
+        self.on_train_epoch_end()
 
     def on_train_epoch_end(self) -> None:
-        """Raise TrainingError before weights that are not finite are kept as this epoch's checkpoint."""
-        if self._is_broken():
+        """Raise TrainingError before weights that are not finite are used or kept as this epoch's checkpoint."""
+        if not all(parameter.isfinite().all() for parameter in self.parameters()):
             raise TrainingError(
                 f"the weights are not finite behind epoch {self.current_epoch + 1}, whose last step was on"
                 f" {', '.join(self._trained_on)}; look at the features there, or lower optimiser.learning_rate"
@@ -81,7 +83,7 @@ class RTKModule(L.LightningModule):
         reference = make_reference(batch.labels, batch.mask, len(self.predictor.labels))
         output = self.model(batch.features, batch.mask)
         losses = self.criterion.keypoints(output, reference)
-        if joined:
+        if joined and all(value.isfinite() for value in losses.values()):  # else there is nothing to match
             losses |= self._context_losses(output, reference)
         return losses
 

@@ -19,10 +19,10 @@ from keyseg.data.dataset import Dataset
 from keyseg.inference.bundle import load_bundle
 from keyseg.inference.predictor import VARIANTS, Predictor, Variant
 from keyseg.metrics import Report, evaluate, mean_reports
-from keyseg.timeline import DataError, Segmentation
+from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.training.files import claimed, write_json, write_text
 from keyseg.training.fit import Fit, run_fit
-from keyseg.training.run import Run, is_main_process
+from keyseg.training.run import Run, is_main_process, process_count
 
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
 TITLES: Mapping[Variant, str] = {
@@ -53,6 +53,8 @@ def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[
     main_process = is_main_process()
     for fit in run.fits():
         with claimed(fit.folder) if main_process else nullcontext(True) as mine:
+            if not mine and process_count() > 1:  # the others cannot know
+                raise TrainingError(f"{fit.folder}: another command trains this; wait for it, or do it without torchrun")
             if not mine or (fit.folder / "scores.json").exists():
                 continue
             predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
@@ -163,7 +165,6 @@ def summarise(run: Run) -> dict[str, Any]:
     finished = collect(run)
     summary: dict[str, Any] = {
         "command": run.command,
-        "commit": run.commit,
         "data": run.data.name,
         "features": run.provenance()["features"],
         "splits": sorted({f.split for f in finished}),
@@ -217,11 +218,11 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         "## Where this comes from",
         "",
         f"- command: `{summary['command']}`",
-        f"- commit: {summary['commit']}",
     ]
     for name, cost in summary["cost"].items():
         lines.append(
-            f"- {name}: {cost['seconds']:.0f} s, peak {cost['peak_memory_mib']} MiB, {cost['parameters']:,} parameters,"
+            f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['calibration_seconds']:.0f} s of"
+            f" calibration, peak {cost['peak_memory_mib']} MiB, {cost['parameters']:,} parameters,"
             f" {cost['threads']} thread(s), {cost['machine']}"
         )
     return "\n".join(lines) + "\n"

@@ -48,10 +48,10 @@ class Run:
 
     def provenance(self) -> dict[str, str]:
         """Where a bundle of this run comes from."""
-        features = self.recipe.data.features or "features, else features_split{split}"
+        folders = [self.open_dataset().feature_folder(split).name for split in self.splits]
         return {
             "data": self.data.name,
-            "features": features,
+            "features": ", ".join(dict.fromkeys(folders)),
             "command": self.command,
             "commit": self.commit,
             "keyseg": __version__,
@@ -102,12 +102,17 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def process_count() -> int:
+    """How many processes torchrun started for this training, or 1."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def _make_room(folder: Path, force: bool) -> None:
     if not (folder / RUN).exists():
         raise OutputExistsError(f"{folder} is not empty and not a run of keyseg; choose another --out")
     if not force:
         raise OutputExistsError(f"{folder} holds a run; --resume goes on with it, --force starts anew")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if process_count() > 1:
         raise ConfigError(f"{folder} holds a run, which other processes may be looking at; delete it by hand first")
     shutil.rmtree(folder)
 

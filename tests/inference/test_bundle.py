@@ -1,0 +1,212 @@
+"""Bundles: what is saved is what is loaded, nothing in them can run, and what is wrong with one is said in words."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from keyseg.inference import VARIANTS, Rules, bundle, find_bundle, load_bundle, save_bundle
+from keyseg.timeline import BundleError, OutputExistsError
+
+
+@pytest.fixture
+def saved(make_predictor: Any, tmp_path: Path) -> Path:
+    return save_bundle(make_predictor(), tmp_path / "bundle", {"command": "keyseg train"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"stride": 3, "presampled": True},
+        {"refine": False, "orientation": "TD"},
+        {"rules": Rules(frame_weight=0.1, boundary_threshold=0.02), "classes": 4},
+    ],
+)
+def test_a_loaded_bundle_predicts_the_same(
+    options: dict[str, Any], make_predictor: Any, features: Any, agree: Any, tmp_path: Path
+) -> None:
+    predictor = make_predictor(**options)
+    loaded = load_bundle(save_bundle(predictor, tmp_path / "deep" / "bundle", {}))
+    for variant in VARIANTS:
+        assert agree(loaded.predict(features, variant=variant), predictor.predict(features, variant=variant))
+    for name in ("labels", "timebase", "input_dim", "proposals", "rules", "plain_rules", "refine", "orientation"):
+        assert getattr(loaded, name) == getattr(predictor, name), name
+    assert loaded.presampled == predictor.presampled
+    assert loaded.model.config == predictor.model.config
+    assert not loaded.model.training
+    assert str(loaded.timebase.fps) == "30000/1001"
+    other = make_predictor(**options, seed=1)
+    assert not agree(other.predict(features), predictor.predict(features))
+
+
+def test_there_is_a_config_and_weights_and_nothing_that_can_run(saved: Path) -> None:
+    assert sorted(path.name for path in saved.iterdir()) == ["config.json", "weights.safetensors"]
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    assert config["format"], config["version"] == ("keyseg-bundle", 1)
+    assert config["provenance"] == {"command": "keyseg train"}
+    raw = (saved / "weights.safetensors").read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + size])
+    header.pop("__metadata__", None)
+    assert {part["dtype"] for part in header.values()} == {"F32"}
+    assert max(part["data_offsets"][1] for part in header.values()) == len(raw) - 8 - size  # no byte beside the numbers
+    assert saved.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in saved.parent.iterdir()] == ["bundle"]
+
+
+def test_existing_bundles_are_not_overwritten_unless_told(saved: Path, make_predictor: Any) -> None:
+    before = (saved / "weights.safetensors").read_bytes()
+    other = make_predictor(seed=1)
+    with pytest.raises(OutputExistsError, match="bundle exists; choose another folder or use --force"):
+        save_bundle(other, saved, {})
+    assert (saved / "weights.safetensors").read_bytes() == before
+    save_bundle(other, saved, {}, force=True)
+    assert (saved / "weights.safetensors").read_bytes() != before
+
+
+def test_a_bundle_that_cannot_be_written_leaves_nothing(
+    make_predictor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(bundle, "save_file", full)
+    with pytest.raises(OSError, match="no space left"):
+        save_bundle(make_predictor(), tmp_path / "runs" / "bundle", {})
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_run_folders_are_bundles_where_there_is_one(saved: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(saved, run / "split1" / "seed0" / "bundle")
+    (run / "split2" / "seed0").mkdir(parents=True)  # not finished
+    place = run / "split1" / "seed0" / "bundle"
+    for path in (place, place.parent, place.parent.parent, run):
+        assert find_bundle(path) == place
+    assert load_bundle(str(run)).input_dim == 11
+    shutil.copytree(saved, run / "split1" / "seed1" / "bundle")
+    with pytest.raises(BundleError) as caught:
+        load_bundle(run)
+    assert f"{run} holds 2 bundles, name one of them: {place}, {place.parents[1] / 'seed1' / 'bundle'}" == str(caught.value)
+
+
+def test_no_bundle_is_said_so(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(BundleError, match=r"no bundle here; expected a folder with config\.json and weights") as caught:
+            load_bundle(path)
+        assert caught.value.exit_code == 1
+        assert str(path) in str(caught.value)
+
+
+def changed(**values: Any) -> Callable[[Path], None]:
+    """Give keys of the config other values; None deletes one."""
+
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        for key, value in values.items():
+            config[key] = value
+            if value is None:
+                del config[key]
+        (folder / "config.json").write_text(json.dumps(config))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    {
+        "newer": (changed(version=2), "config.json: not a bundle that keyseg .* can read: version: Input should be 1"),
+        "another format": (changed(format="else"), "format: Input should be 'keyseg-bundle'"),
+        "unknown key": (changed(colour="red"), "colour: Extra inputs are not permitted"),
+        "missing key": (changed(classes=None), "classes: Field required"),
+        "wrong type": (changed(input_dim="many"), "input_dim: Input should be a valid integer"),
+        "no channels": (changed(input_dim=0), "input_dim: Input should be greater than or equal to 1"),
+        "no classes": (changed(classes=[], background=[]), "classes: Tuple should have at least 1 item"),
+        "no rate": (changed(fps="1/0"), r"config\.json: .*1, ?0|config\.json: .*zero"),
+        "odd rate": (changed(fps="fast"), r"config\.json: .*'fast'"),
+        "no stride": (changed(stride=0), r"config\.json: stride must be a whole number of frames >= 1, got 0"),
+        "doubled class": (changed(classes=["a", "a", "b"], background=[]), "class names must differ, got a"),
+        "odd background": (changed(background=["walk"]), "background 'walk' is not a class"),
+        "no JSON": (lambda folder: (folder / "config.json").write_text("{"), "not a bundle's config .*; copy the bundle"),
+        "a list": (lambda folder: (folder / "config.json").write_text("[]"), "can read: .*valid dictionary"),
+        "no text": (lambda folder: (folder / "config.json").write_bytes(b"\xff\xff"), "not a bundle's config"),
+    }.values(),
+)
+def test_a_config_that_is_not_right_is_named(damage: Callable[[Path], None], words: str, saved: Path) -> None:
+    damage(saved)
+    with pytest.raises(BundleError, match=words) as caught:
+        load_bundle(saved)
+    assert str(saved / "config.json") in str(caught.value)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-7])
+
+
+def without_one(file: Path) -> None:
+    weights = load_file(file)
+    weights.popitem()
+    save_file(weights, file)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    {
+        "cut off": (cut, "deserializing"),
+        "empty": (lambda file: file.write_bytes(b""), "deserializing"),
+        "missing": (lambda file: file.unlink(), "No such file"),
+        "one is missing": (without_one, r"Missing key\(s\) in state_dict: "),
+        "a zip of torch": (lambda file: torch.save({}, file), "deserializing"),
+        "a folder": (lambda file: (file.unlink(), file.mkdir()), "directory|device"),
+    }.values(),
+)
+def test_weights_that_are_not_right_are_named(damage: Callable[[Path], Any], words: str, saved: Path) -> None:
+    damage(saved / "weights.safetensors")
+    said = rf"weights\.safetensors: not the weights that config\.json speaks of \(.*({words}).*\); copy the bundle again"
+    with pytest.raises(BundleError, match=said):
+        load_bundle(saved)
+
+
+def test_weights_of_another_network_are_refused(saved: Path, make_predictor: Any, tmp_path: Path) -> None:
+    network = make_predictor().model.config
+    wider = network.model_copy(update={"backbone": network.backbone.model_copy(update={"channels": 10})})
+    for name, other in (("wider", make_predictor(network=wider)), ("more classes", make_predictor(classes=4))):
+        folder = save_bundle(other, tmp_path / name, {})
+        shutil.copy(folder / "weights.safetensors", saved / "weights.safetensors")
+        with pytest.raises(BundleError, match=r"speaks of \(size mismatch for .*: copying a param with shape"):
+            load_bundle(saved)
+
+
+class Executes:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_a_pickle_under_the_weights_name_is_refused_and_not_executed(how: str, saved: Path, tmp_path: Path) -> None:
+    file, mark = saved / "weights.safetensors", tmp_path / "executed"
+    file.write_bytes(pickle.dumps(Executes(mark)))
+    if how == "torch":
+        torch.save(Executes(mark), file)
+    trap = file.read_bytes()
+    with pytest.raises(BundleError, match=r"weights\.safetensors: not the weights"):
+        load_bundle(saved)
+    assert not mark.exists()
+    torch.load(io.BytesIO(trap), weights_only=False) if how == "torch" else pickle.loads(trap)
+    assert mark.exists()  # so it was a trap
