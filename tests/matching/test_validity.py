@@ -13,8 +13,8 @@ from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.timeline import Segmentation
 
 REFERENCE = Segmentation(np.array([0, 10, 40, 140]), np.array([3, 5, 2]))  # lengths 10, 30 and 100
-frames = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(
-    lambda ids: Segmentation.from_frames(np.repeat(ids, 3))
+frames = st.lists(st.integers(0, 3), min_size=1, max_size=16).map(
+    lambda ids: Segmentation.from_frames(np.repeat(ids, 12))  # long enough for a quarter to be more than 4 steps
 )
 
 
@@ -38,6 +38,13 @@ def test_boundaries_by_hand():
     found, valid = distances([0, 6, 9.5, 14, 14.5, 32.25, 32.5, 40, 47.5, 48, 139])
     assert found == [10, 4, 0.5, -4, -4.5, 7.75, 7.5, 0, -7.5, -8, -99]
     assert valid == [False, True, True, True, False, False, True, True, True, False, False]
+
+
+def test_the_shorter_neighbour_counts_on_either_side():
+    for bounds in ([0, 40, 64], [0, 24, 64]):
+        boundary = bounds[1]
+        times = [boundary + step for step in (-6.5, -6, 6, 6.5)]
+        assert distances(times, Segmentation(np.array(bounds), np.array([0, 1])))[1] == [False, True, True, False]
 
 
 def test_half_way_between_two_boundaries_the_earlier_one_counts():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-Background = Annotated[list[str] | None, Parameter(consume_multiple=True, negative_iterable="empty-")]
+Background = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="--empty-background")]
 
 
 def background_names(given: list[str] | None) -> list[str] | None:

@@ -14,6 +14,7 @@ from keyseg.timeline import ConfigError
 
 def check(
     data: Path,
+    /,
     *,
     features: str | None = None,
     background: Background = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keyseg.data.dataset import Dataset
-    from keyseg.inference.predictor import Predictor
+    from keyseg.inference.predictor import Predictor, Variant
     from keyseg.training.run import Run
 
 SHOWN = 4  # videos in the report
@@ -113,7 +113,7 @@ def _timelines(dataset: Dataset, predictor: Predictor) -> list[Any]:
 
     names = dataset.names(1, "test")[:SHOWN]
     predicted = predict_videos(predictor, dataset, 1, names)
-    shown = ("rtk", "rtk-no-refinement", "frame-wise")
+    shown: tuple[Variant, ...] = ("rtk", "rtk-no-refinement", "frame-wise")
     return [
         VideoTimeline(
             name, (("ground truth", dataset.annotation(name)), *((NAMES[v], predicted[v][name]) for v in shown))

@@ -17,6 +17,7 @@ SCORES = ("acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames")
 
 def evaluate(
     run: Path | None = None,
+    /,
     *,
     ref: Path | None = None,
     pred: Path | None = None,

@@ -36,10 +36,10 @@ def plot(*inputs: Path, out: Path, title: str = "", force: bool = False) -> int:
         figure = _metrics(inputs[0], title)
     elif inputs[0].is_dir() and len(inputs) == 1:
         figure = _curves(inputs[0], title)
-    elif inputs[0].is_dir() and not inputs[1].exists():
-        figure = _matching(inputs, title)
-    elif inputs[0].is_dir():
+    elif inputs[0].is_dir() and inputs[1].suffix == ".npy":
         figure = _heatmaps(inputs, title)
+    elif inputs[0].is_dir():
+        figure = _matching(inputs, title)
     else:
         figure = _timelines(inputs, title)
     print(save_figure(figure, out, force=force))

@@ -9,7 +9,7 @@ from pathlib import Path
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError
 
 
-def predict(bundle: Path, *features: Path, out: Path, format: str = "txt", force: bool = False) -> int:
+def predict(bundle: Path, /, *features: Path, out: Path, format: str = "txt", force: bool = False) -> int:
     """Label the timeline of videos from their features.
 
     Writes OUT/VIDEO.txt and the like. A file that cannot be read is reported and the others are still done.
@@ -55,7 +55,8 @@ def predict(bundle: Path, *features: Path, out: Path, format: str = "txt", force
         size = prediction.segmentation
         print(f"{paths[0]}: {len(size)} segments, {size.length} frames", file=sys.stderr)
     if failed:
-        print(f"{failed} of {len(files)} videos could not be done; the others are in {out}", file=sys.stderr)
+        rest = f"; the others are in {out}" if failed < len(files) else ""
+        print(f"{failed} of {len(files)} videos could not be done{rest}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -72,5 +73,7 @@ def feature_files(paths: Iterable[Path]) -> list[Path]:
     stems = [path.stem for path in found]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
-        raise DataError(f"two feature files are called {twice[0]}.npy, so their timelines would be too; predict them apart")
+        raise DataError(
+            f"two feature files are called {twice[0]}.npy, so their timelines would be too; predict them apart"
+        )
     return found

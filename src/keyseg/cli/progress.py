@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -31,17 +32,16 @@ class TrainingProgress(Callback):
 
     def __init__(self, fit: Fit) -> None:
         self.name = f"split {fit.split} seed {fit.seed}"
+        self.folder = fit.folder
         self.console = Console(stderr=True)
         self.bar: Progress | None = None
         self.task: Any = None
         self.started = 0.0
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the bar, or say that it starts."""
         self.started = time.perf_counter()
-        loader = trainer.fit_loop._data_source.instance
-        validated = trainer.fit_loop.epoch_loop.val_loop._data_source.instance
-        what = self.name + ("" if validated is not None and len(validated) else ", choosing thresholds")
+        what = self.name + ("" if Path(trainer.default_root_dir) == self.folder else ", choosing thresholds")
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             clocks = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
@@ -49,7 +49,7 @@ class TrainingProgress(Callback):
             self.bar.start()
             self.task = self.bar.add_task(what, total=trainer.max_epochs, completed=trainer.current_epoch, note="")
         else:
-            print(f"{what}: {len(loader.dataset)} videos, {trainer.max_epochs} epochs", file=sys.stderr, flush=True)
+            print(f"{what}: {trainer.max_epochs} epochs", file=sys.stderr, flush=True)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """One epoch on."""

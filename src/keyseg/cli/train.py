@@ -16,6 +16,7 @@ from keyseg.timeline import ConfigError
 
 def train(
     data: Path,
+    /,
     *,
     out: Path,
     split: str = "1",
@@ -69,9 +70,7 @@ def train(
     changes = list(set_)
     if features is not None:
         changes.append(f"data.features={features}")
-    chosen, source = recipe_for(
-        data, model, recipe, changes, background=background_names(background), epochs=epochs
-    )
+    chosen, source = recipe_for(data, model, recipe, changes, background=background_names(background), epochs=epochs)
     run = start_run(out, data, chosen, parse_splits(split), seed, command_line(), resume=resume, force=force)
     main_process = is_main_process()
     if main_process:

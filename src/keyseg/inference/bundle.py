@@ -120,7 +120,8 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
     except (OSError, SafetensorError, RuntimeError) as error:
         lines = str(error).splitlines()
         reason = lines[min(1, len(lines) - 1)].strip()[:200]  # torch says on the second line what it found
-        raise BundleError(f"{file}: not the weights that {CONFIG} speaks of ({reason}); copy the bundle again") from error
+        message = f"{file}: not the weights that {CONFIG} speaks of ({reason}); copy the bundle again"
+        raise BundleError(message) from error
     try:
         labels = LabelMap(config.classes, config.background)
         timebase = TimeBase(Fraction(config.fps), config.stride)

@@ -52,7 +52,7 @@ class Predictor:
     """A trained network with all it needs to read features and write timelines.
 
     rules: for the refined keypoints; plain_rules: for the same network without refinement. refine: False if matching
-    never joined the training, so that there is no refinement to speak of. orientation: of the feature files in training,
+    never joined the training, so that there is nothing to refine with. orientation: of the feature files in training,
     for files whose shape leaves it open. presampled: whether those files held a column a step, not one a frame.
     """
 
@@ -115,7 +115,7 @@ class Predictor:
     ) -> Prediction:
         """Segment one video.
 
-        features: a `.npy` file or an array, (D, T) or (T, D), made as those of the training were: the axis of length D
+        features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were: the axis of length D
         is the channels, and where both are, the training's orientation holds. A step an annotation frame, unless
         `presampled`: then a step a stride. frames: length of the timeline; None follows from the features.
         Raises DataError on features of another kind.
@@ -125,7 +125,7 @@ class Predictor:
             length = len(steps) * self.timebase.stride if frames is None else frames
         else:
             length = len(steps) if frames is None else frames
-            steps = self.timebase.frames_to_steps(steps)
+            steps = steps[:: self.timebase.stride]
         return self.interpret(self.read(steps), frames=length, variant=variant)
 
     def _by_step(self, features: npt.NDArray[np.floating] | str | Path) -> npt.NDArray[np.floating]:

@@ -40,9 +40,7 @@ class AtomicCheckpointIO(CheckpointIO):
                 " training anew"
             ) from error
         if not isinstance(found, Mapping) or "state_dict" not in found:
-            raise TrainingError(
-                f"{path}: expected a checkpoint of a training, got something else; delete it to start this training anew"
-            )
+            raise TrainingError(f"{path}: not a checkpoint of a training; delete it to start this training anew")
         return dict(found)
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -53,7 +51,7 @@ class AtomicCheckpointIO(CheckpointIO):
 class EveryEpoch(Checkpoint):
     """Keeps one checkpoint, that of the last whole epoch.
 
-    In it, too: the seconds spent on all epochs, and the epoch's losses. Loggers get these only behind the checkpoint, so
+    In it, too: the seconds spent on all epochs, and the epoch's losses. Loggers get these behind the checkpoint, so
     a kill between the two would lose them; a resumed training logs them again.
     """
 

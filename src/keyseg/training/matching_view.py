@@ -67,13 +67,13 @@ def _fit_of(run: Run, name: str) -> Fit:
     finished = [fit for fit in run.fits() if fit.bundle.exists()]
     for subset in ("test", "train"):
         for fit in finished:
-            if name in fit.dataset.names(fit.split, subset):  # type: ignore[arg-type]
+            if name in fit.dataset.names(fit.split, subset):
                 return fit
     raise DataError(f"{run.folder}: no finished training of this run knows a video {name!r}; name one of its data set")
 
 
 def _trained_matcher(fit: Fit) -> GraphMatcher:
-    """The matcher with the dustbin score that training left; it is in the checkpoint only, since inference needs none."""
+    """The matcher with the dustbin score that training left; only the checkpoint has it, since inference needs none."""
     settings = fit.recipe.matching
     matcher = GraphMatcher(settings.method, temperature=settings.temperature, iterations=settings.iterations)
     state = AtomicCheckpointIO().load_checkpoint(fit.folder / "last.ckpt")["state_dict"]

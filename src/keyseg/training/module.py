@@ -127,7 +127,7 @@ class RTKModule(L.LightningModule):
                     self.log("F1@50", value, prog_bar=True, logger=False, rank_zero_only=True)
 
     def _scores(self, variant: str) -> dict[str, Metric]:
-        return dict(self.scores[variant].items())  # type: ignore[arg-type,operator]
+        return dict(self.scores[variant].items())  # type: ignore[operator]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam over two groups: the keypoint generator, and the refinement with its matcher."""

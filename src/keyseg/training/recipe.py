@@ -17,7 +17,6 @@ from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.models.rtk import RTKConfig
 from keyseg.timeline import ConfigError, DataError, LabelMap, nearest
 
-
 _SHIPPED = resources.files("keyseg") / "recipes"
 
 
@@ -65,7 +64,7 @@ class CalibrationConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    holdout: float = Field(0.25, ge=0, lt=1, description="share of the training videos to hold out; 0 keeps `rules` as given")
+    holdout: float = Field(0.25, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
     stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
     draws: int = Field(2, ge=1, description="times each held-out video is read, with other channels hidden")
     pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training over those of the final one")

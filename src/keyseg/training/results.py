@@ -19,7 +19,7 @@ from keyseg.data.dataset import Dataset
 from keyseg.inference.bundle import load_bundle
 from keyseg.inference.predictor import VARIANTS, Predictor, Variant
 from keyseg.metrics import Report, evaluate, mean_reports
-from keyseg.timeline import DataError, Segmentation, TrainingError
+from keyseg.timeline import DataError, LabelMap, Segmentation, TrainingError
 from keyseg.training.files import claimed, write_json, write_text
 from keyseg.training.fit import Fit, run_fit
 from keyseg.training.run import Run, is_main_process, process_count
@@ -54,7 +54,7 @@ def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[
     for fit in run.fits():
         with claimed(fit.folder) if main_process else nullcontext(True) as mine:
             if not mine and process_count() > 1:  # the others cannot know
-                raise TrainingError(f"{fit.folder}: another command trains this; wait for it, or do it without torchrun")
+                raise TrainingError(f"{fit.folder}: another command trains this; wait for it, or leave torchrun out")
             if not mine or (fit.folder / "scores.json").exists():
                 continue
             predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
@@ -122,10 +122,15 @@ def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, 
         predicted = predict_videos(predictor, fit.dataset, fit.split, names, ("rtk",))["rtk"]
         reference = {name: fit.dataset.load(name, fit.split).segmentation for name in names}
         labels = fit.dataset.labels
-        named = lambda videos: {n: labels.decode(s.to_frames()) for n, s in videos.items()}  # noqa: E731
-        report = evaluate(named(reference), named(predicted), background=labels.background, protocol=protocol)
+        by_name = [_class_names(videos, labels) for videos in (reference, predicted)]
+        report = evaluate(*by_name, background=labels.background, protocol=protocol)
         reports[f"split{fit.split}/seed{fit.seed}"] = report
     return mean_reports(list(reports.values())), reports
+
+
+def _class_names(videos: Mapping[str, Segmentation], labels: LabelMap) -> dict[str, list[str]]:
+    """Labels by name, since some protocols leave classes out by name."""
+    return {name: labels.decode(segmentation.to_frames()) for name, segmentation in videos.items()}
 
 
 def read_history(folder: Path) -> dict[int, Scores]:
@@ -149,7 +154,7 @@ def collect(run: Run) -> list[Finished]:
             continue
         last = json.loads(scores.read_text(encoding="utf-8"))
         history = read_history(fit.folder)
-        best = {}
+        best: dict[str, Scores] = {}
         for variant in VARIANTS:
             epochs = [epoch for epoch in history.values() if f"{variant}/f1@50" in epoch]
             if epochs:

@@ -133,7 +133,8 @@ def read_run(folder: Path) -> Run:
             found["commit"],
         )
     except FileNotFoundError:
-        raise DataError(f"{folder}: no run here; expected the folder that keyseg train --out made, with {RUN}") from None
+        message = f"{folder}: no run here; expected the folder that keyseg train --out made, with {RUN}"
+        raise DataError(message) from None
     except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise DataError(f"{file}: cannot be read as a run ({type(error).__name__}: {error})") from error
 

@@ -1,0 +1,156 @@
+"""The command itself: verbs, help, exit codes, and every failure a message."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyseg import __version__
+from keyseg.cli import doctor as doctor_module
+from keyseg.cli import main as main_module
+from keyseg.cli.main import VERBS, app
+from keyseg.timeline import ConfigError, DataError
+
+
+def real(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "keyseg", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
+
+
+def test_help_names_every_verb_with_a_line_and_the_exit_codes(keyseg: Any) -> None:
+    for arguments in ((), ("--help",), ("-h",)):
+        answer = keyseg(*arguments)
+        assert answer.code == 0
+        assert answer.err == ""
+        for verb, function in VERBS.items():
+            first = (function.__doc__ or "").split("\n")[0]
+            assert re.search(rf"│ {verb} +{re.escape(' '.join(first.split()[:5]))}", answer.out), verb
+        assert "Exit codes: 0 done, 1 data or result not right, 2 wrong use" in answer.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_a_verb_says_each_option_in_words(verb: str, keyseg: Any) -> None:
+    answer = keyseg(verb, "--help")
+    assert answer.code == 0
+    text = " ".join(answer.out.replace("│", " ").split())
+    assert " ".join((VERBS[verb].__doc__ or "").split("\n")[0].split()) in text
+    for argument in app[verb].assemble_argument_collection():
+        help_text = " ".join((argument.parameter.help or "").split())
+        assert len(help_text) > 10, f"{verb} {argument.name} has no words"
+        assert help_text in text
+        assert argument.name.lstrip("-").upper() in text or argument.name in text
+    assert "--no-" not in text
+    assert "--empty-" not in text or "--background" in text
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys, keyseg.cli.main as m; m.run(['train', '--help']); print([k for k in ('torch',) if k in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
+
+
+def test_version(keyseg: Any) -> None:
+    assert keyseg("--version") == (0, f"{__version__}\n", "")
+    assert importlib.metadata.version("keyseg") == __version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("trian",), "trian"),
+        (("check",), "DATA"),
+        (("train", "data"), "--out"),
+        (("predict", "--out", "x"), "BUNDLE"),
+        (("check", "data", "--colour", "red"), "--colour"),
+        (("check", "data", "--tolerance", "much"), "much"),
+        (("check", "data", "--lengths", "cut"), "cut"),
+        (("check", "data", "--no-json"), "--no-json"),
+        (("train", "data", "--out", "x", "--model", "asformer"), "asformer"),
+        (("train", "data", "--out", "x", "--epochs", "1.5"), "1.5"),
+        (("plot", "a.txt"), "--out"),
+    ],
+)
+def test_wrong_use_is_told_on_stderr_with_code_2(arguments: tuple[str, ...], words: str, keyseg: Any) -> None:
+    answer = keyseg(*arguments)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert words in answer.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (DataError("a.txt:3: bad label"), 1, "error: a.txt:3: bad label\n"),
+        (ConfigError("no such key"), 2, "error: no such key\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "error: [Errno 13] Permission denied: '/x'\n"),
+        (KeyboardInterrupt(), 1, "interrupted\n"),
+        (BrokenPipeError(), 1, ""),
+    ],
+)
+def test_errors_are_messages(error: BaseException, code: int, words: str, keyseg: Any, monkeypatch: Any) -> None:
+    def fails(*_: Any, **__: Any) -> int:
+        raise error
+
+    monkeypatch.setattr("keyseg.data.check_dataset", fails)
+    if words:
+        assert keyseg("check", "data") == (code, "", words)
+    else:
+        assert main_module.run(["check", "data"]) == code
+
+
+def test_a_fault_of_ours_is_kept_in_a_log(keyseg: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    def fails(*_: Any, **__: Any) -> int:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("keyseg.data.check_dataset", fails)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    answer = keyseg("check", "data")
+    assert answer.code == 1
+    first, second = answer.err.splitlines()
+    assert first == "error: ZeroDivisionError: division by zero"
+    assert second.startswith("This is a fault of keyseg; please report it with ")
+    log = Path(second.split("with ")[1]).read_text()
+    assert "Traceback" in log
+    assert "ZeroDivisionError: division by zero" in log
+
+
+def test_as_a_program_of_its_own(kitchen: Path, tmp_path: Path) -> None:
+    done = real("check", kitchen)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("ok\n")
+    done = real("check", tmp_path / "nowhere")
+    assert done.returncode == 1
+    done = real("chek", kitchen)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor(keyseg: Any, monkeypatch: Any) -> None:
+    answer = keyseg("doctor")
+    assert answer.code == 0
+    assert answer.err == ""
+    assert f"keyseg {__version__}, Python 3" in answer.out
+    assert answer.out.endswith("all well\n")
+    for name in ("torch", "lightning", "safetensors"):
+        assert re.search(rf"^  {name} +{re.escape(importlib.metadata.version(name))}$", answer.out, re.MULTILINE)
+
+    version = importlib.metadata.version
+
+    def other(name: str) -> str:
+        if name == "scipy":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "2.6.2" if name == "lightning" else version(name)
+
+    monkeypatch.setattr(doctor_module.importlib.metadata, "version", other)
+    answer = keyseg("doctor")
+    assert answer.code == 1
+    assert "problem: scipy is not installed: pip install" in answer.out
+    assert "problem: lightning 2.6.2 is not safe (before 2.6.6): pip install 'lightning>=2.6.6'" in answer.out
+    assert answer.out.endswith("broken\n")
