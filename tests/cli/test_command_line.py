@@ -18,6 +18,11 @@ from keyseg.cli.main import VERBS, app
 from keyseg.timeline import ConfigError, DataError
 
 
+def squeezed(text: str) -> str:
+    """Without blanks: where a table breaks a line does not matter."""
+    return "".join(text.split())
+
+
 def real(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "keyseg", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
@@ -38,15 +43,15 @@ def test_help_names_every_verb_with_a_line_and_the_exit_codes(keyseg: Any) -> No
 def test_help_of_a_verb_says_each_option_in_words(verb: str, keyseg: Any) -> None:
     answer = keyseg(verb, "--help")
     assert answer.code == 0
-    text = " ".join(answer.out.replace("│", " ").split())
+    text = " ".join(re.sub("[│╭╮╰╯─]", " ", answer.out).split())
     assert " ".join((VERBS[verb].__doc__ or "").split("\n")[0].split()) in text
-    for argument in app[verb].assemble_argument_collection():
+    for argument in app[verb].assemble_argument_collection(parse_docstring=True):
         help_text = " ".join((argument.parameter.help or "").split())
         assert len(help_text) > 10, f"{verb} {argument.name} has no words"
-        assert help_text in text
-        assert argument.name.lstrip("-").upper() in text or argument.name in text
+        assert argument.name in text
+        assert squeezed(help_text) in squeezed(text)
     assert "--no-" not in text
-    assert "--empty-" not in text or "--background" in text
+    assert text.count("--empty-") == text.count("--empty-background")
 
 
 def test_help_does_not_wait_for_torch() -> None:
@@ -71,8 +76,9 @@ def test_version(keyseg: Any) -> None:
         (("check", "data", "--tolerance", "much"), "much"),
         (("check", "data", "--lengths", "cut"), "cut"),
         (("check", "data", "--no-json"), "--no-json"),
+        (("train", "data", "--out", "x", "--empty-seed"), "--empty-seed"),
         (("train", "data", "--out", "x", "--model", "asformer"), "asformer"),
-        (("train", "data", "--out", "x", "--epochs", "1.5"), "1.5"),
+        (("train", "data", "--out", "x", "--epochs", "many"), "many"),
         (("plot", "a.txt"), "--out"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -136,8 +137,12 @@ def finished(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Ru
 def outcome() -> Callable[..., dict[str, Any]]:
     """Everything of one training that must not depend on how it came about."""
 
-    def read(folder: Path, parts: Sequence[str] = ("bundle/weights.safetensors", "bundle/config.json", "scores.json")) -> dict[str, Any]:
-        found: dict[str, Any] = {part: (folder / part).read_bytes() for part in (*parts, "calibration/rules.json")}
+    everything = ("bundle/weights.safetensors", "bundle/config.json", "scores.json")
+
+    def read(folder: Path, parts: Sequence[str] = everything) -> dict[str, Any]:
+        found: dict[str, Any] = {part: (folder / part).read_bytes() for part in parts}
+        found["rules"] = json.loads((folder / "calibration" / "rules.json").read_text())
+        assert found["rules"].pop("seconds") > 0
         for file in sorted((folder / "predictions").iterdir()):
             found[file.name] = file.read_text()
         found["history"] = read_history(folder)

@@ -40,7 +40,7 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
     config = json.loads((finished.folder / SPLIT1 / "bundle" / "config.json").read_text())
     assert config["provenance"] == {
         "data": "set",
-        "features": "features, else features_split{split}",
+        "features": "features",
         "command": "keyseg train",
         "commit": "0123456789ab",
         "keyseg": config["keyseg"],

@@ -74,7 +74,7 @@ def check(
     known = report.dataset or "a data set that the catalog does not know"
     print(
         f"{data}: {known}; {report.videos} videos, {report.frames} frames, {report.classes} classes,"
-        f" {report.splits} splits, features of {report.dimension} dimensions"
+        f" {report.splits} splits, features of {report.dimension or 'unknown'} dimensions"
     )
     print("ok" if report.ok else f"{len(report.problems)} problem(s)")
     return 0 if report.ok else 1

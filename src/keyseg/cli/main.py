@@ -34,7 +34,7 @@ app = App(
     help="Temporal action segmentation with refined temporal keypoints: features in, labelled timelines out.",
     help_epilogue="Exit codes: 0 done, 1 data or result not right, 2 wrong use. Start with: keyseg demo",
     version=__version__,
-    help_format="plaintext",
+    help_format="markdown",
     default_parameter=Parameter(negative=()),  # no --no-force, --empty-seed and the like
     suppress_keyboard_interrupt=False,  # `run` answers it
 )

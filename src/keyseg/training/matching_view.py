@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
 from keyseg.inference.bundle import load_bundle
-from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.matcher import GraphMatcher
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.timeline import DataError, Segmentation
@@ -45,17 +43,16 @@ def match_video(run: Run, name: str) -> MatchingView:
     reading = predictor.read(sample.features)
     reference = Segmentation.from_frames(sample.labels)
     matcher = _trained_matcher(fit)
+    nodes = keypoint_nodes([(reading.actions, reading.boundaries)])
     with torch.inference_mode():
         maps = predictor.maps(sample.features)
-        source, target = (
-            predictor.model.refiner.graph(maps, keypoint_nodes([points]))
-            for points in ((reading.actions, reading.boundaries), annotated_keypoints(reference))
-        )
+        source = predictor.model.refiner.graph(maps, nodes)
+        target = predictor.model.refiner.graph(maps, keypoint_nodes([annotated_keypoints(reference)]))
         assignment = matcher(source, target)[0].exp().numpy()
     return MatchingView(
         source.time[0].numpy(),
         source.kind[0].numpy(),
-        _confidences(reading.actions, reading.boundaries),
+        nodes.confidence[0].numpy(),
         target.time[0].numpy(),
         target.kind[0].numpy(),
         assignment,
@@ -79,9 +76,3 @@ def _trained_matcher(fit: Fit) -> GraphMatcher:
     state = AtomicCheckpointIO().load_checkpoint(fit.folder / "last.ckpt")["state_dict"]
     matcher.load_state_dict({"dustbin": state["criterion.matcher.dustbin"]})
     return matcher
-
-
-def _confidences(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> Array:
-    """Confidences in the order of the nodes: by time, of equal times the action first."""
-    order = np.argsort(np.concatenate((actions.time, boundaries.time)), kind="stable")
-    return np.concatenate((actions.confidence, boundaries.confidence))[order]
