@@ -100,7 +100,9 @@ def test_options_of_check_out_of_range(arguments: tuple[str, ...], words: str, k
 # train
 
 
-def test_train_leaves_a_run_and_says_where(trained: Path, kitchen: Path, options: Any, keyseg: Any, tmp_path: Path) -> None:
+def test_train_leaves_a_run_and_says_where(
+    trained: Path, kitchen: Path, options: Any, keyseg: Any, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     answer = keyseg("train", kitchen, "--out", out, *options, "--seed", "3", "--background", "none")
     assert answer.code == 0
@@ -221,7 +223,9 @@ def test_eval_of_folders_as_a_table(folders: tuple[Path, Path], keyseg: Any) -> 
     answer = keyseg("eval", "--ref", ref, "--pred", pred, "--background", "background", "idle")
     header, row, note = answer.out.splitlines()
     assert header.split() == ["f1@10", "f1@25", "f1@50", "edit", "acc", "videos", "frames"]
-    wanted = json.loads(keyseg("eval", "--ref", ref, "--pred", pred, "--background", "background", "idle", "--json").out)
+    wanted = json.loads(
+        keyseg("eval", "--ref", ref, "--pred", pred, "--background", "background", "idle", "--json").out
+    )
     assert [float(cell) for cell in row.split()] == [round(wanted[name], 2) for name in header.split()]
     assert note == "protocol ms-tcn; left out of edit and F1: background, idle"
     assert keyseg("eval", "--ref", ref, "--pred", pred, "--background", "none").out.endswith("and F1: none\n")
@@ -247,7 +251,11 @@ def test_eval_of_a_run_is_what_training_said(trained: Path, keyseg: Any) -> None
         (("{ref}", "--background", "idle"), 2, "--background goes with --ref and --pred; a run has its own"),
         (("--ref", "{ref}", "--pred", "{pred}", "--protocol", "mstcn"), 2, "unknown protocol 'mstcn' (did you mean"),
         (("{ref}",), 1, "no run here; expected the folder that keyseg train --out made"),
-        (("--ref", "{ref}", "--pred", "nowhere"), 1, "nowhere: no such folder; expected one with a file of labels a video"),
+        (
+            ("--ref", "{ref}", "--pred", "nowhere"),
+            1,
+            "nowhere: no such folder; expected one with a file of labels a video",
+        ),
         (("--ref", "{ref}", "--pred", "{empty}"), 1, "no predictions here; expected VIDEO.txt or VIDEO"),
         (("--ref", "{pred}", "--pred", "{ref}"), 1, "for c (1 in all)"),
     ],
@@ -400,7 +408,11 @@ def test_plot_of_everything_it_draws(trained: Path, kitchen: Path, keyseg: Any, 
         ((features,), 2, f"features are drawn with the bundle that reads them: keyseg plot BUNDLE {features}"),
         ((trained, tmp_path / "gone.npy"), 1, "gone.npy: no such feature file"),
         ((trained, "gone"), 1, "gone"),
-        ((trained / BUNDLE, features, features), 2, "heatmaps take a bundle and one .npy file of features, got 3 inputs"),
+        (
+            (trained / BUNDLE, features, features),
+            2,
+            "heatmaps take a bundle and one .npy file of features, got 3 inputs",
+        ),
         ((tmp_path / f"{name}.csv",), 1, "expected a column 'epoch'"),
         ((truth, tmp_path / f"{name}.csv"), 1, f"{name}.csv: a CSV table is for other tools"),
         ((tmp_path / "gone.txt",), 1, "gone.txt: cannot read it (no such file)"),

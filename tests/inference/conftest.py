@@ -28,7 +28,9 @@ NETWORK = RTKConfig(
 def make_predictor() -> Callable[..., Predictor]:
     """Predictors of 11 channels and three classes; options as of Predictor, and stride, seed and classes."""
 
-    def make(*, stride: int = 1, seed: int = 2, classes: int = 3, network: RTKConfig = NETWORK, **options: Any) -> Predictor:
+    def make(
+        *, stride: int = 1, seed: int = 2, classes: int = 3, network: RTKConfig = NETWORK, **options: Any
+    ) -> Predictor:
         torch.manual_seed(seed)
         labels = LabelMap(("background", "cut", "pour", "stir")[:classes], ("background",))
         model = RTK(network, DIMENSION, classes).eval()

@@ -98,12 +98,16 @@ def test_run_folders_are_bundles_where_there_is_one(saved: Path, tmp_path: Path)
     shutil.copytree(saved, run / "split1" / "seed1" / "bundle")
     with pytest.raises(BundleError) as caught:
         load_bundle(run)
-    assert f"{run} holds 2 bundles, name one of them: {place}, {place.parents[1] / 'seed1' / 'bundle'}" == str(caught.value)
+    assert f"{run} holds 2 bundles, name one of them: {place}, {place.parents[1] / 'seed1' / 'bundle'}" == str(
+        caught.value
+    )
 
 
 def test_no_bundle_is_said_so(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(BundleError, match=r"no bundle here; expected a folder with config\.json and weights") as caught:
+        with pytest.raises(
+            BundleError, match=r"no bundle here; expected a folder with config\.json and weights"
+        ) as caught:
             load_bundle(path)
         assert caught.value.exit_code == 1
         assert str(path) in str(caught.value)
@@ -138,7 +142,10 @@ def changed(**values: Any) -> Callable[[Path], None]:
         "no stride": (changed(stride=0), r"config\.json: stride must be a whole number of frames >= 1, got 0"),
         "doubled class": (changed(classes=["a", "a", "b"], background=[]), "class names must differ, got a"),
         "odd background": (changed(background=["walk"]), "background 'walk' is not a class"),
-        "no JSON": (lambda folder: (folder / "config.json").write_text("{"), "not a bundle's config .*; copy the bundle"),
+        "no JSON": (
+            lambda folder: (folder / "config.json").write_text("{"),
+            "not a bundle's config .*; copy the bundle",
+        ),
         "a list": (lambda folder: (folder / "config.json").write_text("[]"), "can read: .*valid dictionary"),
         "no text": (lambda folder: (folder / "config.json").write_bytes(b"\xff\xff"), "not a bundle's config"),
     }.values(),
@@ -173,7 +180,9 @@ def without_one(file: Path) -> None:
 )
 def test_weights_that_are_not_right_are_named(damage: Callable[[Path], Any], words: str, saved: Path) -> None:
     damage(saved / "weights.safetensors")
-    said = rf"weights\.safetensors: not the weights that config\.json speaks of \(.*({words}).*\); copy the bundle again"
+    said = (
+        rf"weights\.safetensors: not the weights that config\.json speaks of \(.*({words}).*\); copy the bundle again"
+    )
     with pytest.raises(BundleError, match=said):
         load_bundle(saved)
 

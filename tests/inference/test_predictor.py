@@ -74,13 +74,19 @@ def test_nothing_is_random_or_left_behind(make_predictor: Any, features: Any, ag
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda x: x[:, :7], r"reads features of 11 dimensions a step, \(T, 11\), got shape \(47, 7\); .*another extractor"),
+        (
+            lambda x: x[:, :7],
+            r"reads features of 11 dimensions a step, \(T, 11\), got shape \(47, 7\); .*another extractor",
+        ),
         (lambda x: x[:, :0], r"reads features of 11 dimensions"),
         (lambda x: x.ravel(), r"reads features of 11 dimensions a step, \(T, 11\), got shape \(517,\)"),
         (lambda x: x[None], r"got shape \(1, 47, 11\)"),
         (lambda x: x[:0], "the features hold no step; a timeline needs at least one"),
         (lambda x: x[:0].T, "the features hold no step"),
-        (lambda x: np.where(np.arange(47)[:, None] == 13, np.nan, x), "NaN or infinite values, first at step 13; extract"),
+        (
+            lambda x: np.where(np.arange(47)[:, None] == 13, np.nan, x),
+            "NaN or infinite values, first at step 13; extract",
+        ),
         (lambda x: np.where(np.arange(47)[:, None] == 46, -np.inf, x), "NaN or infinite values, first at step 46"),
     ],
 )
@@ -168,8 +174,14 @@ def test_decoding_covers_every_step_whatever_the_network_says(
     found = ActionKeypoints(time(actions), random.integers(0, 3, actions), random.random(actions))
     edges = BoundaryKeypoints(time(boundaries), random.random(boundaries))
     shifted = np.sort(edges.time + random.normal(0, 8, boundaries))
-    judgement = Judgement(random.random(actions), random.random(boundaries), random.dirichlet([1, 1, 1], actions), shifted)
-    maps = random.random((3, steps), np.float32), random.random(steps, np.float32), random.random((3, steps), np.float32)
+    judgement = Judgement(
+        random.random(actions), random.random(boundaries), random.dirichlet([1, 1, 1], actions), shifted
+    )
+    maps = (
+        random.random((3, steps), np.float32),
+        random.random(steps, np.float32),
+        random.random((3, steps), np.float32),
+    )
     reading = Reading(*maps, found, edges, judgement)
     thresholds = {f"{kind}_threshold": float(random.random()) * 0.9 for kind in ("action", "boundary", "keep")}
     decoded = decode(reading, Rules(**thresholds, context_weight=1.0), refine=refine)

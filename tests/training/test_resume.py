@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from keyseg.cli.main import run as keyseg
 from keyseg.inference import bundle
 from keyseg.timeline import OutputExistsError, TrainingError
 from keyseg.training import checkpoints, fit, results
-from keyseg.training.checkpoints import AtomicCheckpointIO
+from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.module import RTKModule
 
 SPLIT1 = Path("split1") / "seed0"
@@ -240,9 +241,34 @@ def test_checkpoint_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.
     assert not file.exists()
 
 
+def test_the_cost_goes_on_counting_and_the_losses_of_the_last_epoch_are_logged_again() -> None:
+    logged: list[Any] = []
+    logger = SimpleNamespace(log_metrics=lambda metrics, step: logged.append((metrics, step)), save=lambda: None)
+    trainer = SimpleNamespace(
+        loggers=[logger],
+        callback_metrics={"loss": torch.tensor(3.0), "loss/keep": torch.tensor(0.5), "rtk/acc": torch.tensor(9.0)},
+        current_epoch=2,
+        global_step=18,
+        save_checkpoint=lambda path: None,
+    )
+    first, second = EveryEpoch(Path("last.ckpt")), EveryEpoch(Path("last.ckpt"))
+    first.on_fit_start(trainer, None)
+    assert logged == []
+    first.seconds = 1000.0
+    first.on_train_epoch_end(trainer, None)
+    second.load_state_dict(first.state_dict())
+    second.on_fit_start(trainer, None)
+    # Not the scores: they were logged before the checkpoint, and may be those of an earlier epoch.
+    assert logged == [({"loss": 3.0, "loss/keep": 0.5, "epoch": 2}, 17)]
+    second.on_train_epoch_end(trainer, None)
+    assert 1000 < first.seconds < second.seconds < 1100
+
+
 def test_another_recipe_or_data_set_is_refused_by_name(workshop: Any, finished: Any, tmp_path: Path) -> None:
     folder = finished.folder
-    with pytest.raises(TrainingError, match=r"another recipe: optimiser.epochs is 4 there and 5 now; repeat its options"):
+    with pytest.raises(
+        TrainingError, match=r"another recipe: optimiser.epochs is 4 there and 5 now; repeat its options"
+    ):
         workshop.start(folder, "optimiser.epochs=5", resume=True)
     with pytest.raises(
         TrainingError, match=r"network.backbone.channels is 8 there and 10 now; losses.keep is 1.0 there and 2.0 now"

@@ -33,7 +33,16 @@ SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
 
 def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
     names = {path.name for path in (finished.folder / SPLIT1).iterdir()}
-    assert names - {".lock"} == {"bundle", "calibration", "cost.json", "last.ckpt", "logs", "predictions", "scores.json", "tensorboard"}
+    assert names - {".lock"} == {
+        "bundle",
+        "calibration",
+        "cost.json",
+        "last.ckpt",
+        "logs",
+        "predictions",
+        "scores.json",
+        "tensorboard",
+    }
     assert {path.name for path in finished.folder.iterdir()} == {"run.json", "results.json", "results.md", "split1"}
     read = read_run(finished.folder)
     assert read == finished
@@ -89,7 +98,12 @@ def test_tables_say_which_epoch_was_chosen_how(finished: Any) -> None:
     assert summary["best_epoch_on_the_test_fold"]["rtk"] == {name: best[f"rtk/{name}"] for name in SCORES}
     text = (finished.folder / "results.md").read_text()
     assert text == results_markdown(summary)
-    for words in ("Last epoch (4): the result", "chosen on the test fold: not a result", "seed(s) 0", "commit: 01234"):
+    for words in (
+        "Last epoch (4): the result",
+        "chosen on the test fold: not a result",
+        "seed(s) 0",
+        "commit 0123456789ab",
+    ):
         assert words in text
     (part,) = collect(finished)
     assert 0 < part.cost["seconds"] < 100
@@ -105,7 +119,9 @@ def test_a_resumed_epoch_counts_once_in_the_history(tmp_path: Path) -> None:
     assert read_history(tmp_path) == {0: {"loss/a": 5}, 1: {"loss/a": 3}, 2: {"loss/a": 1}}
 
 
-def test_validation_runs_the_predictor_that_users_run(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validation_runs_the_predictor_that_users_run(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In validation every test video goes through Predictor.read once, and each variant through Predictor.interpret."""
     run = workshop.start(tmp_path / "run", "calibration.holdout=0", "optimiser.epochs=2")
     read, interpret, calls = Predictor.read, Predictor.interpret, Counter[Any]()
@@ -138,7 +154,9 @@ def test_a_sample_rate_goes_with_the_bundle(layout: str, workshop: Any, tmp_path
         for path in (data / "features").iterdir():
             frames = len(read_frame_labels(data / "groundTruth" / f"{path.stem}.txt"))
             np.save(path, np.load(path).repeat(3, axis=1)[:, :frames])
-    run = workshop.start(tmp_path / "run", "data.sample_rate=3", "calibration.holdout=0", "optimiser.epochs=2", data=data)
+    run = workshop.start(
+        tmp_path / "run", "data.sample_rate=3", "calibration.holdout=0", "optimiser.epochs=2", data=data
+    )
     workshop.finish(run)
     predictor = load_bundle(tmp_path / "run")
     assert predictor.timebase.stride == 3
@@ -200,7 +218,9 @@ def test_features_out_of_all_proportion_are_named_though_the_next_loss_shows_it(
     path = tmp_path / "set" / "features" / "v3.npy"
     np.save(path, np.load(path) * np.float32(1e30))
     run = workshop.start(tmp_path / "run", "matching.join_epoch=9", "calibration.holdout=0", data=tmp_path / "set")
-    with pytest.raises(TrainingError, match=r"not finite in epoch 1 of 4 on v\d .*on v3, broke the weights; look at the"):
+    with pytest.raises(
+        TrainingError, match=r"not finite in epoch 1 of 4 on v\d .*on v3, broke the weights; look at the"
+    ):
         workshop.finish(run)
 
 
@@ -217,7 +237,9 @@ def test_weights_broken_by_a_step_are_told_from_a_bad_video(workshop: Any, tmp_p
 def test_weights_that_are_not_finite_are_never_kept(epoch: int, workshop: Any, tmp_path: Path) -> None:
     """The last step of an epoch has no next loss to show it: neither checkpoint nor bundle may hold such weights."""
     run = workshop.start(tmp_path / "run", "calibration.holdout=0")
-    with pytest.raises(TrainingError, match=rf"weights are not finite behind epoch {epoch + 1}, whose last step was on v\d"):
+    with pytest.raises(
+        TrainingError, match=rf"weights are not finite behind epoch {epoch + 1}, whose last step was on v\d"
+    ):
         workshop.finish(run, Breaks(epoch, 5))
     kept = checkpoint_of(tmp_path / "run")
     assert kept["epoch"] == epoch - 1
@@ -296,7 +318,9 @@ def test_side_processes_write_nothing_and_refuse_nothing(
     assert (tmp_path / "run" / "run.json").read_bytes() == written
 
 
-def test_more_processes_than_test_videos_are_refused(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_processes_than_test_videos_are_refused(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fits, "_trainer", lambda *_: SimpleNamespace(global_rank=0, world_size=3))
     with pytest.raises(TrainingError, match="3 processes cannot share 2 test videos; start fewer"):
         workshop.finish(workshop.start(tmp_path / "run", "calibration.holdout=0"))

@@ -25,7 +25,9 @@ def shares(size: int, world: int, seed: int | None, epoch: int = 0) -> list[list
 
 
 @given(sizes, worlds, seeds, st.integers(0, 500))
-def test_in_training_all_have_the_same_number_and_every_video_comes(size: int, world: int, seed: int, epoch: int) -> None:
+def test_in_training_all_have_the_same_number_and_every_video_comes(
+    size: int, world: int, seed: int, epoch: int
+) -> None:
     found = shares(size, world, seed, epoch)
     assert {len(share) for share in found} == {-(-size // world)}
     counts = Counter(index for share in found for index in share)

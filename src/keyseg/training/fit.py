@@ -78,7 +78,8 @@ def calibrate(fit: Fit) -> tuple[Rules, Rules]:
         seen = [name for name in names if name not in unseen]
         module, seconds = train(fit, recipe, seen, (), file.parent, (recipe.rules, recipe.rules))
         if module.global_rank == 0:
-            write_json(file, _chosen(fit, module.predictor, unseen) | {"seconds": round(seconds, 1)})
+            write_json(file.with_name("cost.json"), {"seconds": round(seconds, 1)})
+            write_json(file, _chosen(fit, module.predictor, unseen))
         module.trainer.strategy.barrier()
     found = json.loads(file.read_text(encoding="utf-8"))
     return Rules.model_validate(found["rules"]), Rules.model_validate(found["plain_rules"])
@@ -163,7 +164,7 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
 
 def _cost(fit: Fit, module: RTKModule, seconds: float) -> dict[str, Any]:
     """Time and memory of a training, and the machine."""
-    calibration = fit.folder / "calibration" / "rules.json"
+    calibration = fit.folder / "calibration" / "cost.json"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "keyseg": __version__,
