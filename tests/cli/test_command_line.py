@@ -55,9 +55,9 @@ def test_help_of_a_verb_says_each_option_in_words(verb: str, keyseg: Any) -> Non
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, keyseg.cli.main as m; m.run(['train', '--help']); print([k for k in ('torch',) if k in sys.modules])"
+    code = "import sys, keyseg.cli.main as m; m.run(['train', '--help']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
-    assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
+    assert done.stdout.endswith("False\n"), done.stdout + done.stderr
 
 
 def test_version(keyseg: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,9 +18,9 @@ import torch
 
 from keyseg.cli.main import run as keyseg
 from keyseg.inference import bundle
-from keyseg.timeline import OutputExistsError, TrainingError
+from keyseg.timeline import TrainingError
 from keyseg.training import checkpoints, fit, results
-from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
+from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.module import RTKModule
 
 SPLIT1 = Path("split1") / "seed0"
@@ -85,7 +83,7 @@ def test_killed_and_gone_on_with_is_as_never_killed(
 
 
 def test_killed_from_outside_on_the_command_line(workshop: Any, outcome: Any, tmp_path: Path) -> None:
-    """A real `keyseg train` in its own process, killed with -9 as soon as it has done an epoch of the final training."""
+    """A real `keyseg train` in its own process, killed with -9 as soon as an epoch of the final training is done."""
     options = [word for change in (*workshop.changes, "optimiser.epochs=10") for word in ("--set", change)]
     command = ["train", str(workshop.data), *options]
     process = subprocess.Popen(
@@ -197,103 +195,3 @@ def test_damaged_checkpoint_is_named_with_what_to_do(
     with pytest.raises(TrainingError, match=r"last\.ckpt: .*; delete it to start this training anew") as caught:
         workshop.finish(run)
     assert caught.value.exit_code == 1
-
-
-class Executes:
-    """Unpickled, it makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.folder,)
-
-
-@pytest.mark.parametrize("how", ["torch", "pickle"])
-def test_checkpoint_with_code_in_it_is_refused_and_nothing_is_executed(how: str, tmp_path: Path) -> None:
-    file, mark = tmp_path / "last.ckpt", tmp_path / "executed"
-    content = {"state_dict": {}, "callbacks": Executes(mark)}
-    file.write_bytes(pickle.dumps(content))
-    if how == "torch":
-        torch.save(content, file)
-    with pytest.raises(TrainingError, match=r"last\.ckpt: not a checkpoint that can be resumed from"):
-        AtomicCheckpointIO().load_checkpoint(file)
-    with pytest.raises(TrainingError):  # whatever Lightning asks for
-        AtomicCheckpointIO().load_checkpoint(file, weights_only=False)
-    assert not mark.exists()
-    torch.load(file, weights_only=False) if how == "torch" else pickle.loads(file.read_bytes())
-    assert mark.exists()  # so it was a trap
-
-
-def test_checkpoint_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, writer = tmp_path / "deep" / "last.ckpt", AtomicCheckpointIO()
-    writer.save_checkpoint({"state_dict": {"a": torch.zeros(2)}, "epoch": 1}, file)
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("no space left")))
-        with pytest.raises(OSError, match="no space left"):
-            writer.save_checkpoint({"state_dict": {}, "epoch": 2}, file)
-    assert writer.load_checkpoint(file)["epoch"] == 1
-    writer.save_checkpoint({"state_dict": {}, "epoch": 3}, file)
-    assert writer.load_checkpoint(file)["epoch"] == 3
-    assert [path.name for path in file.parent.iterdir()] == ["last.ckpt"]
-    writer.remove_checkpoint(file)
-    writer.remove_checkpoint(file)
-    assert not file.exists()
-
-
-def test_the_cost_goes_on_counting_and_the_losses_of_the_last_epoch_are_logged_again() -> None:
-    logged: list[Any] = []
-    logger = SimpleNamespace(log_metrics=lambda metrics, step: logged.append((metrics, step)), save=lambda: None)
-    trainer = SimpleNamespace(
-        loggers=[logger],
-        callback_metrics={"loss": torch.tensor(3.0), "loss/keep": torch.tensor(0.5), "rtk/acc": torch.tensor(9.0)},
-        current_epoch=2,
-        global_step=18,
-        save_checkpoint=lambda path: None,
-    )
-    first, second = EveryEpoch(Path("last.ckpt")), EveryEpoch(Path("last.ckpt"))
-    first.on_fit_start(trainer, None)
-    assert logged == []
-    first.seconds = 1000.0
-    first.on_train_epoch_end(trainer, None)
-    second.load_state_dict(first.state_dict())
-    second.on_fit_start(trainer, None)
-    # Not the scores: they were logged before the checkpoint, and may be those of an earlier epoch.
-    assert logged == [({"loss": 3.0, "loss/keep": 0.5, "epoch": 2}, 17)]
-    second.on_train_epoch_end(trainer, None)
-    assert 1000 < first.seconds < second.seconds < 1100
-
-
-def test_another_recipe_or_data_set_is_refused_by_name(workshop: Any, finished: Any, tmp_path: Path) -> None:
-    folder = finished.folder
-    with pytest.raises(
-        TrainingError, match=r"another recipe: optimiser.epochs is 4 there and 5 now; repeat its options"
-    ):
-        workshop.start(folder, "optimiser.epochs=5", resume=True)
-    with pytest.raises(
-        TrainingError, match=r"network.backbone.channels is 8 there and 10 now; losses.keep is 1.0 there and 2.0 now"
-    ):
-        workshop.start(folder, "losses.keep=2", "network.backbone.channels=10", resume=True)
-    other = workshop.write(tmp_path / "other")
-    with pytest.raises(TrainingError, match=r"was trained on .*set, not on .*other; choose another --out"):
-        workshop.start(folder, data=other, resume=True)
-
-
-def test_what_is_there_is_not_overwritten(workshop: Any, tmp_path: Path) -> None:
-    run = workshop.start(tmp_path / "run")
-    with pytest.raises(OutputExistsError, match="holds a run; --resume goes on with it, --force starts anew"):
-        workshop.start(tmp_path / "run")
-    mark = tmp_path / "run" / "mark"
-    mark.touch()
-    workshop.start(tmp_path / "run", resume=True)
-    assert mark.exists()
-    workshop.start(tmp_path / "run", seeds=(7,), force=True)
-    assert not mark.exists()
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["seeds"] == [7]
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "letter.txt").touch()
-    for options in ({}, {"resume": True}, {"force": True}):
-        with pytest.raises(OutputExistsError, match="mine is not empty and not a run of keyseg; choose another --out"):
-            workshop.start(tmp_path / "mine", **options)
-    assert (tmp_path / "mine" / "letter.txt").exists()
-    assert run.splits == (1,)

@@ -1,31 +1,21 @@
-"""A training as a whole: what it leaves, what it validates with, when it stops, what its tables say."""
+"""A training as a whole: what it leaves, what it validates with, what its tables say."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from lightning.pytorch.callbacks import Callback
 
-from keyseg.cli.main import run as keyseg
-from keyseg.criteria.rtk import RTKCriterion
-from keyseg.data import Dataset
 from keyseg.data.annotations import read_frame_labels
 from keyseg.inference import VARIANTS, Predictor, load_bundle
 from keyseg.metrics import evaluate
-from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.training import fit as fits
-from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.results import collect, evaluate_run, loss_curves, read_history, results_markdown
-from keyseg.training.run import read_run, start_run
+from keyseg.training.run import read_run
 
 SPLIT1 = Path("split1") / "seed0"
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
@@ -61,7 +51,7 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
 
 
 def test_scores_and_predictions_are_those_of_the_bundle(finished: Any, workshop: Any) -> None:
-    """The scores once more, with the public parts only: predict from the feature files, score against the label files."""
+    """The scores once more, with the public parts only: predict from feature files, score against label files."""
     folder = finished.folder / SPLIT1
     predictor = load_bundle(folder / "bundle")
     reference = {n: read_frame_labels(workshop.data / "groundTruth" / f"{n}.txt") for n in workshop.test}
@@ -172,82 +162,6 @@ def test_a_sample_rate_goes_with_the_bundle(layout: str, workshop: Any, tmp_path
             assert alone.frame_labels == scored
 
 
-class Breaks(Callback):
-    """Sets a weight to NaN behind a step of an epoch."""
-
-    def __init__(self, epoch: int, step: int) -> None:
-        self.where = (epoch, step)
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if (trainer.current_epoch, batch_idx) == self.where:
-            with torch.no_grad():
-                next(pl_module.model.parameters()).view(-1)[0] = float("nan")
-
-
-def checkpoint_of(folder: Path) -> dict[str, Any]:
-    return AtomicCheckpointIO().load_checkpoint(folder / SPLIT1 / "last.ckpt")
-
-
-def test_a_loss_that_is_not_finite_stops_with_video_and_epoch(
-    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    keypoints, calls = RTKCriterion.keypoints, []
-
-    def planted(self: RTKCriterion, output: Any, reference: Any) -> Any:
-        losses = keypoints(self, output, reference)
-        calls.append(None)
-        return losses | ({"boundary": losses["boundary"] * float("inf")} if len(calls) == 6 + 6 + 2 else {})
-
-    monkeypatch.setattr(RTKCriterion, "keypoints", planted)
-    changes = (*workshop.changes, "calibration.holdout=0")
-    options = [word for change in changes for word in ("--set", change)]
-    assert keyseg(["train", str(workshop.data), "--out", str(tmp_path / "run"), *options]) == 1
-    message = capsys.readouterr().err
-    order = np.random.default_rng((0, 2)).permutation(6)  # of epoch 2
-    assert f"error: the loss is not finite in epoch 3 of 4 on v{order[1]} (" in message
-    assert "boundary inf" in message
-    assert "look at the features there, or lower optimiser.learning_rate" in message
-    assert "broke the weights" not in message
-    assert "Traceback" not in message
-    assert not (tmp_path / "run" / SPLIT1 / "bundle").exists()
-    assert checkpoint_of(tmp_path / "run")["epoch"] == 1
-
-
-def test_features_out_of_all_proportion_are_named_though_the_next_loss_shows_it(workshop: Any, tmp_path: Path) -> None:
-    shutil.copytree(workshop.data, tmp_path / "set")
-    path = tmp_path / "set" / "features" / "v3.npy"
-    np.save(path, np.load(path) * np.float32(1e30))
-    run = workshop.start(tmp_path / "run", "matching.join_epoch=9", "calibration.holdout=0", data=tmp_path / "set")
-    with pytest.raises(
-        TrainingError, match=r"not finite in epoch 1 of 4 on v\d .*on v3, broke the weights; look at the"
-    ):
-        workshop.finish(run)
-
-
-def test_weights_broken_by_a_step_are_told_from_a_bad_video(workshop: Any, tmp_path: Path) -> None:
-    """Also while matching takes part, which cannot read heatmaps of NaN."""
-    run = workshop.start(tmp_path / "run", "calibration.holdout=0")
-    last, video = np.random.default_rng((0, 1)).permutation(6)[2:4]
-    words = rf"not finite in epoch 2 of 4 on v{video} \(action nan, boundary nan, frame nan\), for the step before, on v{last},"
-    with pytest.raises(TrainingError, match=words):
-        workshop.finish(run, Breaks(1, 2))
-
-
-@pytest.mark.parametrize("epoch", [2, 3])
-def test_weights_that_are_not_finite_are_never_kept(epoch: int, workshop: Any, tmp_path: Path) -> None:
-    """The last step of an epoch has no next loss to show it: neither checkpoint nor bundle may hold such weights."""
-    run = workshop.start(tmp_path / "run", "calibration.holdout=0")
-    with pytest.raises(
-        TrainingError, match=rf"weights are not finite behind epoch {epoch + 1}, whose last step was on v\d"
-    ):
-        workshop.finish(run, Breaks(epoch, 5))
-    kept = checkpoint_of(tmp_path / "run")
-    assert kept["epoch"] == epoch - 1
-    assert all(value.isfinite().all() for value in kept["state_dict"].values())
-    assert not (tmp_path / "run" / SPLIT1 / "bundle").exists()
-    workshop.finish(workshop.start(tmp_path / "run", "calibration.holdout=0", resume=True))
-
-
 def test_a_matching_that_never_joins_leaves_no_refinement(workshop: Any, tmp_path: Path) -> None:
     changes = ("matching.join_epoch=9", "calibration.holdout=0", "optimiser.epochs=1")
     summary = workshop.finish(workshop.start(tmp_path / "run", *changes))
@@ -260,74 +174,3 @@ def test_a_matching_that_never_joins_leaves_no_refinement(workshop: Any, tmp_pat
 def test_a_batch_of_several_videos_trains(workshop: Any, tmp_path: Path) -> None:
     workshop.finish(workshop.start(tmp_path / "run", "optimiser.batch_size=4", "optimiser.epochs=2"))
     assert sorted(read_history(tmp_path / "run" / SPLIT1)) == [0, 1]
-
-
-@pytest.mark.parametrize("seeds", [(-1,), (2**32,), ()])
-def test_seeds_out_of_range_are_refused(seeds: Sequence[int], workshop: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"seeds are whole numbers from 0 to 2\*\*32 - 1, at least one, got \["):
-        workshop.start(tmp_path / "run", seeds=seeds)
-    assert not (tmp_path / "run").exists()
-
-
-def test_splits_are_those_there_are_each_once(workshop: Any, tmp_path: Path) -> None:
-    run = workshop.start(tmp_path / "all", splits=(), seeds=(3, 1, 3))
-    assert (run.splits, run.seeds) == ((1, 2), (3, 1))
-    assert [(fit.split, fit.seed, fit.folder.name) for fit in run.fits()][:2] == [(1, 3, "seed3"), (1, 1, "seed1")]
-    assert workshop.start(tmp_path / "twice", splits=(2, 2)).splits == (2,)
-    with pytest.raises(DataError, match="no split 5; there are splits 1, 2"):
-        workshop.start(tmp_path / "five", splits=(5,))
-    assert not (tmp_path / "five").exists()
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"recipe": {}, "data": 3}'])
-def test_a_damaged_run_file_is_named(content: str, tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(content)
-    with pytest.raises(DataError, match=r"run\.json: cannot be read as a run"):
-        read_run(tmp_path)
-    (tmp_path / "run.json").write_bytes(b"\xff\xff")
-    with pytest.raises(DataError, match=r"run\.json: cannot be read as a run"):
-        read_run(tmp_path)
-    with pytest.raises(DataError, match="no run here; expected the folder that keyseg train --out made"):
-        read_run(tmp_path / "elsewhere")
-
-
-def test_scoring_a_run_that_is_not_finished_says_so(workshop: Any, tmp_path: Path) -> None:
-    run = workshop.start(tmp_path / "run")
-    with pytest.raises(DataError, match="this training is not finished; go on with keyseg train .* --resume"):
-        evaluate_run(run)
-
-
-def test_side_processes_write_nothing_and_refuse_nothing(
-    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of processes started by torchrun the first makes the folder, sooner or later than the others look at it."""
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    early = workshop.start(tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-    monkeypatch.setenv("RANK", "0")
-    main = workshop.start(tmp_path / "run")
-    with pytest.raises(OutputExistsError):
-        workshop.start(tmp_path / "run")
-    with pytest.raises(ConfigError, match="other processes may be looking at; delete it by hand first"):
-        workshop.start(tmp_path / "run", force=True)
-    written = (tmp_path / "run" / "run.json").read_bytes()
-    monkeypatch.setenv("RANK", "1")
-    assert workshop.start(tmp_path / "run") == early == main
-    assert workshop.start(tmp_path / "run", seeds=(4,), resume=True).seeds == (0, 4)
-    assert (tmp_path / "run" / "run.json").read_bytes() == written
-
-
-def test_more_processes_than_test_videos_are_refused(
-    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fits, "_trainer", lambda *_: SimpleNamespace(global_rank=0, world_size=3))
-    with pytest.raises(TrainingError, match="3 processes cannot share 2 test videos; start fewer"):
-        workshop.finish(workshop.start(tmp_path / "run", "calibration.holdout=0"))
-
-
-def test_a_data_set_that_is_not_there_is_named_before_anything_is_made(workshop: Any, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nowhere: no such folder"):
-        start_run(tmp_path / "run", tmp_path / "nowhere", workshop.recipe(), (1,), (0,), "keyseg train")
-    assert not (tmp_path / "run").exists()
-    assert Dataset.open(workshop.data).splits == (1, 2)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from keyseg.timeline import ConfigError
 
 if TYPE_CHECKING:
     from keyseg.data.dataset import Dataset
@@ -52,6 +56,8 @@ def demo(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = F
         print(f"making a toy kitchen: {write_toy_kitchen(data)}", file=sys.stderr)
     recipe = shipped_recipe("toy-kitchen-rtk.yaml")
     if epochs is not None:
+        if epochs < 1:
+            raise ConfigError(f"--epochs takes a number >= 1, got {epochs}")
         recipe = recipe.at_pace(epochs / recipe.optimiser.epochs)
     command = f"keyseg demo --out {out}"
     run = start_run(folder, data, recipe, (1,), (0,), command, resume=not force, force=force)
@@ -64,9 +70,10 @@ def demo(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = F
     print(f"\ndone in {time.perf_counter() - started:.0f} s")
     print(f"report:  {page}  <- open it in a browser")
     print(f"bundle:  {bundle}")
-    print(f"next:    keyseg predict {bundle} {some} --out {out / 'predictions'} --format txt,csv,json")
-    print(f"         keyseg plot {bundle} {some} --out {out / 'heatmaps.png'}")
-    print("         keyseg check DATA; keyseg train DATA --out runs/mine   (your own data)")
+    keyseg = _as_called()
+    print(f"next:    {keyseg} predict {bundle} {some} --out {out / 'predictions'} --format txt,csv,json")
+    print(f"         {keyseg} plot {bundle} {some} --out {out / 'heatmaps.png'}")
+    print(f"         {keyseg} check DATA; {keyseg} train DATA --out runs/mine   (your own data)")
     return 0
 
 
@@ -120,6 +127,11 @@ def _timelines(dataset: Dataset, predictor: Predictor) -> list[Any]:
         )
         for name in names
     ]
+
+
+def _as_called() -> str:
+    """`keyseg` where a shell finds it, else the path that this process was started by."""
+    return "keyseg" if shutil.which("keyseg") or not sys.argv[0].endswith("keyseg") else os.path.relpath(sys.argv[0])
 
 
 def _print_scores(scores: dict[str, dict[str, float]]) -> None:

@@ -1,0 +1,138 @@
+"""Run folders: what may be made, gone on with or deleted, by one process or by several."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from keyseg.data import Dataset
+from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
+from keyseg.training import fit as fits
+from keyseg.training.files import claimed
+from keyseg.training.results import evaluate_run
+from keyseg.training.run import read_run, start_run
+
+
+def test_another_recipe_or_data_set_is_refused_by_name(workshop: Any, finished: Any, tmp_path: Path) -> None:
+    folder = finished.folder
+    with pytest.raises(
+        TrainingError, match=r"another recipe: optimiser.epochs is 4 there and 5 now; repeat its options"
+    ):
+        workshop.start(folder, "optimiser.epochs=5", resume=True)
+    with pytest.raises(
+        TrainingError, match=r"network.backbone.channels is 8 there and 10 now; losses.keep is 1.0 there and 2.0 now"
+    ):
+        workshop.start(folder, "losses.keep=2", "network.backbone.channels=10", resume=True)
+    other = workshop.write(tmp_path / "other")
+    with pytest.raises(TrainingError, match=r"was trained on .*set, not on .*other; choose another --out"):
+        workshop.start(folder, data=other, resume=True)
+
+
+def test_what_is_there_is_not_overwritten(workshop: Any, tmp_path: Path) -> None:
+    run = workshop.start(tmp_path / "run")
+    with pytest.raises(OutputExistsError, match="holds a run; --resume goes on with it, --force starts anew"):
+        workshop.start(tmp_path / "run")
+    mark = tmp_path / "run" / "mark"
+    mark.touch()
+    workshop.start(tmp_path / "run", resume=True)
+    assert mark.exists()
+    workshop.start(tmp_path / "run", seeds=(7,), force=True)
+    assert not mark.exists()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["seeds"] == [7]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").touch()
+    for options in ({}, {"resume": True}, {"force": True}):
+        with pytest.raises(OutputExistsError, match="mine is not empty and not a run of keyseg; choose another --out"):
+            workshop.start(tmp_path / "mine", **options)
+    assert (tmp_path / "mine" / "letter.txt").exists()
+    assert run.splits == (1,)
+
+
+@pytest.mark.parametrize("seeds", [(-1,), (2**32,), ()])
+def test_seeds_out_of_range_are_refused(seeds: Sequence[int], workshop: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"seeds are whole numbers from 0 to 2\*\*32 - 1, at least one, got \["):
+        workshop.start(tmp_path / "run", seeds=seeds)
+    assert not (tmp_path / "run").exists()
+
+
+def test_splits_are_those_there_are_each_once(workshop: Any, tmp_path: Path) -> None:
+    run = workshop.start(tmp_path / "all", splits=(), seeds=(3, 1, 3))
+    assert (run.splits, run.seeds) == ((1, 2), (3, 1))
+    assert [(fit.split, fit.seed, fit.folder.name) for fit in run.fits()][:2] == [(1, 3, "seed3"), (1, 1, "seed1")]
+    assert workshop.start(tmp_path / "twice", splits=(2, 2)).splits == (2,)
+    with pytest.raises(DataError, match="no split 5; there are splits 1, 2"):
+        workshop.start(tmp_path / "five", splits=(5,))
+    assert not (tmp_path / "five").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"recipe": {}, "data": 3}'])
+def test_a_damaged_run_file_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(DataError, match=r"run\.json: cannot be read as a run"):
+        read_run(tmp_path)
+    (tmp_path / "run.json").write_bytes(b"\xff\xff")
+    with pytest.raises(DataError, match=r"run\.json: cannot be read as a run"):
+        read_run(tmp_path)
+    with pytest.raises(DataError, match="no run here; expected the folder that keyseg train --out made"):
+        read_run(tmp_path / "elsewhere")
+
+
+def test_scoring_a_run_that_is_not_finished_says_so(workshop: Any, tmp_path: Path) -> None:
+    run = workshop.start(tmp_path / "run")
+    with pytest.raises(DataError, match=r"this training is not finished; go on with keyseg train .* --resume"):
+        evaluate_run(run)
+
+
+def test_side_processes_write_nothing_and_refuse_nothing(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of processes started by torchrun the first makes the folder, sooner or later than the others look at it."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    early = workshop.start(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setenv("RANK", "0")
+    main = workshop.start(tmp_path / "run")
+    with pytest.raises(OutputExistsError):
+        workshop.start(tmp_path / "run")
+    with pytest.raises(ConfigError, match="other processes may be looking at; delete it by hand first"):
+        workshop.start(tmp_path / "run", force=True)
+    written = (tmp_path / "run" / "run.json").read_bytes()
+    monkeypatch.setenv("RANK", "1")
+    assert workshop.start(tmp_path / "run") == early == main
+    assert workshop.start(tmp_path / "run", seeds=(4,), resume=True).seeds == (0, 4)
+    assert (tmp_path / "run" / "run.json").read_bytes() == written
+
+
+def test_a_training_that_another_command_does_is_left_to_it(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = workshop.start(tmp_path / "run")
+    (fit,) = run.fits()
+    with claimed(fit.folder) as mine:
+        assert mine
+        assert workshop.finish(run)["splits"] == []
+        monkeypatch.setenv("WORLD_SIZE", "2")  # the others of torchrun would wait for this one for ever
+        with pytest.raises(TrainingError, match="another command trains this; wait for it"):
+            workshop.finish(run)
+    assert not (fit.folder / "last.ckpt").exists()
+
+
+def test_more_processes_than_test_videos_are_refused(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fits, "_trainer", lambda *_: SimpleNamespace(global_rank=0, world_size=3))
+    with pytest.raises(TrainingError, match="3 processes cannot share 2 test videos; start fewer"):
+        workshop.finish(workshop.start(tmp_path / "run", "calibration.holdout=0"))
+
+
+def test_a_data_set_that_is_not_there_is_named_before_anything_is_made(workshop: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        start_run(tmp_path / "run", tmp_path / "nowhere", workshop.recipe(), (1,), (0,), "keyseg train")
+    assert not (tmp_path / "run").exists()
+    assert Dataset.open(workshop.data).splits == (1, 2)
