@@ -14,8 +14,9 @@ from keyseg.data.annotations import read_frame_labels
 from keyseg.inference import VARIANTS, Predictor, load_bundle
 from keyseg.metrics import evaluate
 from keyseg.training import fit as fits
-from keyseg.training.results import collect, evaluate_run, loss_curves, read_history, results_markdown
+from keyseg.training.results import collect, evaluate_run, loss_curves, read_history
 from keyseg.training.run import read_run
+from keyseg.training.tables import results_markdown
 
 SPLIT1 = Path("split1") / "seed0"
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")

@@ -63,8 +63,9 @@ def train(
     """
     from keyseg.cli.progress import TrainingProgress, quiet
     from keyseg.training.recipe import recipe_for
-    from keyseg.training.results import run_all, summary_lines
+    from keyseg.training.results import run_all
     from keyseg.training.run import is_main_process, start_run
+    from keyseg.training.tables import summary_lines
 
     quiet()
     changes = list(set_)

@@ -23,14 +23,8 @@ from keyseg.timeline import DataError, LabelMap, Segmentation, TrainingError
 from keyseg.training.files import claimed, write_json, write_text
 from keyseg.training.fit import Fit, run_fit
 from keyseg.training.run import Run, is_main_process, process_count
+from keyseg.training.tables import SCORES, results_markdown
 
-SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
-TITLES: Mapping[Variant, str] = {
-    "rtk": "RTK",
-    "rtk-no-refinement": "RTK without refinement",
-    "rtk-no-rules": "RTK without rules (argmax of its action heatmaps)",
-    "frame-wise": "frame-wise backbone (argmax of its frame classifier)",
-}
 Scores = dict[str, float]
 
 
@@ -62,21 +56,6 @@ def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[
                 score_fit(fit, predictor)
                 summarise(run)
     return summarise(run) if main_process else None
-
-
-def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
-    """What to print at the end of a training: the scores, where everything is, what to do next."""
-    bundle = run.fits()[0].bundle
-    return [
-        "",
-        f"Last epoch, mean over {len(summary['splits'])} split(s) and {len(summary['seeds'])} seed(s):",
-        *_table(summary["last_epoch"]),
-        "",
-        f"tables:      {run.folder / 'results.md'}",
-        f"bundle:      {bundle}",
-        f"predictions: {bundle.parent / 'predictions'}",
-        f"next:        keyseg predict {bundle} FEATURES.npy --out predictions",
-    ]
 
 
 def predict_videos(
@@ -197,51 +176,6 @@ def _average(rows: list[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
     if len(seeds) > 1:
         average |= {f"{name} sd": stdev(values) for name, values in means.items()}
     return average
-
-
-def results_markdown(summary: Mapping[str, Any]) -> str:
-    """The tables of a run with their provenance, as Markdown."""
-    splits, seeds = summary["splits"], summary["seeds"]
-    lines = [
-        f"# {summary['data']}",
-        "",
-        f"Mean of {len(splits)} split(s) ({', '.join(map(str, splits))}), seed(s) {', '.join(map(str, seeds))};"
-        f" protocol ms-tcn; features: {summary['features']}.",
-        "",
-        f"## Last epoch ({summary['epochs']}): the result",
-        "",
-        *_table(summary["last_epoch"]),
-        "",
-        "## Best epoch, chosen on the test fold: not a result, for comparison with tables of the field",
-        "",
-        *_table(summary["best_epoch_on_the_test_fold"]),
-        "",
-        "## RTK, last epoch, by training",
-        "",
-        *_table(summary["by_split"]["rtk"], titles={}),
-        "",
-        "## Where this comes from",
-        "",
-        f"- command: `{summary['command']}`",
-    ]
-    for name, cost in summary["cost"].items():
-        lines.append(
-            f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['calibration_seconds']:.0f} s of"
-            f" calibration, peak {cost['peak_memory_mib']} MiB, {cost['parameters']:,} parameters,"
-            f" {cost['threads']} thread(s), {cost['machine']}"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _table(rows: Mapping[str, Mapping[str, float]], titles: Mapping[Any, str] = TITLES) -> list[str]:
-    lines = ["| | F1@10 | F1@25 | F1@50 | Edit | Acc |", "|---|---|---|---|---|---|"]
-    for key, scores in rows.items():
-        cells = [
-            f"{scores[n]:.1f}" + (f" ± {scores[f'{n} sd']:.1f}" if f"{n} sd" in scores else "") if n in scores else "-"
-            for n in SCORES
-        ]
-        lines.append(f"| {titles.get(key, key)} | {' | '.join(cells)} |")
-    return lines
 
 
 def loss_curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:

@@ -1,0 +1,78 @@
+"""The tables of a run, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keyseg.inference.predictor import Variant
+from keyseg.training.run import Run
+
+SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
+TITLES: Mapping[Variant, str] = {
+    "rtk": "RTK",
+    "rtk-no-refinement": "RTK without refinement",
+    "rtk-no-rules": "RTK without rules (argmax of its action heatmaps)",
+    "frame-wise": "frame-wise backbone (argmax of its frame classifier)",
+}
+
+
+def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
+    """What to print at the end of a training: the scores, where everything is, what to do next."""
+    bundle = run.fits()[0].bundle
+    return [
+        "",
+        f"Last epoch, mean over {len(summary['splits'])} split(s) and {len(summary['seeds'])} seed(s):",
+        *score_table(summary["last_epoch"]),
+        "",
+        f"tables:      {run.folder / 'results.md'}",
+        f"bundle:      {bundle}",
+        f"predictions: {bundle.parent / 'predictions'}",
+        f"next:        keyseg predict {bundle} FEATURES.npy --out predictions",
+    ]
+
+
+def results_markdown(summary: Mapping[str, Any]) -> str:
+    """The tables of a run with their provenance, as Markdown."""
+    splits, seeds = summary["splits"], summary["seeds"]
+    lines = [
+        f"# {summary['data']}",
+        "",
+        f"Mean of {len(splits)} split(s) ({', '.join(map(str, splits))}), seed(s) {', '.join(map(str, seeds))};"
+        f" protocol ms-tcn; features: {summary['features']}.",
+        "",
+        f"## Last epoch ({summary['epochs']}): the result",
+        "",
+        *score_table(summary["last_epoch"]),
+        "",
+        "## Best epoch, chosen on the test fold: not a result, for comparison with tables of the field",
+        "",
+        *score_table(summary["best_epoch_on_the_test_fold"]),
+        "",
+        "## RTK, last epoch, by training",
+        "",
+        *score_table(summary["by_split"]["rtk"], titles={}),
+        "",
+        "## Where this comes from",
+        "",
+        f"- command: `{summary['command']}`",
+    ]
+    for name, cost in summary["cost"].items():
+        lines.append(
+            f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['calibration_seconds']:.0f} s of"
+            f" calibration, peak {cost['peak_memory_mib']} MiB, {cost['parameters']:,} parameters,"
+            f" {cost['threads']} thread(s), {cost['machine']}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def score_table(rows: Mapping[str, Mapping[str, float]], titles: Mapping[Any, str] = TITLES) -> list[str]:
+    """A row a key; a standard deviation behind a mean where there is one, a dash where there is no score."""
+    lines = ["| | F1@10 | F1@25 | F1@50 | Edit | Acc |", "|---|---|---|---|---|---|"]
+    for key, scores in rows.items():
+        cells = [
+            f"{scores[n]:.1f}" + (f" ± {scores[f'{n} sd']:.1f}" if f"{n} sd" in scores else "") if n in scores else "-"
+            for n in SCORES
+        ]
+        lines.append(f"| {titles.get(key, key)} | {' | '.join(cells)} |")
+    return lines
