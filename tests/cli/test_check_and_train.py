@@ -102,7 +102,7 @@ def test_train_leaves_a_run_and_says_where(
     assert "split 1 seed 3: epoch 2/2" in answer.err  # progress is no result
     assert "recipe: " in answer.err
     run = json.loads((out / "run.json").read_text())
-    assert run["command"].startswith(f"keyseg train {kitchen} --out {out} --set network.backbone.channels=8")
+    assert run["command"].startswith(f"keyseg train {kitchen.name} --out {out.name} --set network.backbone.channels=8")
     assert run["recipe"]["data"]["background"] == []
     config = json.loads((out / "split1/seed3/bundle/config.json").read_text())
     assert config["background"] == []

@@ -54,6 +54,8 @@ def check(
         rate = None if fps is None else Fraction(fps)
     except (ValueError, ZeroDivisionError):
         raise ConfigError(f"--fps takes a number or a fraction such as 30000/1001, got {fps!r}") from None
+    if rate is not None and rate <= 0:
+        raise ConfigError(f"--fps must be positive, got {fps!r}")
     report = check_dataset(
         data,
         features=features,
@@ -77,4 +79,11 @@ def check(
         f" {report.splits} splits, features of {report.dimension or 'unknown'} dimensions"
     )
     print("ok" if report.ok else f"{len(report.problems)} problem(s)")
+    reading = {"fps": fps, "sample_rate": sample_rate, "orientation": orientation, "lengths": lengths}
+    unusual = {key: value for key, value in reading.items() if value not in (None, "auto", "error")}
+    if tolerance:
+        unusual["tolerance"] = tolerance
+    if report.ok and unusual:
+        changes = " ".join(f"--set data.{key}={value}" for key, value in unusual.items())
+        print(f"for keyseg train to read it so: {changes}")
     return 0 if report.ok else 1

@@ -44,6 +44,7 @@ def demo(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = F
         Start anew in a folder that holds a demo. Without it a demo that was interrupted goes on.
     """
     from keyseg.cli.progress import TrainingProgress, quiet
+    from keyseg.cli.train import command_line
     from keyseg.data.synthetic import write_toy_kitchen
     from keyseg.training.recipe import shipped_recipe
     from keyseg.training.results import run_all
@@ -59,7 +60,7 @@ def demo(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = F
         if epochs < 1:
             raise ConfigError(f"--epochs takes a number >= 1, got {epochs}")
         recipe = recipe.at_pace(epochs / recipe.optimiser.epochs)
-    command = f"keyseg demo --out {out}"
+    command = command_line(["demo", "--out", str(out)])
     run = start_run(folder, data, recipe, (1,), (0,), command, resume=not force, force=force)
     summary = run_all(run, lambda fit: (TrainingProgress(fit),))
     assert summary is not None  # one process

@@ -94,6 +94,9 @@ def _folder_scores(ref: Path, pred: Path, protocol: str, background: list[str] |
         print(note, file=sys.stderr)
     reference = {name: read_frame_labels(references[name]) for name in predictions}
     prediction = {name: read_frame_labels(path) for name, path in predictions.items()}
+    labels = {label for videos in (reference, prediction) for video in videos.values() for label in video}
+    for name in sorted(set(background or ()) - labels):
+        print(f"note: no frame is labelled {name!r}, so leaving it out changes nothing", file=sys.stderr)
     names = ["background"] if background is None else background
     return score(reference, prediction, background=names, protocol=protocol).to_json(details=details)
 

@@ -29,6 +29,11 @@ VERBS: dict[str, Callable[..., int]] = {
     "doctor": doctor,
 }
 
+_AFTER_INTERRUPT = {
+    "train": "; what was done is kept: the same command with --resume goes on",
+    "demo": "; what was done is kept: the same command goes on, without --force",
+}
+
 app = App(
     name="keyseg",
     help="Temporal action segmentation with refined temporal keypoints: features in, labelled timelines out.",
@@ -58,8 +63,7 @@ def run(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        training = arguments[:1] == ["train"]
-        rest = "; what was done is kept: the same command with --resume goes on" if training else ""
+        rest = _AFTER_INTERRUPT.get(next(iter(arguments), ""), "")
         print(f"interrupted{rest}", file=sys.stderr)
         return 1
     except BrokenPipeError:

@@ -1,26 +1,28 @@
-"""keyseg plot: timelines, heatmaps with keypoints, learning curves."""
+"""keyseg plot: timelines, heatmaps with keypoints, learning curves, matchings."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyseg.timeline import ConfigError, LabelMap, Segmentation, TimeBase
+from keyseg.timeline import ConfigError, LabelMap, Segmentation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def plot(*inputs: Path, out: Path, title: str = "", force: bool = False) -> int:
-    """Draw timelines, or a network's heatmaps, or learning curves, to a PNG, SVG or PDF file.
+    """Draw timelines, a network's heatmaps, learning curves or a matching to a PNG, SVG or PDF file.
 
     Parameters
     ----------
     inputs
-        Label files or JSON timelines of one video, ground truth first: a bar each. Or a bundle and one .npy file:
-        heatmaps with keypoints. Or a run folder, or the metrics.csv of one training: learning curves. Or a run folder
-        and the name of a video of its data set: the keypoint graph and its matching to the annotation's.
+        Label files or JSON timelines of one video, ground truth first: a bar each; in seconds if one of them is
+        JSON, which knows the frame rate, else in frames. Or a bundle and one .npy file: heatmaps with keypoints. Or a
+        run folder, or the metrics.csv of one training: learning curves. Or a run folder and the name of a video of its
+        data set: the keypoint graph and its matching to the annotation's.
     out
         The figure's file; the suffix, .png, .svg or .pdf, decides its kind.
     title
@@ -30,6 +32,7 @@ def plot(*inputs: Path, out: Path, title: str = "", force: bool = False) -> int:
     """
     from keyseg.viz import save_figure
 
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the box in its place is seen
     if not inputs:
         raise ConfigError("name what to draw; see: keyseg plot --help")
     if len(inputs) == 1 and inputs[0].suffix == ".csv":
@@ -61,7 +64,7 @@ def _timelines(files: Sequence[Path], title: str) -> Figure:
         (name, Segmentation(segmentation.boundaries, merged.encode(labels.decode(segmentation.labels))))
         for name, (segmentation, labels, _) in zip(_row_names(files), read, strict=True)
     ]
-    timebase = next((timebase for _, _, timebase in read if timebase is not None), TimeBase())
+    timebase = next((timebase for _, _, timebase in read if timebase is not None), None)
     return plot_timelines(rows, merged, timebase, title=title)
 
 

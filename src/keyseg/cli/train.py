@@ -47,7 +47,8 @@ def train(
     recipe
         YAML file; without it the recipe for this data set, or the default one.
     set_
-        Change one value of the recipe, such as optimiser.learning_rate=0.001. Can be repeated.
+        Change one value of the recipe, such as optimiser.learning_rate=0.001, or how the data are read:
+        data.sample_rate=2, data.lengths=trim, data.tolerance=3. A wrong key shows those there are. Can be repeated.
     epochs
         Number of epochs; the epoch at which matching joins moves with it.
     seed
@@ -93,5 +94,11 @@ def parse_splits(text: str) -> tuple[int, ...]:
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:
-    """The command as it could be typed again."""
-    return shlex.join(["keyseg", *(sys.argv[1:] if arguments is None else arguments)])
+    """The command as typed, but only the last part of absolute paths: bundles and tables, which are shared, show it."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return shlex.join(["keyseg", *map(_without_folders, words)])
+
+
+def _without_folders(word: str) -> str:
+    option, sign, value = word.rpartition("=")
+    return f"{option}{sign}{Path(value).name}" if Path(value).is_absolute() else word

@@ -23,7 +23,8 @@ RUN = "run.json"
 
 @dataclass(frozen=True)
 class Run:
-    """What a run folder was made from. data: the data set's folder; command: as it was typed."""
+    """What a run folder was made from. data: the data set's folder; command: as it was typed, but for
+    the folders of absolute paths."""
 
     folder: Path
     data: Path
@@ -83,7 +84,7 @@ def start_run(
     dataset = open_dataset(data, recipe.data)
     splits = tuple(dict.fromkeys(splits)) or dataset.splits
     for split in splits:
-        dataset.names(split, "train"), dataset.names(split, "test")
+        _refuse_overlap(dataset, split)
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
         raise ConfigError(f"seeds are whole numbers from 0 to 2**32 - 1, at least one, got {list(seeds)}")
@@ -95,6 +96,15 @@ def start_run(
     if is_main_process():
         write_json(folder / RUN, _as_json(run))
     return run
+
+
+def _refuse_overlap(dataset: Dataset, split: int) -> None:
+    both = sorted(set(dataset.names(split, "train")) & set(dataset.names(split, "test")))
+    if both:
+        raise DataError(
+            f"{dataset.root / 'splits'}: split {split} tests on videos that it trains on: {', '.join(both[:5])}"
+            f" ({len(both)} in all); take them out of one of the two lists (keyseg check names the lines)"
+        )
 
 
 def is_main_process() -> bool:

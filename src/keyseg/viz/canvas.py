@@ -93,6 +93,15 @@ def time_axis(axes: Axes, total: float, *, named: bool = True) -> None:
         axes.set_xlabel(f"time ({clock_unit(total)})", size=9)
 
 
+def frame_axis(axes: Axes, frames: int) -> None:
+    """Make x an axis of frames, for a video whose frame rate is not known."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlim(0, frames or 1)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=(1, 2, 5, 10), integer=True))
+    axes.set_xlabel("time (frames)", size=9)
+
+
 def legend_shape(names: Sequence[str], width: float) -> tuple[int, int]:
     """Columns and rows of a legend in `width` inches; (0, 0) for no names."""
     if not names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from keyseg.timeline import LabelMap, TimeBase, TimelineError
@@ -12,6 +13,7 @@ from keyseg.viz.canvas import (
     WIDTH,
     add_axes,
     draw_legend,
+    frame_axis,
     legend_height,
     legend_shape,
     name_rows,
@@ -38,17 +40,19 @@ _AXIS = 0.48
 def plot_timelines(
     rows: Sequence[Row],
     labels: LabelMap,
-    timebase: TimeBase,
+    timebase: TimeBase | None,
     *,
     title: str = "",
     boxes: Sequence[tuple[int, int]] = (),
 ) -> Figure:
     """Bars of one video, a row (name, segmentation) a system, over a time axis, with the classes that occur below.
 
+    timebase: None where the frame rate is not known: the axis then counts frames.
     boxes: frame ranges [start, end) that a frame is drawn around, over all rows.
     Raises TimelineError if there is no row, lengths differ, a class id is unknown or a box lies outside the video.
     """
     length = check_rows(rows, labels)
+    scale = timebase or TimeBase(Fraction(1))
     _check_boxes(boxes, length)
     colours = class_colours(labels)
     shown = occurring(rows)
@@ -63,11 +67,14 @@ def plot_timelines(
     axes = add_axes(figure, left, top, WIDTH - left - 2 * MARGIN, height)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     for y, (_, segmentation) in enumerate(rows):
-        draw_bar(axes, segmentation, colours, timebase, y, _BAR)
+        draw_bar(axes, segmentation, colours, scale, y, _BAR)
     name_rows(axes, [name for name, _ in rows], _NAME_SIZE)
     axes.spines["left"].set_visible(False)
-    time_axis(axes, float(timebase.start_seconds(length)))
-    _draw_boxes(axes, boxes, timebase, len(rows))
+    if timebase is None:
+        frame_axis(axes, length)
+    else:
+        time_axis(axes, float(timebase.start_seconds(length)))
+    _draw_boxes(axes, boxes, scale, len(rows))
     draw_legend(figure, names, [colours[i] for i in shown], legend_left, below)
     return figure
 

@@ -1,0 +1,162 @@
+"""The documents against the code: files, functions, options and links that they name are there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import keyseg
+from keyseg.cli.main import VERBS, app
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "keyseg"
+MAPS = ("docs/tour.md", "docs/paper-to-code.md")
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for place in ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "results/**/*.md")
+    for path in ROOT.glob(place)
+)
+CODE = re.compile(r"`([^`\n]+)`")
+FILE = re.compile(r"[\w./-]+\.py")
+NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
+# Words in backticks that are no names of code: letters of shapes, values of options, a file of the user's.
+PLAIN = {*"BCDFMNT", "linear", "quadratic", "VIDEO.npy"}
+
+
+def _file(name: str) -> Path | None:
+    """The file that a page means: below src/keyseg, or below the repository."""
+    return next((path for path in (SOURCE / name, ROOT / name) if path.is_file()), None)
+
+
+@cache
+def _defined(path: Path) -> frozenset[str]:
+    """Functions, classes, constants and `Class.member` that a file defines; nothing that it imports."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        names |= _names(node)
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{member}" for child in node.body for member in _names(child)}
+    return frozenset(names)
+
+
+def _names(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+@cache
+def _everywhere() -> frozenset[str]:
+    return frozenset().union(*(_defined(path) for path in SOURCE.rglob("*.py")))
+
+
+def faults_of_map(text: str) -> list[str]:
+    """What a page names that is not there: a file, or a name that is not defined in the file named before it.
+
+    A name before any file of its line, or a bare one in a row that names no file, must be defined somewhere.
+    """
+    faults = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for cell in line.split("|"):
+            file: Path | None = None
+            for word in CODE.findall(cell):
+                if FILE.fullmatch(word):
+                    file = _file(word)
+                    if file is None:
+                        faults.append(f"line {number}: no file {word}")
+                elif NAME.fullmatch(word) and word not in PLAIN:
+                    known = _defined(file) if file else _everywhere()
+                    if not _is_known(word, known):
+                        faults.append(f"line {number}: {word} is not defined in {file.name if file else 'src/keyseg'}")
+    return faults
+
+
+def _is_known(word: str, known: frozenset[str]) -> bool:
+    """Whether a name is defined; a bare member (`decoder_layers`) counts for the class that has it."""
+    return word in known or any(name.endswith(f".{word}") for name in known)
+
+
+def broken_links(text: str, folder: Path) -> list[str]:
+    """Relative links of a page in `folder` that lead nowhere."""
+    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    return [target for target in targets if target and not (folder / target).exists()]
+
+
+@pytest.mark.parametrize("page", MAPS)
+def test_files_and_names_of_the_maps_are_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert len(FILE.findall(text)) >= 15  # so the page is read at all
+    assert faults_of_map(text) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    assert broken_links(path.read_text(encoding="utf-8"), path.parent) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_files_named_are_there(page: str) -> None:
+    path = ROOT / page
+    named = [word for word in CODE.findall(path.read_text(encoding="utf-8")) if FILE.fullmatch(word)]
+    assert [word for word in named if _file(word) is None and not (path.parent / word).is_file()] == []
+
+
+def unknown_commands(text: str) -> list[str]:
+    """Verbs and options of `keyseg VERB --option` in backticks or at the start of a line that the command lacks."""
+    spelled = [*CODE.findall(text), *re.findall(r"^(keyseg [^#\n]*)", text, re.MULTILINE)]
+    faults = []
+    for command in spelled:
+        found = re.match(r"keyseg ([a-z]+)\b", command)
+        if not found:
+            continue
+        verb = found[1]
+        known: set[str] = set()
+        if verb in VERBS:
+            known = {name for argument in app[verb].assemble_argument_collection() for name in argument.names}
+        else:
+            faults.append(f"keyseg {verb}")
+        options = re.findall(r"(?<!\S)--[a-z-]+", command)
+        faults += [f"keyseg {verb} {option}" for option in options if verb in VERBS and option not in known]
+    return faults
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("results/")])  # typed long ago
+def test_verbs_and_options_named_are_there(page: str) -> None:
+    assert unknown_commands((ROOT / page).read_text(encoding="utf-8")) == []
+
+
+def test_python_of_the_readme_runs() -> None:
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert block
+    calls = ast.parse(block[1])
+    used = {node.attr for node in ast.walk(calls) if isinstance(node, ast.Attribute) and _is_keyseg(node)}
+    assert used == {"load", "evaluate", "reassemble"}
+    assert used <= set(keyseg.__all__)
+    alone = "\n".join(line for line in block[1].splitlines() if re.match(r"import|report|segmentation", line))
+    found: dict[str, object] = {}
+    exec(compile(alone, "README.md", "exec"), found)  # the two calls that need no bundle
+    assert {"report", "segmentation"} <= set(found)
+
+
+def _is_keyseg(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == "keyseg"
+
+
+def test_these_checks_can_fail(tmp_path: Path) -> None:
+    assert faults_of_map("| a | `matching/sinkhorn.py` `log_sinkhorn` | `B` |") == []
+    assert faults_of_map("`matching/nowhere.py`") == ["line 1: no file matching/nowhere.py"]
+    wrong = faults_of_map("ok\n`matching/sinkhorn.py` `sinkhorn_of_old`, `models/refinement.py` `Refiner.nothing`")
+    assert [fault.split(" is ")[0] for fault in wrong] == ["line 2: sinkhorn_of_old", "line 2: Refiner.nothing"]
+    assert faults_of_map("`matching/matcher.py` `log_sinkhorn`") != []  # imported there, defined elsewhere
+    assert faults_of_map("`KeypointMaps.vanish`") != []
+    (tmp_path / "here.md").touch()
+    page = "[a](here.md) [b](here.md#part) [c](gone.md) [d](https://example.org/x) [e](#part)"
+    assert broken_links(page, tmp_path) == ["gone.md"]
+    assert unknown_commands("`keyseg eval RUN --json` and\nkeyseg predict B F --out O   # --nothing") == []
+    assert unknown_commands("`keyseg export RUN`\nkeyseg eval RUN --csv") == ["keyseg export", "keyseg eval --csv"]
