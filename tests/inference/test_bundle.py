@@ -139,7 +139,10 @@ def changed(**values: Any) -> Callable[[Path], None]:
         "no classes": (changed(classes=[], background=[]), "classes: Tuple should have at least 1 item"),
         "no rate": (changed(fps="1/0"), r"config\.json: .*1, ?0|config\.json: .*zero"),
         "odd rate": (changed(fps="fast"), r"config\.json: .*'fast'"),
-        "no stride": (changed(stride=0), r"config\.json: stride must be a whole number of frames >= 1, got 0"),
+        "no stride": (
+            changed(stride=0),
+            r"config\.json: not a bundle .*: stride: Input should be greater than or equal to 1",
+        ),
         "doubled class": (changed(classes=["a", "a", "b"], background=[]), "class names must differ, got a"),
         "odd background": (changed(background=["walk"]), "background 'walk' is not a class"),
         "no JSON": (
@@ -219,3 +222,13 @@ def test_a_pickle_under_the_weights_name_is_refused_and_not_executed(how: str, s
     assert not mark.exists()
     torch.load(io.BytesIO(trap), weights_only=False) if how == "torch" else pickle.loads(trap)
     assert mark.exists()  # so it was a trap
+
+
+@pytest.mark.parametrize(("key", "value"), [("channels", 4096), ("encoder_layers", 16), ("kernel_size", 99_999_999)])
+def test_a_config_that_asks_for_more_than_the_weights_hold_costs_nothing(saved: Path, key: str, value: int) -> None:
+    """Sizes of the config are held against the weights before memory is taken: the last one would ask for 4 GB."""
+    config = json.loads((saved / "config.json").read_text())
+    config["network"]["backbone"][key] = value
+    (saved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BundleError, match=r"not the weights that config\.json speaks of"):
+        load_bundle(saved)

@@ -33,13 +33,13 @@ class BundleConfig(BaseModel):
     keyseg: str = __version__
     model: Literal["rtk"] = "rtk"
     network: RTKConfig
-    input_dim: int = Field(ge=1)
+    input_dim: int = Field(ge=1, le=1_000_000)
     orientation: Literal["DT", "TD"]
     presampled: bool
     classes: tuple[str, ...] = Field(min_length=1)
     background: tuple[str, ...]
     fps: str
-    stride: int
+    stride: int = Field(ge=1, le=1_000_000)
     proposals: ProposalConfig
     rules: Rules
     plain_rules: Rules
@@ -101,7 +101,7 @@ def read_config(path: Path) -> BundleConfig:
     file = find_bundle(path) / CONFIG
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{file}: not a bundle's config ({error}); copy the bundle again") from error
     try:
         return BundleConfig.model_validate(content)
@@ -114,9 +114,10 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
     """Predictor of a bundle, or of a run folder that holds one. Raises BundleError."""
     path = Path(path)
     config, file = read_config(path), find_bundle(path) / WEIGHTS
-    model = RTK(config.network, config.input_dim, len(config.classes))
+    with torch.device("meta"):  # sizes only: a config takes no memory before the weights bear it out
+        model = RTK(config.network, config.input_dim, len(config.classes))
     try:
-        model.load_state_dict(load_file(file))
+        model.load_state_dict(load_file(file), assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         lines = str(error).splitlines()
         reason = lines[min(1, len(lines) - 1)].strip()[:200]  # torch says on the second line what it found
@@ -128,7 +129,7 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
     except (TimelineError, ValueError, ZeroDivisionError) as error:
         raise BundleError(f"{find_bundle(path) / CONFIG}: {error}") from error
     return Predictor(
-        model.to(device).eval(),
+        model.to(device, torch.float32).eval(),
         labels,
         timebase,
         config.input_dim,

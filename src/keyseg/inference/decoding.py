@@ -30,7 +30,7 @@ class ProposalConfig(BaseModel):
 
     action_threshold: float = Field(0.1, ge=0, lt=1)
     boundary_threshold: float = Field(0.05, ge=0, lt=1, description="low: a missed boundary swallows a segment")
-    radius: int = Field(2, ge=1, description="steps on each side over which a peak must be the highest")
+    radius: int = Field(2, ge=1, le=10_000, description="steps on each side over which a peak must be the highest")
     limit: int = Field(2000, ge=1, description="most keypoints of each kind in a video")
 
 
@@ -42,9 +42,9 @@ class Rules(BaseModel):
     action_threshold: float = Field(0.1, ge=0, lt=1)
     boundary_threshold: float = Field(0.1, ge=0, lt=1)
     keep_threshold: float = Field(0.5, ge=0, le=1)
-    peak_weight: float = Field(1.0, ge=0)
-    frame_weight: float = Field(1.0, ge=0)
-    context_weight: float = Field(0.0, ge=0)
+    peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+    frame_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+    context_weight: float = Field(0.0, ge=0, allow_inf_nan=False)
 
     def weights(self) -> EvidenceWeights:
         """Weights of the evidence for a segment's class."""

@@ -132,7 +132,13 @@ class Predictor:
         """Features as (T, D)."""
         if isinstance(features, str | Path):
             path = Path(features)
-            square = stored_shape(path) == (self.input_dim, self.input_dim)
+            shape = stored_shape(path)
+            if self.input_dim not in shape:
+                raise DataError(
+                    f"{path}: the model reads features of {self.input_dim} dimensions a step, got shape {shape}; were"
+                    " they made by another extractor?"
+                )
+            square = shape == (self.input_dim, self.input_dim)
             return open_features(path, dimension=self.input_dim, orientation=self.orientation if square else "auto")
         array = np.asarray(features)
         if array.ndim == 2 and array.shape[0] == self.input_dim:

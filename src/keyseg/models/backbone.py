@@ -24,11 +24,11 @@ class BackboneConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels: int = Field(64, ge=2, multiple_of=2)
+    channels: int = Field(64, ge=2, le=4096, multiple_of=2)
     encoder_layers: int = Field(10, ge=1, le=16)
-    decoders: int = Field(1, ge=0)
+    decoders: int = Field(1, ge=0, le=16)
     decoder_layers: int = Field(5, ge=1, le=16)
-    decoder_growth: int = Field(4, ge=1, description="dilation and window of decoder layer i are growth ** i")
+    decoder_growth: int = Field(4, ge=1, le=8, description="dilation and window of decoder layer i are growth ** i")
     kernel_size: OddSize = 5
     window: Window = "published"
     input_dropout: float = Field(0.5, ge=0, lt=1, description="whole input channels dropped in training")

@@ -21,11 +21,13 @@ class RefinementConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels: int = Field(128, ge=2)
-    layers: int = Field(3, ge=1)
-    neighbours: int = Field(4, ge=1, description="temporal neighbours of a keypoint on each side")
+    channels: int = Field(128, ge=2, le=4096)
+    layers: int = Field(3, ge=1, le=64)
+    neighbours: int = Field(4, ge=1, le=64, description="temporal neighbours of a keypoint on each side")
     dropout: float = Field(0.5, ge=0, lt=1)
-    max_shift: float = Field(8.0, gt=0, description="steps by which a boundary can be moved at most")
+    max_shift: float = Field(
+        8.0, gt=0, allow_inf_nan=False, description="steps by which a boundary can be moved at most"
+    )
 
 
 @dataclass(frozen=True)

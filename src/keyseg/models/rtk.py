@@ -20,7 +20,7 @@ class HeadConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layers: int = Field(2, ge=1)
+    layers: int = Field(2, ge=1, le=64)
     kernel_size: OddSize = 3
     dropout: float = Field(0.3, ge=0, lt=1)
 

@@ -32,7 +32,7 @@ from keyseg.training.module import RTKModule
 from keyseg.training.recipe import Recipe
 from keyseg.training.videos import Videos, training_loader, validation_loader
 
-VALIDATE_EVERY = 5  # epochs
+VALIDATE_EVERY = 5  # epochs at most; the last epoch is always one of them
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
         precision=settings.precision,
         max_epochs=settings.epochs,
         gradient_clip_val=settings.clip_norm,
-        check_val_every_n_epoch=VALIDATE_EVERY,
+        check_val_every_n_epoch=max(n for n in range(1, VALIDATE_EVERY + 1) if settings.epochs % n == 0),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         callbacks=list(callbacks),

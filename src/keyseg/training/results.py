@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,6 +154,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "splits": sorted({f.split for f in finished}),
         "seeds": sorted({f.seed for f in finished}),
         "epochs": run.recipe.optimiser.epochs,
+        "thresholds": _how_chosen(run, finished),
         "cost": {f"split{f.split}/seed{f.seed}": dict(f.cost) for f in finished},
         "last_epoch": {v: _average([(f.seed, f.last[v]) for f in finished]) for v in VARIANTS},
         "best_epoch_on_the_test_fold": {
@@ -166,6 +167,13 @@ def summarise(run: Run) -> dict[str, Any]:
     write_json(run.folder / "results.json", summary)
     write_text(run.folder / "results.md", results_markdown(summary))
     return summary
+
+
+def _how_chosen(run: Run, finished: Sequence[Finished]) -> str:
+    places = {(fit.split, fit.seed): fit.folder / "calibration" / "rules.json" for fit in run.fits()}
+    as_given = [f"split{f.split}/seed{f.seed}" for f in finished if not places[f.split, f.seed].exists()]
+    chosen = "chosen on held-out training videos"
+    return f"{chosen}, but for {', '.join(as_given)}: the recipe's" if as_given else chosen
 
 
 def _average(rows: list[tuple[int, Mapping[str, float]]]) -> dict[str, float]:

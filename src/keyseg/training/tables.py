@@ -39,7 +39,7 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         f"# {summary['data']}",
         "",
         f"Mean of {len(splits)} split(s) ({', '.join(map(str, splits))}), seed(s) {', '.join(map(str, seeds))};"
-        f" protocol ms-tcn; features: {summary['features']}.",
+        f" protocol ms-tcn; features: {summary['features']}; thresholds: {summary['thresholds']}.",
         "",
         f"## Last epoch ({summary['epochs']}): the result",
         "",
