@@ -155,7 +155,7 @@ def test_memory_is_linear_in_length(convention):
 
 def test_the_layer_is_its_parts_and_masks_its_output():
     torch.manual_seed(0)
-    layer = LocalAttention(6, 4, 7, 4, "banded", reduction=2)
+    layer = LocalAttention(6, 4, 7, 4, "banded", query_reduction=2, value_reduction=2)
     x, values = torch.randn(2, 6, 9), torch.randn(2, 4, 9)
     mask = torch.arange(9) < torch.tensor([9, 5])[:, None]
     assert layer.query.out_channels == layer.key.out_channels == 3

@@ -13,7 +13,7 @@ from keyseg.timeline import ConfigError
 
 if TYPE_CHECKING:
     from keyseg.data.dataset import Dataset
-    from keyseg.inference.predictor import Predictor, Variant
+    from keyseg.inference.predictor import Predictor
     from keyseg.training.run import Run
 
 SHOWN = 4  # videos in the report
@@ -82,6 +82,7 @@ def write_demo_report(page: Path, run: Run, summary: dict[str, Any]) -> None:
     """Timelines of test videos, the scores, the learning curves, and where they come from."""
     from keyseg.inference.bundle import load_bundle
     from keyseg.training.results import loss_curves
+    from keyseg.training.settings import RTKRecipe
     from keyseg.viz import ScoreRow, plot_curves, write_report
 
     fit = run.fits()[0]
@@ -92,6 +93,7 @@ def write_demo_report(page: Path, run: Run, summary: dict[str, Any]) -> None:
         for v in ORDER
         for s in [summary["last_epoch"][v]]
     ]
+    assert isinstance(run.recipe, RTKRecipe)
     marks = {"matching joins": float(run.recipe.matching.join_epoch)}
     write_report(
         page,
@@ -121,7 +123,7 @@ def _timelines(dataset: Dataset, predictor: Predictor) -> list[Any]:
 
     names = dataset.names(1, "test")[:SHOWN]
     predicted = predict_videos(predictor, dataset, 1, names)
-    shown: tuple[Variant, ...] = ("rtk", "rtk-no-refinement", "frame-wise")
+    shown = ("rtk", "rtk-no-refinement", "frame-wise")
     return [
         VideoTimeline(
             name, (("ground truth", dataset.annotation(name)), *((NAMES[v], predicted[v][name]) for v in shown))

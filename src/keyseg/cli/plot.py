@@ -77,12 +77,15 @@ def _row_names(files: Sequence[Path]) -> list[str]:
 
 def _heatmaps(inputs: Sequence[Path], title: str) -> Figure:
     from keyseg.inference.bundle import load_bundle
+    from keyseg.inference.predictor import KeypointPrediction
     from keyseg.viz import plot_heatmaps
 
     if len(inputs) != 2:
         raise ConfigError(f"heatmaps take a bundle and one .npy file of features, got {len(inputs)} inputs")
     predictor = load_bundle(inputs[0])
     found = predictor.predict(inputs[1])
+    if not isinstance(found, KeypointPrediction):
+        raise ConfigError(f"{inputs[0]} holds {predictor.variants[0]}, which has no heatmaps; name a bundle of rtk")
     return plot_heatmaps(
         found.action_heatmap,
         found.boundary_heatmap,
@@ -96,10 +99,11 @@ def _heatmaps(inputs: Sequence[Path], title: str) -> Figure:
 def _curves(folder: Path, title: str) -> Figure:
     from keyseg.training.results import loss_curves
     from keyseg.training.run import read_run
+    from keyseg.training.settings import RTKRecipe
     from keyseg.viz import plot_curves
 
     run = read_run(folder)
-    marks = {"matching joins": run.recipe.matching.join_epoch}
+    marks = {"matching joins": run.recipe.matching.join_epoch} if isinstance(run.recipe, RTKRecipe) else {}
     return plot_curves(loss_curves(run), ylabel="loss", title=title or folder.name, marks=marks)
 
 
@@ -114,12 +118,14 @@ def _metrics(file: Path, title: str) -> Figure:
 def _matching(inputs: Sequence[Path], title: str) -> Figure:
     from keyseg.training.matching_view import match_video
     from keyseg.training.run import read_run
+    from keyseg.training.settings import RTKRecipe
     from keyseg.viz import plot_matching
 
     if len(inputs) != 2:
         raise ConfigError(f"a matching takes a run folder and the name of one video, got {len(inputs)} inputs")
     run = read_run(inputs[0])
     view = match_video(run, str(inputs[1]))
+    assert isinstance(run.recipe, RTKRecipe)  # match_video refuses others
     return plot_matching(
         view.source_time,
         view.source_kind,

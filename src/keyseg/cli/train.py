@@ -20,7 +20,7 @@ def train(
     *,
     out: Path,
     split: str = "1",
-    model: Literal["rtk"] = "rtk",
+    model: Literal["rtk", "ms-tcn++", "asformer", "asformer-extra", "bcn"] | None = None,
     recipe: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)] = (),
     epochs: int | None = None,
@@ -43,14 +43,15 @@ def train(
     split
         A split's number, several as 1,2, or all.
     model
-        Which system.
+        Which system: rtk, or one that it is compared with; asformer-extra has RTK's extra modules. Default: the one of
+        --recipe, else rtk.
     recipe
-        YAML file; without it the recipe for this data set, or the default one.
+        YAML file; without it the system's recipe for this data set, or its default one.
     set_
         Change one value of the recipe, such as optimiser.learning_rate=0.001, or how the data are read:
         data.sample_rate=2, data.lengths=trim, data.tolerance=3. A wrong key shows those there are. Can be repeated.
     epochs
-        Number of epochs; the epoch at which matching joins moves with it.
+        Number of epochs; the epoch at which matching joins, or barriers are frozen, moves with it.
     seed
         Seeds, one or several; every split is trained with each.
     features

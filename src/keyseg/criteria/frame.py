@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,8 +28,17 @@ def smoothing(logits: Tensor, mask: Tensor, limit: float = 16.0) -> Tensor:
     return mean_over_videos(change.mean(1), mask[:, 1:] & mask[:, :-1])
 
 
-def frame_loss(stages: Tensor, labels: Tensor, mask: Tensor, smoothing_weight: float) -> Tensor:
+class FrameLossConfig(BaseModel):
+    """Weight and limit of the smoothing loss."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    smoothing: float = Field(0.15, ge=0)
+    limit: float = Field(16.0, gt=0, description="of a squared change of log-probability; more counts no more")
+
+
+def frame_loss(stages: Tensor, labels: Tensor, mask: Tensor, smoothing_weight: float, limit: float = 16.0) -> Tensor:
     """Sum over stages (stages, B, C, T) of cross-entropy and weighted smoothing."""
     return torch.stack(
-        [cross_entropy(logits, labels, mask) + smoothing_weight * smoothing(logits, mask) for logits in stages]
+        [cross_entropy(logits, labels, mask) + smoothing_weight * smoothing(logits, mask, limit) for logits in stages]
     ).sum()

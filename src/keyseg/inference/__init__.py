@@ -1,20 +1,25 @@
 """Trained networks at work: bundles, prediction, decoding."""
 
 from keyseg.inference.bundle import find_bundle, load_bundle, save_bundle
-from keyseg.inference.decoding import ProposalConfig, Reading, Rules, decode, propose
-from keyseg.inference.predictor import VARIANTS, Prediction, Predictor, Variant
+from keyseg.inference.decoders import VARIANTS, FrameDecoder, KeypointDecoder, variants_of
+from keyseg.inference.decoding import FrameReading, ProposalConfig, Reading, Rules, decode, propose
+from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 
 __all__ = [
+    "FrameDecoder",
+    "FrameReading",
+    "KeypointDecoder",
+    "KeypointPrediction",
     "Prediction",
     "Predictor",
     "ProposalConfig",
     "Reading",
     "Rules",
     "VARIANTS",
-    "Variant",
     "decode",
     "find_bundle",
     "load_bundle",
     "propose",
     "save_bundle",
+    "variants_of",
 ]

@@ -7,32 +7,45 @@ import shutil
 import tempfile
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from keyseg import __version__
+from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.inference.predictor import Predictor
-from keyseg.models.rtk import RTK, RTKConfig
-from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError
+from keyseg.models.catalog import CONFIGS, build
+from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError, nearest
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 
 
 class BundleConfig(BaseModel):
-    """Everything of a bundle but the weights. provenance: where it comes from, free text by key."""
+    """Everything of a bundle but the weights. provenance: where it comes from, free text by key.
+
+    proposals, rules, plain_rules and refine are those of RTK's decoder; no other system has them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
     version: Literal[1] = 1
     keyseg: str = __version__
-    model: Literal["rtk"] = "rtk"
-    network: RTKConfig
+    model: str = "rtk"
+    network: SerializeAsAny[BaseModel]
     input_dim: int = Field(ge=1, le=1_000_000)
     orientation: Literal["DT", "TD"]
     presampled: bool
@@ -40,18 +53,49 @@ class BundleConfig(BaseModel):
     background: tuple[str, ...]
     fps: str
     stride: int = Field(ge=1, le=1_000_000)
-    proposals: ProposalConfig
-    rules: Rules
-    plain_rules: Rules
-    refine: bool
+    proposals: ProposalConfig | None = None
+    rules: Rules | None = None
+    plain_rules: Rules | None = None
+    refine: bool | None = None
     provenance: dict[str, str]
+
+    @field_validator("model")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in CONFIGS:
+            raise ValueError(f"no system {value!r}{nearest(value, CONFIGS)}; known: {', '.join(CONFIGS)}")
+        return value
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _of_model(cls, value: Any, info: ValidationInfo) -> Any:
+        config = CONFIGS.get(info.data.get("model", ""))
+        return value if config is None or isinstance(value, config) else config.model_validate(value)
+
+    @model_validator(mode="after")
+    def _decoder_fits(self) -> Self:
+        self.decoder()
+        return self
+
+    def decoder(self) -> KeypointDecoder | FrameDecoder:
+        """What turns the network's output into segments."""
+        given = (self.proposals, self.rules, self.plain_rules, self.refine)
+        if self.model != "rtk":
+            if given != (None,) * 4:
+                raise ValueError(f"proposals, rules, plain_rules and refine go with rtk, not with {self.model}")
+            return FrameDecoder(self.model)
+        if self.proposals is None or self.rules is None or self.plain_rules is None or self.refine is None:
+            raise ValueError("rtk needs proposals, rules, plain_rules and refine")
+        return KeypointDecoder(self.proposals, self.rules, self.plain_rules, self.refine)
 
 
 def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], *, force: bool = False) -> Path:
     """Write a bundle folder whole or not at all. Raises OutputExistsError unless `force`."""
     if folder.exists() and not force:
         raise OutputExistsError(f"{folder} exists; choose another folder or use --force")
+    decoder = predictor.decoder
     config = BundleConfig(
+        model=predictor.variants[0],
         network=predictor.model.config,
         input_dim=predictor.input_dim,
         orientation=predictor.orientation,
@@ -60,18 +104,15 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         background=predictor.labels.background,
         fps=str(predictor.timebase.fps),
         stride=predictor.timebase.stride,
-        proposals=predictor.proposals,
-        rules=predictor.rules,
-        plain_rules=predictor.plain_rules,
-        refine=predictor.refine,
         provenance=provenance,
+        **(vars(decoder) if isinstance(decoder, KeypointDecoder) else {}),
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         weights = {name: value.detach().cpu().contiguous() for name, value in predictor.model.state_dict().items()}
         save_file(weights, partial / WEIGHTS)
-        (partial / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (partial / CONFIG).write_text(config.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
         partial.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -115,7 +156,7 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
     path = Path(path)
     config, file = read_config(path), find_bundle(path) / WEIGHTS
     with torch.device("meta"):  # sizes only: a config takes no memory before the weights bear it out
-        model = RTK(config.network, config.input_dim, len(config.classes))
+        model = build(config.network, config.input_dim, len(config.classes))
     try:
         model.load_state_dict(load_file(file), assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -133,10 +174,7 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
         labels,
         timebase,
         config.input_dim,
-        config.proposals,
-        config.rules,
-        config.plain_rules,
-        config.refine,
+        config.decoder(),
         config.orientation,
         config.presampled,
     )

@@ -63,24 +63,32 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Everything the network says of one video of T steps, before any rule.
+class FrameReading:
+    """What a network says of the T steps of a video. frames: (C, T) class probabilities; stages: (stages, C, T), every
+    stage's output as the network gives it."""
 
-    action, frames: (C, T), boundary: (T,) probabilities; actions, boundaries: the proposals; judgement: of the
-    refinement, or None if the model has none.
-    """
-
-    action: FloatMap
-    boundary: FloatMap
     frames: FloatMap
-    actions: ActionKeypoints
-    boundaries: BoundaryKeypoints
-    judgement: Judgement | None = None
+    stages: FloatMap
 
     @property
     def steps(self) -> int:
         """T."""
-        return len(self.boundary)
+        return self.frames.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(FrameReading):
+    """Everything RTK says of one video of T steps, before any rule.
+
+    action: (C, T), boundary: (T,) probabilities; actions, boundaries: the proposals; judgement: of the refinement, or
+    None if the model has none.
+    """
+
+    action: FloatMap
+    boundary: FloatMap
+    actions: ActionKeypoints
+    boundaries: BoundaryKeypoints
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from keyseg.data.features import open_features, stored_shape
-from keyseg.inference.decoding import Judgement, ProposalConfig, Reading, Rules, decode, propose
+from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
+from keyseg.inference.decoding import FloatMap, FrameReading, Reading
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching.graph import ACTION, BOUNDARY
-from keyseg.matching.nodes import keypoint_nodes
+from keyseg.models.catalog import Network
 from keyseg.models.refinement import KeypointMaps
 from keyseg.models.rtk import RTK
-from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase
+from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase
 
-Variant = Literal["rtk", "rtk-no-refinement", "rtk-no-rules", "frame-wise"]
-VARIANTS: tuple[Variant, ...] = ("rtk", "rtk-no-refinement", "rtk-no-rules", "frame-wise")
+_Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prediction:
     """The timeline of one video and what it was made from.
 
-    segmentation: in annotation frames. frame_scores: (C, T) class probabilities a feature step. proposals: keypoints as
-    decoded; refined: keypoints as they went into the re-assembly, confidences after refinement. Times of keypoints are
-    feature steps; timebase converts.
+    segmentation: in annotation frames. frame_scores: (C, T) class probabilities a feature step. stages: (stages, C, T)
+    outputs of the network's stages, the last one last.
     """
 
     segmentation: Segmentation
-    proposals: tuple[ActionKeypoints, BoundaryKeypoints]
-    refined: tuple[ActionKeypoints, BoundaryKeypoints]
-    frame_scores: npt.NDArray[np.float32]
-    action_heatmap: npt.NDArray[np.float32]
-    boundary_heatmap: npt.NDArray[np.float32]
+    frame_scores: FloatMap
+    stages: FloatMap
     labels: LabelMap
     timebase: TimeBase
 
@@ -47,23 +44,30 @@ class Prediction:
         return self.labels.decode(self.segmentation.to_frames())
 
 
+@dataclass(frozen=True)
+class KeypointPrediction(Prediction):
+    """RTK's prediction. proposals: keypoints as decoded; refined: keypoints as they went into the re-assembly,
+    confidences after refinement. Times of keypoints are feature steps; timebase converts."""
+
+    proposals: tuple[ActionKeypoints, BoundaryKeypoints]
+    refined: tuple[ActionKeypoints, BoundaryKeypoints]
+    action_heatmap: FloatMap
+    boundary_heatmap: FloatMap
+
+
 @dataclass
 class Predictor:
     """A trained network with all it needs to read features and write timelines.
 
-    rules: for the refined keypoints; plain_rules: for the same network without refinement. refine: False if matching
-    never joined the training, so that there is nothing to refine with. orientation: of the feature files in training,
-    for files whose shape leaves it open. presampled: whether those files held a column a step, not one a frame.
+    decoder: what turns the network's output into segments. orientation: of the feature files in training, for files
+    whose shape leaves it open. presampled: whether those files held a column a step, not one a frame.
     """
 
-    model: RTK
+    model: Network
     labels: LabelMap
     timebase: TimeBase
     input_dim: int
-    proposals: ProposalConfig
-    rules: Rules
-    plain_rules: Rules
-    refine: bool = True
+    decoder: KeypointDecoder | FrameDecoder
     orientation: Literal["DT", "TD"] = "DT"
     presampled: bool = False
 
@@ -72,52 +76,41 @@ class Predictor:
         """Where the network's weights are."""
         return next(self.model.parameters()).device
 
-    @torch.inference_mode()
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What can be predicted: the full system first, then its parts."""
+        return self.decoder.variants
+
+    def read(self, features: npt.NDArray[np.floating]) -> FrameReading:
+        """All that the network says of one video: features (T, D), T feature steps."""
+        return self._evaluate(features, self.decoder.read)
+
     def maps(self, features: npt.NDArray[np.floating]) -> KeypointMaps:
-        """Run the network, as in evaluation, over features (T, D) of one video: its maps, as a batch of one."""
+        """RTK's maps over features (T, D) of one video, as a batch of one. Raises ConfigError if there are none."""
+        if not isinstance(self.model, RTK):
+            raise ConfigError("heatmaps, keypoints and their graph are RTK's; this bundle holds another network")
+        return self._evaluate(features, lambda network, steps, mask: network(steps, mask).maps())
+
+    @torch.inference_mode()
+    def _evaluate(self, features: npt.NDArray[np.floating], call: Callable[[Any, Tensor, Tensor], _Result]) -> _Result:
+        """Call with the network in evaluation mode, the features of one video (1, D, T) and their mask."""
         steps = self._tensor(features)
         training = self.model.training
         self.model.eval()
         try:
-            return self.model(steps, torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)).maps()
+            return call(self.model, steps, torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device))
         finally:
             self.model.train(training)
-
-    @torch.inference_mode()
-    def read(self, features: npt.NDArray[np.floating]) -> Reading:
-        """All that the network says of one video: features (T, D), T feature steps."""
-        maps = self.maps(features)
-        action, boundary, frames = (m[0].float().cpu().numpy() for m in (maps.action, maps.boundary, maps.frames))
-        actions, boundaries = propose(action, boundary, self.proposals)
-        judgement = self._judge(maps, actions, boundaries) if self.refine else None
-        return Reading(action, boundary, frames, actions, boundaries, judgement)
-
-    def _judge(self, maps: KeypointMaps, actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> Judgement:
-        """Refine the keypoints; nodes of one kind stand in the order of the keypoints."""
-        training = self.model.training
-        self.model.eval()
-        try:
-            nodes = keypoint_nodes([(actions, boundaries)], maps.mask.device)
-            result = self.model.refine(maps, nodes)
-        finally:
-            self.model.train(training)
-        is_action, is_boundary = nodes.kind[0] == ACTION, nodes.kind[0] == BOUNDARY
-        keep, classes = result.keep[0].float().sigmoid(), result.classes[0].float().softmax(1)
-        return Judgement(
-            keep_action=keep[is_action].cpu().numpy(),
-            keep_boundary=keep[is_boundary].cpu().numpy(),
-            classes=classes[is_action].cpu().numpy(),
-            boundary_time=boundaries.time + result.shift[0].float()[is_boundary].cpu().numpy(),
-        )
 
     def predict(
-        self, features: npt.NDArray[np.floating] | str | Path, *, frames: int | None = None, variant: Variant = "rtk"
+        self, features: npt.NDArray[np.floating] | str | Path, *, frames: int | None = None, variant: str | None = None
     ) -> Prediction:
         """Segment one video.
 
         features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were: the axis of length D
         is the channels, and where both are, the training's orientation holds. A step an annotation frame, unless
-        `presampled`: then a step a stride. frames: length of the timeline; None follows from the features.
+        `presampled`: then a step a stride. frames: length of the timeline; None follows from the features. variant: one
+        of `variants`; None is the full system.
         Raises DataError on features of another kind.
         """
         steps = self._by_step(features)
@@ -146,30 +139,20 @@ class Predictor:
             return array if square and self.orientation == "TD" else array.T
         return array
 
-    def interpret(self, reading: Reading, *, frames: int | None = None, variant: Variant = "rtk") -> Prediction:
-        """Turn a reading into a timeline by one of the variants: the full system or a part of it.
-
-        `rtk-no-refinement` skips the refinement, `rtk-no-rules` is the step-wise argmax of the action heatmaps,
-        `frame-wise` the argmax of the backbone's frame classifier.
-        """
-        refined = (reading.actions, reading.boundaries)
-        if variant in ("rtk", "rtk-no-refinement"):
-            use = variant == "rtk" and reading.judgement is not None
-            decoded = decode(reading, self.rules if use else self.plain_rules, refine=use)
-            segmentation, refined = decoded.segmentation, (decoded.actions, decoded.boundaries)
-        else:
-            scores = reading.action if variant == "rtk-no-rules" else reading.frames
-            segmentation = Segmentation.from_frames(scores.argmax(0) if reading.steps else np.zeros(0, np.int64))
+    def interpret(self, reading: FrameReading, *, frames: int | None = None, variant: str | None = None) -> Prediction:
+        """Turn a reading into a timeline by one of the variants: the full system (None) or a part of it."""
+        decoded = self.decoder.segment(reading, self.variants[0] if variant is None else variant)  # type: ignore[arg-type]
         length = reading.steps * self.timebase.stride if frames is None else frames
-        return Prediction(
-            segmentation=Segmentation.from_frames(self.timebase.steps_to_frames(segmentation.to_frames(), length)),
+        labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
+        common = (Segmentation.from_frames(labels), reading.frames, reading.stages, self.labels, self.timebase)
+        if not isinstance(reading, Reading):
+            return Prediction(*common)
+        return KeypointPrediction(
+            *common,
             proposals=(reading.actions, reading.boundaries),
-            refined=refined,
-            frame_scores=reading.frames,
+            refined=(decoded.actions, decoded.boundaries),
             action_heatmap=reading.action,
             boundary_heatmap=reading.boundary,
-            labels=self.labels,
-            timebase=self.timebase,
         )
 
     def _tensor(self, features: npt.NDArray[np.floating]) -> torch.Tensor:

@@ -59,19 +59,29 @@ def _around_blocks(x: Tensor, blocks: int, window: int) -> Tensor:
 
 
 class LocalAttention(nn.Module):
-    """Attention layer of ASFormer: 1x1 projections to half the channels, block-local attention, ReLU, 1x1 back.
+    """Attention layer of ASFormer: 1x1 projections to fewer channels, block-local attention, ReLU, 1x1 back.
 
-    query_dim: channels of the tensor that queries and keys are made from; value_dim: of the one for values.
+    query_dim: channels of the tensor that queries and keys are made from; value_dim: of the one for values. The
+    projections have these divided by the reductions.
     """
 
     def __init__(
-        self, query_dim: int, value_dim: int, out_dim: int, window: int, convention: Window, *, reduction: int = 2
+        self,
+        query_dim: int,
+        value_dim: int,
+        out_dim: int,
+        window: int,
+        convention: Window,
+        *,
+        query_reduction: int = 2,
+        value_reduction: int = 2,
     ) -> None:
         super().__init__()
-        self.query = nn.Conv1d(query_dim, query_dim // reduction, 1)
-        self.key = nn.Conv1d(query_dim, query_dim // reduction, 1)
-        self.value = nn.Conv1d(value_dim, value_dim // reduction, 1)
-        self.out = nn.Conv1d(value_dim // reduction, out_dim, 1)
+        attended, carried = query_dim // query_reduction, value_dim // value_reduction
+        self.query = nn.Conv1d(query_dim, attended, 1)
+        self.key = nn.Conv1d(query_dim, attended, 1)
+        self.value = nn.Conv1d(value_dim, carried, 1)
+        self.out = nn.Conv1d(carried, out_dim, 1)
         self.window = window
         self.convention: Window = convention
 

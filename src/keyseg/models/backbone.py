@@ -31,6 +31,8 @@ class BackboneConfig(BaseModel):
     decoder_growth: int = Field(4, ge=1, le=8, description="dilation and window of decoder layer i are growth ** i")
     kernel_size: OddSize = 5
     window: Window = "published"
+    query_reduction: int = Field(2, ge=1, le=64, description="channels over those of queries and keys")
+    value_reduction: int = Field(2, ge=1, le=64, description="channels over those of values")
     input_dropout: float = Field(0.5, ge=0, lt=1, description="whole input channels dropped in training")
     layer_dropout: float = Field(0.5, ge=0, lt=1)
     positional_encoding: bool = True
@@ -46,7 +48,15 @@ class AttentionBlock(nn.Module):
         channels = config.channels
         self.feed_forward = MaskedConv1d(channels, channels, config.kernel_size, dilation=dilation)
         self.gate = SqueezeExcitation(channels) if config.squeeze_excitation else None
-        self.attention = LocalAttention(channels, channels, channels, dilation, config.window)
+        self.attention = LocalAttention(
+            channels,
+            channels,
+            channels,
+            dilation,
+            config.window,
+            query_reduction=config.query_reduction,
+            value_reduction=config.value_reduction,
+        )
         self.out = nn.Conv1d(channels, channels, 1)
         self.dropout = nn.Dropout(config.layer_dropout)
         self.cross = cross

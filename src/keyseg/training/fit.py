@@ -24,12 +24,14 @@ from keyseg.data.dataset import Dataset
 from keyseg.inference.bundle import load_bundle, save_bundle
 from keyseg.inference.decoding import Rules
 from keyseg.inference.predictor import Predictor
+from keyseg.models.catalog import build
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.training.calibration import choose_rules, held_out, stressed
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.files import write_json
-from keyseg.training.module import RTKModule
-from keyseg.training.recipe import Recipe
+from keyseg.training.module import SegmentationModule
+from keyseg.training.settings import Recipe, RTKRecipe
+from keyseg.training.systems import system_of
 from keyseg.training.videos import Videos, training_loader, validation_loader
 
 VALIDATE_EVERY = 5  # epochs at most; the last epoch is always one of them
@@ -53,12 +55,13 @@ class Fit:
 
 
 def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
-    """Choose rules on held-out training videos, train on all of them, leave a bundle; go on where a kill stopped it."""
+    """Train on the split's training videos and leave a bundle; go on where a kill stopped it. RTK's rules are chosen
+    first, on held-out training videos."""
     if not fit.bundle.exists():
-        rules, plain_rules = calibrate(fit)
+        rules = calibrate(fit, fit.recipe) if isinstance(fit.recipe, RTKRecipe) else None
         names = fit.dataset.names(fit.split, "train")
         test_names = fit.dataset.names(fit.split, "test")
-        module, seconds = train(fit, fit.recipe, names, test_names, fit.folder, (rules, plain_rules))
+        module, seconds = train(fit, fit.recipe, names, test_names, fit.folder, rules)
         if module.global_rank == 0:
             write_json(fit.folder / "cost.json", _cost(fit, module, seconds) | {"commit": provenance["commit"]})
             save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
@@ -66,36 +69,36 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
     return load_bundle(fit.bundle)
 
 
-def calibrate(fit: Fit) -> tuple[Rules, Rules]:
-    """Rules with and without refinement, from a first training that leaves some training videos out."""
+def calibrate(fit: Fit, recipe: RTKRecipe) -> tuple[Rules, Rules]:
+    """RTK's rules with and without refinement, from a first training that leaves some training videos out."""
     file = fit.folder / "calibration" / "rules.json"
     names = fit.dataset.names(fit.split, "train")
-    unseen = held_out(fit.dataset, names, fit.recipe.calibration.holdout, fit.seed)
+    unseen = held_out(fit.dataset, names, recipe.calibration.holdout, fit.seed)
     if not unseen:
-        return fit.recipe.rules, fit.recipe.rules
+        return recipe.rules, recipe.rules
     if not file.exists():
-        recipe = fit.recipe.at_pace(fit.recipe.calibration.pace)
+        shorter = recipe.at_pace(recipe.calibration.pace)
         seen = [name for name in names if name not in unseen]
-        module, seconds = train(fit, recipe, seen, (), file.parent, (recipe.rules, recipe.rules))
+        module, seconds = train(fit, shorter, seen, (), file.parent)
         if module.global_rank == 0:
             write_json(file.with_name("cost.json"), {"seconds": round(seconds, 1)})
-            write_json(file, _chosen(fit, module.predictor, unseen))
+            write_json(file, _chosen(fit, recipe, module.predictor, unseen))
         module.trainer.strategy.barrier()
     found = json.loads(file.read_text(encoding="utf-8"))
     return Rules.model_validate(found["rules"]), Rules.model_validate(found["plain_rules"])
 
 
-def _chosen(fit: Fit, predictor: Predictor, unseen: Sequence[str]) -> dict[str, Any]:
-    settings = fit.recipe.calibration
+def _chosen(fit: Fit, recipe: RTKRecipe, predictor: Predictor, unseen: Sequence[str]) -> dict[str, Any]:
+    settings = recipe.calibration
     samples = [fit.dataset.load(name, fit.split) for name in unseen] * settings.draws
     rng = np.random.default_rng(fit.seed)
     readings = [predictor.read(stressed(sample.features, settings.stress, rng)) for sample in samples]
     references = [Segmentation.from_frames(sample.labels) for sample in samples]
     labels = fit.dataset.labels
-    plain, plain_score = choose_rules(readings, references, labels, fit.recipe.rules, refine=False)
+    plain, plain_score = choose_rules(readings, references, labels, recipe.rules, refine=False)
     rules, score = plain, plain_score
-    if predictor.refine:
-        rules, score = choose_rules(readings, references, labels, fit.recipe.rules, refine=True)
+    if recipe.refines:
+        rules, score = choose_rules(readings, references, labels, recipe.rules, refine=True)
     return {
         "rules": rules.model_dump(),
         "plain_rules": plain.model_dump(),
@@ -106,18 +109,31 @@ def _chosen(fit: Fit, predictor: Predictor, unseen: Sequence[str]) -> dict[str, 
 
 
 def train(
-    fit: Fit, recipe: Recipe, seen: Sequence[str], validated: Sequence[str], folder: Path, rules: tuple[Rules, Rules]
-) -> tuple[RTKModule, float]:
-    """Train on the videos `seen`, from the last whole epoch if there is a checkpoint.
+    fit: Fit,
+    recipe: Recipe,
+    seen: Sequence[str],
+    validated: Sequence[str],
+    folder: Path,
+    rules: tuple[Rules, Rules] | None = None,
+) -> tuple[SegmentationModule, float]:
+    """Train on the videos `seen`, from the last whole epoch if there is a checkpoint. rules: RTK's.
 
     Returns the module and the seconds of all epochs, those before a checkpoint included. Raises TrainingError.
     """
     dataset = fit.dataset
     L.seed_everything(fit.seed, verbose=False)
-    module = RTKModule(recipe, dataset.labels, dataset.timebase, dataset.dimension(fit.split), fit.seed)
-    module.predictor.rules, module.predictor.plain_rules = rules
-    module.predictor.orientation = dataset.layout(fit.split)[0]
-    module.predictor.presampled = dataset.presampled(fit.split)
+    objective, decoder = system_of(recipe, dataset.labels, rules)
+    network = build(recipe.network, dataset.dimension(fit.split), len(dataset.labels))
+    predictor = Predictor(
+        network,
+        dataset.labels,
+        dataset.timebase,
+        dataset.dimension(fit.split),
+        decoder,
+        dataset.layout(fit.split)[0],
+        dataset.presampled(fit.split),
+    )
+    module = SegmentationModule(recipe, objective, predictor, fit.seed)
     checkpoint = EveryEpoch(folder / "last.ckpt")
     trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks))
     share = {"rank": trainer.global_rank, "world": trainer.world_size}
@@ -131,7 +147,7 @@ def train(
         trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
     except SystemExit:  # how Lightning answers Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
-    module.predictor.refine = recipe.matching.join_epoch < recipe.optimiser.epochs
+    objective.follow(recipe.epochs - 1)
     return module, checkpoint.seconds
 
 
@@ -147,9 +163,9 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
         num_nodes=int(os.environ["WORLD_SIZE"]) // devices if distributed else 1,
         strategy=strategy,
         precision=settings.precision,
-        max_epochs=settings.epochs,
+        max_epochs=recipe.epochs,
         gradient_clip_val=settings.clip_norm,
-        check_val_every_n_epoch=max(n for n in range(1, VALIDATE_EVERY + 1) if settings.epochs % n == 0),
+        check_val_every_n_epoch=max(n for n in range(1, VALIDATE_EVERY + 1) if recipe.epochs % n == 0),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         callbacks=list(callbacks),
@@ -162,13 +178,14 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
     )
 
 
-def _cost(fit: Fit, module: RTKModule, seconds: float) -> dict[str, Any]:
+def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any]:
     """Time and memory of a training, and the machine."""
     calibration = fit.folder / "calibration" / "cost.json"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "keyseg": __version__,
         "seconds": round(seconds, 1),
+        "epochs": fit.recipe.epochs,
         "calibration_seconds": json.loads(calibration.read_text())["seconds"] if calibration.exists() else 0.0,
         "peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
         "parameters": sum(p.numel() for p in module.model.parameters()),

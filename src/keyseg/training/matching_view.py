@@ -9,12 +9,15 @@ import numpy.typing as npt
 import torch
 
 from keyseg.inference.bundle import load_bundle
+from keyseg.inference.decoding import Reading
 from keyseg.matching.matcher import GraphMatcher
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
+from keyseg.models.rtk import RTK
 from keyseg.timeline import DataError, Segmentation
 from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.fit import Fit
 from keyseg.training.run import Run
+from keyseg.training.settings import RTKRecipe
 
 Array = npt.NDArray[Any]
 
@@ -38,16 +41,18 @@ def match_video(run: Run, name: str) -> MatchingView:
     Raises DataError if no finished training of the run knows the video.
     """
     fit = _fit_of(run, name)
+    matcher = _trained_matcher(fit)
     predictor = load_bundle(fit.bundle)
     sample = fit.dataset.load(name, fit.split)
-    reading = predictor.read(sample.features)
+    reading, network = predictor.read(sample.features), predictor.model
+    assert isinstance(reading, Reading)  # the recipe is RTK's
+    assert isinstance(network, RTK)
     reference = Segmentation.from_frames(sample.labels)
-    matcher = _trained_matcher(fit)
     nodes = keypoint_nodes([(reading.actions, reading.boundaries)])
     with torch.inference_mode():
         maps = predictor.maps(sample.features)
-        source = predictor.model.refiner.graph(maps, nodes)
-        target = predictor.model.refiner.graph(maps, keypoint_nodes([annotated_keypoints(reference)]))
+        source = network.refiner.graph(maps, nodes)
+        target = network.refiner.graph(maps, keypoint_nodes([annotated_keypoints(reference)]))
         assignment = matcher(source, target)[0].exp().numpy()
     return MatchingView(
         source.time[0].numpy(),
@@ -71,8 +76,13 @@ def _fit_of(run: Run, name: str) -> Fit:
 
 def _trained_matcher(fit: Fit) -> GraphMatcher:
     """The matcher with the dustbin score that training left; only the checkpoint has it, since inference needs none."""
+    if not isinstance(fit.recipe, RTKRecipe):
+        raise DataError(
+            f"{fit.folder}: a training of {fit.recipe.model}, which matches no keypoints; name a run of rtk"
+        )
     settings = fit.recipe.matching
     matcher = GraphMatcher(settings.method, temperature=settings.temperature, iterations=settings.iterations)
     state = AtomicCheckpointIO().load_checkpoint(fit.folder / "last.ckpt")["state_dict"]
-    matcher.load_state_dict({"dustbin": state["criterion.matcher.dustbin"]})
+    dustbin = next(value for name, value in state.items() if name.endswith("matcher.dustbin"))
+    matcher.load_state_dict({"dustbin": dustbin})
     return matcher

@@ -3,100 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
-from keyseg.criteria.rtk import LossConfig, MatchingConfig
 from keyseg.data.catalog import identify
-from keyseg.inference.decoding import ProposalConfig, Rules
-from keyseg.models.rtk import RTKConfig
 from keyseg.timeline import ConfigError, DataError, LabelMap, nearest
+from keyseg.training.settings import RECIPES, DataConfig, Recipe, RTKRecipe
 
+__all__ = [
+    "DataConfig",
+    "RTKRecipe",
+    "Recipe",
+    "load_recipe",
+    "recipe_for",
+    "shipped_recipe",
+    "validate_recipe",
+]
 _SHIPPED = resources.files("keyseg") / "recipes"
-
-
-class DataConfig(BaseModel):
-    """How a data set's files are read; the same options as `Dataset.open`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    features: str | None = Field(None, description="features folder; none: features/, else features_split{split}/")
-    background: tuple[str, ...] | None = Field(None, description="background classes; none: the class 'background'")
-    fps: str | None = Field(None, description="annotation frames a second, such as 15 or 30000/1001")
-    sample_rate: int | None = Field(None, ge=1, description="take every n-th step of features and labels")
-    orientation: Literal["auto", "DT", "TD"] = "auto"
-    lengths: Literal["error", "trim", "resample"] = "error"
-    tolerance: int = Field(0, ge=0, description="frames that trim may cut")
-
-    @field_validator("fps", mode="before")
-    @classmethod
-    def _fraction(cls, value: Any) -> Any:
-        try:
-            fraction = None if value is None else Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError("expected a number or a fraction such as 30000/1001") from None
-        if fraction is not None and fraction <= 0:
-            raise ValueError("fps must be positive")
-        return None if value is None else str(value)
-
-
-class OptimiserConfig(BaseModel):
-    """Adam with a cosine schedule that ends at zero."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(120, ge=1)
-    batch_size: int = Field(1, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    context_learning_rate: float = Field(1e-3, gt=0, description="of the refinement, from the epoch it joins")
-    weight_decay: float = Field(1e-4, ge=0)
-    clip_norm: float = Field(5.0, gt=0)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-
-
-class CalibrationConfig(BaseModel):
-    """Choosing thresholds on training videos that a first, shorter training has not seen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    holdout: float = Field(0.25, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
-    stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
-    draws: int = Field(2, ge=1, description="times each held-out video is read, with other channels hidden")
-    pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training over those of the final one")
-
-
-class Recipe(BaseModel):
-    """A training run but for data and seed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: Literal["rtk"] = "rtk"
-    data: DataConfig = DataConfig()
-    network: RTKConfig = RTKConfig()
-    optimiser: OptimiserConfig = OptimiserConfig()
-    losses: LossConfig = LossConfig()
-    matching: MatchingConfig = MatchingConfig()
-    proposals: ProposalConfig = ProposalConfig()
-    rules: Rules = Rules()
-    calibration: CalibrationConfig = CalibrationConfig()
-
-    def at_pace(self, pace: float) -> Recipe:
-        """The same training with epochs and joining epoch scaled; matching that joined still joins."""
-        epochs = max(1, round(self.optimiser.epochs * pace))
-        join = round(self.matching.join_epoch * pace)
-        if self.matching.join_epoch < self.optimiser.epochs:
-            join = min(join, epochs - 1)
-        return self.model_copy(
-            update={
-                "optimiser": self.optimiser.model_copy(update={"epochs": epochs}),
-                "matching": self.matching.model_copy(update={"join_epoch": join}),
-            }
-        )
 
 
 def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe:
@@ -128,7 +55,7 @@ def shipped_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
 
 def recipe_for(
     data: Path,
-    model: str = "rtk",
+    model: str | None = None,
     path: Path | None = None,
     changes: Sequence[str] = (),
     *,
@@ -137,17 +64,23 @@ def recipe_for(
 ) -> tuple[Recipe, str]:
     """The recipe to train a data set with, and what it is called: a file, or the shipped one for these classes.
 
-    A data set that no shipped recipe knows gets the default one. epochs: scales the joining epoch too.
+    model: the system; None for the recipe's, RTK without one. A data set that no shipped recipe knows gets the
+    default one. epochs: scales the joining epoch and the like too.
     """
     if not data.is_dir():
         raise DataError(f"{data}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
+    if model is not None and model not in RECIPES:
+        raise ConfigError(f"no model {model!r}{nearest(model, RECIPES)}; known: {', '.join(RECIPES)}")
     if path is None:
         facts = identify(LabelMap.read(data / "mapping.txt").names)
-        names = [f"{facts.key}-{model}.yaml"] if facts else []
-        name = next(n for n in [*names, f"default-{model}.yaml"] if (_SHIPPED / n).is_file())
+        system = model or "rtk"
+        names = [f"{facts.key}-{system}.yaml"] if facts else []
+        name = next(n for n in [*names, f"default-{system}.yaml"] if (_SHIPPED / n).is_file())
         recipe, source = shipped_recipe(name, changes), f"{name} (shipped)"
     else:
         recipe, source = load_recipe(path, changes), str(path)
+    if model is not None and recipe.model != model:
+        raise ConfigError(f"{source} is a recipe of {recipe.model}, and --model asks for {model}; leave one out")
     if background is not None:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"background": tuple(background)})})
     if epochs is not None:
@@ -159,10 +92,14 @@ def recipe_for(
 
 def validate_recipe(content: Mapping[str, Any], source: str) -> Recipe:
     """A recipe from a mapping; raises ConfigError with every problem, each with its key."""
+    system = content.get("model", "rtk")
+    if system not in RECIPES:
+        close = nearest(str(system), RECIPES)
+        raise ConfigError(f"{source}: 'model': no system {system!r}{close}; known: {', '.join(RECIPES)}")
     try:
-        return Recipe.model_validate(content)
+        return RECIPES[system].model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_explain(item) for item in error.errors())
+        problems = "; ".join(_explain(item, RECIPES[system]) for item in error.errors())
         raise ConfigError(f"{source}: {problems}") from None
 
 
@@ -181,16 +118,16 @@ def _apply(content: dict[str, Any], change: str) -> None:
         raise ConfigError(f"{change!r}: {value!r} is not a YAML value: {error}") from error
 
 
-def _explain(item: Any) -> str:
+def _explain(item: Any, recipe: type[Recipe]) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        fields = _fields_at(item["loc"][:-1])
+        fields = _fields_at(recipe, item["loc"][:-1])
         return f"unknown key {key!r}{nearest(str(item['loc'][-1]), fields)}; known here: {', '.join(fields)}"
     return f"{key!r}: {item['msg']}, got {item['input']!r}"
 
 
-def _fields_at(location: Sequence[Any]) -> list[str]:
-    model: type[BaseModel] = Recipe
+def _fields_at(recipe: type[Recipe], location: Sequence[Any]) -> list[str]:
+    model: type[BaseModel] = recipe
     for part in location:
         annotation = model.model_fields[str(part)].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

@@ -17,12 +17,14 @@ from lightning.pytorch.callbacks import Callback
 from keyseg.data.annotations import write_frame_labels
 from keyseg.data.dataset import Dataset
 from keyseg.inference.bundle import load_bundle
-from keyseg.inference.predictor import VARIANTS, Predictor, Variant
+from keyseg.inference.decoders import variants_of
+from keyseg.inference.predictor import Predictor
 from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, LabelMap, Segmentation, TrainingError
 from keyseg.training.files import claimed, write_json, write_text
 from keyseg.training.fit import Fit, run_fit
 from keyseg.training.run import Run, is_main_process, process_count
+from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import SCORES, results_markdown
 
 Scores = dict[str, float]
@@ -59,10 +61,10 @@ def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[
 
 
 def predict_videos(
-    predictor: Predictor, dataset: Dataset, split: int, names: Iterable[str], variants: Iterable[Variant] = VARIANTS
-) -> dict[Variant, dict[str, Segmentation]]:
-    """Segmentations at the annotation rate by variant and video, each video read once."""
-    found: dict[Variant, dict[str, Segmentation]] = {variant: {} for variant in variants}
+    predictor: Predictor, dataset: Dataset, split: int, names: Iterable[str], variants: Iterable[str] | None = None
+) -> dict[str, dict[str, Segmentation]]:
+    """Segmentations at the annotation rate by variant (None: all of the predictor) and video, each video read once."""
+    found: dict[str, dict[str, Segmentation]] = {v: {} for v in (predictor.variants if variants is None else variants)}
     for name in names:
         sample = dataset.load(name, split)
         reading = predictor.read(sample.features)
@@ -72,12 +74,12 @@ def predict_videos(
     return found
 
 
-def score_fit(fit: Fit, predictor: Predictor) -> dict[Variant, Report]:
+def score_fit(fit: Fit, predictor: Predictor) -> dict[str, Report]:
     """Score a trained bundle on the split's test videos, and keep its predictions beside it."""
     names = fit.dataset.names(fit.split, "test")
     predicted = predict_videos(predictor, fit.dataset, fit.split, names)
     reference = {name: fit.dataset.load(name, fit.split).segmentation for name in names}
-    for name, segmentation in predicted["rtk"].items():
+    for name, segmentation in predicted[predictor.variants[0]].items():
         path = fit.folder / "predictions" / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_frame_labels(path, fit.dataset.labels.decode(segmentation.to_frames()))
@@ -98,7 +100,8 @@ def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, 
             raise DataError(f"{fit.folder}: this training is not finished; go on with keyseg train ... --resume")
         predictor = load_bundle(fit.bundle)
         names = fit.dataset.names(fit.split, "test")
-        predicted = predict_videos(predictor, fit.dataset, fit.split, names, ("rtk",))["rtk"]
+        system = predictor.variants[0]
+        predicted = predict_videos(predictor, fit.dataset, fit.split, names, (system,))[system]
         reference = {name: fit.dataset.load(name, fit.split).segmentation for name in names}
         labels = fit.dataset.labels
         by_name = [_class_names(videos, labels) for videos in (reference, predicted)]
@@ -134,7 +137,7 @@ def collect(run: Run) -> list[Finished]:
         last = json.loads(scores.read_text(encoding="utf-8"))
         history = read_history(fit.folder)
         best: dict[str, Scores] = {}
-        for variant in VARIANTS:
+        for variant in variants_of(run.recipe.model):
             epochs = [epoch for epoch in history.values() if f"{variant}/f1@50" in epoch]
             if epochs:
                 top = max(epochs, key=lambda epoch: epoch[f"{variant}/f1@50"])
@@ -147,21 +150,23 @@ def collect(run: Run) -> list[Finished]:
 def summarise(run: Run) -> dict[str, Any]:
     """Everything a results table shows, as plain values; written to results.json and results.md of the run."""
     finished = collect(run)
+    variants = variants_of(run.recipe.model)
     summary: dict[str, Any] = {
         "command": run.command,
+        "system": run.recipe.model,
         "data": run.data.name,
         "features": run.provenance()["features"],
         "splits": sorted({f.split for f in finished}),
         "seeds": sorted({f.seed for f in finished}),
-        "epochs": run.recipe.optimiser.epochs,
+        "epochs": run.recipe.epochs,
         "thresholds": _how_chosen(run, finished),
         "cost": {f"split{f.split}/seed{f.seed}": dict(f.cost) for f in finished},
-        "last_epoch": {v: _average([(f.seed, f.last[v]) for f in finished]) for v in VARIANTS},
+        "last_epoch": {v: _average([(f.seed, f.last[v]) for f in finished]) for v in variants},
         "best_epoch_on_the_test_fold": {
-            v: _average([(f.seed, f.best[v]) for f in finished if v in f.best]) for v in VARIANTS
+            v: _average([(f.seed, f.best[v]) for f in finished if v in f.best]) for v in variants
         },
         "by_split": {
-            v: {f"split{f.split}/seed{f.seed}": {n: f.last[v][n] for n in SCORES} for f in finished} for v in VARIANTS
+            v: {f"split{f.split}/seed{f.seed}": {n: f.last[v][n] for n in SCORES} for f in finished} for v in variants
         },
     }
     write_json(run.folder / "results.json", summary)
@@ -170,6 +175,8 @@ def summarise(run: Run) -> dict[str, Any]:
 
 
 def _how_chosen(run: Run, finished: Sequence[Finished]) -> str:
+    if not isinstance(run.recipe, RTKRecipe):
+        return "none to choose"
     places = {(fit.split, fit.seed): fit.folder / "calibration" / "rules.json" for fit in run.fits()}
     as_given = [f"split{f.split}/seed{f.seed}" for f in finished if not places[f.split, f.seed].exists()]
     chosen = "chosen on held-out training videos"

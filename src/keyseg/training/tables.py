@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keyseg.inference.predictor import Variant
+from keyseg.models.catalog import TITLES as SYSTEMS
 from keyseg.training.run import Run
 
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
-TITLES: Mapping[Variant, str] = {
-    "rtk": "RTK",
+TITLES: Mapping[str, str] = {
+    **SYSTEMS,
     "rtk-no-refinement": "RTK without refinement",
     "rtk-no-rules": "RTK without rules (argmax of its action heatmaps)",
     "frame-wise": "frame-wise backbone (argmax of its frame classifier)",
@@ -49,9 +49,9 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         "",
         *score_table(summary["best_epoch_on_the_test_fold"]),
         "",
-        "## RTK, last epoch, by training",
+        f"## {TITLES[summary['system']]}, last epoch, by training",
         "",
-        *score_table(summary["by_split"]["rtk"], titles={}),
+        *score_table(summary["by_split"][summary["system"]], titles={}),
         "",
         "## Where this comes from",
         "",

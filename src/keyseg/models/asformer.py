@@ -1,0 +1,49 @@
+"""ASFormer (Yi et al., BMVC 2021), and with the extra modules of the supplement's Table 1, on the shared backbone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from keyseg.models.backbone import Backbone, BackboneConfig
+from keyseg.models.layers import OddSize
+from keyseg.models.stages import FrameOutput, classified
+
+
+class ASFormerConfig(BackboneConfig):
+    """The published network: three decoders as deep as the encoder, none of RTK's modules."""
+
+    decoders: int = 3
+    decoder_layers: int = 10
+    decoder_growth: int = 2
+    kernel_size: OddSize = 3
+    input_dropout: float = 0.3
+    positional_encoding: bool = False
+    squeeze_excitation: bool = False
+    average_pooling: OddSize = 1
+
+
+class ASFormerExtraConfig(ASFormerConfig):
+    """The middle row of Table 1: positional encoding, squeeze-and-excitation and average pooling."""
+
+    positional_encoding: bool = True
+    squeeze_excitation: bool = True
+    average_pooling: OddSize = 3
+
+
+class ASFormer(nn.Module):
+    """Backbone whose frame classifiers are the result. With average pooling the last stage is classified anew, from
+    the smoothed features."""
+
+    def __init__(self, config: ASFormerConfig, input_dim: int, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config, input_dim, classes)
+
+    def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
+        """features: (B, D, T) float, mask: (B, T) bool -> logits of encoder and decoders."""
+        smoothed, stages = self.backbone(features, mask)
+        if self.config.average_pooling > 1:
+            last = [self.backbone.encoder, *self.backbone.decoders][-1]
+            stages = torch.cat((stages[:-1], (last.classify(smoothed) * mask[:, None, :])[None]))
+        return classified(stages, mask)

@@ -1,0 +1,80 @@
+"""BCN's barriers: where segments change, and pooling that does not reach across (Wang et al., ECCV 2020)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from keyseg.models.layers import OddSize
+from keyseg.models.stages import DilatedResidualLayer
+
+_BEYOND = 20.0  # the barrier where there is no step: nothing is pooled from there
+_TINY = 4.5399929762484854e-05  # exp(-10), added to the sum of the weights
+_SOFTNESS = 0.01  # the published program divides the barrier's logit by 100
+_SURE, _PEAK = 0.8, 0.3  # a barrier counts for smoothing if it is this high, or this high and a peak
+
+
+class BarrierConfig(BaseModel):
+    """Sizes of the barrier generator."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(256, ge=1, le=4096)
+    dilations: tuple[Annotated[int, Field(ge=1, le=2**15)], ...] = (4, 8, 16)
+    dropout: float = Field(0.5, ge=0, lt=1)
+
+
+class PoolingConfig(BaseModel):
+    """One local barrier pooling: its width in steps, and how much a barrier hides what lies behind it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width: OddSize
+    alpha: float = Field(gt=0, allow_inf_nan=False)
+
+
+class BarrierGenerator(nn.Module):
+    """Features to the probability of a segment's start or end at every step."""
+
+    def __init__(self, config: BarrierConfig, input_dim: int) -> None:
+        super().__init__()
+        self.input = nn.Conv1d(input_dim, config.channels, 1)
+        self.layers = nn.ModuleList(
+            DilatedResidualLayer(config.channels, dilation, config.dropout) for dilation in config.dilations
+        )
+        self.out = nn.Conv1d(config.channels, 1, 1)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """features: (B, D, T), mask: (B, T) -> barrier (B, T) in (0, 1), 0 where masked."""
+        x = self.input(features * mask[:, None, :]) * mask[:, None, :]
+        for layer in self.layers:
+            x = layer(x, mask)
+        return torch.sigmoid(_SOFTNESS * self.out(x).squeeze(1)) * mask
+
+
+def barrier_pooling(x: Tensor, barrier: Tensor, mask: Tensor, pooling: PoolingConfig) -> Tensor:
+    """Mean of each step's surroundings, weighed by exp(-alpha x the barriers on the way): x (B, C, T) -> (B, C, T).
+
+    barrier, mask: (B, T). The barrier of the far step counts, that of the step itself too, as in the published program.
+    Steps that do not exist are zeros behind a barrier of 20. Time and memory are linear in T.
+    """
+    half = pooling.width // 2
+    walls = F.pad(torch.where(mask, barrier, _BEYOND), (half, half), value=_BEYOND)
+    around = walls.unfold(1, pooling.width, 1)  # (B, T, K), the step itself in the middle
+    left = around[..., : half + 1].flip(-1).cumsum(-1).flip(-1)[..., :-1]
+    right = around[..., half:].cumsum(-1)[..., 1:]
+    weight = torch.exp(-pooling.alpha * torch.cat((left, torch.zeros_like(around[..., :1]), right), dim=-1))
+    values = F.pad(x * mask[:, None, :], (half, half)).unfold(2, pooling.width, 1)  # (B, C, T, K), a view
+    pooled = torch.einsum("bctk,btk->bct", values, weight)
+    return pooled / (weight.sum(-1) + _TINY)[:, None, :] * mask[:, None, :]
+
+
+def barrier_peaks(barrier: Tensor, mask: Tensor) -> Tensor:
+    """The barriers that count for smoothing, (B, T): those over 0.8, and peaks over 0.3; 0 elsewhere."""
+    padded = F.pad(torch.where(mask, barrier, torch.inf), (1, 1), value=torch.inf)
+    peak = (barrier > padded[:, :-2]) & (barrier > padded[:, 2:]) & (barrier > _PEAK)
+    return barrier * ((barrier > _SURE) | peak) * mask

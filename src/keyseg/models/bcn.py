@@ -1,0 +1,111 @@
+"""BCN (Wang et al., ECCV 2020): stages in cascade, mixed step by step, fused, and smoothed up to the barriers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from keyseg.models.barrier import BarrierConfig, BarrierGenerator, PoolingConfig, barrier_peaks, barrier_pooling
+from keyseg.models.stages import DilatedStage, FrameOutput
+
+_LOWEST = 1e-4  # the fusion stage's probabilities are clamped to [1e-4, 1 - 1e-4], as in the published program
+
+
+class BCNConfig(BaseModel):
+    """Every size of the network; the defaults are those published for 50Salads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(256, ge=1, le=4096)
+    cascade_stages: int = Field(3, ge=1, le=16)
+    layers: int = Field(12, ge=1, le=16, description="of every stage")
+    fusion_channels: int = Field(64, ge=1, le=4096)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    sure: float = Field(0.8, ge=0, le=1, description="confidence over which a step counts less in the next stage")
+    barrier: BarrierConfig = BarrierConfig()
+    inner_pooling: PoolingConfig = PoolingConfig(width=7, alpha=1.0)
+    output_pooling: PoolingConfig = PoolingConfig(width=99, alpha=0.2)
+    smoothing: PoolingConfig = Field(PoolingConfig(width=99, alpha=2.0), description="of the result, in inference")
+    smoothing_passes: int = Field(4, ge=0, le=100)
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """What the cascade stages and the barrier generator say: logits (stages, B, C, T), barrier (B, T), mask (B, T)."""
+
+    logits: Tensor
+    barrier: Tensor
+    mask: Tensor
+
+    def confidence(self) -> Tensor:
+        """Highest probability of each stage at each step, (stages, B, T): what weighs stages where no labels are."""
+        return torch.softmax(self.logits, dim=2).amax(2).detach()
+
+
+class BCN(nn.Module):
+    """Cascade, barriers, fusion. Training weighs the stages by the probability of the true class, inference by the
+    highest one; so the two halves, `cascade` and `fuse`, can be called apart, and no half sees a label."""
+
+    def __init__(self, config: BCNConfig, input_dim: int, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stages = nn.ModuleList(
+            DilatedStage(input_dim + i * config.channels, config.channels, classes, config.layers, config.dropout)
+            for i in range(config.cascade_stages)
+        )
+        self.fusion = DilatedStage(classes, config.fusion_channels, classes, config.layers, config.dropout)
+        self.barrier = BarrierGenerator(config.barrier, input_dim)
+
+    def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
+        """features: (B, D, T) float, mask: (B, T) bool -> the cascade's logits, then the fusion's probabilities."""
+        found = self.cascade(features, mask)
+        fused = self.fuse(found, stage_weights(found.confidence(), mask, self.config.sure))
+        return FrameOutput(torch.cat((found.logits, fused[None])), self.smooth(fused, found), mask)
+
+    def cascade(self, features: Tensor, mask: Tensor) -> Cascade:
+        """Every stage sees the features of all stages before it, the first one's first, and the input."""
+        features = features * mask[:, None, :]
+        hidden: list[Tensor] = []
+        logits = []
+        for stage in self.stages:
+            found, out = stage(torch.cat((*hidden, features), dim=1), mask)
+            hidden.append(found)
+            logits.append(out)
+        return Cascade(torch.stack(logits), self.barrier(features, mask), mask)
+
+    def fuse(self, cascade: Cascade, weights: Tensor) -> Tensor:
+        """Probabilities (B, C, T), masked: the stages mixed by weights (stages, B, T), pooled, refined, pooled."""
+        mask, barrier = cascade.mask, cascade.barrier
+        share = weights / weights.sum(0).clamp_min(1e-6)
+        mixed = (torch.softmax(cascade.logits, dim=2) * share[:, :, None, :]).sum(0) * mask[:, None, :]
+        mixed = barrier_pooling(mixed, barrier, mask, self.config.inner_pooling)
+        _, logits = self.fusion(mixed, mask)
+        logits = barrier_pooling(logits, barrier, mask, self.config.output_pooling)
+        return torch.softmax(logits, dim=1).clamp(_LOWEST, 1 - _LOWEST) * mask[:, None, :]
+
+    def smooth(self, fused: Tensor, cascade: Cascade) -> Tensor:
+        """The result (B, C, T): the fusion's probabilities pooled between the barriers' peaks."""
+        walls = barrier_peaks(cascade.barrier, cascade.mask)
+        for _ in range(self.config.smoothing_passes):
+            fused = barrier_pooling(fused, walls, cascade.mask, self.config.smoothing)
+        return fused
+
+
+def stage_weights(confidence: Tensor, mask: Tensor, sure: float) -> Tensor:
+    """How much each stage counts at each step, (stages, B, T), from the confidence of all stages (stages, B, T).
+
+    The first counts 1. Each other one counts exp(-c) where the stage before was sure (c > sure), exp(c) where not, c
+    being that one's confidence: what is done need not be learnt again. 0 where masked.
+    """
+    confidence = confidence.detach()[:-1]
+    later = torch.where(confidence > sure, torch.exp(-confidence), torch.exp(confidence))
+    return torch.cat((torch.ones_like(mask, dtype=later.dtype)[None], later)) * mask
+
+
+def class_confidence(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Probability of the true class: logits (stages, B, C, T), labels (B, T) -> (stages, B, T), 0 where masked."""
+    index = labels.where(mask, 0)[None, :, None].expand(len(logits), -1, -1, -1)
+    return torch.softmax(logits, dim=2).gather(2, index).squeeze(2).detach() * mask

@@ -1,0 +1,81 @@
+"""MS-TCN++ (Li et al., TPAMI 2020): a generator of dual dilated layers, then stages that refine its classes."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from keyseg.models.layers import MaskedConv1d
+from keyseg.models.stages import DilatedStage, FrameOutput, classified
+
+
+class MSTCNConfig(BaseModel):
+    """Every size of the network; the defaults are the published ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(64, ge=1, le=4096)
+    generator_layers: int = Field(11, ge=1, le=16)
+    refinements: int = Field(3, ge=0, le=16)
+    refinement_layers: int = Field(10, ge=1, le=16)
+    dropout: float = Field(0.5, ge=0, lt=1)
+
+
+class DualDilatedLayer(nn.Module):
+    """Two dilated convolutions side by side, one near and one far, fused by 1x1; ReLU, dropout, residual."""
+
+    def __init__(self, channels: int, falling: int, growing: int, dropout: float) -> None:
+        super().__init__()
+        self.falling = MaskedConv1d(channels, channels, 3, dilation=falling)
+        self.growing = MaskedConv1d(channels, channels, 3, dilation=growing)
+        self.fuse = nn.Conv1d(2 * channels, channels, 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, F, T), (B, T) -> (B, F, T), masked."""
+        both = torch.cat((self.falling(x, mask), self.growing(x, mask)), dim=1)
+        return (x + self.dropout(torch.relu(self.fuse(both)))) * mask[:, None, :]
+
+
+class PredictionGenerator(nn.Module):
+    """The first stage: layer i has the dilations 2 ** (L - 1 - i) and 2 ** i."""
+
+    def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
+        super().__init__()
+        last = config.generator_layers - 1
+        self.input = nn.Conv1d(input_dim, config.channels, 1)
+        self.layers = nn.ModuleList(
+            DualDilatedLayer(config.channels, 2 ** (last - i), 2**i, config.dropout) for i in range(last + 1)
+        )
+        self.classify = nn.Conv1d(config.channels, classes, 1)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x: (B, D, T), mask: (B, T) -> frame logits (B, C, T), masked."""
+        x = self.input(x) * mask[:, None, :]
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.classify(x) * mask[:, None, :]
+
+
+class MSTCN(nn.Module):
+    """Generator and refinements; every stage reads the class probabilities of the one before."""
+
+    def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.generator = PredictionGenerator(config, input_dim, classes)
+        self.refinements = nn.ModuleList(
+            DilatedStage(classes, config.channels, classes, config.refinement_layers, config.dropout)
+            for _ in range(config.refinements)
+        )
+
+    def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
+        """features: (B, D, T) float, mask: (B, T) bool -> logits of every stage."""
+        present = mask[:, None, :]
+        logits = self.generator(features * present, mask)
+        stages = [logits]
+        for refine in self.refinements:
+            _, logits = refine(torch.softmax(logits, dim=1) * present, mask)
+            stages.append(logits)
+        return classified(torch.stack(stages), mask)

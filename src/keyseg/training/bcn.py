@@ -1,0 +1,58 @@
+"""BCN's training: the barrier generator alone, then the cascade beside it frozen, then both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from keyseg.criteria.bcn import barrier_loss, barrier_target, cascade_losses
+from keyseg.data.batches import Batch
+from keyseg.models.bcn import BCN, class_confidence, stage_weights
+from keyseg.timeline import LabelMap, Segmentation
+from keyseg.training.objective import Objective, cosine, learning_rate
+from keyseg.training.settings import BCNRecipe
+
+
+class BCNObjective(Objective):
+    """Epochs [0, barrier.epochs) are the barrier generator's own."""
+
+    def __init__(self, recipe: BCNRecipe, labels: LabelMap) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.background = {labels.id(name) for name in recipe.barrier.background if name in labels.names}
+
+    def losses(self, network: BCN, batch: Batch, epoch: int) -> dict[str, Tensor]:
+        """The barrier loss, or those of cascade and fusion, stages weighed by the probability of the true class."""
+        if epoch < self.recipe.barrier.epochs:
+            return {"barrier": self._barrier_loss(network, batch)}
+        cascade = network.cascade(batch.features, batch.mask)
+        confidence = class_confidence(cascade.logits, batch.labels, batch.mask)
+        weights = stage_weights(confidence, batch.mask, network.config.sure)
+        return cascade_losses(cascade, network.fuse(cascade, weights), weights, batch.labels, self.recipe.losses)
+
+    def _barrier_loss(self, network: BCN, batch: Batch) -> Tensor:
+        target = torch.zeros(batch.mask.shape)
+        for row, labels, present in zip(target, batch.labels.cpu(), batch.mask.cpu(), strict=True):
+            segmentation = Segmentation.from_frames(labels[present].numpy())
+            found = barrier_target(segmentation, self.background, self.recipe.barrier.share)
+            row[: segmentation.length] = torch.from_numpy(found)
+        barrier = network.barrier(batch.features, batch.mask)
+        return barrier_loss(barrier, target.to(barrier.device), batch.mask)
+
+    def groups(self, network: Any) -> list[list[nn.Parameter]]:
+        """Cascade and fusion; barrier generator."""
+        return [[*network.stages.parameters(), *network.fusion.parameters()], list(network.barrier.parameters())]
+
+    def rates(self, epoch: int) -> Sequence[dict[str, float]]:
+        """A rate of 0 freezes: Adam without weight decay then leaves the weights as they are."""
+        barrier, optimiser = self.recipe.barrier, self.recipe.optimiser
+        if epoch < barrier.epochs:
+            own = barrier.learning_rate * (cosine(epoch, 0, barrier.epochs) if optimiser.schedule == "cosine" else 1.0)
+            return {"lr": 0.0}, {"lr": own, "weight_decay": barrier.weight_decay}
+        epoch -= barrier.epochs
+        rate = learning_rate(optimiser, epoch)
+        joint = 0.0 if epoch < barrier.frozen_epochs else barrier.joint_rate * rate
+        return {"lr": rate}, {"lr": joint, "weight_decay": 0.0}

@@ -1,0 +1,49 @@
+"""What a system learns from and how fast: the part of a training that differs from system to system."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from keyseg.data.batches import Batch
+from keyseg.training.settings import OptimiserConfig
+
+
+class Objective(nn.Module, ABC):
+    """Losses of a network and the learning rates of its parts. Epochs count from 0.
+
+    Parameters of its own are learnt with the network's and left out of the bundle.
+    """
+
+    @abstractmethod
+    def losses(self, network: Any, batch: Batch, epoch: int) -> dict[str, Tensor]:
+        """Weighted losses by name of one batch; their sum is minimised."""
+
+    @abstractmethod
+    def groups(self, network: Any) -> list[list[nn.Parameter]]:
+        """All parameters, in groups that share a rate."""
+
+    @abstractmethod
+    def rates(self, epoch: int) -> Sequence[dict[str, float]]:
+        """Adam's options of each group in an epoch: `lr`, and `weight_decay` where it changes. They follow from the
+        epoch alone."""
+
+    def follow(self, epoch: int) -> None:
+        """Bring the decoder to the state that belongs to an epoch; most have none."""
+
+
+def learning_rate(settings: OptimiserConfig, epoch: int) -> float:
+    """Rate of an epoch: constant, or half a cosine from the first epoch to 0 behind the last."""
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    return settings.learning_rate * cosine(epoch, 0, settings.epochs)
+
+
+def cosine(epoch: int, start: int, end: int) -> float:
+    """Factor of a learning rate: 1 until `start`, then half a cosine to 0 at `end`."""
+    share = min(1.0, max(0.0, (epoch - start) / max(1, end - start)))
+    return 0.5 * (1 + math.cos(math.pi * share))

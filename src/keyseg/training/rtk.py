@@ -1,0 +1,72 @@
+"""RTK's training: heatmaps and frames at every epoch, matching and refinement once they have joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from keyseg.criteria.rtk import Reference, RTKCriterion, make_reference
+from keyseg.data.batches import Batch
+from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoding import propose
+from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
+from keyseg.models.refinement import KeypointMaps
+from keyseg.models.rtk import RTK, RTKOutput
+from keyseg.training.objective import Objective, cosine, learning_rate
+from keyseg.training.settings import RTKRecipe
+
+
+class RTKObjective(Objective):
+    """Holds the criterion with its graph matcher, and the decoder, which refines once matching has joined."""
+
+    def __init__(self, recipe: RTKRecipe, decoder: KeypointDecoder) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.decoder = decoder
+        self.criterion = RTKCriterion(recipe.losses, recipe.matching)
+
+    def follow(self, epoch: int) -> None:
+        """Refine from the epoch at which matching joins."""
+        self.decoder.refine = epoch >= self.recipe.matching.join_epoch
+
+    def losses(self, network: RTK, batch: Batch, epoch: int) -> dict[str, Tensor]:
+        """Keypoints at every epoch; once joined, their matching to the annotation and their refinement."""
+        reference = make_reference(batch.labels, batch.mask, network.head.out.out_channels - 1)
+        output = network(batch.features, batch.mask)
+        losses = self.criterion.keypoints(output, reference)
+        joined = epoch >= self.recipe.matching.join_epoch
+        if joined and all(value.isfinite() for value in losses.values()):  # else there is nothing to match
+            losses |= self._context_losses(network, output, reference)
+        return losses
+
+    def _context_losses(self, network: RTK, output: RTKOutput, reference: Reference) -> dict[str, Tensor]:
+        maps = output.maps()
+        if self.recipe.matching.stop_gradient:
+            maps = maps.detach()
+        proposals = [self._propose(maps, index) for index in range(len(maps.mask))]
+        nodes = keypoint_nodes(proposals, maps.mask.device)
+        annotated = keypoint_nodes([annotated_keypoints(s) for s in reference.segmentations], maps.mask.device)
+        source = network.refine(maps, nodes)
+        target = network.refiner.graph(maps, annotated)
+        return self.criterion.context(source, target, proposals, nodes, reference)
+
+    def _propose(self, maps: KeypointMaps, index: int) -> tuple[ActionKeypoints, BoundaryKeypoints]:
+        present = maps.mask[index]
+        action = maps.action[index, :, present].detach().float().cpu().numpy()
+        boundary = maps.boundary[index, present].detach().float().cpu().numpy()
+        return propose(action, boundary, self.recipe.proposals)
+
+    def groups(self, network: RTK) -> list[list[nn.Parameter]]:
+        """The keypoint generator, and the refinement with its matcher."""
+        generator = [*network.backbone.parameters(), *network.head.parameters()]
+        return [generator, [*network.refiner.parameters(), *self.criterion.parameters()]]
+
+    def rates(self, epoch: int) -> Sequence[dict[str, float]]:
+        """The refinement's rate falls from the epoch it joins."""
+        settings = self.recipe.optimiser
+        context = settings.context_learning_rate
+        if settings.schedule == "cosine":
+            context *= cosine(epoch, self.recipe.matching.join_epoch, settings.epochs)
+        return {"lr": learning_rate(settings, epoch)}, {"lr": context}

@@ -1,0 +1,200 @@
+"""What a recipe may hold: sections that are the same for every system, and one recipe class a system."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from keyseg.criteria.bcn import BCNLossConfig
+from keyseg.criteria.frame import FrameLossConfig
+from keyseg.criteria.rtk import LossConfig, MatchingConfig
+from keyseg.inference.decoding import ProposalConfig, Rules
+from keyseg.models.asformer import ASFormerConfig, ASFormerExtraConfig
+from keyseg.models.bcn import BCNConfig
+from keyseg.models.ms_tcn import MSTCNConfig
+from keyseg.models.rtk import RTKConfig
+
+
+class Section(BaseModel):
+    """Unknown keys fail, values stay."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(Section):
+    """How a data set's files are read; the same options as `Dataset.open`."""
+
+    features: str | None = Field(None, description="features folder; none: features/, else features_split{split}/")
+    background: tuple[str, ...] | None = Field(None, description="background classes; none: the class 'background'")
+    fps: str | None = Field(None, description="annotation frames a second, such as 15 or 30000/1001")
+    sample_rate: int | None = Field(None, ge=1, description="take every n-th step of features and labels")
+    orientation: Literal["auto", "DT", "TD"] = "auto"
+    lengths: Literal["error", "trim", "resample"] = "error"
+    tolerance: int = Field(0, ge=0, description="frames that trim may cut")
+
+    @field_validator("fps", mode="before")
+    @classmethod
+    def _fraction(cls, value: Any) -> Any:
+        try:
+            fraction = None if value is None else Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            raise ValueError("expected a number or a fraction such as 30000/1001") from None
+        if fraction is not None and fraction <= 0:
+            raise ValueError("fps must be positive")
+        return None if value is None else str(value)
+
+
+class OptimiserConfig(Section):
+    """Adam. schedule: the learning rate falls by a cosine that ends at zero, or stays."""
+
+    epochs: int = Field(120, ge=1)
+    batch_size: int = Field(1, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: float = Field(1e-4, ge=0)
+    clip_norm: float | None = Field(5.0, gt=0)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class RTKOptimiserConfig(OptimiserConfig):
+    """With a rate of its own for the refinement."""
+
+    context_learning_rate: float = Field(1e-3, gt=0, description="of the refinement, from the epoch it joins")
+
+
+class PeerOptimiserConfig(OptimiserConfig):
+    """As the compared programs have it: no clipping."""
+
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+
+
+class CalibrationConfig(Section):
+    """Choosing thresholds on training videos that a first, shorter training has not seen."""
+
+    holdout: float = Field(0.25, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
+    stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
+    draws: int = Field(2, ge=1, description="times each held-out video is read, with other channels hidden")
+    pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training over those of the final one")
+
+
+class BarrierConfig(Section):
+    """The training of BCN's barrier generator: alone, then frozen, then with the rest at a lower rate."""
+
+    epochs: int = Field(300, ge=0, description="of its own training, before the first epoch of the cascade")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0, description="in its own training")
+    share: float = Field(
+        0.05, gt=0, le=1, description="width of the band around a start or end, of the action's length"
+    )
+    frozen_epochs: int = Field(15, ge=0)
+    joint_rate: float = Field(0.1, ge=0, description="of the learning rate of the rest, once it is no longer frozen")
+    background: tuple[str, ...] = ("background", "SIL", "action_start", "action_end")
+
+
+class Recipe(Section):
+    """A training run but for data and seed: what all systems have."""
+
+    model: str
+    data: DataConfig = DataConfig()
+    network: BaseModel
+    optimiser: OptimiserConfig
+
+    @property
+    def epochs(self) -> int:
+        """All epochs of the training."""
+        return self.optimiser.epochs
+
+    def at_pace(self, pace: float) -> Self:
+        """The same training with its epochs scaled."""
+        epochs = max(1, round(self.optimiser.epochs * pace))
+        return self.model_copy(update={"optimiser": self.optimiser.model_copy(update={"epochs": epochs})})
+
+
+class RTKRecipe(Recipe):
+    """Refined temporal keypoints."""
+
+    model: Literal["rtk"] = "rtk"
+    network: RTKConfig = RTKConfig()
+    optimiser: RTKOptimiserConfig = RTKOptimiserConfig()
+    losses: LossConfig = LossConfig()
+    matching: MatchingConfig = MatchingConfig()
+    proposals: ProposalConfig = ProposalConfig()
+    rules: Rules = Rules()
+    calibration: CalibrationConfig = CalibrationConfig()
+
+    @property
+    def refines(self) -> bool:
+        """Whether matching ever joins, so that there is a refinement."""
+        return self.matching.join_epoch < self.epochs
+
+    def at_pace(self, pace: float) -> Self:
+        """Epochs and joining epoch scaled; matching that joined still joins."""
+        scaled = super().at_pace(pace)
+        join = round(self.matching.join_epoch * pace)
+        if self.refines:
+            join = min(join, scaled.epochs - 1)
+        return scaled.model_copy(update={"matching": self.matching.model_copy(update={"join_epoch": join})})
+
+
+class MSTCNRecipe(Recipe):
+    """MS-TCN++."""
+
+    model: Literal["ms-tcn++"] = "ms-tcn++"
+    network: MSTCNConfig = MSTCNConfig()
+    optimiser: PeerOptimiserConfig = PeerOptimiserConfig(epochs=100)
+    losses: FrameLossConfig = FrameLossConfig()
+
+
+class ASFormerRecipe(Recipe):
+    """ASFormer."""
+
+    model: Literal["asformer"] = "asformer"
+    network: ASFormerConfig = ASFormerConfig()
+    optimiser: PeerOptimiserConfig = PeerOptimiserConfig(weight_decay=1e-5)
+    losses: FrameLossConfig = FrameLossConfig()
+
+
+class ASFormerExtraRecipe(Recipe):
+    """ASFormer with the supplement's extra modules."""
+
+    model: Literal["asformer-extra"] = "asformer-extra"
+    network: ASFormerExtraConfig = ASFormerExtraConfig()
+    optimiser: PeerOptimiserConfig = PeerOptimiserConfig(weight_decay=1e-5)
+    losses: FrameLossConfig = FrameLossConfig()
+
+
+class BCNRecipe(Recipe):
+    """BCN."""
+
+    model: Literal["bcn"] = "bcn"
+    network: BCNConfig = BCNConfig()
+    optimiser: PeerOptimiserConfig = PeerOptimiserConfig(epochs=40, learning_rate=1e-3)
+    losses: BCNLossConfig = BCNLossConfig()
+    barrier: BarrierConfig = BarrierConfig()
+
+    @property
+    def epochs(self) -> int:
+        """Those of the barrier generator alone, then those of the rest."""
+        return self.barrier.epochs + self.optimiser.epochs
+
+    def at_pace(self, pace: float) -> Self:
+        """All epochs scaled, the frozen ones too."""
+        barrier = self.barrier.model_copy(
+            update={
+                "epochs": round(self.barrier.epochs * pace),
+                "frozen_epochs": round(self.barrier.frozen_epochs * pace),
+            }
+        )
+        return super().at_pace(pace).model_copy(update={"barrier": barrier})
+
+
+RECIPES: dict[str, type[Recipe]] = {
+    "rtk": RTKRecipe,
+    "ms-tcn++": MSTCNRecipe,
+    "asformer": ASFormerRecipe,
+    "asformer-extra": ASFormerExtraRecipe,
+    "bcn": BCNRecipe,
+}
