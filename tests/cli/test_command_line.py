@@ -77,7 +77,7 @@ def test_version(keyseg: Any) -> None:
         (("check", "data", "--lengths", "cut"), "cut"),
         (("check", "data", "--no-json"), "--no-json"),
         (("train", "data", "--out", "x", "--empty-seed"), "--empty-seed"),
-        (("train", "data", "--out", "x", "--model", "asformer"), "asformer"),
+        (("train", "data", "--out", "x", "--model", "asfomer"), "asfomer"),
         (("train", "data", "--out", "x", "--epochs", "many"), "many"),
         (("plot", "a.txt"), "--out"),
     ],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from keyseg.inference import Predictor, ProposalConfig, Rules
+from keyseg.inference import KeypointDecoder, Predictor, ProposalConfig, Rules
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import RefinementConfig
 from keyseg.models.rtk import RTK, RTKConfig
@@ -39,8 +39,10 @@ def make_predictor() -> Callable[..., Predictor]:
                 parameter += 0.3 * torch.randn(parameter.shape)
         rules = Rules(action_threshold=0.02, boundary_threshold=0.02, keep_threshold=0.1, context_weight=1.0)
         plain = Rules(boundary_threshold=0.05, frame_weight=0.2)
-        options = {"proposals": ProposalConfig(limit=50), "rules": rules, "plain_rules": plain, **options}
-        return Predictor(model, labels, TimeBase(Fraction(30000, 1001), stride), DIMENSION, **options)
+        parts = {"proposals": ProposalConfig(limit=50), "rules": rules, "plain_rules": plain}
+        parts |= {name: options.pop(name) for name in ("proposals", "rules", "plain_rules", "refine") if name in options}
+        decoder = KeypointDecoder(**parts)
+        return Predictor(model, labels, TimeBase(Fraction(30000, 1001), stride), DIMENSION, decoder, **options)
 
     return make
 

@@ -40,7 +40,7 @@ def test_a_loaded_bundle_predicts_the_same(
     loaded = load_bundle(save_bundle(predictor, tmp_path / "deep" / "bundle", {}))
     for variant in VARIANTS:
         assert agree(loaded.predict(features, variant=variant), predictor.predict(features, variant=variant))
-    for name in ("labels", "timebase", "input_dim", "proposals", "rules", "plain_rules", "refine", "orientation"):
+    for name in ("labels", "timebase", "input_dim", "decoder", "orientation"):
         assert getattr(loaded, name) == getattr(predictor, name), name
     assert loaded.presampled == predictor.presampled
     assert loaded.model.config == predictor.model.config

@@ -144,9 +144,9 @@ def test_variants_are_parts_of_the_system(make_predictor: Any, features: Any) ->
     names = predictor.labels.decode
     assert found["frame-wise"].frame_labels == names(reading.frames.argmax(0))
     assert found["rtk-no-rules"].frame_labels == names(reading.action.argmax(0))
-    plain = decode(reading, predictor.plain_rules, refine=False).segmentation
+    plain = decode(reading, predictor.decoder.plain_rules, refine=False).segmentation
     assert found["rtk-no-refinement"].frame_labels == names(plain.to_frames())
-    full = decode(reading, predictor.rules, refine=True).segmentation
+    full = decode(reading, predictor.decoder.rules, refine=True).segmentation
     assert found["rtk"].frame_labels == names(full.to_frames())
     for prediction in found.values():
         actions, boundaries = prediction.proposals
@@ -179,8 +179,9 @@ def test_decoding_covers_every_step_whatever_the_network_says(
     )
     maps = (
         random.random((3, steps), np.float32),
-        random.random(steps, np.float32),
+        random.random((2, 3, steps), np.float32),
         random.random((3, steps), np.float32),
+        random.random(steps, np.float32),
     )
     reading = Reading(*maps, found, edges, judgement)
     thresholds = {f"{kind}_threshold": float(random.random()) * 0.9 for kind in ("action", "boundary", "keep")}

@@ -86,8 +86,8 @@ def planted(false_confidence: float, keep: float | None) -> tuple[Reading, Segme
     if keep is not None:
         keeps = np.array([keep, keep, 1.0])
         judgement = Judgement(np.ones(4), keeps, np.eye(3)[[0, 2, 0, 1]], boundaries.time)
-    heatmap = np.full((3, 40), 0.1, np.float32)
-    return Reading(heatmap, np.full(40, 0.1, np.float32), frames, actions, boundaries, judgement), reference
+    heatmap, boundary = np.full((3, 40), 0.1, np.float32), np.full(40, 0.1, np.float32)
+    return Reading(frames, frames[None], heatmap, boundary, actions, boundaries, judgement), reference
 
 
 @pytest.mark.parametrize("false", [0.06, 0.15])
@@ -143,7 +143,7 @@ def test_calibration_never_loads_a_test_video(workshop: Any, tmp_path: Path, loa
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keyseg.training.fit.stressed", stressed_spy)
-        rules, plain_rules = calibrate(fit)
+        rules, plain_rules = calibrate(fit, fit.recipe)
     found = json.loads((fit.folder / "calibration" / "rules.json").read_text())
     unseen = set(found["held_out"])
     assert set(loaded) == set(workshop.train)
@@ -155,10 +155,10 @@ def test_calibration_never_loads_a_test_video(workshop: Any, tmp_path: Path, loa
     assert (found["rules"], found["plain_rules"]) == (rules.model_dump(), plain_rules.model_dump())
 
     del loaded[:]
-    assert calibrate(fit) == (rules, plain_rules)  # kept, not done again
+    assert calibrate(fit, fit.recipe) == (rules, plain_rules)  # kept, not done again
     assert loaded == []
     again = replace(fit, folder=tmp_path / "again")
-    assert calibrate(again) == (rules, plain_rules)
+    assert calibrate(again, again.recipe) == (rules, plain_rules)
     found_again = json.loads((again.folder / "calibration" / "rules.json").read_text())
     assert found_again == found
     assert json.loads((again.folder / "calibration" / "cost.json").read_text())["seconds"] > 0
@@ -167,7 +167,7 @@ def test_calibration_never_loads_a_test_video(workshop: Any, tmp_path: Path, loa
 def test_without_a_holdout_the_rules_of_the_recipe_stand(workshop: Any, tmp_path: Path, loaded: list[str]) -> None:
     run = workshop.start(tmp_path / "run", "calibration.holdout=0", "rules.boundary_threshold=0.37")
     (fit,) = run.fits()
-    assert calibrate(fit) == (run.recipe.rules, run.recipe.rules)
+    assert calibrate(fit, fit.recipe) == (run.recipe.rules, run.recipe.rules)
     assert run.recipe.rules.boundary_threshold == 0.37
     assert loaded == []
     assert not (fit.folder / "calibration").exists()

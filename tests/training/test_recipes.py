@@ -14,22 +14,25 @@ from pydantic import BaseModel
 from keyseg.data.catalog import GTEA
 from keyseg.timeline import ConfigError
 from keyseg.training import recipe as recipes
-from keyseg.training.recipe import Recipe, load_recipe, recipe_for, shipped_recipe
+from keyseg.training.settings import RECIPES
+from keyseg.training.recipe import Recipe, RTKRecipe, load_recipe, recipe_for, shipped_recipe
 
 SHIPPED = sorted(file.name for file in (resources.files("keyseg") / "recipes").iterdir() if file.name != "__pycache__")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_recipe_can_be_read_and_says_what_it_is_for(name: str) -> None:
-    assert name.endswith("-rtk.yaml")
+    assert name.removesuffix(".yaml").endswith(tuple(f"-{system}" for system in RECIPES))
     text = (resources.files("keyseg") / "recipes" / name).read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert isinstance(shipped_recipe(name), Recipe)
+    recipe = shipped_recipe(name)
+    assert isinstance(recipe, Recipe)
+    assert name.removesuffix(".yaml").endswith(f"-{recipe.model}")
 
 
 def test_the_default_recipe_is_the_defaults() -> None:
     assert "default-rtk.yaml" in SHIPPED
-    assert shipped_recipe("default-rtk.yaml") == Recipe() == load_recipe(None)
+    assert shipped_recipe("default-rtk.yaml") == RTKRecipe() == load_recipe(None)
 
 
 def test_a_recipe_survives_the_way_through_yaml(tmp_path: Path) -> None:
@@ -51,7 +54,9 @@ def test_a_recipe_survives_the_way_through_yaml(tmp_path: Path) -> None:
         ("optimiser: {epochs: 0}", ["'optimiser.epochs'", "greater than or equal to 1", "got 0"]),
         ("optimiser: {epochs: many}", ["'optimiser.epochs'", "integer", "got 'many'"]),
         ("network: {backbone: {channels: 7}}", ["'network.backbone.channels'", "multiple of 2", "got 7"]),
-        ("model: asformer", ["'model'", "'rtk'", "got 'asformer'"]),
+        ("model: asfomer", ["'model'", "no system 'asfomer'", "did you mean 'asformer'?", "known: rtk, ms-tcn++"]),
+        ("model: bcn\nnetwork: {layer: 3}", ["unknown key 'network.layer'", "did you mean 'layers'?"]),
+        ("model: ms-tcn++\nmatching: {}", ["unknown key 'matching'", "known here: model, data, network"]),
         ("matching: {method: cubic}", ["'matching.method'", "'linear' or 'quadratic'", "got 'cubic'"]),
         ("data: {fps: fast}", ["'data.fps'", "a number or a fraction such as 30000/1001", "got 'fast'"]),
         ("data: {fps: 1/0}", ["'data.fps'", "a number or a fraction such as 30000/1001", "got '1/0'"]),
@@ -91,7 +96,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"bytes\.yaml: not a YAML file"):
         load_recipe(tmp_path / "bytes.yaml")
     (tmp_path / "empty.yaml").touch()
-    assert load_recipe(tmp_path / "empty.yaml") == Recipe()
+    assert load_recipe(tmp_path / "empty.yaml") == RTKRecipe()
 
 
 @pytest.mark.parametrize(
@@ -168,7 +173,7 @@ def test_the_recipe_follows_the_classes(tmp_path: Path, monkeypatch: pytest.Monk
     gtea, other = data_set(tmp_path / "g", GTEA.classes), data_set(tmp_path / "o", ("a", "b"))
     recipe, source = recipe_for(gtea)
     assert (recipe.optimiser.epochs, source) == (77, "gtea-rtk.yaml (shipped)")
-    assert recipe_for(other) == (Recipe(), "default-rtk.yaml (shipped)")
+    assert recipe_for(other) == (RTKRecipe(), "default-rtk.yaml (shipped)")
     (tmp_path / "mine.yaml").write_text("optimiser: {epochs: 5}\n")
     recipe, source = recipe_for(gtea, path=tmp_path / "mine.yaml", changes=("optimiser.batch_size=2",))
     assert (recipe.optimiser.epochs, recipe.optimiser.batch_size) == (5, 2)
@@ -194,8 +199,8 @@ def test_no_section_takes_unknown_keys_or_can_be_changed() -> None:
         inside = [f.annotation for f in model.model_fields.values() if isinstance(f.annotation, type)]
         return [model, *(s for part in inside if issubclass(part, BaseModel) for s in sections(part))]
 
-    found = sections(Recipe)
-    assert len(found) >= 11
+    found = [section for recipe in RECIPES.values() for section in sections(recipe)]
+    assert len(set(found)) >= 20
     for section in found:
         assert section.model_config["extra"] == "forbid", section
         assert section.model_config["frozen"], section

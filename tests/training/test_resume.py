@@ -21,22 +21,22 @@ from keyseg.inference import bundle
 from keyseg.timeline import TrainingError
 from keyseg.training import checkpoints, fit, results
 from keyseg.training.checkpoints import AtomicCheckpointIO
-from keyseg.training.module import RTKModule
+from keyseg.training.module import SegmentationModule
 
 SPLIT1 = Path("split1") / "seed0"
 
 # Where to die: an attribute of a module or class, at which call (from 1), and whether before or behind the call.
 # The calibration has 2 epochs of 5 videos and no validation, the training 4 epochs of 6, validated at the 2nd and 4th.
 DEATHS = {
-    "in the first epoch of all": (RTKModule, "training_step", 3, "before"),
-    "in the middle of an epoch": (RTKModule, "training_step", 10 + 6 + 4, "before"),
+    "in the first epoch of all": (SegmentationModule, "training_step", 3, "before"),
+    "in the middle of an epoch": (SegmentationModule, "training_step", 10 + 6 + 4, "before"),
     "in the calibration, behind an epoch": (AtomicCheckpointIO, "save_checkpoint", 1, "behind"),
     "before the rename of a checkpoint": (checkpoints.os, "fsync", 2 + 2, "behind"),
     "behind the rename of a checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 3, "behind"),
     "behind the last checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 4, "behind"),
     "while choosing rules": (fit, "choose_rules", 2, "before"),
-    "in a validation": (RTKModule, "validation_step", 2, "before"),
-    "behind a validation, before its epoch's checkpoint": (RTKModule, "on_validation_epoch_end", 1, "behind"),
+    "in a validation": (SegmentationModule, "validation_step", 2, "before"),
+    "behind a validation, before its epoch's checkpoint": (SegmentationModule, "on_validation_epoch_end", 1, "behind"),
     "between training and bundle": (fit, "save_bundle", 1, "before"),
     "in the middle of the bundle": (bundle, "save_file", 1, "behind"),
     "between bundle and scores": (results, "score_fit", 1, "before"),
@@ -117,15 +117,15 @@ def test_interrupting_says_how_to_go_on(
     command = ["train", str(workshop.data), "--out", str(tmp_path / "run"), *options]
 
     def interrupted() -> int:
-        step, calls = RTKModule.training_step, []
+        step, calls = SegmentationModule.training_step, []
 
-        def signalled(self: RTKModule, *batch: Any) -> Any:
+        def signalled(self: SegmentationModule, *batch: Any) -> Any:
             calls.append(batch)
             if len(calls) == 10 + 6 + 4:
                 os.kill(os.getpid(), sent)
             return step(self, *batch)
 
-        monkeypatch.setattr(RTKModule, "training_step", signalled)
+        monkeypatch.setattr(SegmentationModule, "training_step", signalled)
         return keyseg(command)
 
     assert workshop.in_child(interrupted, tmp_path / "log") == 1

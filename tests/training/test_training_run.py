@@ -134,7 +134,7 @@ def test_validation_runs_the_predictor_that_users_run(
     expected = Counter({("steps", length): 1 for length in lengths})
     expected += Counter({(variant, length): 1 for length in lengths for variant in VARIANTS})
     assert calls == expected
-    assert module.predictor.refine
+    assert module.predictor.decoder.refine
 
 
 @pytest.mark.parametrize("layout", ["a column a frame", "a column a step"])
@@ -166,7 +166,7 @@ def test_a_sample_rate_goes_with_the_bundle(layout: str, workshop: Any, tmp_path
 def test_a_matching_that_never_joins_leaves_no_refinement(workshop: Any, tmp_path: Path) -> None:
     changes = ("matching.join_epoch=9", "calibration.holdout=0", "optimiser.epochs=1")
     summary = workshop.finish(workshop.start(tmp_path / "run", *changes))
-    assert load_bundle(tmp_path / "run").refine is False
+    assert load_bundle(tmp_path / "run").decoder.refine is False
     assert summary["last_epoch"]["rtk"] == summary["last_epoch"]["rtk-no-refinement"]
     last = {name: pytest.approx(summary["last_epoch"]["rtk"][name], abs=1e-3) for name in SCORES}
     assert summary["best_epoch_on_the_test_fold"]["rtk"] == last  # one epoch: it is validated, and the best
