@@ -39,9 +39,9 @@ def make_predictor() -> Callable[..., Predictor]:
                 parameter += 0.3 * torch.randn(parameter.shape)
         rules = Rules(action_threshold=0.02, boundary_threshold=0.02, keep_threshold=0.1, context_weight=1.0)
         plain = Rules(boundary_threshold=0.05, frame_weight=0.2)
-        parts = {"proposals": ProposalConfig(limit=50), "rules": rules, "plain_rules": plain}
-        parts |= {name: options.pop(name) for name in ("proposals", "rules", "plain_rules", "refine") if name in options}
-        decoder = KeypointDecoder(**parts)
+        parts: dict[str, Any] = {"proposals": ProposalConfig(limit=50), "rules": rules, "plain_rules": plain}
+        named = {"refine", *parts} & set(options)
+        decoder = KeypointDecoder(**parts | {name: options.pop(name) for name in named})
         return Predictor(model, labels, TimeBase(Fraction(30000, 1001), stride), DIMENSION, decoder, **options)
 
     return make

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from keyseg.data.catalog import GTEA
 from keyseg.timeline import ConfigError
 from keyseg.training import recipe as recipes
-from keyseg.training.settings import RECIPES
 from keyseg.training.recipe import Recipe, RTKRecipe, load_recipe, recipe_for, shipped_recipe
+from keyseg.training.settings import RECIPES
 
 SHIPPED = sorted(file.name for file in (resources.files("keyseg") / "recipes").iterdir() if file.name != "__pycache__")
 

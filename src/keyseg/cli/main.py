@@ -11,6 +11,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from keyseg import __version__
 from keyseg.cli.check import check
+from keyseg.cli.convert import convert
+from keyseg.cli.data import data
 from keyseg.cli.demo import demo
 from keyseg.cli.doctor import doctor
 from keyseg.cli.evaluate import evaluate
@@ -25,11 +27,14 @@ VERBS: dict[str, Callable[..., int]] = {
     "eval": evaluate,
     "predict": predict,
     "check": check,
+    "data": data,
     "plot": plot,
+    "convert": convert,
     "doctor": doctor,
 }
 
 _AFTER_INTERRUPT = {
+    "data": "; what was downloaded is kept: the same command goes on",
     "train": "; what was done is kept: the same command with --resume goes on",
     "demo": "; what was done is kept: the same command goes on, without --force",
 }

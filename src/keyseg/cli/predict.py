@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError
 
+if TYPE_CHECKING:
+    from keyseg.inference.predictor import Prediction
 
-def predict(bundle: Path, /, *features: Path, out: Path, format: str = "txt", force: bool = False) -> int:
+
+def predict(
+    bundle: Path, /, *features: Path, out: Path, format: str = "txt", scores: bool = False, force: bool = False
+) -> int:
     """Label the timeline of videos from their features.
 
     Writes OUT/VIDEO.txt and the like. A file that cannot be read is reported and the others are still done.
@@ -24,6 +31,9 @@ def predict(bundle: Path, /, *features: Path, out: Path, format: str = "txt", fo
         Folder for the timelines.
     format
         txt (a label a line), csv, json; several as txt,json.
+    scores
+        Also write OUT/VIDEO.scores.npz: `stages`, the outputs of every stage of the network, (stages, C, T) float32,
+        T in feature steps; of RTK also its heatmaps, `action` (C, T) and `boundary` (T,).
     force
         Overwrite timelines that are there.
     """
@@ -37,7 +47,8 @@ def predict(bundle: Path, /, *features: Path, out: Path, format: str = "txt", fo
             raise ConfigError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
     files = feature_files(features)
     targets = {file: [out / f"{file.stem}.{name}" for name in formats] for file in files}
-    there = [target for each in targets.values() for target in each if target.exists()]
+    extra = [out / f"{file.stem}.scores.npz" for file in files] if scores else []
+    there = [target for target in (*(t for each in targets.values() for t in each), *extra) if target.exists()]
     if there and not force:
         raise OutputExistsError(f"{there[0]} exists ({len(there)} such files); choose another --out or use --force")
     predictor = load_bundle(bundle)
@@ -52,12 +63,29 @@ def predict(bundle: Path, /, *features: Path, out: Path, format: str = "txt", fo
         for path, name in zip(paths, formats, strict=True):
             text = timeline_text(name, file.stem, prediction.segmentation, predictor.labels, predictor.timebase)
             write_text(path, text)
+        if scores:
+            write_scores(out / f"{file.stem}.scores.npz", prediction)
         size = prediction.segmentation
         print(f"{paths[0]}: {len(size)} segments, {size.length} frames", file=sys.stderr)
     if failed:
         rest = f"; the others are in {out}" if failed < len(files) else ""
         print(f"{failed} of {len(files)} videos could not be done{rest}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def write_scores(path: Path, prediction: Prediction) -> None:
+    """What the network said, as compressed arrays."""
+    import numpy as np
+
+    from keyseg.inference.predictor import KeypointPrediction
+    from keyseg.training.files import write_bytes
+
+    arrays = {"stages": prediction.stages}
+    if isinstance(prediction, KeypointPrediction):
+        arrays |= {"action": prediction.action_heatmap, "boundary": prediction.boundary_heatmap}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue())
 
 
 def feature_files(paths: Iterable[Path]) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -112,9 +111,8 @@ class FrameDecoder:
     def segment(self, reading: FrameReading, variant: str) -> Decoded:
         """Runs of the most probable class."""
         check_variant(variant, self.variants)
-        none = np.zeros(0)
         segmentation = Segmentation.from_frames(reading.frames.argmax(0))
-        return Decoded(segmentation, ActionKeypoints(none, none, none), BoundaryKeypoints(none, none))
+        return Decoded(segmentation, ActionKeypoints.of([]), BoundaryKeypoints.of([]))
 
 
 def check_variant(variant: str, known: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
@@ -22,7 +22,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from keyseg import __version__
 from keyseg.data.dataset import Dataset
 from keyseg.inference.bundle import load_bundle, save_bundle
-from keyseg.inference.decoding import Rules
+from keyseg.inference.decoding import Reading, Rules
 from keyseg.inference.predictor import Predictor
 from keyseg.models.catalog import build
 from keyseg.timeline import Segmentation, TrainingError
@@ -92,7 +92,8 @@ def _chosen(fit: Fit, recipe: RTKRecipe, predictor: Predictor, unseen: Sequence[
     settings = recipe.calibration
     samples = [fit.dataset.load(name, fit.split) for name in unseen] * settings.draws
     rng = np.random.default_rng(fit.seed)
-    readings = [predictor.read(stressed(sample.features, settings.stress, rng)) for sample in samples]
+    found = [predictor.read(stressed(sample.features, settings.stress, rng)) for sample in samples]
+    readings = cast(list[Reading], found)  # the decoder is RTK's
     references = [Segmentation.from_frames(sample.labels) for sample in samples]
     labels = fit.dataset.labels
     plain, plain_score = choose_rules(readings, references, labels, recipe.rules, refine=False)

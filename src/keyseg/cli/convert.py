@@ -1,0 +1,81 @@
+"""keyseg convert: weights of the reference programs into bundles."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from keyseg.cli.background import Background, background_names
+from keyseg.timeline import ConfigError, LabelMap, OutputExistsError
+
+
+def convert(
+    weights: Path,
+    /,
+    *,
+    model: Literal["asformer", "ms-tcn++", "bcn"],
+    out: Path,
+    mapping: Path | None = None,
+    background: Background = None,
+    fps: str | None = None,
+    sample_rate: int = 1,
+    force: bool = False,
+) -> int:
+    """Make a bundle of weights that the reference program of ASFormer, MS-TCN++ or BCN trained.
+
+    All sizes are found from names and shapes. Nothing in the file is executed; if it holds anything but tensors it is
+    refused and nothing is written.
+
+    Parameters
+    ----------
+    weights
+        State dict as .pth, .pt, .model (torch) or .safetensors.
+    model
+        Whose weights they are.
+    out
+        Folder of the bundle.
+    mapping
+        mapping.txt of the data set: the classes' names. Without it they are called class0, class1, ...
+    background
+        Classes that are not actions, one or several names, or none. Default: the class 'background'.
+    fps
+        Annotation frames a second, such as 15 or 30000/1001. Default: that of the data set whose classes these are,
+        else 15.
+    sample_rate
+        Annotation frames a feature step; 2 for weights trained on 50Salads.
+    force
+        Overwrite a bundle that is there.
+    """
+    from keyseg.data.catalog import identify
+    from keyseg.inference.bundle import save_bundle
+    from keyseg.inference.reference import convert_reference
+    from keyseg.models.catalog import TITLES
+    from keyseg.timeline import TimeBase
+
+    if out.exists() and not force:
+        raise OutputExistsError(f"{out} exists; choose another --out or use --force")
+    labels = None if mapping is None else LabelMap.read(mapping, background_names(background))
+    if labels is None and background is not None:
+        raise ConfigError("--background names classes, and without --mapping they have no names; give both")
+    facts = identify(labels.names) if labels else None
+    try:
+        rate = Fraction(fps) if fps is not None else facts.fps if facts else Fraction(15)
+        timebase = TimeBase(rate, sample_rate)
+    except ValueError as error:
+        raise ConfigError(f"--fps {fps} --sample-rate {sample_rate}: {error}") from None
+    predictor = convert_reference(weights, model, labels, timebase)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    save_bundle(predictor, out, {"converted from": weights.name, "sha256": digest}, force=force)
+    sizes = predictor.model.config.model_dump(exclude_defaults=True)
+    size = sum(parameter.numel() for parameter in predictor.model.parameters())
+    told = ", ".join(f"{name} {value}" for name, value in sizes.items()) or "the published sizes"
+    classes = len(predictor.labels)
+    print(
+        f"{TITLES[model]}: {predictor.input_dim} channels in, {classes} classes, {size:,} parameters; {told}",
+        file=sys.stderr,
+    )
+    print(out)
+    return 0
