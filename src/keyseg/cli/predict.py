@@ -32,8 +32,8 @@ def predict(
     format
         txt (a label a line), csv, json; several as txt,json.
     scores
-        Also write OUT/VIDEO.scores.npz: `stages`, the outputs of every stage of the network, (stages, C, T) float32,
-        T in feature steps; of RTK also its heatmaps, `action` (C, T) and `boundary` (T,).
+        Also write OUT/VIDEO.scores.npz with the array stages: the output of every stage of the network, (stages, C, T)
+        float32, T in feature steps. RTK adds its heatmaps: action (C, T) and boundary (T,).
     force
         Overwrite timelines that are there.
     """

@@ -4,6 +4,7 @@ from keyseg.keypoints.evidence import EvidenceWeights, interval_means, weigh_evi
 from keyseg.keypoints.peaks import decode_actions, decode_boundaries
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.keypoints.reassembly import Assembly, assemble, reassemble
+from keyseg.keypoints.steps import Step, example_keypoints, reassembly_steps
 from keyseg.keypoints.targets import Heatmaps, encode
 
 __all__ = [
@@ -12,11 +13,14 @@ __all__ = [
     "BoundaryKeypoints",
     "EvidenceWeights",
     "Heatmaps",
+    "Step",
     "assemble",
     "decode_actions",
     "decode_boundaries",
     "encode",
+    "example_keypoints",
     "interval_means",
     "reassemble",
+    "reassembly_steps",
     "weigh_evidence",
 ]

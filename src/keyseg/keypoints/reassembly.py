@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,20 +44,32 @@ def assemble(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: in
     opens the segment that holds the action points with b <= time < next boundary. Boundaries come out as whole frames.
     Sorting apart, the cost is linear in the number of keypoints.
     """
+    *_, (actions, boundaries) = apply_rules(actions, boundaries, length)
+    return Assembly(paint(actions, boundaries, length, fallback), actions, boundaries)
+
+
+def apply_rules(
+    actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: int
+) -> Iterator[tuple[ActionKeypoints, BoundaryKeypoints]]:
+    """The keypoints as Algorithm 1 reads them, then behind lines 1-4, behind lines 5-8 and behind lines 9-15."""
     if length < 0:
         raise TimelineError(f"length must be >= 0 frames, got {length}")
-    if length == 0:
-        return Assembly(Segmentation.from_frames(np.zeros(0, np.int64)), actions.select([]), boundaries.select([]))
     actions = actions.select((actions.time >= 0) & (actions.time <= length - 1))
     boundaries = _whole_frames(boundaries, length)
-    if len(actions) == 0:
-        whole = Segmentation(np.array([0, length]), np.array([fallback]))
-        return Assembly(whole, actions, boundaries.select([]))
+    yield actions, boundaries
     actions = merge_actions(actions, boundaries)
+    yield actions, boundaries
     boundaries = merge_boundaries(actions, boundaries)
-    actions, boundaries = join_equal_neighbours(actions, boundaries)
+    yield actions, boundaries
+    yield join_equal_neighbours(actions, boundaries)
+
+
+def paint(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: int, fallback: int = 0) -> Segmentation:
+    """Line 16: each action point fills the frames between its boundaries; `fallback` a video without action points."""
+    if length == 0:
+        return Segmentation.from_frames(np.zeros(0, np.int64))
     edges = np.concatenate(([0], boundaries.time, [length])).astype(np.int64)
-    return Assembly(Segmentation(edges, actions.label), actions, boundaries)
+    return Segmentation(edges, actions.label if len(actions) else np.array([fallback]))
 
 
 def merge_actions(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> ActionKeypoints:
@@ -104,6 +116,8 @@ def join_equal_neighbours(
     Joining whole runs at once is the fixpoint of the repeated pairwise rule: behind it no two neighbours are equal.
     The joined point keeps the highest confidence and stands at the confidence-weighted mean position.
     """
+    if len(actions) == 0:
+        return actions, boundaries
     change = np.diff(actions.label) != 0
     group = np.concatenate(([0], np.cumsum(change))).astype(np.int64)
     starts = _starts(group)

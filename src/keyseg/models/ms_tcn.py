@@ -20,6 +20,7 @@ class MSTCNConfig(BaseModel):
     refinements: int = Field(3, ge=0, le=16)
     refinement_layers: int = Field(10, ge=1, le=16)
     dropout: float = Field(0.5, ge=0, lt=1)
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="whole input channels; the published program drops none")
 
 
 class DualDilatedLayer(nn.Module):
@@ -64,6 +65,7 @@ class MSTCN(nn.Module):
     def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
         super().__init__()
         self.config = config
+        self.input_dropout = nn.Dropout1d(config.input_dropout)
         self.generator = PredictionGenerator(config, input_dim, classes)
         self.refinements = nn.ModuleList(
             DilatedStage(classes, config.channels, classes, config.refinement_layers, config.dropout)
@@ -73,7 +75,7 @@ class MSTCN(nn.Module):
     def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
         """features: (B, D, T) float, mask: (B, T) bool -> logits of every stage."""
         present = mask[:, None, :]
-        logits = self.generator(features * present, mask)
+        logits = self.generator(self.input_dropout(features) * present, mask)
         stages = [logits]
         for refine in self.refinements:
             _, logits = refine(torch.softmax(logits, dim=1) * present, mask)

@@ -44,11 +44,12 @@ def plot_timelines(
     *,
     title: str = "",
     boxes: Sequence[tuple[int, int]] = (),
+    above: float = 0.0,
 ) -> Figure:
     """Bars of one video, a row (name, segmentation) a system, over a time axis, with the classes that occur below.
 
     timebase: None where the frame rate is not known: the axis then counts frames.
-    boxes: frame ranges [start, end) that a frame is drawn around, over all rows.
+    boxes: frame ranges [start, end) that a frame is drawn around, over all rows. above: inches left free over the bars.
     Raises TimelineError if there is no row, lengths differ, a class id is unknown or a box lies outside the video.
     """
     length = check_rows(rows, labels)
@@ -58,7 +59,7 @@ def plot_timelines(
     shown = occurring(rows)
     names = [labels.names[i] for i in shown]
     left = MARGIN + 0.1 + text_width([shorten(name) for name, _ in rows], _NAME_SIZE)
-    top, height = title_height(title), _ROW * len(rows)
+    top, height = title_height(title) + above, _ROW * len(rows)
     below = top + height + _AXIS + 0.1
     # A long legend takes the whole width of the figure, a short one stands under the bars.
     legend_left = left if legend_shape(names, WIDTH - left - MARGIN)[1] <= 3 else MARGIN + 0.1
