@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from keyseg.inference.decoding import ProposalConfig, Rules
+from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.predictor import Predictor
 from keyseg.models.rtk import RTK, RTKConfig
 from keyseg.timeline import LabelMap, TimeBase
@@ -34,7 +34,7 @@ def main() -> None:
     torch.manual_seed(0)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
     model = RTK(RTKConfig(), options.dimension, CLASSES).eval()
-    predictor = Predictor(model, labels, TimeBase(), options.dimension, ProposalConfig(), Rules(), Rules())
+    predictor = Predictor(model, labels, TimeBase(), options.dimension, KeypointDecoder())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.npy"
         shape = (options.dimension, options.steps)

@@ -18,6 +18,7 @@ from keyseg.cli.doctor import doctor
 from keyseg.cli.evaluate import evaluate
 from keyseg.cli.plot import plot
 from keyseg.cli.predict import predict
+from keyseg.cli.reproduce import reproduce
 from keyseg.cli.train import train
 from keyseg.timeline import KeysegError
 
@@ -37,6 +38,7 @@ _AFTER_INTERRUPT = {
     "data": "; what was downloaded is kept: the same command goes on",
     "train": "; what was done is kept: the same command with --resume goes on",
     "demo": "; what was done is kept: the same command goes on, without --force",
+    "reproduce": "; what was done is kept: the same command goes on",
 }
 
 app = App(
@@ -50,6 +52,7 @@ app = App(
 )
 for order, (name, verb) in enumerate(VERBS.items()):
     app.command(verb, name=name, sort_key=order)
+app.command(reproduce)  # a group of verbs
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -169,7 +169,7 @@ def source_commit() -> str:
 def _continued(new: Run, old: Run) -> Run:
     if new.data != old.data:
         raise TrainingError(f"{old.folder} was trained on {old.data}, not on {new.data}; choose another --out")
-    changed = _differences(old.recipe.model_dump(mode="json"), new.recipe.model_dump(mode="json"))
+    changed = [f"{key} is {there} there and {now} now" for key, there, now in differences(old.recipe, new.recipe)]
     if changed:
         raise TrainingError(
             f"{old.folder} has another recipe: {'; '.join(changed)}; repeat its options to go on with it, or choose"
@@ -180,13 +180,18 @@ def _continued(new: Run, old: Run) -> Run:
     return Run(old.folder, old.data, old.recipe, splits, seeds, old.command, new.commit)
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    found: list[str] = []
+def differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
+    """Every value that two recipes of one system have different: its key, and the values."""
+    return _different(old.model_dump(mode="json"), new.model_dump(mode="json"), "")
+
+
+def _different(old: dict[str, Any], new: dict[str, Any], prefix: str) -> list[tuple[str, Any, Any]]:
+    found: list[tuple[str, Any, Any]] = []
     for key in old:
-        if isinstance(old[key], dict):
-            found += _differences(old[key], new[key], f"{prefix}{key}.")
-        elif old[key] != new[key]:
-            found.append(f"{prefix}{key} is {old[key]} there and {new[key]} now")
+        if isinstance(old[key], dict) and isinstance(new.get(key), dict):
+            found += _different(old[key], new[key], f"{prefix}{key}.")
+        elif old[key] != new.get(key):
+            found.append((f"{prefix}{key}", old[key], new.get(key)))
     return found
 
 

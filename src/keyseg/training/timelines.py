@@ -1,0 +1,65 @@
+"""Figure 2: what finished systems say of one test video, beside its annotation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyseg.data.dataset import Dataset
+from keyseg.inference.bundle import load_bundle
+from keyseg.timeline import DataError, Segmentation
+from keyseg.training.fit import Fit
+from keyseg.training.results import predict_videos
+from keyseg.training.run import RUN, read_run
+from keyseg.training.tables import TITLES
+
+_SHOWN = {"rtk": ("rtk", "rtk-no-refinement"), "asformer": ("asformer",), "ms-tcn++": ("ms-tcn++",)}
+
+
+@dataclass(frozen=True)
+class VideoRows:
+    """Ground truth, and systems as (title, segmentation), RTK first; all in annotation frames."""
+
+    dataset: Dataset
+    truth: Segmentation
+    systems: tuple[tuple[str, Segmentation], ...]
+
+
+def video_rows(folder: Path, data: Path, video: str) -> VideoRows:
+    """Rows of a video from the runs in `folder`/SYSTEM, by trainings of one split, which tests on it, and one seed.
+
+    RTK comes first, then RTK without refinement, ASFormer and MS-TCN++. Raises DataError where a system is missing.
+    """
+    fits = {system: _finished(folder / system, data, video) for system in _SHOWN}
+    common = set.intersection(*({(f.split, f.seed) for f in found} for found in fits.values()))
+    if not common:
+        raise DataError(
+            f"{folder}: no split and seed that all of {', '.join(fits)} were trained with tests on {video!r}"
+        )
+    rows = []
+    for system, found in fits.items():
+        fit = next(f for f in found if (f.split, f.seed) == min(common))
+        predicted = predict_videos(load_bundle(fit.bundle), fit.dataset, fit.split, [video], _SHOWN[system])
+        rows += [(TITLES[variant], videos[video]) for variant, videos in predicted.items()]
+    sample = fit.dataset.load(video, fit.split)
+    return VideoRows(fit.dataset, sample.segmentation, tuple(rows))
+
+
+def _finished(place: Path, data: Path, video: str) -> list[Fit]:
+    """The finished trainings of a run that test on a video."""
+    if not (place / RUN).exists():
+        raise DataError(
+            f"{place}: no run here; train the systems first: keyseg reproduce table1 DATA --out {place.parent}"
+        )
+    run = read_run(place)
+    if run.data != data.resolve():
+        raise DataError(f"{place}: trained on {run.data}, not on {data}; name the folder of runs that belongs to it")
+    fits = run.fits()
+    known = {name for fit in fits for name in fit.dataset.names(fit.split, "test")}
+    if video not in known:
+        some = ", ".join(sorted(known)[:5])
+        raise DataError(f"{place}: no split of this run tests on a video {video!r}; it does on {some} and others")
+    found = [fit for fit in fits if fit.bundle.exists() and video in fit.dataset.names(fit.split, "test")]
+    if not found:
+        raise DataError(f"{place}: the training that tests on {video!r} is not finished; go on with the same command")
+    return found
