@@ -50,13 +50,15 @@ def convert(
         Overwrite a bundle that is there.
     """
     from keyseg.data.catalog import identify
-    from keyseg.inference.bundle import save_bundle
+    from keyseg.inference.bundle import CONFIG, WEIGHTS, save_bundle
     from keyseg.inference.reference import convert_reference
     from keyseg.models.catalog import TITLES
     from keyseg.timeline import TimeBase
 
     if out.exists() and not force:
         raise OutputExistsError(f"{out} exists; choose another --out or use --force")
+    if out.exists() and not (out.is_dir() and {file.name for file in out.iterdir()} <= {CONFIG, WEIGHTS}):
+        raise OutputExistsError(f"{out} holds something other than a bundle, and --force would delete it; choose another")
     labels = None if mapping is None else LabelMap.read(mapping, background_names(background))
     if labels is None and background is not None:
         raise ConfigError("--background names classes, and without --mapping they have no names; give both")
@@ -64,8 +66,9 @@ def convert(
     try:
         rate = Fraction(fps) if fps is not None else facts.fps if facts else Fraction(15)
         timebase = TimeBase(rate, sample_rate)
-    except ValueError as error:
-        raise ConfigError(f"--fps {fps} --sample-rate {sample_rate}: {error}") from None
+    except (ValueError, ZeroDivisionError) as error:
+        given = "" if fps is None else f"--fps {fps} "
+        raise ConfigError(f"{given}--sample-rate {sample_rate}: {error}") from None
     predictor = convert_reference(weights, model, labels, timebase)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     save_bundle(predictor, out, {"converted from": weights.name, "sha256": digest}, force=force)

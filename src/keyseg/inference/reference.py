@@ -64,9 +64,10 @@ def convert_reference(
     """Predictor of a reference program's weights: `asformer`, `ms-tcn++` or `bcn`; .pth, .pt, .model or .safetensors.
 
     labels: the classes, None for class0, class1, ...; timebase: None for 15 frames a second, a step a frame.
-    Nothing in the file is executed. Raises BundleError on a file of another kind, and on weights of another network.
+    Nothing in the file is executed. Raises BundleError on a file of another kind, on weights of another network, and on
+    weights that are not finite.
     """
-    found = _without_prefix(read_weights(path))
+    found = _without_prefix({name: _numbers(path, name, value) for name, value in read_weights(path).items()})
     try:
         config, weights, input_dim, classes = _READERS[system](found)
         with torch.device("meta"):
@@ -87,9 +88,10 @@ def convert_reference(
 def read_weights(path: Path) -> Weights:
     """Tensors by name of a checkpoint. Raises BundleError if it is missing, damaged, or holds anything but tensors."""
     if not path.is_file():
-        raise BundleError(f"{path}: no such file; expected weights as .pth, .pt, .model or .safetensors")
+        found = "not a file" if path.exists() else "no such file"
+        raise BundleError(f"{path}: {found}; expected weights as .pth, .pt, .model or .safetensors")
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             return dict(load_file(path))
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError) as error:
@@ -103,13 +105,26 @@ def read_weights(path: Path) -> Weights:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not content:
-        raise BundleError(f"{path}: expected tensors by name, got {type(content).__name__}; save the state dict alone")
+        got = "none" if isinstance(content, Mapping) else type(content).__name__
+        raise BundleError(f"{path}: expected tensors by name, got {got}; save the state dict alone")
     other = [name for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
     if other:
         raise BundleError(
             f"{path}: expected tensors by name, got something else at {other[0]!r}; save the state dict alone"
         )
     return dict(content)
+
+
+def _numbers(path: Path, name: str, value: Tensor) -> Tensor:
+    """A tensor as float32 in memory of its own. Raises BundleError unless it is a plain array of finite numbers, as
+    many as the file holds."""
+    plain = value.layout == torch.strided and not (value.is_complex() or value.is_quantized or value.is_meta)
+    if not plain or value.is_nested or value.numel() == 0 or value.untyped_storage().nbytes() < value.nbytes:
+        raise BundleError(f"{path}: {name} is empty or not an array of real numbers; save the state dict of a trained network")
+    numbers = value.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+    if not numbers.isfinite().all():
+        raise BundleError(f"{path}: {name} holds NaN or infinite values; take weights from before training failed")
+    return numbers
 
 
 def _without_prefix(weights: Weights) -> Weights:
@@ -184,20 +199,28 @@ def _count(weights: Weights, pattern: str) -> int:
     """How many numbers 0, 1, ... stand at a place of the names. Raises ValueError where one is missing."""
     numbers = {int(match[1]) for name in weights if (match := re.match(pattern, name))}
     if numbers != set(range(len(numbers))):
-        raise ValueError(f"{pattern} stands with the numbers {sorted(numbers)}, some are missing")
+        place = pattern.replace(r"(\d+)", "N").replace("\\", "")
+        raise ValueError(f"{place} stands with the numbers N = {sorted(numbers)}, some are missing")
     return len(numbers)
 
 
 def _renamed(weights: Weights, patterns: Sequence[tuple[str, str]]) -> Weights:
-    renamed = {}
+    """Weights under our names. Raises ValueError where two have one name here."""
+    renamed: Weights = {}
     for name, value in weights.items():
         ours = name
         for pattern, replacement in patterns:
             ours = re.sub(pattern, replacement, ours)
+        if ours in renamed:
+            raise ValueError(f"{name} and another tensor are both {ours} here")
         renamed[ours] = value
     return renamed
 
 
 def _brief(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"no tensor {error}"
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())[:240]
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[:2])[:240]

@@ -53,7 +53,8 @@ class BarrierGenerator(nn.Module):
         x = self.input(features * mask[:, None, :]) * mask[:, None, :]
         for layer in self.layers:
             x = layer(x, mask)
-        return torch.sigmoid(_SOFTNESS * self.out(x).squeeze(1)) * mask
+        logit = self.out(x).squeeze(1).float()  # half precision would round a sure barrier to 1, whose log(1 - b) is lost
+        return torch.sigmoid(_SOFTNESS * logit) * mask
 
 
 def barrier_pooling(x: Tensor, barrier: Tensor, mask: Tensor, pooling: PoolingConfig) -> Tensor:
