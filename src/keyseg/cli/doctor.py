@@ -18,6 +18,7 @@ PACKAGES = (
     "pydantic",
     "matplotlib",
 )
+EXTRAS = {"av": ("video", "key frames in figures"), "pooch": ("download", "keyseg data get")}
 
 
 def doctor() -> int:
@@ -32,6 +33,11 @@ def doctor() -> int:
         except importlib.metadata.PackageNotFoundError:
             print(f"  {name:<13}missing")
             broken.append(f"{name} is not installed: pip install keyseg -c constraints.txt")
+    for name, (extra, use) in EXTRAS.items():
+        try:
+            print(f"  {name:<13}{importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            print(f"  {name:<13}not installed; {use}: pip install 'keyseg[{extra}]'")
     broken += _lightning_problems()
     import torch
 

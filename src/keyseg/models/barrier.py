@@ -53,7 +53,7 @@ class BarrierGenerator(nn.Module):
         x = self.input(features * mask[:, None, :]) * mask[:, None, :]
         for layer in self.layers:
             x = layer(x, mask)
-        logit = self.out(x).squeeze(1).float()  # half precision would round a sure barrier to 1, whose log(1 - b) is lost
+        logit = self.out(x).squeeze(1).float()  # half precision would round a sure barrier to 1
         return torch.sigmoid(_SOFTNESS * logit) * mask
 
 
