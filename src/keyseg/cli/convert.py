@@ -21,7 +21,7 @@ def convert(
     mapping: Path | None = None,
     background: Background = None,
     fps: str | None = None,
-    sample_rate: int = 1,
+    sample_rate: int | None = None,
     force: bool = False,
 ) -> int:
     """Make a bundle of weights that the reference program of ASFormer, MS-TCN++ or BCN trained.
@@ -45,7 +45,8 @@ def convert(
         Annotation frames a second, such as 15 or 30000/1001. Default: that of the data set whose classes these are,
         else 15.
     sample_rate
-        Annotation frames a feature step; 2 for weights trained on 50Salads.
+        Annotation frames a feature step. Default: what the field takes for the data set whose classes these are (2 for
+        50Salads), else 1.
     force
         Overwrite a bundle that is there.
     """
@@ -58,17 +59,19 @@ def convert(
     if out.exists() and not force:
         raise OutputExistsError(f"{out} exists; choose another --out or use --force")
     if out.exists() and not (out.is_dir() and {file.name for file in out.iterdir()} <= {CONFIG, WEIGHTS}):
-        raise OutputExistsError(f"{out} holds something other than a bundle, and --force would delete it; choose another")
+        raise OutputExistsError(f"{out} is there and not a bundle alone; choose another --out")
     labels = None if mapping is None else LabelMap.read(mapping, background_names(background))
     if labels is None and background is not None:
         raise ConfigError("--background names classes, and without --mapping they have no names; give both")
     facts = identify(labels.names) if labels else None
     try:
         rate = Fraction(fps) if fps is not None else facts.fps if facts else Fraction(15)
-        timebase = TimeBase(rate, sample_rate)
+        stride = sample_rate if sample_rate is not None else facts.sample_rate if facts else 1
+        timebase = TimeBase(rate, stride)
     except (ValueError, ZeroDivisionError) as error:
-        given = "" if fps is None else f"--fps {fps} "
-        raise ConfigError(f"{given}--sample-rate {sample_rate}: {error}") from None
+        given = (("--fps", fps), ("--sample-rate", sample_rate))
+        told = " ".join(f"{option} {value}" for option, value in given if value is not None)
+        raise ConfigError(f"{told}: {error}") from None
     predictor = convert_reference(weights, model, labels, timebase)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     save_bundle(predictor, out, {"converted from": weights.name, "sha256": digest}, force=force)

@@ -120,7 +120,7 @@ def _numbers(path: Path, name: str, value: Tensor) -> Tensor:
     many as the file holds."""
     plain = value.layout == torch.strided and not (value.is_complex() or value.is_quantized or value.is_meta)
     if not plain or value.is_nested or value.numel() == 0 or value.untyped_storage().nbytes() < value.nbytes:
-        raise BundleError(f"{path}: {name} is empty or not an array of real numbers; save the state dict of a trained network")
+        raise BundleError(f"{path}: {name} is empty or not an array of real numbers; save the state dict anew")
     numbers = value.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
     if not numbers.isfinite().all():
         raise BundleError(f"{path}: {name} holds NaN or infinite values; take weights from before training failed")
@@ -220,6 +220,8 @@ def _renamed(weights: Weights, patterns: Sequence[tuple[str, str]]) -> Weights:
 def _brief(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"no tensor {error}"
+    if isinstance(error, IndexError):
+        return "a tensor has too few axes"
     if isinstance(error, ValidationError):
         return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())[:240]
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
