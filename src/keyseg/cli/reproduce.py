@@ -24,7 +24,7 @@ def table1(
     /,
     *,
     out: Path = Path("runs/table1"),
-    models: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    models: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)] = (),
     split: str = "all",
     seed: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (0,),
     epochs: int | None = None,
@@ -125,9 +125,8 @@ def fig2(
     """
     from keyseg.training.timelines import video_rows
     from keyseg.viz import differing_ranges, plot_comparison, read_key_frames, save_figure
-    from keyseg.viz.figures import refuse_existing
 
-    refuse_existing(out, force)
+    _refuse_early(out, force)
     if frames < 1:
         raise ConfigError(f"--frames takes a number >= 1, got {frames}")
     found = video_rows(runs, data, video)
@@ -173,13 +172,14 @@ def fig3(
     out
         The figure's file, .png, .svg or .pdf.
     runs
-        Folder of the two runs, stopped and flowing. A finished run of rtk that stands there is taken.
+        Folder of the two runs, stopped and flowing. A run of rtk that stands there is taken, and the other one trained
+        as it was.
     split
         A split's number, several as 1,2, or all.
     seed
         Seeds, one or several.
     epochs
-        Train shorter or longer; the epoch at which matching joins moves with it.
+        Train new runs shorter or longer; the epoch at which matching joins moves with it.
     force
         Overwrite the file.
     """
@@ -187,10 +187,9 @@ def fig3(
     from keyseg.training.gradient_flow import gradient_runs, permutation_losses
     from keyseg.training.settings import RTKRecipe
     from keyseg.viz import plot_curves, save_figure
-    from keyseg.viz.figures import refuse_existing
 
     quiet()
-    refuse_existing(out, force)
+    _refuse_early(out, force)
     found = gradient_runs(data, runs, parse_splits(split), seed, command_line(), epochs=epochs)
     curves = permutation_losses(found, lambda fit: (TrainingProgress(fit),))
     recipe = next(iter(found.values())).recipe
@@ -200,3 +199,12 @@ def fig3(
     figure = plot_curves(curves, ylabel="permutation loss", title=title, marks=marks)
     print(save_figure(figure, out, force=force))
     return 0
+
+
+def _refuse_early(out: Path, force: bool) -> None:
+    """Refuse now what `save_figure` would refuse behind the work."""
+    from keyseg.viz.figures import refuse_existing
+
+    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"{out}: a figure is saved as .png, .svg, .pdf, got suffix {out.suffix!r}")
+    refuse_existing(out, force)

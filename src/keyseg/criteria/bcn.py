@@ -65,8 +65,9 @@ def barrier_loss(barrier: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 def barrier_target(segmentation: Segmentation, background: Collection[int], share: float) -> npt.NDArray[np.float32]:
     """Where an action starts or ends, (T,) 0 or 1, from segments in steps.
 
-    Around the first step of each action and around its last one lies a band as wide as `share` of the action, at least
-    one step. A step belongs to it if more than half of the step lies inside. Background has no bands of its own.
+    Around the first step of each action and around its end lies a band as wide as `share` of the action. A step belongs
+    to it if more than half of the step lies inside; so an action of up to 1 / share steps has none, as in the published
+    program. Background has no bands of its own.
     """
     target = np.zeros(segmentation.length, np.float32)
     last = segmentation.length - 1
@@ -74,7 +75,7 @@ def barrier_target(segmentation: Segmentation, background: Collection[int], shar
         if segment.label in background:
             continue
         end = min(segment.end_frame, last)  # as in the published program: the last action ends one step early
-        reach = max(1.0, share * (end - segment.start_frame)) / 2
+        reach = share * (end - segment.start_frame) / 2
         for centre in (segment.start_frame, end):
             first, after = max(0, int(np.floor(centre - reach))), int(np.ceil(centre + reach))
             step = np.arange(first, min(after, segmentation.length))

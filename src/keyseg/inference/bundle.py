@@ -147,7 +147,8 @@ def read_config(path: Path) -> BundleConfig:
     try:
         return BundleConfig.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        found = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
+        problems = "; ".join(f"{key}: {message}" if key else message for key, message in found)
         raise BundleError(f"{file}: not a bundle that keyseg {__version__} can read: {problems}") from None
 
 

@@ -33,7 +33,7 @@ class PoolingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    width: OddSize
+    width: Annotated[OddSize, Field(le=10_001)]
     alpha: float = Field(gt=0, allow_inf_nan=False)
 
 

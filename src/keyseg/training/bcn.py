@@ -22,11 +22,16 @@ class BCNObjective(Objective):
     def __init__(self, recipe: BCNRecipe, labels: LabelMap) -> None:
         super().__init__()
         self.recipe = recipe
-        self.background = {labels.id(name) for name in recipe.barrier.background if name in labels.names}
+        named = {labels.id(name) for name in recipe.barrier.background if name in labels.names}
+        self.background = named | labels.background_ids
+
+    def is_whole(self, epoch: int) -> bool:
+        """Not in the barrier generator's own epochs: nothing else has been trained then."""
+        return epoch >= self.recipe.barrier.epochs
 
     def losses(self, network: BCN, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """The barrier loss, or those of cascade and fusion, stages weighed by the probability of the true class."""
-        if epoch < self.recipe.barrier.epochs:
+        if not self.is_whole(epoch):
             return {"barrier": self._barrier_loss(network, batch)}
         cascade = network.cascade(batch.features, batch.mask)
         confidence = class_confidence(cascade.logits, batch.labels, batch.mask)
@@ -49,7 +54,7 @@ class BCNObjective(Objective):
     def rates(self, epoch: int) -> Sequence[dict[str, float]]:
         """A rate of 0 freezes: Adam without weight decay then leaves the weights as they are."""
         barrier, optimiser = self.recipe.barrier, self.recipe.optimiser
-        if epoch < barrier.epochs:
+        if not self.is_whole(epoch):
             own = barrier.learning_rate * (cosine(epoch, 0, barrier.epochs) if optimiser.schedule == "cosine" else 1.0)
             return {"lr": 0.0}, {"lr": own, "weight_decay": barrier.weight_decay}
         epoch -= barrier.epochs

@@ -79,6 +79,11 @@ class EveryEpoch(Checkpoint):
                 logger.log_metrics(self._losses, self._step)
                 logger.save()
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the losses of the epoch before: one that has no place in this epoch is not to be kept with it."""
+        for name in [name for name in trainer.callback_metrics if name.startswith("loss")]:
+            del trainer.callback_metrics[name]
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save behind all other hooks of the epoch."""
         now = time.perf_counter()

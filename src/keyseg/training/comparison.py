@@ -47,7 +47,7 @@ def prepare(
     """A run of each system in `folder`/SYSTEM: gone on with where it is there, with the recipe it has, else new.
 
     Nothing that is done is done again: splits and seeds that a run lacks are added. Raises TrainingError where a run
-    is of another data set or system.
+    is of another data set or system, or has splits or seeds that were not asked for and the others lack.
     """
     runs = []
     for system in systems:
@@ -61,7 +61,20 @@ def prepare(
         else:
             recipe, _ = recipe_for(data, system, epochs=epochs)
         runs.append(start_run(place, data, recipe, splits, seeds, command, resume=True))
+    refuse_unequal(runs)
     return runs
+
+
+def refuse_unequal(runs: Sequence[Run]) -> None:
+    """Raise TrainingError where runs that are compared would cover different splits or seeds."""
+    splits = sorted({split for run in runs for split in run.splits})
+    seeds = sorted({seed for run in runs for seed in run.seeds})
+    lacking = [str(run.folder) for run in runs if (sorted(run.splits), sorted(run.seeds)) != (splits, seeds)]
+    if lacking:
+        raise TrainingError(
+            f"{', '.join(lacking)}: lacks splits or seeds of the runs that it is compared with; ask for all of them:"
+            f" --split {','.join(map(str, splits))} --seed {' '.join(map(str, seeds))}"
+        )
 
 
 def compare(
@@ -135,9 +148,10 @@ def _cost(run: Run, variant: str) -> dict[str, float]:
     predictor = load_bundle(fit.bundle)
     network, decoder = predictor.model, predictor.decoder
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    if isinstance(network, RTK) and isinstance(decoder, KeypointDecoder) and variant != "rtk":
-        decoder.refine = False
-        parameters -= sum(parameter.numel() for parameter in network.refiner.parameters())
+    if isinstance(network, RTK) and isinstance(decoder, KeypointDecoder):
+        decoder.refine = decoder.refine and variant == "rtk"
+        if not decoder.refine:
+            parameters -= sum(parameter.numel() for parameter in network.refiner.parameters())
     features = fit.dataset.load(fit.dataset.names(fit.split, "test")[0], fit.split).features
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         predictor.read(features)

@@ -8,10 +8,11 @@ from pathlib import Path
 from lightning.pytorch.callbacks import Callback
 
 from keyseg.timeline import ConfigError, TrainingError
+from keyseg.training.comparison import refuse_unequal
 from keyseg.training.fit import Fit
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import loss_curves, run_all
-from keyseg.training.run import RUN, Run, read_run, start_run
+from keyseg.training.run import RUN, Run, differences, read_run, start_run
 from keyseg.training.settings import RTKRecipe
 
 CURVES = {"gradient stopped": ("stopped", True), "gradient flows": ("flowing", False)}
@@ -22,29 +23,67 @@ def gradient_runs(
     data: Path, folder: Path, splits: Sequence[int], seeds: Sequence[int], command: str, *, epochs: int | None = None
 ) -> Mapping[str, Run]:
     """The two runs in `folder`/stopped and `folder`/flowing, new or gone on with; a finished run of RTK that somebody
-    put there is taken as it is. Thresholds are not chosen, since losses need none.
+    put there is taken as it is, and the other one trained as it was. Thresholds of new runs are not chosen, since
+    losses need none.
 
-    Raises TrainingError where a run there is of another system, or has the other gradient.
+    Raises TrainingError where a run there is of another system, has the other gradient, or differs in more than that.
     """
-    runs = {}
-    for name, (place, stopped) in CURVES.items():
-        if (folder / place / RUN).exists():
-            recipe = read_run(folder / place).recipe
-        else:
-            changes = (f"matching.stop_gradient={str(stopped).lower()}", "calibration.holdout=0")
-            recipe, _ = recipe_for(data, "rtk", None, changes, epochs=epochs)
-        if not isinstance(recipe, RTKRecipe) or recipe.matching.stop_gradient is not stopped:
-            raise TrainingError(f"{folder / place}: expected a run of rtk with matching.stop_gradient {stopped}")
+    there = {place: _taken(folder / place, stopped) for place, stopped in CURVES.values()}
+    basis = next((recipe for recipe in there.values() if recipe), None) or recipe_for(data, "rtk", epochs=epochs)[0]
+    assert isinstance(basis, RTKRecipe)
+    recipes = {place: there[place] or _with_gradient(basis, stopped) for place, stopped in CURVES.values()}
+    for place, recipe in recipes.items():
         if not recipe.refines:
-            raise ConfigError(f"matching joins at epoch {recipe.matching.join_epoch} of {recipe.epochs}: never")
-        runs[name] = start_run(folder / place, data, recipe, splits, seeds, command, resume=True)
+            raise ConfigError(
+                f"{folder / place}: matching joins at epoch {recipe.matching.join_epoch} of {recipe.epochs}: never"
+            )
+        if not recipe.losses.permutation:
+            raise ConfigError(f"{folder / place}: losses.permutation is 0, so there is no such loss to show")
+    _refuse_more_differences(folder, recipes)
+    runs = {
+        name: start_run(folder / place, data, recipes[place], splits, seeds, command, resume=True)
+        for name, (place, _) in CURVES.items()
+    }
+    refuse_unequal(list(runs.values()))
     return runs
+
+
+def _taken(place: Path, stopped: bool) -> RTKRecipe | None:
+    """The recipe of the run that stands there, if there is one."""
+    if not (place / RUN).exists():
+        return None
+    recipe = read_run(place).recipe
+    if not isinstance(recipe, RTKRecipe) or recipe.matching.stop_gradient is not stopped:
+        raise TrainingError(f"{place}: expected a run of rtk with matching.stop_gradient {stopped}")
+    return recipe
+
+
+def _with_gradient(recipe: RTKRecipe, stopped: bool) -> RTKRecipe:
+    matching = recipe.matching.model_copy(update={"stop_gradient": stopped})
+    calibration = recipe.calibration.model_copy(update={"holdout": 0.0})
+    return recipe.model_copy(update={"matching": matching, "calibration": calibration})
+
+
+def _refuse_more_differences(folder: Path, recipes: Mapping[str, RTKRecipe]) -> None:
+    free = ("matching.stop_gradient", "calibration.", "rules.")  # thresholds are not in the losses
+    found = [(key, *values) for key, *values in differences(*recipes.values()) if not key.startswith(free)]
+    if found:
+        listed = "; ".join(f"{key} is {first} and {second}" for key, first, second in found)
+        raise TrainingError(
+            f"{folder}: {' and '.join(recipes)} are to differ in the gradient alone, but {listed}; move one away"
+        )
 
 
 def permutation_losses(
     runs: Mapping[str, Run], callbacks: Callable[[Fit], tuple[Callback, ...]]
 ) -> dict[str, tuple[list[float], list[float]]]:
-    """Train what is not trained yet; the permutation loss of each run by epoch, mean over its trainings."""
+    """Train what is not trained yet; the permutation loss of each run by epoch, mean over its trainings.
+
+    Raises TrainingError while other processes still train.
+    """
     for run in runs.values():
         run_all(run, callbacks)
+    for fit in (fit for run in runs.values() for fit in run.fits()):
+        if not (fit.folder / "scores.json").exists():
+            raise TrainingError(f"{fit.folder}: another command still trains this; give the same command again later")
     return {name: loss_curves(run)["permutation"] for name, run in runs.items()}

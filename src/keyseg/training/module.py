@@ -67,6 +67,8 @@ class SegmentationModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Score every variant of the system on one video at the annotation rate."""
+        if not self.objective.is_whole(self.current_epoch):
+            return
         self.objective.follow(self.current_epoch)
         for features, mask, reference in zip(batch.features, batch.mask, batch.segmentations, strict=True):
             reading = self.predictor.read(features[:, mask].T.cpu().numpy())
@@ -79,6 +81,8 @@ class SegmentationModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of every variant and start anew."""
+        if not self.objective.is_whole(self.current_epoch):
+            return
         for variant in self.predictor.variants:
             for name, metric in self._scores(variant).items():
                 value = metric.compute().float()

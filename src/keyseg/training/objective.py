@@ -32,6 +32,10 @@ class Objective(nn.Module, ABC):
         """Adam's options of each group in an epoch: `lr`, and `weight_decay` where it changes. They follow from the
         epoch alone."""
 
+    def is_whole(self, epoch: int) -> bool:
+        """Whether all of the system is trained in an epoch, so that it can be validated."""
+        return True
+
     def follow(self, epoch: int) -> None:
         """Bring the decoder to the state that belongs to an epoch; most have none."""
 

@@ -91,7 +91,9 @@ class BarrierConfig(Section):
     )
     frozen_epochs: int = Field(15, ge=0)
     joint_rate: float = Field(0.1, ge=0, description="of the learning rate of the rest, once it is no longer frozen")
-    background: tuple[str, ...] = ("background", "SIL", "action_start", "action_end")
+    background: tuple[str, ...] = Field(
+        ("background", "SIL", "action_start", "action_end"), description="have no barriers, beside the data set's own"
+    )
 
 
 class Recipe(Section):

@@ -34,7 +34,8 @@ def video_rows(folder: Path, data: Path, video: str) -> VideoRows:
     common = set.intersection(*({(f.split, f.seed) for f in found} for found in fits.values()))
     if not common:
         raise DataError(
-            f"{folder}: no split and seed that all of {', '.join(fits)} were trained with tests on {video!r}"
+            f"{folder}: no split and seed that all of {', '.join(fits)} are finished with tests on {video!r}; give them"
+            " the same splits and seeds: keyseg reproduce table1"
         )
     rows = []
     for system, found in fits.items():
@@ -52,13 +53,15 @@ def _finished(place: Path, data: Path, video: str) -> list[Fit]:
             f"{place}: no run here; train the systems first: keyseg reproduce table1 DATA --out {place.parent}"
         )
     run = read_run(place)
+    if run.recipe.model != place.name:
+        raise DataError(f"{place}: holds a run of {run.recipe.model}, and {place.name} is to stand there")
     if run.data != data.resolve():
         raise DataError(f"{place}: trained on {run.data}, not on {data}; name the folder of runs that belongs to it")
     fits = run.fits()
     known = {name for fit in fits for name in fit.dataset.names(fit.split, "test")}
     if video not in known:
-        some = ", ".join(sorted(known)[:5])
-        raise DataError(f"{place}: no split of this run tests on a video {video!r}; it does on {some} and others")
+        some = ", ".join(sorted(known)[:5]) + (" and others" if len(known) > 5 else "")
+        raise DataError(f"{place}: no split of this run tests on a video {video!r}; it does on {some}")
     found = [fit for fit in fits if fit.bundle.exists() and video in fit.dataset.names(fit.split, "test")]
     if not found:
         raise DataError(f"{place}: the training that tests on {video!r} is not finished; go on with the same command")

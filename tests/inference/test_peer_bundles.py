@@ -1,0 +1,362 @@
+"""Bundles of MS-TCN++, ASFormer, ASFormer + extra and BCN, RTK's of the program before, and what only RTK can do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from keyseg.inference import (
+    VARIANTS,
+    FrameDecoder,
+    FrameReading,
+    KeypointPrediction,
+    Prediction,
+    Predictor,
+    load_bundle,
+    save_bundle,
+    variants_of,
+)
+from keyseg.inference.bundle import read_config
+from keyseg.models.catalog import CONFIGS, build
+from keyseg.timeline import BundleError, ConfigError, LabelMap, Segmentation, TimeBase
+
+DIMENSION = 11
+ASFORMER = {"channels": 8, "encoder_layers": 2, "decoder_layers": 2, "decoders": 1}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "ms-tcn++": {"channels": 8, "generator_layers": 3, "refinements": 1, "refinement_layers": 2},
+    "asformer": ASFORMER,
+    "asformer-extra": ASFORMER,
+    "bcn": {
+        "channels": 8,
+        "cascade_stages": 2,
+        "layers": 2,
+        "fusion_channels": 8,
+        "barrier": {"channels": 8, "dilations": (1, 2)},
+        "output_pooling": {"width": 9, "alpha": 0.5},
+        "smoothing": {"width": 3, "alpha": 2.0},
+    },
+}
+PEERS = tuple(NETWORKS)
+
+
+def make_peer(system: str, *, stride: int = 1, seed: int = 6, **options: Any) -> Predictor:
+    """Predictor of 11 channels and four classes, whose weights are large enough to tell steps apart."""
+    torch.manual_seed(seed)
+    labels = LabelMap(("background", "cut", "pour", "stir"), ("background",))
+    network = build(CONFIGS[system].model_validate(NETWORKS[system]), DIMENSION, len(labels)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape)
+    timebase = TimeBase(Fraction(30000, 1001), stride)
+    return Predictor(network, labels, timebase, DIMENSION, FrameDecoder(system), **options)
+
+
+@pytest.fixture
+def features() -> np.ndarray:
+    """47 steps of 11 channels, (T, D), in six parts that look different."""
+    rng = np.random.default_rng(3)
+    parts = np.repeat(3 * rng.normal(size=(6, DIMENSION)), (9, 8, 7, 10, 6, 7), axis=0)
+    return np.float32(parts + 0.3 * rng.normal(size=parts.shape))
+
+
+def same(one: Prediction, other: Prediction) -> bool:
+    return (
+        one.segmentation == other.segmentation
+        and one.labels == other.labels
+        and one.timebase == other.timebase
+        and np.array_equal(one.frame_scores, other.frame_scores)
+        and np.array_equal(one.stages, other.stages)
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"stride": 3, "presampled": True}, {"orientation": "TD", "stride": 2}], ids=str
+)
+@pytest.mark.parametrize("system", PEERS)
+def test_a_loaded_bundle_predicts_the_same(
+    system: str, options: dict[str, Any], features: np.ndarray, tmp_path: Path
+) -> None:
+    predictor = make_peer(system, **options)
+    loaded = load_bundle(save_bundle(predictor, tmp_path / "bundle", {"command": "keyseg train"}))
+    assert same(loaded.predict(features), predictor.predict(features))
+    assert len(loaded.predict(features).segmentation) > 1
+    for name in ("labels", "timebase", "input_dim", "decoder", "orientation", "presampled", "variants"):
+        assert getattr(loaded, name) == getattr(predictor, name), name
+    assert loaded.model.config == predictor.model.config
+    assert type(loaded.model.config) is CONFIGS[system]
+    assert not loaded.model.training
+    assert not same(make_peer(system, **options, seed=1).predict(features), predictor.predict(features))
+
+
+@pytest.mark.parametrize("system", PEERS)
+def test_the_config_names_the_system_and_has_nothing_of_rtk(system: str, tmp_path: Path) -> None:
+    folder = save_bundle(make_peer(system), tmp_path / "bundle", {})
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["format"], config["version"], config["model"]) == ("keyseg-bundle", 1, system)
+    assert set(config["network"]) == set(CONFIGS[system].model_fields)
+    assert not {"proposals", "rules", "plain_rules", "refine"} & set(config)
+    read = read_config(folder)
+    assert read.network == CONFIGS[system].model_validate(NETWORKS[system])
+    assert read.decoder() == FrameDecoder(system)
+
+
+@pytest.mark.parametrize("length", [1, 2, 47])
+@pytest.mark.parametrize("system", PEERS)
+def test_a_prediction_is_the_argmax_of_the_probabilities(system: str, length: int, features: np.ndarray) -> None:
+    predictor = make_peer(system)
+    prediction = predictor.predict(features[:length])
+    assert type(prediction) is Prediction
+    assert prediction.frame_scores.shape == (4, length)
+    assert prediction.stages.shape[1:] == (4, length)
+    np.testing.assert_allclose(prediction.frame_scores.sum(0), 1, atol=1e-3)
+    assert prediction.segmentation == Segmentation.from_frames(prediction.frame_scores.argmax(0))
+    assert prediction.frame_labels == [predictor.labels.names[i] for i in prediction.frame_scores.argmax(0)]
+    with torch.no_grad():
+        mask = torch.ones(1, length, dtype=torch.bool)
+        output = predictor.model(torch.from_numpy(features[:length].T.copy())[None], mask)
+    np.testing.assert_array_equal(prediction.frame_scores, output.probabilities[0])
+    np.testing.assert_array_equal(prediction.stages, output.stages[:, 0])
+
+
+def test_segments_follow_the_probabilities_and_not_the_last_stage() -> None:
+    """BCN's are smoothed behind the last stage. Of two equal probabilities the first class counts."""
+    frames = np.float32([[0.9, 0.5, 0.1, 0.2], [0.1, 0.5, 0.9, 0.8]])
+    reading = FrameReading(frames, np.float32([1 - frames, 1 - frames]))
+    decoded = FrameDecoder("bcn").segment(reading, "bcn")
+    assert decoded.segmentation == Segmentation.from_frames([0, 0, 1, 1])
+    assert (len(decoded.actions.time), len(decoded.boundaries.time)) == (0, 0)
+
+
+@pytest.mark.parametrize("system", PEERS)
+def test_a_network_in_training_predicts_without_dropout_and_goes_on_training(system: str, features: np.ndarray) -> None:
+    predictor = make_peer(system)
+    expected = predictor.predict(features)
+    predictor.model.train()
+    assert same(predictor.predict(features), expected)
+    assert predictor.model.training
+
+
+@pytest.mark.parametrize("system", PEERS)
+def test_timelines_are_in_frames(system: str, features: np.ndarray) -> None:
+    slow = make_peer(system, stride=3)
+    steps = slow.predict(features)
+    assert steps.segmentation.length == 47
+    assert steps.frame_scores.shape == (4, 16)
+    assert same(slow.predict(features.T), steps)
+    assert slow.predict(features, frames=46).segmentation.length == 46
+    presampled = make_peer(system, stride=3, presampled=True)
+    assert presampled.predict(features).segmentation.length == 3 * 47
+    assert (
+        presampled.predict(features, frames=140).frame_labels[::3] == make_peer(system).predict(features).frame_labels
+    )
+
+
+def test_keypoints_are_rtk_s_alone(make_predictor: Any, features: np.ndarray) -> None:
+    assert isinstance(make_predictor().predict(features), KeypointPrediction)
+    assert variants_of("rtk") == VARIANTS == make_predictor().variants
+    for system in PEERS:
+        predictor = make_peer(system)
+        assert not isinstance(predictor.predict(features), KeypointPrediction)
+        assert variants_of(system) == predictor.variants == (system,)
+
+
+@pytest.mark.parametrize("system", PEERS)
+def test_maps_are_rtk_s_alone(system: str, make_predictor: Any, features: np.ndarray) -> None:
+    assert make_predictor().maps(features).action.shape == (1, 3, 47)
+    with pytest.raises(ConfigError, match="heatmaps, keypoints and their graph are RTK's; this bundle holds another"):
+        make_peer(system).maps(features)
+
+
+def test_an_unknown_variant_is_named_with_those_there_are(make_predictor: Any, features: np.ndarray) -> None:
+    assert same(make_peer("bcn").predict(features, variant="bcn"), make_peer("bcn").predict(features))
+    for predictor, variant, words in (
+        (make_peer("bcn"), "rtk", r"unknown variant 'rtk'; there are bcn$"),
+        (
+            make_peer("asformer"),
+            "asformr",
+            r"unknown variant 'asformr' \(did you mean 'asformer'\?\); there are asformer$",
+        ),
+        (make_peer("asformer"), "frame-wise", "unknown variant 'frame-wise'; there are asformer$"),
+        (make_predictor(), "bcn", "unknown variant 'bcn'; there are rtk, rtk-no-refinement, rtk-no-rules, frame-wise$"),
+        (make_predictor(), "", "unknown variant ''"),
+    ):
+        with pytest.raises(ConfigError, match=words) as caught:
+            predictor.predict(features, variant=variant)
+        assert caught.value.exit_code == 2
+
+
+RULES = {"proposals": {}, "rules": {}, "plain_rules": {}, "refine": True}
+
+
+def changed(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A config with other values of some keys; None deletes one."""
+    return lambda config: {key: value for key, value in (config | values).items() if value is not None}
+
+
+def with_network(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A config with other sizes of its network."""
+    return lambda config: config | {"network": config["network"] | values}
+
+
+DAMAGES: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]], str]] = {
+    "unknown model": (
+        "bcn",
+        changed(model="bnc"),
+        r"model: .*no system 'bnc' \(did you mean 'bcn'\?\); known: rtk, ms-",
+    ),
+    "another kind of model": ("bcn", changed(model=3), "model: Input should be a valid string"),
+    "a model without a name": ("asformer", changed(model=""), "model: .*no system ''"),
+    "all of RTK's decoder": ("ms-tcn++", changed(**RULES), "rules and refine go with rtk, not with ms-tcn[+][+]"),
+    "one of RTK's rules": ("asformer", changed(rules={}), "rules and refine go with rtk, not with asformer"),
+    "refine": ("bcn", changed(refine=False), "rules and refine go with rtk, not with bcn"),
+    "rtk without a decoder": (
+        "rtk",
+        changed(**dict.fromkeys(RULES)),
+        "rtk needs proposals, rules, plain_rules and refine",
+    ),
+    "rtk without rules": ("rtk", changed(rules=None), "rtk needs proposals, rules, plain_rules and refine"),
+    "rtk without refine": ("rtk", changed(refine=None), "rtk needs proposals, rules, plain_rules and refine"),
+    "a peer's network for rtk": (
+        "asformer",
+        changed(model="rtk", **RULES),
+        r"network[.]channels: Extra inputs are not",
+    ),
+    "rtk's network for a peer": ("rtk", changed(model="bcn"), r"network[.]backbone: Extra inputs are not permitted"),
+    "BCN's for ASFormer": (
+        "bcn",
+        changed(model="asformer"),
+        r"network[.]cascade_stages: Extra inputs are not permitted",
+    ),
+    "no model, so RTK": ("bcn", changed(model=None), r"network[.]cascade_stages: Extra inputs are not permitted"),
+    "no network": ("bcn", changed(network=None), "network: Field required"),
+    "no sizes": ("bcn", changed(network=7), "network: Input should be a valid dictionary"),
+    "a list of sizes": ("ms-tcn++", changed(network=[]), "network: Input should be a valid dictionary"),
+    "a size too much": ("ms-tcn++", with_network(layers=3), r"network[.]layers: Extra inputs are not permitted"),
+    "a size out of range": (
+        "asformer",
+        with_network(channels=7),
+        r"network[.]channels: Input should be a multiple of 2",
+    ),
+    "deep within": (
+        "bcn",
+        with_network(inner_pooling={"width": 4, "alpha": 1}),
+        r"network[.]inner_pooling[.]width: .*even",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_config_that_is_not_right_is_named_with_the_key(damage: str, make_predictor: Any, tmp_path: Path) -> None:
+    system, change, words = DAMAGES[damage]
+    predictor = make_predictor() if system == "rtk" else make_peer(system)
+    folder = save_bundle(predictor, tmp_path / "bundle", {})
+    file = folder / "config.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    with pytest.raises(BundleError, match=words) as caught:
+        load_bundle(folder)
+    assert str(caught.value).startswith(f"{file}: not a bundle that keyseg ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("system", "size", "value"),
+    [
+        ("ms-tcn++", "generator_layers", 4),
+        ("asformer", "decoders", 2),
+        ("asformer-extra", "channels", 4096),
+        ("bcn", "layers", 16),
+    ],
+)
+def test_sizes_that_the_weights_do_not_bear_out_are_refused(system: str, size: str, value: int, tmp_path: Path) -> None:
+    folder = save_bundle(make_peer(system), tmp_path / "bundle", {})
+    file = folder / "config.json"
+    file.write_text(json.dumps(with_network(**{size: value})(json.loads(file.read_text()))))
+    with pytest.raises(BundleError, match=r"weights\.safetensors: not the weights that config\.json speaks of"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(("system", "other"), [("asformer", "asformer-extra"), ("asformer-extra", "asformer")])
+def test_weights_of_a_system_with_other_modules_are_refused(system: str, other: str, tmp_path: Path) -> None:
+    folder, theirs = (save_bundle(make_peer(name), tmp_path / name, {}) for name in (system, other))
+    (folder / "weights.safetensors").write_bytes((theirs / "weights.safetensors").read_bytes())
+    with pytest.raises(BundleError, match=r"speaks of \((Missing|Unexpected) key\(s\) in state_dict"):
+        load_bundle(folder)
+
+
+BEFORE = """{
+ "format": "keyseg-bundle",
+ "version": 1,
+ "keyseg": "0.1.0",
+ "model": "rtk",
+ "network": {
+  "backbone": {
+   "channels": 8,
+   "encoder_layers": 2,
+   "decoders": 1,
+   "decoder_layers": 2,
+   "decoder_growth": 4,
+   "kernel_size": 5,
+   "window": "published",
+   "input_dropout": 0.5,
+   "layer_dropout": 0.5,
+   "positional_encoding": true,
+   "squeeze_excitation": true,
+   "average_pooling": 3
+  },
+  "head": {"layers": 2, "kernel_size": 3, "dropout": 0.3},
+  "refinement": {"channels": 16, "layers": 1, "neighbours": 4, "dropout": 0.5, "max_shift": 8.0}
+ },
+ "input_dim": 11,
+ "orientation": "DT",
+ "presampled": false,
+ "classes": ["background", "cut", "pour"],
+ "background": ["background"],
+ "fps": "30000/1001",
+ "stride": 1,
+ "proposals": {"action_threshold": 0.1, "boundary_threshold": 0.05, "radius": 2, "limit": 50},
+ "rules": {
+  "action_threshold": 0.02,
+  "boundary_threshold": 0.02,
+  "keep_threshold": 0.1,
+  "peak_weight": 1.0,
+  "frame_weight": 1.0,
+  "context_weight": 1.0
+ },
+ "plain_rules": {
+  "action_threshold": 0.1,
+  "boundary_threshold": 0.05,
+  "keep_threshold": 0.5,
+  "peak_weight": 1.0,
+  "frame_weight": 0.2,
+  "context_weight": 0.0
+ },
+ "refine": true,
+ "provenance": {"command": "keyseg train"}
+}
+"""
+
+
+def test_bundles_of_the_program_before_the_peers_can_be_read(
+    make_predictor: Any, features: np.ndarray, agree: Any, tmp_path: Path
+) -> None:
+    """A config as it was written then: RTK only, and without the reductions of queries and values."""
+    predictor = make_predictor()
+    folder = save_bundle(predictor, tmp_path / "bundle", {})
+    (folder / "config.json").write_text(BEFORE)
+    loaded = load_bundle(folder)
+    assert loaded.model.config == predictor.model.config
+    assert loaded.decoder == predictor.decoder
+    for variant in VARIANTS:
+        assert agree(loaded.predict(features, variant=variant), predictor.predict(features, variant=variant))
+    now = json.loads(save_bundle(loaded, tmp_path / "again", {}).joinpath("config.json").read_text())
+    reductions = {"query_reduction": now["network"]["backbone"].pop("query_reduction")}
+    reductions["value_reduction"] = now["network"]["backbone"].pop("value_reduction")
+    assert reductions == {"query_reduction": 2, "value_reduction": 2}
+    assert now | {"provenance": {"command": "keyseg train"}, "keyseg": "0.1.0"} == json.loads(BEFORE)
