@@ -23,6 +23,7 @@ PAGES = sorted(
 CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w./-]+\.py")
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
+GROUPS = {"reproduce": app["reproduce"]}  # verbs with verbs of their own
 # Words in backticks that are no names of code: letters of shapes, values of options, a file of the user's.
 PLAIN = {*"BCDFMNT", "linear", "quadratic", "VIDEO.npy"}
 
@@ -107,22 +108,35 @@ def test_python_files_named_are_there(page: str) -> None:
     assert [word for word in named if _file(word) is None and not (path.parent / word).is_file()] == []
 
 
+@cache
+def _options(verb: str) -> frozenset[str] | None:
+    """What a verb takes, `eval` or `reproduce fig1`; None if there is no such verb. A group alone takes nothing."""
+    first, _, second = verb.partition(" ")
+    if verb in GROUPS:
+        return frozenset()
+    if first not in (GROUPS if second else VERBS) or (second and second not in GROUPS[first]):
+        return None
+    command = GROUPS[first][second] if second else app[verb]
+    return frozenset(name for argument in command.assemble_argument_collection() for name in argument.names)
+
+
 def unknown_commands(text: str) -> list[str]:
-    """Verbs and options of `keyseg VERB --option` in backticks or at the start of a line that the command lacks."""
-    spelled = [*CODE.findall(text), *re.findall(r"^(keyseg [^#\n]*)", text, re.MULTILINE)]
+    """Verbs and options of `keyseg VERB --option` in backticks, which may go over lines, or at the start of a line that
+    the command lacks. A verb of a group has two words: `keyseg reproduce fig1`."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    spelled = [*re.findall(r"`([^`]+)`", prose), *re.findall(r"^(keyseg [^#\n]*)", text, re.MULTILINE)]
     faults = []
-    for command in spelled:
-        found = re.match(r"keyseg ([a-z]+)\b", command)
+    for command in (" ".join(words.split()) for words in spelled):
+        found = re.match(r"keyseg ([a-z]+)(?: ([a-z]+\d*)\b)?", command)
         if not found:
             continue
-        verb = found[1]
-        known: set[str] = set()
-        if verb in VERBS:
-            known = {name for argument in app[verb].assemble_argument_collection() for name in argument.names}
-        else:
+        verb = f"{found[1]} {found[2]}" if found[1] in GROUPS and found[2] else found[1]
+        known = _options(verb)
+        if known is None:
             faults.append(f"keyseg {verb}")
+            continue
         options = re.findall(r"(?<!\S)--[a-z-]+", command)
-        faults += [f"keyseg {verb} {option}" for option in options if verb in VERBS and option not in known]
+        faults += [f"keyseg {verb} {option}" for option in options if option not in known]
     return faults
 
 
@@ -160,3 +174,14 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
     assert broken_links(page, tmp_path) == ["gone.md"]
     assert unknown_commands("`keyseg eval RUN --json` and\nkeyseg predict B F --out O   # --nothing") == []
     assert unknown_commands("`keyseg export RUN`\nkeyseg eval RUN --csv") == ["keyseg export", "keyseg eval --csv"]
+    assert unknown_commands("a `keyseg eval\nRUN --csv` b `keyseg export`") == ["keyseg eval --csv", "keyseg export"]
+    assert unknown_commands("`keyseg reproduce`, `keyseg data get x --out d`") == []
+    assert unknown_commands("```\nkeyseg reproduce table1 D --out X\n```\n`keyseg reproduce fig2`") == []
+    page = "`keyseg reproduce fig4 --out X`, `keyseg data get --all`\n"
+    page += "keyseg reproduce fig1 --video V\nkeyseg reproduce --out X"
+    assert unknown_commands(page) == [
+        "keyseg reproduce fig4",
+        "keyseg data --all",
+        "keyseg reproduce fig1 --video",
+        "keyseg reproduce --out",
+    ]

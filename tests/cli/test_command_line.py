@@ -17,6 +17,11 @@ from keyseg.cli import main as main_module
 from keyseg.cli.main import VERBS, app
 from keyseg.timeline import ConfigError, DataError
 
+# Every verb, those of a group too.
+COMMANDS = {verb: app[verb] for verb in VERBS} | {
+    f"reproduce {name}": app["reproduce"][name] for name in ("table1", "fig1", "fig2", "fig3")
+}
+
 
 def squeezed(text: str) -> str:
     """Without blanks: where a table breaks a line does not matter."""
@@ -33,19 +38,19 @@ def test_help_names_every_verb_with_a_line_and_the_exit_codes(keyseg: Any) -> No
         answer = keyseg(*arguments)
         assert answer.code == 0
         assert answer.err == ""
-        for verb, function in VERBS.items():
-            first = (function.__doc__ or "").split("\n")[0]
+        lines = {verb: (function.__doc__ or "").split("\n")[0] for verb, function in VERBS.items()}
+        for verb, first in {**lines, "reproduce": app["reproduce"].help}.items():
             assert re.search(rf"│ {verb} +{re.escape(' '.join(first.split()[:5]))}", answer.out), verb
         assert "Exit codes: 0 done, 1 data or result not right, 2 wrong use" in answer.out
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_help_of_a_verb_says_each_option_in_words(verb: str, keyseg: Any) -> None:
-    answer = keyseg(verb, "--help")
+    answer = keyseg(*verb.split(), "--help")
     assert answer.code == 0
     text = " ".join(re.sub("[│╭╮╰╯─]", " ", answer.out).split())
-    assert " ".join((VERBS[verb].__doc__ or "").split("\n")[0].split()) in text
-    for argument in app[verb].assemble_argument_collection(parse_docstring=True):
+    assert " ".join((COMMANDS[verb].default_command.__doc__ or "").split("\n")[0].split()) in text
+    for argument in COMMANDS[verb].assemble_argument_collection(parse_docstring=True):
         help_text = " ".join((argument.parameter.help or "").split())
         assert len(help_text) > 10, f"{verb} {argument.name} has no words"
         assert argument.name in text
@@ -55,7 +60,8 @@ def test_help_of_a_verb_says_each_option_in_words(verb: str, keyseg: Any) -> Non
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, keyseg.cli.main as m; m.run(['train', '--help']); print('torch' in sys.modules)"
+    commands = "m.run(['train', '--help']); m.run(['reproduce', 'table1', '--help'])"
+    code = f"import sys, keyseg.cli.main as m; {commands}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.endswith("False\n"), done.stdout + done.stderr
 

@@ -24,6 +24,7 @@ class BCNConfig(BaseModel):
     layers: int = Field(12, ge=1, le=16, description="of every stage")
     fusion_channels: int = Field(64, ge=1, le=4096)
     dropout: float = Field(0.5, ge=0, lt=1)
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="whole input channels; the published program drops none")
     sure: float = Field(0.8, ge=0, le=1, description="confidence over which a step counts less in the next stage")
     barrier: BarrierConfig = BarrierConfig()
     inner_pooling: PoolingConfig = PoolingConfig(width=7, alpha=1.0)
@@ -52,6 +53,7 @@ class BCN(nn.Module):
     def __init__(self, config: BCNConfig, input_dim: int, classes: int) -> None:
         super().__init__()
         self.config = config
+        self.input_dropout = nn.Dropout1d(config.input_dropout)
         self.stages = nn.ModuleList(
             DilatedStage(input_dim + i * config.channels, config.channels, classes, config.layers, config.dropout)
             for i in range(config.cascade_stages)
@@ -67,7 +69,7 @@ class BCN(nn.Module):
 
     def cascade(self, features: Tensor, mask: Tensor) -> Cascade:
         """Every stage sees the features of all stages before it, the first one's first, and the input."""
-        features = features * mask[:, None, :]
+        features = self.input_dropout(features) * mask[:, None, :]
         hidden: list[Tensor] = []
         logits = []
         for stage in self.stages:
