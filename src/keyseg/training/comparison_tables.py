@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keyseg.training.tables import SCORES, TITLES
+from keyseg.training.tables import TITLES, score_cells, score_table
 
 _COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc", "parameters", "s / epoch", "GFLOP / 1,000 steps")
 
@@ -25,7 +25,7 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         "|---" * (len(_COLUMNS) + 1) + "|",
     ]
     for variant, row in table["rows"].items():
-        lines.append(f"| {TITLES[variant]} | {' | '.join(_cells(row['scores'], '±') + _costs(row))} |")
+        lines.append(f"| {TITLES[variant]} | {' | '.join(score_cells(row['scores']) + _costs(row))} |")
     lines += [
         "",
         "Seconds are those of a training as it ran, others perhaps beside it; they compare within a machine. FLOP count"
@@ -33,12 +33,11 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         "",
         "## Best epoch, chosen on the test fold: not a result, for comparison with tables of the field",
         "",
-        f"| | {' | '.join(_COLUMNS[:5])} |",
-        "|---" * 6 + "|",
+        *score_table({variant: row["best_epoch_on_the_test_fold"] for variant, row in table["rows"].items()}),
+        "",
+        "## Where this comes from",
+        "",
     ]
-    for variant, row in table["rows"].items():
-        lines.append(f"| {TITLES[variant]} | {' | '.join(_cells(row['best_epoch_on_the_test_fold'], '±'))} |")
-    lines += ["", "## Where this comes from", ""]
     for system, origin in table["runs"].items():
         changes = "; ".join(origin["differs from the recipe"])
         lines.append(
@@ -60,16 +59,9 @@ def as_latex(table: Mapping[str, Any]) -> str:
         r"\midrule",
     ]
     for variant, row in table["rows"].items():
-        cells = _cells(row["scores"], r"$\pm$") + _costs(row)
+        cells = score_cells(row["scores"], r"$\pm$") + _costs(row)
         lines.append(f"{TITLES[variant]} & {' & '.join(cells)} \\\\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def _cells(scores: Mapping[str, float], sign: str) -> list[str]:
-    return [
-        f"{scores[n]:.1f}" + (f" {sign} {scores[f'{n} sd']:.1f}" if f"{n} sd" in scores else "") if n in scores else "-"
-        for n in SCORES
-    ]
 
 
 def _costs(row: Mapping[str, float]) -> list[str]:

@@ -69,10 +69,13 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
 def score_table(rows: Mapping[str, Mapping[str, float]], titles: Mapping[Any, str] = TITLES) -> list[str]:
     """A row a key; a standard deviation behind a mean where there is one, a dash where there is no score."""
     lines = ["| | F1@10 | F1@25 | F1@50 | Edit | Acc |", "|---|---|---|---|---|---|"]
-    for key, scores in rows.items():
-        cells = [
-            f"{scores[n]:.1f}" + (f" ± {scores[f'{n} sd']:.1f}" if f"{n} sd" in scores else "") if n in scores else "-"
-            for n in SCORES
-        ]
-        lines.append(f"| {titles.get(key, key)} | {' | '.join(cells)} |")
+    lines += [f"| {titles.get(key, key)} | {' | '.join(score_cells(scores))} |" for key, scores in rows.items()]
     return lines
+
+
+def score_cells(scores: Mapping[str, float], sign: str = "±") -> list[str]:
+    """F1@10, 25, 50, Edit and Acc to a tenth, each with the standard deviation where there is one."""
+    return [
+        f"{scores[n]:.1f}" + (f" {sign} {scores[f'{n} sd']:.1f}" if f"{n} sd" in scores else "") if n in scores else "-"
+        for n in SCORES
+    ]
