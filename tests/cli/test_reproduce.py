@@ -19,7 +19,6 @@ from keyseg.training import results
 from keyseg.training.files import claimed
 from keyseg.training.recipe import load_recipe
 from keyseg.training.run import start_run
-from keyseg.viz import differing_ranges
 
 PNG = b"\x89PNG\r\n\x1a\n"
 ASFORMER = ("network.channels=8", "network.encoder_layers=2", "network.decoder_layers=2", "network.decoders=1")
@@ -301,6 +300,10 @@ def test_fig2_draws_systems_boxes_and_key_frames(
         asked.extend(seconds)
         return [(at, np.full((4, 6, 3), number, np.uint8)) for number, at in enumerate(seconds)]
 
+    def differing_ranges(*of: Any) -> list[tuple[int, int]]:
+        drawn["boxes are of"] = of
+        return [(20, 50)]
+
     def plot_comparison(rows: Any, labels: Any, timebase: Any, **options: Any) -> Any:
         drawn.update(options, rows=rows, labels=labels, timebase=timebase)
         return original(rows, labels, timebase, **options)
@@ -309,6 +312,7 @@ def test_fig2_draws_systems_boxes_and_key_frames(
 
     original = viz.plot_comparison
     monkeypatch.setattr(viz, "read_key_frames", read_key_frames)
+    monkeypatch.setattr(viz, "differing_ranges", differing_ranges)
     monkeypatch.setattr(viz, "plot_comparison", plot_comparison)
     options = ("--out", tmp_path / "fig2.svg", "--file", "tea.mp4", "--frames", "4")
     assert keyseg("reproduce", "fig2", kitchen, "--video", "tea_004", "--runs", made.folder, *options).code == 0
@@ -321,7 +325,8 @@ def test_fig2_draws_systems_boxes_and_key_frames(
     for title, system in (("RTK", "rtk"), ("ASFormer", "asformer"), ("MS-TCN++", "ms-tcn++")):
         predicted = (made.folder / system / "split1/seed0/predictions/tea_004.txt").read_text().split()
         assert drawn["labels"].decode(rows[title].to_frames()) == predicted
-    assert drawn["boxes"] == differing_ranges(truth, rows["RTK"], [rows["ASFormer"], rows["MS-TCN++"]])
+    assert drawn["boxes"] == [(20, 50)]
+    assert drawn["boxes are of"] == (truth, rows["RTK"], [rows["ASFormer"], rows["MS-TCN++"]])
     middles = [int(len(names) * part / 8) for part in (1, 3, 5, 7)]
     assert [frame for frame, _ in drawn["key_frames"]] == middles
     assert [int(image[0, 0, 0]) for _, image in drawn["key_frames"]] == [0, 1, 2, 3]

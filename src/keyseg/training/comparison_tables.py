@@ -29,8 +29,8 @@ def as_markdown(table: Mapping[str, Any]) -> str:
     lines += [
         "",
         "Seconds are those of a training as it ran, others perhaps beside it; they compare within a machine. BCN's"
-        " epochs count those of its barrier generator alone, which are short. FLOP count a multiplication and an addition"
-        " as two, over all that reads a test video.",
+        " epochs count those of its barrier generator alone, which are short. FLOP count a multiplication and an"
+        " addition as two, over all that reads a test video.",
         "",
         "## Best epoch, chosen on the test fold: not a result, for comparison with tables of the field",
         "",
