@@ -196,7 +196,7 @@ def fig3(
     assert isinstance(recipe, RTKRecipe)
     marks = {"matching joins": float(recipe.matching.join_epoch)}
     title = f"{data.resolve().name}: permutation loss"
-    figure = plot_curves(curves, ylabel="permutation loss", title=title, marks=marks)
+    figure = plot_curves(curves, ylabel="permutation loss", title=title, marks=marks, start=0)
     print(save_figure(figure, out, force=force))
     return 0
 

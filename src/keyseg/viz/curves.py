@@ -41,10 +41,12 @@ def plot_curves(
     ylabel: str = "",
     title: str = "",
     marks: Mapping[str, float] = _NO_MARKS,
+    start: float | None = None,
 ) -> Figure:
     """Named curves (x, y) over one axis, with named vertical marks at x, such as `matching joins` at epoch 80.
 
-    Values that are not finite leave a gap. Raises ConfigError if x and y of a curve differ in length.
+    start: where the axis begins; None for the first x. Values that are not finite leave a gap.
+    Raises ConfigError if x and y of a curve differ in length.
     """
     for name, (x, y) in curves.items():
         if len(x) != len(y):
@@ -62,25 +64,29 @@ def plot_curves(
     axes.set_axisbelow(True)
     axes.set_xlabel(xlabel, size=9, parse_math=False)
     axes.set_ylabel(ylabel, size=9, parse_math=False)
+    axes.set_xlim(left=start)
     _draw_marks(axes, marks)
     draw_legend(figure, names, colours, left, below)
     return figure
 
 
 def _draw_marks(axes: Axes, marks: Mapping[str, float]) -> None:
+    low, high = axes.get_xlim()
     for name, x in marks.items():
+        before = x - low > 0.2 * (high - low)  # what a mark starts is behind it
         axes.axvline(x, color=HIGHLIGHT, linewidth=1.0, linestyle=(0, (4, 3)))
         # Upright text: two marks close together do not run into each other.
         axes.annotate(
             name,
             (x, 1),
-            (3, -3),
+            (-3 if before else 3, -3),
             xycoords=axes.get_xaxis_transform(),
             textcoords="offset points",
             rotation=90,
             size=8,
             color=HIGHLIGHT,
             va="top",
+            ha="right" if before else "left",
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6},
             parse_math=False,
         )
