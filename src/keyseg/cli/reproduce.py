@@ -125,8 +125,9 @@ def fig2(
     """
     from keyseg.training.timelines import video_rows
     from keyseg.viz import differing_ranges, plot_comparison, read_key_frames, save_figure
+    from keyseg.viz.figures import figure_kind
 
-    _refuse_early(out, force)
+    figure_kind(out, force=force)
     if frames < 1:
         raise ConfigError(f"--frames takes a number >= 1, got {frames}")
     found = video_rows(runs, data, video)
@@ -187,9 +188,10 @@ def fig3(
     from keyseg.training.gradient_flow import gradient_runs, permutation_losses
     from keyseg.training.settings import RTKRecipe
     from keyseg.viz import plot_curves, save_figure
+    from keyseg.viz.figures import figure_kind
 
     quiet()
-    _refuse_early(out, force)
+    figure_kind(out, force=force)
     found = gradient_runs(data, runs, parse_splits(split), seed, command_line(), epochs=epochs)
     curves = permutation_losses(found, lambda fit: (TrainingProgress(fit),))
     recipe = next(iter(found.values())).recipe
@@ -199,12 +201,3 @@ def fig3(
     figure = plot_curves(curves, ylabel="permutation loss", title=title, marks=marks, start=0)
     print(save_figure(figure, out, force=force))
     return 0
-
-
-def _refuse_early(out: Path, force: bool) -> None:
-    """Refuse now what `save_figure` would refuse behind the work."""
-    from keyseg.viz.figures import refuse_existing
-
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"{out}: a figure is saved as .png, .svg, .pdf, got suffix {out.suffix!r}")
-    refuse_existing(out, force)

@@ -24,7 +24,7 @@ from keyseg.training.results import run_all, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
 
 SYSTEMS = ("ms-tcn++", "bcn", "asformer", "asformer-extra", "rtk")
-"""In the order in which they are trained: what takes least first."""
+"""In the order in which they are trained and stand in the table."""
 ROWS = (
     *((system, system) for system in SYSTEMS[:-1]),
     ("rtk", "rtk-no-rules"),

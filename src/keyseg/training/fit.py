@@ -186,7 +186,6 @@ def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any
     return {
         "keyseg": __version__,
         "seconds": round(seconds, 1),
-        "epochs": fit.recipe.epochs,
         "calibration_seconds": json.loads(calibration.read_text())["seconds"] if calibration.exists() else 0.0,
         "peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
         "parameters": sum(p.numel() for p in module.model.parameters()),

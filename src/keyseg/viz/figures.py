@@ -34,12 +34,17 @@ def save_figure(figure: Figure, path: str | Path, *, force: bool = False) -> Pat
     Raises ConfigError on another suffix, OutputExistsError where the file is there and `force` is not set.
     """
     path = Path(path)
+    return write_whole(path, render(figure, figure_kind(path, force=force)))
+
+
+def figure_kind(path: Path, *, force: bool = False) -> str:
+    """`png`, `svg` or `pdf`, by the suffix. Raises what `save_figure` would: call it before long work for a figure."""
     kind = path.suffix.lower().removeprefix(".")
     if kind not in _FORMATS:
         known = ", ".join(f".{known}" for known in _FORMATS)
         raise ConfigError(f"{path}: a figure is saved as {known}, got suffix {path.suffix!r}{nearest(kind, _FORMATS)}")
     refuse_existing(path, force)
-    return write_whole(path, render(figure, kind))
+    return kind
 
 
 def render(figure: Figure, kind: str) -> bytes:
