@@ -9,11 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
+    PositiveInt,
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
@@ -27,16 +30,35 @@ from keyseg import __version__
 from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.inference.predictor import Predictor
+from keyseg.matching.memory import AnnotationMemory
 from keyseg.models.catalog import CONFIGS, build
-from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError, nearest
+from keyseg.timeline import BundleError, LabelMap, OutputExistsError, Segmentation, TimeBase, TimelineError, nearest
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+
+
+class RememberedAnnotation(BaseModel):
+    """The annotation of one training video: class ids and lengths in steps of its segments."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    lengths: tuple[PositiveInt, ...]
+
+    @classmethod
+    def of(cls, segmentation: Segmentation) -> RememberedAnnotation:
+        """The same as plain numbers."""
+        return cls(labels=segmentation.labels.tolist(), lengths=np.diff(segmentation.boundaries).tolist())
+
+    def segmentation(self) -> Segmentation:
+        """The same as a segmentation. Raises TimelineError where it is none."""
+        return Segmentation(np.cumsum((0, *self.lengths)), np.array(self.labels))
 
 
 class BundleConfig(BaseModel):
     """Everything of a bundle but the weights. provenance: where it comes from, free text by key.
 
-    proposals, rules, plain_rules and refine are those of RTK's decoder; no other system has them.
+    proposals, rules, plain_rules, refine and memory are those of RTK's decoder; no other system has them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +79,7 @@ class BundleConfig(BaseModel):
     rules: Rules | None = None
     plain_rules: Rules | None = None
     refine: bool | None = None
+    memory: tuple[RememberedAnnotation, ...] | None = None
     provenance: dict[str, str]
 
     @field_validator("model")
@@ -79,14 +102,25 @@ class BundleConfig(BaseModel):
 
     def decoder(self) -> KeypointDecoder | FrameDecoder:
         """What turns the network's output into segments."""
-        given = (self.proposals, self.rules, self.plain_rules, self.refine)
+        given = (self.proposals, self.rules, self.plain_rules, self.refine, self.memory)
         if self.model != "rtk":
-            if given != (None,) * 4:
-                raise ValueError(f"proposals, rules, plain_rules and refine go with rtk, not with {self.model}")
+            if given != (None,) * 5:
+                raise ValueError(f"proposals, rules, plain_rules, refine and memory go with rtk, not with {self.model}")
             return FrameDecoder(self.model)
         if self.proposals is None or self.rules is None or self.plain_rules is None or self.refine is None:
             raise ValueError("rtk needs proposals, rules, plain_rules and refine")
-        return KeypointDecoder(self.proposals, self.rules, self.plain_rules, self.refine)
+        return KeypointDecoder(self.proposals, self.rules, self.plain_rules, self.refine, self._memory())
+
+    def _memory(self) -> AnnotationMemory | None:
+        if self.memory is None:
+            return None
+        known = range(len(self.classes))
+        if any(label not in known for annotation in self.memory for label in annotation.labels):
+            raise ValueError(f"memory speaks of a class that is none of the {len(self.classes)}")
+        try:
+            return AnnotationMemory.of(annotation.segmentation() for annotation in self.memory)
+        except TimelineError as error:
+            raise ValueError(f"memory: {error}") from None
 
 
 def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], *, force: bool = False) -> Path:
@@ -105,7 +139,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         fps=str(predictor.timebase.fps),
         stride=predictor.timebase.stride,
         provenance=provenance,
-        **(vars(decoder) if isinstance(decoder, KeypointDecoder) else {}),
+        **(_keypoint_settings(decoder) if isinstance(decoder, KeypointDecoder) else {}),
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -120,6 +154,12 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def _keypoint_settings(decoder: KeypointDecoder) -> dict[str, Any]:
+    memory = decoder.memory
+    remembered = None if memory is None else tuple(map(RememberedAnnotation.of, memory.segmentations))
+    return vars(decoder) | {"memory": remembered}
 
 
 def find_bundle(path: Path) -> Path:

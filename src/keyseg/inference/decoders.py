@@ -20,6 +20,7 @@ from keyseg.inference.decoding import (
 )
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.graph import ACTION, BOUNDARY
+from keyseg.matching.memory import AnnotationMemory
 from keyseg.matching.nodes import keypoint_nodes
 from keyseg.models.refinement import KeypointMaps
 from keyseg.timeline import ConfigError, Segmentation, nearest
@@ -46,12 +47,14 @@ class Decoder(Protocol):
 @dataclass
 class KeypointDecoder:
     """RTK's decoder. rules: for the refined keypoints; plain_rules: for the same network without refinement. refine:
-    False if matching never joined the training, so that there is nothing to refine with."""
+    False if matching never joined the training, so that there is no judgement. memory: the training videos' annotations
+    in steps, to match a video to, or None."""
 
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     rules: Rules = field(default_factory=Rules)
     plain_rules: Rules = field(default_factory=Rules)
     refine: bool = True
+    memory: AnnotationMemory | None = None
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -72,8 +75,8 @@ class KeypointDecoder:
         """Segments of one of the variants, and the keypoints that went into them."""
         check_variant(variant, self.variants)
         if variant in ("rtk", "rtk-no-refinement"):
-            use = variant == "rtk" and reading.judgement is not None
-            return decode(reading, self.rules if use else self.plain_rules, refine=use)
+            use = variant == "rtk" and (reading.judgement is not None or self.memory is not None)
+            return decode(reading, self.rules if use else self.plain_rules, refine=use, memory=self.memory)
         scores = reading.action if variant == "rtk-no-rules" else reading.frames
         return Decoded(Segmentation.from_frames(scores.argmax(0)), reading.actions, reading.boundaries)
 

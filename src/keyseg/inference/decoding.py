@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from keyseg.keypoints import (
     decode_boundaries,
     weigh_evidence,
 )
+from keyseg.matching.memory import AnnotationMemory, MemoryConfig
 from keyseg.timeline import Segmentation
 
 FloatMap = npt.NDArray[np.float32]
@@ -35,20 +37,21 @@ class ProposalConfig(BaseModel):
 
 
 class Rules(BaseModel):
-    """What turns keypoints into segments; chosen on held-out training videos."""
+    """What turns keypoints into segments. memory: of the matching to the training videos' annotations."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action_threshold: float = Field(0.1, ge=0, lt=1)
-    boundary_threshold: float = Field(0.1, ge=0, lt=1)
-    keep_threshold: float = Field(0.5, ge=0, le=1)
+    boundary_threshold: float = Field(0.2, ge=0, lt=1)
+    keep_threshold: float = Field(0.2, ge=0, le=1)
     peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
-    frame_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+    frame_weight: float = Field(2.0, ge=0, allow_inf_nan=False)
     context_weight: float = Field(0.0, ge=0, allow_inf_nan=False)
+    memory: MemoryConfig = MemoryConfig()
 
     def weights(self) -> EvidenceWeights:
         """Weights of the evidence for a segment's class."""
-        return EvidenceWeights(self.peak_weight, self.frame_weight, self.context_weight)
+        return EvidenceWeights(self.peak_weight, self.frame_weight, self.context_weight, self.memory.weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +111,28 @@ def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tup
     )
 
 
-def decode(reading: Reading, rules: Rules, *, refine: bool) -> Decoded:
+def decode(reading: Reading, rules: Rules, *, refine: bool, memory: AnnotationMemory | None = None) -> Decoded:
     """Keypoints over the thresholds, each interval with the class of most evidence, then Algorithm 1.
 
-    With refinement a keypoint's confidence is keep x old, one with keep under its threshold is dropped, boundaries
-    move, and the refined classes count as evidence (supplement, sections A and B).
+    With refinement a keypoint with keep under its threshold is dropped, boundaries move, the refined classes may count
+    as evidence (supplement, sections A and B), and the intervals, in order, are matched to the remembered annotations,
+    whose labels count. Thresholds apply to the confidence of the generator.
     """
-    actions, boundaries, classes = reading.actions, reading.boundaries, None
+    strong = reading.actions.confidence >= rules.action_threshold
+    firm = reading.boundaries.confidence >= rules.boundary_threshold
+    actions, boundaries, classes, match = reading.actions, reading.boundaries, None, None
     judgement = reading.judgement if refine else None
     if judgement is not None:
-        kept = judgement.keep_action >= rules.keep_threshold
-        actions = ActionKeypoints(actions.time, actions.label, actions.confidence * judgement.keep_action).select(kept)
-        classes = judgement.classes[kept]
-        kept = judgement.keep_boundary >= rules.keep_threshold
-        boundaries = BoundaryKeypoints(
-            judgement.boundary_time[kept], boundaries.confidence[kept] * judgement.keep_boundary[kept]
-        )
-    strong = actions.confidence >= rules.action_threshold
-    actions, classes = actions.select(strong), classes[strong] if classes is not None else None
-    boundaries = boundaries.select(boundaries.confidence >= rules.boundary_threshold)
-    voted = weigh_evidence(actions, boundaries, reading.frames, classes, rules.weights())
+        strong &= judgement.keep_action >= rules.keep_threshold
+        firm &= judgement.keep_boundary >= rules.keep_threshold
+        classes = judgement.classes[strong]
+        boundaries = BoundaryKeypoints(judgement.boundary_time[firm], boundaries.confidence[firm])
+    else:
+        boundaries = boundaries.select(firm)
+    actions = actions.select(strong)
+    if refine and memory is not None:
+        match = partial(memory.classes, config=rules.memory)
+    voted = weigh_evidence(actions, boundaries, reading.frames, classes, rules.weights(), match)
     fallback = int(reading.action.sum(1).argmax()) if reading.steps else 0
     result = assemble(voted, boundaries, reading.steps, fallback=fallback)
     return Decoded(result.segmentation, actions, boundaries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +12,19 @@ from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import ConfigError
 
 Scores = npt.NDArray[np.floating]
+Matched = Callable[[Scores, npt.NDArray[np.int64]], Scores]
+"""Shares of the evidence (I, C) and lengths (I,) of a video's intervals in order -> class probabilities (I, C)."""
 
 
 @dataclass(frozen=True)
 class EvidenceWeights:
-    """How much each witness counts: the highest keypoint of a class, the mean frame score, the refined class score."""
+    """How much each witness counts: the highest keypoint of a class, the mean frame score, the refined class score; and
+    against all of them together the classes that matching the whole video gives."""
 
     peak: float = 1.0
     frames: float = 1.0
     context: float = 0.0
+    matched: float = 0.0
 
 
 def weigh_evidence(
@@ -28,13 +33,15 @@ def weigh_evidence(
     frame_scores: Scores,
     context_scores: Scores | None,
     weights: EvidenceWeights,
+    match: Matched | None = None,
 ) -> ActionKeypoints:
     """Give the action keypoints between two boundaries one class: the one with the largest weighed evidence.
 
     frame_scores: (C, T) probabilities a step. context_scores: (K, C) class probabilities an action keypoint from the
-    refinement, or None. Each interval that holds keypoints becomes one keypoint: at the most confident point of the
-    winning class if there is one, else at the most confident of all; its confidence is the winner's evidence over the
-    sum of the weights, so in [0, 1]. Intervals without a keypoint stay empty. Cost is linear in T.
+    refinement, or None. match: tells the classes of the intervals that hold keypoints from all of them in order, or None.
+    Each interval that holds keypoints becomes one keypoint: at the most confident point of the winning class if there is
+    one, else at the most confident of all; its confidence is the winner's evidence over the sum of the weights, so in
+    [0, 1]. Intervals without a keypoint stay empty. Cost is linear in T.
     Raises ConfigError if no witness that is there has any weight.
     """
     if len(actions) == 0:
@@ -55,6 +62,10 @@ def weigh_evidence(
         raise ConfigError(
             f"no evidence is left to tell the class of a segment: {weights}; give a witness weight over 0"
         )
+    if match is not None and weights.matched > 0:
+        shares = evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
+        evidence = shares + weights.matched * match(shares, edges[used + 1] - edges[used])
+        total = 1 + weights.matched
     label = evidence.argmax(1)
     agrees = actions.label == label[group]
     order = np.lexsort((-actions.confidence, ~agrees, group))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from keyseg.data.dataset import Dataset
 from keyseg.inference.decoding import Reading, Rules, decode
+from keyseg.matching.memory import AnnotationMemory
 from keyseg.metrics import evaluate
 from keyseg.timeline import LabelMap, Segmentation
 
@@ -19,14 +20,7 @@ PLAIN_GRID = {
     "boundary_threshold": (0.05, 0.1, 0.2),
     "frame_weight": (0.5, 1.0, 2.0),
 }
-# A refined confidence is keep x old, so the thresholds start lower.
-REFINED_GRID = {
-    "keep_threshold": (0.2, 0.5),
-    "action_threshold": (0.05, 0.1, 0.2),
-    "boundary_threshold": (0.02, 0.05, 0.1, 0.2),
-    "frame_weight": (1.0, 2.0),
-    "context_weight": (0.0, 0.5, 1.0, 2.0),
-}
+REFINED_GRID = PLAIN_GRID | {"keep_threshold": (0.0, 0.2, 0.4)}
 
 
 def held_out(dataset: Dataset, names: Sequence[str], share: float, seed: int) -> tuple[str, ...]:
@@ -59,7 +53,13 @@ def stressed(features: FloatArray, share: float, rng: np.random.Generator) -> Fl
 
 
 def choose_rules(
-    readings: Sequence[Reading], references: Sequence[Segmentation], labels: LabelMap, rules: Rules, *, refine: bool
+    readings: Sequence[Reading],
+    references: Sequence[Segmentation],
+    labels: LabelMap,
+    rules: Rules,
+    *,
+    refine: bool,
+    memory: AnnotationMemory | None = None,
 ) -> tuple[Rules, float]:
     """The rules of the grid with the best mean of F1@50, Edit and Acc (percent) on readings of videos not trained on.
 
@@ -70,16 +70,16 @@ def choose_rules(
     best, best_score = rules, -1.0
     for values in itertools.product(*grid.values()):
         candidate = rules.model_copy(update=dict(zip(grid, values, strict=True)))
-        score = _score(readings, references, labels, candidate, refine)
+        found = [decode(reading, candidate, refine=refine, memory=memory).segmentation for reading in readings]
+        score = _score(found, references, labels)
         if score > best_score:
             best, best_score = candidate, score
     return best, best_score
 
 
-def _score(
-    readings: Sequence[Reading], references: Sequence[Segmentation], labels: LabelMap, rules: Rules, refine: bool
-) -> float:
-    reference = {str(i): segmentation for i, segmentation in enumerate(references)}
-    prediction = {str(i): decode(reading, rules, refine=refine).segmentation for i, reading in enumerate(readings)}
-    report = evaluate(reference, prediction, background=tuple(labels.background_ids))
+def _score(found: Sequence[Segmentation], references: Sequence[Segmentation], labels: LabelMap) -> float:
+    named = {str(i): segmentation for i, segmentation in enumerate(references)}
+    report = evaluate(
+        named, {str(i): segmentation for i, segmentation in enumerate(found)}, background=tuple(labels.background_ids)
+    )
     return (report.f1[0.5] + report.edit + report.acc) / 3

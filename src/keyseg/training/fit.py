@@ -22,8 +22,10 @@ from lightning.pytorch.strategies import DDPStrategy
 from keyseg import __version__
 from keyseg.data.dataset import Dataset
 from keyseg.inference.bundle import load_bundle, save_bundle
+from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Reading, Rules
 from keyseg.inference.predictor import Predictor
+from keyseg.matching.memory import AnnotationMemory
 from keyseg.models.catalog import build
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.training.calibration import choose_rules, held_out, stressed
@@ -95,11 +97,9 @@ def _chosen(fit: Fit, recipe: RTKRecipe, predictor: Predictor, unseen: Sequence[
     found = [predictor.read(stressed(sample.features, settings.stress, rng)) for sample in samples]
     readings = cast(list[Reading], found)  # the decoder is RTK's
     references = [Segmentation.from_frames(sample.labels) for sample in samples]
-    labels = fit.dataset.labels
+    labels, memory = fit.dataset.labels, cast(KeypointDecoder, predictor.decoder).memory
     plain, plain_score = choose_rules(readings, references, labels, recipe.rules, refine=False)
-    rules, score = plain, plain_score
-    if recipe.refines:
-        rules, score = choose_rules(readings, references, labels, recipe.rules, refine=True)
+    rules, score = choose_rules(readings, references, labels, recipe.rules, refine=True, memory=memory)
     return {
         "rules": rules.model_dump(),
         "plain_rules": plain.model_dump(),
@@ -123,7 +123,7 @@ def train(
     """
     dataset = fit.dataset
     L.seed_everything(fit.seed, verbose=False)
-    objective, decoder = system_of(recipe, dataset.labels, rules)
+    objective, decoder = system_of(recipe, dataset.labels, rules, remembered(dataset, seen))
     network = build(recipe.network, dataset.dimension(fit.split), len(dataset.labels))
     predictor = Predictor(
         network,
@@ -150,6 +150,12 @@ def train(
         raise KeyboardInterrupt from None
     objective.follow(recipe.epochs - 1)
     return module, checkpoint.seconds
+
+
+def remembered(dataset: Dataset, names: Sequence[str]) -> AnnotationMemory:
+    """The annotations of videos, in steps."""
+    frames = [dataset.annotation(name).to_frames() for name in names]
+    return AnnotationMemory.of(Segmentation.from_frames(dataset.timebase.frames_to_steps(ids)) for ids in frames)
 
 
 def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.Trainer:

@@ -14,6 +14,7 @@ from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.models.refinement import KeypointMaps
 from keyseg.models.rtk import RTK, RTKOutput
+from keyseg.training.augmentation import mix_segments
 from keyseg.training.objective import Objective, cosine, learning_rate
 from keyseg.training.settings import RTKRecipe
 
@@ -34,7 +35,8 @@ class RTKObjective(Objective):
     def losses(self, network: RTK, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """Keypoints at every epoch; once joined, their matching to the annotation and their refinement."""
         reference = make_reference(batch.labels, batch.mask, network.head.out.out_channels - 1)
-        output = network(batch.features, batch.mask)
+        share = self.recipe.augmentation.mixed_segments
+        output = network(mix_segments(batch.features, reference.segmentations, share), batch.mask)
         losses = self.criterion.keypoints(output, reference)
         joined = epoch >= self.recipe.matching.join_epoch
         if joined and all(value.isfinite() for value in losses.values()):  # else there is nothing to match

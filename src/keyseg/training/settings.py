@@ -71,10 +71,18 @@ class PeerOptimiserConfig(OptimiserConfig):
     clip_norm: float | None = Field(None, gt=0)
 
 
-class CalibrationConfig(Section):
-    """Choosing thresholds on training videos that a first, shorter training has not seen."""
+class AugmentationConfig(Section):
+    """Changes of the features in training; labels stay."""
 
-    holdout: float = Field(0.25, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
+    mixed_segments: float = Field(
+        0.3, ge=0, le=1, description="share of the segments whose features another stretch of the video is mixed into"
+    )
+
+
+class CalibrationConfig(Section):
+    """Choosing thresholds on training videos that a first, shorter training has not seen; off unless asked for."""
+
+    holdout: float = Field(0.0, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
     stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
     draws: int = Field(2, ge=1, description="times each held-out video is read, with other channels hidden")
     pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training over those of the final one")
@@ -121,6 +129,7 @@ class RTKRecipe(Recipe):
     model: Literal["rtk"] = "rtk"
     network: RTKConfig = RTKConfig()
     optimiser: RTKOptimiserConfig = RTKOptimiserConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     losses: LossConfig = LossConfig()
     matching: MatchingConfig = MatchingConfig()
     proposals: ProposalConfig = ProposalConfig()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
 from keyseg.inference.decoding import Rules
+from keyseg.matching.memory import AnnotationMemory
 from keyseg.timeline import LabelMap
 from keyseg.training.bcn import BCNObjective
 from keyseg.training.frames import FrameObjective
@@ -20,12 +21,17 @@ from keyseg.training.settings import (
 
 
 def system_of(
-    recipe: Recipe, labels: LabelMap, rules: tuple[Rules, Rules] | None = None
+    recipe: Recipe,
+    labels: LabelMap,
+    rules: tuple[Rules, Rules] | None = None,
+    memory: AnnotationMemory | None = None,
 ) -> tuple[Objective, KeypointDecoder | FrameDecoder]:
-    """Objective and decoder of a recipe. rules: RTK's, with and without refinement; None for the recipe's."""
+    """Objective and decoder of a recipe. rules: RTK's, with and without refinement; None for the recipe's.
+    memory: the training videos' annotations, which RTK matches a video to."""
     match recipe:
         case RTKRecipe():
-            decoder = KeypointDecoder(recipe.proposals, *(rules or (recipe.rules, recipe.rules)), refine=False)
+            chosen = rules or (recipe.rules, recipe.rules)
+            decoder = KeypointDecoder(recipe.proposals, *chosen, refine=False, memory=memory)
             return RTKObjective(recipe, decoder), decoder
         case MSTCNRecipe() | ASFormerRecipe() | ASFormerExtraRecipe():
             return FrameObjective(recipe.losses, recipe.optimiser), FrameDecoder(recipe.model)

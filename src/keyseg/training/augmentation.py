@@ -1,0 +1,34 @@
+"""Training videos whose features mislead, as those of new videos do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from keyseg.timeline import Segmentation
+
+
+def mix_segments(features: Tensor, segmentations: Sequence[Segmentation], share: float) -> Tensor:
+    """Features (B, D, T) in which a random `share` of each video's segments is blended with another stretch of it.
+
+    A stretch of the same length that starts anywhere in the video is mixed in with a weight drawn from U(0, 1) a
+    segment (after mixup, Zhang et al. 2018), but labels stay: for the time of a segment the features speak for the
+    wrong class, and only its context can tell the right one. segmentations: of the B videos in steps. A share of 0
+    changes nothing.
+    """
+    if share == 0:
+        return features
+    mixed = features.clone()
+    for video, segmentation in zip(range(len(features)), segmentations, strict=True):
+        bounds = segmentation.boundaries.tolist()
+        for start, end in pairwise(bounds):
+            if torch.rand(()) >= share:
+                continue
+            weight = torch.rand(()).item()
+            other = int(torch.randint(segmentation.length - (end - start) + 1, ()))
+            stretch = features[video, :, other : other + end - start]
+            mixed[video, :, start:end] = (1 - weight) * features[video, :, start:end] + weight * stretch
+    return mixed
