@@ -37,8 +37,10 @@ def make_predictor() -> Callable[..., Predictor]:
         with torch.no_grad():  # heatmaps away from their start, so that keypoints are found
             for parameter in model.parameters():
                 parameter += 0.3 * torch.randn(parameter.shape)
-        rules = Rules(action_threshold=0.02, boundary_threshold=0.02, keep_threshold=0.1, context_weight=1.0)
-        plain = Rules(boundary_threshold=0.05, frame_weight=0.2)
+        rules = Rules(
+            action_threshold=0.02, boundary_threshold=0.02, keep_threshold=0.1, frame_weight=1.0, context_weight=1.0
+        )
+        plain = Rules(boundary_threshold=0.05, keep_threshold=0.5, frame_weight=0.2)
         parts: dict[str, Any] = {"proposals": ProposalConfig(limit=50), "rules": rules, "plain_rules": plain}
         named = {"refine", *parts} & set(options)
         decoder = KeypointDecoder(**parts | {name: options.pop(name) for name in named})

@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from keyseg.inference import VARIANTS, Rules, bundle, find_bundle, load_bundle, save_bundle
-from keyseg.timeline import BundleError, OutputExistsError
+from keyseg.matching.memory import AnnotationMemory
+from keyseg.timeline import BundleError, OutputExistsError, Segmentation
 
 
 @pytest.fixture
@@ -48,6 +49,40 @@ def test_a_loaded_bundle_predicts_the_same(
     assert str(loaded.timebase.fps) == "30000/1001"
     other = make_predictor(**options, seed=1)
     assert not agree(other.predict(features), predictor.predict(features))
+
+
+def test_remembered_annotations_come_back_and_count(
+    make_predictor: Any, features: Any, agree: Any, tmp_path: Path
+) -> None:
+    plain = make_predictor(refine=False)
+    taught = make_predictor(refine=False)
+    annotations = [Segmentation([0, 3, 9, 47], [2, 0, 1]), Segmentation([0, 20], [0])]
+    taught.decoder.memory = AnnotationMemory.of(annotations)
+    loaded = load_bundle(save_bundle(taught, tmp_path / "bundle", {}))
+    assert loaded.decoder.memory is not None
+    for found, given in zip(loaded.decoder.memory.segmentations, annotations, strict=True):
+        assert found.boundaries.tolist() == given.boundaries.tolist()
+        assert found.labels.tolist() == given.labels.tolist()
+    assert agree(loaded.predict(features), taught.predict(features))
+    assert load_bundle(save_bundle(plain, tmp_path / "plain", {})).decoder.memory is None
+
+
+@pytest.mark.parametrize(
+    ("memory", "problem"),
+    [
+        ([{"labels": [0, 3], "lengths": [4, 4]}], "memory speaks of a class that is none of the 3"),
+        ([{"labels": [0, 1], "lengths": [4]}], "memory: S segments have S [+] 1 boundaries, got 2 labels"),
+        ([{"labels": [0], "lengths": [0]}], r"memory[.]0[.]lengths[.]0: Input should be greater than 0"),
+        ([{"labels": [-1], "lengths": [4]}], r"memory[.]0[.]labels[.]0: Input should be greater than or equal to 0"),
+        ([{"labels": [], "lengths": []}], r"memory[.]0[.]labels: Tuple should have at least 1 item"),
+        ("all", "memory: Input should be a valid tuple"),
+    ],
+)
+def test_a_memory_that_is_none_is_refused(memory: Any, problem: str, saved: Path) -> None:
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps(config | {"memory": memory}))
+    with pytest.raises(BundleError, match=problem):
+        load_bundle(saved)
 
 
 def test_there_is_a_config_and_weights_and_nothing_that_can_run(saved: Path) -> None:

@@ -213,9 +213,9 @@ DAMAGES: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]], str]] 
     ),
     "another kind of model": ("bcn", changed(model=3), "model: Input should be a valid string"),
     "a model without a name": ("asformer", changed(model=""), "model: .*no system ''"),
-    "all of RTK's decoder": ("ms-tcn++", changed(**RULES), "rules and refine go with rtk, not with ms-tcn[+][+]"),
-    "one of RTK's rules": ("asformer", changed(rules={}), "rules and refine go with rtk, not with asformer"),
-    "refine": ("bcn", changed(refine=False), "rules and refine go with rtk, not with bcn"),
+    "all of RTK's decoder": ("ms-tcn++", changed(**RULES), "refine and memory go with rtk, not with ms-tcn[+][+]"),
+    "one of RTK's rules": ("asformer", changed(rules={}), "refine and memory go with rtk, not with asformer"),
+    "refine": ("bcn", changed(refine=False), "refine and memory go with rtk, not with bcn"),
     "rtk without a decoder": (
         "rtk",
         changed(**dict.fromkeys(RULES)),
@@ -359,4 +359,5 @@ def test_bundles_of_the_program_before_the_peers_can_be_read(
     reductions = {"query_reduction": now["network"]["backbone"].pop("query_reduction")}
     reductions["value_reduction"] = now["network"]["backbone"].pop("value_reduction")
     assert reductions == {"query_reduction": 2, "value_reduction": 2}
+    assert [now[key].pop("memory")["weight"] for key in ("rules", "plain_rules")] == [2.0, 2.0]  # nothing to match to
     assert now | {"provenance": {"command": "keyseg train"}, "keyseg": "0.1.0"} == json.loads(BEFORE)

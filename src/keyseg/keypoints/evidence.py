@@ -38,10 +38,10 @@ def weigh_evidence(
     """Give the action keypoints between two boundaries one class: the one with the largest weighed evidence.
 
     frame_scores: (C, T) probabilities a step. context_scores: (K, C) class probabilities an action keypoint from the
-    refinement, or None. match: tells the classes of the intervals that hold keypoints from all of them in order, or None.
-    Each interval that holds keypoints becomes one keypoint: at the most confident point of the winning class if there is
-    one, else at the most confident of all; its confidence is the winner's evidence over the sum of the weights, so in
-    [0, 1]. Intervals without a keypoint stay empty. Cost is linear in T.
+    refinement, or None. match: tells the classes of the intervals that hold keypoints from all of them in order, or
+    None. Each interval that holds keypoints becomes one keypoint: at the most confident point of the winning class if
+    there is one, else at the most confident of all; its confidence is the winner's evidence over the sum of the
+    weights, so in [0, 1]. Intervals without a keypoint stay empty. Cost is linear in T.
     Raises ConfigError if no witness that is there has any weight.
     """
     if len(actions) == 0:

@@ -55,9 +55,10 @@ class AnnotationMemory:
         """Class probabilities (I, C) of the I segments of a video: the labels of the nodes that they are matched to.
 
         evidence: (I, C) non-negative, what speaks for each class, rows of any scale; durations: (I,) in steps.
-        The match is soft and keeps the order. A segment goes to the node behind its predecessor's, or skips some, stays,
-        falls back (each at a cost), or jumps to any node of any annotation with probability `config.jump`; a pair is
-        worth `sharpness` times the log of its class's share over the mean of the video, less what the durations differ.
+        The match is soft and keeps the order. A segment goes to the node behind its predecessor's, or skips some,
+        stays, falls back (each at a cost), or jumps to any node of any annotation with probability `config.jump`; a
+        pair is worth `sharpness` times the log of its class's share over the mean of the video, less what the durations
+        differ.
         Posterior by the forward-backward algorithm (Rabiner 1989). Cost is linear in I and in the nodes.
         Without nodes or segments the evidence itself comes back, in shares.
         """

@@ -1,0 +1,70 @@
+"""Training segments with misleading features: what changes, what does not, and how often."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from keyseg.timeline import Segmentation
+from keyseg.training.augmentation import mix_segments
+
+TWO = [
+    Segmentation(np.array([0, 7, 20, 26, 40]), np.array([0, 1, 2, 0])),
+    Segmentation(np.array([0, 5, 30]), np.array([1, 0])),
+]
+
+
+def features() -> torch.Tensor:
+    """Two videos of 3 channels, the second padded from step 30."""
+    values = torch.randn(2, 3, 40, generator=torch.Generator().manual_seed(0))
+    values[1, :, 30:] = 0
+    return values
+
+
+def test_every_segment_is_blended_with_one_stretch_of_its_own_video_at_one_weight() -> None:
+    before = features()
+    torch.manual_seed(3)
+    after = mix_segments(before, TWO, 1.0)
+    for video, segmentation in enumerate(TWO):
+        x = before[video].double().numpy()
+        for start, end in zip(segmentation.boundaries[:-1], segmentation.boundaries[1:], strict=True):
+            errors = []
+            for other in range(segmentation.length - (end - start) + 1):
+                toward = (x[:, other : other + end - start] - x[:, start:end]).ravel()
+                moved = (after[video, :, start:end].double().numpy() - x[:, start:end]).ravel()
+                weight = 0.0 if not toward.any() else float(np.clip(toward @ moved / (toward @ toward), 0, 1))
+                errors.append(np.abs(moved - weight * toward).max())
+            assert min(errors) < 1e-5
+    assert not torch.equal(after[0], before[0])
+    assert torch.equal(after[1, :, 30:], before[1, :, 30:])  # padding
+    assert torch.equal(before, features())  # the input is left as it was
+
+
+def test_the_share_is_that_of_the_segments() -> None:
+    many = Segmentation(5 * np.arange(2001), np.tile([0, 1], 1000))
+    before = torch.randn(1, 2, many.length, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    changed = (mix_segments(before, [many], 0.3) != before).any(1).reshape(2000, 5).any(1)
+    assert changed.float().mean().item() == pytest.approx(0.3, abs=0.04)
+
+
+def test_a_seed_repeats_it_and_another_does_not() -> None:
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        found.append(mix_segments(features(), TWO, 0.7))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+def test_a_share_of_nothing_changes_nothing_and_draws_nothing() -> None:
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    assert torch.equal(mix_segments(features(), TWO, 0.0), features())
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_video_of_one_segment_can_only_be_mixed_with_itself() -> None:
+    one = Segmentation(np.array([0, 40]), np.array([0]))
+    assert torch.allclose(mix_segments(features()[:1], [one], 1.0), features()[:1], atol=1e-6)
