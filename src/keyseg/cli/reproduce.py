@@ -70,6 +70,27 @@ def table1(
 
 
 @reproduce.command
+def ablations(run: Path, /, *, out: Path) -> int:
+    """Tables of what each part of RTK is worth, and of oracles that bound it; ablations.md and ablations.json.
+
+    Nothing is trained: the test videos of a finished run are decoded without one part after the other.
+
+    Parameters
+    ----------
+    run
+        Folder of a finished run of rtk: the --out of keyseg train, or OUT/rtk of keyseg reproduce table1.
+    out
+        Folder for the two tables.
+    """
+    from keyseg.training.ablations import ablate, as_markdown
+    from keyseg.training.run import read_run
+
+    print(as_markdown(ablate(read_run(run), out)))
+    print(f"tables: {out / 'ablations.md'}, ablations.json")
+    return 0
+
+
+@reproduce.command
 def fig1(*, out: Path, force: bool = False) -> int:
     """Figure 1: the rule-based re-assembly of an example, step by step; boundary points are grey.
 

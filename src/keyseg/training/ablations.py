@@ -1,0 +1,174 @@
+"""What each part of a finished RTK run is worth when videos are decoded, and oracles that bound it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from keyseg.data.dataset import VideoSample
+from keyseg.inference.bundle import load_bundle
+from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoding import Judgement, Reading, decode
+from keyseg.keypoints import BoundaryKeypoints
+from keyseg.matching.validity import boundary_distances, segment_labels
+from keyseg.metrics import Report, evaluate
+from keyseg.timeline import ConfigError, DataError, Segmentation
+from keyseg.training.files import write_json, write_text
+from keyseg.training.fit import Fit
+from keyseg.training.results import Scores
+from keyseg.training.run import Run
+from keyseg.training.settings import RTKRecipe
+from keyseg.training.tables import SCORES, score_table
+
+Decode = Callable[[KeypointDecoder, Reading, Segmentation], Segmentation]
+
+
+def _parts(*, heads: bool, memory: bool) -> Decode:
+    """RTK with the judgement of the refinement's heads or not, and matched to the remembered annotations or not."""
+
+    def segment(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+        known = reading if heads else replace(reading, judgement=None)
+        return decode(known, decoder.rules, refine=True, memory=decoder.memory if memory else None).segmentation
+
+    return segment
+
+
+def _jumping(probability: float) -> Decode:
+    """RTK with another probability of leaving the order."""
+
+    def segment(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+        memory = decoder.rules.memory.model_copy(update={"jump": probability})
+        rules = decoder.rules.model_copy(update={"memory": memory})
+        return decode(reading, rules, refine=True, memory=decoder.memory).segmentation
+
+    return segment
+
+
+def _argmax(which: str) -> Decode:
+    return lambda decoder, reading, truth: Segmentation.from_frames(getattr(reading, which).argmax(0))
+
+
+def _true_classes(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+    """The segments found, each with the class that the annotation has most of there."""
+    found = decode(reading, decoder.rules, refine=True, memory=decoder.memory).segmentation
+    frames = truth.to_frames()
+    bounds = found.boundaries
+    labels = [np.bincount(frames[a:b]).argmax() for a, b in pairwise(bounds)]
+    return Segmentation(bounds, np.array(labels)).merged()
+
+
+def _true_boundaries(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+    """The annotation's boundaries, with the classes that are found between them."""
+    interior = truth.boundaries[1:-1].astype(np.float64)
+    known = replace(reading, boundaries=BoundaryKeypoints(interior, np.ones(len(interior))), judgement=None)
+    return decode(known, decoder.rules, refine=True, memory=decoder.memory).segmentation
+
+
+def _true_keep(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+    """Of the proposals exactly those that the annotation bears out, at the rules' thresholds."""
+    actions, boundaries = reading.actions, reading.boundaries
+    keep_action = segment_labels(actions, truth) == actions.label
+    keep_boundary = boundary_distances(boundaries, truth)[1]
+    classes = np.full((len(actions), reading.frames.shape[0]), 1 / reading.frames.shape[0])
+    perfect = Judgement(keep_action.astype(float), keep_boundary.astype(float), classes, boundaries.time)
+    rules = decoder.rules.model_copy(update={"keep_threshold": 0.5, "context_weight": 0.0})
+    return decode(replace(reading, judgement=perfect), rules, refine=True, memory=decoder.memory).segmentation
+
+
+ABLATIONS: Mapping[str, Decode] = {
+    "RTK": _parts(heads=True, memory=True),
+    "matched to remembered annotations, without the learnt heads": _parts(heads=False, memory=True),
+    "learnt heads, without matching to remembered annotations": _parts(heads=True, memory=False),
+    "neither: rules alone": _parts(heads=False, memory=False),
+    "matched with the order kept throughout (jump 0)": _jumping(0.0),
+    "matched without order (jump 1)": _jumping(1.0),
+    "no rules: argmax of the action heatmaps": _argmax("action"),
+    "argmax of the frame classifier": _argmax("frames"),
+}
+ORACLES: Mapping[str, Decode] = {
+    "segments of RTK with true classes": _true_classes,
+    "true boundaries with RTK's classes": _true_boundaries,
+    "true keep decisions": _true_keep,
+}
+
+
+def ablate(run: Run, folder: Path) -> dict[str, Any]:
+    """Decode the test videos of every training of a run without one part after the other, and with oracles.
+
+    Writes ablations.json and ablations.md below `folder`. Scores are taken in feature steps, so at a stride they differ
+    a little from those at the annotation rate. Raises ConfigError on another system, DataError on unfinished trainings.
+    """
+    if not isinstance(run.recipe, RTKRecipe):
+        raise ConfigError(f"{run.folder}: only a run of rtk can be taken apart, and this is one of {run.recipe.model}")
+    rows: dict[str, list[tuple[int, Report]]] = {name: [] for name in (*ABLATIONS, *ORACLES)}
+    for fit in run.fits():
+        for name, report in _score(fit).items():
+            rows[name].append((fit.seed, report))
+    result = {
+        "run": run.command,
+        "data": run.data.name,
+        "splits": list(run.splits),
+        "seeds": list(run.seeds),
+        "provenance": run.provenance(),
+        "rows": {name: _average(reports) for name, reports in rows.items()},
+    }
+    write_json(folder / "ablations.json", result)
+    write_text(folder / "ablations.md", as_markdown(result))
+    return result
+
+
+def _score(fit: Fit) -> dict[str, Report]:
+    if not fit.bundle.exists():
+        raise DataError(f"{fit.folder}: this training is not finished; go on with keyseg train ... --resume")
+    predictor = load_bundle(fit.bundle)
+    decoder = predictor.decoder
+    assert isinstance(decoder, KeypointDecoder)
+    samples: list[VideoSample] = [fit.dataset.load(name, fit.split) for name in fit.dataset.names(fit.split, "test")]
+    truth = {sample.name: Segmentation.from_frames(sample.labels) for sample in samples}
+    readings = {sample.name: predictor.read(sample.features) for sample in samples}
+    background = tuple(sorted(fit.dataset.labels.background_ids))
+    reports = {}
+    for name, segment in {**ABLATIONS, **ORACLES}.items():
+        found = {video: segment(decoder, reading, truth[video]) for video, reading in readings.items()}  # type: ignore[arg-type]
+        reports[name] = evaluate(truth, found, background=background)
+    return reports
+
+
+def _average(reports: list[tuple[int, Report]]) -> Scores:
+    """Mean over splits of each seed, then mean and standard deviation over seeds."""
+    seeds = sorted({seed for seed, _ in reports})
+    values = [(seed, report.to_json()) for seed, report in reports]
+    means = {name: [fmean(row[name] for s, row in values if s == seed) for seed in seeds] for name in SCORES}
+    average = {name: fmean(numbers) for name, numbers in means.items()}
+    if len(seeds) > 1:
+        average |= {f"{name} sd": stdev(numbers) for name, numbers in means.items()}
+    return average
+
+
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """The two tables, and where they come from."""
+    rows, splits, seeds = result["rows"], result["splits"], result["seeds"]
+    return "\n".join(
+        [
+            f"# RTK on {result['data']}, part by part",
+            "",
+            f"Mean of split(s) {', '.join(map(str, splits))}, seed(s) {', '.join(map(str, seeds))}; last epoch,"
+            " protocol ms-tcn, in feature steps. Networks are the same in every row: only what is done with them differs.",
+            "",
+            *score_table({name: rows[name] for name in ABLATIONS}),
+            "",
+            "What bounds it: RTK told one thing by the annotation of the test video. Not results.",
+            "",
+            *score_table({name: rows[name] for name in ORACLES}),
+            "",
+            f"- run: `{result['run']}`",
+            *(f"- {key}: {value}" for key, value in result["provenance"].items()),
+            "",
+        ]
+    )
