@@ -3,7 +3,7 @@
 python benchmarks/permutation_loss.py RUN [--seeds 0 1 2] [--epochs 15] [--variants none linear ...] [--out results/...]
 RUN is a finished run of rtk. Of each training the keypoint generator stays as it is (matching sends no gradient to it
 anyway), and new refinements are trained on its heatmaps of the training videos, with all of its dropouts and mixed
-segments, then judge the test videos. They differ in one thing, see VARIANTS, and see the same heatmaps in the same order.
+segments, then judge the test videos. They differ in one thing, see VARIANTS; all see the same heatmaps in one order.
 """
 
 from __future__ import annotations

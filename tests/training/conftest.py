@@ -38,6 +38,7 @@ TINY = (
     "optimiser.epochs=4",
     "optimiser.learning_rate=0.01",
     "matching.join_epoch=1",
+    "calibration.holdout=0.25",
     "calibration.draws=1",
     "calibration.stress=0.2",
 )

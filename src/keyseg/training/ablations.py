@@ -159,7 +159,7 @@ def as_markdown(result: Mapping[str, Any]) -> str:
             f"# RTK on {result['data']}, part by part",
             "",
             f"Mean of split(s) {', '.join(map(str, splits))}, seed(s) {', '.join(map(str, seeds))}; last epoch,"
-            " protocol ms-tcn, in feature steps. Networks are the same in every row: only what is done with them differs.",
+            " protocol ms-tcn, in feature steps. Networks are the same in every row: what is done with them differs.",
             "",
             *score_table({name: rows[name] for name in ABLATIONS}),
             "",
