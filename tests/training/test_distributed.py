@@ -23,6 +23,7 @@ CHANGES = (
     "network.backbone.layer_dropout=0",
     "network.head.dropout=0",
     "network.refinement.dropout=0",
+    "augmentation.mixed_segments=0",
     "optimiser.clip_norm=1e6",
     "optimiser.epochs=6",
 )

@@ -163,17 +163,25 @@ def test_a_sample_rate_goes_with_the_bundle(layout: str, workshop: Any, tmp_path
             assert alone.frame_labels == scored
 
 
-def test_a_matching_that_never_joins_leaves_no_refinement(workshop: Any, tmp_path: Path) -> None:
-    changes = ("matching.join_epoch=9", "calibration.holdout=0", "optimiser.epochs=1")
+def test_a_matching_that_never_joins_leaves_no_heads_and_without_a_memory_no_refinement(
+    workshop: Any, tmp_path: Path
+) -> None:
+    changes = ("matching.join_epoch=9", "calibration.holdout=0", "optimiser.epochs=1", "rules.memory.weight=0")
     summary = workshop.finish(workshop.start(tmp_path / "run", *changes))
     assert load_bundle(tmp_path / "run").decoder.refine is False
     assert summary["last_epoch"]["rtk"] == summary["last_epoch"]["rtk-no-refinement"]
     last = {name: pytest.approx(summary["last_epoch"]["rtk"][name], abs=1e-3) for name in SCORES}
     assert summary["best_epoch_on_the_test_fold"]["rtk"] == last  # one epoch: it is validated, and the best
-    assert (
-        "thresholds: chosen on held-out training videos, but for split1/seed0: the recipe's."
-        in (tmp_path / "run" / "results.md").read_text()
-    )
+    assert "thresholds: the recipe's." in (tmp_path / "run" / "results.md").read_text()
+
+
+def test_a_bundle_remembers_the_annotations_of_its_training_videos_and_no_others(finished: Any) -> None:
+    (fit,) = finished.fits()
+    memory = load_bundle(fit.bundle).decoder.memory
+    names = fit.dataset.names(fit.split, "train")
+    assert len(memory.segmentations) == len(names)
+    for found, name in zip(memory.segmentations, names, strict=True):
+        assert found.to_frames().tolist() == fit.dataset.load(name, fit.split).labels.tolist()
 
 
 def test_a_batch_of_several_videos_trains(workshop: Any, tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ def _parts(*, heads: bool, memory: bool) -> Decode:
     return segment
 
 
+def _rules_alone(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+    return decode(reading, decoder.plain_rules, refine=False).segmentation
+
+
 def _jumping(probability: float) -> Decode:
     """RTK with another probability of leaving the order."""
 
@@ -85,7 +89,7 @@ ABLATIONS: Mapping[str, Decode] = {
     "RTK": _parts(heads=True, memory=True),
     "matched to remembered annotations, without the learnt heads": _parts(heads=False, memory=True),
     "learnt heads, without matching to remembered annotations": _parts(heads=True, memory=False),
-    "neither: rules alone": _parts(heads=False, memory=False),
+    "neither: rules alone": _rules_alone,
     "matched with the order kept throughout (jump 0)": _jumping(0.0),
     "matched without order (jump 1)": _jumping(1.0),
     "no rules: argmax of the action heatmaps": _argmax("action"),

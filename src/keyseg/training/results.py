@@ -179,6 +179,8 @@ def _how_chosen(run: Run, finished: Sequence[Finished]) -> str:
         return "none to choose"
     places = {(fit.split, fit.seed): fit.folder / "calibration" / "rules.json" for fit in run.fits()}
     as_given = [f"split{f.split}/seed{f.seed}" for f in finished if not places[f.split, f.seed].exists()]
+    if len(as_given) == len(finished):
+        return "the recipe's"
     chosen = "chosen on held-out training videos"
     return f"{chosen}, but for {', '.join(as_given)}: the recipe's" if as_given else chosen
 
