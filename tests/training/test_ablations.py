@@ -32,7 +32,7 @@ def test_rows_agree_with_what_the_run_says_of_itself(finished: Any, tmp_path: Pa
     assert json.loads((tmp_path / "ablations.json").read_text())["rows"] == result["rows"]
     text = (tmp_path / "ablations.md").read_text()
     assert all(f"| {name} | " in text for name in result["rows"])
-    assert f"- commit: {finished.commit}" in text
+    assert f"- trained by: `{finished.command}`, commit {scores.cost['commit']}" in text
     right = result["rows"]["segments of RTK with true classes"]["acc"]
     assert right >= result["rows"]["RTK"]["acc"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -22,7 +23,7 @@ from keyseg.timeline import ConfigError, DataError, Segmentation
 from keyseg.training.files import write_json, write_text
 from keyseg.training.fit import Fit
 from keyseg.training.results import Scores
-from keyseg.training.run import Run
+from keyseg.training.run import Run, source_commit
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import SCORES, score_table
 
@@ -115,16 +116,25 @@ def ablate(run: Run, folder: Path) -> dict[str, Any]:
         for name, report in _score(fit).items():
             rows[name].append((fit.seed, report))
     result = {
-        "run": run.command,
         "data": run.data.name,
         "splits": list(run.splits),
         "seeds": list(run.seeds),
-        "provenance": run.provenance(),
+        "provenance": _provenance(run),
         "rows": {name: _average(reports) for name, reports in rows.items()},
     }
     write_json(folder / "ablations.json", result)
     write_text(folder / "ablations.md", as_markdown(result))
     return result
+
+
+def _provenance(run: Run) -> dict[str, str]:
+    costs = [json.loads((fit.folder / "cost.json").read_text(encoding="utf-8")) for fit in run.fits()]
+    return {
+        "trained by": f"`{run.command}`, commit {', '.join(sorted({cost['commit'] for cost in costs}))}",
+        "features": run.provenance()["features"],
+        "decoded at commit": source_commit(),
+        "machine": ", ".join(sorted({cost["machine"] for cost in costs})),
+    }
 
 
 def _score(fit: Fit) -> dict[str, Report]:
@@ -171,7 +181,6 @@ def as_markdown(result: Mapping[str, Any]) -> str:
             "",
             *score_table({name: rows[name] for name in ORACLES}),
             "",
-            f"- run: `{result['run']}`",
             *(f"- {key}: {value}" for key, value in result["provenance"].items()),
             "",
         ]
