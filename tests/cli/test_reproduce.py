@@ -105,6 +105,7 @@ def test_help_names_the_table_and_the_figures(keyseg: Any) -> None:
         answer = keyseg(*arguments)
         assert (answer.code, answer.err) == (0, "")
         for name, words in {
+            "ablations": "Tables of what each part of RTK is worth",
             "table1": "Table 1: train and score RTK and the systems",
             "fig1": "Figure 1: the rule-based re-assembly",
             "fig2": "Figure 2: timelines of a test video",
@@ -265,6 +266,27 @@ def test_interrupting_says_that_the_same_command_goes_on(
 
 
 # Figures.
+
+
+def test_ablations_print_what_they_write_and_train_nothing(
+    made: Made, untrained: None, keyseg: Any, tmp_path: Path
+) -> None:
+    result = keyseg("reproduce", "ablations", str(made.folder / "rtk"), "--out", str(tmp_path / "parts"))
+    assert result.code == 0, result.err
+    written = (tmp_path / "parts" / "ablations.md").read_text()
+    assert written in result.out
+    assert first_cells(written)[:2] == ["RTK", "matched to remembered annotations, without the learnt heads"]
+    assert set(json.loads((tmp_path / "parts" / "ablations.json").read_text())["rows"]) >= {"RTK"}
+
+
+def test_ablations_of_what_is_no_run_of_rtk_say_so(made: Made, keyseg: Any, tmp_path: Path) -> None:
+    result = keyseg("reproduce", "ablations", str(made.folder / "asformer"), "--out", str(tmp_path / "parts"))
+    assert result.code != 0
+    assert "only a run of rtk can be taken apart, and this is one of asformer" in result.err
+    missing = keyseg("reproduce", "ablations", str(tmp_path / "nowhere"), "--out", str(tmp_path / "parts"))
+    assert missing.code != 0
+    assert "nowhere" in missing.err
+    assert not (tmp_path / "parts").exists()
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
