@@ -392,7 +392,7 @@ def test_a_row_names_command_commit_recipe_and_machine(compared: Compared) -> No
         assert origin["recipe"] == f"tiny-{system}.yaml"
         assert origin["epochs"] == (4 if system == "bcn" else 2)
         assert origin["machine"] == [f"{cost['machine']}, 1 thread(s)"]
-        assert origin["thresholds"].startswith("chosen on held-out" if system == "rtk" else "none to choose")
+        assert origin["thresholds"] == ("the recipe's" if system == "rtk" else "none to choose")
 
 
 # Formats.
