@@ -13,27 +13,26 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import torch
 
 from keyseg.criteria.rtk import RTKCriterion, make_reference
-from keyseg.inference.bundle import load_bundle
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import decode, propose
+from keyseg.inference.decoding import Reading, decode
 from keyseg.inference.predictor import Predictor
-from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
-from keyseg.metrics import evaluate
 from keyseg.models.refinement import Refiner
 from keyseg.models.rtk import RTK
 from keyseg.timeline import Segmentation
+from keyseg.training.ablations import ABLATIONS, Decode, origin, score_decodings
 from keyseg.training.augmentation import mix_segments
 from keyseg.training.fit import Fit
 from keyseg.training.objective import cosine
+from keyseg.training.results import average_over_seeds, finished_predictor
+from keyseg.training.rtk import context_losses
 from keyseg.training.run import read_run
 from keyseg.training.settings import RTKRecipe
-from keyseg.training.tables import SCORES, score_table
+from keyseg.training.tables import score_table
 from keyseg.training.videos import Videos, training_loader
 from provenance import provenance, write_results
 
@@ -84,14 +83,10 @@ def train(fit: Fit, recipe: RTKRecipe, predictor: Predictor, candidates: Mapping
             with torch.no_grad():
                 mixed = mix_segments(batch.features, reference.segmentations, recipe.augmentation.mixed_segments)
                 maps = network(mixed, batch.mask).maps()
-            proposals = [propose(maps.action[0].numpy(), maps.boundary[0].numpy(), recipe.proposals)]
-            nodes = keypoint_nodes(proposals)
-            annotated = keypoint_nodes([annotated_keypoints(s) for s in reference.segmentations])
             for one in candidates.values():
                 for group in one.optimiser.param_groups:
                     group["lr"] = recipe.optimiser.context_learning_rate * cosine(epoch, 0, epochs)
-                source, target = one.refiner(maps, nodes), one.refiner.graph(maps, annotated)
-                losses = one.criterion.context(source, target, proposals, nodes, reference)
+                losses = context_losses(one.refiner, one.criterion, maps, reference, recipe.proposals)
                 one.optimiser.zero_grad()
                 torch.stack(list(losses.values())).sum().backward()
                 torch.nn.utils.clip_grad_norm_(one.refiner.parameters(), recipe.optimiser.clip_norm or float("inf"))
@@ -99,26 +94,17 @@ def train(fit: Fit, recipe: RTKRecipe, predictor: Predictor, candidates: Mapping
     network.eval()
 
 
-def score(fit: Fit, predictor: Predictor, refiner: Refiner) -> dict[str, dict[str, float]]:
-    """Scores of the test videos with these heads, with and without matching to the remembered annotations."""
-    network, decoder = predictor.model, predictor.decoder
-    assert isinstance(network, RTK)
-    assert isinstance(decoder, KeypointDecoder)
-    network.refiner = refiner.eval()
-    samples = [fit.dataset.load(name, fit.split) for name in fit.dataset.names(fit.split, "test")]
-    truth = {sample.name: Segmentation.from_frames(sample.labels) for sample in samples}
-    readings = {sample.name: predictor.read(sample.features) for sample in samples}
-    context = decoder.rules.model_copy(update={"context_weight": 1.0})
-    found = {}
-    for name, rules, memory in (
-        ("matched", decoder.rules, decoder.memory),
-        ("heads alone", decoder.rules, None),
-        ("heads alone, classes count", context, None),
-    ):
-        videos = {n: decode(r, rules, refine=True, memory=memory).segmentation for n, r in readings.items()}  # type: ignore[arg-type]
-        background = tuple(sorted(fit.dataset.labels.background_ids))
-        found[name] = evaluate(truth, videos, background=background).to_json()
-    return found
+def with_classes(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+    """Heads alone, the refined classes counting as evidence."""
+    rules = decoder.rules.model_copy(update={"context_weight": 1.0})
+    return decode(reading, rules, refine=True).segmentation
+
+
+DECODINGS: Mapping[str, Decode] = {
+    "matched": ABLATIONS["RTK"],
+    "heads alone": ABLATIONS["learnt heads, without matching to remembered annotations"],
+    "heads alone, classes count": with_classes,
+}
 
 
 def main() -> None:
@@ -134,34 +120,27 @@ def main() -> None:
     run = read_run(options.run)
     recipe = run.recipe
     assert isinstance(recipe, RTKRecipe)
-    scores: dict[str, list[tuple[int, dict[str, float]]]] = {}
+    scores: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     fits = [fit for fit in run.fits() if fit.seed in options.seeds]
     for fit in fits:
-        predictor = load_bundle(fit.bundle)
+        predictor = finished_predictor(fit)
         classes = len(predictor.labels)
         candidates = {name: candidate(recipe, classes, VARIANTS[name], fit.seed) for name in options.variants}
         train(fit, recipe, predictor, candidates, options.epochs)
         for name, one in candidates.items():
-            for how, values in score(fit, predictor, one.refiner).items():
-                scores.setdefault(f"{name}: {how}", []).append((fit.seed, values))
+            predictor.model.refiner = one.refiner.eval()
+            for how, report in score_decodings(fit, predictor, DECODINGS).items():
+                scores.setdefault(f"{name}: {how}", []).append((fit.seed, report.to_json()))
         print(f"split {fit.split} seed {fit.seed} done", file=sys.stderr, flush=True)
-    rows = {name: _average(found) for name, found in sorted(scores.items(), key=lambda item: item[0].split(": ")[1])}
+    ordered = sorted(scores.items(), key=lambda item: item[0].split(": ")[1])
+    rows = {name: average_over_seeds(found) for name, found in ordered}
     splits = ", ".join(map(str, run.splits))
     note = (
         f"{run.data.name}, split(s) {splits}, seed(s) {', '.join(map(str, options.seeds))}, {options.epochs} epochs of"
-        f" the refinement alone on the generators of `{run.command}` (commit {run.commit}). Rows: permutation loss: how"
+        f" the refinement alone on the generators trained by {origin(run)['trained by']}. Rows: permutation loss: how"
         " decoded."
     )
     write_results(options.out, "The permutation loss and the learnt heads", score_table(rows), rows, provenance(), note)
-
-
-def _average(found: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
-    seeds = sorted({seed for seed, _ in found})
-    means = {name: [fmean(v[name] for s, v in found if s == seed) for seed in seeds] for name in SCORES}
-    average = {name: fmean(values) for name, values in means.items()}
-    if len(seeds) > 1:
-        average |= {f"{name} sd": stdev(values) for name, values in means.items()}
-    return average
 
 
 if __name__ == "__main__":

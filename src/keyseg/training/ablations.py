@@ -7,25 +7,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, stdev
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from keyseg.data.dataset import VideoSample
-from keyseg.inference.bundle import load_bundle
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Judgement, Reading, decode
+from keyseg.inference.predictor import Predictor
 from keyseg.keypoints import BoundaryKeypoints
 from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.metrics import Report, evaluate
-from keyseg.timeline import ConfigError, DataError, Segmentation
+from keyseg.timeline import ConfigError, Segmentation
 from keyseg.training.files import write_json, write_text
 from keyseg.training.fit import Fit
-from keyseg.training.results import Scores
+from keyseg.training.results import average_over_seeds, finished_predictor
 from keyseg.training.run import Run, source_commit
 from keyseg.training.settings import RTKRecipe
-from keyseg.training.tables import SCORES, score_table
+from keyseg.training.tables import score_table
 
 Decode = Callable[[KeypointDecoder, Reading, Segmentation], Segmentation]
 
@@ -111,23 +109,24 @@ def ablate(run: Run, folder: Path) -> dict[str, Any]:
     """
     if not isinstance(run.recipe, RTKRecipe):
         raise ConfigError(f"{run.folder}: only a run of rtk can be taken apart, and this is one of {run.recipe.model}")
-    rows: dict[str, list[tuple[int, Report]]] = {name: [] for name in (*ABLATIONS, *ORACLES)}
+    rows: dict[str, list[tuple[int, Mapping[str, Any]]]] = {name: [] for name in (*ABLATIONS, *ORACLES)}
     for fit in run.fits():
-        for name, report in _score(fit).items():
-            rows[name].append((fit.seed, report))
+        for name, report in score_decodings(fit, finished_predictor(fit), {**ABLATIONS, **ORACLES}).items():
+            rows[name].append((fit.seed, report.to_json()))
     result = {
         "data": run.data.name,
         "splits": list(run.splits),
         "seeds": list(run.seeds),
-        "provenance": _provenance(run),
-        "rows": {name: _average(reports) for name, reports in rows.items()},
+        "provenance": origin(run),
+        "rows": {name: average_over_seeds(reports) for name, reports in rows.items()},
     }
     write_json(folder / "ablations.json", result)
     write_text(folder / "ablations.md", as_markdown(result))
     return result
 
 
-def _provenance(run: Run) -> dict[str, str]:
+def origin(run: Run) -> dict[str, str]:
+    """Where the networks of a run and what is now decoded from them come from."""
     costs = [json.loads((fit.folder / "cost.json").read_text(encoding="utf-8")) for fit in run.fits()]
     return {
         "trained by": f"`{run.command}`, commit {', '.join(sorted({cost['commit'] for cost in costs}))}",
@@ -137,32 +136,19 @@ def _provenance(run: Run) -> dict[str, str]:
     }
 
 
-def _score(fit: Fit) -> dict[str, Report]:
-    if not fit.bundle.exists():
-        raise DataError(f"{fit.folder}: this training is not finished; go on with keyseg train ... --resume")
-    predictor = load_bundle(fit.bundle)
+def score_decodings(fit: Fit, predictor: Predictor, decodings: Mapping[str, Decode]) -> dict[str, Report]:
+    """Scores of the test videos of a training of RTK, each read once and decoded in several ways, in feature steps."""
     decoder = predictor.decoder
     assert isinstance(decoder, KeypointDecoder)
-    samples: list[VideoSample] = [fit.dataset.load(name, fit.split) for name in fit.dataset.names(fit.split, "test")]
+    samples = [fit.dataset.load(name, fit.split) for name in fit.dataset.names(fit.split, "test")]
     truth = {sample.name: Segmentation.from_frames(sample.labels) for sample in samples}
-    readings = {sample.name: predictor.read(sample.features) for sample in samples}
+    readings = {sample.name: cast(Reading, predictor.read(sample.features)) for sample in samples}
     background = tuple(sorted(fit.dataset.labels.background_ids))
     reports = {}
-    for name, segment in {**ABLATIONS, **ORACLES}.items():
-        found = {video: segment(decoder, reading, truth[video]) for video, reading in readings.items()}  # type: ignore[arg-type]
+    for name, segment in decodings.items():
+        found = {video: segment(decoder, reading, truth[video]) for video, reading in readings.items()}
         reports[name] = evaluate(truth, found, background=background)
     return reports
-
-
-def _average(reports: list[tuple[int, Report]]) -> Scores:
-    """Mean over splits of each seed, then mean and standard deviation over seeds."""
-    seeds = sorted({seed for seed, _ in reports})
-    values = [(seed, report.to_json()) for seed, report in reports]
-    means = {name: [fmean(row[name] for s, row in values if s == seed) for seed in seeds] for name in SCORES}
-    average = {name: fmean(numbers) for name, numbers in means.items()}
-    if len(seeds) > 1:
-        average |= {f"{name} sd": stdev(numbers) for name, numbers in means.items()}
-    return average
 
 
 def as_markdown(result: Mapping[str, Any]) -> str:

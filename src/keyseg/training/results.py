@@ -96,9 +96,7 @@ def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, 
     """
     reports = {}
     for fit in run.fits():
-        if not fit.bundle.exists():
-            raise DataError(f"{fit.folder}: this training is not finished; go on with keyseg train ... --resume")
-        predictor = load_bundle(fit.bundle)
+        predictor = finished_predictor(fit)
         names = fit.dataset.names(fit.split, "test")
         system = predictor.variants[0]
         predicted = predict_videos(predictor, fit.dataset, fit.split, names, (system,))[system]
@@ -108,6 +106,13 @@ def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, 
         report = evaluate(*by_name, background=labels.background, protocol=protocol)
         reports[f"split{fit.split}/seed{fit.seed}"] = report
     return mean_reports(list(reports.values())), reports
+
+
+def finished_predictor(fit: Fit) -> Predictor:
+    """What a training left. Raises DataError if it is not finished."""
+    if not fit.bundle.exists():
+        raise DataError(f"{fit.folder}: this training is not finished; go on with keyseg train ... --resume")
+    return load_bundle(fit.bundle)
 
 
 def _class_names(videos: Mapping[str, Segmentation], labels: LabelMap) -> dict[str, list[str]]:
@@ -161,9 +166,9 @@ def summarise(run: Run) -> dict[str, Any]:
         "epochs": run.recipe.epochs,
         "thresholds": _how_chosen(run, finished),
         "cost": {f"split{f.split}/seed{f.seed}": dict(f.cost) for f in finished},
-        "last_epoch": {v: _average([(f.seed, f.last[v]) for f in finished]) for v in variants},
+        "last_epoch": {v: average_over_seeds([(f.seed, f.last[v]) for f in finished]) for v in variants},
         "best_epoch_on_the_test_fold": {
-            v: _average([(f.seed, f.best[v]) for f in finished if v in f.best]) for v in variants
+            v: average_over_seeds([(f.seed, f.best[v]) for f in finished if v in f.best]) for v in variants
         },
         "by_split": {
             v: {f"split{f.split}/seed{f.seed}": {n: f.last[v][n] for n in SCORES} for f in finished} for v in variants
@@ -185,8 +190,8 @@ def _how_chosen(run: Run, finished: Sequence[Finished]) -> str:
     return f"{chosen}, but for {', '.join(as_given)}: the recipe's" if as_given else chosen
 
 
-def _average(rows: list[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
-    """Mean over splits of each seed, then mean and standard deviation over seeds."""
+def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:
+    """Of (seed, scores) the mean over splits of each seed, then mean and standard deviation over seeds."""
     seeds = sorted({seed for seed, _ in rows})
     means = {n: [fmean(row[n] for s, row in rows if s == seed) for seed in seeds] for n in SCORES}
     average = {name: fmean(values) for name, values in means.items() if values}

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from keyseg.criteria.rtk import Reference, RTKCriterion, make_reference
 from keyseg.data.batches import Batch
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import propose
+from keyseg.inference.decoding import ProposalConfig, propose
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
-from keyseg.models.refinement import KeypointMaps
-from keyseg.models.rtk import RTK, RTKOutput
+from keyseg.models.refinement import KeypointMaps, Refiner
+from keyseg.models.rtk import RTK
 from keyseg.training.augmentation import mix_segments
 from keyseg.training.objective import Objective, cosine, learning_rate
 from keyseg.training.settings import RTKRecipe
@@ -40,25 +40,11 @@ class RTKObjective(Objective):
         losses = self.criterion.keypoints(output, reference)
         joined = epoch >= self.recipe.matching.join_epoch
         if joined and all(value.isfinite() for value in losses.values()):  # else there is nothing to match
-            losses |= self._context_losses(network, output, reference)
+            maps = output.maps()
+            if self.recipe.matching.stop_gradient:
+                maps = maps.detach()
+            losses |= context_losses(network.refiner, self.criterion, maps, reference, self.recipe.proposals)
         return losses
-
-    def _context_losses(self, network: RTK, output: RTKOutput, reference: Reference) -> dict[str, Tensor]:
-        maps = output.maps()
-        if self.recipe.matching.stop_gradient:
-            maps = maps.detach()
-        proposals = [self._propose(maps, index) for index in range(len(maps.mask))]
-        nodes = keypoint_nodes(proposals, maps.mask.device)
-        annotated = keypoint_nodes([annotated_keypoints(s) for s in reference.segmentations], maps.mask.device)
-        source = network.refine(maps, nodes)
-        target = network.refiner.graph(maps, annotated)
-        return self.criterion.context(source, target, proposals, nodes, reference)
-
-    def _propose(self, maps: KeypointMaps, index: int) -> tuple[ActionKeypoints, BoundaryKeypoints]:
-        present = maps.mask[index]
-        action = maps.action[index, :, present].detach().float().cpu().numpy()
-        boundary = maps.boundary[index, present].detach().float().cpu().numpy()
-        return propose(action, boundary, self.recipe.proposals)
 
     def groups(self, network: RTK) -> list[list[nn.Parameter]]:
         """The keypoint generator, and the refinement with its matcher."""
@@ -72,3 +58,20 @@ class RTKObjective(Objective):
         if settings.schedule == "cosine":
             context *= cosine(epoch, self.recipe.matching.join_epoch, settings.epochs)
         return {"lr": learning_rate(settings, epoch)}, {"lr": context}
+
+
+def context_losses(
+    refiner: Refiner, criterion: RTKCriterion, maps: KeypointMaps, reference: Reference, config: ProposalConfig
+) -> dict[str, Tensor]:
+    """Losses of a refinement and its matching to the annotation, for the keypoints that B videos' maps propose."""
+    proposals = [_propose(maps, index, config) for index in range(len(maps.mask))]
+    nodes = keypoint_nodes(proposals, maps.mask.device)
+    annotated = keypoint_nodes([annotated_keypoints(s) for s in reference.segmentations], maps.mask.device)
+    return criterion.context(refiner(maps, nodes), refiner.graph(maps, annotated), proposals, nodes, reference)
+
+
+def _propose(maps: KeypointMaps, index: int, config: ProposalConfig) -> tuple[ActionKeypoints, BoundaryKeypoints]:
+    present = maps.mask[index]
+    action = maps.action[index, :, present].detach().float().cpu().numpy()
+    boundary = maps.boundary[index, present].detach().float().cpu().numpy()
+    return propose(action, boundary, config)
