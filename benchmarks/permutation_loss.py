@@ -23,8 +23,8 @@ from keyseg.inference.decoding import Reading, decode
 from keyseg.inference.predictor import Predictor
 from keyseg.models.refinement import Refiner
 from keyseg.models.rtk import RTK
+from keyseg.reproduction.ablations import ABLATIONS, Decode, origin, score_decodings
 from keyseg.timeline import Segmentation
-from keyseg.training.ablations import ABLATIONS, Decode, origin, score_decodings
 from keyseg.training.augmentation import mix_segments
 from keyseg.training.fit import Fit
 from keyseg.training.objective import cosine

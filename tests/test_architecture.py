@@ -31,6 +31,7 @@ ROOMS = {
     "training": {"criteria", "inference", "metrics", "data", "models", "matching", "keypoints", "timeline"},
     "viz": {"timeline", "keypoints", "metrics"},
 }
+ROOMS["reproduction"] = ROOMS["training"] | {"training"}
 ROOMS["cli"] = set(ROOMS)
 FREE = {"__version__"}  # of `keyseg` itself anyone may import this; the rest of its names reach every room
 

@@ -223,7 +223,7 @@ def test_models_are_chosen_and_stand_in_the_order_of_the_supplement(
 
 def test_options_go_to_new_runs(kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any) -> None:
     """A new run has the shipped recipe at the pace that was asked for. Nothing is trained here, so no table is made."""
-    monkeypatch.setattr("keyseg.training.comparison.run_all", lambda *_: None)
+    monkeypatch.setattr("keyseg.reproduction.comparison.run_all", lambda *_: None)
     options = ("--models", "ms-tcn++", "bcn", "--split", "1", "--seed", "3", "1", "--epochs", "20")
     answer = keyseg("reproduce", "table1", kitchen, "--out", tmp_path / "out", *options)
     assert (answer.code, answer.out) == (0, "")
@@ -362,7 +362,7 @@ def test_fig2_refuses_a_file_that_is_there_before_it_reads_anything(
     def fails(*_: Any) -> Any:
         raise AssertionError("runs were read")
 
-    monkeypatch.setattr("keyseg.training.timelines.video_rows", fails)
+    monkeypatch.setattr("keyseg.reproduction.timelines.video_rows", fails)
     file = tmp_path / "fig2.png"
     file.write_text("mine")
     answer = keyseg("reproduce", "fig2", kitchen, "--video", "tea_004", "--runs", made.folder, "--out", file)

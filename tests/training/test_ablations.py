@@ -11,8 +11,8 @@ import pytest
 
 from keyseg.inference.decoding import Reading, Rules
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.reproduction.ablations import ABLATIONS, ORACLES, ablate
 from keyseg.timeline import ConfigError, DataError, Segmentation
-from keyseg.training.ablations import ABLATIONS, ORACLES, ablate
 from keyseg.training.results import collect
 from keyseg.training.tables import SCORES
 

@@ -18,10 +18,11 @@ import pytest
 from keyseg.data.dataset import Dataset
 from keyseg.inference import load_bundle
 from keyseg.models.rtk import RTK
+from keyseg.reproduction import comparison
+from keyseg.reproduction.comparison import ROWS, SYSTEMS, compare, prepare, write_table
+from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
-from keyseg.training import comparison, results
-from keyseg.training.comparison import ROWS, SYSTEMS, compare, prepare, write_table
-from keyseg.training.comparison_tables import as_latex, as_markdown
+from keyseg.training import results
 from keyseg.training.files import claimed
 from keyseg.training.recipe import Recipe, load_recipe
 from keyseg.training.run import Run, differences, read_run, start_run

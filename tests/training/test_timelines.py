@@ -12,11 +12,11 @@ import pytest
 
 from keyseg.data.annotations import read_frame_labels
 from keyseg.inference import load_bundle
+from keyseg.reproduction import timelines
+from keyseg.reproduction.timelines import VideoRows, video_rows
 from keyseg.timeline import DataError
-from keyseg.training import timelines
 from keyseg.training.recipe import Recipe, load_recipe
 from keyseg.training.run import start_run
-from keyseg.training.timelines import VideoRows, video_rows
 
 SMALL: dict[str, tuple[str, ...]] = {
     "ms-tcn++": (

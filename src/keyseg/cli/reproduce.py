@@ -51,8 +51,8 @@ def table1(
         Train new runs shorter or longer than their recipes say.
     """
     from keyseg.cli.progress import TrainingProgress, quiet
-    from keyseg.training.comparison import SYSTEMS, compare, prepare
-    from keyseg.training.comparison_tables import as_markdown
+    from keyseg.reproduction.comparison import SYSTEMS, compare, prepare
+    from keyseg.reproduction.comparison_tables import as_markdown
 
     quiet()
     unknown = [model for model in models if model not in SYSTEMS]
@@ -82,7 +82,7 @@ def ablations(run: Path, /, *, out: Path) -> int:
     out
         Folder for the two tables.
     """
-    from keyseg.training.ablations import ablate, as_markdown
+    from keyseg.reproduction.ablations import ablate, as_markdown
     from keyseg.training.run import read_run
 
     print(as_markdown(ablate(read_run(run), out)))
@@ -144,7 +144,7 @@ def fig2(
     force
         Overwrite the file.
     """
-    from keyseg.training.timelines import video_rows
+    from keyseg.reproduction.timelines import video_rows
     from keyseg.viz import differing_ranges, plot_comparison, read_key_frames, save_figure
     from keyseg.viz.figures import figure_kind
 
@@ -206,7 +206,7 @@ def fig3(
         Overwrite the file.
     """
     from keyseg.cli.progress import TrainingProgress, quiet
-    from keyseg.training.gradient_flow import gradient_runs, permutation_losses
+    from keyseg.reproduction.gradient_flow import gradient_runs, permutation_losses
     from keyseg.training.settings import RTKRecipe
     from keyseg.viz import plot_curves, save_figure
     from keyseg.viz.figures import figure_kind

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lightning.pytorch.callbacks import Callback
 
+from keyseg.reproduction.comparison import refuse_unequal
 from keyseg.timeline import ConfigError, TrainingError
-from keyseg.training.comparison import refuse_unequal
 from keyseg.training.fit import Fit
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import loss_curves, run_all

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from keyseg.inference.bundle import load_bundle
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.models.rtk import RTK
+from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
-from keyseg.training.comparison_tables import as_latex, as_markdown
 from keyseg.training.files import write_json, write_text
 from keyseg.training.fit import Fit
 from keyseg.training.recipe import recipe_for
