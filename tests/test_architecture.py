@@ -21,15 +21,16 @@ MOST_LINES = 350
 ROOMS = {
     "timeline": set(),
     "data": {"timeline"},
+    "video": {"timeline", "data"},
     "keypoints": {"timeline"},
     "matching": {"keypoints", "timeline"},
     "models": {"keypoints", "matching", "timeline"},
     "criteria": {"models", "keypoints", "matching", "timeline"},
     "metrics": {"timeline"},
     "formats": {"timeline", "data"},
-    "inference": {"models", "keypoints", "data", "matching", "timeline"},
+    "inference": {"models", "keypoints", "data", "video", "matching", "timeline"},
     "training": {"criteria", "inference", "metrics", "data", "models", "matching", "keypoints", "timeline"},
-    "viz": {"timeline", "keypoints", "metrics"},
+    "viz": {"timeline", "keypoints", "metrics", "video"},
 }
 ROOMS["reproduction"] = ROOMS["training"] | {"training"}
 ROOMS["cli"] = set(ROOMS)
@@ -149,7 +150,7 @@ def loads_torch(module: str) -> bool:
     return {"True": True, "False": False}[done.stdout.strip()]
 
 
-WITHOUT_NETWORKS = ("timeline", "metrics", "data", "keypoints", "formats", "cli.main")
+WITHOUT_NETWORKS = ("timeline", "metrics", "data", "video", "keypoints", "formats", "cli.main")
 
 
 @pytest.mark.parametrize("module", ["keyseg", *(f"keyseg.{room}" for room in WITHOUT_NETWORKS)])

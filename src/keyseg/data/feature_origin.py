@@ -1,0 +1,111 @@
+"""Where features come from: the sidecar `VIDEO.json` that `keyseg features` writes beside `VIDEO.npy`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from keyseg.data.annotations import read_text
+from keyseg.timeline import DataError, TimeBase
+
+
+class FeatureOrigin(BaseModel):
+    """What made the features of a video, so that those of another video can be made alike.
+
+    extractor, version: its name and the version of what it computes. dimension: D. clip_length: frames that a row looks
+    at. fps: frames a second that it was shown, exact. stride: frames a row. options: what else it was told, such as the
+    model and its revision.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    extractor: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    dimension: int = Field(ge=1)
+    clip_length: int = Field(ge=1)
+    fps: str
+    stride: int = Field(ge=1)
+    options: dict[str, str] = {}
+
+    @field_validator("fps")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        try:
+            positive = Fraction(value) > 0
+        except ZeroDivisionError as error:
+            raise ValueError(f"fps is a positive number or fraction, got {value!r}") from error
+        if not positive:
+            raise ValueError(f"fps is a positive number or fraction, got {value!r}")
+        return str(Fraction(value))
+
+    @property
+    def timebase(self) -> TimeBase:
+        """Frames a second and frames a row."""
+        return TimeBase(Fraction(self.fps), self.stride)
+
+    def __str__(self) -> str:
+        told = "".join(f", {name} {value}" for name, value in self.options.items())
+        every = f", a row every {self.stride} frames" if self.stride > 1 else ""
+        return f"{self.extractor} version {self.version}, {self.dimension} dimensions at {self.fps} fps{every}{told}"
+
+
+class Gap(BaseModel):
+    """Frames [start_frame, end_frame) that could not be decoded and show the last good frame, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start_frame: int = Field(ge=0)
+    end_frame: int
+    reason: str
+
+
+class FeatureSidecar(BaseModel):
+    """All that a feature file does not say itself.
+
+    video, video_sha256: name and content of the file that was read. frames: N, frames shown. pts: the presentation
+    time stamp of the picture that each frame shows, in ticks of time_base seconds; frame i stands for the time
+    pts[0] * time_base + i / fps. features_sha256: of the .npy file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["keyseg-features"] = "keyseg-features"
+    format_version: Literal[1] = 1
+    origin: FeatureOrigin
+    video: str
+    video_sha256: str
+    features_sha256: str
+    frames: int = Field(ge=1)
+    time_base: str
+    pts: tuple[int, ...]
+    gaps: tuple[Gap, ...] = ()
+
+    @model_validator(mode="after")
+    def _a_time_a_frame(self) -> Self:
+        if len(self.pts) != self.frames:
+            raise ValueError(f"{self.frames} frames have as many time stamps, got {len(self.pts)}")
+        return self
+
+
+def sidecar_path(features: Path) -> Path:
+    """Where the sidecar of a feature file belongs."""
+    return features.with_suffix(".json")
+
+
+def read_sidecar(features: Path) -> FeatureSidecar | None:
+    """The sidecar of a feature file, None where there is none. Raises DataError on one that cannot be read."""
+    path = sidecar_path(features)
+    if not path.exists():
+        return None
+    text = read_text(path, "the sidecar of a feature file that keyseg features wrote")
+    try:
+        return FeatureSidecar.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(
+            f"{path}: not a sidecar that keyseg features wrote ({where}: {first['msg']}); extract these features again"
+        ) from error

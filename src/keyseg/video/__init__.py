@@ -1,0 +1,1 @@
+"""Videos: decoding by time, feature extractors, and features of video files with a cache."""
