@@ -1,5 +1,34 @@
-"""Timelines as files that other tools open."""
+"""Timelines as files that other tools open, and annotations of other tools as timelines.
 
-from keyseg.formats.timelines import FORMATS, read_timeline, timeline_text
+`FORMATS` has them all; docs/formats.md describes them.
+"""
 
-__all__ = ["FORMATS", "read_timeline", "timeline_text"]
+from keyseg.formats.catalog import FORMATS
+from keyseg.formats.files import (
+    annotations_text,
+    format_named,
+    format_of,
+    format_to_write,
+    name_fits,
+    read_annotations,
+    read_timeline,
+    timeline_bytes,
+    timeline_text,
+)
+from keyseg.formats.format import Format, Reading, Writing
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Reading",
+    "Writing",
+    "annotations_text",
+    "format_named",
+    "format_of",
+    "format_to_write",
+    "name_fits",
+    "read_annotations",
+    "read_timeline",
+    "timeline_bytes",
+    "timeline_text",
+]

@@ -10,22 +10,27 @@ from keyseg.timeline.errors import (
     TrainingError,
     nearest,
 )
+from keyseg.timeline.intervals import Annotation, Interval, Overlap, class_name
 from keyseg.timeline.labels import LabelMap
 from keyseg.timeline.segmentation import IntArray, Segment, Segmentation
 from keyseg.timeline.timebase import TimeBase
 
 __all__ = [
+    "Annotation",
     "BundleError",
     "ConfigError",
     "DataError",
     "IntArray",
+    "Interval",
     "KeysegError",
     "LabelMap",
     "OutputExistsError",
+    "Overlap",
     "Segment",
     "Segmentation",
     "TimeBase",
     "TimelineError",
     "TrainingError",
+    "class_name",
     "nearest",
 ]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal
-
-import numpy as np
+from typing import Literal, TypeVar
 
 from keyseg.timeline.errors import TimelineError
 from keyseg.timeline.labels import LabelMap
-from keyseg.timeline.segmentation import Segmentation
+from keyseg.timeline.segmentation import Segment, Segmentation
 from keyseg.timeline.timebase import TimeBase
 
 Overlap = Literal["error", "first", "last"]
+Time = TypeVar("Time", int, Fraction)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interval:
-    """One action from `start_seconds` (included) to `end_seconds` (excluded), both exact; `label` as its tool shows it."""
+    """One action from `start_seconds` (included) to `end_seconds` (excluded), both exact, with a free `label`."""
 
     start_seconds: Fraction
     end_seconds: Fraction
@@ -32,24 +32,25 @@ class Interval:
         if self.start_seconds < 0 or self.end_seconds <= self.start_seconds:
             raise TimelineError(f"an interval needs 0 <= start < end, got {self}")
         if not self.label.strip():
-            raise TimelineError(f"an interval needs a label, got {self.label!r} at {float(self.start_seconds):g} s")
+            raise TimelineError(f"an interval needs a label, got {self.label!r} at {_time(self.start_seconds)}")
 
     def __str__(self) -> str:
-        return f"{self.label!r} from {float(self.start_seconds):g} s to {float(self.end_seconds):g} s"
+        return f"{self.label!r} from {_time(self.start_seconds)} to {_time(self.end_seconds)}"
 
 
 @dataclass(frozen=True)
 class Annotation:
     """The intervals of one video, by start; they may leave gaps and may overlap.
 
-    duration_seconds: length of the video, None where the file does not say it. fps: frames a second that the times are
-    whole multiples of, None where the file knows no frames.
+    duration_seconds: length of the video, None where the file does not say it. fps: frames a second of the video, None
+    where the file does not say them. background: labels that are no actions; the first one is what a gap means.
     """
 
     video: str
     intervals: tuple[Interval, ...]
     duration_seconds: Fraction | None = None
     fps: Fraction | None = None
+    background: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "intervals", tuple(sorted(self.intervals)))
@@ -60,36 +61,147 @@ class Annotation:
         return tuple(sorted({interval.label for interval in self.intervals}))
 
     @classmethod
-    def of(cls, video: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> Annotation:
-        """A segmentation in seconds; background segments become gaps."""
-        return cls(
-            video,
-            tuple(
-                Interval(
-                    timebase.start_seconds(segment.start_frame),
-                    timebase.start_seconds(segment.end_frame),
-                    labels.names[segment.label],
-                )
-                for segment in segmentation
-                if segment.label not in labels.background_ids
-            ),
-            timebase.start_seconds(segmentation.length),
-            timebase.fps,
+    def of(
+        cls,
+        video: str,
+        segmentation: Segmentation,
+        labels: LabelMap,
+        timebase: TimeBase,
+        *,
+        keep_background: bool = False,
+    ) -> Annotation:
+        """A segmentation in seconds; background segments become gaps, or stay intervals with `keep_background`."""
+        intervals = (
+            Interval(
+                timebase.start_seconds(segment.start_frame),
+                timebase.start_seconds(segment.end_frame),
+                labels.names[segment.label],
+            )
+            for segment in segmentation
         )
+        duration = timebase.start_seconds(segmentation.length)
+        whole = cls(video, tuple(intervals), duration, timebase.fps, labels.background)
+        return whole if keep_background else whole.actions()
+
+    def actions(self) -> Annotation:
+        """The same without intervals of background, which become gaps."""
+        return replace(self, intervals=tuple(i for i in self.intervals if i.label not in self.background))
+
+    def resolved(self, overlap: Overlap = "error") -> Annotation:
+        """The same without overlaps, at exact times; see `segmentation` for the ways. Raises TimelineError."""
+        spans = _resolve(self.video, [(i.start_seconds, i.end_seconds, i) for i in self.intervals], overlap)
+        return replace(self, intervals=tuple(Interval(start, end, i.label) for start, end, i in spans))
 
     def segmentation(
         self, labels: LabelMap, fps: Fraction, *, frames: int | None = None, overlap: Overlap = "error"
     ) -> Segmentation:
         """The frames of this annotation: edges go to the nearest frame, gaps to the first background class.
 
-        frames: length; None takes the duration, or else the last end. labels: its classes, by `class_name` of the labels
-        here. overlap: `error` names both intervals; `first` lets the earlier one end before the other starts is not
-        needed: it keeps what was there, `last` lets the later one paint over. Raises TimelineError on an overlap, on an
-        unknown label, on a gap without a background class, and where an interval ends after the video.
+        labels: the classes; an interval belongs to the one called `class_name` of its label. frames: length; without it
+        the duration counts, and without that the last end. Where intervals overlap after rounding: `error` refuses and
+        names both; `first` gives the frames to the one that starts first; `last` gives them to the one that starts
+        last, and what it interrupts goes on after it. Of two that start together the longer counts as the later.
+
+        Raises TimelineError on an overlap, an unknown label, a gap without a background class, an interval so short
+        that no frame is left of it, and an interval that ends more than half a frame after the video.
         """
-        raise NotImplementedError
+        spans, length = self.frame_spans(fps, frames=frames, overlap=overlap)
+        segments, reached = [], 0
+        for start, end, interval in spans:
+            if start > reached:
+                segments.append(Segment(reached, start, self._gap(labels, reached, start, fps)))
+            try:
+                segments.append(Segment(start, end, labels.id(class_name(interval.label))))
+            except TimelineError as error:
+                raise TimelineError(f"{self.video}: {error}; it is labelled {interval}") from None
+            reached = end
+        if length > reached:
+            segments.append(Segment(reached, length, self._gap(labels, reached, length, fps)))
+        return Segmentation.from_segments(segments)
+
+    def frame_spans(
+        self, fps: Fraction, *, frames: int | None = None, overlap: Overlap = "error"
+    ) -> tuple[list[tuple[int, int, Interval]], int]:
+        """First frame, first frame after it and interval, by start, without overlaps; and the length in frames.
+
+        Rounds, resolves and raises as `segmentation`, and leaves gaps and labels as they are.
+        """
+        length = frames if frames is not None else self._frames(fps)
+        spans = []
+        for interval in self.intervals:
+            start, end = _nearest_frame(interval.start_seconds * fps), _nearest_frame(interval.end_seconds * fps)
+            if end > length and interval.end_seconds * fps - length <= Fraction(1, 2):
+                end = length
+            if end > length:
+                raise TimelineError(
+                    f"{self.video}: {interval} ends after the video, which has {length} frames"
+                    f" ({_time(length / fps)} at {fps} frames a second); is the frame rate right?"
+                )
+            if start >= end:
+                raise TimelineError(
+                    f"{self.video}: {interval} is so short that no frame is left of it at {fps} frames a second;"
+                    " remove it or take a higher frame rate"
+                )
+            spans.append((start, end, interval))
+        return _resolve(self.video, spans, overlap), length
+
+    def _frames(self, fps: Fraction) -> int:
+        ends = (interval.end_seconds for interval in self.intervals)
+        duration = self.duration_seconds if self.duration_seconds is not None else max(ends, default=Fraction(0))
+        return _nearest_frame(duration * fps)
+
+    def _gap(self, labels: LabelMap, start: int, end: int, fps: Fraction) -> int:
+        if labels.background:
+            return labels.id(labels.background[0])
+        raise TimelineError(
+            f"{self.video}: nothing is labelled from {_time(start / fps)} to {_time(end / fps)} (frames {start} to"
+            f" {end}), and there is no background class for it; name one"
+        )
 
 
 def class_name(label: str) -> str:
     """A label as a class of the field's files, which know no blanks: `take cup` becomes `take_cup`."""
     return "_".join(label.split())
+
+
+def _time(seconds: Fraction) -> str:
+    return f"{float(seconds):.6f}".rstrip("0").rstrip(".") + " s"
+
+
+def _nearest_frame(frames: Fraction) -> int:
+    """Half a frame goes up, so that intervals that meet still meet."""
+    return int((frames + Fraction(1, 2)) // 1)
+
+
+def _resolve(
+    video: str, spans: Iterable[tuple[Time, Time, Interval]], overlap: Overlap
+) -> list[tuple[Time, Time, Interval]]:
+    """Spans that do not overlap, by start; the parts of one span that touch are one."""
+    ordered = sorted(spans, key=lambda span: span[:2])
+    clash = next(((a, b) for a, b in pairwise(ordered) if b[0] < a[1]), None)
+    if clash is None:
+        return ordered
+    if overlap == "error":
+        raise TimelineError(
+            f"{video}: {clash[0][2]} and {clash[1][2]} overlap, and a frame has one label; remove one, or say which to"
+            " keep: first or last"
+        )
+    sign = 1 if overlap == "first" else -1
+    edges = sorted({edge for span in ordered for edge in span[:2]})
+    found: list[tuple[Time, Time, int]] = []
+    waiting: list[int] = []  # a heap of the spans under way, the winner on top; what has ended is dropped when met
+    arrived = 0
+    for start, end in pairwise(edges):
+        while arrived < len(ordered) and ordered[arrived][0] <= start:
+            heapq.heappush(waiting, sign * arrived)
+            arrived += 1
+        while waiting and ordered[abs(waiting[0])][1] <= start:
+            heapq.heappop(waiting)
+        if not waiting:
+            continue
+        winner = abs(waiting[0])
+        if found and found[-1][1:] == (start, winner):
+            found[-1] = (found[-1][0], end, winner)
+        else:
+            found.append((start, end, winner))
+    return [(start, end, ordered[winner][2]) for start, end, winner in found]

@@ -1,0 +1,60 @@
+"""EPIC-KITCHENS' CSV: a row an action, with clock times; the editions of 2018 and 2020 and their narrations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from keyseg.formats.format import Reading, Writing
+from keyseg.formats.seconds import clock, clock_text, edges
+from keyseg.formats.tables import Row, header, read_rows, table_text
+from keyseg.formats.text import interval, one_line
+from keyseg.timeline import Annotation, DataError, Interval
+
+_COLUMNS = (
+    *("narration_id", "participant_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp"),
+    *("start_frame", "stop_frame", "narration", "verb", "verb_class", "noun", "noun_class"),
+    *("all_nouns", "all_noun_classes"),
+)
+_NEEDS = "the columns video_id, start_timestamp and stop_timestamp, and verb and noun or narration"
+
+
+def read(path: Path, reading: Reading) -> list[Annotation]:
+    """The videos in the order of their first rows; a label is verb and noun, or the narration. Raises DataError."""
+    found: dict[str, list[Interval]] = {}
+    for row in read_rows(path, "actions as EPIC-KITCHENS lists them", _is_epic, _NEEDS):
+        start = clock(row.need("start_timestamp"), f"{row.where}: start_timestamp")
+        stop = clock(row.need("stop_timestamp"), f"{row.where}: stop_timestamp")
+        found.setdefault(row.need("video_id"), []).append(interval(start, stop, _label(row), row.where))
+    return [Annotation(video, tuple(intervals), None, reading.fps) for video, intervals in found.items()]
+
+
+def write(annotations: Sequence[Annotation], writing: Writing) -> str:
+    """The columns of 2020; the label is the narration, for verb and noun cannot be told in it. Raises TimelineError."""
+    rows = []
+    for annotation in annotations:
+        video = annotation.video
+        for number, (start, stop, label) in enumerate(edges(annotation, 3)):
+            frames = ["", ""]
+            if annotation.fps is not None:
+                frames = [str(round(time * annotation.fps / 1000)) for time in (start, stop)]
+            times = [clock_text(start), clock_text(start), clock_text(stop)]
+            rows.append([f"{video}_{number}", video.split("_")[0], video, *times, *frames, one_line(label), *[""] * 6])
+    return table_text(_COLUMNS, rows)
+
+
+def looks(text: str) -> bool:
+    """EPIC-KITCHENS' columns in the first line."""
+    return _is_epic(header(text))
+
+
+def _is_epic(names: list[str]) -> bool:
+    return {"video_id", "start_timestamp", "stop_timestamp"} <= set(names)
+
+
+def _label(row: Row) -> str:
+    verb, noun = row.get("verb"), row.get("noun")
+    label = f"{verb} {noun}" if verb and noun else row.get("narration")
+    if not label:
+        raise DataError(f"{row.where}: expected a verb and a noun, or a narration")
+    return label

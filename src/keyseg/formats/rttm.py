@@ -1,0 +1,49 @@
+"""NIST's RTTM: a line an interval, with ten fields; the label stands where speech has the speaker's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from keyseg.data.annotations import read_text
+from keyseg.formats.format import Reading, Writing
+from keyseg.formats.seconds import decimal_text, edges, seconds
+from keyseg.formats.text import interval, one_line
+from keyseg.timeline import Annotation, DataError, Interval, class_name
+
+# What else RTTM may hold; those lines tell no label of an interval.
+_OTHERS = {"SPKR-INFO", "SEGMENT", "LEXEME", "NON-LEX", "NON-SPEECH", "NOSCORE", "NO_RT_METADATA", "SU", "IP", "CB"}
+_OTHERS |= {"EDIT", "FILLER", "A/P"}
+
+
+def read(path: Path, reading: Reading) -> list[Annotation]:
+    """The files named in SPEAKER lines, as videos, in the order of their first lines. Raises DataError."""
+    found: dict[str, list[Interval]] = {}
+    for number, line in enumerate(read_text(path, "RTTM lines").split("\n"), 1):
+        fields, where = line.split(), f"{path}:{number}"
+        if not fields or line.lstrip().startswith(";") or fields[0] in _OTHERS:
+            continue
+        if fields[0] != "SPEAKER" or not 8 <= len(fields) <= 10:
+            raise DataError(f"{where}: expected SPEAKER and nine fields, got {line[:80]!r}")
+        start, length = seconds(fields[3], where), seconds(fields[4], where)
+        found.setdefault(fields[1], []).append(interval(start, start + length, fields[7], where))
+    return [Annotation(video, tuple(intervals), None, reading.fps) for video, intervals in found.items()]
+
+
+def write(annotations: Sequence[Annotation], writing: Writing) -> str:
+    """Seconds with six decimals; labels as class names, without blanks. Raises DataError, TimelineError."""
+    lines = []
+    for annotation in annotations:
+        if annotation.video.split() != [annotation.video]:
+            raise DataError(f"RTTM cannot hold the video name {annotation.video!r}: it has blanks; rename the video")
+        for start, end, label in edges(annotation, 6):
+            times = f"{decimal_text(start)} {decimal_text(end - start)}"
+            name = class_name(one_line(label))
+            lines.append(f"SPEAKER {annotation.video} 1 {times} <NA> <NA> {name} <NA> <NA>\n")
+    return "".join(lines)
+
+
+def looks(text: str) -> bool:
+    """A line of SPEAKER and a time."""
+    return re.search(r"^SPEAKER +\S+ +\S+ +[\d.]+ ", text, re.MULTILINE) is not None

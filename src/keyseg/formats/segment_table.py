@@ -1,0 +1,129 @@
+"""Our table of segments: a row each, in frames and seconds, with commas (csv) or tabs (tsv) between the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from keyseg.formats.format import Reading, Writing
+from keyseg.formats.frames import as_background, segmented
+from keyseg.formats.seconds import seconds
+from keyseg.formats.tables import Row, header, read_rows, table_text
+from keyseg.formats.text import interval
+from keyseg.timeline import Annotation, DataError, Interval, LabelMap, Segmentation, TimeBase
+
+COLUMNS = ("video", "start_frame", "end_frame", "start_seconds", "end_seconds", "label")
+_NEEDS = "the columns video, label, start_seconds and end_seconds, and for frames start_frame and end_frame"
+_RATES = tuple(Fraction(rate) for rate in (15, 24, 25, 30, 50, 60, 10, 12, 20, 100, 120)) + tuple(
+    Fraction(rate * 1000, 1001) for rate in (24, 30, 60)
+)
+_HALF_DIGIT = Fraction(1, 2 * 10**6)  # seconds in the table have six decimals
+
+
+def read(path: Path, reading: Reading) -> list[Annotation]:
+    """The videos in the order of their first rows; background stays labelled.
+
+    With columns of frames these count, at the rate of `reading` or the one that the seconds beside them show. Without
+    them the seconds count. Raises DataError.
+    """
+    rows: dict[str, list[Row]] = {}
+    for row in read_rows(path, "a table of segments", _is_ours, _NEEDS):
+        rows.setdefault(row.need("video"), []).append(row)
+    return [_annotation(path, video, found, reading) for video, found in rows.items()]
+
+
+def write_csv(annotations: Sequence[Annotation], writing: Writing) -> str:
+    """A table with commas. Raises ConfigError without a rate, TimelineError."""
+    return table_text(COLUMNS, _cells(annotations, writing))
+
+
+def write_tsv(annotations: Sequence[Annotation], writing: Writing) -> str:
+    """A table with tabs. Raises ConfigError without a rate, TimelineError."""
+    return table_text(COLUMNS, _cells(annotations, writing), "\t")
+
+
+def looks_csv(text: str) -> bool:
+    """Our columns in the first line, with commas."""
+    return _is_ours(header(text)) and "\t" not in text.split("\n", 1)[0]
+
+
+def looks_tsv(text: str) -> bool:
+    """Our columns in the first line, with tabs."""
+    return _is_ours(header(text)) and not looks_csv(text)
+
+
+def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> list[dict[str, object]]:
+    """Segments as JSON and tables show them; ends are exclusive, seconds have six decimals."""
+    return [
+        {
+            "start_frame": segment.start_frame,
+            "end_frame": segment.end_frame,
+            "start_seconds": round(float(timebase.start_seconds(segment.start_frame)), 6),
+            "end_seconds": round(float(timebase.start_seconds(segment.end_frame)), 6),
+            "label": labels.names[segment.label],
+        }
+        for segment in segmentation
+    ]
+
+
+def _is_ours(names: list[str]) -> bool:
+    return {"video", "label", "start_seconds", "end_seconds"} <= set(names)
+
+
+def _cells(annotations: Iterable[Annotation], writing: Writing) -> Iterable[Iterable[object]]:
+    for annotation in annotations:
+        yield from ([annotation.video, *row.values()] for row in segment_rows(*segmented(annotation, writing)))
+
+
+def _annotation(path: Path, video: str, rows: list[Row], reading: Reading) -> Annotation:
+    in_frames = "start_frame" in rows[0].cells and "end_frame" in rows[0].cells
+    found: tuple[Interval, ...]
+    rate: Fraction | None
+    if in_frames:
+        frames = [(_frame(row, "start_frame"), _frame(row, "end_frame"), row) for row in rows]
+        rate = reading.fps or _rate_shown(path, video, frames)
+        found = tuple(interval(a / rate, b / rate, row.need("label"), row.where) for a, b, row in frames)
+    else:
+        rate = reading.fps
+        found = tuple(interval(*_times(row), row.need("label"), row.where) for row in rows)
+    background = as_background(reading, {item.label for item in found})
+    return Annotation(video, found, max(item.end_seconds for item in found), rate, background)
+
+
+def _times(row: Row) -> tuple[Fraction, Fraction]:
+    start, end = (seconds(row.need(name), f"{row.where}: {name}") for name in ("start_seconds", "end_seconds"))
+    return start, end
+
+
+def _frame(row: Row, column: str) -> int:
+    text = row.need(column)
+    if not text.isdecimal() or len(text) > 12:
+        raise DataError(f"{row.where}: expected a frame number at {column!r}, got {text[:40]!r}")
+    return int(text)
+
+
+def _rate_shown(path: Path, video: str, frames: list[tuple[int, int, Row]]) -> Fraction:
+    """The rate at which frames and seconds of all rows belong together: a usual one, or else the simplest."""
+    pairs = [(frame, seconds, row) for a, b, row in frames for frame, seconds in zip((a, b), _times(row), strict=True)]
+    for rate in _RATES:
+        if all(abs(frame / rate - time) <= _HALF_DIGIT for frame, time, _ in pairs):
+            return rate
+    frame, time, _ = max(pairs, key=lambda pair: pair[1])
+    if frame and time > _HALF_DIGIT:
+        low, high = frame / (time + _HALF_DIGIT), frame / (time - _HALF_DIGIT)
+        rate = _simplest(low, high)
+        wrong = next((row for number, at, row in pairs if abs(number / rate - at) > 2 * _HALF_DIGIT), None)
+        if wrong is None:
+            return rate
+        raise DataError(f"{wrong.where}: frames and seconds do not belong together as in the other rows of {video!r}")
+    raise DataError(f"{path}: frames and seconds of {video!r} show no frame rate; give --fps")
+
+
+def _simplest(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction with the smallest denominator from low to high."""
+    whole = low.__ceil__()
+    if whole <= high:
+        return Fraction(whole)
+    below = low.__floor__()
+    return below + 1 / _simplest(1 / (high - below), 1 / (low - below))

@@ -1,0 +1,103 @@
+"""Subtitles: WebVTT and SRT, a cue an interval."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from keyseg.data.annotations import read_text
+from keyseg.formats.format import Reading, Writing
+from keyseg.formats.seconds import clock, clock_text, edges
+from keyseg.formats.text import interval, one_line
+from keyseg.timeline import Annotation, DataError, Interval
+
+_ARROW = re.compile(r"\s*([\d:.,]+)[ \t]+-->[ \t]+([\d:.,]+)(?:[ \t].*)?")
+_VTT_TAG = re.compile(r"<[^>]*>")
+_SRT_TAG = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
+_NOT_CUES = ("NOTE", "STYLE", "REGION")
+
+
+def read_vtt(path: Path, reading: Reading) -> list[Annotation]:
+    """One video; notes, styles, regions, settings and tags are left out. Raises DataError."""
+    text = read_text(path, "WebVTT cues")
+    if not looks_vtt(text):
+        raise DataError(f"{path}:1: expected WEBVTT in the first line, got {text[:40]!r}")
+    (_, head), *blocks = _blocks(text)
+    if any("-->" in line for line in head):
+        raise DataError(f"{path}:1: expected an empty line between WEBVTT and the first cue")
+    cues = [
+        _cue(path, number, block, _vtt_label)
+        for number, block in blocks
+        if block[0].split()[0] not in _NOT_CUES or any("-->" in line for line in block)
+    ]
+    return [Annotation(path.stem, tuple(cues), None, reading.fps)]
+
+
+def write_vtt(annotations: Sequence[Annotation], writing: Writing) -> str:
+    """A cue an interval; `&`, `<` and `>` are written as entities. Raises DataError, TimelineError."""
+    (annotation,) = annotations
+    cues = (
+        f"\n{clock_text(start)} --> {clock_text(end)}\n{html.escape(one_line(label), quote=False)}\n"
+        for start, end, label in edges(annotation, 3)
+    )
+    return "WEBVTT\n" + "".join(cues)
+
+
+def read_srt(path: Path, reading: Reading) -> list[Annotation]:
+    """One video; tags of looks such as <i> are left out. Raises DataError."""
+    cues = [_cue(path, number, block, _srt_label) for number, block in _blocks(read_text(path, "SRT subtitles"))]
+    return [Annotation(path.stem, tuple(cues), None, reading.fps)]
+
+
+def write_srt(annotations: Sequence[Annotation], writing: Writing) -> str:
+    """A numbered cue an interval. Raises DataError on a label that would not be read back, TimelineError."""
+    (annotation,) = annotations
+    cues = []
+    for number, (start, end, label) in enumerate(edges(annotation, 3), 1):
+        if _srt_label([one_line(label)]) != label.strip() or "-->" in label:
+            raise DataError(f"{annotation.video}: SRT cannot hold the label {label!r}; write vtt instead")
+        cues.append(f"{number}\n{clock_text(start, ',')} --> {clock_text(end, ',')}\n{one_line(label)}\n")
+    return "\n".join(cues)
+
+
+def looks_vtt(text: str) -> bool:
+    """WEBVTT, alone or with words behind it."""
+    return re.match(r"\ufeff?WEBVTT(?:[ \t\n]|$)", text) is not None
+
+
+def looks_srt(text: str) -> bool:
+    """A number and times with a comma in the first two lines."""
+    return re.match(r"\ufeff?\s*\d+[ \t]*\n[\d:]+,\d+[ \t]+-->", text) is not None
+
+
+def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Blocks of lines between empty lines, each with the number of its first line."""
+    block: list[str] = []
+    for number, line in enumerate([*text.split("\n"), ""], 1):
+        if line.strip():
+            block.append(line)
+        elif block:
+            yield number - len(block), block
+            block = []
+
+
+def _cue(path: Path, number: int, block: list[str], label_of: Callable[[list[str]], str]) -> Interval:
+    """A block as an interval: a name or number, which may lack, the times, and the label in all lines that follow."""
+    at = next((index for index, line in enumerate(block[:2]) if "-->" in line), None)
+    if at is None:
+        raise DataError(f"{path}:{number}: expected a cue's times, START --> END, got {block[0][:80]!r}")
+    where = f"{path}:{number + at}"
+    found = _ARROW.fullmatch(block[at])
+    if not found:
+        raise DataError(f"{where}: expected a cue's times, START --> END, got {block[at][:80]!r}")
+    return interval(clock(found[1], where), clock(found[2], where), label_of(block[at + 1 :]), where)
+
+
+def _vtt_label(lines: list[str]) -> str:
+    return html.unescape(_VTT_TAG.sub("", " ".join(line.strip() for line in lines))).strip()
+
+
+def _srt_label(lines: list[str]) -> str:
+    return _SRT_TAG.sub("", " ".join(line.strip() for line in lines)).strip()

@@ -1,0 +1,100 @@
+"""Our JSON: one video with its exact frame rate, classes and segments; timeline.schema.json describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from keyseg.data.annotations import read_text
+from keyseg.formats.format import Reading, Writing
+from keyseg.formats.frames import segmented
+from keyseg.formats.json_text import dump, parse
+from keyseg.formats.segment_table import segment_rows
+from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
+
+SCHEMA = Path(__file__).with_name("timeline.schema.json")
+_HOLDS = "a timeline that keyseg wrote"
+_Name = Annotated[str, Field(pattern=r"^\S+$")]
+
+
+class SegmentRecord(BaseModel):
+    """One segment; frames count, seconds are for readers."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    start_frame: int = Field(ge=0, description="First frame.")
+    end_frame: int = Field(gt=0, description="First frame after it; the next segment starts here.")
+    start_seconds: float | None = Field(default=None, ge=0, description="start_frame / fps, to six decimals.")
+    end_seconds: float | None = Field(default=None, gt=0, description="end_frame / fps, to six decimals.")
+    label: _Name = Field(description="One of classes.")
+
+
+class TimelineRecord(BaseModel):
+    """One video in segments that follow each other from frame 0 to the end."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, title="keyseg timeline")
+    video: str = Field(default="", description="Name of the video.")
+    fps: str = Field(
+        pattern=r"^\d{1,9}(/\d{1,9}|\.\d{1,9})?$", description="Frames a second, exact, as 30 or 30000/1001."
+    )
+    frames: int = Field(ge=0, description="Length in frames.")
+    classes: list[_Name] = Field(description="All classes, by id.")
+    background: list[_Name] = Field(description="Those of them that are no actions.")
+    segments: list[SegmentRecord] = Field(description="In order, without gaps.")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a timeline; timeline.schema.json holds it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **TimelineRecord.model_json_schema()}
+
+
+def read_whole(path: Path) -> tuple[str, Segmentation, LabelMap, TimeBase]:
+    """Video name, segmentation, classes and frame rate, all as written. Raises DataError."""
+    text = read_text(path, _HOLDS)
+    parse(text, str(path), _HOLDS)  # what pydantic lets pass: keys that stand twice
+    try:
+        record = TimelineRecord.model_validate_json(text)
+        labels = LabelMap(tuple(record.classes), tuple(record.background))
+        bounds = [0, *(segment.end_frame for segment in record.segments)]
+        if [*(segment.start_frame for segment in record.segments), record.frames] != bounds:
+            raise ValueError(f"segments must follow each other from frame 0 to {record.frames}")
+        ids = labels.encode(segment.label for segment in record.segments)
+        found = Segmentation(bounds, ids)  # type: ignore[arg-type]
+        return record.video or path.stem, found, labels, TimeBase(Fraction(record.fps))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"{place}: {first['msg']}, got {repr(first['input'])[:80]}"
+        raise DataError(f"{path}: not {_HOLDS} ({reason})") from None
+    except (ValueError, ArithmeticError) as error:
+        raise DataError(f"{path}: not {_HOLDS} ({error})") from error
+
+
+def read(path: Path, reading: Reading) -> list[Annotation]:
+    """One video; background stays labelled. Raises DataError."""
+    video, found, labels, timebase = read_whole(path)
+    return [Annotation.of(video, found, labels, timebase, keep_background=True)]
+
+
+def write(annotations: Sequence[Annotation], writing: Writing) -> str:
+    """One object. Raises ConfigError without a rate, TimelineError."""
+    (annotation,) = annotations
+    segmentation, labels, timebase = segmented(annotation, writing)
+    return dump(
+        {
+            "video": annotation.video,
+            "fps": str(timebase.fps),
+            "frames": segmentation.length,
+            "classes": list(labels.names),
+            "background": list(labels.background),
+            "segments": segment_rows(segmentation, labels, timebase),
+        }
+    )
+
+
+def looks(text: str) -> bool:
+    """An object with our keys."""
+    return text.lstrip("\ufeff \t\r\n").startswith("{") and all(f'"{key}"' in text for key in ("fps", "segments"))

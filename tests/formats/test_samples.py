@@ -1,0 +1,534 @@
+"""Files as the tools themselves write them, by hand: what their readers must know beside the plain case."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyseg.formats import format_of, read_annotations
+from keyseg.timeline import Annotation, ConfigError, DataError
+
+NTSC = Fraction(30000, 1001)
+
+
+def file(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def rows(annotation: Annotation) -> list[tuple[float, float, str]]:
+    return [(float(i.start_seconds), float(i.end_seconds), i.label) for i in annotation.intervals]
+
+
+def one(path: Path, fmt: str | None = None, **options: Any) -> Annotation:
+    (found,) = read_annotations(path, fmt, **options)
+    return found
+
+
+EPIC_100 = """narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,\
+start_frame,stop_frame,narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes
+P01_01_0,P01,P01_01,00:00:01.089,00:00:00.14,00:00:03.37,8,202,open door,open,3,door,3,['door'],[3]
+P01_01_1,P01,P01_01,00:00:02.629,01:00:04.37,01:00:06.17,262,370,turn on light,turn-on,6,light,114,['light'],[114]
+P01_102_0,P01,P01_102,00:00:01.100,00:00:00.54,00:00:02.23,27,111,take knife and plate,take,0,knife,4,\
+"['knife', 'plate']","[4, 2]"
+"""
+
+
+def test_epic_kitchens(tmp_path: Path) -> None:
+    path = file(tmp_path, "EPIC_100_train.csv", EPIC_100)
+    assert format_of(path) == "epic"
+    first, second = read_annotations(path)
+    assert (first.video, rows(first)) == ("P01_01", [(0.14, 3.37, "open door"), (3604.37, 3606.17, "turn-on light")])
+    assert (second.video, rows(second)) == ("P01_102", [(0.54, 2.23, "take knife")])
+
+
+def test_epic_narrations_without_verb_and_noun(tmp_path: Path) -> None:
+    text = "participant_id,video_id,start_timestamp,stop_timestamp,narration\nP01,P01_01,0:00:01.5,0:00:02,open door\n"
+    assert rows(one(file(tmp_path, "narrations.csv", text))) == [(1.5, 2, "open door")]
+    bare = text.replace(",narration", "").replace(",open door", "")
+    with pytest.raises(DataError, match=r"narrations\.csv:2: expected a verb and a noun, or a narration"):
+        read_annotations(file(tmp_path, "narrations.csv", bare))
+
+
+ACTIVITYNET = """{"version": "VERSION 1.3", "taxonomy": [{"parentName": "Root", "nodeName": "Walking", "nodeId": 1}],
+"database": {
+ "sJI4V6I9tCk": {"duration": 30.53, "subset": "training", "resolution": "320x240", "url": "https://example.org/x",
+  "annotations": [{"segment": [11.25, 28.41], "label": "Longboarding"}, {"segment": [0, 3e-1], "label": "Walking"}]},
+ "video_test_0000004": {"subset": "Test", "duration": 33.67, "fps": 29.97,
+  "annotations": [{"label": "CricketBowling", "segment": [0.2, 1.1], "segment(frames)": [6.0, 33.0], "label_id": 5}]},
+ "untrimmed": {"duration_second": 5, "subset": "testing"}}}"""
+
+
+def test_activitynet_and_thumos(tmp_path: Path) -> None:
+    path = file(tmp_path, "activity_net.v1-3.min.json", ACTIVITYNET)
+    assert format_of(path) == "activitynet"
+    first, second, third = read_annotations(path)
+    assert rows(first) == [(0, 0.3, "Walking"), (11.25, 28.41, "Longboarding")]
+    assert (first.duration_seconds, first.fps) == (Fraction("30.53"), None)
+    assert (second.video, second.fps, rows(second)) == ("video_test_0000004", NTSC, [(0.2, 1.1, "CricketBowling")])
+    assert (third.duration_seconds, third.intervals) == (5, ())
+
+
+def test_activitynet_results_of_a_detector(tmp_path: Path) -> None:
+    text = (
+        '{"version": "1", "results": {"v": [{"label": "a", "score": 0.9, "segment": [1.5, 2]}]}, "external_data": {}}'
+    )
+    assert rows(one(file(tmp_path, "detections.json", text))) == [(1.5, 2, "a")]
+
+
+VTT = """\ufeffWEBVTT - tea, by hand\r
+Kind: captions\r
+\r
+STYLE\r
+::cue { color: red }\r
+\r
+REGION\r
+id:below\r
+\r
+NOTE a comment\r
+of two lines\r
+\r
+00:01.500 --> 00:02.000 align:start position:10%\r
+<v Anna><i>take</i> cup &amp; <c.red>saucer</c>\r
+\r
+first id\r
+00:00:02.000 --> 01:00:03.250\r
+pour\r
+slowly\r
+"""
+
+
+def test_webvtt(tmp_path: Path) -> None:
+    path = file(tmp_path, "tea.vtt", VTT)
+    assert rows(one(path)) == [(1.5, 2, "take cup & saucer"), (2, 3603.25, "pour slowly")]
+    assert one(path).video == "tea"
+
+
+def test_webvtt_without_a_cue_and_without_an_empty_line(tmp_path: Path) -> None:
+    assert one(file(tmp_path, "tea.vtt", "WEBVTT")).intervals == ()
+    with pytest.raises(DataError, match=r"tea\.vtt:1: expected an empty line between WEBVTT and the first cue"):
+        read_annotations(file(tmp_path, "tea.vtt", "WEBVTT\n00:01.000 --> 00:02.000\ntake\n"))
+
+
+def test_srt(tmp_path: Path) -> None:
+    text = "1\n00:00:01,500 --> 00:00:02,000 X1:40 X2:600\n{\\an8}<i>take</i> cup\n\n\n"
+    text += '2\n00:00:02,000 --> 10:00:03,250\n<font color="#ff0000">5</font>\n'
+    assert rows(one(file(tmp_path, "tea.srt", text))) == [(1.5, 2, "take cup"), (2, 36003.25, "5")]
+    assert one(file(tmp_path, "empty.srt", "")).intervals == ()
+
+
+ELAN = """<?xml version="1.0" encoding="UTF-8"?>
+<ANNOTATION_DOCUMENT AUTHOR="" DATE="2024-03-05T10:11:12+01:00" FORMAT="3.0" VERSION="3.0"
+    xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">
+    <HEADER MEDIA_FILE="" TIME_UNITS="milliseconds">
+        <MEDIA_DESCRIPTOR MEDIA_URL="file:///C:/videos/tea.mp4" MIME_TYPE="video/mp4" RELATIVE_MEDIA_URL="./tea.mp4"/>
+        <PROPERTY NAME="lastUsedAnnotationId">4</PROPERTY>
+    </HEADER>
+    <TIME_ORDER>
+        <TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="440"/>
+        <TIME_SLOT TIME_SLOT_ID="ts2" TIME_VALUE="1500"/>
+        <TIME_SLOT TIME_SLOT_ID="ts3"/>
+        <TIME_SLOT TIME_SLOT_ID="ts4" TIME_VALUE="36000040"/>
+    </TIME_ORDER>
+    <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID="right hand">
+        <ANNOTATION>
+            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts2">
+                <ANNOTATION_VALUE>take cup</ANNOTATION_VALUE>
+            </ALIGNABLE_ANNOTATION>
+        </ANNOTATION>
+        <ANNOTATION>
+            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a2" TIME_SLOT_REF1="ts2" TIME_SLOT_REF2="ts4">
+                <ANNOTATION_VALUE>pour &amp; wait</ANNOTATION_VALUE>
+            </ALIGNABLE_ANNOTATION>
+        </ANNOTATION>
+    </TIER>
+    <TIER LINGUISTIC_TYPE_REF="words" PARENT_REF="right hand" TIER_ID="translation">
+        <ANNOTATION>
+            <REF_ANNOTATION ANNOTATION_ID="a3" ANNOTATION_REF="a1">
+                <ANNOTATION_VALUE>prendre</ANNOTATION_VALUE>
+            </REF_ANNOTATION>
+        </ANNOTATION>
+    </TIER>
+    <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID="left hand"/>
+    <LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="default-lt" TIME_ALIGNABLE="true"/>
+    <LINGUISTIC_TYPE CONSTRAINTS="Symbolic_Association" GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="words"
+        TIME_ALIGNABLE="false"/>
+    <CONSTRAINT DESCRIPTION="1-1 association with a parent annotation" STEREOTYPE="Symbolic_Association"/>
+</ANNOTATION_DOCUMENT>
+"""
+
+
+def test_elan_reads_the_only_tier_with_times_or_the_one_named(tmp_path: Path) -> None:
+    path = file(tmp_path, "tea.eaf", ELAN)
+    expected = [(0.44, 1.5, "take cup"), (1.5, 36000.04, "pour & wait")]
+    assert rows(one(path)) == rows(one(path, tier="right hand")) == expected
+    assert rows(one(path, tier="translation")) == [(0.44, 1.5, "prendre")]
+    assert one(path, tier="left hand").intervals == ()
+    with pytest.raises(
+        ConfigError, match=r"no tier 'right' \(did you mean 'right hand'\?\); it has 'right hand', 'tran"
+    ):
+        read_annotations(path, tier="right")
+
+
+def test_elan_with_several_tiers_lists_them(tmp_path: Path) -> None:
+    another = ELAN[ELAN.index("        <ANNOTATION>") : ELAN.index("    </TIER>")].replace('"a', '"b')
+    both = ELAN.replace('TIER_ID="left hand"/>', f'TIER_ID="left hand">{another}</TIER>')
+    with pytest.raises(
+        ConfigError, match="several tiers have annotations: 'right hand', 'left hand'; choose one with --ti"
+    ):
+        read_annotations(file(tmp_path, "tea.eaf", both))
+
+
+def test_elan_with_a_slot_without_time(tmp_path: Path) -> None:
+    path = file(tmp_path, "tea.eaf", ELAN.replace('REF2="ts4"', 'REF2="ts3"'))
+    with pytest.raises(DataError, match=r"tea\.eaf: tier 'right hand': 'pour & wait' has no times of its own"):
+        read_annotations(path)
+
+
+BORIS_8 = """Observation id,Observation date,Description,Observation type,Source,Time offset (s),Coding duration,\
+Media duration (s),FPS (frame/s),weather,Subject,Observation duration by subject by observation,Behavior,\
+Behavioral category,Modifier #1,Behavior type,Start (s),Stop (s),Duration (s),Media file name,Image index start,\
+Image index stop,Image file path start,Image file path stop,Comment start,Comment stop
+day 1,2023-05-04 10:00:00,,Media file,"player #1:videos/a.mp4",0.0,60.040,61.500,29.970,sunny,No focal subject,12.0,\
+take,Not defined,left,STATE,1.500,4.250,2.750,videos/a.mp4,45,127,,,,"nice, really"
+day 1,2023-05-04 10:00:00,,Media file,"player #1:videos/a.mp4",0.0,60.040,61.500,29.970,sunny,Bea,12.0,\
+pour,Not defined,,STATE,4.250,9.000,4.750,videos/a.mp4,127,270,,,,
+day 2,2023-05-05 10:00:00,,Live observation,NA,0.0,60.040,NA,NA,sunny,Bea,12.0,\
+pour,Not defined,,STATE,0.000,2.000,2.000,NA,NA,NA,,,,
+"""
+
+
+def test_boris_aggregated_events(tmp_path: Path) -> None:
+    path = file(tmp_path, "events.csv", BORIS_8)
+    assert format_of(path) == "boris"
+    first, second = read_annotations(path)
+    assert (first.video, first.duration_seconds, first.fps) == ("a", Fraction("61.5"), NTSC)
+    assert rows(first) == [(1.5, 4.25, "take"), (4.25, 9, "pour")]
+    assert (second.video, second.duration_seconds, second.fps, rows(second)) == ("day 2", None, None, [(0, 2, "pour")])
+    chosen = read_annotations(path, tier="Bea")
+    assert [rows(annotation) for annotation in chosen] == [[(4.25, 9, "pour")], [(0, 2, "pour")]]
+    with pytest.raises(
+        DataError, match=r"events\.csv:2: observation 'a' has no subject 'Ada'; it has Bea, No focal su"
+    ):
+        read_annotations(path, tier="Ada")
+
+
+def test_boris_observations_of_one_video_keep_their_own_names(tmp_path: Path) -> None:
+    text = BORIS_8.replace(",NA,NA,NA,,,,", ",videos/a.mp4,0,60,,,,")
+    assert [found.video for found in read_annotations(file(tmp_path, "events.csv", text))] == ["day 1", "day 2"]
+    text = BORIS_8.replace("videos/a.mp4,45", "videos/a.mp4;videos/b.mp4,45").replace("videos/a.mp4,127", ",127")
+    assert [found.video for found in read_annotations(file(tmp_path, "events.csv", text))] == ["day 1", "day 2"]
+
+
+def test_boris_7_with_tabs(tmp_path: Path) -> None:
+    head = (
+        "Observation id,Observation date,Description,Media file,Total length,FPS,Subject,Behavior,Behavioral category"
+    )
+    head += ",Modifiers,Behavior type,Start (s),Stop (s),Duration (s),Comment start,Comment stop"
+    row = "6008,2021-12-06,,T:/Video Project/6008.mp4,1381.010,25.0,No focal subject,hold,Mom,,STATE,689.000,989.023"
+    row += ",300.023,,"
+    text = f"{head}\n{row}\n".replace(",", "\t")
+    found = one(file(tmp_path, "6008.tsv", text))
+    assert (found.video, found.duration_seconds, found.fps) == ("6008", Fraction("1381.01"), 25)
+    assert rows(found) == [(689, 989.023, "hold")]
+
+
+def test_boris_point_events_have_no_length(tmp_path: Path) -> None:
+    text = BORIS_8.replace("STATE,1.500,4.250,2.750", "POINT,1.500,1.500,NA")
+    with pytest.raises(DataError, match=r"events\.csv:2: 'take' is a point at 1.5 s; give it a length, or remove it"):
+        read_annotations(file(tmp_path, "events.csv", text))
+
+
+BORIS_TABULAR = """Observation id,Observation date,Media duration (s),FPS,Subject,Behavior,Behavioral category,\
+Modifier #1,Behavior type,Time,Media file name,Image index,Image file path,Comment
+a,2023,10.0,25.0,Bea,take,,left,START,1.0,a.mp4,25,NA,
+a,2023,10.0,25.0,Bea,take,,right,START,1.5,a.mp4,37,NA,
+a,2023,10.0,25.0,Bea,take,,left,STOP,2.0,a.mp4,50,NA,
+a,2023,10.0,25.0,Bea,take,,right,STOP,2.5,a.mp4,62,NA,
+"""
+
+
+def test_boris_tabular_events_are_paired_with_their_modifiers(tmp_path: Path) -> None:
+    found = one(file(tmp_path, "a.csv", BORIS_TABULAR))
+    assert rows(found) == [(1, 2, "take"), (1.5, 2.5, "take")]
+
+
+def test_boris_tabular_events_of_version_7(tmp_path: Path) -> None:
+    text = "Observation id\tday 1\n\nMedia file(s)\n\n"
+    text += (
+        "Time\tMedia file path\tTotal length\tFPS\tSubject\tBehavior\tBehavioral category\tModifiers\tComment\tStatus\n"
+    )
+    text += "1.0\ta.mp4\t9.5\t25\t\ttake\t\t\t\tSTART\n2.5\ta.mp4\t9.5\t25\t\ttake\t\t\t\tSTOP\n"
+    found = one(file(tmp_path, "old.tsv", text))
+    assert (found.video, rows(found), found.duration_seconds) == ("a", [(1, 2.5, "take")], Fraction("9.5"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (("right,STOP,2.5", "right,START,2.5"), "a.csv:5: START of 'take', which goes on already"),
+        (("right,START,1.5", "right,STOP,1.5"), "a.csv:3: STOP of 'take', which is off already"),
+        (("left,STOP,2.0", "left,POINT,2.0"), "a.csv:4: expected START or STOP of 'take', got 'POINT'; export state"),
+        (("left,STOP,2.0", "up,STOP,2.0"), "a.csv:4: STOP of 'take', which is off"),
+        (("a,2023,10.0,25.0,Bea,take,,right,STOP,2.5,a.mp4,62,NA,\n", ""), "a.csv:3: START of 'take' has no STOP"),
+    ],
+)
+def test_boris_tabular_events_that_do_not_pair(changes: tuple[str, str], words: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=re.escape(words)):
+        read_annotations(file(tmp_path, "a.csv", BORIS_TABULAR.replace(*changes)))
+
+
+def test_audacity_with_spectral_lines(tmp_path: Path) -> None:
+    text = "1.000000\t2.500000\ttake cup\n\\\t6928.456055\t7000.000000\n2.500000\t3.000000\tpour\r\n"
+    path = file(tmp_path, "Label Track.txt", text)
+    assert format_of(path) == "audacity"
+    assert rows(one(path)) == [(1, 2.5, "take cup"), (2.5, 3, "pour")]
+    with pytest.raises(DataError, match=r"Track\.txt:1: 'x' is a point at 1 s"):
+        read_annotations(file(tmp_path, "Label Track.txt", "1.0\t1.0\tx\n"))
+    with pytest.raises(DataError, match=r"Track\.txt:1: expected a label for what goes from 1 s to 2 s"):
+        read_annotations(file(tmp_path, "Label Track.txt", "1.0\t2.0\t\n"))
+
+
+LONG = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 3.25
+tiers? <exists>
+size = 2
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "actions"
+        xmin = 0
+        xmax = 3.25
+        intervals: size = 3
+        intervals [1]:
+            xmin = 0
+            xmax = 0.5
+            text = ""
+        intervals [2]:
+            xmin = 0.5
+            xmax = 2
+            text = "say ""hi"" 5 times"
+        intervals [3]:
+            xmin = 2
+            xmax = 3.25
+            text = "pour"
+    item [2]:
+        class = "TextTier"
+        name = "clicks"
+        xmin = 0
+        xmax = 3.25
+        points: size = 1
+        points [1]:
+            number = 1.5
+            mark = "click"
+"""
+SHORT = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+0
+3.25
+<exists>
+1
+"IntervalTier"
+"actions"
+0
+3.25
+2
+0.5
+2
+"say ""hi"" 5 times"
+2
+3.25
+"pour"
+"""
+
+
+@pytest.mark.parametrize("text", [LONG, SHORT, LONG.replace("\n", "\r\n")], ids=["long", "short", "crlf"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_textgrid_in_both_forms(text: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "tea.TextGrid"
+    path.write_bytes(text.encode(encoding))
+    found = one(path)
+    assert rows(found) == [(0.5, 2, 'say "hi" 5 times'), (2, 3.25, "pour")]
+    assert (found.video, found.duration_seconds) == ("tea", Fraction("3.25"))
+
+
+def test_textgrid_with_several_tiers_lists_them(tmp_path: Path) -> None:
+    path = file(tmp_path, "tea.TextGrid", LONG.replace("TextTier", "IntervalTier").replace("1.5\n", "1.5\nxmax = 2\n"))
+    with pytest.raises(ConfigError, match="several interval tiers: 'actions', 'clicks'; choose one with --tier"):
+        read_annotations(path)
+    assert rows(one(path, tier="clicks")) == [(1.5, 2, "click")]
+    with pytest.raises(ConfigError, match="no interval tier 'click'"):
+        read_annotations(path, tier="click")
+    points = file(tmp_path, "tea.TextGrid", LONG)
+    with pytest.raises(ConfigError, match="no interval tier 'clicks'"):
+        read_annotations(points, tier="clicks")
+
+
+LABEL_STUDIO = """[{"id": 7, "annotations": [
+ {"id": 11, "was_cancelled": true, "result": [{"value": {"choices": ["bad"]}}]},
+ {"id": 12, "was_cancelled": false, "completed_by": 1, "result": [
+  {"value": {"ranges": [{"start": 1, "end": 30}], "timelinelabels": ["take"]}, "id": "Xy", "from_name": "videoLabels",
+   "to_name": "video", "type": "timelinelabels", "origin": "manual"},
+  {"value": {"ranges": [{"start": 31, "end": 31}], "timelinelabels": ["pour"]}, "id": "Xz", "from_name": "videoLabels",
+   "to_name": "video", "type": "timelinelabels", "origin": "manual"},
+  {"value": {"choices": ["good"]}, "type": "choices"}]}],
+ "drafts": [], "predictions": [], "data": {"video": "/data/upload/1/1a2b3c4d-tea.mp4"}, "meta": {}}]"""
+
+
+def test_label_studio_counts_frames_from_one_and_both_ends_belong_to_a_range(tmp_path: Path) -> None:
+    path = file(tmp_path, "project-1-at-2024.json", LABEL_STUDIO)
+    assert format_of(path) == "labelstudio"
+    found = one(path, fps=Fraction(30))
+    assert (found.video, rows(found)) == ("1a2b3c4d-tea", [(0, 1, "take"), (1, 1 + 1 / 30, "pour")])
+    with pytest.raises(ConfigError, match=r"annotations\[1\]: result\[0\]: this file counts frames .* give --fps"):
+        read_annotations(path)
+
+
+def test_label_studio_with_two_annotations(tmp_path: Path) -> None:
+    path = file(tmp_path, "two.json", LABEL_STUDIO.replace("true", "false"))
+    with pytest.raises(DataError, match=r"two\.json\[0\]: 2 annotations of one video; keep one"):
+        read_annotations(path, fps=Fraction(30))
+
+
+def test_label_studio_json_min_and_seconds(tmp_path: Path) -> None:
+    text = '[{"video": "s3://bucket/tea.mp4", "id": 1, "videoLabels": [{"ranges": [{"start": 1, "end": 3}],'
+    text += ' "timelinelabels": ["take"]}], "annotator": 1}]'
+    found = one(file(tmp_path, "min.json", text), fps=Fraction(1))
+    assert (found.video, rows(found)) == ("tea", [(0, 3, "take")])
+    value = '{"start": 0.5, "end": 2.25, "instant": false, "timeserieslabels": ["run"]}'
+    text = '[{"data": {"csv": "http://x/walk.csv"}, "annotations": [{"result": [{"value": %s}]}]}]' % value  # noqa: UP031
+    assert rows(one(file(tmp_path, "series.json", text))) == [(0.5, 2.25, "run")]
+
+
+RTTM = """;; comment
+SPKR-INFO tea 1 <NA> <NA> <NA> adult Anna <NA> <NA>
+SPEAKER tea 1 0.50 1.75 <NA> <NA> take <NA> <NA>
+SPEAKER coffee 1 3 1e0 <NA> <NA> pour <NA>
+SPEAKER tea 1 2.25 .5 <NA> <NA> pour <NA> <NA>
+"""
+
+
+def test_rttm(tmp_path: Path) -> None:
+    tea, coffee = read_annotations(file(tmp_path, "all.rttm", RTTM))
+    assert (tea.video, rows(tea)) == ("tea", [(0.5, 2.25, "take"), (2.25, 2.75, "pour")])
+    assert (coffee.video, rows(coffee)) == ("coffee", [(3, 4, "pour")])
+    assert read_annotations(file(tmp_path, "none.rttm", "")) == []
+
+
+EDL = """* made by hand
+TITLE: tea time
+FCM: NON-DROP FRAME
+
+001  TAPE1    V     C        01:00:00:00 01:00:01:12 00:00:02:00 00:00:03:12
+* FROM CLIP NAME: take cup
+002  BL       V     C        00:00:00:00 00:00:00:13 00:00:03:12 00:00:04:00
+003  TAPE1    V     C        01:00:01:12 01:00:02:00 00:00:04:00 00:00:04:13
+M2   TAPE1    12.0      01:00:01:12
+"""
+
+
+def test_edl_of_another_program(tmp_path: Path) -> None:
+    path = file(tmp_path, "cut.edl", EDL)
+    found = one(path, fps=Fraction(25))
+    assert (found.video, found.fps, found.duration_seconds) == ("tea time", 25, None)
+    assert rows(found) == [
+        (2, 3.48, "take cup"),
+        (4, 4.52, "003"),
+    ]  # black is a gap; a clip without name has its number
+    with pytest.raises(ConfigError, match=r"cut\.edl: this file counts frames .* give --fps"):
+        read_annotations(path)
+    with pytest.raises(ConfigError, match=r"timecode knows .*24, 25, .* no multiple of 7"):
+        read_annotations(path, fps=Fraction(7))
+    assert one(file(tmp_path, "none.edl", "TITLE: x\n"), fps=Fraction(25)).intervals == ()
+
+
+def test_otio_of_another_program(tmp_path: Path) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
+    timeline = otio.schema.Timeline("cut")
+    for name, kind in (("V1", "Video"), ("A1", "Audio"), ("V2", "Video")):
+        track = otio.schema.Track(name, kind=kind)
+        track.append(otio.schema.Gap(source_range=span(time(0, 24), time(12, 24))))
+        track.append(otio.schema.Clip(f"{name} clip", source_range=span(time(86400, 23.976), time(24, 23.976))))
+        timeline.tracks.append(track)
+    path = tmp_path / "cut.otio"
+    otio.adapters.write_to_file(timeline, str(path))
+    found = one(path)
+    assert [item.label for item in found.intervals] == ["V1 clip", "V2 clip"]
+    assert [item.label for item in one(path, tier="V2").intervals] == ["V2 clip"]
+    with pytest.raises(ConfigError, match="no video track 'A1'"):
+        read_annotations(path, tier="A1")
+    assert found.video == "cut"
+
+
+def test_a_table_of_another_program_needs_no_frames(tmp_path: Path) -> None:
+    text = "label;video;start_seconds;end_seconds;comment\ntake cup;tea;0.5;1;x\npour;tea;2;3.5;y\n"
+    found = one(file(tmp_path, "mine.csv", text))
+    assert (found.video, found.fps, rows(found)) == ("tea", None, [(0.5, 1, "take cup"), (2, 3.5, "pour")])
+
+
+@pytest.mark.parametrize("fps", ["15", "25", "30000/1001", "7.5", "1000/33", "23/7"])
+def test_a_table_shows_its_rate(fps: str, tmp_path: Path) -> None:
+    rate = Fraction(fps)
+    cells = [(0, 7), (7, 100), (100, 54321)]
+    text = "video,start_frame,end_frame,start_seconds,end_seconds,label\n"
+    text += "".join(f"v,{a},{b},{round(float(a / rate), 6)},{round(float(b / rate), 6)},x\n" for a, b in cells)
+    found = one(file(tmp_path, "v.csv", text))
+    assert found.fps == rate
+    assert [(i.start_seconds * rate, i.end_seconds * rate) for i in found.intervals] == cells
+
+
+def test_a_table_whose_frames_and_seconds_do_not_belong_together(tmp_path: Path) -> None:
+    head = "video,start_frame,end_frame,start_seconds,end_seconds,label\n"
+    with pytest.raises(DataError, match=r"v\.csv:2: frames and seconds do not belong together"):
+        read_annotations(file(tmp_path, "v.csv", f"{head}v,0,10,0,3,x\nv,10,20,4,5,x\n"))
+    with pytest.raises(DataError, match="show no frame rate; give --fps"):
+        read_annotations(file(tmp_path, "v.csv", f"{head}v,0,10,0,0,x\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fmt"),
+    [
+        ("v.txt", "take\ntake\n", "txt"),
+        ("v.txt", "", "txt"),
+        ("v", "### Frame level recognition: ###\ntake take\n", "recog"),
+        ("v.txt", "### Frame level recognition: ###\ntake take\n", "recog"),
+        ("v", "take\n", "txt"),
+        ("v.labels.txt", "", "audacity"),
+        ("v.dat", "SPEAKER v 1 0 1 <NA> <NA> x <NA> <NA>\n", "rttm"),
+        ("P03.tea", "take\n", "txt"),
+        ("v.TEXTGRID", SHORT, "textgrid"),
+    ],
+)
+def test_formats_are_found_by_name_and_content(name: str, text: str, fmt: str, tmp_path: Path) -> None:
+    assert format_of(file(tmp_path, name, text)) == fmt
+
+
+def test_a_file_of_no_format_names_those_that_it_could_be(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"x\.csv: it looks like none of csv, epic, boris; name its format with --from"):
+        format_of(file(tmp_path, "x.csv", "a,b\n1,2\n"))
+    with pytest.raises(DataError, match=r"x: cannot read it \(no such file\)"):
+        format_of(tmp_path / "x")
+    with pytest.raises(DataError, match=r": cannot read it \(not a file\)"):
+        format_of(tmp_path)
+    with pytest.raises(ConfigError, match=r"unknown format 'elan'.*known: txt, recog"):
+        read_annotations(file(tmp_path, "x.eaf", ""), "elan")
+
+
+def test_suffixes_differ_and_none_hides_another() -> None:
+    from keyseg.formats import FORMATS, format_to_write
+
+    suffixes = [form.suffix for form in FORMATS.values()]
+    assert len(set(suffixes)) == len(suffixes)
+    for name, form in FORMATS.items():
+        assert format_to_write(Path(f"video{form.suffix}")) == name
+    assert format_to_write(Path("video.mp4")) is None
