@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.timeline import ConfigError, DataError, TimelineError
+from keyseg.video.opening import WANTED, open_container, open_file, orientation, picture_stream
+from keyseg.video.sampling import ROUNDING
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -21,11 +23,6 @@ if TYPE_CHECKING:
 Image = npt.NDArray[np.uint8]
 
 _HEIGHT, _WIDTH = 160, 480
-# Containers of one file. Playlists and lists of files (hls, dash, concat) name other places, and are not among them.
-_CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
-_ONLY_THIS_FILE = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
-# A frame that starts this little behind a time counts: clocks of containers are rounded, often to 1 ms.
-_ROUNDING = Fraction(1, 1000)
 # Seconds to go back, one after the other, while a seek ends behind the frame that was wanted.
 _RETREATS = (0, 2, 10, 60)
 # Then from the start: some containers seek by the time of decoding, a little earlier; some refuse a time before 0.
@@ -37,8 +34,8 @@ def read_key_frames(video_path: str | Path, times_seconds: Sequence[float]) -> l
     """The frame on screen at each time as (seconds, (H, W, 3) uint8 RGB), in the order of the times.
 
     Times count from the first frame, by presentation time, so a frame rate that varies does no harm. Images have at
-    most 160 rows and 480 columns. Reads one regular file and nothing that it names; needs the extra `video`. Raises
-    DataError where there is no such file, no video in it, or no frame at a time; ConfigError without PyAV.
+    most 160 rows and 480 columns, upright. Reads one regular file and nothing that it names; needs the extra `video`.
+    Raises DataError where there is no such file, no video in it, or no frame at a time; ConfigError without PyAV.
     """
     for seconds in times_seconds:
         if not (math.isfinite(seconds) and seconds >= 0):
@@ -50,26 +47,22 @@ def read_key_frames(video_path: str | Path, times_seconds: Sequence[float]) -> l
             "key frames are read with PyAV, which is not installed; run: pip install 'keyseg[video]'"
         ) from error
     path = Path(video_path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such video file; give the path of a file on this machine, not an address")
-    try:
-        with path.open("rb") as file, av.open(file, "r", options=_ONLY_THIS_FILE) as container:
-            if not container.streams.video:
-                raise DataError(f"{path}: there is no video stream in this file; give the one with the pictures")
-            stream = container.streams.video[0]
-            return [(s, _thumbnail(_frame_at(path, container, stream, Fraction(s)))) for s in times_seconds]
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: cannot read the video ({error}); expected one whole file such as .mp4, .mkv or .avi, no playlist:"
-            " fetch it again, or convert it with: ffmpeg -i IN OUT.mp4"
-        ) from error
+    with open_file(path) as file:
+        try:
+            with open_container(file) as container:
+                stream = picture_stream(container)
+                if stream is None:
+                    raise DataError(f"{path}: there is no video stream in this file; give the one with the pictures")
+                return [(s, _thumbnail(_frame_at(path, container, stream, Fraction(s)))) for s in times_seconds]
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot read the video ({error}); {WANTED}") from error
 
 
 def _frame_at(path: Path, container: InputContainer, stream: VideoStream, seconds: Fraction) -> VideoFrame:
     """The last frame that starts at a time or before it, while it lasts."""
     shown: VideoFrame | None = None
     for frame, start in _frames_from(container, stream, seconds):
-        if shown is not None and start > seconds + _ROUNDING:
+        if shown is not None and start > seconds + ROUNDING:
             return shown
         shown, end = frame, start + _duration(frame, stream)
     if shown is None:
@@ -100,7 +93,7 @@ def _frames_from(
             if frame.pts is None:
                 continue
             start = (frame.pts - first) * clock
-            if not reached and start > seconds + _ROUNDING and not is_start:
+            if not reached and start > seconds + ROUNDING and not is_start:
                 break
             reached = True
             yield frame, start
@@ -115,7 +108,9 @@ def _duration(frame: VideoFrame, stream: VideoStream) -> Fraction:
 
 
 def _thumbnail(frame: VideoFrame) -> Image:
-    scale = min(_HEIGHT / frame.height, _WIDTH / frame.width, 1.0)
-    width, height = max(1, round(scale * frame.width)), max(1, round(scale * frame.height))
-    image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA")
-    return np.asarray(image, np.uint8)
+    up = orientation(frame)
+    height, width = up.decoded_size(frame.height, frame.width)
+    scale = min(_HEIGHT / height, _WIDTH / width, 1.0)
+    rows, columns = up.decoded_size(max(1, round(scale * height)), max(1, round(scale * width)))
+    image = frame.to_ndarray(format="rgb24", width=columns, height=rows, interpolation="AREA")
+    return np.ascontiguousarray(up.turn(np.asarray(image, np.uint8)))

@@ -1,0 +1,234 @@
+"""The process that decodes a video: `python -m keyseg.video.decode_process REQUEST < VIDEO`, messages on its output.
+
+It may crash, hang or run out of memory on a hostile file, and takes nothing else with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from keyseg.video.decoding import Decoding, Loss, Picture, words
+from keyseg.video.limits import VideoInfo
+from keyseg.video.opening import (
+    WANTED,
+    DeclaredEnd,
+    declared_end,
+    open_container,
+    orientation,
+    picture_stream,
+    quarter_turns,
+)
+from keyseg.video.protocol import ALIVE, END, FAILED, FRAMES, HEAD, INFO, Request
+from keyseg.video.sampling import Run, Sampler
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_ALIVE_SECONDS = 2.0
+_SPARE_MIB = 32
+# A file that ends early: by more than this, and by more than a picture.
+_EARLY_SECONDS = Fraction(1, 2)
+# Recordings of a broadcast: may start amid pictures that need an earlier one.
+_BROADCASTS = ("mpegts", "mpeg", "mpegvideo")
+_KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture stands in for what is lost)"
+
+
+class Refusal(Exception):
+    """Why a video is not decoded, in words that follow its name."""
+
+
+class Output:
+    """Writes messages, and a sign of life where there are none for long."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._last = file, time.monotonic()
+
+    def send(self, kind: bytes, body: bytes | memoryview = b"", pts: int = 0, frames: int = 0) -> None:
+        """Write one message; blocks while the reader is busy."""
+        self._file.write(HEAD.pack(kind, pts, frames, len(body)))
+        self._file.write(body)
+        self._file.flush()
+        self._last = time.monotonic()
+
+    def alive(self) -> None:
+        """Say so, if nothing was said for a while."""
+        if time.monotonic() - self._last > _ALIVE_SECONDS:
+            self.send(ALIVE)
+
+
+class Job:
+    """One video, from the open file to the last message."""
+
+    def __init__(self, request: Request, container: InputContainer, output: Output) -> None:
+        self._request, self._output, self._container = request, output, container
+        self._stream = self._pictures()
+        self._declared: DeclaredEnd | None = declared_end(container, self._stream)
+        self._sampler: Sampler[VideoFrame] = Sampler(request.fps, Fraction(self._stream.time_base or 1))
+        self._reformatter, self._size = VideoReformatter(), (0, 0)
+
+    def run(self) -> None:
+        """Send what the file is, its frames, and its gaps."""
+        sampler, limit = self._sampler, self._request.limits.seconds
+        decoding = Decoding(self._container, self._stream, self._request.limits.pixels)
+        for event in decoding:
+            self._output.alive()
+            if isinstance(event, Loss):
+                if not sampler.shows and self._container.format.name in _BROADCASTS:
+                    continue
+                if _memory_is_short(self._request.limits.memory_mib):
+                    raise MemoryError  # some decoders call it damage
+                if not self._request.damaged:
+                    raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {_KEEP}")
+                sampler.lose(event.pts, event.end_pts, event.reason)
+            elif isinstance(event, Picture):
+                runs = sampler.show(event.frame, event.pts, event.end_pts)
+                if self._size == (0, 0):
+                    runs = self._begin(event, runs)
+                if sampler.seconds(event.end_pts) > limit:
+                    raise Refusal(f"longer than the limit of {limit} s; cut it into parts, or raise the limit")
+                self._send(runs)
+        if not sampler.shows:
+            raise Refusal(f"there is a video stream in this file, but no picture could be decoded; {WANTED}")
+        self._send(sampler.finish(*self._end(decoding)))
+        self._output.send(END, json.dumps(sampler.gaps).encode())
+
+    def _pictures(self) -> VideoStream:
+        stream, pixels = picture_stream(self._container), self._request.limits.pixels
+        if stream is None:
+            raise Refusal("there is no video stream in this file; give the one with the pictures")
+        if stream.codec_context is None:
+            raise Refusal(f"its pictures are in a format that FFmpeg cannot decode; {WANTED}")
+        if stream.codec_context.width * stream.codec_context.height > pixels:
+            size = f"{stream.codec_context.width} x {stream.codec_context.height}"
+            raise Refusal(f"pictures of {size} are larger than the limit of {pixels} pixels; raise the limit")
+        return stream
+
+    def _begin(self, picture: Picture, runs: Iterator[Run[VideoFrame]]) -> Iterator[Run[VideoFrame]]:
+        """Send what the file is, now that the first picture is known. The runs before it are made, not yet sent."""
+        made, frame, sampler = list(runs), picture.frame, self._sampler
+        height, width = orientation(frame).decoded_size(frame.height, frame.width)
+        self._size = self._request.image_size or (height, width)
+        info = VideoInfo(
+            width=width,
+            height=height,
+            rotation=quarter_turns(frame),
+            time_base=sampler.time_base,
+            start_pts=sampler.first_pts or 0,
+            declared_seconds=self._own_seconds(),
+            codec=self._stream.codec_context.name,
+            container=self._container.format.name,
+        )
+        self._output.send(INFO, json.dumps({**vars(info), "image_size": self._size}, default=str).encode())
+        return iter(made)
+
+    def _send(self, runs: Iterable[Run[VideoFrame]]) -> None:
+        for run in runs:
+            self._output.send(FRAMES, self._image(run.picture).data.cast("B"), run.pts, run.frames)
+
+    def _image(self, frame: VideoFrame) -> np.ndarray:
+        """(H, W, 3) uint8 as displayed, scaled; only for pictures that are shown."""
+        up = orientation(frame)
+        height, width = up.decoded_size(*self._size)
+        rgb = self._reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
+        return np.ascontiguousarray(up.turn(np.asarray(rgb.to_ndarray(), np.uint8)))
+
+    def _place(self, pts: int) -> str:
+        whole = self._own_seconds()
+        return f"at {float(self._sampler.seconds(pts)):.2f} s" + (f" of {float(whole):.2f} s" if whole else "")
+
+    def _own_seconds(self) -> Fraction | None:
+        """Length of the pictures by the file, from frame 0 on."""
+        if self._declared is None or self._declared.shared:
+            return None
+        return max(Fraction(0), self._declared.seconds - self._start()) or None
+
+    def _start(self) -> Fraction:
+        """When frame 0 begins, on the clock of the stream."""
+        return (self._sampler.first_pts or 0) * self._sampler.time_base
+
+    def _end(self, decoding: Decoding) -> tuple[Fraction, str]:
+        """Seconds after frame 0 at which the video ends, and why nothing is seen at its end. Raises Refusal."""
+        sampler, limit = self._sampler, self._request.limits.seconds
+        end = sampler.seconds(sampler.end_pts)
+        missing = self._missing(end, decoding)
+        if missing and not self._request.damaged:
+            raise Refusal(f"it was cut short: {missing[1]}; {_KEEP}")
+        if max(end, missing[0] if missing else end) > limit:
+            raise Refusal(f"{missing[1] if missing else 'damaged'}, longer than the limit of {limit} s")
+        return missing or (end, "")
+
+    def _missing(self, end: Fraction, decoding: Decoding) -> tuple[Fraction, str] | None:
+        """Seconds after frame 0 at which the video should end, in numbers and words, if it ends well before."""
+        if self._declared is None:
+            return None
+        declared, reached = self._declared.seconds - self._start(), end
+        if self._declared.shared:
+            reached = max(reached, decoding.others_end - self._start())
+        if declared - reached <= max(_EARLY_SECONDS, decoding.usual_seconds):
+            return None
+        return declared, f"the pictures end at {float(end):.2f} s, but by the file it lasts {float(declared):.2f} s"
+
+
+def _restrict(memory_mib: int) -> None:
+    """Bound the memory of this process, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    limit = memory_mib * 2**20
+    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and does not take it
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _memory_is_short(memory_mib: int) -> bool:
+    """Whether this process came near its limit; known on Linux only."""
+    with contextlib.suppress(OSError, StopIteration):
+        status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
+        return memory_mib - peak_kib / 1024 < _SPARE_MIB
+    return False
+
+
+def decode(request: Request, video: BinaryIO, output: Output) -> None:
+    """Answer a request with messages, the last of them `END` or `FAILED`."""
+    av.logging.set_level(av.logging.ERROR)  # containers report damage in the log only
+    av.logging.set_skip_repeated(False)
+    try:
+        with open_container(video, request.limits.pixels) as container:
+            Job(request, container, output).run()
+    except Refusal as error:
+        output.send(FAILED, json.dumps(str(error)).encode())
+    except MemoryError:
+        need = f"decoding it needs more memory than the limit of {request.limits.memory_mib} MiB; raise the limit"
+        output.send(FAILED, json.dumps(need).encode())
+    except BrokenPipeError:  # the reader has gone
+        raise
+    except (av.FFmpegError, OSError, ValueError) as error:
+        output.send(FAILED, json.dumps(f"cannot read the video ({words(error)}); {WANTED}").encode())
+
+
+def main() -> None:
+    """Decode the file on standard input."""
+    request = Request.from_json(sys.argv[1])
+    _restrict(request.limits.memory_mib)
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+        decode(request, os.fdopen(0, "rb"), Output(os.fdopen(1, "wb")))
+
+
+if __name__ == "__main__":
+    main()

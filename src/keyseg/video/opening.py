@@ -1,0 +1,134 @@
+"""Opening a video file: one regular file, only containers of one file, the stream of pictures, and which way is up."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from keyseg.timeline import DataError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+# Containers of one file. Playlists and lists of files (hls, dash, concat) name other places, and are not among them.
+_CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
+# The file is read through a Python object, which needs no protocol; so none is left to open anything else with.
+_ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
+WANTED = (
+    "expected one whole file such as .mp4, .mkv or .avi, no playlist: fetch it again, or convert it with:"
+    " ffmpeg -i IN OUT.mp4"
+)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file, and nothing that blocks or is no file. Raises DataError."""
+    try:
+        # A FIFO without a writer would block until there is one.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise _no_file(path) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot open this video file ({error})") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _no_file(path)
+    return os.fdopen(handle, "rb")
+
+
+def _no_file(path: Path) -> DataError:
+    return DataError(f"{path}: no such video file; give the path of a file on this machine, not an address")
+
+
+def open_container(file: BinaryIO, max_pixels: int | None = None) -> InputContainer:
+    """The container in an open file; FFmpeg reads through the file object and can open nothing else."""
+    import av
+
+    size = {"max_pixels": str(max_pixels)} if max_pixels else {}
+    return av.open(file, "r", options={**_ONLY_THIS_FILE, **size})
+
+
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """The first video stream that is no cover picture."""
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return next((stream for stream in container.streams.video if not stream.disposition & still), None)
+
+
+@dataclass(frozen=True)
+class DeclaredEnd:
+    """When the pictures end by the file. shared: the end of the longest stream, which may be the sound."""
+
+    seconds: Fraction
+    shared: bool = False
+
+
+def declared_end(container: InputContainer, stream: VideoStream) -> DeclaredEnd | None:
+    """What the header says, on the clock of the stream; None where FFmpeg would only guess from the data."""
+    clock, kind = Fraction(stream.time_base or 1), container.format.name
+    if kind.startswith("mov,") or kind in ("avi", "mxf"):
+        # FFmpeg shortens the duration of an AVI that is cut; the number of its frames stays what the header says.
+        ticks = max(stream.duration or 0, stream.frames if kind == "avi" else 0)
+        return DeclaredEnd(((stream.start_time or 0) + ticks) * clock) if ticks > 0 else None
+    if kind not in ("matroska,webm", "flv"):
+        return None
+    tag = _clock_time(stream.metadata.get("DURATION", ""))
+    if tag:
+        return DeclaredEnd(tag)
+    if container.duration is None or stream.duration is not None:  # a stream has one only where it is a guess
+        return None
+    return DeclaredEnd(Fraction(container.duration, 1_000_000), shared=len(container.streams) > 1)
+
+
+def _clock_time(text: str) -> Fraction | None:
+    """Seconds of 00:01:02.500000000."""
+    try:
+        hours, minutes, seconds = text.strip("\0 ").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a decoded picture becomes the displayed one: rows for columns first, then mirrored."""
+
+    transpose: bool = False
+    mirror_columns: bool = False
+    mirror_rows: bool = False
+
+    def decoded_size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) before what becomes (height, width); it works both ways."""
+        return (width, height) if self.transpose else (height, width)
+
+    def turn(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The displayed picture (H, W, 3) of a decoded one."""
+        if self.transpose:
+            image = image.swapaxes(0, 1)
+        return image[:: -1 if self.mirror_rows else 1, :: -1 if self.mirror_columns else 1]
+
+
+def orientation(frame: VideoFrame) -> Orientation:
+    """From the display matrix; a turn by anything but a quarter counts as the nearest quarter."""
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Orientation()
+    # A point (x, y), y down, is displayed at (a x + c y, b x + d y).
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Orientation(True, mirror_columns=c < 0, mirror_rows=b < 0)
+    return Orientation(False, mirror_columns=a < 0, mirror_rows=d < 0)
+
+
+def quarter_turns(frame: VideoFrame) -> int:
+    """Degrees clockwise, 0, 90, 180 or 270, that a decoded picture is turned by."""
+    return round(-frame.rotation / 90) * 90 % 360
