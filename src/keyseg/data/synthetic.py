@@ -39,7 +39,7 @@ def write_toy_kitchen(root: Path, *, videos: int = 40, test_videos: int = 10, se
     whatever the counts. Raises OutputExistsError where `root` holds anything, ConfigError on a negative seed or on
     counts that leave no test video or a recipe without a training video.
     """
-    _check_arguments(videos, test_videos, seed)
+    check_counts(videos, test_videos, seed)
     _check_free(root)
     names = [_write_video(root, index, seed) for index in range(videos)]
     _write_lines(root / "mapping.txt", [f"{i} {name}" for i, name in enumerate(LABELS.names)])
@@ -116,7 +116,8 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
 
 
-def _check_arguments(videos: int, test_videos: int, seed: int) -> None:
+def check_counts(videos: int, test_videos: int, seed: int) -> None:
+    """Raise ConfigError on a negative seed, or counts that leave no test video or a recipe without a training video."""
     if seed < 0:
         raise ConfigError(f"seed is a whole number >= 0, got {seed}")
     if test_videos < 1 or videos - test_videos < len(RECIPES):

@@ -10,6 +10,7 @@ from keyseg.viz.figures import save_figure
 from keyseg.viz.heatmaps import plot_heatmaps
 from keyseg.viz.key_frames import read_key_frames
 from keyseg.viz.matching import plot_matching
+from keyseg.viz.page_player import key_frame_times
 from keyseg.viz.reassembly import plot_reassembly
 from keyseg.viz.report import ScoreRow, VideoTimeline, write_report
 from keyseg.viz.timelines import plot_timelines
@@ -19,6 +20,7 @@ __all__ = [
     "VideoTimeline",
     "class_colours",
     "differing_ranges",
+    "key_frame_times",
     "plot_comparison",
     "plot_curves",
     "plot_heatmaps",

@@ -10,14 +10,26 @@ from keyseg.viz.clock import clock, clock_unit, time_ticks
 from keyseg.viz.rows import Row
 
 
-def video_block(name: str, rows: Sequence[Row], labels: LabelMap, timebase: TimeBase) -> str:
-    """One video: its name and length, a bar a row, the time axis. Rows are checked beforehand."""
+def video_block(
+    name: str, rows: Sequence[Row], labels: LabelMap, timebase: TimeBase, *, player: str = "", key_frames: str = ""
+) -> str:
+    """One video: its name and length, a bar a row, the time axis. Rows are checked beforehand.
+
+    player, key_frames: blocks above and below the bars. With a player the bars are a slider over the frames.
+    """
     frames = rows[0][1].length
     total = float(timebase.start_seconds(frames))
     length = f"{_time(total, total, 1)}, {frames} {'frame' if frames == 1 else 'frames'}"
     bars = "\n".join(_bar(row, segmentation, labels, timebase, total) for row, segmentation in rows)
+    if player:
+        bars = (
+            f'<div class="scrubber" role="slider" tabindex="0" aria-label="frame of {escape(name)}" aria-valuemin="0"'
+            f' aria-valuemax="{max(frames - 1, 0)}" aria-valuenow="0">\n{bars}\n</div>'
+        )
+    blocks = "\n".join(block for block in (player, bars, _axis(total), key_frames) if block)
     return (
-        f'<article class="video">\n<h3>{escape(name)} <small>{length}</small></h3>\n{bars}\n{_axis(total)}\n</article>'
+        f'<article class="video" data-fps="{timebase.fps}" data-frames="{frames}">\n'
+        f"<h3>{escape(name)} <small>{length}</small></h3>\n{blocks}\n</article>"
     )
 
 
@@ -43,9 +55,9 @@ def _bar(name: str, segmentation: Segmentation, labels: LabelMap, timebase: Time
     frames = segmentation.length
     described = escape(f"{name}: {len(segmentation)} segments")
     return (
-        f'<div class="row"><span class="name">{escape(name)}</span>'
+        f'<div class="row"><span class="name">{escape(name)}</span><div class="track">'
         f'<svg class="bar" viewBox="0 0 {max(frames, 1)} 1" preserveAspectRatio="none" role="img"'
-        f' aria-label="{described}">{rects}{_cuts(segmentation)}</svg></div>'
+        f' aria-label="{described}">{rects}{_cuts(segmentation)}</svg></div></div>'
     )
 
 

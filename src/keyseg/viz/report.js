@@ -34,7 +34,8 @@
     else if (!event.target.closest(".legend")) readout.textContent = hint;
   });
   section.addEventListener("click", (event) => {
-    if (event.target.matches("rect")) {
+    // In a bar with a player a click leads to that moment.
+    if (event.target.matches("rect") && !event.target.closest(".scrubber")) {
       pin([...event.target.classList].find((name) => name !== "on"));
       describe(event.target);
     }

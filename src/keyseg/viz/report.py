@@ -17,6 +17,14 @@ from keyseg.timeline import LabelMap, TimeBase
 from keyseg.viz.colours import class_colours
 from keyseg.viz.figures import refuse_existing, render, write_whole
 from keyseg.viz.page_bars import colour_rules, legend_block, video_block
+from keyseg.viz.page_player import (
+    KeyFrame,
+    check_key_frames,
+    check_size,
+    key_frame_row,
+    player_block,
+    video_bytes,
+)
 from keyseg.viz.rows import Row, check_rows, occurring
 
 if TYPE_CHECKING:
@@ -45,10 +53,16 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class VideoTimeline:
-    """One video: its name and a (name, segmentation) row a system, the ground truth first."""
+    """One video: its name and a (name, segmentation) row a system, the ground truth first.
+
+    video: an MP4 (H.264) or WebM file to play beside the rows, or None. key_frames: (seconds, image) in order of time,
+    as `read_key_frames` gives them, at the times of `key_frame_times` for one.
+    """
 
     name: str
     rows: tuple[Row, ...]
+    video: Path | None = None
+    key_frames: tuple[KeyFrame, ...] = ()
 
 
 def write_report(
@@ -67,26 +81,29 @@ def write_report(
     """Write one HTML file that needs nothing else, neither network nor folder, and return its path.
 
     figures: by caption. provenance: where the numbers come from, such as command, version and seed, by name.
-    A section without content is left out. Raises TimelineError where the rows of a video do not belong together,
-    OutputExistsError where the file is there and `force` is not set.
+    A section without content is left out. Videos are part of the file, so they must be small. Raises TimelineError
+    where rows, video and key frames do not belong together, DataError on a video that browsers do not play or that is
+    too large, OutputExistsError where the file is there and `force` is not set.
     """
     path = Path(path)
     refuse_existing(path, force)
     for video in videos:
-        check_rows(video.rows, labels, f"video {video.name!r}")
+        total = timebase.start_seconds(check_rows(video.rows, labels, f"video {video.name!r}"))
+        check_key_frames(video.name, video.key_frames, total)
+    films = _films(videos, timebase)
     shown = occurring([row for video in videos for row in video.rows])
     sections = (
         _scores(scores),
-        _videos(videos, shown, labels, timebase),
+        _videos(videos, films, shown, labels, timebase),
         _figures(figures),
         _provenance(provenance),
     )
     page = Template(_resource("report.html")).substitute(
         title=escape(title),
         introduction=escape(introduction),
-        style=_resource("report.css") + colour_rules(shown, class_colours(labels)),
+        style=_resource("report.css") + _resource("player.css") + colour_rules(shown, class_colours(labels)),
         sections="\n".join(section for section in sections if section),
-        script=_resource("report.js"),
+        script=_resource("report.js") + (_resource("player.js") if films else ""),
     )
     return write_whole(path, page.encode("utf-8"))
 
@@ -121,10 +138,38 @@ def _score_cell(value: float, best: float) -> str:
     return f"<td><b>{value:.1f}</b></td>" if value == best else f"<td>{value:.1f}</td>"
 
 
-def _videos(videos: Sequence[VideoTimeline], shown: Sequence[int], labels: LabelMap, timebase: TimeBase) -> str:
+def _films(videos: Sequence[VideoTimeline], timebase: TimeBase) -> dict[int, bytes]:
+    """The content of the video files, by the place of the video in the page."""
+    found: dict[int, bytes] = {}
+    for place, each in enumerate(videos):
+        if each.video is not None:
+            found[place] = video_bytes(Path(each.video), timebase.start_seconds(each.rows[0][1].length))
+            check_size(list(found.values()))
+    return found
+
+
+def _videos(
+    videos: Sequence[VideoTimeline],
+    films: Mapping[int, bytes],
+    shown: Sequence[int],
+    labels: LabelMap,
+    timebase: TimeBase,
+) -> str:
     if not videos:
         return ""
-    blocks = "\n".join(video_block(video.name, video.rows, labels, timebase) for video in videos)
+    blocks = "\n".join(
+        video_block(
+            each.name,
+            each.rows,
+            labels,
+            timebase,
+            player=player_block(each.name, films[place], each.rows) if place in films else "",
+            key_frames=key_frame_row(each.key_frames, each.rows[0], labels, timebase, place in films)
+            if each.key_frames
+            else "",
+        )
+        for place, each in enumerate(videos)
+    )
     return (
         '<section id="timelines">\n<h2>Timelines</h2>\n'
         f'<div class="legend">\n<div class="classes">\n{legend_block(shown, labels)}\n</div>\n'

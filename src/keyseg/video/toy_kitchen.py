@@ -1,0 +1,216 @@
+"""The toy kitchen as videos: short H.264 films of its scripts, in the field's layout without features.
+
+What happens comes from the same grammar as the features of `keyseg.data.synthetic`: video i of a seed has one script in
+both. Pictures of single frames tell little; the order of movements and what happened before tell the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from keyseg.data.annotations import write_frame_labels
+from keyseg.data.files import claimed, write_text
+from keyseg.data.synthetic import check_counts
+from keyseg.data.synthetic_grammar import LABELS, RECIPES, sample_script
+from keyseg.timeline import ConfigError, DataError, OutputExistsError
+from keyseg.video.extractor import Image
+from keyseg.video.toy_acting import Act, plan, play
+from keyseg.video.toy_scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
+
+FPS = 10
+
+_FRAMES_PER_STEP = (1.5, 2.0)  # of a video; a step of the grammar would be 2 frames, which makes longer videos
+_VISITS_A_SECOND = 0.06
+_VISIT_FRAMES = (6, 16)
+_ABOUT = "toy-videos.json"
+_ENCODER = {"preset": "veryfast", "crf": "25", "bf": "0"}
+
+
+@dataclass(frozen=True)
+class ToyVideo:
+    """What is filmed: a name, the acts of a script with the label of each, and the seed of all that is random."""
+
+    name: str
+    acts: tuple[Act, ...]
+    acts_labels: tuple[str, ...]
+    seed: tuple[int, int]
+
+    @property
+    def labels(self) -> list[str]:
+        """The class that an annotator gives to each frame."""
+        return [label for act, label in zip(self.acts, self.acts_labels, strict=True) for _ in range(act.frames)]
+
+    def frames(self) -> Iterator[Image]:
+        """The pictures in order, (180, 240, 3) uint8 RGB; the same ones each time."""
+        rng = np.random.default_rng([*self.seed, 1])
+        layout = sample_layout(rng)
+        scene = Scene(layout, sample_look(rng), rng)
+        total = sum(act.frames for act in self.acts)
+        visits, shakes, flicker = _visits(total, rng), _shakes(total, rng), rng.uniform(0.3, 1.2)
+        for i, pose in enumerate(play(self.acts, layout, rng, FPS)):
+            yield scene.frame(pose, rng, shakes[i], visits.get(i), flicker * i)
+
+
+def toy_video(index: int, seed: int = 0) -> ToyVideo:
+    """Video `index` of a toy kitchen, whatever the counts. Recipes take turns."""
+    rng = np.random.default_rng([seed, index])
+    recipe = RECIPES[index % len(RECIPES)]
+    script = sample_script(recipe, rng)
+    ends = np.round(np.cumsum([step.duration for step in script]) * rng.uniform(*_FRAMES_PER_STEP)).astype(int)
+    acts = plan(script, np.diff(ends, prepend=0).tolist(), rng)
+    return ToyVideo(f"{recipe.name}_{index:03d}", acts, tuple(step.label for step in script), (seed, index))
+
+
+def write_toy_videos(root: Path, *, videos: int = 32, test_videos: int = 8, seed: int = 0, workers: int = 2) -> Path:
+    """Write `videos` toy videos, the last `test_videos` of them the test set, in the field's layout; return `root`.
+
+    Files: `videos/VIDEO.mp4` (10 frames a second), `groundTruth/VIDEO.txt` (a label a frame), `mapping.txt`,
+    `splits/train.split1.bundle` and `splits/test.split1.bundle`, the bundles last. Each is written whole or not at
+    all, and a call that was interrupted goes on where it stopped. workers: processes that draw at a time; more than one
+    start anew from the main module, which a script must guard with `if __name__ == "__main__"`.
+    Raises OutputExistsError where `root` holds anything else, ConfigError on counts that make no data set.
+    """
+    check_counts(videos, test_videos, seed)
+    if workers < 1:
+        raise ConfigError(f"workers is a number of processes >= 1, got {workers}")
+    about = json.dumps({"videos": videos, "test_videos": test_videos, "seed": seed}) + "\n"
+    _check_ours(root, about)
+    with claimed(root) as free:
+        if not free:
+            raise ConfigError(
+                f"{root}: another process is drawing toy videos here; wait for it, or name another folder"
+            )
+        write_text(root / _ABOUT, about)
+        for left in (root / "videos").glob(".*.partial"):
+            left.unlink()
+        _draw_all(root, seed, videos, workers)
+        names = [toy_video(i, seed).name for i in range(videos)]
+        write_text(root / "mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(LABELS.names)))
+        for subset, part in (("train", names[: videos - test_videos]), ("test", names[videos - test_videos :])):
+            write_text(root / "splits" / f"{subset}.split1.bundle", "".join(f"{name}.txt\n" for name in part))
+    return root
+
+
+def write_video(path: Path, frames: Iterator[Image]) -> None:
+    """Write frames (H, W, 3) uint8 as H.264 in MP4 that browsers play; the file appears whole or not at all."""
+    import av
+
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # With the index in front a browser can jump to any time before all is loaded.
+        with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            stream = container.add_stream("libx264", rate=FPS, options=_ENCODER)
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            stream.gop_size = 2 * FPS
+            stream.codec_context.thread_count = 1
+            for i, image in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = i, Fraction(1, FPS)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        partial.replace(path)
+    except (av.FFmpegError, OSError) as error:
+        raise DataError(
+            f"{path}: cannot write the video ({error}); is there space, and may you write here? Then run it again:"
+            " whole videos are kept"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _check_ours(root: Path, about: str) -> None:
+    """Raise OutputExistsError unless the folder is new, empty, or holds the same toy videos, all or some of them."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return
+    try:
+        found = (root / _ABOUT).read_text(encoding="utf-8")
+    except OSError:
+        raise OutputExistsError(
+            f"{root} is not an empty folder, and holds no toy videos: they are written only into a new or empty folder"
+        ) from None
+    if found != about:
+        raise OutputExistsError(
+            f"{root} holds other toy videos, {found.strip()}, asked for {about.strip()}: name another folder"
+        )
+
+
+def _draw_all(root: Path, seed: int, videos: int, workers: int) -> None:
+    missing = [index for index in range(videos) if not _is_whole(root, index, seed)]
+    if workers == 1 or len(missing) < 2:
+        for index in missing:
+            _draw(root, index, seed)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(missing)), context, _ignore_interrupt)
+    try:
+        for done in as_completed([pool.submit(_draw, root, index, seed) for index in missing]):
+            done.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"{root}: a process that draws toy videos ended; run it again, whole videos are kept. If that does not"
+            ' help, use workers=1; a script of your own calls this below `if __name__ == "__main__":`'
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    """Let Ctrl-C end the main process alone; this one finishes its video."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _paths(root: Path, name: str) -> tuple[Path, Path]:
+    return root / "videos" / f"{name}.mp4", root / "groundTruth" / f"{name}.txt"
+
+
+def _is_whole(root: Path, index: int, seed: int) -> bool:
+    return all(path.is_file() for path in _paths(root, toy_video(index, seed).name))
+
+
+def _draw(root: Path, index: int, seed: int) -> None:
+    video = toy_video(index, seed)
+    film, labels = _paths(root, video.name)
+    write_video(film, video.frames())
+    labels.parent.mkdir(parents=True, exist_ok=True)
+    write_frame_labels(labels, video.labels)
+
+
+def _write_lists(root: Path, names: Sequence[str], test_videos: int) -> None:
+    write_text(root / "mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(LABELS.names)))
+    first = len(names) - test_videos
+    for subset, part in (("train", names[:first]), ("test", names[first:])):
+        write_text(root / "splits" / f"{subset}.split1.bundle", "".join(f"{name}.txt\n" for name in part))
+
+
+def _shakes(frames: int, rng: np.random.Generator) -> Sequence[complex]:
+    """How far the camera is off in each frame, in whole pixels, one more or less at a time."""
+    steps = rng.choice([-1, 0, 1], p=[0.06, 0.88, 0.06], size=(frames, 2))
+    away = np.cumsum(steps, axis=0)
+    # Folded at 2 pixels, so that it never drifts off: ... 1, 2, 1, 0, -1, -2, -1 ...
+    near = np.abs((away - 2) % 8 - 4) - 2
+    return [complex(x, y) for x, y in near.tolist()]
+
+
+def _visits(frames: int, rng: np.random.Generator) -> dict[int, complex]:
+    """Frames in which the hand of someone else reaches into the corner, and where it is."""
+    found: dict[int, complex] = {}
+    for start in np.flatnonzero(rng.random(frames) < _VISITS_A_SECOND / FPS).tolist():
+        length = int(rng.integers(*_VISIT_FRAMES))
+        to = complex(rng.uniform(185, 225), rng.uniform(20, 60))
+        for i in range(length):
+            found[start + i] = 262 - 30j + np.sin(np.pi * (i + 0.5) / length) * (to - (262 - 30j))
+    return found
