@@ -144,7 +144,7 @@ def test_the_default_cache_is_the_systems(
     release: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "caches" / project)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda project: tmp_path / "caches" / project)
     with pytest.raises(ConfigError, match="add --accept"):
         data("get", "gtea", out=tmp_path / "gtea", record=release.record)
     assert f"kept in {tmp_path / 'caches' / 'keyseg' / 'downloads' / 'data.zip'};" in capsys.readouterr().out

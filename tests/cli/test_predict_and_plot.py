@@ -81,10 +81,10 @@ def test_predict_of_what_cannot_be_done(trained: Path, kitchen: Path, keyseg: An
     (tmp_path / "file").touch()
     twin = shutil.copytree(features, tmp_path / "twin")
     cases = [
-        ((trained, features, "--format", "xml"), 2, "unknown format 'xml'; known: txt, csv, json"),
-        ((trained,), 2, "name at least one .npy file or a folder of them"),
-        ((trained, tmp_path / "empty"), 1, "empty: no .npy file in this folder"),
-        ((trained, features, twin), 1, "two feature files are called"),
+        ((trained, features, "--format", "xml"), 2, "unknown format 'xml'; known: txt, recog, csv,"),
+        ((trained,), 2, "name at least one video or .npy file, or a folder of them"),
+        ((trained, tmp_path / "empty"), 1, "empty: no .npy file and no video in this folder"),
+        ((trained, features, twin), 1, "two inputs would both be called"),
         ((kitchen, features), 1, "kitchen: no bundle here; expected a folder with config.json and weights.safetensors"),
         ((tmp_path / "nowhere", features), 1, "nowhere: no bundle here"),
     ]
@@ -144,7 +144,6 @@ def test_plot_of_everything_it_draws(trained: Path, kitchen: Path, keyseg: Any, 
             "heatmaps take a bundle and one .npy file of features, got 3 inputs",
         ),
         ((tmp_path / f"{name}.csv",), 1, "expected a column 'epoch'"),
-        ((truth, tmp_path / f"{name}.csv"), 1, f"{name}.csv: a CSV table is for other tools"),
         ((tmp_path / "gone.txt",), 1, "gone.txt: cannot read it (no such file)"),
         ((kitchen,), 1, "no run here"),
     ]

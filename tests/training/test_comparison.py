@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from keyseg.data.dataset import Dataset
+from keyseg.data.files import claimed
 from keyseg.inference import load_bundle
 from keyseg.models.rtk import RTK
 from keyseg.reproduction import comparison
@@ -23,7 +24,6 @@ from keyseg.reproduction.comparison import ROWS, SYSTEMS, compare, prepare, writ
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
 from keyseg.training import results
-from keyseg.training.files import claimed
 from keyseg.training.recipe import Recipe, load_recipe
 from keyseg.training.run import Run, differences, read_run, start_run
 from keyseg.training.tables import SCORES, TITLES

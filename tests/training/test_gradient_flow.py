@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from keyseg.data.files import claimed
 from keyseg.reproduction import gradient_flow
 from keyseg.reproduction.gradient_flow import gradient_runs, permutation_losses
 from keyseg.timeline import ConfigError, TrainingError
 from keyseg.training import results
-from keyseg.training.files import claimed
 from keyseg.training.recipe import Recipe, load_recipe
 from keyseg.training.results import read_history
 from keyseg.training.run import Run, differences, read_run, start_run

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from keyseg.data import Dataset
+from keyseg.data.files import claimed
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.training import fit as fits
-from keyseg.training.files import claimed
 from keyseg.training.results import evaluate_run
 from keyseg.training.run import read_run, start_run
 

@@ -36,9 +36,10 @@ def check(
     background
         Classes that are not actions, one or several names, or none. Default: the class 'background'.
     fps
-        Annotation frames a second, such as 15 or 30000/1001. Default: what is known of these classes, else 15.
+        Annotation frames a second, such as 15 or 30000/1001. Default: what the features' sidecars
+        say, or what is known of these classes, else 15.
     sample_rate
-        Take every n-th step of features and labels.
+        Take every n-th step of features and labels. Default: what the features' sidecars say, else 1.
     orientation
         Axes of the feature files: DT, (channels, time), or TD; auto finds out.
     lengths
@@ -78,6 +79,8 @@ def check(
         f"{data}: {known}; {report.videos} videos, {report.frames} frames, {report.classes} classes,"
         f" {report.splits} splits, features of {report.dimension or 'unknown'} dimensions"
     )
+    if report.origin:
+        print(f"features: {report.origin}")
     print("ok" if report.ok else f"{len(report.problems)} problem(s)")
     reading = {"fps": fps, "sample_rate": sample_rate, "orientation": orientation, "lengths": lengths}
     unusual = {key: value for key, value in reading.items() if value not in (None, "auto", "error")}

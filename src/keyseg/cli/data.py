@@ -50,7 +50,8 @@ def data(
     """
     from keyseg.data.archive import check_target, size_text
     from keyseg.data.catalog import DATASETS
-    from keyseg.data.download import default_cache, download_dataset, kept_bytes
+    from keyseg.data.download import download_dataset, kept_bytes
+    from keyseg.data.files import cache_folder
     from keyseg.data.record import read_record
 
     facts = DATASETS[name]
@@ -58,7 +59,7 @@ def data(
     print(f"            {RELEASE}")
     print("The data are their owners', for research, under the terms above; keyseg ships none.")
     check_target(out)
-    folder = default_cache() if cache is None else cache
+    folder = cache_folder() if cache is None else cache
     remote = read_record(record)
     kept = kept_bytes(remote, folder)
     size = size_text(remote.size)

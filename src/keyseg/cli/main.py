@@ -16,6 +16,8 @@ from keyseg.cli.data import data
 from keyseg.cli.demo import demo
 from keyseg.cli.doctor import doctor
 from keyseg.cli.evaluate import evaluate
+from keyseg.cli.features import features
+from keyseg.cli.init import init
 from keyseg.cli.plot import plot
 from keyseg.cli.predict import predict
 from keyseg.cli.reproduce import reproduce
@@ -24,6 +26,8 @@ from keyseg.timeline import KeysegError
 
 VERBS: dict[str, Callable[..., int]] = {
     "demo": demo,
+    "init": init,
+    "features": features,
     "train": train,
     "eval": evaluate,
     "predict": predict,
@@ -35,6 +39,8 @@ VERBS: dict[str, Callable[..., int]] = {
 }
 
 _AFTER_INTERRUPT = {
+    "features": "; what was done is kept: the same command goes on",
+    "init": "; what was done is kept: the same command goes on",
     "data": "; what was downloaded is kept: the same command goes on",
     "train": "; what was done is kept: the same command with --resume goes on",
     "demo": "; what was done is kept: the same command goes on, without --force",
@@ -43,7 +49,7 @@ _AFTER_INTERRUPT = {
 
 app = App(
     name="keyseg",
-    help="Temporal action segmentation with refined temporal keypoints: features in, labelled timelines out.",
+    help="Temporal action segmentation with refined temporal keypoints: videos or features in, labelled timelines out.",
     help_epilogue="Exit codes: 0 done, 1 data or result not right, 2 wrong use. Start with: keyseg demo",
     version=__version__,
     help_format="markdown",

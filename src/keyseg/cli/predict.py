@@ -1,23 +1,33 @@
-"""keyseg predict: features in, timelines out; no labels needed."""
+"""keyseg predict: videos or features in, timelines out; no labels needed."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError
 
 if TYPE_CHECKING:
-    from keyseg.inference.predictor import Prediction
+    from keyseg.inference.predictor import Prediction, Predictor
 
 
 def predict(
-    bundle: Path, /, *features: Path, out: Path, format: str = "txt", scores: bool = False, force: bool = False
+    bundle: Path,
+    /,
+    *inputs: Path,
+    out: Path,
+    format: str = "txt",
+    scores: bool = False,
+    device: str | None = None,
+    cache: Path | None = None,
+    damaged: bool = False,
+    force: bool = False,
 ) -> int:
-    """Label the timeline of videos from their features.
+    """Label the timeline of videos, from the video files or from their features.
 
     Writes OUT/VIDEO.txt and the like. A file that cannot be read is reported and the others are still done.
 
@@ -25,44 +35,56 @@ def predict(
     ----------
     bundle
         Bundle that keyseg train left, or a run folder with one.
-    features
-        .npy files, or folders of them; (D, T) or (T, D), made by the extractor that the bundle was trained with.
+    inputs
+        Video files, if the bundle was trained on features of keyseg features: it knows how to make them. Or .npy files,
+        (D, T) or (T, D), made by the extractor that the bundle was trained with. Or folders of either.
     out
         Folder for the timelines.
     format
-        txt (a label a line), csv, json; several as txt,json.
+        txt (a label a line), csv, json, eaf (ELAN), vtt and more: see keyseg convert; several as txt,eaf,vtt.
     scores
         Also write OUT/VIDEO.scores.npz with the array stages: the output of every stage of the network, (stages, C, T)
         float32, T in feature steps. RTK adds its heatmaps: action (C, T) and boundary (T,).
+    device
+        Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU where there is one.
+    cache
+        Folder that keeps the features of videos. Default: keyseg/features in the system's folder for caches.
+    damaged
+        Go on over damage in a video: the last good picture stands in there.
     force
         Overwrite timelines that are there.
     """
-    from keyseg.formats import FORMATS, timeline_text
+    from keyseg.data.files import write_bytes
+    from keyseg.formats import FORMATS, timeline_bytes
     from keyseg.inference.bundle import load_bundle
-    from keyseg.training.files import write_text
+    from keyseg.timeline import nearest
 
-    formats = [part.strip() for part in format.split(",")]
+    formats = list(dict.fromkeys(part.strip() for part in format.split(",")))
     for name in formats:
         if name not in FORMATS:
-            raise ConfigError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
-    files = feature_files(features)
-    targets = {file: [out / f"{file.stem}.{name}" for name in formats] for file in files}
+            raise ConfigError(f"unknown format {name!r}{nearest(name, FORMATS)}; known: {', '.join(FORMATS)}")
+    files = input_files(inputs)
+    targets = {file: [out / f"{file.stem}{FORMATS[name].suffix}" for name in formats] for file in files}
     extra = [out / f"{file.stem}.scores.npz" for file in files] if scores else []
     there = [target for target in (*(t for each in targets.values() for t in each), *extra) if target.exists()]
     if there and not force:
         raise OutputExistsError(f"{there[0]} exists ({len(there)} such files); choose another --out or use --force")
     predictor = load_bundle(bundle)
+    segment = Reader(predictor, device, cache, damaged)
     failed = 0
     for file, paths in targets.items():
         try:
-            prediction = predictor.predict(file)
+            prediction = segment(file)
+            contents = [
+                timeline_bytes(name, file.stem, prediction.segmentation, predictor.labels, predictor.timebase)
+                for name in formats
+            ]
         except KeysegError as error:
             failed += 1
             print(f"error: {file}: {error}" if str(file) not in str(error) else f"error: {error}", file=sys.stderr)
             continue
-        for path, name in zip(paths, formats, strict=True):
-            text = timeline_text(name, file.stem, prediction.segmentation, predictor.labels, predictor.timebase)
-            write_text(path, text)
+        for path, content in zip(paths, contents, strict=True):
+            write_bytes(path, content)
         if scores:
             write_scores(out / f"{file.stem}.scores.npz", prediction)
         size = prediction.segmentation
@@ -73,12 +95,55 @@ def predict(
     return 1 if failed else 0
 
 
+@dataclass
+class Reader:
+    """Calls the predictor with a file of features or a video; what a video needs is loaded with the first one."""
+
+    predictor: Predictor
+    device: str | None
+    cache: Path | None
+    damaged: bool
+    _video: Callable[[Path], Prediction] | None = None
+
+    def __call__(self, file: Path) -> Prediction:
+        """The timeline of one file. Raises DataError."""
+        if file.suffix == ".npy":
+            return self.predictor.predict(file)
+        if self._video is None:
+            self._video = self._prepared()
+        return self._video(file)
+
+    def _prepared(self) -> Callable[[Path], Prediction]:
+        from keyseg.cli.features import FeatureProgress
+        from keyseg.inference.videos import extractor_for, predict_video
+        from keyseg.video.cache import FeatureCache
+        from keyseg.video.jobs import Event
+
+        extractor, cache = extractor_for(self.predictor, device=self.device), FeatureCache(self.cache)
+
+        def predicted(file: Path) -> Prediction:
+            with FeatureProgress(1) as shown:
+                found = predict_video(
+                    self.predictor,
+                    file,
+                    extractor=extractor,
+                    cache=cache,
+                    damaged=self.damaged,
+                    progress=lambda frames, expected: shown(Event(file, "frames", frames, expected)),
+                )
+            for gap in found.sidecar.gaps:
+                print(f"warning: {file}: {gap}", file=sys.stderr)
+            return found.prediction
+
+        return predicted
+
+
 def write_scores(path: Path, prediction: Prediction) -> None:
     """What the network said, as compressed arrays."""
     import numpy as np
 
+    from keyseg.data.files import write_bytes
     from keyseg.inference.predictor import KeypointPrediction
-    from keyseg.training.files import write_bytes
 
     arrays = {"stages": prediction.stages}
     if isinstance(prediction, KeypointPrediction):
@@ -88,20 +153,25 @@ def write_scores(path: Path, prediction: Prediction) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def feature_files(paths: Iterable[Path]) -> list[Path]:
-    """Feature files named, and those in folders named. Raises DataError on none, or on two of one name."""
+def input_files(paths: Iterable[Path]) -> list[Path]:
+    """Videos and feature files named, and those in folders named. Raises DataError on none, or on two of one name."""
+    from keyseg.video.files import SUFFIXES
+
     found: list[Path] = []
     for path in paths:
-        inside = sorted(path.glob("*.npy")) if path.is_dir() else [path]
-        if not inside:
-            raise DataError(f"{path}: no .npy file in this folder")
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in {".npy", *SUFFIXES})
+            if not inside:
+                raise DataError(f"{path}: no .npy file and no video in this folder")
         found += inside
     if not found:
-        raise ConfigError("name at least one .npy file or a folder of them; see: keyseg predict --help")
+        raise ConfigError("name at least one video or .npy file, or a folder of them; see: keyseg predict --help")
     stems = [path.stem for path in found]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
+        names = ", ".join(path.name for path in found if path.stem == twice[0])
         raise DataError(
-            f"two feature files are called {twice[0]}.npy, so their timelines would be too; predict them apart"
+            f"two inputs would both be called {twice[0]} ({names}), so their timelines would be too; predict them apart"
         )
     return found

@@ -12,7 +12,8 @@ from pathlib import Path
 from keyseg.data.alignment import Lengths, align
 from keyseg.data.catalog import identify
 from keyseg.data.check_labels import Splits, check_annotations, check_mapping, check_splits
-from keyseg.data.dataset import Dataset, time_base
+from keyseg.data.dataset import Dataset, first_origin, time_base
+from keyseg.data.feature_origin import FeatureOrigin, shared_origin
 from keyseg.data.features import (
     UNDECIDED,
     Axes,
@@ -33,7 +34,8 @@ class CheckReport:
     """What `check_dataset` found: problems, warnings, and what it counted where it could read.
 
     dataset: title of the data set these classes belong to, or None. videos, frames: annotation files that can be read,
-    and their labels. dimension: D of the features (that of most files where they differ), or None.
+    and their labels. dimension: D of the features (that of most files where they differ), or None. origin: what made
+    the features, by their sidecars, or None.
     """
 
     root: Path
@@ -45,6 +47,7 @@ class CheckReport:
     classes: int
     splits: int
     dimension: int | None
+    origin: str | None
 
     @property
     def ok(self) -> bool:
@@ -73,20 +76,25 @@ def check_dataset(
     """
     root = Path(root)
     background = (background,) if isinstance(background, str) else background
-    timebase = time_base(None, fps, sample_rate)
+    findings = Findings()
+    try:
+        origin = first_origin(root, features)
+    except DataError as error:
+        findings.add_error("unreadable", root, error)
+        origin = None
+    timebase = time_base(None, origin, fps, sample_rate)
     # An own Dataset, since Dataset.open stops at the first problem of the class list.
     dataset = Dataset(root, LabelMap(()), timebase, None, features, orientation, lengths, tolerance)
-    findings = Findings()
     if not root.is_dir():
         findings.add(
             "missing", root, None, "no such folder; expected a data set with mapping.txt, groundTruth/, splits/"
         )
-        return _report(root, findings, (), {}, {}, None)
+        return _report(root, findings, (), {}, {}, None, None)
     classes = check_mapping(root / "mapping.txt", background, findings)
     splits = check_splits(root, identify(classes), findings)
     frames = check_annotations(root, classes, splits, findings)
     dimension = _check_features(dataset, splits, frames, findings)
-    return _report(root, findings, classes, splits, frames, dimension)
+    return _report(root, findings, classes, splits, frames, dimension, origin)
 
 
 def _report(
@@ -96,6 +104,7 @@ def _report(
     splits: Splits,
     frames: dict[str, int],
     dimension: int | None,
+    origin: FeatureOrigin | None,
 ) -> CheckReport:
     facts = identify(classes)
     return CheckReport(
@@ -108,6 +117,7 @@ def _report(
         classes=len(classes),
         splits=len(splits),
         dimension=dimension,
+        origin=str(origin) if origin else None,
     )
 
 
@@ -140,6 +150,10 @@ def _check_folder(
     if not shapes:
         return None
     axes = _check_axes(dataset, folder, shapes, frames, findings)
+    try:
+        shared_origin(folder, shapes)
+    except DataError as error:
+        findings.add_error("origin", folder, error)
     for name in shapes:
         _check_finite(folder / f"{name}.npy", axes, findings)
     if axes is None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from keyseg.data.alignment import Lengths, align
 from keyseg.data.annotations import locate_frame_labels
 from keyseg.data.catalog import DatasetFacts, identify
+from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
 from keyseg.data.features import (
     UNDECIDED,
     Axes,
@@ -44,17 +45,36 @@ class VideoSample:
     segmentation: Segmentation
 
 
-def time_base(facts: DatasetFacts | None, fps: Fraction | int | None, sample_rate: int | None) -> TimeBase:
-    """Frames a second and stride as given, else what is known of the data set, else 15 and 1.
+def time_base(
+    facts: DatasetFacts | None,
+    origin: FeatureOrigin | None,
+    fps: Fraction | int | None,
+    sample_rate: int | None,
+) -> TimeBase:
+    """Frames a second and stride as given, else what the features' sidecars say, else what is known of the data set,
+    else 15 and 1.
 
     The stride never comes from the catalog: it belongs to a model and its features, not to the classes.
     """
     if fps is None:
-        fps = facts.fps if facts else 15
+        fps = Fraction(origin.fps) if origin else facts.fps if facts else 15
+    if sample_rate is None:
+        sample_rate = origin.stride if origin else 1
     try:
-        return TimeBase(Fraction(fps), 1 if sample_rate is None else sample_rate)
+        return TimeBase(Fraction(fps), sample_rate)
     except (TimelineError, ValueError) as error:
         raise ConfigError(f"fps {fps!r} or sample_rate {sample_rate!r}: {error}") from error
+
+
+def first_origin(root: Path, features: str | None) -> FeatureOrigin | None:
+    """What the first sidecar of a data set's features says. Raises DataError where it cannot be read."""
+    folders = [root / features] if features else [root / "features", *sorted(root.glob("features_split*"))]
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            sidecar = read_sidecar(path.with_suffix(".npy"))
+            if sidecar:
+                return sidecar.origin
+    return None
 
 
 @dataclass(frozen=True)
@@ -99,8 +119,9 @@ class Dataset:
 
         features: folder below root; None for `features`, else `features_split{split}`, which belongs to its split only.
         background: class names (or one name), () for none; None for `background` where there is such a class.
-        fps: annotation frames a second; None for what the catalog says of these classes, else 15.
-        sample_rate: take every n-th feature column and label, or columns that are already so sampled; None for 1.
+        fps: annotation frames a second; None for what the features' sidecars say, or the catalog of these classes, else
+        15. sample_rate: take every n-th feature column and label, or columns that are already so sampled; None for what
+        the sidecars say, else 1.
         orientation, lengths, tolerance: see `open_features` and `align`.
         Raises DataError if there is no such data set, ConfigError on an option out of range.
         """
@@ -110,7 +131,7 @@ class Dataset:
         background = (background,) if isinstance(background, str) else background
         labels = LabelMap.read(root / "mapping.txt", background)
         facts = identify(labels.names)
-        timebase = time_base(facts, fps, sample_rate)
+        timebase = time_base(facts, first_origin(root, features), fps, sample_rate)
         return cls(root, labels, timebase, facts, features, orientation, lengths, tolerance)
 
     @cached_property
@@ -176,6 +197,20 @@ class Dataset:
     def dimension(self, split: int) -> int:
         """D, channels of the features of a split."""
         return self.layout(split)[1]
+
+    def origin(self, split: int) -> FeatureOrigin | None:
+        """What made the features of a split's videos, None where no sidecar says it.
+
+        Raises DataError where they were not made alike, or at another rate than the labels have.
+        """
+        folder = self.feature_folder(split)
+        origin = shared_origin(folder, [name for subset in SUBSETS for name in self.names(split, subset)])
+        if origin and Fraction(origin.fps) != self.timebase.fps:
+            raise DataError(
+                f"{folder}: features at {origin.fps} fps, and labels were said to be at {self.timebase.fps}; leave fps"
+                " out, or extract the features again at the rate of the labels"
+            )
+        return origin
 
     def presampled(self, split: int) -> bool:
         """Whether the feature files hold a column a step already, by the first training video; False at stride 1."""

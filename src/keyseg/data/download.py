@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from keyseg.data.archive import Progress, check_space, check_target, contents, open_zip, size_text, unpack
+from keyseg.data.files import cache_folder
 from keyseg.data.record import CHUNK, RemoteArchive, answer, reason, require_libraries, status
 from keyseg.timeline import ConfigError, DataError, nearest
 
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
 RELEASED = ("gtea", "50salads", "breakfast")
 
 _TAIL = 1 << 22  # bytes at the end of an archive: its directory, of thousands of files
-
-
-def default_cache() -> Path:
-    """The folder for caches of this system. Raises ConfigError without pooch."""
-    require_libraries()
-    import pooch
-
-    return Path(pooch.os_cache("keyseg"))
 
 
 def download_dataset(
@@ -48,7 +41,7 @@ def download_dataset(
     if name not in RELEASED:
         raise ConfigError(f"the release has {', '.join(RELEASED)}; got {name!r}{nearest(name, RELEASED)}")
     out = check_target(out)
-    cache = default_cache() if cache is None else cache
+    cache = cache_folder() if cache is None else cache
     left = remote.size - kept_bytes(remote, cache)
     needs = {cache: left}
     if left:

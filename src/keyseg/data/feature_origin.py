@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Self
@@ -45,6 +46,11 @@ class FeatureOrigin(BaseModel):
     def timebase(self) -> TimeBase:
         """Frames a second and frames a row."""
         return TimeBase(Fraction(self.fps), self.stride)
+
+    def differences(self, other: FeatureOrigin) -> list[str]:
+        """What is not the same, as `name: here, there`."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return [f"{key}: {mine[key]}, {theirs[key]}" for key in mine if mine[key] != theirs[key]]
 
     def __str__(self) -> str:
         told = "".join(f", {name} {value}" for name, value in self.options.items())
@@ -109,3 +115,26 @@ def read_sidecar(features: Path) -> FeatureSidecar | None:
         raise DataError(
             f"{path}: not a sidecar that keyseg features wrote ({where}: {first['msg']}); extract these features again"
         ) from error
+
+
+def shared_origin(folder: Path, names: Iterable[str]) -> FeatureOrigin | None:
+    """What made the features of all these videos; None where no file has a sidecar.
+
+    Raises DataError naming two files that were not made alike, or one without a sidecar beside one with.
+    """
+    first: tuple[str, FeatureOrigin | None] | None = None
+    for name in names:
+        sidecar = read_sidecar(folder / f"{name}.npy")
+        origin = sidecar.origin if sidecar else None
+        if first is None:
+            first = (name, origin)
+        elif origin != first[1]:
+            told = [
+                f"{video}.npy by {made or 'something unknown: it has no sidecar'}"
+                for video, made in (first, (name, origin))
+            ]
+            raise DataError(
+                f"{folder}: features that were not made alike: {told[0]}; {told[1]}; extract all of them in one way,"
+                " with keyseg features"
+            )
+    return first[1] if first else None

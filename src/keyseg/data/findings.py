@@ -19,6 +19,7 @@ Kind = Literal[
     "missing",  # a file or folder that is not there
     "not finite",  # NaN or infinite features
     "orientation",  # time and channels cannot be told apart
+    "origin",  # features that were not made alike, or a sidecar that cannot be read
     "outside",  # a name or link that leads out of the data set
     "unknown label",  # a label that is no class
     "unreadable",  # a file of another format, damaged, or pickled

@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from keyseg import __version__
+from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.inference.predictor import Predictor
@@ -58,7 +59,8 @@ class RememberedAnnotation(BaseModel):
 class BundleConfig(BaseModel):
     """Everything of a bundle but the weights. provenance: where it comes from, free text by key.
 
-    proposals, rules, plain_rules, refine and memory are those of RTK's decoder; no other system has them.
+    features: what made the features of training, if that is known. proposals, rules, plain_rules, refine and memory are
+    those of RTK's decoder; no other system has them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,6 +73,7 @@ class BundleConfig(BaseModel):
     input_dim: int = Field(ge=1, le=1_000_000)
     orientation: Literal["DT", "TD"]
     presampled: bool
+    features: FeatureOrigin | None = None
     classes: tuple[str, ...] = Field(min_length=1)
     background: tuple[str, ...]
     fps: str
@@ -134,6 +137,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         input_dim=predictor.input_dim,
         orientation=predictor.orientation,
         presampled=predictor.presampled,
+        features=predictor.origin,
         classes=predictor.labels.names,
         background=predictor.labels.background,
         fps=str(predictor.timebase.fps),
@@ -218,4 +222,5 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
         config.decoder(),
         config.orientation,
         config.presampled,
+        config.features,
     )

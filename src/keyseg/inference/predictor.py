@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from keyseg.data.feature_origin import FeatureOrigin, read_sidecar
 from keyseg.data.features import open_features, stored_shape
 from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
 from keyseg.inference.decoding import FloatMap, FrameReading, Reading
@@ -60,7 +61,8 @@ class Predictor:
     """A trained network with all it needs to read features and write timelines.
 
     decoder: what turns the network's output into segments. orientation: of the feature files in training, for files
-    whose shape leaves it open. presampled: whether those files held a column a step, not one a frame.
+    whose shape leaves it open. presampled: whether those files held a column a step, not one a frame. origin: what made
+    those features, where that is known.
     """
 
     model: Network
@@ -70,6 +72,7 @@ class Predictor:
     decoder: KeypointDecoder | FrameDecoder
     orientation: Literal["DT", "TD"] = "DT"
     presampled: bool = False
+    origin: FeatureOrigin | None = None
 
     @property
     def device(self) -> torch.device:
@@ -109,10 +112,12 @@ class Predictor:
 
         features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were: the axis of length D
         is the channels, and where both are, the training's orientation holds. A step an annotation frame, unless
-        `presampled`: then a step a stride. frames: length of the timeline; None follows from the features. variant: one
-        of `variants`; None is the full system.
-        Raises DataError on features of another kind.
+        `presampled`: then a step a stride. frames: length of the timeline; None follows from the features and their
+        sidecar. variant: one of `variants`; None is the full system.
+        Raises DataError on features of another kind. For a video file see `keyseg.inference.videos.predict_video`.
         """
+        if isinstance(features, str | Path):
+            frames = self._checked_frames(Path(features)) if frames is None else frames
         steps = self._by_step(features)
         if self.presampled:
             length = len(steps) * self.timebase.stride if frames is None else frames
@@ -120,6 +125,25 @@ class Predictor:
             length = len(steps) if frames is None else frames
             steps = steps[:: self.timebase.stride]
         return self.interpret(self.read(steps), frames=length, variant=variant)
+
+    def _checked_frames(self, features: Path) -> int | None:
+        """Frames of the video by the sidecar of its features. Raises DataError where they were made in another way."""
+        sidecar = read_sidecar(features)
+        if sidecar is None or self.origin is None:
+            return None
+        self.check_origin(sidecar.origin, features)
+        return sidecar.frames
+
+    def check_origin(self, origin: FeatureOrigin, where: Path) -> None:
+        """Raise DataError unless features were made as those of training; say what differs."""
+        if self.origin is None or origin == self.origin:
+            return
+        differing = "; ".join(self.origin.differences(origin))
+        raise DataError(
+            f"{where}: features by {origin}, but the model was trained on features by {self.origin} ({differing});"
+            f" extract them again: keyseg features VIDEO --extractor {self.origin.extractor} --fps {self.origin.fps}"
+            " --out FOLDER"
+        )
 
     def _by_step(self, features: npt.NDArray[np.floating] | str | Path) -> npt.NDArray[np.floating]:
         """Features as (T, D)."""

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from keyseg.data.files import write_json, write_text
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Judgement, Reading, decode
 from keyseg.inference.predictor import Predictor
@@ -18,7 +19,6 @@ from keyseg.keypoints import BoundaryKeypoints
 from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.metrics import Report, evaluate
 from keyseg.timeline import ConfigError, Segmentation
-from keyseg.training.files import write_json, write_text
 from keyseg.training.fit import Fit
 from keyseg.training.results import average_over_seeds, finished_predictor
 from keyseg.training.run import Run, source_commit

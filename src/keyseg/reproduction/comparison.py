@@ -12,12 +12,12 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
+from keyseg.data.files import write_json, write_text
 from keyseg.inference.bundle import load_bundle
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
-from keyseg.training.files import write_json, write_text
 from keyseg.training.fit import Fit
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import run_all, summarise

@@ -21,6 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from keyseg import __version__
 from keyseg.data.dataset import Dataset
+from keyseg.data.files import write_json
 from keyseg.inference.bundle import load_bundle, save_bundle
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Reading, Rules
@@ -30,7 +31,6 @@ from keyseg.models.catalog import build
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.training.calibration import choose_rules, held_out, stressed
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
-from keyseg.training.files import write_json
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe, RTKRecipe
 from keyseg.training.systems import system_of
@@ -133,6 +133,7 @@ def train(
         decoder,
         dataset.layout(fit.split)[0],
         dataset.presampled(fit.split),
+        dataset.origin(fit.split),
     )
     module = SegmentationModule(recipe, objective, predictor, fit.seed)
     checkpoint = EveryEpoch(folder / "last.ckpt")

@@ -16,12 +16,12 @@ from lightning.pytorch.callbacks import Callback
 
 from keyseg.data.annotations import write_frame_labels
 from keyseg.data.dataset import Dataset
+from keyseg.data.files import claimed, write_json, write_text
 from keyseg.inference.bundle import load_bundle
 from keyseg.inference.decoders import variants_of
 from keyseg.inference.predictor import Predictor
 from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, LabelMap, Segmentation, TrainingError
-from keyseg.training.files import claimed, write_json, write_text
 from keyseg.training.fit import Fit, run_fit
 from keyseg.training.run import Run, is_main_process, process_count
 from keyseg.training.settings import RTKRecipe

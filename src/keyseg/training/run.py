@@ -13,8 +13,8 @@ from typing import Any
 
 from keyseg import __version__
 from keyseg.data.dataset import Dataset
+from keyseg.data.files import write_json
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
-from keyseg.training.files import write_json
 from keyseg.training.fit import Fit
 from keyseg.training.recipe import DataConfig, Recipe, validate_recipe
 

@@ -19,7 +19,8 @@ TITLES: Mapping[str, str] = {
 
 def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
     """What to print at the end of a training: the scores, where everything is, what to do next."""
-    bundle = run.fits()[0].bundle
+    fit = run.fits()[0]
+    bundle, is_video = fit.bundle, fit.dataset.origin(fit.split) is not None
     return [
         "",
         f"Last epoch, mean over {len(summary['splits'])} split(s) and {len(summary['seeds'])} seed(s):",
@@ -28,7 +29,7 @@ def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
         f"tables:      {run.folder / 'results.md'}",
         f"bundle:      {bundle}",
         f"predictions: {bundle.parent / 'predictions'}",
-        f"next:        keyseg predict {bundle} FEATURES.npy --out predictions",
+        f"next:        keyseg predict {bundle} {'VIDEO.mp4' if is_video else 'FEATURES.npy'} --out predictions",
     ]
 
 

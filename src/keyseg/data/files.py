@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from filelock import FileLock, Timeout
 
 
@@ -44,3 +45,8 @@ def claimed(folder: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+def cache_folder() -> Path:
+    """keyseg's part of the system's folder for caches."""
+    return Path(platformdirs.user_cache_dir("keyseg"))

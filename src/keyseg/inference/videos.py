@@ -1,0 +1,56 @@
+"""A video file in, a labelled timeline out: features as in training, then the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from keyseg.data.feature_origin import FeatureSidecar
+from keyseg.inference.predictor import Prediction, Predictor
+from keyseg.timeline import DataError
+from keyseg.video.cache import FeatureCache
+from keyseg.video.catalog import extractor_of
+from keyseg.video.extractor import Extractor
+from keyseg.video.features import Progress
+
+
+@dataclass(frozen=True)
+class VideoPrediction:
+    """A prediction, and what is known of the video's frames: their times and gaps."""
+
+    prediction: Prediction
+    sidecar: FeatureSidecar
+
+
+def extractor_for(predictor: Predictor, *, device: str | None = None) -> Extractor:
+    """The extractor that made the features of training. Raises DataError where the bundle does not know it."""
+    if predictor.origin is None:
+        raise DataError(
+            f"this bundle does not know what made its features, {predictor.input_dim} numbers a frame, so it cannot"
+            " read a video file; predict from features (.npy), or train on features that keyseg features wrote"
+        )
+    return extractor_of(predictor.origin, device=device)
+
+
+def predict_video(
+    predictor: Predictor,
+    video: Path,
+    *,
+    extractor: Extractor | None = None,
+    cache: FeatureCache | None = None,
+    damaged: bool = False,
+    progress: Progress = lambda *_: None,
+) -> VideoPrediction:
+    """Segment a video file. Frame i of the timeline is the picture on screen i / fps seconds after the first.
+
+    extractor: that of `extractor_for`, None makes it. cache: where features are kept. damaged: go on over damage.
+    Raises DataError on a video that cannot be read, and on a bundle that does not know its extractor.
+    """
+    extractor = extractor or extractor_for(predictor)
+    assert predictor.origin is not None  # or there were no extractor
+    found = (cache or FeatureCache()).features(
+        video, extractor, Fraction(predictor.origin.fps), damaged=damaged, progress=progress
+    )
+    predictor.check_origin(found.sidecar.origin, video)
+    return VideoPrediction(predictor.predict(found.path, frames=found.sidecar.frames), found.sidecar)

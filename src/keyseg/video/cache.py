@@ -1,0 +1,112 @@
+"""Features of videos that were extracted before, found by content: a renamed video is not extracted again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from filelock import FileLock
+
+from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar, sidecar_path
+from keyseg.data.features import stored_shape
+from keyseg.data.files import cache_folder, write_text
+from keyseg.timeline import DataError
+from keyseg.video.extractor import Extractor
+from keyseg.video.features import Progress, extract_features, file_sha256, origin_of
+
+
+@dataclass(frozen=True)
+class CachedFeatures:
+    """A feature file in the cache. fresh: it was extracted just now. remade: an entry was there and was not right."""
+
+    path: Path
+    sidecar: FeatureSidecar
+    fresh: bool
+    remade: bool = False
+
+    def copy_to(self, out: Path) -> None:
+        """Leave the feature file at `out` and its sidecar beside it, each whole or not at all, the sidecar last."""
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = out.with_name(f".{out.name}.partial")
+        sidecar_path(out).unlink(missing_ok=True)
+        shutil.copyfile(self.path, partial)
+        partial.replace(out)
+        write_text(sidecar_path(out), self.sidecar.model_dump_json() + "\n")
+
+
+class FeatureCache:
+    """A folder of feature files, named by the content of the video, the extractor with its version, and the rate."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache_folder() / "features"
+
+    def features(
+        self,
+        video: Path,
+        extractor: Extractor,
+        fps: Fraction,
+        *,
+        damaged: bool = False,
+        progress: Progress = lambda *_: None,
+        remade: Callable[[str], None] = lambda _: None,
+    ) -> CachedFeatures:
+        """The features of a video, extracted if they are not there, or are not what their sidecar says.
+
+        One process at a time works on an entry; another one waits and then finds it. remade: called with the reason
+        where an entry is made again. Raises DataError on a video that cannot be read, or has gaps unless `damaged`.
+        """
+        digest = file_sha256(video)
+        origin = origin_of(extractor, fps)
+        path = self.folder / f"{_key(digest, origin)}.npy"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            reason = None
+            try:
+                found = checked_sidecar(path, digest, origin)
+            except DataError as error:
+                found, reason = None, str(error)
+                remade(reason)
+            if found is not None and (damaged or not found.gaps):
+                return CachedFeatures(path, found.model_copy(update={"video": video.name}), fresh=False)
+            sidecar_path(path).unlink(missing_ok=True)
+            partial = path.with_name(f".{path.stem}.partial.npy")
+            try:
+                sidecar = extract_features(
+                    video, extractor, fps, partial, video_sha256=digest, damaged=damaged, progress=progress
+                )
+                partial.replace(path)
+                sidecar_path(partial).replace(sidecar_path(path))
+            finally:
+                partial.unlink(missing_ok=True)
+                sidecar_path(partial).unlink(missing_ok=True)
+            return CachedFeatures(path, sidecar, fresh=True, remade=reason is not None)
+
+
+def checked_sidecar(path: Path, video_sha256: str, origin: FeatureOrigin) -> FeatureSidecar | None:
+    """The sidecar of a feature file that is what its sidecar says: made of this video in this way. None: no such file.
+
+    Raises DataError on a file or sidecar that is damaged.
+    """
+    if not path.exists():
+        return None
+    sidecar = read_sidecar(path)
+    if sidecar is None or sidecar.video_sha256 != video_sha256 or sidecar.origin != origin:
+        return None
+    shape = stored_shape(path)
+    wanted = (origin.timebase.steps(sidecar.frames), origin.dimension)
+    if shape != wanted:
+        raise DataError(f"{path}: shape {shape}, expected {wanted}; extract these features again")
+    if file_sha256(path) != sidecar.features_sha256:
+        raise DataError(f"{path}: its content is not what its sidecar says; extract these features again")
+    return sidecar
+
+
+def _key(video_sha256: str, origin: FeatureOrigin) -> str:
+    """A file name of the video's content and of what makes its features."""
+    made_by = hashlib.sha256(json.dumps(origin.model_dump(), sort_keys=True).encode()).hexdigest()
+    return f"{video_sha256[:32]}-{made_by[:16]}"

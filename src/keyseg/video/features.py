@@ -1,0 +1,138 @@
+"""From a video file to a feature file with its sidecar, streamed: memory does not grow with the length."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, Gap, sidecar_path
+from keyseg.data.files import write_text
+from keyseg.timeline import DataError
+from keyseg.video.extractor import Extractor, Image
+from keyseg.video.reading import VideoReader
+
+# Frames shown so far, and how many there will be by what the video says of itself (None if it does not).
+Progress = Callable[[int, int | None], None]
+
+_CHUNK = 1 << 22  # bytes hashed at once
+
+
+def origin_of(extractor: Extractor, fps: Fraction) -> FeatureOrigin:
+    """What a sidecar and a bundle say of features that an extractor makes at a frame rate."""
+    return FeatureOrigin(
+        extractor=extractor.name,
+        version=extractor.version,
+        dimension=extractor.dimension,
+        clip_length=extractor.clip_length,
+        fps=str(fps),
+        stride=extractor.stride,
+        options=dict(extractor.options),
+    )
+
+
+def extract_features(
+    video: Path,
+    extractor: Extractor,
+    fps: Fraction,
+    out: Path,
+    *,
+    video_sha256: str | None = None,
+    damaged: bool = False,
+    progress: Progress = lambda *_: None,
+) -> FeatureSidecar:
+    """Write the features of a video to `out`, (T, D) float16 in .npy, and its sidecar beside it; return the sidecar.
+
+    Frame i is the picture on screen i / fps seconds after the first one; row j stands for frames [j * stride, (j + 1) *
+    stride). The sidecar is written last, so a feature file with one is whole. damaged: go on over damage and flag the
+    gaps. Raises DataError on a video that cannot be read, or on features that are not finite.
+    """
+    digest = video_sha256 or file_sha256(video)
+    pts: list[int] = []
+    with VideoReader(video, fps, extractor.image_size, damaged=damaged) as reader:
+        seconds = reader.info.declared_seconds
+        expected = None if seconds is None else -int(-seconds * fps // 1)
+
+        def shown() -> Iterator[Image]:
+            for frame in reader:
+                pts.append(frame.pts)
+                progress(len(pts), expected)
+                yield frame.image
+
+        try:
+            rows = _write_rows(out, extractor, shown())
+        except _NotFiniteError as error:
+            raise DataError(
+                f"{video}: {extractor.name} gives NaN or infinite features at frame {error.row * extractor.stride};"
+                " if it is a network, try it without reduced precision"
+            ) from None
+        gaps: tuple[Gap, ...] = reader.gaps
+        time_base = reader.info.time_base
+    wanted = -(-len(pts) // extractor.stride)
+    if rows != wanted:
+        raise DataError(f"{video}: {extractor.name} made {rows} rows of {len(pts)} frames, expected {wanted}")
+    sidecar = FeatureSidecar(
+        origin=origin_of(extractor, fps),
+        video=video.name,
+        video_sha256=digest,
+        features_sha256=file_sha256(out),
+        frames=len(pts),
+        time_base=str(time_base),
+        pts=tuple(pts),
+        gaps=gaps,
+    )
+    write_text(sidecar_path(out), sidecar.model_dump_json() + "\n")
+    return sidecar
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, read in pieces. Raises DataError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        if not path.is_file():
+            raise OSError("no such file" if not path.exists() else "not a file")  # a pipe would be waited for
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise DataError(f"{path}: cannot read it ({error}); name a file on this machine") from error
+    return digest.hexdigest()
+
+
+class _NotFiniteError(ValueError):
+    """row: the first row with a value that is not finite as float16."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
+
+
+def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image]) -> int:
+    """Append rows to a new .npy as they come and return how many there were."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with path.open("wb") as file:
+        _write_header(file, 0, extractor.dimension)
+        start = file.tell()
+        for block in extractor.rows(frames):
+            with np.errstate(over="ignore"):
+                stored = np.ascontiguousarray(block, np.dtype("<f2"))
+            finite = np.isfinite(stored).all(axis=1)
+            if not finite.all():
+                raise _NotFiniteError(count + int(np.argmin(finite)))
+            file.write(stored.tobytes())
+            count += len(stored)
+        file.seek(0)
+        # numpy leaves room in a header for a first axis that grows, so the final one is as long.
+        _write_header(file, count, extractor.dimension)
+        assert file.tell() == start
+    return count
+
+
+def _write_header(file: BinaryIO, rows: int, dimension: int) -> None:
+    content = {"descr": "<f2", "fortran_order": False, "shape": (rows, dimension)}
+    np.lib.format.write_array_header_1_0(file, content)

@@ -1,0 +1,157 @@
+"""Features of many videos: in this process, or by several workers; what fails is told and does not stop the others."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from queue import Empty
+from typing import Any, Literal
+
+from keyseg.timeline import DataError, KeysegError, OutputExistsError
+from keyseg.video.cache import FeatureCache, checked_sidecar
+from keyseg.video.catalog import make_extractor
+from keyseg.video.extractor import Extractor
+from keyseg.video.features import file_sha256, origin_of
+
+_TOLD_EVERY = 0.2  # seconds between two reports of one video
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done with every video. extractor: its name, and what else `make_extractor` takes."""
+
+    extractor: str
+    fps: Fraction
+    out: Path
+    cache: Path | None = None
+    damaged: bool = False
+    force: bool = False
+    revision: str | None = None
+    device: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def make(self) -> Extractor:
+        """The extractor."""
+        return make_extractor(self.extractor, revision=self.revision, device=self.device, options=self.options)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a video. frames, expected: how many were read, and how many there will be, if that is known.
+
+    kind: frames (so far), remade (with the reason; goes on), then one of made, cached (found in the cache), kept (was
+    in its place) or failed (with the reason).
+    """
+
+    video: Path
+    kind: Literal["frames", "remade", "made", "cached", "kept", "failed"]
+    frames: int = 0
+    expected: int | None = None
+    message: str = ""
+
+
+Notify = Callable[[Event], None]
+
+
+def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify: Notify) -> None:
+    """Leave OUT/VIDEO.npy and its sidecar for each video. Safe to run twice, and again after a kill."""
+    if workers == 1:
+        extractor = work.make()
+        for video in videos:
+            _extract(video, extractor, work, notify)
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        events = manager.Queue()
+        with ProcessPoolExecutor(workers, context, _start_worker, (work, events)) as pool:
+            waiting: list[Future[None]] = [pool.submit(_in_worker, video) for video in videos]
+            try:
+                while waiting:
+                    _pass_on(events, notify)
+                    for done in [future for future in waiting if future.done()]:
+                        waiting.remove(done)
+                        done.result()  # raises what is a fault of ours
+                _pass_on(events, notify)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()
+                raise
+
+
+def _pass_on(events: Any, notify: Notify) -> None:
+    try:
+        notify(events.get(timeout=0.1))
+        while True:
+            notify(events.get_nowait())
+    except Empty:
+        return
+
+
+_worker: tuple[Extractor, Work, Notify]
+
+
+def _start_worker(work: Work, events: Any) -> None:
+    global _worker
+    _worker = (work.make(), work, events.put)
+
+
+def _in_worker(video: Path) -> None:
+    extractor, work, notify = _worker
+    _extract(video, extractor, work, notify)
+
+
+def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> None:
+    last = 0.0
+
+    def progress(frames: int, expected: int | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _TOLD_EVERY:
+            last = now
+            notify(Event(video, "frames", frames, expected))
+
+    try:
+        out = work.out / f"{video.stem}.npy"
+        kept = None if work.force else _kept(video, out, extractor, work, notify)
+        if kept is not None:
+            notify(Event(video, "kept", kept))
+            return
+        found = FeatureCache(work.cache).features(
+            video,
+            extractor,
+            work.fps,
+            damaged=work.damaged,
+            progress=progress,
+            remade=lambda reason: notify(Event(video, "remade", message=reason)),
+        )
+        found.copy_to(out)
+        told = "".join(f"; {gap}" for gap in found.sidecar.gaps)
+        notify(Event(video, "made" if found.fresh else "cached", found.sidecar.frames, message=told))
+    except (KeysegError, OSError) as error:
+        notify(Event(video, "failed", message=str(error)))
+
+
+def _kept(video: Path, out: Path, extractor: Extractor, work: Work, notify: Notify) -> int | None:
+    """Frames of the features that are in their place already, None where there are none or they are damaged.
+
+    Raises OutputExistsError where another file is in the way.
+    """
+    if not out.exists():
+        return None
+    try:
+        sidecar = checked_sidecar(out, file_sha256(video), origin_of(extractor, work.fps))
+    except DataError as error:
+        notify(Event(video, "remade", message=str(error)))
+        return None
+    if sidecar is None:
+        raise OutputExistsError(
+            f"{out} exists and holds other features, of another video or made in another way; choose another --out or"
+            " use --force"
+        )
+    return sidecar.frames

@@ -1,0 +1,176 @@
+"""The folder of a pretrained model: where it is, whether it is safe and whole, and what its JSON files say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keyseg.timeline import ConfigError, DataError
+
+MISSING_EXTRA = "pretrained models need transformers, which is not installed; run: pip install 'keyseg[backbones]'"
+
+_CONFIG = "config.json"
+_WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_PREPROCESSORS = ("video_preprocessor_config.json", "preprocessor_config.json")
+_NEEDED = [_CONFIG, *_PREPROCESSORS, _INDEX, _WEIGHTS, "model-*.safetensors"]
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CHUNK = 1 << 22  # bytes hashed at once
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder with config.json and safetensors weights. origin: what pins its content, for FeatureOrigin.options."""
+
+    path: Path
+    origin: dict[str, str]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """config.json. Raises DataError."""
+        return _json_object(self.path / _CONFIG)
+
+    def preprocessing(self) -> Preprocessing:
+        """What the model's preprocessor says, ImageNet's mean and deviation where there is none. Raises DataError."""
+        found = next((self.path / name for name in _PREPROCESSORS if (self.path / name).is_file()), None)
+        if found is None:
+            return Preprocessing(*_IMAGENET, None)
+        said = _json_object(found)
+        mean, std = _triple(found, said, "image_mean", _IMAGENET[0]), _triple(found, said, "image_std", _IMAGENET[1])
+        if not said.get("do_normalize", True):
+            mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        if min(std) <= 0:
+            raise DataError(f"{found}: image_std must be above 0, got {said['image_std']}")
+        cropped = said.get("crop_size") if said.get("do_center_crop", "crop_size" in said) else None
+        return Preprocessing(mean, std, _sides(cropped) or _sides(said.get("size")))
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """mean, std: of red, green and blue between 0 and 1. size: (height, width) of its pictures where it says one."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: tuple[int, int] | None
+
+
+def local_folder(path: Path) -> ModelFolder:
+    """A model's folder on this machine, pinned by the SHA-256 of its files. Raises DataError."""
+    files = _checked_files(path)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    return ModelFolder(path, {"sha256": digest.hexdigest()})
+
+
+def hub_folder(name: str, revision: str | None) -> ModelFolder:
+    """The cached folder of a Hugging Face model, fetched if need be, pinned by its commit.
+
+    revision: a branch, tag or commit; None is the newest. Honours HF_HUB_OFFLINE and the other settings of the hub's
+    own library. Raises ConfigError on a name or revision that is not there or without the extra, DataError on a model
+    that cannot be fetched or has no safetensors weights.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    except ImportError as error:
+        raise ConfigError(MISSING_EXTRA) from error
+    pinned = f" --revision {revision}" if revision else ""
+    try:
+        path = Path(snapshot_download(name, revision=revision, allow_patterns=_NEEDED))
+    except GatedRepoError as error:
+        raise DataError(
+            f"{name}: its owner gives it only to those who accept the terms; do so on https://huggingface.co/{name},"
+            " then run: hf auth login"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ConfigError(
+            f"{name}: Hugging Face has no public model of this name; if it is private, run: hf auth login"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ConfigError(f"{name}: the model has no revision {revision!r}; give a branch, tag or commit") from error
+    except Exception as error:  # of the hub's library, of the one below it, of the disk
+        raise DataError(
+            f"{name}: the model is not in the cache and cannot be fetched ({_first_line(error)});"
+            f" on a machine with network, and HF_HUB_OFFLINE not set, run: hf download {name}{pinned}"
+        ) from error
+    commit = path.name
+    if not _COMMIT.fullmatch(commit):
+        raise DataError(f"{path}: expected a folder of the Hugging Face cache, named by a commit")
+    _checked_files(path)
+    return ModelFolder(path, {"revision": commit})
+
+
+def _checked_files(path: Path) -> list[Path]:
+    """The files that decide the numbers, config first. Raises DataError unless all weights are there as safetensors."""
+    config = path / _CONFIG
+    if not config.is_file():
+        raise DataError(f"{path}: no {_CONFIG} in this folder; expected one that save_pretrained of transformers wrote")
+    if (path / "adapter_config.json").exists() or "transformers_weights" in _json_object(config):
+        raise DataError(f"{path}: names weights that lie elsewhere; expected a whole model with its own {_WEIGHTS}")
+    if (path / _WEIGHTS).is_file():
+        weights = [path / _WEIGHTS]
+    elif (path / _INDEX).is_file():
+        parts = _json_object(path / _INDEX).get("weight_map")
+        names = sorted({str(part) for part in parts.values()}) if isinstance(parts, dict) else []
+        strange = [name for name in names if Path(name).name != name or not name.endswith(".safetensors")]
+        if strange or not names:
+            raise DataError(f"{path / _INDEX}: expected names of .safetensors files beside it, got {strange or names}")
+        weights = [path / _INDEX, *(path / name for name in names)]
+        gone = [file.name for file in weights if not file.is_file()]
+        if gone:
+            raise DataError(f"{path}: weights are missing: {', '.join(gone)}; fetch the model again")
+    else:
+        there = sorted(file.name for file in path.iterdir() if file.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5"))
+        has = f"only {', '.join(there)}, which can run code when read" if there else "no weights"
+        raise DataError(
+            f"{path}: expected {_WEIGHTS}, got {has}; take a revision with safetensors, or load the model in"
+            " transformers where you trust it and write it with save_pretrained"
+        )
+    return [config, *(path / name for name in _PREPROCESSORS if (path / name).is_file()), *weights]
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error}); fetch the model again") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}; fetch the model again")
+    return content
+
+
+def _triple(path: Path, said: dict[str, Any], key: str, otherwise: tuple[float, ...]) -> tuple[float, ...]:
+    values = said.get(key, otherwise)
+    right = isinstance(values, list | tuple) and len(values) == 3 and all(_is_number(value) for value in values)
+    if not right:
+        raise DataError(f"{path}: {key} must be three numbers, for red, green and blue, got {values}")
+    return tuple(float(value) for value in values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _sides(size: Any) -> tuple[int, int] | None:
+    """(height, width) of a preprocessor's size, which is a number or an object; None if it does not fix both."""
+    if isinstance(size, dict):
+        edge = size.get("shortest_edge")
+        size = (size.get("height", edge), size.get("width", edge))
+    elif not isinstance(size, list | tuple):
+        size = (size, size)
+    if len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
+        return size[0], size[1]
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

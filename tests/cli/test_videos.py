@@ -1,0 +1,226 @@
+"""keyseg features, init and predict on video files: from clips and annotations to a bundle and timelines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keyseg.data.annotations import read_frame_labels
+from keyseg.data.feature_origin import read_sidecar
+
+LABELS = (("rest", 8), ("go right", 12), ("rest", 6), ("go left", 12), ("rest", 8))  # frames at 10 fps
+NAMES = ("ann_1", "ann_2", "bob_1", "bob_2")
+
+
+def pictures(shift: int) -> list[np.ndarray]:
+    """A bright square that goes right and comes back."""
+    found, x = [], 4 + shift
+    for label, frames in LABELS:
+        for _ in range(frames):
+            x += {"rest": 0, "go right": 3, "go left": -3}[label]
+            picture = np.full((48, 80, 3), 40 + shift, np.uint8)
+            picture[16 + shift : 32 + shift, x : x + 14] = (220, 180, 150)
+            found.append(picture)
+    return found
+
+
+@pytest.fixture(scope="session")
+def own(make_clip: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: videos/, subtitles/ with the actions, people.csv. Not to be changed."""
+    root = tmp_path_factory.mktemp("own")
+    (root / "subtitles").mkdir()
+    for i, name in enumerate(NAMES):
+        make_clip(root / "videos" / f"{name}.mp4", pictures(i))
+        cues = "00:00:00.800 --> 00:00:02.000\ngo right\n\n00:00:02.600 --> 00:00:03.800\ngo left\n"
+        (root / "subtitles" / f"{name}.vtt").write_text(f"WEBVTT\n\n{cues}")
+    (root / "people.csv").write_text("video,group\n" + "".join(f"{name}.mp4,{name[:3]}\n" for name in NAMES))
+    return root
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def make(keyseg: Any, own: Path, data: Path, cache: Path, *more: object) -> Any:
+    files = ("--videos", own / "videos", "--annotations", own / "subtitles", "--cache", cache)
+    return keyseg("init", data, *files, "--fps", 10, *more)
+
+
+def test_from_a_folder_of_videos_to_timelines_of_a_new_one(
+    own: Path, cache: Path, keyseg: Any, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    answer = make(keyseg, own, data, cache, "--groups", own / "people.csv")
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith(f"{data}: 4 videos, 184 frames at 10 fps, 3 classes, 2 splits\n")
+    assert (data / "mapping.txt").read_text() == "0 background\n1 go_left\n2 go_right\n"
+    wanted = [label.replace(" ", "_").replace("rest", "background") for label, frames in LABELS for _ in range(frames)]
+    assert read_frame_labels(data / "groundTruth" / "ann_1.txt") == wanted
+    tests = [(data / "splits" / f"test.split{k}.bundle").read_text().split() for k in (1, 2)]
+    assert sorted(tests) == [["ann_1.txt", "ann_2.txt"], ["bob_1.txt", "bob_2.txt"]]
+    assert keyseg("check", data).code == 0
+
+    run = tmp_path / "run"
+    assert keyseg("train", data, "--out", run, *options).code == 0
+    bundle = run / "split1" / "seed0" / "bundle"
+    config = json.loads((bundle / "config.json").read_text())
+    sidecar = read_sidecar(data / "features" / "ann_1.npy")
+    assert sidecar is not None
+    assert config["features"] == sidecar.origin.model_dump()
+    assert config["fps"] == "10"
+
+    video, out = own / "videos" / "bob_2.mp4", tmp_path / "out"
+    answer = keyseg("predict", bundle, video, "--out", out, "--format", "csv,eaf,vtt,json", "--cache", cache)
+    assert answer.code == 0, answer.err
+    assert {path.name for path in out.iterdir()} == {"bob_2.csv", "bob_2.eaf", "bob_2.vtt", "bob_2.json"}
+    content = json.loads((out / "bob_2.json").read_text())
+    assert (content["fps"], content["frames"]) == ("10", 46)
+    features = data / "features" / "bob_2.npy"  # the same from its features
+    assert keyseg("predict", bundle, features, "--out", out / "f", "--format", "json", "--cache", cache).code == 0
+    assert (out / "f" / "bob_2.json").read_text() == (out / "bob_2.json").read_text()
+
+
+def test_wrong_features_are_refused_by_what_made_them(
+    own: Path, cache: Path, keyseg: Any, options: tuple[str, ...], tmp_path: Path, trained: Path
+) -> None:
+    data, run, video = tmp_path / "data", tmp_path / "run", own / "videos" / "bob_2.mp4"
+    assert make(keyseg, own, data, cache).code == 0
+    assert keyseg("train", data, "--out", run, *options).code == 0
+    slow = tmp_path / "slow"
+    assert keyseg("features", video, "--out", slow, "--fps", 5, "--cache", cache).code == 0
+    answer = keyseg("predict", run, slow / "bob_2.npy", "--out", tmp_path / "out")
+    assert answer.code == 1
+    assert "at 5 fps, but the model was trained on features by motion" in answer.err
+    assert "(fps: 10, 5)" in answer.err
+    # A bundle of features that nobody knows cannot read a video.
+    answer = keyseg("predict", trained, video, "--out", tmp_path / "out")
+    assert answer.code == 1
+    assert "does not know what made its features" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_features_of_a_folder(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    out = tmp_path / "features"
+    command = ("features", own / "videos", "--out", out, "--fps", 10, "--cache", cache)
+    answer = keyseg(*command, "--shard", "1/2")
+    assert answer.code == 0
+    assert {path.name for path in out.glob("*.npy")} == {"ann_1.npy", "bob_1.npy"}
+    answer = keyseg(*command)
+    assert answer.code == 0
+    assert answer.err.count("was there") == 2
+    assert len(list(out.glob("*.npy"))) == len(list(out.glob("*.json"))) == 4
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    answer = keyseg(
+        "features", bad, own / "videos" / "ann_1.mp4", "--out", tmp_path / "o", "--fps", 10, "--cache", cache
+    )
+    assert answer.code == 1
+    assert f"error: {bad}: " in answer.err
+    assert answer.err.endswith(f"1 of 2 videos could not be done; the others are in {tmp_path / 'o'}\n")
+    assert (tmp_path / "o" / "ann_1.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "name at least one video file"),
+        (("--fps", "0"), "--fps takes a positive number"),
+        (("--fps", "fast"), "--fps takes a positive number"),
+        (("--shard", "3/2"), "--shard takes i/n"),
+        (("--shard", "0/2"), "--shard takes i/n"),
+        (("--shard", "2"), "--shard takes i/n"),
+        (("--workers", "0"), "--workers takes a number >= 1"),
+        (("--extractor", "motoin"), "motion"),
+    ],
+)
+def test_wrong_use_of_features(own: Path, keyseg: Any, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    videos = (own / "videos",) if words else ()
+    answer = keyseg("features", *videos, "--out", tmp_path / "out", *words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_init_names_what_has_no_partner(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    some = tmp_path / "annotations"
+    some.mkdir()
+    for name in (*NAMES[:3], "zoe_1"):
+        (some / f"{name}.vtt").write_text((own / "subtitles" / "ann_1.vtt").read_text())
+    base = ("--videos", own / "videos", "--cache", cache, "--fps", 10)
+    answer = keyseg("init", tmp_path / "data", *base, "--annotations", some)
+    assert answer.code == 0
+    assert "left out: 1 videos have no annotation: bob_2" in answer.err
+    assert "left out: 1 annotations have no video: zoe_1" in answer.err
+    assert {path.stem for path in (tmp_path / "data" / "groundTruth").iterdir()} == set(NAMES[:3])
+    assert len(list((tmp_path / "data" / "splits").iterdir())) == 6
+    answer = keyseg("init", tmp_path / "data", *base, "--annotations", some)
+    assert answer.code == 2
+    assert "not empty; choose a new folder" in answer.err
+    answer = keyseg("init", tmp_path / "none", *base, "--annotations", some / "zoe_1.vtt")
+    assert answer.code == 1
+    assert "0 of 4 videos have an annotation by the same name" in answer.err
+    assert not (tmp_path / "none").exists()
+
+
+def test_init_of_one_table_for_all_videos(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    table = tmp_path / "all.csv"
+    rows = "".join(f"{name}.mp4,0,10,0.0,1.0,wave\n" for name in NAMES)
+    table.write_text(f"video,start_frame,end_frame,start_seconds,end_seconds,label\n{rows}")
+    base = ("--videos", own / "videos", "--annotations", table, "--cache", cache, "--fps", 10)
+    answer = keyseg("init", tmp_path / "data", *base, "--splits", 2)
+    assert answer.code == 0, answer.err
+    assert read_frame_labels(tmp_path / "data" / "groundTruth" / "bob_2.txt") == ["wave"] * 10 + ["background"] * 36
+
+
+def test_init_says_where_labels_overlap(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    some = tmp_path / "annotations"
+    some.mkdir()
+    for name in NAMES:
+        (some / f"{name}.srt").write_text(
+            "1\n00:00:00,500 --> 00:00:02,000\na\n\n2\n00:00:01,000 --> 00:00:03,000\nb\n"
+        )
+    command = (
+        "init",
+        tmp_path / "data",
+        "--videos",
+        own / "videos",
+        "--annotations",
+        some,
+        "--cache",
+        cache,
+        "--fps",
+        10,
+    )
+    answer = keyseg(*command)
+    assert answer.code == 1
+    assert "annotation of ann_1" in answer.err
+    assert "'a' from 0.5 s to 2 s" in answer.err
+    assert "'b' from 1 s to 3 s" in answer.err
+    answer = keyseg(*command, "--overlap", "last")
+    assert answer.code == 0, answer.err
+    labels = read_frame_labels(tmp_path / "data" / "groundTruth" / "ann_1.txt")
+    assert labels == ["background"] * 5 + ["a"] * 5 + ["b"] * 20 + ["background"] * 16
+
+
+def test_init_with_wrong_groups(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    for text, message in (
+        ("video,person\nann_1,a\n", ":1: expected the columns video and group"),
+        ("video,group\nann_1,a\nann_2,\n", ":3: expected a video and its group"),
+        ("video,group\nann_1,a\nann_1,b\n", ":3: ann_1 is in group a by an earlier line"),
+        ("video,group\nann_1,a\nann_2,a\n", "no group for bob_1, bob_2"),
+    ):
+        table.write_text(text)
+        answer = make(keyseg, own, tmp_path / "data", cache, "--groups", table)
+        assert answer.code == 1
+        assert message in answer.err
+    table.write_text("video,group\n" + "".join(f"{name},all\n" for name in NAMES))
+    answer = make(keyseg, own, tmp_path / "data", cache, "--groups", table)
+    assert answer.code == 2
+    assert "there are 1 for 4 videos" in answer.err

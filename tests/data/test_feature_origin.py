@@ -1,0 +1,110 @@
+"""Sidecars of feature files: what they say is what training and checks go by."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from keyseg.data import Dataset, check_dataset
+from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar, shared_origin, sidecar_path
+from keyseg.timeline import DataError
+
+ORIGIN = FeatureOrigin(extractor="motion", version="1", dimension=5, clip_length=9, fps="30000/1001", stride=1)
+
+
+def write(features: Path, frames: int, origin: FeatureOrigin = ORIGIN) -> Path:
+    sidecar = FeatureSidecar(
+        origin=origin,
+        video="a.mp4",
+        video_sha256="0" * 64,
+        features_sha256="1" * 64,
+        frames=frames,
+        time_base="1/1000",
+        pts=tuple(range(frames)),
+    )
+    path = sidecar_path(features)
+    path.write_text(sidecar.model_dump_json())
+    return path
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.npy", 3)
+    found = read_sidecar(tmp_path / "a.npy")
+    assert found is not None
+    assert (found.origin, found.frames, found.pts) == (ORIGIN, 3, (0, 1, 2))
+    assert found.origin.timebase.fps == Fraction(30000, 1001)
+    assert read_sidecar(tmp_path / "b.npy") is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": "other"}', "[1, 2", '{"frames": 1e99}'])
+def test_what_is_no_sidecar(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(DataError, match=r"a\.json: not a sidecar .* extract these features again"):
+        read_sidecar(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("fps", ["0", "-1", "1/0", "fast", ""])
+def test_a_rate_is_a_positive_number(fps: str) -> None:
+    with pytest.raises(ValidationError):
+        FeatureOrigin(extractor="motion", version="1", dimension=5, clip_length=9, fps=fps, stride=1)
+
+
+def test_equal_rates_are_equal_however_written() -> None:
+    made = [FeatureOrigin(**(ORIGIN.model_dump() | {"fps": fps})) for fps in ("15", "30/2", "15.0")]
+    assert made[0] == made[1] == made[2]
+    assert made[0].differences(ORIGIN) == ["fps: 15, 30000/1001"]
+
+
+def test_features_of_one_folder_are_made_alike(disk_set: Any) -> None:
+    folder = disk_set.root / "features"
+    assert shared_origin(folder, ["S1_a", "S1_b"]) is None
+    write(folder / "S1_a.npy", 23)
+    with pytest.raises(DataError, match=r"S1_a.npy by motion version 1.*S1_b.npy by something unknown"):
+        shared_origin(folder, ["S1_a", "S1_b"])
+    write(folder / "S1_b.npy", 29)
+    assert shared_origin(folder, ["S1_a", "S1_b"]) == ORIGIN
+    write(folder / "S1_b.npy", 29, ORIGIN.model_copy(update={"version": "2"}))
+    with pytest.raises(DataError, match=r"motion version 1, .*motion version 2"):
+        shared_origin(folder, ["S1_a", "S1_b"])
+    report = check_dataset(disk_set.root)
+    assert [problem.kind for problem in report.problems] == ["origin"]
+
+
+def test_a_data_set_takes_its_rate_from_the_sidecars(disk_set: Any) -> None:
+    assert Dataset.open(disk_set.root).timebase.fps == 15
+    for name, frames in (("S1_a", 23), ("S1_b", 29), ("S2_a", 31), ("S2_b", 37)):
+        write(disk_set.root / "features" / f"{name}.npy", frames)
+    dataset = Dataset.open(disk_set.root)
+    assert dataset.timebase.fps == Fraction(30000, 1001)
+    assert dataset.origin(1) == ORIGIN
+    assert check_dataset(disk_set.root).ok
+    with pytest.raises(DataError, match="features at 30000/1001 fps, and labels were said to be at 10"):
+        Dataset.open(disk_set.root, fps=10).origin(1)
+
+
+def test_a_row_a_stride_is_read_as_such(disk_set: Any) -> None:
+    """Features with a row every 4 frames are a data set without any option."""
+    lengths = {"S1_a": 23, "S1_b": 29, "S2_a": 31, "S2_b": 37}
+    origin = ORIGIN.model_copy(update={"stride": 4})
+    for name, frames in lengths.items():
+        write(
+            disk_set.features(name, disk_set.generator.normal(size=(-(-frames // 4), 5))).with_suffix(".npy"),
+            frames,
+            origin,
+        )
+    assert check_dataset(disk_set.root).ok
+    dataset = Dataset.open(disk_set.root)
+    assert dataset.timebase.stride == 4
+    assert dataset.presampled(1)
+    assert dataset.load("S2_b", 1).features.shape == (10, 5)
+
+
+def test_a_damaged_sidecar_is_a_problem_of_the_check(disk_set: Any) -> None:
+    (disk_set.root / "features" / "S1_a.json").write_text("{")
+    report = check_dataset(disk_set.root)
+    assert not report.ok
+    assert any("not a sidecar" in problem.message for problem in report.problems)

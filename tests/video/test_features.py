@@ -1,0 +1,206 @@
+"""Features of video files: whole files with times, a cache by content, many videos at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keyseg.video.jobs as jobs
+from keyseg.data.feature_origin import read_sidecar, sidecar_path
+from keyseg.timeline import DataError
+from keyseg.video.cache import FeatureCache
+from keyseg.video.features import extract_features, file_sha256, origin_of
+from keyseg.video.files import find_videos
+from keyseg.video.jobs import Event, Work, extract_all
+
+FPS = Fraction(10)
+
+
+class Means:
+    """Mean red, green and blue of each stride's first frame; counts the frames that it has seen."""
+
+    def __init__(self, stride: int = 1, version: str = "1", spoil: int | None = None) -> None:
+        self.name, self.version, self.dimension, self.clip_length, self.stride = "means", version, 3, 1, stride
+        self.image_size = (24, 32)
+        self.options: Mapping[str, str] = {}
+        self.seen = 0
+        self.spoil = spoil
+
+    def rows(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for i, frame in enumerate(frames):
+            self.seen += 1
+            assert frame.shape == (24, 32, 3)
+            if i % self.stride == 0:
+                row = frame.mean(axis=(0, 1), dtype=np.float32)[None]
+                yield row if i != self.spoil else row * np.nan
+
+
+@pytest.fixture(scope="module")
+def clip(make_clip: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """23 grey pictures at 10 frames a second, each a little brighter than the last."""
+    pictures = [np.full((48, 64, 3), 20 + 8 * i, np.uint8) for i in range(23)]
+    return make_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", pictures)
+
+
+def test_rows_are_those_of_the_frames(clip: Path, tmp_path: Path) -> None:
+    calls: list[tuple[int, int | None]] = []
+    out = tmp_path / "deep" / "clip.npy"
+    sidecar = extract_features(clip, Means(), FPS, out, progress=lambda *call: calls.append(call))
+    stored = np.load(out)
+    assert (stored.shape, stored.dtype) == ((23, 3), np.float16)
+    np.testing.assert_allclose(stored, 20 + 8 * np.arange(23)[:, None] * np.ones(3), atol=6)
+    assert read_sidecar(out) == sidecar
+    assert (sidecar.frames, sidecar.video, sidecar.gaps) == (23, "clip.mp4", ())
+    times = [Fraction(pts) * Fraction(sidecar.time_base) for pts in sidecar.pts]
+    assert [time - times[0] for time in times] == [Fraction(i, 10) for i in range(23)]
+    assert sidecar.video_sha256 == file_sha256(clip)
+    assert sidecar.features_sha256 == file_sha256(out)
+    assert calls[0][0] == 1
+    assert calls[-1] == (23, 23)
+
+
+@pytest.mark.parametrize(("fps", "stride", "rows"), [(10, 4, 6), (20, 1, 46), (5, 5, 3)])
+def test_rate_and_stride_decide_the_rows(clip: Path, tmp_path: Path, fps: int, stride: int, rows: int) -> None:
+    sidecar = extract_features(clip, Means(stride), Fraction(fps), tmp_path / "a.npy")
+    assert np.load(tmp_path / "a.npy").shape == (rows, 3)
+    assert sidecar.origin == origin_of(Means(stride), Fraction(fps))
+
+
+def test_an_extractor_that_fails_is_named(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"clip\.mp4: means gives NaN or infinite features at frame 7"):
+        extract_features(clip, Means(spoil=7), FPS, tmp_path / "a.npy")
+    assert not sidecar_path(tmp_path / "a.npy").exists()
+
+    class Short(Means):
+        def rows(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+            yield from list(super().rows(frames))[:-1]
+
+    with pytest.raises(DataError, match="made 22 rows of 23 frames, expected 23"):
+        extract_features(clip, Short(), FPS, tmp_path / "a.npy")
+    assert not sidecar_path(tmp_path / "a.npy").exists()
+
+
+def test_the_cache_goes_by_content(clip: Path, tmp_path: Path) -> None:
+    cache, extractor = FeatureCache(tmp_path / "cache"), Means()
+    first = cache.features(clip, extractor, FPS)
+    assert (first.fresh, extractor.seen) == (True, 23)
+    renamed = tmp_path / "renamed.mp4"
+    renamed.write_bytes(clip.read_bytes())
+    again = cache.features(renamed, extractor, FPS)
+    assert (again.fresh, again.path, extractor.seen) == (False, first.path, 23)
+    assert again.sidecar.video == "renamed.mp4"
+    for other, fps in ((Means(version="2"), FPS), (Means(stride=2), FPS), (Means(), Fraction(5))):
+        assert cache.features(clip, other, fps).fresh
+    with renamed.open("ab") as file:  # another content
+        file.write(b"\0")
+    assert cache.features(renamed, extractor, FPS).fresh
+
+
+@pytest.mark.parametrize("damage", ["cut", "value", "sidecar", "no sidecar"])
+def test_a_damaged_entry_is_found_and_made_again(clip: Path, tmp_path: Path, damage: str) -> None:
+    cache = FeatureCache(tmp_path / "cache")
+    path = cache.features(clip, Means(), FPS).path
+    content = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(content[:-5])
+    elif damage == "value":
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "sidecar":
+        sidecar_path(path).write_text("{")
+    else:
+        sidecar_path(path).unlink()
+    reasons: list[str] = []
+    again = cache.features(clip, Means(), FPS, remade=reasons.append)
+    assert again.fresh
+    assert path.read_bytes() == content
+    assert len(reasons) == (damage != "no sidecar")
+    assert again.remade == (damage != "no sidecar")
+    assert not cache.features(clip, Means(), FPS).fresh
+
+
+def test_a_failure_leaves_no_entry(clip: Path, tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path / "cache")
+    with pytest.raises(DataError):
+        cache.features(clip, Means(spoil=3), FPS)
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] in ([], [".lock"])
+    assert cache.features(clip, Means(), FPS).fresh
+
+
+@pytest.fixture
+def means(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extractor called means, in this process."""
+    monkeypatch.setattr(jobs, "make_extractor", lambda *_, **__: Means())
+
+
+@pytest.mark.usefixtures("means")
+def test_many_videos_safe_to_run_twice(clip: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    work = Work("means", FPS, tmp_path / "out", tmp_path / "cache")
+    events: list[Event] = []
+    extract_all([bad, clip], work, notify=events.append)
+    assert [(event.video, event.kind) for event in events if event.kind != "frames"] == [
+        (bad, "failed"),
+        (clip, "made"),
+    ]
+    assert "bad.mp4" in events[0].message
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.json", "clip.npy"]
+    stamp = (tmp_path / "out" / "clip.npy").stat().st_mtime_ns
+
+    events.clear()
+    extract_all([clip], work, notify=events.append)
+    assert [event.kind for event in events] == ["kept"]
+    assert (tmp_path / "out" / "clip.npy").stat().st_mtime_ns == stamp
+
+    (tmp_path / "out" / "clip.json").unlink()  # as a kill between the two files leaves it
+    events.clear()
+    extract_all([clip], Work("means", FPS, tmp_path / "other", tmp_path / "cache"), notify=events.append)
+    assert [event.kind for event in events] == ["cached"]
+
+
+@pytest.mark.usefixtures("means")
+def test_features_of_others_are_not_overwritten(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "clip.npy"
+    out.parent.mkdir()
+    np.save(out, np.ones((4, 4), np.float32))
+    events: list[Event] = []
+    work = Work("means", FPS, out.parent, tmp_path / "cache")
+    extract_all([clip], work, notify=events.append)
+    assert [event.kind for event in events] == ["failed"]
+    assert "choose another --out or use --force" in events[0].message
+    assert np.load(out).shape == (4, 4)
+    extract_all([clip], Work("means", FPS, out.parent, tmp_path / "cache", force=True), notify=events.append)
+    assert np.load(out).shape == (23, 3)
+
+
+def test_workers_do_what_one_process_does(clip: Path, make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    other = make_clip(tmp_path / "other.mp4", [np.full((48, 64, 3), 90, np.uint8)] * 12)
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    events: list[Event] = []
+    alone, together = (Work("motion", FPS, tmp_path / name, tmp_path / f"cache {name}") for name in ("1", "2"))
+    extract_all([clip, other], alone, notify=lambda _: None)
+    extract_all([clip, bad, other], together, workers=2, notify=events.append)
+    assert sorted(event.kind for event in events if event.kind != "frames") == ["failed", "made", "made"]
+    for name in ("clip.npy", "other.npy"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_videos_in_folders(tmp_path: Path) -> None:
+    for name in ("b.mp4", "a.MKV", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_videos([tmp_path])] == ["a.MKV", "b.mp4"]
+    assert find_videos([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]  # named: the reader will judge
+    assert find_videos([tmp_path, tmp_path / "b.mp4"]) == [tmp_path / "a.MKV", tmp_path / "b.mp4"]
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(DataError, match=r"would both be called a; rename one"):
+        find_videos([tmp_path])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="no video in this folder"):
+        find_videos([tmp_path / "none"])
+    with pytest.raises(DataError, match="no such file or folder"):
+        find_videos([tmp_path / "gone.mp4"])
