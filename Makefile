@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 .PHONY: help demo test check bench clean .venv
 
 help:
-	@echo "make demo    install into .venv, train RTK on a toy kitchen for about a minute, write demo/report.html"
+	@echo "make demo    install into .venv, draw toy kitchen videos, train RTK on them, write demo/report.html"
 	@echo "make test    install what the tests need and run them"
 	@echo "make check   lint, format and types"
 	@echo "make bench   speed and memory, written to benchmarks/results/"
@@ -27,6 +27,9 @@ check: .venv/.dev
 bench: .venv
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/model.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/long_video.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/video_decoding.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/motion.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/video_prediction.py
 
 .venv: .venv/.core
 

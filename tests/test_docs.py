@@ -25,7 +25,7 @@ FILE = re.compile(r"[\w./-]+\.py")
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
 GROUPS = {"reproduce": app["reproduce"]}  # verbs with verbs of their own
 # Words in backticks that are no names of code: letters of shapes, values of options, a file of the user's.
-PLAIN = {*"BCDFMNT", "linear", "quadratic", "VIDEO.npy"}
+PLAIN = {*"BCDFMNT", "linear", "quadratic", "VIDEO.npy", "VIDEO.mp4", "VIDEO.json"}
 
 
 def _file(name: str) -> Path | None:
