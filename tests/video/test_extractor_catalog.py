@@ -184,6 +184,15 @@ def test_features_of_another_version_of_motion_are_refused():
         extractor_of(origin)
 
 
+def test_a_folder_that_moved_is_the_same_model(folder, tmp_path):
+    origin = origin_of(make_extractor(str(folder), device="cpu"), Fraction(15))
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert origin_of(extractor_of(origin, "cpu", moved), Fraction(15)) == origin
+    save_model(tmp_path / "another", 5)
+    with pytest.raises(DataError, match="use the keyseg and the model that made them"):
+        extractor_of(origin, "cpu", tmp_path / "another")
+
+
 def test_a_folder_that_is_gone_or_holds_another_model_is_refused(folder):
     origin = origin_of(make_extractor(str(folder), device="cpu"), Fraction(15))
     shutil.rmtree(folder)

@@ -22,6 +22,7 @@ def predict(
     out: Path,
     format: str = "txt",
     scores: bool = False,
+    extractor: Path | None = None,
     device: str | None = None,
     cache: Path | None = None,
     damaged: bool = False,
@@ -45,6 +46,8 @@ def predict(
     scores
         Also write OUT/VIDEO.scores.npz with the array stages: the output of every stage of the network, (stages, C, T)
         float32, T in feature steps. RTK adds its heatmaps: action (C, T) and boundary (T,).
+    extractor
+        Folder of the feature extractor's model, if it is a local one that lies elsewhere than in training.
     device
         Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU where there is one.
     cache
@@ -70,7 +73,7 @@ def predict(
     if there and not force:
         raise OutputExistsError(f"{there[0]} exists ({len(there)} such files); choose another --out or use --force")
     predictor = load_bundle(bundle)
-    segment = Reader(predictor, device, cache, damaged)
+    segment = Reader(predictor, extractor, device, cache, damaged)
     failed = 0
     for file, paths in targets.items():
         try:
@@ -100,6 +103,7 @@ class Reader:
     """Calls the predictor with a file of features or a video; what a video needs is loaded with the first one."""
 
     predictor: Predictor
+    folder: Path | None
     device: str | None
     cache: Path | None
     damaged: bool
@@ -119,7 +123,8 @@ class Reader:
         from keyseg.video.cache import FeatureCache
         from keyseg.video.jobs import Event
 
-        extractor, cache = extractor_for(self.predictor, device=self.device), FeatureCache(self.cache)
+        extractor = extractor_for(self.predictor, device=self.device, folder=self.folder)
+        cache = FeatureCache(self.cache)
 
         def predicted(file: Path) -> Prediction:
             with FeatureProgress(1) as shown:

@@ -23,14 +23,17 @@ class VideoPrediction:
     sidecar: FeatureSidecar
 
 
-def extractor_for(predictor: Predictor, *, device: str | None = None) -> Extractor:
-    """The extractor that made the features of training. Raises DataError where the bundle does not know it."""
+def extractor_for(predictor: Predictor, *, device: str | None = None, folder: Path | None = None) -> Extractor:
+    """The extractor that made the features of training. folder: where its model lies, if it is a local one that moved.
+
+    Raises DataError where the bundle does not know it, or it is not at hand.
+    """
     if predictor.origin is None:
         raise DataError(
             f"this bundle does not know what made its features, {predictor.input_dim} numbers a frame, so it cannot"
             " read a video file; predict from features (.npy), or train on features that keyseg features wrote"
         )
-    return extractor_of(predictor.origin, device=device)
+    return extractor_of(predictor.origin, device, folder)
 
 
 def predict_video(

@@ -55,11 +55,12 @@ def make_extractor(
     return _published(name, revision, stride, device)
 
 
-def extractor_of(origin: FeatureOrigin, device: str | None = None) -> Extractor:
+def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path | None = None) -> Extractor:
     """The extractor that made some features, to make more of the same.
 
-    Raises ConfigError where the extra is not installed, DataError where the model is not at hand or what this keyseg
-    computes is not the same.
+    folder: where a local model lies now, None for the place where it lay; its content decides, not its place. Raises
+    ConfigError where the extra is not installed, DataError where the model is not at hand or what this keyseg computes
+    is not the same.
     """
     if origin.extractor == "motion":
         from keyseg.video.motion import Motion
@@ -67,12 +68,13 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None) -> Extractor:
         extractor: Extractor = Motion()
     elif "revision" in origin.options:
         extractor = _published(origin.extractor, origin.options["revision"], origin.stride, device)
-    elif Path(origin.extractor).is_dir():
-        extractor = _local(Path(origin.extractor), origin.stride, device)
+    elif (folder or Path(origin.extractor)).is_dir():
+        extractor = _local(folder or Path(origin.extractor), origin.stride, device, origin.extractor)
     else:
         raise DataError(
             f"the features were made with {origin}: there is no such folder on this machine; put the model's folder"
-            " there, or extract the features of all videos with a model that is at hand and train again"
+            " there or say where it is (--extractor FOLDER), or extract the features of all videos with a model that is"
+            " at hand and train again"
         )
     made, wanted = _described(extractor), _described(origin)
     differences = [f"{what} {made[what]}, not {wanted[what]}" for what in made if made[what] != wanted[what]]
@@ -90,11 +92,11 @@ def _described(what: Extractor | FeatureOrigin) -> dict[str, object]:
     return numbers | {"options": dict(what.options)}
 
 
-def _local(folder: Path, stride: int | None, device: str | None) -> Extractor:
+def _local(folder: Path, stride: int | None, device: str | None, name: str | None = None) -> Extractor:
     from keyseg.video.backbones import Backbone
     from keyseg.video.model_folder import local_folder
 
-    return Backbone(str(folder), local_folder(folder), stride=stride, device=device)
+    return Backbone(name or str(folder), local_folder(folder), stride=stride, device=device)
 
 
 def _published(name: str, revision: str | None, stride: int | None, device: str | None) -> Extractor:
