@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -204,3 +208,35 @@ def test_videos_in_folders(tmp_path: Path) -> None:
         find_videos([tmp_path / "none"])
     with pytest.raises(DataError, match="no such file or folder"):
         find_videos([tmp_path / "gone.mp4"])
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    """The main process is killed while two workers are busy; they go away by themselves."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, signal, time\n"
+        "from keyseg.video.workers import worker_pool\n"
+        "if __name__ == '__main__':\n"
+        "    with worker_pool(2) as pool:\n"
+        "        print(*{pool.submit(os.getpid).result() for _ in range(2)}, flush=True)\n"
+        "        pool.submit(time.sleep, 600)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    workers = [int(word) for word in done.stdout.split()]
+    assert workers
+    for _ in range(200):
+        if not any(runs(pid) for pid in workers):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"processes {workers} are still there")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from keyseg.video.cache import FeatureCache, checked_sidecar
 from keyseg.video.catalog import make_extractor
 from keyseg.video.extractor import Extractor
 from keyseg.video.features import file_sha256, origin_of
+from keyseg.video.workers import CONTEXT, worker_pool
 
 _TOLD_EVERY = 0.2  # seconds between two reports of one video
 
@@ -65,23 +66,21 @@ def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify:
         for video in videos:
             _extract(video, extractor, work, notify)
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        events = manager.Queue()
-        with ProcessPoolExecutor(workers, context, _start_worker, (work, events)) as pool:
+    events: Any = CONTEXT.Queue()
+    try:
+        with worker_pool(workers, _start_worker, work, events) as pool:
             waiting: list[Future[None]] = [pool.submit(_in_worker, video) for video in videos]
-            try:
-                while waiting:
-                    _pass_on(events, notify)
-                    for done in [future for future in waiting if future.done()]:
-                        waiting.remove(done)
-                        done.result()  # raises what is a fault of ours
+            while waiting:
                 _pass_on(events, notify)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in multiprocessing.active_children():
-                    process.terminate()
-                raise
+                for done in [future for future in waiting if future.done()]:
+                    waiting.remove(done)
+                    done.result()  # raises what is a fault of ours
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that extracts features ended, perhaps for want of memory; run the same command with fewer workers:"
+            " what was done is kept"
+        ) from error
+    _pass_on(events, notify)  # the workers have ended, so all they said is there
 
 
 def _pass_on(events: Any, notify: Notify) -> None:

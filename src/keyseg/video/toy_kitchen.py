@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +26,7 @@ from keyseg.timeline import ConfigError, DataError, OutputExistsError
 from keyseg.video.extractor import Image
 from keyseg.video.toy_acting import Act, plan, play
 from keyseg.video.toy_scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
+from keyseg.video.workers import worker_pool
 
 FPS = 10
 
@@ -154,23 +153,15 @@ def _draw_all(root: Path, seed: int, videos: int, workers: int) -> None:
         for index in missing:
             _draw(root, index, seed)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(missing)), context, _ignore_interrupt)
     try:
-        for done in as_completed([pool.submit(_draw, root, index, seed) for index in missing]):
-            done.result()
+        with worker_pool(min(workers, len(missing))) as pool:
+            for done in as_completed([pool.submit(_draw, root, index, seed) for index in missing]):
+                done.result()
     except BrokenProcessPool as error:
         raise DataError(
             f"{root}: a process that draws toy videos ended; run it again, whole videos are kept. If that does not"
             ' help, use workers=1; a script of your own calls this below `if __name__ == "__main__":`'
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    """Let Ctrl-C end the main process alone; this one finishes its video."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _paths(root: Path, name: str) -> tuple[Path, Path]:
