@@ -77,8 +77,8 @@ def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify:
                     done.result()  # raises what is a fault of ours
     except BrokenProcessPool as error:
         raise DataError(
-            "a process that extracts features ended, perhaps for want of memory; run the same command with fewer workers:"
-            " what was done is kept"
+            "a process that extracts features ended, perhaps for want of memory; run the same command with fewer"
+            " workers, what was done is kept"
         ) from error
     _pass_on(events, notify)  # the workers have ended, so all they said is there
 
