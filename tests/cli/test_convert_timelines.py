@@ -75,7 +75,7 @@ def test_a_folder_of_files_into_a_folder_or_one_file(vtt: Path, keyseg: Any, tmp
     (folder / "a.mp4").touch()
     answer = keyseg("convert", folder, tmp_path / "out", "--to", "eaf", "--fps", "1")
     assert answer.code == 0
-    assert answer.err == f"note: 1 other files in {folder} are left out\n"
+    assert answer.err == f"note: 1 other files in {folder} are left out: a.mp4\n"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.eaf", "b.eaf"]
     assert keyseg("convert", folder, tmp_path / "all.activitynet.json", "--fps", "1").code == 0
     content = json.loads((tmp_path / "all.activitynet.json").read_text())
@@ -176,7 +176,7 @@ def test_a_video_name_that_leads_elsewhere_is_refused(video: str, keyseg: Any, t
         (("tea.vtt", "x.srt", "--model", "bcn", "--out", "x"), 2, "are for timelines, not for weights"),
         (("tea.vtt", "--model", "bcn", "--out", "x", "--tier", "t"), 2, "are for timelines, not for weights"),
         (("absent.vtt", "x.srt"), 1, "absent.vtt: cannot read it (no such file)"),
-        (("empty", "x.srt"), 1, "empty: no file here that could be of a known format"),
+        (("empty", "x.srt"), 1, "empty: no file here that is of a known format; there is nothing"),
         (("none.rttm", "x.csv"), 1, "none.rttm: no video with annotations in it"),
         (("mixed", "out"), 2, "the files are of several formats (srt, vtt); say which to write with --to"),
         (("mixed", "out", "--to", "eaf"), 1, "mixed: the video 'tea' is in it twice; convert the files apart"),

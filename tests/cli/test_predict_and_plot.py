@@ -46,7 +46,9 @@ def test_predict_does_not_overwrite_unless_told(trained: Path, kitchen: Path, ke
     target.write_text("mine\n")
     answer = keyseg("predict", trained, other, file, "--out", tmp_path)
     assert answer.code == 2
-    assert answer.err == f"error: {target} exists (1 such files); choose another --out or use --force\n"
+    assert answer.err == (
+        f"error: {target} exists (1 such files); choose another --out, go on with --resume, or use --force\n"
+    )
     assert target.read_text() == "mine\n"
     assert not (tmp_path / f"{other.stem}.txt").exists()
     assert keyseg("predict", trained, other, file, "--out", tmp_path, "--force").code == 0
@@ -84,7 +86,7 @@ def test_predict_of_what_cannot_be_done(trained: Path, kitchen: Path, keyseg: An
         ((trained, features, "--format", "xml"), 2, "unknown format 'xml'; known: txt, recog, csv,"),
         ((trained,), 2, "name at least one video or .npy file, or a folder of them"),
         ((trained, tmp_path / "empty"), 1, "empty: no .npy file and no video in this folder"),
-        ((trained, features, twin), 1, "two inputs would both be called"),
+        ((trained, features, twin), 1, "would both be called"),
         ((kitchen, features), 1, "kitchen: no bundle here; expected a folder with config.json and weights.safetensors"),
         ((tmp_path / "nowhere", features), 1, "nowhere: no bundle here"),
     ]
@@ -94,8 +96,8 @@ def test_predict_of_what_cannot_be_done(trained: Path, kitchen: Path, keyseg: An
         assert words in answer.err
         assert not (tmp_path / "out").exists()
     answer = keyseg("predict", trained, features, "--out", tmp_path / "file")
-    assert answer.code == 1
-    assert answer.err.startswith("error: [Errno ")
+    assert answer.code == 2
+    assert answer.err == f"error: {tmp_path / 'file'} is a file; name a folder for the timelines\n"
 
 
 def test_plot_of_everything_it_draws(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:

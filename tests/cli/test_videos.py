@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,8 +156,8 @@ def test_init_names_what_has_no_partner(own: Path, cache: Path, keyseg: Any, tmp
     base = ("--videos", own / "videos", "--cache", cache, "--fps", 10)
     answer = keyseg("init", tmp_path / "data", *base, "--annotations", some)
     assert answer.code == 0
-    assert "left out: 1 videos have no annotation: bob_2" in answer.err
-    assert "left out: 1 annotations have no video: zoe_1" in answer.err
+    assert "left out, 1 videos have no annotation: bob_2" in answer.err
+    assert "left out, 1 annotations have no video: zoe_1" in answer.err
     assert {path.stem for path in (tmp_path / "data" / "groundTruth").iterdir()} == set(NAMES[:3])
     assert len(list((tmp_path / "data" / "splits").iterdir())) == 6
     answer = keyseg("init", tmp_path / "data", *base, "--annotations", some)
@@ -199,7 +200,7 @@ def test_init_says_where_labels_overlap(own: Path, cache: Path, keyseg: Any, tmp
     )
     answer = keyseg(*command)
     assert answer.code == 1
-    assert "annotation of ann_1" in answer.err
+    assert "ann_1: " in answer.err
     assert "'a' from 0.5 s to 2 s" in answer.err
     assert "'b' from 1 s to 3 s" in answer.err
     answer = keyseg(*command, "--overlap", "last")
@@ -223,4 +224,93 @@ def test_init_with_wrong_groups(own: Path, cache: Path, keyseg: Any, tmp_path: P
     table.write_text("video,group\n" + "".join(f"{name},all\n" for name in NAMES))
     answer = make(keyseg, own, tmp_path / "data", cache, "--groups", table)
     assert answer.code == 2
-    assert "there are 1 for 4 videos" in answer.err
+    assert "all 4 videos are of one group" in answer.err
+
+
+def test_init_of_a_folder_where_everything_lies_together(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    all_of_it = tmp_path / "all"
+    all_of_it.mkdir()
+    for name in NAMES:
+        shutil.copy(own / "videos" / f"{name}.mp4", all_of_it)
+        shutil.copy(own / "subtitles" / f"{name}.vtt", all_of_it)
+    (all_of_it / "ann_1.pfsx").write_text("<preferences/>")  # ELAN leaves such beside its files
+    (all_of_it / "._ann_1.mp4").write_text("a system's own file")
+    (all_of_it / "notes.txt").write_text("remember to\nwrite more of this\n")
+    words = ("--videos", all_of_it, "--annotations", all_of_it, "--fps", 10, "--cache", cache)
+    answer = keyseg("init", tmp_path / "data", *words)
+    assert answer.code == 0, answer.err
+    assert "note: no annotations, left out: ann_1.pfsx, notes.txt\n" in answer.err
+    assert {path.stem for path in (tmp_path / "data" / "groundTruth").iterdir()} == set(NAMES)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_init_into_the_folder_that_one_is_in(
+    own: Path, cache: Path, keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    answer = make(keyseg, own, Path(), cache)
+    assert answer.code == 0, answer.err
+    assert answer.out.endswith("next: keyseg check .; keyseg train . --split all --out runs/here\n")
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {"features", "groundTruth", "mapping.txt", "splits"}
+
+
+def test_predict_goes_on_where_it_stopped(own: Path, keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path) -> None:
+    files = sorted((kitchen / "features").iterdir())[:3]
+    assert keyseg("predict", trained, files[0], "--out", tmp_path).code == 0
+    (tmp_path / f"{files[0].stem}.txt").write_text("mine\n")
+    answer = keyseg("predict", trained, *files, "--out", tmp_path, "--resume")
+    assert answer.code == 0
+    assert (tmp_path / f"{files[0].stem}.txt").read_text() == "mine\n"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_one_format_that_cannot_hold_a_name_does_not_stop_the_others(
+    keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path
+) -> None:
+    blank = tmp_path / "a b.npy"
+    shutil.copy(next((kitchen / "features").iterdir()), blank)
+    answer = keyseg("predict", trained, blank, "--out", tmp_path / "out", "--format", "rttm,csv")
+    assert answer.code == 1
+    assert "error: " in answer.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a b.csv"]
+
+
+def test_gaps_are_not_forgotten(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    whole = (own / "videos" / "ann_1.mp4").read_bytes()
+    video = tmp_path / "cut.mp4"
+    at = whole.index(b"mdat") + 900
+    video.write_bytes(whole[:at] + bytes(400) + whole[at + 400 :])
+    command = ("features", video, "--fps", 10, "--out", tmp_path / "o", "--cache", cache)
+    answer = keyseg(*command)
+    assert answer.code == 1
+    assert "--damaged" in answer.err
+    answer = keyseg(*command, "--damaged")
+    assert answer.code == 0
+    assert "; damaged from " in answer.err
+    assert "; damaged from " in keyseg(*command, "--damaged").err
+    answer = keyseg(*command)
+    assert answer.code == 1
+
+
+def test_a_file_in_the_place_of_a_folder(own: Path, keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    video, features = own / "videos" / "ann_1.mp4", next((kitchen / "features").iterdir())
+    for words in (
+        ("features", video, "--out", tmp_path / "file"),
+        ("features", video, "--out", tmp_path / "out", "--cache", tmp_path / "file"),
+        ("predict", trained, features, "--out", tmp_path / "file"),
+    ):
+        answer = keyseg(*words)
+        assert answer.code in (1, 2)
+        assert "file is a file; name a folder" in answer.err
+
+
+def test_what_is_wrong_with_an_extractor_is_said_once(own: Path, keyseg: Any, tmp_path: Path) -> None:
+    words = ("features", own / "videos", "--out", tmp_path, "--workers", 2)
+    answer = keyseg(*words, "--extractor", "motoin")
+    assert answer.code == 2
+    assert answer.err.count("motion'") == 1
+    answer = keyseg(*words, "--stride", 2)
+    assert answer.code == 2
+    assert "motion takes no stride" in answer.err

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from keyseg.data import Dataset, check_dataset
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar, shared_origin, sidecar_path
+from keyseg.data.files import file_sha256
 from keyseg.timeline import DataError
 
 ORIGIN = FeatureOrigin(extractor="motion", version="1", dimension=5, clip_length=9, fps="30000/1001", stride=1)
@@ -21,7 +22,7 @@ def write(features: Path, frames: int, origin: FeatureOrigin = ORIGIN) -> Path:
         origin=origin,
         video="a.mp4",
         video_sha256="0" * 64,
-        features_sha256="1" * 64,
+        features_sha256=file_sha256(features) if features.exists() else "1" * 64,
         frames=frames,
         time_base="1/1000",
         pts=tuple(range(frames)),
@@ -101,6 +102,16 @@ def test_a_row_a_stride_is_read_as_such(disk_set: Any) -> None:
     assert dataset.timebase.stride == 4
     assert dataset.presampled(1)
     assert dataset.load("S2_b", 1).features.shape == (10, 5)
+
+
+def test_a_sidecar_of_another_file_is_a_problem_of_the_check(disk_set: Any) -> None:
+    folder = disk_set.root / "features"
+    for name, frames in (("S1_a", 23), ("S1_b", 29), ("S2_a", 31), ("S2_b", 37)):
+        write(folder / f"{name}.npy", frames)
+    (folder / "S1_b.json").write_text((folder / "S1_a.json").read_text())
+    (problem,) = check_dataset(disk_set.root).problems
+    assert (problem.kind, problem.path.name) == ("origin", "S1_b.npy")
+    assert "its content is not what its sidecar says" in problem.message
 
 
 def test_a_damaged_sidecar_is_a_problem_of_the_check(disk_set: Any) -> None:

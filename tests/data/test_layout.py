@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyseg.data import Dataset, check_dataset
-from keyseg.data.layout import classes_of, folds_by_group, frames_of, write_layout
+from keyseg.data.layout import Labelled, folds_by_group, frames_of, ready, write_layout
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval
 
 
@@ -25,17 +25,42 @@ ANNOTATIONS = {
 }
 
 
+def prepared(background: tuple[str, ...] = ()) -> Labelled:
+    return ready(ANNOTATIONS, background, "error")
+
+
 def test_classes_are_background_first_and_without_blanks() -> None:
-    labels = classes_of(ANNOTATIONS, "background")
+    labels = prepared().labels
     assert labels.names == ("background", "pour", "take_cup")
     assert labels.background == ("background",)
-    assert classes_of(ANNOTATIONS, "idle").names == ("idle", "background", "pour", "take_cup")
+
+
+def test_labels_that_mean_nothing_become_gaps() -> None:
+    idle = {
+        "a": annotation("a", (0, 1, "Idle"), (1, 2, "pour"), (2, 3, "BACKGROUND")),
+        "b": annotation("b", (0, 1, "idle")),
+    }
+    found = ready(idle, ("idle",), "error")
+    assert found.labels.names == ("background", "pour")
+    assert [i.label for i in found.annotations["a"].intervals] == ["pour"]
+    assert found.notes == ("b: no action is labelled, all of it is background",)
+
+
+def test_labels_that_look_alike_are_told() -> None:
+    alike = {"a": annotation("a", (0, 1, "take cup"), (1, 2, "take_cup"), (2, 3, "Pour"), (3, 4, "pour"))}
+    found = ready(alike, (), "error")
+    assert found.labels.names == ("background", "Pour", "pour", "take_cup")
+    assert found.notes == (
+        "'take cup' and 'take_cup' are one class, take_cup",
+        "Pour and pour are different classes; rename one if they are the same",
+    )
 
 
 def test_what_is_written_passes_the_check(tmp_path: Path) -> None:
-    labels = classes_of(ANNOTATIONS, "background")
+    labels = prepared().labels
     frames = {"day 1": 40, "day 2": 17}
-    found = frames_of(ANNOTATIONS, frames, labels, Fraction(10))
+    found, notes = frames_of(prepared().annotations, frames, labels, Fraction(10))
+    assert notes == ()
     assert labels.decode(found["day 1"].to_frames()) == (
         ["background"] * 10 + ["take_cup"] * 10 + ["background"] * 5 + ["pour"] * 5 + ["background"] * 10
     )
@@ -50,10 +75,30 @@ def test_what_is_written_passes_the_check(tmp_path: Path) -> None:
     assert dataset.annotation("day 1") == found["day 1"]
 
 
-def test_an_error_names_the_video() -> None:
-    labels = classes_of(ANNOTATIONS, "background")
-    with pytest.raises(DataError, match=r"annotation of day 1: .*pour"):
-        frames_of(ANNOTATIONS, {"day 1": 20, "day 2": 17}, labels, Fraction(10))  # it goes on to 3 s
+def test_what_goes_on_after_the_pictures_is_cut_with_a_note_or_an_error() -> None:
+    made = prepared()
+    found, notes = frames_of(made.annotations, {"day 1": 27, "day 2": 17}, made.labels, Fraction(10))
+    assert notes == ("day 1: labels go on to 3.00 s, the pictures to 2.70 s; cut there",)
+    assert found["day 1"].length == 27
+    assert made.labels.names[found["day 1"].to_frames()[-1]] == "pour"
+    with pytest.raises(DataError, match=r"day 1: 'take cup' .*ends after the video"):
+        frames_of(made.annotations, {"day 1": 19, "day 2": 17}, made.labels, Fraction(10))
+
+
+@pytest.mark.parametrize("fps", [10, 15, Fraction(30000, 1001), 25, 60])
+def test_a_label_to_the_end_of_a_video_of_any_length_reaches_its_last_frame(fps: Fraction) -> None:
+    end = Fraction("6.04")
+    made = ready({"a": Annotation("a", (Interval(Fraction(0), end, "stir"),))}, (), "error")
+    frames = -int(-(end - Fraction(1, 1000)) * fps // 1)  # as the reader counts, a rounding forgiven
+    found, _ = frames_of(made.annotations, {"a": frames}, made.labels, Fraction(fps))
+    assert found["a"].to_frames().tolist() == [1] * frames
+
+
+def test_overlaps_are_found_before_anything_is_read() -> None:
+    both = {"a": annotation("a", (0, 2, "x"), (1, 3, "y"))}
+    with pytest.raises(DataError, match=r"a: 'x' from 0 s to 2 s and 'y' from 1 s to 3 s overlap"):
+        ready(both, (), "error")
+    assert [i.label for i in ready(both, (), "first").annotations["a"].intervals] == ["x", "y"]
 
 
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=40), st.integers(2, 5))
@@ -61,7 +106,7 @@ def test_folds_test_every_video_once_and_keep_groups_together(members: list[int]
     groups = {f"v{i}": f"g{group}" for i, group in enumerate(members)}
     frames = {video: 10 + 7 * i for i, video in enumerate(groups)}
     if folds > len(set(members)):
-        with pytest.raises(ConfigError, match="splits need at least as many groups"):
+        with pytest.raises(ConfigError, match=r"of one group|splits: there must be"):
             folds_by_group(groups, frames, folds)
         return
     made = folds_by_group(groups, frames, folds)

@@ -15,9 +15,10 @@ import pytest
 
 import keyseg.video.jobs as jobs
 from keyseg.data.feature_origin import read_sidecar, sidecar_path
+from keyseg.data.files import file_sha256
 from keyseg.timeline import DataError
 from keyseg.video.cache import FeatureCache
-from keyseg.video.features import extract_features, file_sha256, origin_of
+from keyseg.video.features import extract_features, origin_of
 from keyseg.video.files import find_videos
 from keyseg.video.jobs import Event, Work, extract_all
 

@@ -115,6 +115,28 @@ def test_a_start_that_is_not_zero_is_frame_zero(clip, ffmpeg, numbers, decoded, 
     assert numbers(tmp_path / name, 10) == planted(50, 25, 10)
 
 
+@pytest.mark.parametrize("name", ["sound.mp4", "sound.mkv", "sound.ts"])
+def test_time_starts_with_the_sound_as_in_players(clip, ffmpeg, numbers, tmp_path, name):
+    """Pictures that begin a second after the sound: the first one stands in until then."""
+    sound = ("-f", "lavfi", "-i", "sine=440:duration=3")
+    streams = ("-map", "0:a", "-map", "1:v", "-c:v", "copy", "-c:a", "aac")
+    ffmpeg(*sound, "-itsoffset", "1", "-i", clip("a.mp4", *_X264), *streams, tmp_path / name)
+    found = numbers(tmp_path / name, 10)
+    with av.open(tmp_path / name) as container:
+        start = Fraction(container.start_time, 1_000_000)
+    times = [at - start for at, _ in stamps(tmp_path / name)]
+    assert Fraction(9, 10) <= times[0] <= Fraction(11, 10)
+    assert found[:9] == [0] * 9
+    for i, picture in enumerate(found):
+        assert picture == max([n for n, at in enumerate(times) if at <= Fraction(i, 10) + Fraction(1, 1000)], default=0)
+    assert found[-1] == 49 or times[49] > Fraction(len(found) - 1, 10)
+
+
+def test_the_delay_of_an_encoder_of_sound_moves_nothing(clip, numbers):
+    sound = ("-f", "lavfi", "-i", "sine=duration=2")
+    assert numbers(clip("a.mkv", *_X264, "-c:a", "aac", inputs=sound), 25) == planted(50, 25, 25)
+
+
 def test_an_edit_list_hides_pictures_that_are_decoded_first(clip, ffmpeg, numbers, tmp_path):
     ffmpeg("-ss", "1.3", "-i", clip("a.mp4", *_X264), "-c", "copy", tmp_path / "cut.mp4")
     found = numbers(tmp_path / "cut.mp4", 25)

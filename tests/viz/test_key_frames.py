@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import os
 import subprocess
@@ -12,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from keyseg.timeline import ConfigError, DataError, TimelineError
+from keyseg.timeline import DataError, TimelineError
 from keyseg.viz import read_key_frames
 
 av = pytest.importorskip("av")
@@ -166,19 +165,6 @@ def test_a_file_without_pictures_is_refused(tmp_path):
         container.mux(stream.encode())
     with pytest.raises(DataError, match="no video stream in this file"):
         read_key_frames(tmp_path / "sound.mp4", [0])
-
-
-def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
-    original = builtins.__import__
-
-    def refuse(name, *rest, **keywords):
-        if name == "av":
-            raise ImportError("No module named 'av'")
-        return original(name, *rest, **keywords)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ConfigError, match=r"pip install 'keyseg\[video\]'"):
-        read_key_frames(tmp_path / "a.mp4", [0])
 
 
 def test_pyav_is_loaded_only_when_a_video_is_read():

@@ -154,20 +154,14 @@ def _convert_timelines(source: Path, target: Path, asked: _Asked, force: bool) -
 
 
 def _source_files(source: Path, named: str | None) -> dict[Path, str]:
-    """Files to read and their formats; of a folder those whose names could be of a format, or of the one named."""
-    from keyseg.formats import FORMATS, format_named, format_of, name_fits
+    """Files to read and their formats."""
+    from keyseg.formats import find_sources
 
-    if named is not None:
-        format_named(named)
-    if not source.is_dir():
-        return {source: named or format_of(source)}
-    visible = [path for path in sorted(source.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    fits = [path for path in visible if any(name_fits(path, name) for name in ([named] if named else FORMATS))]
-    if not fits:
-        raise DataError(f"{source}: no file here that could be {named or 'of a known format'}")
-    if len(fits) < len(visible):
-        print(f"note: {len(visible) - len(fits)} other files in {source} are left out", file=sys.stderr)
-    return {path: named or format_of(path) for path in fits}
+    found = find_sources(source, named)
+    if found.left_out:
+        names = ", ".join(path.name for path in found.left_out[:5])
+        print(f"note: {len(found.left_out)} other files in {source} are left out: {names}", file=sys.stderr)
+    return found.formats
 
 
 def _target_format(target: Path, formats: Sequence[str]) -> str:

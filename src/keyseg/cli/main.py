@@ -40,6 +40,7 @@ VERBS: dict[str, Callable[..., int]] = {
 
 _AFTER_INTERRUPT = {
     "features": "; what was done is kept: the same command goes on",
+    "predict": "; timelines that are done are kept: the same command with --resume goes on",
     "init": "; what was done is kept: the same command goes on",
     "data": "; what was downloaded is kept: the same command goes on",
     "train": "; what was done is kept: the same command with --resume goes on",

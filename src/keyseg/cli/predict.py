@@ -26,6 +26,7 @@ def predict(
     device: str | None = None,
     cache: Path | None = None,
     damaged: bool = False,
+    resume: bool = False,
     force: bool = False,
 ) -> int:
     """Label the timeline of videos, from the video files or from their features.
@@ -54,6 +55,8 @@ def predict(
         Folder that keeps the features of videos. Default: keyseg/features in the system's folder for caches.
     damaged
         Go on over damage in a video: the last good picture stands in there.
+    resume
+        Keep timelines that are there and do the rest.
     force
         Overwrite timelines that are there.
     """
@@ -69,32 +72,43 @@ def predict(
     files = input_files(inputs)
     targets = {file: [out / f"{file.stem}{FORMATS[name].suffix}" for name in formats] for file in files}
     extra = [out / f"{file.stem}.scores.npz" for file in files] if scores else []
+    if out.exists() and not out.is_dir():
+        raise OutputExistsError(f"{out} is a file; name a folder for the timelines")
+    if resume:
+        targets = {file: paths for file, paths in targets.items() if not all(path.exists() for path in paths)}
     there = [target for target in (*(t for each in targets.values() for t in each), *extra) if target.exists()]
-    if there and not force:
-        raise OutputExistsError(f"{there[0]} exists ({len(there)} such files); choose another --out or use --force")
+    if there and not (force or resume):
+        raise OutputExistsError(
+            f"{there[0]} exists ({len(there)} such files); choose another --out, go on with --resume, or use --force"
+        )
     predictor = load_bundle(bundle)
     segment = Reader(predictor, extractor, device, cache, damaged)
+    if any(file.suffix.lower() != ".npy" for file in targets):
+        segment.prepare()
     failed = 0
     for file, paths in targets.items():
         try:
             prediction = segment(file)
-            contents = [
-                timeline_bytes(name, file.stem, prediction.segmentation, predictor.labels, predictor.timebase)
-                for name in formats
-            ]
         except KeysegError as error:
             failed += 1
             print(f"error: {file}: {error}" if str(file) not in str(error) else f"error: {error}", file=sys.stderr)
             continue
-        for path, content in zip(paths, contents, strict=True):
-            write_bytes(path, content)
+        size = prediction.segmentation
+        written = []
+        for name, path in zip(formats, paths, strict=True):
+            try:
+                write_bytes(path, timeline_bytes(name, file.stem, size, predictor.labels, predictor.timebase))
+                written.append(path)
+            except KeysegError as error:
+                print(f"error: {path}: {error}", file=sys.stderr)
         if scores:
             write_scores(out / f"{file.stem}.scores.npz", prediction)
-        size = prediction.segmentation
-        print(f"{paths[0]}: {len(size)} segments, {size.length} frames", file=sys.stderr)
+        failed += len(written) < len(paths)
+        if written:
+            print(f"{written[0]}: {len(size)} segments, {size.length} frames", file=sys.stderr)
     if failed:
-        rest = f"; the others are in {out}" if failed < len(files) else ""
-        print(f"{failed} of {len(files)} videos could not be done{rest}", file=sys.stderr)
+        rest = f"; the others are in {out}" if failed < len(targets) else ""
+        print(f"{failed} of {len(targets)} videos could not be done{rest}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -109,12 +123,17 @@ class Reader:
     damaged: bool
     _video: Callable[[Path], Prediction] | None = None
 
+    def prepare(self) -> None:
+        """Get ready for videos. Raises DataError where the bundle cannot read any."""
+        self._video = self._prepared()
+
     def __call__(self, file: Path) -> Prediction:
         """The timeline of one file. Raises DataError."""
-        if file.suffix == ".npy":
+        if file.suffix.lower() == ".npy":
             return self.predictor.predict(file)
         if self._video is None:
-            self._video = self._prepared()
+            self.prepare()
+        assert self._video is not None
         return self._video(file)
 
     def _prepared(self) -> Callable[[Path], Prediction]:
@@ -136,8 +155,8 @@ class Reader:
                     damaged=self.damaged,
                     progress=lambda frames, expected: shown(Event(file, "frames", frames, expected)),
                 )
-            for gap in found.sidecar.gaps:
-                print(f"warning: {file}: {gap}", file=sys.stderr)
+            for gap in found.sidecar.gap_texts():
+                print(f"warning: {file}: damaged from {gap}", file=sys.stderr)
             return found.prediction
 
         return predicted
@@ -160,23 +179,16 @@ def write_scores(path: Path, prediction: Prediction) -> None:
 
 def input_files(paths: Iterable[Path]) -> list[Path]:
     """Videos and feature files named, and those in folders named. Raises DataError on none, or on two of one name."""
-    from keyseg.video.files import SUFFIXES
+    from keyseg.video.files import one_a_name, videos_inside
 
     found: list[Path] = []
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in {".npy", *SUFFIXES})
+            inside = sorted([*path.glob("*.npy"), *videos_inside(path)])
             if not inside:
                 raise DataError(f"{path}: no .npy file and no video in this folder")
         found += inside
     if not found:
         raise ConfigError("name at least one video or .npy file, or a folder of them; see: keyseg predict --help")
-    stems = [path.stem for path in found]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
-    if twice:
-        names = ", ".join(path.name for path in found if path.stem == twice[0])
-        raise DataError(
-            f"two inputs would both be called {twice[0]} ({names}), so their timelines would be too; predict them apart"
-        )
-    return found
+    return one_a_name(found)

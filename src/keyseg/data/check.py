@@ -13,7 +13,7 @@ from keyseg.data.alignment import Lengths, align
 from keyseg.data.catalog import identify
 from keyseg.data.check_labels import Splits, check_annotations, check_mapping, check_splits
 from keyseg.data.dataset import Dataset, first_origin, time_base
-from keyseg.data.feature_origin import FeatureOrigin, shared_origin
+from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
 from keyseg.data.features import (
     UNDECIDED,
     Axes,
@@ -24,6 +24,7 @@ from keyseg.data.features import (
     read_as,
     stored_shape,
 )
+from keyseg.data.files import file_sha256
 from keyseg.data.findings import Findings, Problem
 from keyseg.data.splits import resolve_inside
 from keyseg.timeline import DataError, LabelMap
@@ -156,6 +157,7 @@ def _check_folder(
         findings.add_error("origin", folder, error)
     for name in shapes:
         _check_finite(folder / f"{name}.npy", axes, findings)
+        _check_sidecar(folder / f"{name}.npy", findings)
     if axes is None:
         return None
     ((usual, _),) = Counter(read_as(shape, axes)[1] for shape in shapes.values()).most_common(1)
@@ -208,6 +210,16 @@ def _check_length(dataset: Dataset, path: Path, name: str, columns: int, frames:
         )
     except DataError as error:
         findings.add_error("length", path, error)
+
+
+def _check_sidecar(path: Path, findings: Findings) -> None:
+    """A feature file must be the one that its sidecar speaks of."""
+    try:
+        sidecar = read_sidecar(path)
+        if sidecar is not None and file_sha256(path) != sidecar.features_sha256:
+            findings.add("origin", path, None, "its content is not what its sidecar says; extract these features again")
+    except DataError:
+        return  # said already
 
 
 def _check_finite(path: Path, axes: Axes | None, findings: Findings) -> None:

@@ -89,6 +89,14 @@ class FeatureSidecar(BaseModel):
     pts: tuple[int, ...]
     gaps: tuple[Gap, ...] = ()
 
+    def gap_texts(self) -> list[str]:
+        """Each gap with its times, such as `6.0 to 10.0 s: the reason`."""
+        rate = self.origin.timebase.fps
+        return [
+            f"{float(gap.start_frame / rate):.1f} to {float(gap.end_frame / rate):.1f} s: {gap.reason}"
+            for gap in self.gaps
+        ]
+
     @model_validator(mode="after")
     def _a_time_a_frame(self) -> Self:
         if len(self.pts) != self.frames:

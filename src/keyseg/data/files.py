@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ from typing import Any
 
 import platformdirs
 from filelock import FileLock, Timeout
+
+from keyseg.timeline import DataError
+
+_CHUNK = 1 << 22  # bytes hashed at once
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -50,3 +55,17 @@ def claimed(folder: Path) -> Iterator[bool]:
 def cache_folder() -> Path:
     """keyseg's part of the system's folder for caches."""
     return Path(platformdirs.user_cache_dir("keyseg"))
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, read in pieces. Raises DataError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        if not path.is_file():
+            raise OSError("no such file" if not path.exists() else "not a file")  # a pipe would be waited for
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise DataError(f"{path}: cannot read it ({error}); name a file on this machine") from error
+    return digest.hexdigest()

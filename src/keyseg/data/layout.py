@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,44 +31,104 @@ class Fold:
     test: tuple[str, ...]
 
 
-def classes_of(annotations: Mapping[str, Annotation], background: str) -> LabelMap:
-    """The classes of a data set: the background first, then all labels that occur, sorted."""
-    names = {class_name(label) for annotation in annotations.values() for label in annotation.labels}
-    return LabelMap((background, *sorted(names - {background})), (background,))
+BACKGROUND = "background"
+_ROUNDED = Fraction(1, 1000)  # seconds: what most formats round times to
+_LATE = Fraction(1)  # seconds that an annotation may go on after the pictures: the sound is often longer
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Annotations made ready: without background, which gaps become. notes: what a user should know."""
+
+    annotations: dict[str, Annotation]
+    labels: LabelMap
+    notes: tuple[str, ...]
+
+
+def ready(annotations: Mapping[str, Annotation], background: Iterable[str], overlap: Overlap) -> Labelled:
+    """Take out intervals of background, settle overlaps and find the classes: background, then the labels, sorted.
+
+    background: labels, in any case of letters, that mean that nothing is done; `background` is always one. Raises
+    DataError naming the first overlap.
+    """
+    idle = {class_name(name).casefold() for name in (*background, BACKGROUND)}
+    spelled: dict[str, set[str]] = defaultdict(set)
+    found, notes = {}, []
+    for name, annotation in annotations.items():
+        actions = tuple(i for i in annotation.intervals if class_name(i.label).casefold() not in idle)
+        if not actions:
+            notes.append(f"{name}: no action is labelled, all of it is background")
+        for interval in actions:
+            spelled[class_name(interval.label)].add(interval.label)
+        try:
+            found[name] = replace(annotation, intervals=actions).resolved(overlap)
+        except TimelineError as error:
+            raise DataError(str(error)) from error
+    for label, ways in sorted(spelled.items()):
+        if len(ways) > 1:
+            notes.append(f"{' and '.join(map(repr, sorted(ways)))} are one class, {label}")
+    by_letters: dict[str, list[str]] = defaultdict(list)
+    for label in sorted(spelled):
+        by_letters[label.casefold()].append(label)
+    notes += [
+        f"{' and '.join(alike)} are different classes; rename one if they are the same"
+        for alike in by_letters.values()
+        if len(alike) > 1
+    ]
+    return Labelled(found, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,)), tuple(notes))
 
 
 def frames_of(
-    annotations: Mapping[str, Annotation],
-    frames: Mapping[str, int],
-    labels: LabelMap,
-    fps: Fraction,
-    overlap: Overlap = "error",
-) -> dict[str, Segmentation]:
-    """Each annotation as frames of its video; frames: their number, by video. Raises DataError naming the video."""
-    found = {}
+    annotations: Mapping[str, Annotation], frames: Mapping[str, int], labels: LabelMap, fps: Fraction
+) -> tuple[dict[str, Segmentation], tuple[str, ...]]:
+    """Each annotation as frames of its video, and notes; frames: their number, by video.
+
+    What reaches into the last frame fills it, since videos end within a frame. What goes on less than a second after
+    the pictures is cut at their end, with a note. Raises DataError naming the video.
+    """
+    found, notes = {}, []
     for name, annotation in annotations.items():
+        end = frames[name] / fps
+        last = max((interval.end_seconds for interval in annotation.intervals), default=Fraction(0))
+        if end + Fraction(1, 2) / fps < last <= end + _LATE:
+            notes.append(f"{name}: labels go on to {float(last):.2f} s, the pictures to {float(end):.2f} s; cut there")
+        if end - 1 / fps + _ROUNDED < last <= end + _LATE:
+            kept = (interval for interval in annotation.intervals if interval.start_seconds < end)
+            reach = end - 1 / fps + _ROUNDED
+            settled = (replace(i, end_seconds=end) if i.end_seconds > reach else i for i in kept)
+            annotation = replace(annotation, intervals=tuple(settled))
         try:
-            found[name] = annotation.segmentation(labels, fps, frames=frames[name], overlap=overlap)
+            found[name] = annotation.segmentation(labels, fps, frames=frames[name])
         except TimelineError as error:
-            raise DataError(f"annotation of {name}: {error}") from error
-    return found
+            raise DataError(str(error)) from error
+    return found, tuple(notes)
+
+
+def check_folds(groups: Mapping[str, str], folds: int) -> None:
+    """Raise ConfigError unless there are as many groups as folds, and at least 2."""
+    count = len(set(groups.values()))
+    if count < 2:
+        raise ConfigError(
+            f"all {len(groups)} videos are of one group, so none could be tested without its group being trained on;"
+            " name at least two groups"
+        )
+    if not 2 <= folds <= count:
+        raise ConfigError(
+            f"{folds} splits: there must be at least 2, and at most one a group; there are {count} groups"
+        )
 
 
 def folds_by_group(groups: Mapping[str, str], frames: Mapping[str, int], folds: int) -> list[Fold]:
     """Splits for cross-validation: each video is tested once, and never one whose group is trained on.
 
     groups: the group of each video, such as the person in it. The largest group goes first, always to the fold that has
-    the fewest frames, so the folds are of like size; the same input gives the same folds. Raises ConfigError on fewer
-    groups than folds.
+    the fewest frames, so the folds are of like size; the same input gives the same folds. Raises ConfigError as
+    `check_folds`.
     """
+    check_folds(groups, folds)
     sizes: dict[str, int] = defaultdict(int)
     for video, group in groups.items():
         sizes[group] += frames[video]
-    if not 2 <= folds <= len(sizes):
-        raise ConfigError(
-            f"{folds} splits need at least as many groups, and at least 2; there are {len(sizes)} for"
-            f" {len(groups)} videos"
-        )
     load = [0] * folds
     home: dict[str, int] = {}
     for group in sorted(sizes, key=lambda name: (-sizes[name], name)):

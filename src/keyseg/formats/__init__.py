@@ -16,13 +16,16 @@ from keyseg.formats.files import (
     timeline_text,
 )
 from keyseg.formats.format import Format, Reading, Writing
+from keyseg.formats.sources import Sources, find_sources
 
 __all__ = [
     "FORMATS",
     "Format",
     "Reading",
+    "Sources",
     "Writing",
     "annotations_text",
+    "find_sources",
     "format_named",
     "format_of",
     "format_to_write",

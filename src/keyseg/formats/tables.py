@@ -36,9 +36,12 @@ class Row:
 
 
 def header(text: str) -> list[str]:
-    """Names in the first line of a table, stripped."""
+    """Names in the first line of a table, stripped; none where that is no line of a table."""
     first = text.lstrip("\ufeff").split("\n", 1)[0]
-    return [name.strip() for name in next(csv.reader([first[:_LONGEST_HEADER]], delimiter=_mark(first)), [])]
+    try:
+        return [name.strip() for name in next(csv.reader([first[:_LONGEST_HEADER]], delimiter=_mark(first)), [])]
+    except csv.Error:
+        return []
 
 
 def read_rows(path: Path, holds: str, is_header: Callable[[list[str]], bool], needs: str) -> Iterator[Row]:

@@ -45,7 +45,7 @@ def predict_video(
     damaged: bool = False,
     progress: Progress = lambda *_: None,
 ) -> VideoPrediction:
-    """Segment a video file. Frame i of the timeline is the picture on screen i / fps seconds after the first.
+    """Segment a video file. Frame i of the timeline is the picture on screen at i / fps seconds.
 
     extractor: that of `extractor_for`, None makes it. cache: where features are kept. damaged: go on over damage.
     Raises DataError on a video that cannot be read, and on a bundle that does not know its extractor.

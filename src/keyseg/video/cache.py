@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from filelock import FileLock
 
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar, sidecar_path
 from keyseg.data.features import stored_shape
-from keyseg.data.files import cache_folder, write_text
-from keyseg.timeline import DataError
+from keyseg.data.files import cache_folder, file_sha256, write_text
+from keyseg.timeline import DataError, OutputExistsError
 from keyseg.video.extractor import Extractor
-from keyseg.video.features import Progress, extract_features, file_sha256, origin_of
+from keyseg.video.features import Progress, extract_features, origin_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class CachedFeatures:
     def copy_to(self, out: Path) -> None:
         """Leave the feature file at `out` and its sidecar beside it, each whole or not at all, the sidecar last."""
         out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(f".{out.name}.partial")
+        partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
         sidecar_path(out).unlink(missing_ok=True)
         shutil.copyfile(self.path, partial)
         partial.replace(out)
@@ -44,6 +45,8 @@ class FeatureCache:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "features"
+        if self.folder.exists() and not self.folder.is_dir():
+            raise OutputExistsError(f"{self.folder} is a file; name a folder for the cache")
 
     def features(
         self,

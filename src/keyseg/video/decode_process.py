@@ -24,6 +24,7 @@ from keyseg.video.limits import VideoInfo
 from keyseg.video.opening import (
     WANTED,
     DeclaredEnd,
+    clock_start,
     declared_end,
     open_container,
     orientation,
@@ -77,7 +78,10 @@ class Job:
         self._request, self._output, self._container = request, output, container
         self._stream = self._pictures()
         self._declared: DeclaredEnd | None = declared_end(container, self._stream)
-        self._sampler: Sampler[VideoFrame] = Sampler(request.fps, Fraction(self._stream.time_base or 1))
+        start = clock_start(container, self._stream)
+        self._sampler: Sampler[VideoFrame] = Sampler(
+            request.fps, Fraction(self._stream.time_base or 1), first_pts=start, end_pts=start or 0
+        )
         self._reformatter, self._size = VideoReformatter(), (0, 0)
 
     def run(self) -> None:

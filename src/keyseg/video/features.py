@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,15 +10,13 @@ from typing import BinaryIO
 import numpy as np
 
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, Gap, sidecar_path
-from keyseg.data.files import write_text
+from keyseg.data.files import file_sha256, write_text
 from keyseg.timeline import DataError
 from keyseg.video.extractor import Extractor, Image
 from keyseg.video.reading import VideoReader
 
 # Frames shown so far, and how many there will be by what the video says of itself (None if it does not).
 Progress = Callable[[int, int | None], None]
-
-_CHUNK = 1 << 22  # bytes hashed at once
 
 
 def origin_of(extractor: Extractor, fps: Fraction) -> FeatureOrigin:
@@ -47,8 +44,8 @@ def extract_features(
 ) -> FeatureSidecar:
     """Write the features of a video to `out`, (T, D) float16 in .npy, and its sidecar beside it; return the sidecar.
 
-    Frame i is the picture on screen i / fps seconds after the first one; row j stands for frames [j * stride, (j + 1) *
-    stride). The sidecar is written last, so a feature file with one is whole. damaged: go on over damage and flag the
+    Frame i is the picture on screen at i / fps seconds (see `VideoReader`); row j stands for frames [j * stride,
+    (j + 1) * stride). The sidecar is written last, so a feature file with one is whole. damaged: go on over damage and flag the
     gaps. Raises DataError on a video that cannot be read, or on features that are not finite.
     """
     digest = video_sha256 or file_sha256(video)
@@ -87,20 +84,6 @@ def extract_features(
     )
     write_text(sidecar_path(out), sidecar.model_dump_json() + "\n")
     return sidecar
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, read in pieces. Raises DataError where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        if not path.is_file():
-            raise OSError("no such file" if not path.exists() else "not a file")  # a pipe would be waited for
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise DataError(f"{path}: cannot read it ({error}); name a file on this machine") from error
-    return digest.hexdigest()
 
 
 class _NotFiniteError(ValueError):

@@ -20,7 +20,7 @@ def find_videos(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+            inside = videos_inside(path)
             if not inside:
                 raise DataError(f"{path}: no video in this folder; looked for {', '.join(sorted(SUFFIXES))}")
             found += inside
@@ -28,9 +28,20 @@ def find_videos(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise DataError(f"{path}: no such file or folder")
+    return one_a_name(found)
+
+
+def videos_inside(folder: Path) -> list[Path]:
+    """Videos of a folder by their endings, sorted; hidden files are none (some systems leave one beside each video)."""
+    visible = (file for file in sorted(folder.iterdir()) if not file.name.startswith("."))
+    return [file for file in visible if file.suffix.lower() in SUFFIXES and file.is_file()]
+
+
+def one_a_name(paths: Iterable[Path]) -> list[Path]:
+    """The files without those named twice. Raises DataError where two files would go by one name."""
     by_name: dict[str, Path] = {}
-    for path in found:
+    for path in paths:
         other = by_name.setdefault(path.stem, path)
-        if other != path:
+        if other.resolve() != path.resolve():
             raise DataError(f"{other} and {path} would both be called {path.stem}; rename one of them")
     return list(by_name.values())

@@ -12,11 +12,13 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Literal
 
+from keyseg.data.feature_origin import FeatureSidecar
+from keyseg.data.files import file_sha256
 from keyseg.timeline import DataError, KeysegError, OutputExistsError
 from keyseg.video.cache import FeatureCache, checked_sidecar
 from keyseg.video.catalog import make_extractor
 from keyseg.video.extractor import Extractor
-from keyseg.video.features import file_sha256, origin_of
+from keyseg.video.features import origin_of
 from keyseg.video.workers import CONTEXT, worker_pool
 
 _TOLD_EVERY = 0.2  # seconds between two reports of one video
@@ -61,11 +63,14 @@ Notify = Callable[[Event], None]
 
 def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify: Notify) -> None:
     """Leave OUT/VIDEO.npy and its sidecar for each video. Safe to run twice, and again after a kill."""
+    if work.out.exists() and not work.out.is_dir():
+        raise OutputExistsError(f"{work.out} is a file; name a folder for the features")
     if workers == 1:
         extractor = work.make()
         for video in videos:
             _extract(video, extractor, work, notify)
         return
+    work.make()  # so that what is wrong with it is said once, by this process
     events: Any = CONTEXT.Queue()
     try:
         with worker_pool(workers, _start_worker, work, events) as pool:
@@ -119,7 +124,7 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
         out = work.out / f"{video.stem}.npy"
         kept = None if work.force else _kept(video, out, extractor, work, notify)
         if kept is not None:
-            notify(Event(video, "kept", kept))
+            notify(Event(video, "kept", kept.frames, message=_gaps(kept)))
             return
         found = FeatureCache(work.cache).features(
             video,
@@ -130,14 +135,19 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
             remade=lambda reason: notify(Event(video, "remade", message=reason)),
         )
         found.copy_to(out)
-        told = "".join(f"; {gap}" for gap in found.sidecar.gaps)
-        notify(Event(video, "made" if found.fresh else "cached", found.sidecar.frames, message=told))
+        kind: Literal["made", "cached"] = "made" if found.fresh else "cached"
+        notify(Event(video, kind, found.sidecar.frames, message=_gaps(found.sidecar)))
     except (KeysegError, OSError) as error:
         notify(Event(video, "failed", message=str(error)))
 
 
-def _kept(video: Path, out: Path, extractor: Extractor, work: Work, notify: Notify) -> int | None:
-    """Frames of the features that are in their place already, None where there are none or they are damaged.
+def _gaps(sidecar: FeatureSidecar) -> str:
+    return "".join(f"; damaged from {text}" for text in sidecar.gap_texts())
+
+
+def _kept(video: Path, out: Path, extractor: Extractor, work: Work, notify: Notify) -> FeatureSidecar | None:
+    """The sidecar of features that are in their place already, None where there are none, they are damaged, or have
+    gaps that are not to be.
 
     Raises OutputExistsError where another file is in the way.
     """
@@ -153,4 +163,4 @@ def _kept(video: Path, out: Path, extractor: Extractor, work: Work, notify: Noti
             f"{out} exists and holds other features, of another video or made in another way; choose another --out or"
             " use --force"
         )
-    return sidecar.frames
+    return sidecar if work.damaged or not sidecar.gaps else None

@@ -29,6 +29,9 @@ WANTED = (
 )
 
 
+_ENCODER_DELAY = Fraction(1, 10)  # seconds
+
+
 def open_file(path: Path) -> BinaryIO:
     """Open a regular file, and nothing that blocks or is no file. Raises DataError."""
     try:
@@ -62,6 +65,17 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails
     return next((stream for stream in container.streams.video if not stream.disposition & still), None)
+
+
+def clock_start(container: InputContainer, stream: VideoStream) -> int | None:
+    """When the file's clock starts, in ticks of the stream, where the sound starts well before the pictures; else None.
+
+    Less than a tenth of a second is what encoders of sound take to begin.
+    """
+    if container.start_time is None or stream.start_time is None:
+        return None
+    clock, start = Fraction(stream.time_base or 1), Fraction(container.start_time, 1_000_000)
+    return round(start / clock) if stream.start_time * clock - start >= _ENCODER_DELAY else None
 
 
 @dataclass(frozen=True)

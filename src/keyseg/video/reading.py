@@ -52,9 +52,11 @@ def probe(path: Path | str) -> VideoInfo:
 class VideoReader:
     """The frames of a video file, once, front to back: a context manager to iterate over.
 
-    Frame i is the picture on screen i / fps seconds after the first picture appears: the last one that starts by then,
-    a container's rounding of up to 1 ms forgiven. There is one for each i / fps before the last picture leaves, at
-    least one. So the source's rate may vary or be any other; a picture may be shown many times or never.
+    Frame i is the picture on screen i / fps seconds after the file's clock starts, as players count: the last one that
+    starts by then, a container's rounding of up to 1 ms forgiven. Where the sound starts a tenth of a second before the
+    pictures or more, the first one stands in until it appears. There is a frame for each i / fps before the last
+    picture leaves, at least one. So the source's rate may vary or be any other; a picture may be shown many times or
+    never.
 
     image_size: (height, width) to scale to, None for the displayed size; pixels count as square. limits: what decoding
     may take. damaged: go on after damage. Then the last good picture (or, at the start, the first) stands in until the

@@ -28,8 +28,8 @@ class Sampler(Generic[PictureT]):
     """Takes pictures in order of time and gives runs of frames; keeps one picture.
 
     fps: frames a second. time_base: seconds a tick. gaps: (first frame, end frame, reason) of frames whose own picture
-    was lost. Frame i shows the last picture that starts at first_pts * time_base + i / fps or before, where first_pts
-    is the first thing heard of, lost or not. If the first picture was lost, the first good one stands in.
+    was lost. Frame i shows the last picture that starts at first_pts * time_base + i / fps or before. first_pts: when
+    time begins, None for the first thing heard of, lost or not. Before the first good picture, that one stands in.
     """
 
     fps: Fraction

@@ -1,4 +1,4 @@
-"""Key frames: thumbnails of a video file at given times, read with PyAV (`pip install 'keyseg[video]'`)."""
+"""Key frames: thumbnails of a video file at given times, read with PyAV."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.timeline import ConfigError, DataError, TimelineError
-from keyseg.video.opening import WANTED, open_container, open_file, orientation, picture_stream
+from keyseg.timeline import DataError, TimelineError
+from keyseg.video.opening import WANTED, clock_start, open_container, open_file, orientation, picture_stream
 from keyseg.video.sampling import ROUNDING
 
 if TYPE_CHECKING:
@@ -33,19 +33,15 @@ _LAST_TICK = 2**62
 def read_key_frames(video_path: str | Path, times_seconds: Sequence[float]) -> list[tuple[float, Image]]:
     """The frame on screen at each time as (seconds, (H, W, 3) uint8 RGB), in the order of the times.
 
-    Times count from the first frame, by presentation time, so a frame rate that varies does no harm. Images have at
-    most 160 rows and 480 columns, upright. Reads one regular file and nothing that it names; needs the extra `video`.
-    Raises DataError where there is no such file, no video in it, or no frame at a time; ConfigError without PyAV.
+    Times count as players do, by presentation time, so a frame rate that varies does no harm. Images have at most 160
+    rows and 480 columns, upright. Reads one regular file and nothing that it names. Raises DataError where there is no
+    such file, no video in it, or no frame at a time.
     """
     for seconds in times_seconds:
         if not (math.isfinite(seconds) and seconds >= 0):
             raise TimelineError(f"a key frame's time must be >= 0 seconds, got {seconds}")
-    try:
-        import av
-    except ImportError as error:
-        raise ConfigError(
-            "key frames are read with PyAV, which is not installed; run: pip install 'keyseg[video]'"
-        ) from error
+    import av
+
     path = Path(video_path)
     with open_file(path) as file:
         try:
@@ -81,7 +77,8 @@ def _frames_from(
     """Frames and their start in seconds, from one at or before a time if there is one."""
     import av
 
-    clock, first = Fraction(stream.time_base or 1), stream.start_time or 0
+    clock, first = Fraction(stream.time_base or 1), clock_start(container, stream)
+    first = first if first is not None else stream.start_time or 0
     tries = [*((seconds - back, False) for back in _RETREATS), *((Fraction(start), True) for start in _STARTS)]
     for begin, is_start in tries:
         try:
