@@ -225,6 +225,11 @@ def test_boris_observations_of_one_video_keep_their_own_names(tmp_path: Path) ->
     assert [found.video for found in read_annotations(file(tmp_path, "events.csv", text))] == ["day 1", "day 2"]
 
 
+def test_a_table_of_three_columns_is_that_of_one_video(tmp_path: Path) -> None:
+    found = one(file(tmp_path, "day1.csv", "start_seconds,end_seconds,label\n0.5,2,take cup\n2,3.25,pour\n"))
+    assert (found.video, found.fps, rows(found)) == ("day1", None, [(0.5, 2, "take cup"), (2, 3.25, "pour")])
+
+
 def test_boris_7_with_tabs(tmp_path: Path) -> None:
     head = (
         "Observation id,Observation date,Description,Media file,Total length,FPS,Subject,Behavior,Behavioral category"

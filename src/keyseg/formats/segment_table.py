@@ -14,7 +14,9 @@ from keyseg.formats.text import interval
 from keyseg.timeline import Annotation, DataError, Interval, LabelMap, Segmentation, TimeBase
 
 COLUMNS = ("video", "start_frame", "end_frame", "start_seconds", "end_seconds", "label")
-_NEEDS = "the columns video, label, start_seconds and end_seconds, and for frames start_frame and end_frame"
+_NEEDS = (
+    "the columns label, start_seconds and end_seconds; video, if there are several; for frames start_frame, end_frame"
+)
 _RATES = tuple(Fraction(rate) for rate in (15, 24, 25, 30, 50, 60, 10, 12, 20, 100, 120)) + tuple(
     Fraction(rate * 1000, 1001) for rate in (24, 30, 60)
 )
@@ -22,14 +24,15 @@ _HALF_DIGIT = Fraction(1, 2 * 10**6)  # seconds in the table have six decimals
 
 
 def read(path: Path, reading: Reading) -> list[Annotation]:
-    """The videos in the order of their first rows; background stays labelled.
+    """The videos in the order of their first rows; without a column for them one, called as the file. Background stays
+    labelled.
 
     With columns of frames these count, at the rate of `reading` or the one that the seconds beside them show. Without
     them the seconds count. Raises DataError.
     """
     rows: dict[str, list[Row]] = {}
     for row in read_rows(path, "a table of segments", _is_ours, _NEEDS):
-        rows.setdefault(row.need("video"), []).append(row)
+        rows.setdefault(row.need("video") if "video" in row.cells else path.stem, []).append(row)
     return [_annotation(path, video, found, reading) for video, found in rows.items()]
 
 
@@ -68,7 +71,7 @@ def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBas
 
 
 def _is_ours(names: list[str]) -> bool:
-    return {"video", "label", "start_seconds", "end_seconds"} <= set(names)
+    return {"label", "start_seconds", "end_seconds"} <= set(names)
 
 
 def _cells(annotations: Iterable[Annotation], writing: Writing) -> Iterable[Iterable[object]]:

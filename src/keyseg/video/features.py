@@ -45,8 +45,8 @@ def extract_features(
     """Write the features of a video to `out`, (T, D) float16 in .npy, and its sidecar beside it; return the sidecar.
 
     Frame i is the picture on screen at i / fps seconds (see `VideoReader`); row j stands for frames [j * stride,
-    (j + 1) * stride). The sidecar is written last, so a feature file with one is whole. damaged: go on over damage and flag the
-    gaps. Raises DataError on a video that cannot be read, or on features that are not finite.
+    (j + 1) * stride). The sidecar is written last, so a feature file with one is whole. damaged: go on over damage and
+    flag the gaps. Raises DataError on a video that cannot be read, or on features that are not finite.
     """
     digest = video_sha256 or file_sha256(video)
     pts: list[int] = []
