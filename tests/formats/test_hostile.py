@@ -269,7 +269,7 @@ def test_edl_that_is_none(text: str, tmp_path: Path) -> None:
         ("csv", "video,label,label,start_seconds,end_seconds\n", "the column 'label' stands twice", 1),
         ("csv", f'video,label,start_seconds,end_seconds\nv,"{"x" * 200_000}",0,1\n', "not a table", 2),
         ("boris", "Behavior,Start (s)\n", "expected a header with the columns Behavior", 1),
-        ("epic", "video_id\n", "expected a header with the columns label, start_seconds_id", 1),
+        ("epic", "video_id\n", "expected a header with the columns video_id", 1),
         ("txt", "take\ncut tomato\n", "expected one class name", 2),
         ("textgrid", "", "the file ends where", None),
         ("textgrid", '"ooTextFile"\n"TextTier"\n', 'expected "TextGrid"', 2),
