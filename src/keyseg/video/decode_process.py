@@ -47,6 +47,8 @@ _EARLY_SECONDS = Fraction(1, 2)
 _BROADCASTS = ("mpegts", "mpeg", "mpegvideo")
 _KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture stands in for what is lost)"
 
+_SMALLER = "make it smaller, for example with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
+
 
 class Refusal(Exception):
     """Why a video is not decoded, in words that follow its name."""
@@ -103,7 +105,7 @@ class Job:
                 if self._size == (0, 0):
                     runs = self._begin(event, runs)
                 if sampler.seconds(event.end_pts) > limit:
-                    raise Refusal(f"longer than the limit of {limit} s; cut it into parts, or raise the limit")
+                    raise Refusal(f"longer than the limit of {limit} s; cut it into parts")
                 self._send(runs)
         if not sampler.shows:
             raise Refusal(f"there is a video stream in this file, but no picture could be decoded; {WANTED}")
@@ -118,7 +120,7 @@ class Job:
             raise Refusal(f"its pictures are in a format that FFmpeg cannot decode; {WANTED}")
         if stream.codec_context.width * stream.codec_context.height > pixels:
             size = f"{stream.codec_context.width} x {stream.codec_context.height}"
-            raise Refusal(f"pictures of {size} are larger than the limit of {pixels} pixels; raise the limit")
+            raise Refusal(f"pictures of {size} are larger than the limit of {pixels} pixels; {_SMALLER}")
         return stream
 
     def _begin(self, picture: Picture, runs: Iterator[Run[VideoFrame]]) -> Iterator[Run[VideoFrame]]:
@@ -218,7 +220,7 @@ def decode(request: Request, video: BinaryIO, output: Output) -> None:
     except Refusal as error:
         output.send(FAILED, json.dumps(str(error)).encode())
     except MemoryError:
-        need = f"decoding it needs more memory than the limit of {request.limits.memory_mib} MiB; raise the limit"
+        need = f"decoding it needs more memory than the limit of {request.limits.memory_mib} MiB; {_SMALLER}"
         output.send(FAILED, json.dumps(need).encode())
     except BrokenPipeError:  # the reader has gone
         raise
