@@ -204,12 +204,12 @@ def test_a_missing_extra_says_how_to_get_it(vtt: Path, keyseg: Any, tmp_path: Pa
     load = importlib.import_module
 
     def absent(name: str, package: str | None = None) -> Any:
-        if name.split(".")[0] in ("pympi", "opentimelineio", "otio_cmx3600_adapter"):
+        if name.split(".")[0] in ("opentimelineio", "otio_cmx3600_adapter"):
             raise ImportError(name)
         return load(name, package)
 
     monkeypatch.setattr("keyseg.formats.text.importlib.import_module", absent)
-    for name in ("x.eaf", "x.otio", "x.edl"):
+    for name in ("x.otio", "x.edl"):
         answer = keyseg("convert", vtt, tmp_path / name, "--fps", "25")
         assert answer.code == ConfigError.exit_code
         assert "which is not installed; run: pip install 'keyseg[formats]'" in answer.err

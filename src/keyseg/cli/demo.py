@@ -145,7 +145,7 @@ def predict_films(dataset: Dataset, predictor: Predictor, videos: Path, out: Pat
     for name in dataset.names(1, "test")[:SHOWN]:
         path = videos / f"{name}.mp4"
         prediction = predict_video(predictor, path, cache=FeatureCache(out / "cache")).prediction
-        for form in ("txt", "csv", "vtt"):
+        for form in ("txt", "csv", "eaf", "vtt"):
             content = timeline_bytes(form, name, prediction.segmentation, predictor.labels, predictor.timebase)
             write_bytes(out / "timelines" / f"{name}{FORMATS[form].suffix}", content)
         found.append(Film(name, path, prediction))

@@ -9,7 +9,7 @@ from typing import Any
 
 from keyseg.formats.format import Reading, Writing
 from keyseg.formats.seconds import edges, seconds
-from keyseg.formats.text import extra, interval, listed, one_line
+from keyseg.formats.text import interval, listed, one_line
 from keyseg.timeline import Annotation, ConfigError, DataError, nearest
 
 _TIER = "actions"
@@ -33,9 +33,11 @@ def read(path: Path, reading: Reading) -> list[Annotation]:
 
 
 def write(annotations: Sequence[Annotation], writing: Writing) -> str:
-    """One tier, `actions`. Raises ConfigError without pympi, DataError, TimelineError."""
+    """One tier, `actions`. Raises DataError, TimelineError."""
     (annotation,) = annotations
-    content = extra("pympi").Elan.Eaf(author="keyseg")
+    from pympi import Elan
+
+    content = Elan.Eaf(author="keyseg")
     content.remove_tier("default")
     content.add_tier(_TIER)
     for start, end, label in edges(annotation, 3):
@@ -53,9 +55,11 @@ def looks(text: str) -> bool:
 
 def _parsed(path: Path) -> Any:
     """pympi's object. pympi's own parser follows entities, so it only sees a file that has none."""
-    pympi, elements = extra("pympi"), extra("defusedxml.ElementTree")
+    from defusedxml import ElementTree
+    from pympi import Elan
+
     try:
-        root = elements.fromstring(path.read_bytes(), forbid_dtd=True)
+        root = ElementTree.fromstring(path.read_bytes(), forbid_dtd=True)
     except OSError as error:
         raise DataError(f"{path}: cannot read it ({error}); it should hold an ELAN annotation") from error
     except (SyntaxError, ValueError, LookupError) as error:  # not XML, what defusedxml refuses, unknown encodings
@@ -68,7 +72,7 @@ def _parsed(path: Path) -> Any:
     if root.tag != "ANNOTATION_DOCUMENT":
         raise DataError(f"{path}: expected an ELAN annotation, got XML of {root.tag!r}")
     try:
-        return pympi.Elan.Eaf(str(path.resolve()), suppress_version_warning=True)
+        return Elan.Eaf(str(path.resolve()), suppress_version_warning=True)
     except Exception as error:  # pympi raises whatever a missing attribute or a wrong number leads to
         raise DataError(
             f"{path}: not a whole ELAN annotation ({type(error).__name__}: {error}); save it with ELAN again"
