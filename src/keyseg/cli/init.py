@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from keyseg.timeline import Annotation
     from keyseg.video.jobs import Work
 
-Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)]
 Paths = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
 
 
