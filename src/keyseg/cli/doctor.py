@@ -17,8 +17,14 @@ PACKAGES = (
     "safetensors",
     "pydantic",
     "matplotlib",
+    "av",
+    "pympi-ling",
 )
-EXTRAS = {"av": ("video", "key frames in figures"), "pooch": ("download", "keyseg data get")}
+EXTRAS = {
+    "transformers": ("backbones", "features of pretrained networks"),
+    "opentimelineio": ("formats", "OpenTimelineIO and EDL"),
+    "pooch": ("download", "keyseg data get"),
+}
 
 
 def doctor() -> int:
@@ -29,15 +35,15 @@ def doctor() -> int:
     broken = []
     for name in PACKAGES:
         try:
-            print(f"  {name:<13}{importlib.metadata.version(name)}")
+            print(f"  {name:<15}{importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            print(f"  {name:<13}missing")
+            print(f"  {name:<15}missing")
             broken.append(f"{name} is not installed: pip install keyseg -c constraints.txt")
     for name, (extra, use) in EXTRAS.items():
         try:
-            print(f"  {name:<13}{importlib.metadata.version(name)}")
+            print(f"  {name:<15}{importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            print(f"  {name:<13}not installed; {use}: pip install 'keyseg[{extra}]'")
+            print(f"  {name:<15}not installed; {use}: pip install 'keyseg[{extra}]'")
     broken += _lightning_problems()
     import torch
 
