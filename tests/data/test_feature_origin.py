@@ -41,7 +41,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read_sidecar(tmp_path / "b.npy") is None
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"format": "other"}', "[1, 2", '{"frames": 1e99}'])
+@pytest.mark.parametrize("text", ["{}", '{"format": "other"}', "[1, 2]", '{"frames": 1e99}', "3"])
+def test_json_of_another_program_is_none_of_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    assert read_sidecar(tmp_path / "a.npy") is None
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2", '{"format": "keyseg-features"}', "[" * 100_000])
 def test_what_is_no_sidecar(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(DataError, match=r"a\.json: not a sidecar .* extract these features again"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -110,18 +111,22 @@ def sidecar_path(features: Path) -> Path:
 
 
 def read_sidecar(features: Path) -> FeatureSidecar | None:
-    """The sidecar of a feature file, None where there is none. Raises DataError on one that cannot be read."""
+    """The sidecar of a feature file, None where there is none, or JSON of another program. Raises DataError on one that
+    cannot be read."""
     path = sidecar_path(features)
     if not path.exists():
         return None
     text = read_text(path, "the sidecar of a feature file that keyseg features wrote")
     try:
+        content = json.loads(text)
+        if not isinstance(content, dict) or content.get("format") != "keyseg-features":
+            return None
         return FeatureSidecar.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+    except (ValidationError, ValueError, RecursionError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": error}
+        where = "".join(f"{part}: " for part in first["loc"])
         raise DataError(
-            f"{path}: not a sidecar that keyseg features wrote ({where}: {first['msg']}); extract these features again"
+            f"{path}: not a sidecar that keyseg features wrote ({where}{first['msg']}); extract these features again"
         ) from error
 
 
