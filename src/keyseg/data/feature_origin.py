@@ -122,11 +122,13 @@ def read_sidecar(features: Path) -> FeatureSidecar | None:
         if not isinstance(content, dict) or content.get("format") != "keyseg-features":
             return None
         return FeatureSidecar.model_validate_json(text)
-    except (ValidationError, ValueError, RecursionError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": error}
-        where = "".join(f"{part}: " for part in first["loc"])
+    except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = "".join(f"{part}: " for part in first["loc"]) + first["msg"]
         raise DataError(
-            f"{path}: not a sidecar that keyseg features wrote ({where}{first['msg']}); extract these features again"
+            f"{path}: not a sidecar that keyseg features wrote ({reason}); extract these features again"
         ) from error
 
 
