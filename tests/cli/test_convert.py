@@ -406,7 +406,10 @@ def test_scores_are_not_overwritten_unless_told(trained: Path, kitchen: Path, ke
     target.write_text("mine\n")
     answer = keyseg("predict", trained, other, file, "--out", tmp_path, "--scores")
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == f"error: {target} exists (1 such files); choose another --out or use --force\n"
+    assert (
+        answer.err
+        == f"error: {target} exists (1 such files); choose another --out, go on with --resume, or use --force\n"
+    )
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
     assert keyseg("predict", trained, file, "--out", tmp_path).code == 0  # asked for none, it touches none
     assert target.read_text() == "mine\n"

@@ -259,10 +259,13 @@ def test_predict_goes_on_where_it_stopped(own: Path, keyseg: Any, trained: Path,
     files = sorted((kitchen / "features").iterdir())[:3]
     assert keyseg("predict", trained, files[0], "--out", tmp_path).code == 0
     (tmp_path / f"{files[0].stem}.txt").write_text("mine\n")
-    answer = keyseg("predict", trained, *files, "--out", tmp_path, "--resume")
+    answer = keyseg("predict", trained, *files, "--out", tmp_path, "--resume", "--format", "txt,csv", "--scores")
     assert answer.code == 0
+    assert answer.err.startswith("1 files are there and kept\n")
     assert (tmp_path / f"{files[0].stem}.txt").read_text() == "mine\n"
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 9
+    answer = keyseg("predict", trained, *files, "--out", tmp_path, "--resume", "--force")
+    assert (answer.code, answer.err.startswith("error: --resume keeps what is there")) == (2, True)
 
 
 def test_one_format_that_cannot_hold_a_name_does_not_stop_the_others(
@@ -314,3 +317,50 @@ def test_what_is_wrong_with_an_extractor_is_said_once(own: Path, keyseg: Any, tm
     answer = keyseg(*words, "--stride", 2)
     assert answer.code == 2
     assert "motion takes no stride" in answer.err
+
+
+def test_the_rate_of_a_table_is_its_own(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    some = tmp_path / "tables"
+    some.mkdir()
+    for name in NAMES:
+        rows = f"{name},0,50,0.0,2.0,red\n{name},50,100,2.0,4.0,lime\n"
+        (some / f"{name}.csv").write_text(f"video,start_frame,end_frame,start_seconds,end_seconds,label\n{rows}")
+    words = ("--videos", own / "videos", "--annotations", some, "--cache", cache, "--fps", 10)
+    answer = keyseg("init", tmp_path / "data", *words)
+    assert answer.code == 0, answer.err
+    labels = read_frame_labels(tmp_path / "data" / "groundTruth" / "ann_1.txt")
+    assert labels == ["red"] * 20 + ["lime"] * 20 + ["background"] * 6
+
+
+def test_labels_a_frame_must_be_as_many_as_frames(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:
+    some = tmp_path / "labels"
+    some.mkdir()
+    for name in NAMES:
+        (some / f"{name}.txt").write_text("red\n" * 46)
+    words = ("--videos", own / "videos", "--annotations", some, "--cache", cache)
+    answer = keyseg("init", tmp_path / "data", *words, "--fps", 10)
+    assert answer.code == 0, answer.err
+    answer = keyseg("init", tmp_path / "other", *words, "--fps", 20)
+    assert answer.code == 1
+    assert "ann_1.txt: 46 labels, and the video has 92 frames at 20 frames a second; is --fps" in answer.err
+
+
+def test_timelines_do_not_replace_sidecars(
+    own: Path, keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path
+) -> None:
+    features = next((kitchen / "features").iterdir())
+    shutil.copy(features, tmp_path)
+    answer = keyseg("predict", trained, tmp_path / features.name, "--out", tmp_path, "--format", "json", "--force")
+    assert answer.code == 2
+    assert "choose another --out" in answer.err
+
+
+def test_what_cannot_be_written_does_not_stop_the_rest(
+    keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path
+) -> None:
+    files = sorted((kitchen / "features").iterdir())[:2]
+    (tmp_path / f"{files[0].stem}.csv").mkdir()
+    answer = keyseg("predict", trained, *files, "--out", tmp_path, "--format", "csv,txt", "--force")
+    assert answer.code == 1
+    assert {path.name for path in tmp_path.iterdir()} == {f"{f.stem}.{end}" for f in files for end in ("csv", "txt")}
+    assert answer.err.endswith("1 of 2 videos could not be done; the others are in " + f"{tmp_path}\n")

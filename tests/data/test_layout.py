@@ -89,9 +89,28 @@ def test_what_goes_on_after_the_pictures_is_cut_with_a_note_or_an_error() -> Non
 def test_a_label_to_the_end_of_a_video_of_any_length_reaches_its_last_frame(fps: Fraction) -> None:
     end = Fraction("6.04")
     made = ready({"a": Annotation("a", (Interval(Fraction(0), end, "stir"),))}, (), "error")
-    frames = -int(-(end - Fraction(1, 1000)) * fps // 1)  # as the reader counts, a rounding forgiven
-    found, _ = frames_of(made.annotations, {"a": frames}, made.labels, Fraction(fps))
-    assert found["a"].to_frames().tolist() == [1] * frames
+    for forgiven in (0, Fraction(1, 1000)):  # as the reader counts, by the tick of the file's clock
+        frames = -int(-(end - forgiven) * fps // 1)
+        found, _ = frames_of(made.annotations, {"a": frames}, made.labels, Fraction(fps))
+        assert found["a"].to_frames().tolist() == [1] * frames
+
+
+def test_only_the_last_label_fills_the_last_frame() -> None:
+    both = {"a": annotation("a", (0, 2, "x"), (2, 6.01, "y"), (6.01, 6.04, "z"))}
+    made = ready(both, (), "error")
+    found, notes = frames_of(made.annotations, {"a": 91}, made.labels, Fraction(15))
+    assert made.labels.decode(found["a"].to_frames()) == ["x"] * 30 + ["y"] * 60 + ["z"]
+    assert notes == ()
+
+
+def test_a_label_behind_the_pictures_is_left_out_with_a_note() -> None:
+    made = ready({"a": annotation("a", (2, 6.05, "y"), (6.06, 6.5, "z"))}, (), "error")
+    found, notes = frames_of(made.annotations, {"a": 91}, made.labels, Fraction(15))
+    assert set(made.labels.decode(found["a"].to_frames()[30:])) == {"y"}
+    assert notes == (
+        "a: labels go on to 6.50 s, the pictures to 6.07 s; cut there",
+        "a: 'z' from 6.06 s to 6.5 s has no frame of the pictures; left out",
+    )
 
 
 def test_overlaps_are_found_before_anything_is_read() -> None:

@@ -145,7 +145,7 @@ def test_pictures_that_need_more_memory_than_allowed_are_refused(ffmpeg, tmp_pat
 @_BOUNDED
 def test_memory_too_small_for_anything_is_named(clip):
     with (
-        pytest.raises(DataError, match=r"a\.mp4: .*memory than there is \(limit 80 MiB\)"),
+        pytest.raises(DataError, match=r"a\.mp4: .*memory.*80 MiB"),
         VideoReader(clip("a.mp4", *_X264), Fraction(10), limits=Limits(memory_mib=80)) as reader,
     ):
         list(reader)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyseg.data.feature_origin import FeatureSidecar, read_sidecar
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError
 
 if TYPE_CHECKING:
@@ -70,17 +71,27 @@ def predict(
         if name not in FORMATS:
             raise ConfigError(f"unknown format {name!r}{nearest(name, FORMATS)}; known: {', '.join(FORMATS)}")
     files = input_files(inputs)
-    targets = {file: [out / f"{file.stem}{FORMATS[name].suffix}" for name in formats] for file in files}
-    extra = [out / f"{file.stem}.scores.npz" for file in files] if scores else []
+    if resume and force:
+        raise ConfigError("--resume keeps what is there and --force does not; give one of them")
     if out.exists() and not out.is_dir():
         raise OutputExistsError(f"{out} is a file; name a folder for the timelines")
-    if resume:
-        targets = {file: paths for file, paths in targets.items() if not all(path.exists() for path in paths)}
-    there = [target for target in (*(t for each in targets.values() for t in each), *extra) if target.exists()]
+    beside = [file for file in files if (out / f"{file.stem}.npy").exists()]
+    if "json" in formats and beside:
+        raise OutputExistsError(
+            f"{out} holds features of {beside[0].stem}, whose sidecar is called {beside[0].stem}.json; choose another"
+            " --out"
+        )
+    kinds = [*formats, *(["scores"] if scores else [])]
+    targets = {file: {kind: out / f"{file.stem}{_suffix(kind)}" for kind in kinds} for file in files}
+    there = [path for paths in targets.values() for path in paths.values() if path.exists()]
     if there and not (force or resume):
         raise OutputExistsError(
             f"{there[0]} exists ({len(there)} such files); choose another --out, go on with --resume, or use --force"
         )
+    if resume:
+        print(f"{len(there)} files are there and kept", file=sys.stderr)
+        missing = {file: {k: p for k, p in paths.items() if not p.exists()} for file, paths in targets.items()}
+        targets = {file: paths for file, paths in missing.items() if paths}
     predictor = load_bundle(bundle)
     segment = Reader(predictor, extractor, device, cache, damaged)
     if any(file.suffix.lower() != ".npy" for file in targets):
@@ -93,16 +104,17 @@ def predict(
             failed += 1
             print(f"error: {file}: {error}" if str(file) not in str(error) else f"error: {error}", file=sys.stderr)
             continue
-        size = prediction.segmentation
-        written = []
-        for name, path in zip(formats, paths, strict=True):
+        size, written = prediction.segmentation, []
+        for kind, path in paths.items():
             try:
-                write_bytes(path, timeline_bytes(name, file.stem, size, predictor.labels, predictor.timebase))
+                if kind == "scores":
+                    write_scores(path, prediction)
+                else:
+                    content = timeline_bytes(kind, file.stem, size, predictor.labels, predictor.timebase)
+                    write_bytes(path, content)
                 written.append(path)
-            except KeysegError as error:
+            except (KeysegError, OSError) as error:
                 print(f"error: {path}: {error}", file=sys.stderr)
-        if scores:
-            write_scores(out / f"{file.stem}.scores.npz", prediction)
         failed += len(written) < len(paths)
         if written:
             print(f"{written[0]}: {len(size)} segments, {size.length} frames", file=sys.stderr)
@@ -110,6 +122,12 @@ def predict(
         rest = f"; the others are in {out}" if failed < len(targets) else ""
         print(f"{failed} of {len(targets)} videos could not be done{rest}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _suffix(kind: str) -> str:
+    from keyseg.formats import FORMATS
+
+    return ".scores.npz" if kind == "scores" else FORMATS[kind].suffix
 
 
 @dataclass
@@ -130,7 +148,9 @@ class Reader:
     def __call__(self, file: Path) -> Prediction:
         """The timeline of one file. Raises DataError."""
         if file.suffix.lower() == ".npy":
-            return self.predictor.predict(file)
+            prediction = self.predictor.predict(file)
+            _tell_gaps(file, read_sidecar(file))
+            return prediction
         if self._video is None:
             self.prepare()
         assert self._video is not None
@@ -155,11 +175,15 @@ class Reader:
                     damaged=self.damaged,
                     progress=lambda frames, expected: shown(Event(file, "frames", frames, expected)),
                 )
-            for gap in found.sidecar.gap_texts():
-                print(f"warning: {file}: damaged from {gap}", file=sys.stderr)
+            _tell_gaps(file, found.sidecar)
             return found.prediction
 
         return predicted
+
+
+def _tell_gaps(file: Path, sidecar: FeatureSidecar | None) -> None:
+    for gap in sidecar.gap_texts() if sidecar else ():
+        print(f"warning: {file}: damaged from {gap}", file=sys.stderr)
 
 
 def write_scores(path: Path, prediction: Prediction) -> None:
@@ -185,7 +209,7 @@ def input_files(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted([*path.glob("*.npy"), *videos_inside(path)])
+            inside = sorted([*path.glob("[!.]*.npy"), *videos_inside(path)])
             if not inside:
                 raise DataError(f"{path}: no .npy file and no video in this folder")
         found += inside

@@ -32,7 +32,6 @@ class Fold:
 
 
 BACKGROUND = "background"
-_ROUNDED = Fraction(1, 1000)  # seconds: what most formats round times to
 _LATE = Fraction(1)  # seconds that an annotation may go on after the pictures: the sound is often longer
 
 
@@ -83,25 +82,41 @@ def frames_of(
 ) -> tuple[dict[str, Segmentation], tuple[str, ...]]:
     """Each annotation as frames of its video, and notes; frames: their number, by video.
 
-    What reaches into the last frame fills it, since videos end within a frame. What goes on less than a second after
-    the pictures is cut at their end, with a note. Raises DataError naming the video.
+    The last label fills the last frame if it reaches into it, since videos end within a frame. What goes on less than a
+    second after the pictures is cut at their end, with a note. Raises DataError naming the video.
     """
     found, notes = {}, []
     for name, annotation in annotations.items():
-        end = frames[name] / fps
-        last = max((interval.end_seconds for interval in annotation.intervals), default=Fraction(0))
-        if end + Fraction(1, 2) / fps < last <= end + _LATE:
-            notes.append(f"{name}: labels go on to {float(last):.2f} s, the pictures to {float(end):.2f} s; cut there")
-        if end - 1 / fps + _ROUNDED < last <= end + _LATE:
-            kept = (interval for interval in annotation.intervals if interval.start_seconds < end)
-            reach = end - 1 / fps + _ROUNDED
-            settled = (replace(i, end_seconds=end) if i.end_seconds > reach else i for i in kept)
-            annotation = replace(annotation, intervals=tuple(settled))
+        settled, told = _to_the_pictures(annotation, frames[name], fps)
+        notes += told
         try:
-            found[name] = annotation.segmentation(labels, fps, frames=frames[name])
+            found[name] = settled.segmentation(labels, fps, frames=frames[name])
         except TimelineError as error:
             raise DataError(str(error)) from error
     return found, tuple(notes)
+
+
+def _to_the_pictures(annotation: Annotation, frames: int, fps: Fraction) -> tuple[Annotation, list[str]]:
+    """An annotation that ends with the last of `frames` frames, if it ended near there, and notes."""
+    end = frames / fps
+    last = max((interval.end_seconds for interval in annotation.intervals), default=Fraction(0))
+    if not end - 1 / fps < last <= end + _LATE:
+        return annotation, []
+    notes = []
+    if last > end + Fraction(1, 2) / fps:
+        spoken = f"labels go on to {float(last):.2f} s, the pictures to {float(end):.2f} s"
+        notes.append(f"{annotation.video}: {spoken}; cut there")
+    kept = []
+    for interval in annotation.intervals:
+        if interval.start_seconds >= end - Fraction(1, 2) / fps and interval.end_seconds > end:
+            notes.append(f"{annotation.video}: {interval} has no frame of the pictures; left out")
+        else:
+            kept.append(replace(interval, end_seconds=min(interval.end_seconds, end)))
+    if kept:
+        latest = max(range(len(kept)), key=lambda i: kept[i].end_seconds)
+        if kept[latest].end_seconds > end - 1 / fps:
+            kept[latest] = replace(kept[latest], end_seconds=end)
+    return replace(annotation, intervals=tuple(kept)), notes
 
 
 def check_folds(groups: Mapping[str, str], folds: int) -> None:

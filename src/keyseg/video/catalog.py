@@ -62,6 +62,8 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
     ConfigError where the extra is not installed, DataError where the model is not at hand or what this keyseg computes
     is not the same.
     """
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder; it should hold the model of {origin.extractor}")
     if origin.extractor == "motion":
         from keyseg.video.motion import Motion
 
