@@ -25,7 +25,8 @@ def say(notes: Iterable[str]) -> None:
 
 @dataclass
 class Own:
-    """A user's annotations by the video that they name. homes: their files. counted: labels, where they are one a frame."""
+    """A user's annotations by the video that they name. homes: their files. counted: how many labels those have that
+    label every frame."""
 
     annotations: dict[str, Annotation] = field(default_factory=dict)
     homes: dict[str, Path] = field(default_factory=dict)
