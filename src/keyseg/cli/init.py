@@ -76,6 +76,7 @@ def init(
         Go on over damage in a video; see keyseg features.
     """
     from keyseg.cli.features import frame_rate
+    from keyseg.data.files import refuse_file
     from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
     from keyseg.video.files import find_videos
     from keyseg.video.jobs import Work
@@ -84,6 +85,7 @@ def init(
         raise ConfigError("--videos and --annotations each name at least one file or folder")
     if workers < 1:
         raise ConfigError(f"--workers takes a number >= 1, got {workers}")
+    refuse_file(data, "data set")
     if data.exists() and not (data.is_dir() and not any(data.iterdir())):
         raise OutputExistsError(f"{data} is there and not empty; choose a new folder for the data set")
     rate = frame_rate(fps)

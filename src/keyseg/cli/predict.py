@@ -61,7 +61,7 @@ def predict(
     force
         Overwrite timelines that are there.
     """
-    from keyseg.data.files import write_bytes
+    from keyseg.data.files import refuse_file, write_bytes
     from keyseg.formats import FORMATS, timeline_bytes
     from keyseg.inference.bundle import load_bundle
     from keyseg.timeline import nearest
@@ -73,8 +73,7 @@ def predict(
     files = input_files(inputs)
     if resume and force:
         raise ConfigError("--resume keeps what is there and --force does not; give one of them")
-    if out.exists() and not out.is_dir():
-        raise OutputExistsError(f"{out} is a file; name a folder for the timelines")
+    refuse_file(out, "timelines")
     beside = [file for file in files if (out / f"{file.stem}.npy").exists()]
     if "json" in formats and beside:
         raise OutputExistsError(

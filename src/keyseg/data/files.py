@@ -13,7 +13,7 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from keyseg.timeline import DataError
+from keyseg.timeline import DataError, OutputExistsError
 
 _CHUNK = 1 << 22  # bytes hashed at once
 
@@ -37,6 +37,13 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """`write_text` of JSON."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def refuse_file(folder: Path, holds: str) -> None:
+    """Raise OutputExistsError where a folder cannot be made, since it or a folder that it lies in is a file."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if there is not None and not there.is_dir():
+        raise OutputExistsError(f"{there} is a file; name a folder for the {holds}")
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from filelock import FileLock
 
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar, sidecar_path
 from keyseg.data.features import stored_shape
-from keyseg.data.files import cache_folder, file_sha256, write_text
-from keyseg.timeline import DataError, OutputExistsError
+from keyseg.data.files import cache_folder, file_sha256, refuse_file, write_text
+from keyseg.timeline import DataError
 from keyseg.video.extractor import Extractor
 from keyseg.video.features import Progress, extract_features, origin_of
 
@@ -45,8 +45,7 @@ class FeatureCache:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "features"
-        if self.folder.exists() and not self.folder.is_dir():
-            raise OutputExistsError(f"{self.folder} is a file; name a folder for the cache")
+        refuse_file(self.folder, "cache")
 
     def features(
         self,

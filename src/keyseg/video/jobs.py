@@ -13,7 +13,7 @@ from queue import Empty
 from typing import Any, Literal
 
 from keyseg.data.feature_origin import FeatureSidecar
-from keyseg.data.files import file_sha256
+from keyseg.data.files import file_sha256, refuse_file
 from keyseg.timeline import DataError, KeysegError, OutputExistsError
 from keyseg.video.cache import FeatureCache, checked_sidecar
 from keyseg.video.catalog import make_extractor
@@ -63,8 +63,8 @@ Notify = Callable[[Event], None]
 
 def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify: Notify) -> None:
     """Leave OUT/VIDEO.npy and its sidecar for each video. Safe to run twice, and again after a kill."""
-    if work.out.exists() and not work.out.is_dir():
-        raise OutputExistsError(f"{work.out} is a file; name a folder for the features")
+    refuse_file(work.out, "features")
+    FeatureCache(work.cache)  # says if there is a file in its place
     if workers == 1:
         extractor = work.make()
         for video in videos:
