@@ -214,6 +214,6 @@ def test_a_declared_length_beyond_the_limit_is_not_filled(noisy, changed, decode
 
 
 def test_want_of_memory_is_not_taken_for_damage(noisy, changed, decoded, monkeypatch):
-    monkeypatch.setattr(decode_process, "_memory_is_short", lambda limit: True)
+    monkeypatch.setattr(decode_process, "_memory_is_short", lambda: True)
     with pytest.raises(RuntimeError, match="needs more memory than the limit of 2048 MiB"):
         decoded(changed(noisy("a.mp4", *_FAST), overwrite(0.52)), 25, damaged=True)

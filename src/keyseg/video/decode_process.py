@@ -95,7 +95,7 @@ class Job:
             if isinstance(event, Loss):
                 if not sampler.shows and self._container.format.name in _BROADCASTS:
                     continue
-                if _memory_is_short(self._request.limits.memory_mib):
+                if _memory_is_short():
                     raise MemoryError  # some decoders call it damage
                 if not self._request.damaged:
                     raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {_KEEP}")
@@ -201,12 +201,15 @@ def _restrict(memory_mib: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _memory_is_short(memory_mib: int) -> bool:
-    """Whether this process came near its limit; known on Linux only."""
-    with contextlib.suppress(OSError, StopIteration):
+def _memory_is_short() -> bool:
+    """Whether this process came near the bound of its memory; known on Linux only."""
+    with contextlib.suppress(ImportError, OSError, StopIteration):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
-        return memory_mib - peak_kib / 1024 < _SPARE_MIB
+        return limit != resource.RLIM_INFINITY and limit / 2**20 - peak_kib / 1024 < _SPARE_MIB
     return False
 
 
