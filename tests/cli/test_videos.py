@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -364,3 +365,21 @@ def test_what_cannot_be_written_does_not_stop_the_rest(
     assert answer.code == 1
     assert {path.name for path in tmp_path.iterdir()} == {f"{f.stem}.{end}" for f in files for end in ("csv", "txt")}
     assert answer.err.endswith("1 of 2 videos could not be done; the others are in " + f"{tmp_path}\n")
+
+
+def test_a_missing_extra_is_told_before_any_work(
+    keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = importlib.import_module
+
+    def absent(name: str, package: str | None = None) -> Any:
+        if name.startswith("opentimelineio"):
+            raise ImportError(name)
+        return load(name, package)
+
+    monkeypatch.setattr("keyseg.formats.text.importlib.import_module", absent)
+    words = (next((kitchen / "features").iterdir()), "--out", tmp_path / "out", "--format", "txt,otio")
+    answer = keyseg("predict", trained, *words)
+    assert answer.code == 2
+    assert "pip install 'keyseg[formats]'" in answer.err
+    assert not (tmp_path / "out").exists()

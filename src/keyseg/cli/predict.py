@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyseg.data.feature_origin import FeatureSidecar, read_sidecar
-from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError
+from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, TimelineError
 
 if TYPE_CHECKING:
     from keyseg.inference.predictor import Prediction, Predictor
@@ -64,7 +65,7 @@ def predict(
     from keyseg.data.files import refuse_file, write_bytes
     from keyseg.formats import FORMATS, timeline_bytes
     from keyseg.inference.bundle import load_bundle
-    from keyseg.timeline import nearest
+    from keyseg.timeline import Segmentation, nearest
 
     formats = list(dict.fromkeys(part.strip() for part in format.split(",")))
     for name in formats:
@@ -92,6 +93,9 @@ def predict(
         missing = {file: {k: p for k, p in paths.items() if not p.exists()} for file, paths in targets.items()}
         targets = {file: paths for file, paths in missing.items() if paths}
     predictor = load_bundle(bundle)
+    for name in formats:  # what is missing for one is said before any work
+        with suppress(DataError, TimelineError):  # of these names and labels; the real ones may do
+            timeline_bytes(name, "video", Segmentation.from_frames([0, 0]), predictor.labels, predictor.timebase)
     segment = Reader(predictor, extractor, device, cache, damaged)
     if any(file.suffix.lower() != ".npy" for file in targets):
         segment.prepare()
