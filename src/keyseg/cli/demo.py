@@ -30,7 +30,6 @@ NAMES = {
     "frame-wise": "frame-wise backbone",
     ALONE: "classifier of single frames",
 }
-SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
 INTRODUCTION = (
     "Toy kitchen videos are drawn: hands, objects and tools follow recipes with an action grammar. Single pictures of"
     " actions look alike, some actions can only be told by what happened before, and first attempts fail. RTK was"
@@ -128,6 +127,7 @@ def classify_alone(dataset: Dataset) -> dict[str, Segmentation]:
 def scores_of(dataset: Dataset, predicted: Mapping[str, Segmentation]) -> dict[str, float]:
     """Scores of predicted videos in percent, by name."""
     from keyseg.metrics import evaluate
+    from keyseg.training.tables import SCORES
 
     reference = {name: dataset.annotation(name) for name in predicted}
     report = evaluate(reference, predicted, background=tuple(sorted(dataset.labels.background_ids))).to_json()
@@ -212,6 +212,8 @@ def _as_called() -> str:
 
 
 def _print_scores(scores: Mapping[str, Mapping[str, float]]) -> None:
+    from keyseg.training.tables import SCORES
+
     print(f"\n{'unseen videos':<28}  F1@10  F1@25  F1@50   Edit    Acc")
     for system in ORDER:
         cells = "".join(f"{scores[system][name]:>7.1f}" for name in SCORES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,6 @@ def predict(
     force
         Overwrite timelines that are there.
     """
-    from keyseg.data.files import refuse_file, write_bytes
     from keyseg.formats import FORMATS, timeline_bytes
     from keyseg.inference.bundle import load_bundle
     from keyseg.timeline import Segmentation, nearest
@@ -71,27 +70,10 @@ def predict(
     for name in formats:
         if name not in FORMATS:
             raise ConfigError(f"unknown format {name!r}{nearest(name, FORMATS)}; known: {', '.join(FORMATS)}")
-    files = input_files(inputs)
     if resume and force:
         raise ConfigError("--resume keeps what is there and --force does not; give one of them")
-    refuse_file(out, "timelines")
-    beside = [file for file in files if (out / f"{file.stem}.npy").exists()]
-    if "json" in formats and beside:
-        raise OutputExistsError(
-            f"{out} holds features of {beside[0].stem}, whose sidecar is called {beside[0].stem}.json; choose another"
-            " --out"
-        )
     kinds = [*formats, *(["scores"] if scores else [])]
-    targets = {file: {kind: out / f"{file.stem}{_suffix(kind)}" for kind in kinds} for file in files}
-    there = [path for paths in targets.values() for path in paths.values() if path.exists()]
-    if there and not (force or resume):
-        raise OutputExistsError(
-            f"{there[0]} exists ({len(there)} such files); choose another --out, go on with --resume, or use --force"
-        )
-    if resume:
-        print(f"{len(there)} files are there and kept", file=sys.stderr)
-        missing = {file: {k: p for k, p in paths.items() if not p.exists()} for file, paths in targets.items()}
-        targets = {file: paths for file, paths in missing.items() if paths}
+    targets = planned(input_files(inputs), kinds, out, resume=resume, force=force)
     predictor = load_bundle(bundle)
     for name in formats:  # what is missing for one is said before any work
         with suppress(DataError, TimelineError):  # of these names and labels; the real ones may do
@@ -107,24 +89,60 @@ def predict(
             failed += 1
             print(f"error: {file}: {error}" if str(file) not in str(error) else f"error: {error}", file=sys.stderr)
             continue
-        size, written = prediction.segmentation, []
-        for kind, path in paths.items():
-            try:
-                if kind == "scores":
-                    write_scores(path, prediction)
-                else:
-                    content = timeline_bytes(kind, file.stem, size, predictor.labels, predictor.timebase)
-                    write_bytes(path, content)
-                written.append(path)
-            except (KeysegError, OSError) as error:
-                print(f"error: {path}: {error}", file=sys.stderr)
+        written = write_prediction(prediction, file.stem, paths)
         failed += len(written) < len(paths)
         if written:
+            size = prediction.segmentation
             print(f"{written[0]}: {len(size)} segments, {size.length} frames", file=sys.stderr)
     if failed:
         rest = f"; the others are in {out}" if failed < len(targets) else ""
         print(f"{failed} of {len(targets)} videos could not be done{rest}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def planned(
+    files: Iterable[Path], kinds: Iterable[str], out: Path, *, resume: bool, force: bool
+) -> dict[Path, dict[str, Path]]:
+    """What to write for each file, by kind: a format or scores. Raises OutputExistsError on what is in the way."""
+    from keyseg.data.files import refuse_file
+
+    refuse_file(out, "timelines")
+    targets = {file: {kind: out / f"{file.stem}{_suffix(kind)}" for kind in kinds} for file in files}
+    beside = [file for file in targets if "json" in targets[file] and (out / f"{file.stem}.npy").exists()]
+    if beside:
+        raise OutputExistsError(
+            f"{out} holds features of {beside[0].stem}, whose sidecar is called {beside[0].stem}.json; choose another"
+            " --out"
+        )
+    there = [path for paths in targets.values() for path in paths.values() if path.exists()]
+    if there and not (force or resume):
+        raise OutputExistsError(
+            f"{there[0]} exists ({len(there)} such files); choose another --out, go on with --resume, or use --force"
+        )
+    if not resume:
+        return targets
+    print(f"{len(there)} files are there and kept", file=sys.stderr)
+    missing = {file: {k: path for k, path in paths.items() if not path.exists()} for file, paths in targets.items()}
+    return {file: paths for file, paths in missing.items() if paths}
+
+
+def write_prediction(prediction: Prediction, name: str, paths: Mapping[str, Path]) -> list[Path]:
+    """Write a prediction in each kind and return what could be written; the rest is told."""
+    from keyseg.data.files import write_bytes
+    from keyseg.formats import timeline_bytes
+
+    written = []
+    for kind, path in paths.items():
+        try:
+            if kind == "scores":
+                write_scores(path, prediction)
+            else:
+                timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
+                write_bytes(path, timeline_bytes(kind, name, *timeline))
+            written.append(path)
+        except (KeysegError, OSError) as error:
+            print(f"error: {path}: {error}", file=sys.stderr)
+    return written
 
 
 def _suffix(kind: str) -> str:

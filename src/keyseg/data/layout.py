@@ -63,18 +63,25 @@ def ready(annotations: Mapping[str, Annotation], background: Iterable[str], over
             found[name] = replace(annotation, intervals=actions).resolved(overlap)
         except TimelineError as error:
             raise DataError(str(error)) from error
-    for label, ways in sorted(spelled.items()):
-        if len(ways) > 1:
-            notes.append(f"{' and '.join(map(repr, sorted(ways)))} are one class, {label}")
+    notes += _spelling_notes(spelled)
+    return Labelled(found, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,)), tuple(notes))
+
+
+def _spelling_notes(spelled: Mapping[str, set[str]]) -> list[str]:
+    """What a user may have meant as one class, or as two. spelled: the labels that become each class."""
+    notes = [
+        f"{' and '.join(map(repr, sorted(ways)))} are one class, {label}"
+        for label, ways in sorted(spelled.items())
+        if len(ways) > 1
+    ]
     by_letters: dict[str, list[str]] = defaultdict(list)
     for label in sorted(spelled):
         by_letters[label.casefold()].append(label)
-    notes += [
+    return notes + [
         f"{' and '.join(alike)} are different classes; rename one if they are the same"
         for alike in by_letters.values()
         if len(alike) > 1
     ]
-    return Labelled(found, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,)), tuple(notes))
 
 
 def frames_of(
@@ -163,10 +170,15 @@ def write_layout(
     root: Path, segmentations: Mapping[str, Segmentation], labels: LabelMap, folds: Sequence[Fold]
 ) -> None:
     """Write mapping.txt, groundTruth/ and splits/ below `root`."""
-    write_text(root / "mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(labels.names)))
     (root / "groundTruth").mkdir(parents=True, exist_ok=True)
     for name, segmentation in segmentations.items():
         write_frame_labels(root / "groundTruth" / f"{name}.txt", labels.decode(segmentation.to_frames()))
+    write_lists(root, labels, folds)
+
+
+def write_lists(root: Path, labels: LabelMap, folds: Sequence[Fold]) -> None:
+    """Write mapping.txt and splits/ below `root`, the test videos of the last split last of all."""
+    write_text(root / "mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(labels.names)))
     for number, fold in enumerate(folds, 1):
         for subset in SUBSETS:
             names = fold.train if subset == "train" else fold.test

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from keyseg.data.layout import Fold, write_lists
 from keyseg.data.synthetic_grammar import LABELS, LOOK_ALIKES, NEAR_ALIKES, RECIPES, ScriptStep, sample_script
 from keyseg.timeline import ConfigError, IntArray, OutputExistsError, TimeBase
 
@@ -41,10 +42,8 @@ def write_toy_kitchen(root: Path, *, videos: int = 40, test_videos: int = 10, se
     """
     check_counts(videos, test_videos, seed)
     _check_free(root)
-    names = [_write_video(root, index, seed) for index in range(videos)]
-    _write_lines(root / "mapping.txt", [f"{i} {name}" for i, name in enumerate(LABELS.names)])
-    _write_lines(root / "splits" / "train.split1.bundle", [f"{name}.txt" for name in names[: videos - test_videos]])
-    _write_lines(root / "splits" / "test.split1.bundle", [f"{name}.txt" for name in names[videos - test_videos :]])
+    names = tuple(_write_video(root, index, seed) for index in range(videos))
+    write_lists(root, LABELS, [Fold(names[: videos - test_videos], names[videos - test_videos :])])
     return root
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from keyseg.data.annotations import write_frame_labels
 from keyseg.data.files import claimed, write_text
+from keyseg.data.layout import Fold, write_lists
 from keyseg.data.synthetic import check_counts
 from keyseg.data.synthetic_grammar import LABELS, RECIPES, sample_script
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
@@ -95,10 +96,8 @@ def write_toy_videos(root: Path, *, videos: int = 32, test_videos: int = 8, seed
         for left in (root / "videos").glob(".*.partial"):
             left.unlink()
         _draw_all(root, seed, videos, workers)
-        names = [toy_video(i, seed).name for i in range(videos)]
-        write_text(root / "mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(LABELS.names)))
-        for subset, part in (("train", names[: videos - test_videos]), ("test", names[videos - test_videos :])):
-            write_text(root / "splits" / f"{subset}.split1.bundle", "".join(f"{name}.txt\n" for name in part))
+        names = tuple(toy_video(i, seed).name for i in range(videos))
+        write_lists(root, LABELS, [Fold(names[: videos - test_videos], names[videos - test_videos :])])
     return root
 
 
@@ -178,13 +177,6 @@ def _draw(root: Path, index: int, seed: int) -> None:
     write_video(film, video.frames())
     labels.parent.mkdir(parents=True, exist_ok=True)
     write_frame_labels(labels, video.labels)
-
-
-def _write_lists(root: Path, names: Sequence[str], test_videos: int) -> None:
-    write_text(root / "mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(LABELS.names)))
-    first = len(names) - test_videos
-    for subset, part in (("train", names[:first]), ("test", names[first:])):
-        write_text(root / "splits" / f"{subset}.split1.bundle", "".join(f"{name}.txt\n" for name in part))
 
 
 def _shakes(frames: int, rng: np.random.Generator) -> Sequence[complex]:
