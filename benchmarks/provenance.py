@@ -16,7 +16,7 @@ def provenance() -> dict[str, str]:
     """Command, commit, versions and machine."""
     import torch
 
-    from keyseg import __version__
+    from keyseg.timeline.version import __version__
     from keyseg.training.run import source_commit
 
     return {

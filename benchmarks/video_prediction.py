@@ -21,13 +21,13 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from keyseg.video.catalog import make_extractor
 
 from keyseg.inference.bundle import save_bundle
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.predictor import Predictor
 from keyseg.models.rtk import RTK, RTKConfig
 from keyseg.timeline import LabelMap
+from keyseg.video.catalog import make_extractor
 from keyseg.video.features import origin_of
 from provenance import provenance, write_results
 

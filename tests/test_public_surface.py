@@ -38,7 +38,7 @@ def test_the_version_is_the_packages():
 
 @pytest.mark.parametrize(("name", "home"), HOMES.items())
 def test_public_names_come_from_their_rooms(name, home):
-    inside = "load_bundle" if name == "load" else name
+    inside = "load" if name == "load" else name
     assert getattr(keyseg, name) is getattr(importlib.import_module(home), inside)
 
 

@@ -79,7 +79,7 @@ def test_options_of_check(arguments: tuple[str, ...], code: int, words: str, kit
         (("--fps", "fast"), "--fps takes a number or a fraction such as 30000/1001, got 'fast'"),
         (("--fps", "1/0"), "--fps takes a number or a fraction such as 30000/1001, got '1/0'"),
         (("--fps", "-1"), "fps must be positive"),
-        (("--sample-rate", "0"), "stride must be a whole number of frames >= 1, got 0"),
+        (("--sample-rate", "0"), "sample_rate must be a whole number of frames >= 1, got 0"),
         (("--tolerance", "3"), "tolerance is a number of frames >= 0 that goes with lengths 'trim'"),
     ],
 )

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from keyseg import __version__
 from keyseg.cli import doctor as doctor_module
 from keyseg.cli import main as main_module
 from keyseg.cli.main import VERBS, app
 from keyseg.timeline import ConfigError, DataError
+from keyseg.timeline.version import __version__
 
 # Every verb, those of a group too.
 COMMANDS = {verb: app[verb] for verb in VERBS} | {

@@ -20,9 +20,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from keyseg.data.annotations import read_frame_labels
 from keyseg.data.catalog import DATASETS
-from keyseg.inference import load_bundle
+from keyseg.formats.frame_labels import read_frame_labels
+from keyseg.inference import load
 from keyseg.models.ms_tcn import MSTCNConfig
 
 Weights = dict[str, Tensor]
@@ -115,7 +115,7 @@ def test_converted_weights_give_the_numbers_of_the_reference(
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert config["provenance"] == {"converted from": way, "sha256": digest}
     assert (config["model"], config["classes"]) == (system, [f"class{i}" for i in range(7)])
-    assert (config["background"], config["fps"], config["stride"]) == ([], "15", 1)
+    assert (config["background"], config["fps"], config["sample_rate"]) == ([], "15", 1)
 
     answer = keyseg("predict", bundle, inputs(system), "--out", out, "--scores")
     assert (answer.code, answer.out) == (0, "")
@@ -187,7 +187,7 @@ def test_a_mapping_names_the_classes(system: str, weights: Any, inputs: Any, key
     for number, (options, background) in enumerate(cases.items()):
         bundle = tmp_path / f"bundle{number}"
         assert keyseg(*common, "--out", bundle, *options).code == 0
-        labels = load_bundle(bundle).labels
+        labels = load(bundle).labels
         assert labels.names == tuple(names)
         assert labels.background == background
     video = inputs(system) / "v5.npy"
@@ -207,13 +207,13 @@ def test_frames_a_second_are_those_of_the_data_set_whose_classes_these_are(
     classes = mapping(tmp_path, sorted(facts.classes, reverse=True))
     common = ("convert", weights("ms-tcn++", len(facts.classes)), "--model", "ms-tcn++", "--mapping", classes)
     assert keyseg(*common, "--out", tmp_path / "bundle").code == 0
-    predictor = load_bundle(tmp_path / "bundle")
+    predictor = load(tmp_path / "bundle")
     assert predictor.timebase.fps == facts.fps
-    assert predictor.timebase.stride == facts.sample_rate
+    assert predictor.timebase.sample_rate == facts.sample_rate
     assert predictor.labels.names == tuple(sorted(facts.classes, reverse=True))
     assert predictor.labels.background == facts.background
     assert keyseg(*common, "--out", tmp_path / "other", "--fps", "30000/1001").code == 0
-    assert str(load_bundle(tmp_path / "other").timebase.fps) == "30000/1001"
+    assert str(load(tmp_path / "other").timebase.fps) == "30000/1001"
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -336,7 +336,7 @@ def test_wrong_use_is_told_and_nothing_written(weights: Any, keyseg: Any, tmp_pa
         (
             (file, *use, *out, "--sample-rate", "0"),
             2,
-            "error: --sample-rate 0: stride must be a whole number of frames",
+            "error: --sample-rate 0: sample_rate must be a whole number of frames",
         ),
         ((file, *use, *out, "--sample-rate", "half"), 2, "half"),
         ((file, *use, *out, "--mapping", tmp_path / "gone.txt"), 1, "gone.txt: cannot read the class list"),
@@ -368,7 +368,7 @@ def test_bundles_are_replaced_only_if_told_and_nothing_else_is(weights: Any, key
     assert answer.code == 1
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     assert keyseg("convert", other, "--model", "ms-tcn++", "--out", bundle, "--force").code == 0
-    assert load_bundle(bundle).variants == ("ms-tcn++",)
+    assert load(bundle).variants == ("ms-tcn++",)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["asformer-7.model", "bundle", "ms-tcn++-7.model"]
 
     (bundle / "notes.txt").write_text("mine\n")
@@ -384,11 +384,11 @@ def test_bundles_are_replaced_only_if_told_and_nothing_else_is(weights: Any, key
 def test_scores_of_rtk_have_its_heatmaps(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
     files = sorted((kitchen / "features").iterdir())[:2]
     assert keyseg("predict", trained, *files, "--out", tmp_path, "--scores", "--format", "json").code == 0
-    predictor = load_bundle(trained)
+    predictor = load(trained)
     classes = len(predictor.labels)
     for file in files:
         found, wanted = scores(tmp_path / f"{file.stem}.scores.npz"), predictor.predict(file)
-        steps = -(-wanted.segmentation.length // predictor.timebase.stride)
+        steps = -(-wanted.segmentation.length // predictor.timebase.sample_rate)
         assert {name: (array.shape, array.dtype) for name, array in found.items()} == {
             "stages": ((len(wanted.stages), classes, steps), np.float32),
             "action": ((classes, steps), np.float32),

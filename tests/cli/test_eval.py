@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keyseg.data.annotations import read_frame_labels
+from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.metrics import evaluate
 
 SCORES = ["acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keyseg.data.annotations import read_frame_labels
+from keyseg.formats.frame_labels import read_frame_labels
 
 BUNDLE = Path("split1") / "seed0" / "bundle"
 

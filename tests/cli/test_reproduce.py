@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from keyseg.cli.main import run
-from keyseg.data.files import claimed
+from keyseg.data.folders import claimed
 from keyseg.training import results
 from keyseg.training.recipe import load_recipe
 from keyseg.training.run import start_run

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.data.annotations import read_frame_labels
 from keyseg.data.feature_origin import read_sidecar
+from keyseg.formats.frame_labels import read_frame_labels
 
 LABELS = (("rest", 8), ("go right", 12), ("rest", 6), ("go left", 12), ("rest", 8))  # frames at 10 fps
 NAMES = ("ann_1", "ann_2", "bob_1", "bob_2")
@@ -315,9 +315,9 @@ def test_what_is_wrong_with_an_extractor_is_said_once(own: Path, keyseg: Any, tm
     answer = keyseg(*words, "--extractor", "motoin")
     assert answer.code == 2
     assert answer.err.count("motion'") == 1
-    answer = keyseg(*words, "--stride", 2)
+    answer = keyseg(*words, "--sample-rate", 2)
     assert answer.code == 2
-    assert "motion takes no stride" in answer.err
+    assert "motion takes no sample_rate" in answer.err
 
 
 def test_the_rate_of_a_table_is_its_own(own: Path, cache: Path, keyseg: Any, tmp_path: Path) -> None:

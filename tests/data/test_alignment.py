@@ -20,42 +20,42 @@ def columns_of(frames, columns, **options):
 
 def test_one_column_a_frame_is_sampled_as_the_field_does():
     assert columns_of(7, 7) == (7, [0, 1, 2, 3, 4, 5, 6])
-    assert columns_of(7, 7, stride=3) == (7, [0, 3, 6])
+    assert columns_of(7, 7, sample_rate=3) == (7, [0, 3, 6])
 
 
 def test_features_that_are_sampled_already_stay_as_they_are():
-    assert columns_of(7, 3, stride=3) == (7, [0, 1, 2])
+    assert columns_of(7, 3, sample_rate=3) == (7, [0, 1, 2])
 
 
 def test_trim_cuts_both_to_the_shorter():
     assert columns_of(7, 5, lengths="trim", tolerance=2) == (5, [0, 1, 2, 3, 4])
     assert columns_of(5, 7, lengths="trim", tolerance=2) == (5, [0, 1, 2, 3, 4])
-    assert columns_of(7, 6, lengths="trim", tolerance=2, stride=2) == (6, [0, 2, 4])
+    assert columns_of(7, 6, lengths="trim", tolerance=2, sample_rate=2) == (6, [0, 2, 4])
 
 
 def test_resample_takes_the_column_nearest_in_time():
     assert columns_of(6, 3, lengths="resample") == (6, [0, 0, 1, 1, 2, 2])
     # Centres of three frames lie at 1/6, 3/6 and 5/6: of six columns, those that show then are 1, 3 and 5.
     assert columns_of(3, 6, lengths="resample") == (3, [1, 3, 5])
-    assert columns_of(6, 3, lengths="resample", stride=4) == (6, [0, 2])
+    assert columns_of(6, 3, lengths="resample", sample_rate=4) == (6, [0, 2])
 
 
 @settings(max_examples=200, deadline=None)
 @given(
     frames=st.integers(1, 200),
     columns=st.integers(1, 200),
-    stride=st.integers(1, 5),
+    sample_rate=st.integers(1, 5),
     lengths=st.sampled_from(["error", "trim", "resample"]),
     tolerance=st.integers(0, 20),
 )
-def test_steps_match_the_time_base_and_stay_in_order(frames, columns, stride, lengths, tolerance):
+def test_steps_match_the_time_base_and_stay_in_order(frames, columns, sample_rate, lengths, tolerance):
     try:
-        kept, chosen = columns_of(frames, columns, stride=stride, lengths=lengths, tolerance=tolerance)
+        kept, chosen = columns_of(frames, columns, sample_rate=sample_rate, lengths=lengths, tolerance=tolerance)
     except DataError:
         assert lengths != "resample"
         assert columns != frames
         return
-    assert len(chosen) == TimeBase(stride=stride).steps(kept)
+    assert len(chosen) == TimeBase(sample_rate=sample_rate).steps(kept)
     assert chosen == sorted(chosen)
     assert kept == frames or lengths == "trim"
 
@@ -82,4 +82,4 @@ def test_the_error_names_numbers_files_and_the_ways_out():
     ):
         align(7, 5, **FILES, lengths="trim", tolerance=1)
     with pytest.raises(DataError, match=r"sample rate 2 takes a column a label, or one for every 2 labels"):
-        align(7, 5, **FILES, stride=2)
+        align(7, 5, **FILES, sample_rate=2)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.data import read_frame_labels, write_frame_labels
-from keyseg.data.annotations import locate_frame_labels
+from keyseg.formats.frame_labels import locate_frame_labels
 from keyseg.timeline import DataError
 
 # Any class name: no white space, no lone surrogates (no text), no byte order mark (dropped at the start of a file).

@@ -111,7 +111,7 @@ def test_sample_rate_takes_every_nth_column_and_label(disk_set):
     whole = Dataset.open(disk_set.root).load("S1_b", 1)
     dataset = Dataset.open(disk_set.root, sample_rate=3)
     sample = dataset.load("S1_b", 1)
-    assert dataset.timebase.stride == 3
+    assert dataset.timebase.sample_rate == 3
     np.testing.assert_array_equal(sample.features, whole.features[::3])
     np.testing.assert_array_equal(sample.labels, whole.labels[::3])
     assert sample.segmentation == whole.segmentation

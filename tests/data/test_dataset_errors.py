@@ -111,7 +111,7 @@ def test_a_folder_may_be_a_link_and_so_may_a_file_inside(disk_set, tmp_path):
         ({"tolerance": 2}, "goes with lengths 'trim', got 2 with 'error'"),
         ({"tolerance": -1, "lengths": "trim"}, "frames >= 0"),
         ({"fps": 0}, "fps must be positive"),
-        ({"sample_rate": 0}, "stride must be a whole number"),
+        ({"sample_rate": 0}, "sample_rate must be a whole number"),
     ],
 )
 def test_options_out_of_range(options, message, disk_set):

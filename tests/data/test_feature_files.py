@@ -188,7 +188,7 @@ def test_detecting_the_axes_of_a_folder():
     # A square says nothing, the next file does.
     assert detect_axes([((D, D), D), ((D, T), T)]) == ("DT", D)
     # Already sampled, at one column for every third label.
-    assert detect_axes([((D, T), 3 * T - 1)], stride=3) == ("DT", D)
+    assert detect_axes([((D, T), 3 * T - 1)], sample_rate=3) == ("DT", D)
     assert detect_axes([((D, T), T + 2)], tolerance=2) == ("DT", D)
     assert detect_axes([((D, T), 99), ((D, T), 98)]) is None
     assert detect_axes([]) is None

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from keyseg.data import Dataset, check_dataset
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar, shared_origin, sidecar_path
-from keyseg.data.files import file_sha256
 from keyseg.timeline import DataError
+from keyseg.timeline.files import file_sha256
 
-ORIGIN = FeatureOrigin(extractor="motion", version="1", dimension=5, clip_length=9, fps="30000/1001", stride=1)
+ORIGIN = FeatureOrigin(extractor="motion", version="1", dimension=5, clip_length=9, fps="30000/1001", sample_rate=1)
 
 
 def write(features: Path, frames: int, origin: FeatureOrigin = ORIGIN) -> Path:
@@ -57,7 +57,7 @@ def test_what_is_no_sidecar(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("fps", ["0", "-1", "1/0", "fast", ""])
 def test_a_rate_is_a_positive_number(fps: str) -> None:
     with pytest.raises(ValidationError):
-        FeatureOrigin(extractor="motion", version="1", dimension=5, clip_length=9, fps=fps, stride=1)
+        FeatureOrigin(extractor="motion", version="1", dimension=5, clip_length=9, fps=fps, sample_rate=1)
 
 
 def test_equal_rates_are_equal_however_written() -> None:
@@ -93,10 +93,10 @@ def test_a_data_set_takes_its_rate_from_the_sidecars(disk_set: Any) -> None:
         Dataset.open(disk_set.root, fps=10).origin(1)
 
 
-def test_a_row_a_stride_is_read_as_such(disk_set: Any) -> None:
+def test_a_row_a_sample_rate_is_read_as_such(disk_set: Any) -> None:
     """Features with a row every 4 frames are a data set without any option."""
     lengths = {"S1_a": 23, "S1_b": 29, "S2_a": 31, "S2_b": 37}
-    origin = ORIGIN.model_copy(update={"stride": 4})
+    origin = ORIGIN.model_copy(update={"sample_rate": 4})
     for name, frames in lengths.items():
         write(
             disk_set.features(name, disk_set.generator.normal(size=(-(-frames // 4), 5))).with_suffix(".npy"),
@@ -105,7 +105,7 @@ def test_a_row_a_stride_is_read_as_such(disk_set: Any) -> None:
         )
     assert check_dataset(disk_set.root).ok
     dataset = Dataset.open(disk_set.root)
-    assert dataset.timebase.stride == 4
+    assert dataset.timebase.sample_rate == 4
     assert dataset.presampled(1)
     assert dataset.load("S2_b", 1).features.shape == (10, 5)
 

@@ -14,7 +14,7 @@ from keyseg.formats import FORMATS, read_timeline, timeline_text
 from keyseg.timeline import ConfigError, DataError, LabelMap, Segment, Segmentation, TimeBase
 
 LABELS = LabelMap(("take", "background", "cut,tomato", "pour"), ("background",))
-NTSC = TimeBase(Fraction(30000, 1001), stride=2)
+NTSC = TimeBase(Fraction(30000, 1001), sample_rate=2)
 EXAMPLE = Segmentation.from_segments([Segment(0, 3, 3), Segment(3, 5, 1), Segment(5, 30, 2)])
 segmentations = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), max_size=8).map(
     lambda runs: Segmentation.from_frames([label for label, n in runs for _ in range(n)])

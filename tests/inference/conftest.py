@@ -26,10 +26,10 @@ NETWORK = RTKConfig(
 
 @pytest.fixture
 def make_predictor() -> Callable[..., Predictor]:
-    """Predictors of 11 channels and three classes; options as of Predictor, and stride, seed and classes."""
+    """Predictors of 11 channels and three classes; options as of Predictor, and sample_rate, seed and classes."""
 
     def make(
-        *, stride: int = 1, seed: int = 2, classes: int = 3, network: RTKConfig = NETWORK, **options: Any
+        *, sample_rate: int = 1, seed: int = 2, classes: int = 3, network: RTKConfig = NETWORK, **options: Any
     ) -> Predictor:
         torch.manual_seed(seed)
         labels = LabelMap(("background", "cut", "pour", "stir")[:classes], ("background",))
@@ -44,7 +44,7 @@ def make_predictor() -> Callable[..., Predictor]:
         parts: dict[str, Any] = {"proposals": ProposalConfig(limit=50), "rules": rules, "plain_rules": plain}
         named = {"refine", *parts} & set(options)
         decoder = KeypointDecoder(**parts | {name: options.pop(name) for name in named})
-        return Predictor(model, labels, TimeBase(Fraction(30000, 1001), stride), DIMENSION, decoder, **options)
+        return Predictor(model, labels, TimeBase(Fraction(30000, 1001), sample_rate), DIMENSION, decoder, **options)
 
     return make
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from keyseg.inference import VARIANTS, Rules, bundle, find_bundle, load_bundle, save_bundle
+from keyseg.inference import VARIANTS, Rules, bundle, find_bundle, load, save_bundle
 from keyseg.matching.memory import AnnotationMemory
 from keyseg.timeline import BundleError, OutputExistsError, Segmentation
 
@@ -29,7 +29,7 @@ def saved(make_predictor: Any, tmp_path: Path) -> Path:
     "options",
     [
         {},
-        {"stride": 3, "presampled": True},
+        {"sample_rate": 3, "presampled": True},
         {"refine": False, "orientation": "TD"},
         {"rules": Rules(frame_weight=0.1, boundary_threshold=0.02), "classes": 4},
     ],
@@ -38,7 +38,7 @@ def test_a_loaded_bundle_predicts_the_same(
     options: dict[str, Any], make_predictor: Any, features: Any, agree: Any, tmp_path: Path
 ) -> None:
     predictor = make_predictor(**options)
-    loaded = load_bundle(save_bundle(predictor, tmp_path / "deep" / "bundle", {}))
+    loaded = load(save_bundle(predictor, tmp_path / "deep" / "bundle", {}))
     for variant in VARIANTS:
         assert agree(loaded.predict(features, variant=variant), predictor.predict(features, variant=variant))
     for name in ("labels", "timebase", "input_dim", "decoder", "orientation"):
@@ -58,13 +58,13 @@ def test_remembered_annotations_come_back_and_count(
     taught = make_predictor(refine=False)
     annotations = [Segmentation([0, 3, 9, 47], [2, 0, 1]), Segmentation([0, 20], [0])]
     taught.decoder.memory = AnnotationMemory.of(annotations)
-    loaded = load_bundle(save_bundle(taught, tmp_path / "bundle", {}))
+    loaded = load(save_bundle(taught, tmp_path / "bundle", {}))
     assert loaded.decoder.memory is not None
     for found, given in zip(loaded.decoder.memory.segmentations, annotations, strict=True):
         assert found.boundaries.tolist() == given.boundaries.tolist()
         assert found.labels.tolist() == given.labels.tolist()
     assert agree(loaded.predict(features), taught.predict(features))
-    assert load_bundle(save_bundle(plain, tmp_path / "plain", {})).decoder.memory is None
+    assert load(save_bundle(plain, tmp_path / "plain", {})).decoder.memory is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_memory_that_is_none_is_refused(memory: Any, problem: str, saved: Path
     config = json.loads((saved / "config.json").read_text())
     (saved / "config.json").write_text(json.dumps(config | {"memory": memory}))
     with pytest.raises(BundleError, match=problem):
-        load_bundle(saved)
+        load(saved)
 
 
 def test_there_is_a_config_and_weights_and_nothing_that_can_run(saved: Path) -> None:
@@ -129,10 +129,10 @@ def test_run_folders_are_bundles_where_there_is_one(saved: Path, tmp_path: Path)
     place = run / "split1" / "seed0" / "bundle"
     for path in (place, place.parent, place.parent.parent, run):
         assert find_bundle(path) == place
-    assert load_bundle(str(run)).input_dim == 11
+    assert load(str(run)).input_dim == 11
     shutil.copytree(saved, run / "split1" / "seed1" / "bundle")
     with pytest.raises(BundleError) as caught:
-        load_bundle(run)
+        load(run)
     assert f"{run} holds 2 bundles, name one of them: {place}, {place.parents[1] / 'seed1' / 'bundle'}" == str(
         caught.value
     )
@@ -143,7 +143,7 @@ def test_no_bundle_is_said_so(tmp_path: Path) -> None:
         with pytest.raises(
             BundleError, match=r"no bundle here; expected a folder with config\.json and weights"
         ) as caught:
-            load_bundle(path)
+            load(path)
         assert caught.value.exit_code == 1
         assert str(path) in str(caught.value)
 
@@ -174,9 +174,9 @@ def changed(**values: Any) -> Callable[[Path], None]:
         "no classes": (changed(classes=[], background=[]), "classes: Tuple should have at least 1 item"),
         "no rate": (changed(fps="1/0"), r"config\.json: .*1, ?0|config\.json: .*zero"),
         "odd rate": (changed(fps="fast"), r"config\.json: .*'fast'"),
-        "no stride": (
-            changed(stride=0),
-            r"config\.json: not a bundle .*: stride: Input should be greater than or equal to 1",
+        "no sample_rate": (
+            changed(sample_rate=0),
+            r"config\.json: not a bundle .*: sample_rate: Input should be greater than or equal to 1",
         ),
         "doubled class": (changed(classes=["a", "a", "b"], background=[]), "class names must differ, got a"),
         "odd background": (changed(background=["walk"]), "background 'walk' is not a class"),
@@ -191,7 +191,7 @@ def changed(**values: Any) -> Callable[[Path], None]:
 def test_a_config_that_is_not_right_is_named(damage: Callable[[Path], None], words: str, saved: Path) -> None:
     damage(saved)
     with pytest.raises(BundleError, match=words) as caught:
-        load_bundle(saved)
+        load(saved)
     assert str(saved / "config.json") in str(caught.value)
 
 
@@ -222,7 +222,7 @@ def test_weights_that_are_not_right_are_named(damage: Callable[[Path], Any], wor
         rf"weights\.safetensors: not the weights that config\.json speaks of \(.*({words}).*\); copy the bundle again"
     )
     with pytest.raises(BundleError, match=said):
-        load_bundle(saved)
+        load(saved)
 
 
 def test_weights_of_another_network_are_refused(saved: Path, make_predictor: Any, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_weights_of_another_network_are_refused(saved: Path, make_predictor: Any
         folder = save_bundle(other, tmp_path / name, {})
         shutil.copy(folder / "weights.safetensors", saved / "weights.safetensors")
         with pytest.raises(BundleError, match=r"speaks of \(size mismatch for .*: copying a param with shape"):
-            load_bundle(saved)
+            load(saved)
 
 
 class Executes:
@@ -253,7 +253,7 @@ def test_a_pickle_under_the_weights_name_is_refused_and_not_executed(how: str, s
         torch.save(Executes(mark), file)
     trap = file.read_bytes()
     with pytest.raises(BundleError, match=r"weights\.safetensors: not the weights"):
-        load_bundle(saved)
+        load(saved)
     assert not mark.exists()
     torch.load(io.BytesIO(trap), weights_only=False) if how == "torch" else pickle.loads(trap)
     assert mark.exists()  # so it was a trap
@@ -266,4 +266,4 @@ def test_a_config_that_asks_for_more_than_the_weights_hold_costs_nothing(saved: 
     config["network"]["backbone"][key] = value
     (saved / "config.json").write_text(json.dumps(config))
     with pytest.raises(BundleError, match=r"not the weights that config\.json speaks of"):
-        load_bundle(saved)
+        load(saved)

@@ -19,7 +19,7 @@ from keyseg.inference import (
     KeypointPrediction,
     Prediction,
     Predictor,
-    load_bundle,
+    load,
     save_bundle,
     variants_of,
 )
@@ -46,7 +46,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 PEERS = tuple(NETWORKS)
 
 
-def make_peer(system: str, *, stride: int = 1, seed: int = 6, **options: Any) -> Predictor:
+def make_peer(system: str, *, sample_rate: int = 1, seed: int = 6, **options: Any) -> Predictor:
     """Predictor of 11 channels and four classes, whose weights are large enough to tell steps apart."""
     torch.manual_seed(seed)
     labels = LabelMap(("background", "cut", "pour", "stir"), ("background",))
@@ -54,7 +54,7 @@ def make_peer(system: str, *, stride: int = 1, seed: int = 6, **options: Any) ->
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.3 * torch.randn(parameter.shape)
-    timebase = TimeBase(Fraction(30000, 1001), stride)
+    timebase = TimeBase(Fraction(30000, 1001), sample_rate)
     return Predictor(network, labels, timebase, DIMENSION, FrameDecoder(system), **options)
 
 
@@ -77,14 +77,14 @@ def same(one: Prediction, other: Prediction) -> bool:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"stride": 3, "presampled": True}, {"orientation": "TD", "stride": 2}], ids=str
+    "options", [{}, {"sample_rate": 3, "presampled": True}, {"orientation": "TD", "sample_rate": 2}], ids=str
 )
 @pytest.mark.parametrize("system", PEERS)
 def test_a_loaded_bundle_predicts_the_same(
     system: str, options: dict[str, Any], features: np.ndarray, tmp_path: Path
 ) -> None:
     predictor = make_peer(system, **options)
-    loaded = load_bundle(save_bundle(predictor, tmp_path / "bundle", {"command": "keyseg train"}))
+    loaded = load(save_bundle(predictor, tmp_path / "bundle", {"command": "keyseg train"}))
     assert same(loaded.predict(features), predictor.predict(features))
     assert len(loaded.predict(features).segmentation) > 1
     for name in ("labels", "timebase", "input_dim", "decoder", "orientation", "presampled", "variants"):
@@ -145,13 +145,13 @@ def test_a_network_in_training_predicts_without_dropout_and_goes_on_training(sys
 
 @pytest.mark.parametrize("system", PEERS)
 def test_timelines_are_in_frames(system: str, features: np.ndarray) -> None:
-    slow = make_peer(system, stride=3)
+    slow = make_peer(system, sample_rate=3)
     steps = slow.predict(features)
     assert steps.segmentation.length == 47
     assert steps.frame_scores.shape == (4, 16)
     assert same(slow.predict(features.T), steps)
     assert slow.predict(features, frames=46).segmentation.length == 46
-    presampled = make_peer(system, stride=3, presampled=True)
+    presampled = make_peer(system, sample_rate=3, presampled=True)
     assert presampled.predict(features).segmentation.length == 3 * 47
     assert (
         presampled.predict(features, frames=140).frame_labels[::3] == make_peer(system).predict(features).frame_labels
@@ -260,7 +260,7 @@ def test_a_config_that_is_not_right_is_named_with_the_key(damage: str, make_pred
     file = folder / "config.json"
     file.write_text(json.dumps(change(json.loads(file.read_text()))))
     with pytest.raises(BundleError, match=words) as caught:
-        load_bundle(folder)
+        load(folder)
     assert str(caught.value).startswith(f"{file}: not a bundle that keyseg ")
     assert "\n" not in str(caught.value)
 
@@ -279,7 +279,7 @@ def test_sizes_that_the_weights_do_not_bear_out_are_refused(system: str, size: s
     file = folder / "config.json"
     file.write_text(json.dumps(with_network(**{size: value})(json.loads(file.read_text()))))
     with pytest.raises(BundleError, match=r"weights\.safetensors: not the weights that config\.json speaks of"):
-        load_bundle(folder)
+        load(folder)
 
 
 @pytest.mark.parametrize(("system", "other"), [("asformer", "asformer-extra"), ("asformer-extra", "asformer")])
@@ -287,7 +287,7 @@ def test_weights_of_a_system_with_other_modules_are_refused(system: str, other: 
     folder, theirs = (save_bundle(make_peer(name), tmp_path / name, {}) for name in (system, other))
     (folder / "weights.safetensors").write_bytes((theirs / "weights.safetensors").read_bytes())
     with pytest.raises(BundleError, match=r"speaks of \((Missing|Unexpected) key\(s\) in state_dict"):
-        load_bundle(folder)
+        load(folder)
 
 
 BEFORE = """{
@@ -319,7 +319,7 @@ BEFORE = """{
  "classes": ["background", "cut", "pour"],
  "background": ["background"],
  "fps": "30000/1001",
- "stride": 1,
+ "sample_rate": 1,
  "proposals": {"action_threshold": 0.1, "boundary_threshold": 0.05, "radius": 2, "limit": 50},
  "rules": {
   "action_threshold": 0.02,
@@ -350,7 +350,7 @@ def test_bundles_of_the_program_before_the_peers_can_be_read(
     predictor = make_predictor()
     folder = save_bundle(predictor, tmp_path / "bundle", {})
     (folder / "config.json").write_text(BEFORE)
-    loaded = load_bundle(folder)
+    loaded = load(folder)
     assert loaded.model.config == predictor.model.config
     assert loaded.decoder == predictor.decoder
     for variant in VARIANTS:

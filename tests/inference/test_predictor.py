@@ -111,18 +111,18 @@ def test_files_that_are_no_features_are_refused_by_name(make_predictor: Any, fea
 
 
 def test_frames_is_the_length_of_the_timeline(make_predictor: Any, features: Any) -> None:
-    predictor = make_predictor(stride=4)
+    predictor = make_predictor(sample_rate=4)
     assert predictor.predict(features).segmentation.length == 47  # a column a frame
     assert predictor.predict(features, frames=46).segmentation.length == 46  # 12 steps as well
-    with pytest.raises(TimelineError, match="49 frames at stride 4 make 13 steps, got 12"):
+    with pytest.raises(TimelineError, match="49 frames at sample_rate 4 make 13 steps, got 12"):
         predictor.predict(features, frames=49)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_stride_samples_the_features_and_spreads_the_labels(
+def test_a_sample_rate_samples_the_features_and_spreads_the_labels(
     variant: Any, make_predictor: Any, features: Any, agree: Any
 ) -> None:
-    full, sampled = make_predictor(stride=3), make_predictor(stride=3, presampled=True)
+    full, sampled = make_predictor(sample_rate=3), make_predictor(sample_rate=3, presampled=True)
     steps = features[::3]
     assert len(steps) == 16
     reading = full.read(steps)

@@ -13,7 +13,7 @@ NTSC = Fraction(30000, 1001)
 rates = st.sampled_from([Fraction(15), Fraction(25), NTSC, Fraction(24000, 1001)]) | st.fractions(
     Fraction(1, 10), 240, max_denominator=2000
 )
-strides = st.integers(1, 9)
+sample_rates = st.integers(1, 9)
 
 
 @given(rates, st.integers(0, 10**9), st.fractions(0, 1, max_denominator=1000).filter(lambda part: part < 1))
@@ -50,33 +50,33 @@ def test_time_before_the_video_is_a_negative_frame():
     assert TimeBase(Fraction(10)).frame_at(Fraction(-1, 100)) == -1
 
 
-@given(st.integers(0, 400), strides)
-def test_steps_are_the_blocks_that_cover_the_frames(frames, stride):
-    steps = TimeBase(stride=stride).steps(frames)
-    assert (steps - 1) * stride < frames <= steps * stride or frames == steps == 0
+@given(st.integers(0, 400), sample_rates)
+def test_steps_are_the_blocks_that_cover_the_frames(frames, sample_rate):
+    steps = TimeBase(sample_rate=sample_rate).steps(frames)
+    assert (steps - 1) * sample_rate < frames <= steps * sample_rate or frames == steps == 0
 
 
-@given(st.lists(st.integers(0, 9), max_size=60), strides)
-def test_frames_to_steps_takes_the_first_frame_of_each_step(values, stride):
-    time = TimeBase(stride=stride)
+@given(st.lists(st.integers(0, 9), max_size=60), sample_rates)
+def test_frames_to_steps_takes_the_first_frame_of_each_step(values, sample_rate):
+    time = TimeBase(sample_rate=sample_rate)
     steps = time.frames_to_steps(values)
     assert len(steps) == time.steps(len(values))
-    assert [values[i * stride] for i in range(len(steps))] == steps.tolist()
+    assert [values[i * sample_rate] for i in range(len(steps))] == steps.tolist()
 
 
-@given(st.lists(st.integers(0, 9), max_size=40), strides, st.data())
-def test_steps_to_frames_to_steps_is_the_identity(steps, stride, data):
-    time = TimeBase(stride=stride)
-    longest = len(steps) * stride
-    length = data.draw(st.integers(max(longest - stride + 1, 0), longest))
+@given(st.lists(st.integers(0, 9), max_size=40), sample_rates, st.data())
+def test_steps_to_frames_to_steps_is_the_identity(steps, sample_rate, data):
+    time = TimeBase(sample_rate=sample_rate)
+    longest = len(steps) * sample_rate
+    length = data.draw(st.integers(max(longest - sample_rate + 1, 0), longest))
     frames = time.steps_to_frames(np.array(steps, np.int64), length)
     assert len(frames) == length
     assert time.frames_to_steps(frames).tolist() == steps
-    assert frames.tolist() == [steps[frame // stride] for frame in range(length)]
+    assert frames.tolist() == [steps[frame // sample_rate] for frame in range(length)]
 
 
 @given(st.lists(st.integers(0, 9), max_size=40))
-def test_stride_1_changes_nothing(values):
+def test_sample_rate_1_changes_nothing(values):
     frames = np.array(values, np.int64)
     assert TimeBase().frames_to_steps(frames).tolist() == values
     assert TimeBase().steps_to_frames(frames, len(values)).tolist() == values
@@ -84,13 +84,13 @@ def test_stride_1_changes_nothing(values):
 
 def test_features_keep_their_channels():
     features = np.arange(7 * 3).reshape(7, 3)
-    assert TimeBase(stride=3).frames_to_steps(features).tolist() == features[[0, 3, 6]].tolist()
+    assert TimeBase(sample_rate=3).frames_to_steps(features).tolist() == features[[0, 3, 6]].tolist()
 
 
 @pytest.mark.parametrize(("length", "given"), [(7, 3), (9, 4), (0, 1), (13, 4)])
 def test_steps_of_another_video_are_refused(length, given):
-    time = TimeBase(stride=2)
-    message = f"{length} frames at stride 2 make {-(-length // 2)} steps, got {given}"
+    time = TimeBase(sample_rate=2)
+    message = f"{length} frames at sample_rate 2 make {-(-length // 2)} steps, got {given}"
     with pytest.raises(TimelineError, match=message):
         time.steps_to_frames(np.zeros(given, np.int64), length)
 
@@ -101,14 +101,14 @@ def test_frame_rates_are_positive(fps):
         TimeBase(fps)
 
 
-@pytest.mark.parametrize("stride", [0, -2, 1.5])
-def test_strides_are_whole_frames(stride):
-    with pytest.raises(TimelineError, match=f"stride must be a whole number of frames >= 1, got {stride}"):
-        TimeBase(stride=stride)
+@pytest.mark.parametrize("sample_rate", [0, -2, 1.5])
+def test_strides_are_whole_frames(sample_rate):
+    with pytest.raises(TimelineError, match=f"sample_rate must be a whole number of frames >= 1, got {sample_rate}"):
+        TimeBase(sample_rate=sample_rate)
 
 
-def test_a_whole_stride_written_with_a_point_works():
-    time = TimeBase(stride=2.0)
-    assert time == TimeBase(stride=2)
+def test_a_whole_sample_rate_written_with_a_point_works():
+    time = TimeBase(sample_rate=2.0)
+    assert time == TimeBase(sample_rate=2)
     assert time.frames_to_steps([5, 6, 7]).tolist() == [5, 7]
     assert time.steps_to_frames([5, 7], 3).tolist() == [5, 5, 7]

@@ -22,7 +22,7 @@ from keyseg.criteria.bcn import cascade_losses
 from keyseg.criteria.frame import frame_loss
 from keyseg.data.batches import collate
 from keyseg.data.dataset import Dataset
-from keyseg.inference import load_bundle
+from keyseg.inference import load
 from keyseg.models.bcn import class_confidence, stage_weights
 from keyseg.models.catalog import CONFIGS, build
 from keyseg.timeline import ConfigError, LabelMap, TrainingError
@@ -272,7 +272,7 @@ def test_a_training_learns_and_leaves_a_bundle_and_scores(system: str, whole: An
     assert summary["thresholds"] == "none to choose"
     assert list(summary["last_epoch"]) == [system]
     assert summary["last_epoch"][system]["acc"] > 50
-    predictor = load_bundle(run.folder)
+    predictor = load(run.folder)
     assert predictor.variants == (system,)
     assert predictor.model.config == run.recipe.network
     assert not (run.folder / SPLIT1 / "calibration").exists()  # there are no rules to choose

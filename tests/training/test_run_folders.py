@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from keyseg.data import Dataset
-from keyseg.data.files import claimed
+from keyseg.data.folders import claimed
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.training import fit as fits
 from keyseg.training.results import evaluate_run

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.data.annotations import read_frame_labels
-from keyseg.inference import VARIANTS, Predictor, load_bundle
+from keyseg.formats.frame_labels import read_frame_labels
+from keyseg.inference import VARIANTS, Predictor, load
 from keyseg.metrics import evaluate
 from keyseg.training import fit as fits
 from keyseg.training.results import collect, evaluate_run, loss_curves, read_history
@@ -54,7 +54,7 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
 def test_scores_and_predictions_are_those_of_the_bundle(finished: Any, workshop: Any) -> None:
     """The scores once more, with the public parts only: predict from feature files, score against label files."""
     folder = finished.folder / SPLIT1
-    predictor = load_bundle(folder / "bundle")
+    predictor = load(folder / "bundle")
     reference = {n: read_frame_labels(workshop.data / "groundTruth" / f"{n}.txt") for n in workshop.test}
     scores = json.loads((folder / "scores.json").read_text())
     for variant in VARIANTS:
@@ -140,7 +140,7 @@ def test_validation_runs_the_predictor_that_users_run(
 @pytest.mark.parametrize("layout", ["a column a frame", "a column a step"])
 def test_a_sample_rate_goes_with_the_bundle(layout: str, workshop: Any, tmp_path: Path) -> None:
     """Features at the frame rate or at the sampled one: what is predicted from a file alone is what was scored."""
-    data = workshop.write(tmp_path / "set", stride=3)
+    data = workshop.write(tmp_path / "set", sample_rate=3)
     if layout == "a column a frame":
         for path in (data / "features").iterdir():
             frames = len(read_frame_labels(data / "groundTruth" / f"{path.stem}.txt"))
@@ -149,8 +149,8 @@ def test_a_sample_rate_goes_with_the_bundle(layout: str, workshop: Any, tmp_path
         tmp_path / "run", "data.sample_rate=3", "calibration.holdout=0", "optimiser.epochs=2", data=data
     )
     workshop.finish(run)
-    predictor = load_bundle(tmp_path / "run")
-    assert predictor.timebase.stride == 3
+    predictor = load(tmp_path / "run")
+    assert predictor.timebase.sample_rate == 3
     assert predictor.presampled == (layout == "a column a step")
     for name in workshop.test:
         scored = read_frame_labels(tmp_path / "run" / SPLIT1 / "predictions" / f"{name}.txt")
@@ -168,7 +168,7 @@ def test_a_matching_that_never_joins_leaves_no_heads_and_without_a_memory_no_ref
 ) -> None:
     changes = ("matching.join_epoch=9", "calibration.holdout=0", "optimiser.epochs=1", "rules.memory.weight=0")
     summary = workshop.finish(workshop.start(tmp_path / "run", *changes))
-    assert load_bundle(tmp_path / "run").decoder.refine is False
+    assert load(tmp_path / "run").decoder.refine is False
     assert summary["last_epoch"]["rtk"] == summary["last_epoch"]["rtk-no-refinement"]
     last = {name: pytest.approx(summary["last_epoch"]["rtk"][name], abs=1e-3) for name in SCORES}
     assert summary["best_epoch_on_the_test_fold"]["rtk"] == last  # one epoch: it is validated, and the best
@@ -177,7 +177,7 @@ def test_a_matching_that_never_joins_leaves_no_heads_and_without_a_memory_no_ref
 
 def test_a_bundle_remembers_the_annotations_of_its_training_videos_and_no_others(finished: Any) -> None:
     (fit,) = finished.fits()
-    memory = load_bundle(fit.bundle).decoder.memory
+    memory = load(fit.bundle).decoder.memory
     names = fit.dataset.names(fit.split, "train")
     assert len(memory.segmentations) == len(names)
     for found, name in zip(memory.segmentations, names, strict=True):

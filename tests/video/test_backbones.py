@@ -122,10 +122,10 @@ def rows(extractor, frames):
     return np.concatenate([np.zeros((0, extractor.dimension), np.float32), *extractor.rows(frames)])
 
 
-def by_hand(family, model, frames, length, stride, mean=IMAGENET[0], std=IMAGENET[1]):
+def by_hand(family, model, frames, length, sample_rate, mean=IMAGENET[0], std=IMAGENET[1]):
     out = []
-    for row in range(-(-len(frames) // stride)):
-        first = row * stride + stride // 2 - length // 2
+    for row in range(-(-len(frames) // sample_rate)):
+        first = row * sample_rate + sample_rate // 2 - length // 2
         clip = [frames[min(max(number, 0), len(frames) - 1)] for number in range(first, first + length)]
         pixels = (np.stack(clip).astype(np.float32) / 255 - mean) / std
         with torch.no_grad():
@@ -136,19 +136,19 @@ def by_hand(family, model, frames, length, stride, mean=IMAGENET[0], std=IMAGENE
 @families
 def test_dimension_and_clip_are_read_from_the_config(folders, family):
     found = backbone(folders[family][1])
-    assert (found.dimension, found.clip_length, found.stride, found.image_size) == SAYS[family]
+    assert (found.dimension, found.clip_length, found.sample_rate, found.image_size) == SAYS[family]
 
 
 @families
-@pytest.mark.parametrize("stride", [None, 3])
-def test_rows_are_what_the_model_says_of_the_clips(folders, family, stride):
+@pytest.mark.parametrize("sample_rate", [None, 3])
+def test_rows_are_what_the_model_says_of_the_clips(folders, family, sample_rate):
     model, folder = folders[family]
-    extractor = backbone(folder, stride=stride)
+    extractor = backbone(folder, sample_rate=sample_rate)
     frames = frames_for(extractor, 11)
-    wanted = by_hand(family, model, frames, extractor.clip_length, extractor.stride)
+    wanted = by_hand(family, model, frames, extractor.clip_length, extractor.sample_rate)
     found = rows(extractor, frames)
     assert found.dtype == np.float32
-    assert found.shape == (-(-11 // extractor.stride), extractor.dimension)
+    assert found.shape == (-(-11 // extractor.sample_rate), extractor.dimension)
     assert np.allclose(found, wanted, atol=2e-5)
     assert np.std(found, axis=0).min() > 1e-4  # frames differ and so do rows
 
@@ -376,7 +376,7 @@ def test_frames_of_another_size_are_refused(folders):
         rows(extractor, [np.zeros((40, 42, 3), np.uint8)])
 
 
-@pytest.mark.parametrize("options", [{"stride": 0}, {"batch": -1}])
+@pytest.mark.parametrize("options", [{"sample_rate": 0}, {"batch": -1}])
 def test_strides_and_batches_are_positive(folders, options):
     with pytest.raises(ConfigError, match="at least 1"):
         backbone(folders[dinov2][1], **options)
@@ -424,18 +424,18 @@ def test_loading_is_silent(tmp_path, capsys):
 
 
 @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 12))
-def test_clips_are_centred_and_repeat_the_ends(count, length, stride):
+def test_clips_are_centred_and_repeat_the_ends(count, length, sample_rate):
     frames = [np.full((1, 1, 3), number, np.uint8) for number in range(count)]
-    found = [clip[:, 0, 0, 0].tolist() for clip in clips(iter(frames), length, stride)]
+    found = [clip[:, 0, 0, 0].tolist() for clip in clips(iter(frames), length, sample_rate)]
     wanted = []
-    for row in range(-(-count // stride)):
-        first = row * stride + stride // 2 - length // 2
+    for row in range(-(-count // sample_rate)):
+        first = row * sample_rate + sample_rate // 2 - length // 2
         wanted.append([min(max(number, 0), count - 1) for number in range(first, first + length)])
     assert found == wanted
 
 
-@pytest.mark.parametrize(("length", "stride"), [(16, 4), (4, 16), (1, 1), (1, 5)])
-def test_clips_hold_few_frames(length, stride):
+@pytest.mark.parametrize(("length", "sample_rate"), [(16, 4), (4, 16), (1, 1), (1, 5)])
+def test_clips_hold_few_frames(length, sample_rate):
     made = []
 
     def frames():
@@ -443,6 +443,6 @@ def test_clips_hold_few_frames(length, stride):
             made.append(number)
             yield np.zeros((1, 1, 3), np.uint8)
 
-    ahead = [len(made) - row * stride for row, _ in enumerate(clips(frames(), length, stride))]
-    assert max(ahead) <= length + stride
+    ahead = [len(made) - row * sample_rate for row, _ in enumerate(clips(frames(), length, sample_rate))]
+    assert max(ahead) <= length + sample_rate
     assert made == list(range(1000))

@@ -63,7 +63,9 @@ def test_motion_by_name_and_again_by_its_origin():
     extractor = make_extractor("motion", device="cuda")
     assert isinstance(extractor, Motion)
     origin = origin_of(extractor, Fraction(15))
-    assert origin == FeatureOrigin(extractor="motion", version="1", dimension=376, clip_length=9, fps="15", stride=1)
+    assert origin == FeatureOrigin(
+        extractor="motion", version="1", dimension=376, clip_length=9, fps="15", sample_rate=1
+    )
     assert isinstance(extractor_of(origin), Motion)
 
 
@@ -78,7 +80,7 @@ def test_a_folder_by_its_path_and_again_by_its_origin(folder, monkeypatch):
     extractor = make_extractor("model", device="cpu")
     assert isinstance(extractor, Backbone)
     assert extractor.name == str(folder)
-    assert extractor.stride == 2  # a quarter of the clip
+    assert extractor.sample_rate == 2  # a quarter of the clip
     origin = origin_of(extractor, Fraction(15))
     monkeypatch.chdir("/")
     again = extractor_of(origin, device="cpu")
@@ -86,10 +88,10 @@ def test_a_folder_by_its_path_and_again_by_its_origin(folder, monkeypatch):
     assert np.array_equal(rows(again), rows(extractor))
 
 
-def test_the_stride_is_kept(folder):
-    extractor = make_extractor(str(folder), options={"stride": "5"}, device="cpu")
+def test_the_sample_rate_is_kept(folder):
+    extractor = make_extractor(str(folder), options={"sample_rate": "5"}, device="cpu")
     assert rows(extractor).shape == (4, 24)
-    assert extractor_of(origin_of(extractor, Fraction(10)), device="cpu").stride == 5
+    assert extractor_of(origin_of(extractor, Fraction(10)), device="cpu").sample_rate == 5
 
 
 @pytest.mark.parametrize(("revision", "commit"), [(None, "a" * 40), ("v2", "b" * 40), ("b" * 40, "b" * 40)])
@@ -162,16 +164,18 @@ def test_suggested_models_have_names_of_the_hub(hub):
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two", "", "²"])
-def test_a_stride_is_a_whole_number(folder, value):
-    with pytest.raises(ConfigError, match=f"stride is a whole number of frames, 1 or more, got '{value}'"):
-        make_extractor(str(folder), options={"stride": value})
+def test_a_sample_rate_is_a_whole_number(folder, value):
+    with pytest.raises(ConfigError, match=f"sample_rate is a whole number of frames, 1 or more, got '{value}'"):
+        make_extractor(str(folder), options={"sample_rate": value})
 
 
 def test_unknown_options_are_refused(folder):
-    with pytest.raises(ConfigError, match=r"unknown option 'strid' \(did you mean 'stride'\?\); possible: stride"):
+    with pytest.raises(
+        ConfigError, match=r"unknown option 'strid' \(did you mean 'sample_rate'\?\); possible: sample_rate"
+    ):
         make_extractor(str(folder), options={"strid": "4"})
-    with pytest.raises(ConfigError, match="motion takes no stride; it has one version, and a row a frame"):
-        make_extractor("motion", options={"stride": "4"})
+    with pytest.raises(ConfigError, match="motion takes no sample_rate; it has one version, and a row a frame"):
+        make_extractor("motion", options={"sample_rate": "4"})
     with pytest.raises(ConfigError, match="motion takes no revision"):
         make_extractor("motion", revision="main")
     with pytest.raises(ConfigError, match="a local folder has no revision"):

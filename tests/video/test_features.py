@@ -15,8 +15,8 @@ import pytest
 
 import keyseg.video.jobs as jobs
 from keyseg.data.feature_origin import read_sidecar, sidecar_path
-from keyseg.data.files import file_sha256
 from keyseg.timeline import DataError
+from keyseg.timeline.files import file_sha256
 from keyseg.video.cache import FeatureCache
 from keyseg.video.features import extract_features, origin_of
 from keyseg.video.files import find_videos
@@ -26,10 +26,16 @@ FPS = Fraction(10)
 
 
 class Means:
-    """Mean red, green and blue of each stride's first frame; counts the frames that it has seen."""
+    """Mean red, green and blue of each sample_rate's first frame; counts the frames that it has seen."""
 
-    def __init__(self, stride: int = 1, version: str = "1", spoil: int | None = None) -> None:
-        self.name, self.version, self.dimension, self.clip_length, self.stride = "means", version, 3, 1, stride
+    def __init__(self, sample_rate: int = 1, version: str = "1", spoil: int | None = None) -> None:
+        self.name, self.version, self.dimension, self.clip_length, self.sample_rate = (
+            "means",
+            version,
+            3,
+            1,
+            sample_rate,
+        )
         self.image_size = (24, 32)
         self.options: Mapping[str, str] = {}
         self.seen = 0
@@ -39,7 +45,7 @@ class Means:
         for i, frame in enumerate(frames):
             self.seen += 1
             assert frame.shape == (24, 32, 3)
-            if i % self.stride == 0:
+            if i % self.sample_rate == 0:
                 row = frame.mean(axis=(0, 1), dtype=np.float32)[None]
                 yield row if i != self.spoil else row * np.nan
 
@@ -68,11 +74,13 @@ def test_rows_are_those_of_the_frames(clip: Path, tmp_path: Path) -> None:
     assert calls[-1] == (23, 23)
 
 
-@pytest.mark.parametrize(("fps", "stride", "rows"), [(10, 4, 6), (20, 1, 46), (5, 5, 3)])
-def test_rate_and_stride_decide_the_rows(clip: Path, tmp_path: Path, fps: int, stride: int, rows: int) -> None:
-    sidecar = extract_features(clip, Means(stride), Fraction(fps), tmp_path / "a.npy")
+@pytest.mark.parametrize(("fps", "sample_rate", "rows"), [(10, 4, 6), (20, 1, 46), (5, 5, 3)])
+def test_rate_and_sample_rate_decide_the_rows(
+    clip: Path, tmp_path: Path, fps: int, sample_rate: int, rows: int
+) -> None:
+    sidecar = extract_features(clip, Means(sample_rate), Fraction(fps), tmp_path / "a.npy")
     assert np.load(tmp_path / "a.npy").shape == (rows, 3)
-    assert sidecar.origin == origin_of(Means(stride), Fraction(fps))
+    assert sidecar.origin == origin_of(Means(sample_rate), Fraction(fps))
 
 
 def test_an_extractor_that_fails_is_named(clip: Path, tmp_path: Path) -> None:
@@ -98,7 +106,7 @@ def test_the_cache_goes_by_content(clip: Path, tmp_path: Path) -> None:
     again = cache.features(renamed, extractor, FPS)
     assert (again.fresh, again.path, extractor.seen) == (False, first.path, 23)
     assert again.sidecar.video == "renamed.mp4"
-    for other, fps in ((Means(version="2"), FPS), (Means(stride=2), FPS), (Means(), Fraction(5))):
+    for other, fps in ((Means(version="2"), FPS), (Means(sample_rate=2), FPS), (Means(), Fraction(5))):
         assert cache.features(clip, other, fps).fresh
     with renamed.open("ab") as file:  # another content
         file.write(b"\0")

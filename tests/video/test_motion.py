@@ -68,7 +68,7 @@ def noisy(frames, seed=0):
 def test_what_the_extractor_says_of_itself_is_so():
     motion = Motion()
     found = rows(noisy(5))
-    assert (motion.name, motion.version, motion.stride, dict(motion.options)) == ("motion", "1", 1, {})
+    assert (motion.name, motion.version, motion.sample_rate, dict(motion.options)) == ("motion", "1", 1, {})
     assert found.shape == (5, motion.dimension)
     assert found.dtype == np.float32
     assert motion.dimension <= 400

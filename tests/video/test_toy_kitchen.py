@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.data.dataset import Dataset
-from keyseg.data.files import claimed
+from keyseg.data.folders import claimed
 from keyseg.data.synthetic import write_toy_kitchen
 from keyseg.data.synthetic_grammar import BACKGROUND, LABELS, RECIPES, sample_script
 from keyseg.timeline import ConfigError, DataError, OutputExistsError

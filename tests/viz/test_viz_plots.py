@@ -130,16 +130,19 @@ def test_names_are_no_formulas():
 def _heatmaps(timebase, **keywords):
     steps = timebase.steps(_TRUTH.length)
     actions = ActionKeypoints.of(
-        [((s.start_frame + s.end_frame) / (2 * timebase.stride) - 0.5, s.label, 0.5 + 0.1 * s.label) for s in _TRUTH]
+        [
+            ((s.start_frame + s.end_frame) / (2 * timebase.sample_rate) - 0.5, s.label, 0.5 + 0.1 * s.label)
+            for s in _TRUTH
+        ]
     )
-    boundaries = BoundaryKeypoints.of([(b / timebase.stride, 0.9) for b in _TRUTH.boundaries[1:-1]])
+    boundaries = BoundaryKeypoints.of([(b / timebase.sample_rate, 0.9) for b in _TRUTH.boundaries[1:-1]])
     image, curve = np.random.default_rng(5).random((4, steps)), np.linspace(0, 1, steps)
     return plot_heatmaps(image, curve, actions, boundaries, _LABELS, timebase, reference=_TRUTH, **keywords)
 
 
-@pytest.mark.parametrize("stride", [1, 3])
-def test_keypoints_stand_at_the_centres_and_borders_of_the_reference(stride):
-    reference, image, _, _, curve = _heatmaps(TimeBase(Fraction(15), stride)).axes
+@pytest.mark.parametrize("sample_rate", [1, 3])
+def test_keypoints_stand_at_the_centres_and_borders_of_the_reference(sample_rate):
+    reference, image, _, _, curve = _heatmaps(TimeBase(Fraction(15), sample_rate)).axes
     spans = np.array(_spans(_bars(reference)[0]))
     (points,) = [c for c in image.collections if isinstance(c, PathCollection)]
     np.testing.assert_allclose(points.get_offsets()[:, 0], spans.mean(axis=1))
@@ -200,7 +203,7 @@ def test_heatmaps_that_do_not_belong_are_refused():
         plot_heatmaps(np.zeros((3, 150)), good[1], _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, _TIME)
     with pytest.raises(TimelineError, match="keypoint has class id 4, ids go from 0 to 3"):
         plot_heatmaps(*good, ActionKeypoints.of([(3, 4, 1)]), _NO_BOUNDARIES, _LABELS, _TIME)
-    with pytest.raises(TimelineError, match=r"150 frames, 75 steps at stride 2, but the heatmaps have 150 steps"):
+    with pytest.raises(TimelineError, match=r"150 frames, 75 steps at sample_rate 2, but the heatmaps have 150 steps"):
         plot_heatmaps(*good, _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, TimeBase(Fraction(15), 2), reference=_TRUTH)
 
 

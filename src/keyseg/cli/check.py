@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from keyseg.cli.background import Background, background_names
-from keyseg.timeline import ConfigError
 
 
 def check(
@@ -51,17 +49,11 @@ def check(
     """
     from keyseg.data import check_dataset
 
-    try:
-        rate = None if fps is None else Fraction(fps)
-    except (ValueError, ZeroDivisionError):
-        raise ConfigError(f"--fps takes a number or a fraction such as 30000/1001, got {fps!r}") from None
-    if rate is not None and rate <= 0:
-        raise ConfigError(f"--fps must be positive, got {fps!r}")
     report = check_dataset(
         data,
         features=features,
         background=background_names(background),
-        fps=rate,
+        fps=fps,
         sample_rate=sample_rate,
         orientation=orientation,
         lengths=lengths,

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from keyseg.cli.background import Background, background_names
+from keyseg.cli.features import frame_rate
 from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
 
 _TIMELINES = Group("Timelines", sort_key=1)
@@ -110,7 +111,15 @@ def convert(
     if mapping is not None or sample_rate is not None:
         raise ConfigError("--mapping and --sample-rate go with --model; a timeline has neither")
     names = background_names(background)
-    asked = _Asked(from_, to, _rate(fps), frames, overlap, tier, None if names is None else tuple(names))
+    asked = _Asked(
+        from_,
+        to,
+        None if fps is None else frame_rate(fps),
+        frames,
+        overlap,
+        tier,
+        None if names is None else tuple(names),
+    )
     return _convert_timelines(source, target, asked, force)
 
 
@@ -128,8 +137,8 @@ class _Asked:
 
 
 def _convert_timelines(source: Path, target: Path, asked: _Asked, force: bool) -> int:
-    from keyseg.data.files import write_text
     from keyseg.formats import Writing, annotations_text, format_named
+    from keyseg.timeline.files import write_text
 
     files = _source_files(source, asked.source_format)
     fmt = asked.target_format or _target_format(target, sorted(set(files.values())))
@@ -217,13 +226,3 @@ def _file_name(video: str) -> str:
     if not video.strip() or video.startswith(".") or any(c in "/\\" or ord(c) < 32 for c in video):
         raise DataError(f"the video name {video!r} cannot be the name of a file; rename the video")
     return video
-
-
-def _rate(text: str | None) -> Fraction | None:
-    try:
-        rate = None if text is None else Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ConfigError(f"--fps: expected a number such as 15 or 30000/1001, got {text!r}") from None
-    if rate is not None and not 0 < rate <= 100_000:
-        raise ConfigError(f"--fps must be positive, got {text!r}")
-    return rate

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from keyseg.cli.background import Background, background_names
+from keyseg.cli.features import frame_rate
 from keyseg.timeline import ConfigError, LabelMap, OutputExistsError
 
 
@@ -43,9 +44,9 @@ def convert_weights(
         raise ConfigError("--background names classes, and without --mapping they have no names; give both")
     facts = identify(labels.names) if labels else None
     try:
-        rate = Fraction(fps) if fps is not None else facts.fps if facts else Fraction(15)
-        stride = sample_rate if sample_rate is not None else facts.sample_rate if facts else 1
-        timebase = TimeBase(rate, stride)
+        rate = frame_rate(fps) if fps is not None else facts.fps if facts else Fraction(15)
+        sample_rate = sample_rate if sample_rate is not None else facts.sample_rate if facts else 1
+        timebase = TimeBase(rate, sample_rate)
     except (ValueError, ZeroDivisionError) as error:
         given = (("--fps", fps), ("--sample-rate", sample_rate))
         told = " ".join(f"{option} {value}" for option, value in given if value is not None)

@@ -51,7 +51,7 @@ def data(
     from keyseg.data.archive import check_target, size_text
     from keyseg.data.catalog import DATASETS
     from keyseg.data.download import download_dataset, kept_bytes
-    from keyseg.data.files import cache_folder
+    from keyseg.data.folders import cache_folder
     from keyseg.data.record import read_record
 
     facts = DATASETS[name]

@@ -55,7 +55,7 @@ def demo(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = F
     """
     from keyseg.cli.progress import TrainingProgress, quiet
     from keyseg.cli.train import command_line
-    from keyseg.inference.bundle import load_bundle
+    from keyseg.inference.bundle import load
     from keyseg.training.recipe import shipped_recipe
     from keyseg.training.results import run_all
     from keyseg.training.run import start_run
@@ -76,7 +76,7 @@ def demo(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = F
     fit = run.fits()[0]
     alone = classify_alone(fit.dataset)
     scores = {**summary["last_epoch"], ALONE: scores_of(fit.dataset, alone)}
-    films = predict_films(fit.dataset, load_bundle(fit.bundle), data / "videos", out)
+    films = predict_films(fit.dataset, load(fit.bundle), data / "videos", out)
     write_demo_report(page, run, summary["cost"]["split1/seed0"], scores, films, alone)
     _print_scores(scores)
     print(f"\ndone in {time.perf_counter() - started:.0f} s")
@@ -136,9 +136,9 @@ def scores_of(dataset: Dataset, predicted: Mapping[str, Segmentation]) -> dict[s
 
 def predict_films(dataset: Dataset, predictor: Predictor, videos: Path, out: Path) -> list[Film]:
     """Predict some test videos from their files, as `keyseg predict` does, and leave timelines."""
-    from keyseg.data.files import write_bytes
     from keyseg.formats import FORMATS, timeline_bytes
     from keyseg.inference.videos import predict_video
+    from keyseg.timeline.files import write_bytes
     from keyseg.video.cache import FeatureCache
 
     found = []

@@ -29,7 +29,7 @@ EXTRAS = {
 
 def doctor() -> int:
     """Show versions, processors, accelerators and threads, and what to mend; exit code 1 if something is broken."""
-    from keyseg import __version__
+    from keyseg.timeline.version import __version__
 
     print(f"keyseg {__version__}, Python {platform.python_version()} ({sys.executable}), {platform.platform()}")
     broken = []

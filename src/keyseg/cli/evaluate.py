@@ -79,7 +79,7 @@ def _run_scores(run: Path, protocol: str, background: list[str] | None, details:
 
 
 def _folder_scores(ref: Path, pred: Path, protocol: str, background: list[str] | None, details: bool) -> dict[str, Any]:
-    from keyseg.data.annotations import read_frame_labels
+    from keyseg.formats.frame_labels import read_frame_labels
     from keyseg.metrics import evaluate as score
 
     references, predictions = _label_files(ref), _label_files(pred)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from keyseg.timeline import ConfigError
+from keyseg.timeline import ConfigError, TimelineError
+from keyseg.timeline.rates import parse_rate
 
 if TYPE_CHECKING:
     from keyseg.video.jobs import Event
@@ -28,7 +29,7 @@ def features(
     fps: str = "15",
     shard: str = "1/1",
     workers: int = 1,
-    stride: int | None = None,
+    sample_rate: int | None = None,
     revision: str | None = None,
     device: str | None = None,
     cache: Path | None = None,
@@ -55,7 +56,7 @@ def features(
         Do only the i-th of n parts of the videos: i/n, for several machines.
     workers
         Videos at a time, each in a process of its own.
-    stride
+    sample_rate
         Frames a row of a model's features. Default: the extractor's.
     revision
         Commit of the model on the hub.
@@ -77,7 +78,7 @@ def features(
     if workers < 1:
         raise ConfigError(f"--workers takes a number >= 1, got {workers}")
     chosen = part_of(find_videos(videos), shard)
-    options = {} if stride is None else {"stride": str(stride)}
+    options = {} if sample_rate is None else {"sample_rate": str(sample_rate)}
     work = Work(extractor, frame_rate(fps), out, cache, damaged, force, revision, device, options)
     with FeatureProgress(len(chosen)) as shown:
         extract_all(chosen, work, workers=min(workers, max(1, len(chosen))), notify=shown)
@@ -89,12 +90,9 @@ def features(
 def frame_rate(text: str) -> Fraction:
     """--fps as an exact number. Raises ConfigError."""
     try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if rate <= 0:
-        raise ConfigError(f"--fps takes a positive number or a fraction such as 30000/1001, got {text!r}")
-    return rate
+        return parse_rate(text)
+    except TimelineError as error:
+        raise ConfigError(f"--fps: {error}") from None
 
 
 def part_of(videos: list[Path], shard: str) -> list[Path]:

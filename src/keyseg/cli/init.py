@@ -76,8 +76,8 @@ def init(
         Go on over damage in a video; see keyseg features.
     """
     from keyseg.cli.features import frame_rate
-    from keyseg.data.files import refuse_file
     from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
+    from keyseg.timeline.files import refuse_file
     from keyseg.video.files import find_videos
     from keyseg.video.jobs import Work
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
-from keyseg import __version__
 from keyseg.cli.check import check
 from keyseg.cli.convert import convert
 from keyseg.cli.data import data
@@ -23,6 +22,7 @@ from keyseg.cli.predict import predict
 from keyseg.cli.reproduce import reproduce
 from keyseg.cli.train import train
 from keyseg.timeline import KeysegError
+from keyseg.timeline.version import __version__
 
 VERBS: dict[str, Callable[..., int]] = {
     "demo": demo,

@@ -140,7 +140,7 @@ def paired(files: Mapping[str, Path], annotations: Mapping[str, Annotation]) -> 
 
 def read_groups(path: Path, names: Mapping[str, object]) -> dict[str, str]:
     """The group of each video by a table with the columns video and group. Raises DataError with file and line."""
-    from keyseg.data.annotations import read_text
+    from keyseg.timeline.files import read_text
 
     rows = csv.DictReader(read_text(path, "a CSV table with the columns video and group").splitlines())
     if not {"video", "group"} <= set(rows.fieldnames or ()):

@@ -76,13 +76,13 @@ def _row_names(files: Sequence[Path]) -> list[str]:
 
 
 def _heatmaps(inputs: Sequence[Path], title: str) -> Figure:
-    from keyseg.inference.bundle import load_bundle
+    from keyseg.inference.bundle import load
     from keyseg.inference.predictor import KeypointPrediction
     from keyseg.viz import plot_heatmaps
 
     if len(inputs) != 2:
         raise ConfigError(f"heatmaps take a bundle and one .npy file of features, got {len(inputs)} inputs")
-    predictor = load_bundle(inputs[0])
+    predictor = load(inputs[0])
     found = predictor.predict(inputs[1])
     if not isinstance(found, KeypointPrediction):
         raise ConfigError(f"{inputs[0]} holds {predictor.variants[0]}, which has no heatmaps; name a bundle of rtk")

@@ -63,7 +63,7 @@ def predict(
         Overwrite timelines that are there.
     """
     from keyseg.formats import FORMATS, timeline_bytes
-    from keyseg.inference.bundle import load_bundle
+    from keyseg.inference.bundle import load
     from keyseg.timeline import Segmentation, nearest
 
     formats = list(dict.fromkeys(part.strip() for part in format.split(",")))
@@ -74,7 +74,7 @@ def predict(
         raise ConfigError("--resume keeps what is there and --force does not; give one of them")
     kinds = [*formats, *(["scores"] if scores else [])]
     targets = planned(input_files(inputs), kinds, out, resume=resume, force=force)
-    predictor = load_bundle(bundle)
+    predictor = load(bundle)
     for name in formats:  # what is missing for one is said before any work
         with suppress(DataError, TimelineError):  # of these names and labels; the real ones may do
             timeline_bytes(name, "video", Segmentation.from_frames([0, 0]), predictor.labels, predictor.timebase)
@@ -104,7 +104,7 @@ def planned(
     files: Iterable[Path], kinds: Iterable[str], out: Path, *, resume: bool, force: bool
 ) -> dict[Path, dict[str, Path]]:
     """What to write for each file, by kind: a format or scores. Raises OutputExistsError on what is in the way."""
-    from keyseg.data.files import refuse_file
+    from keyseg.timeline.files import refuse_file
 
     refuse_file(out, "timelines")
     targets = {file: {kind: out / f"{file.stem}{_suffix(kind)}" for kind in kinds} for file in files}
@@ -128,8 +128,8 @@ def planned(
 
 def write_prediction(prediction: Prediction, name: str, paths: Mapping[str, Path]) -> list[Path]:
     """Write a prediction in each kind and return what could be written; the rest is told."""
-    from keyseg.data.files import write_bytes
     from keyseg.formats import timeline_bytes
+    from keyseg.timeline.files import write_bytes
 
     written = []
     for kind, path in paths.items():
@@ -211,8 +211,8 @@ def write_scores(path: Path, prediction: Prediction) -> None:
     """What the network said, as compressed arrays."""
     import numpy as np
 
-    from keyseg.data.files import write_bytes
     from keyseg.inference.predictor import KeypointPrediction
+    from keyseg.timeline.files import write_bytes
 
     arrays = {"stages": prediction.stages}
     if isinstance(prediction, KeypointPrediction):

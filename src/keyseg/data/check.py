@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-from keyseg.data.alignment import Lengths, align
+from keyseg.data.alignment import align
 from keyseg.data.catalog import identify
 from keyseg.data.check_labels import Splits, check_annotations, check_mapping, check_splits
 from keyseg.data.dataset import Dataset, first_origin, time_base
@@ -17,17 +16,17 @@ from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origi
 from keyseg.data.features import (
     UNDECIDED,
     Axes,
-    Orientation,
     detect_axes,
     first_bad_step,
     open_features,
     read_as,
     stored_shape,
 )
-from keyseg.data.files import file_sha256
 from keyseg.data.findings import Findings, Problem
+from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import resolve_inside
 from keyseg.timeline import DataError, LabelMap
+from keyseg.timeline.files import file_sha256
 
 
 @dataclass(frozen=True)
@@ -60,38 +59,27 @@ class CheckReport:
         return json.dumps({"ok": self.ok, **asdict(self)}, default=str, indent=2)
 
 
-def check_dataset(
-    root: Path | str,
-    *,
-    features: str | None = None,
-    background: Iterable[str] | str | None = None,
-    fps: Fraction | int | None = None,
-    sample_rate: int | None = None,
-    orientation: Orientation = "auto",
-    lengths: Lengths = "error",
-    tolerance: int = 0,
-) -> CheckReport:
+def check_dataset(root: Path | str, **options: Any) -> CheckReport:
     """Look at every file of a data set and report all that is wrong, sorted by path and line.
 
-    Options as for `Dataset.open`. Bad data never raises; an option out of range raises ConfigError.
+    options: the fields of `ReadOptions`. Bad data never raises; an option that is unknown or out of range raises
+    ConfigError.
     """
-    root = Path(root)
-    background = (background,) if isinstance(background, str) else background
+    root, chosen = Path(root), ReadOptions.of(**options)
     findings = Findings()
     try:
-        origin = first_origin(root, features)
+        origin = first_origin(root, chosen.features)
     except DataError as error:
         findings.add_error("unreadable", root, error)
         origin = None
-    timebase = time_base(None, origin, fps, sample_rate)
-    # An own Dataset, since Dataset.open stops at the first problem of the class list.
-    dataset = Dataset(root, LabelMap(()), timebase, None, features, orientation, lengths, tolerance)
+    # Built by hand, since Dataset.open stops at the first problem of the class list.
+    dataset = Dataset(root, LabelMap(()), time_base(None, origin, chosen), None, chosen)
     if not root.is_dir():
         findings.add(
             "missing", root, None, "no such folder; expected a data set with mapping.txt, groundTruth/, splits/"
         )
         return _report(root, findings, (), {}, {}, None, None)
-    classes = check_mapping(root / "mapping.txt", background, findings)
+    classes = check_mapping(root / "mapping.txt", chosen.background, findings)
     splits = check_splits(root, identify(classes), findings)
     frames = check_annotations(root, classes, splits, findings)
     dimension = _check_features(dataset, splits, frames, findings)
@@ -188,10 +176,10 @@ def _check_shape(folder: Path, name: str, findings: Findings) -> tuple[int, int]
 def _check_axes(
     dataset: Dataset, folder: Path, shapes: dict[str, tuple[int, int]], frames: dict[str, int], findings: Findings
 ) -> Axes | None:
-    if dataset.orientation != "auto":
-        return dataset.orientation
+    if dataset.options.orientation != "auto":
+        return dataset.options.orientation
     seen = ((shape, frames.get(name)) for name, shape in shapes.items())
-    found = detect_axes(seen, stride=dataset.timebase.stride, tolerance=dataset.tolerance)
+    found = detect_axes(seen, sample_rate=dataset.timebase.sample_rate, tolerance=dataset.options.tolerance)
     if found is None:
         findings.add_error("orientation", folder, DataError(UNDECIDED.format(folder=folder, files=len(shapes))))
     return found[0] if found else None
@@ -204,9 +192,9 @@ def _check_length(dataset: Dataset, path: Path, name: str, columns: int, frames:
             columns,
             features=path,
             labels=dataset.annotation_path(name),
-            stride=dataset.timebase.stride,
-            lengths=dataset.lengths,
-            tolerance=dataset.tolerance,
+            sample_rate=dataset.timebase.sample_rate,
+            lengths=dataset.options.lengths,
+            tolerance=dataset.options.tolerance,
         )
     except DataError as error:
         findings.add_error("length", path, error)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from keyseg.data.annotations import locate_frame_labels, read_text
 from keyseg.data.catalog import DatasetFacts
 from keyseg.data.findings import Findings
 from keyseg.data.splits import SUBSETS, Subset, bundle_lines, bundle_path, find_splits, is_inside, resolve_inside
+from keyseg.formats.frame_labels import locate_frame_labels
 from keyseg.timeline import DataError, nearest
+from keyseg.timeline.files import read_text
 
 Splits = dict[int, dict[Subset, dict[str, int]]]
 """Split number, side, video name: the line of the bundle on which it stands first."""

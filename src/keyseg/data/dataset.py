@@ -8,26 +8,26 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.data.alignment import Lengths, align
-from keyseg.data.annotations import locate_frame_labels
+from keyseg.data.alignment import align
 from keyseg.data.catalog import DatasetFacts, identify
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
 from keyseg.data.features import (
     UNDECIDED,
     Axes,
-    Orientation,
     check_finite,
     detect_axes,
     open_features,
     read_as,
     stored_shape,
 )
+from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
+from keyseg.formats.frame_labels import locate_frame_labels
 from keyseg.timeline import ConfigError, DataError, IntArray, LabelMap, Segmentation, TimeBase, TimelineError, nearest
 
 
@@ -45,25 +45,14 @@ class VideoSample:
     segmentation: Segmentation
 
 
-def time_base(
-    facts: DatasetFacts | None,
-    origin: FeatureOrigin | None,
-    fps: Fraction | int | None,
-    sample_rate: int | None,
-) -> TimeBase:
-    """Frames a second and stride as given, else what the features' sidecars say, else what is known of the data set,
+def time_base(facts: DatasetFacts | None, origin: FeatureOrigin | None, options: ReadOptions) -> TimeBase:
+    """Frame rate and sample rate as given, else what the features' sidecars say, else what is known of the data set,
     else 15 and 1.
 
-    The stride never comes from the catalog: it belongs to a model and its features, not to the classes.
+    The sample rate never comes from the catalog: it belongs to a model and its features, not to the classes.
     """
-    if fps is None:
-        fps = Fraction(origin.fps) if origin else facts.fps if facts else 15
-    if sample_rate is None:
-        sample_rate = origin.stride if origin else 1
-    try:
-        return TimeBase(Fraction(fps), sample_rate)
-    except (TimelineError, ValueError) as error:
-        raise ConfigError(f"fps {fps!r} or sample_rate {sample_rate!r}: {error}") from error
+    fps = options.fps or (origin.fps if origin else facts.fps if facts else Fraction(15))
+    return TimeBase(fps, options.sample_rate or (origin.sample_rate if origin else 1))
 
 
 def first_origin(root: Path, features: str | None) -> FeatureOrigin | None:
@@ -85,54 +74,21 @@ class Dataset:
     labels: LabelMap
     timebase: TimeBase
     facts: DatasetFacts | None
-    features: str | None = None
-    orientation: Orientation = "auto"
-    lengths: Lengths = "error"
-    tolerance: int = 0
+    options: ReadOptions = field(default_factory=ReadOptions)
     _layouts: dict[Path, tuple[Axes, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        if self.orientation not in get_args(Orientation):
-            raise ConfigError(f"orientation is one of {', '.join(get_args(Orientation))}, got {self.orientation!r}")
-        if self.lengths not in get_args(Lengths):
-            raise ConfigError(f"lengths is one of {', '.join(get_args(Lengths))}, got {self.lengths!r}")
-        if self.tolerance < 0 or (self.tolerance and self.lengths != "trim"):
-            raise ConfigError(
-                f"tolerance is a number of frames >= 0 that goes with lengths 'trim', got {self.tolerance}"
-                f" with {self.lengths!r}"
-            )
-
     @classmethod
-    def open(
-        cls,
-        root: Path | str,
-        *,
-        features: str | None = None,
-        background: Iterable[str] | str | None = None,
-        fps: Fraction | int | None = None,
-        sample_rate: int | None = None,
-        orientation: Orientation = "auto",
-        lengths: Lengths = "error",
-        tolerance: int = 0,
-    ) -> Dataset:
-        """Open a data set.
+    def open(cls, root: Path | str, **options: Any) -> Dataset:
+        """Open a data set. options: the fields of `ReadOptions`.
 
-        features: folder below root; None for `features`, else `features_split{split}`, which belongs to its split only.
-        background: class names (or one name), () for none; None for `background` where there is such a class.
-        fps: annotation frames a second; None for what the features' sidecars say, or the catalog of these classes, else
-        15. sample_rate: take every n-th feature column and label, or columns that are already so sampled; None for what
-        the sidecars say, else 1.
-        orientation, lengths, tolerance: see `open_features` and `align`.
-        Raises DataError if there is no such data set, ConfigError on an option out of range.
+        Raises DataError if there is no such data set, ConfigError on an option that is unknown or out of range.
         """
-        root = Path(root)
+        root, chosen = Path(root), ReadOptions.of(**options)
         if not root.is_dir():
             raise DataError(f"{root}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
-        background = (background,) if isinstance(background, str) else background
-        labels = LabelMap.read(root / "mapping.txt", background)
+        labels = LabelMap.read(root / "mapping.txt", chosen.background)
         facts = identify(labels.names)
-        timebase = time_base(facts, first_origin(root, features), fps, sample_rate)
-        return cls(root, labels, timebase, facts, features, orientation, lengths, tolerance)
+        return cls(root, labels, time_base(facts, first_origin(root, chosen.features), chosen), facts, chosen)
 
     @cached_property
     def splits(self) -> tuple[int, ...]:
@@ -172,8 +128,8 @@ class Dataset:
 
     def feature_path(self, split: int) -> Path:
         """Where a split's features belong: as set, else in `features`, else in `features_split{split}`."""
-        shared = self.root / (self.features or "features")
-        per_split = not self.features and not shared.is_dir() and any(self.root.glob("features_split*"))
+        shared = self.root / (self.options.features or "features")
+        per_split = not self.options.features and not shared.is_dir() and any(self.root.glob("features_split*"))
         return self.root / f"features_split{split}" if per_split else shared
 
     def feature_folder(self, split: int) -> Path:
@@ -205,7 +161,7 @@ class Dataset:
         """
         folder = self.feature_folder(split)
         origin = shared_origin(folder, [name for subset in SUBSETS for name in self.names(split, subset)])
-        if origin and Fraction(origin.fps) != self.timebase.fps:
+        if origin and origin.fps != self.timebase.fps:
             raise DataError(
                 f"{folder}: features at {origin.fps} fps, and labels were said to be at {self.timebase.fps}; leave fps"
                 " out, or extract the features again at the rate of the labels"
@@ -213,8 +169,8 @@ class Dataset:
         return origin
 
     def presampled(self, split: int) -> bool:
-        """Whether the feature files hold a column a step already, by the first training video; False at stride 1."""
-        if self.timebase.stride == 1:
+        """Whether the feature files hold a column a step already, by the first training video; False at sample_rate 1."""
+        if self.timebase.sample_rate == 1:
             return False
         name = self.names(split, "train")[0]
         shape = stored_shape(self.feature_folder(split) / f"{name}.npy")
@@ -232,9 +188,9 @@ class Dataset:
             len(stored),
             features=path,
             labels=self.annotation_path(name),
-            stride=self.timebase.stride,
-            lengths=self.lengths,
-            tolerance=self.tolerance,
+            sample_rate=self.timebase.sample_rate,
+            lengths=self.options.lengths,
+            tolerance=self.options.tolerance,
         )
         check_finite(path, stored)
         ids = segmentation.to_frames()[:frames]
@@ -258,10 +214,10 @@ class Dataset:
         names = [name for subset in SUBSETS for name in self.names(split, subset)]
         failures: list[DataError] = []
         shapes = self._shapes(folder, names, failures)
-        if self.orientation == "auto":
-            found = detect_axes(shapes, stride=self.timebase.stride, tolerance=self.tolerance)
+        if self.options.orientation == "auto":
+            found = detect_axes(shapes, sample_rate=self.timebase.sample_rate, tolerance=self.options.tolerance)
         else:
-            found = next((read_as(shape, self.orientation) for shape, _ in shapes), None)
+            found = next((read_as(shape, self.options.orientation) for shape, _ in shapes), None)
         if found is None and failures:
             raise failures[0]
         if found is None:

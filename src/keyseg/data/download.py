@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from keyseg.data.archive import Progress, check_space, check_target, contents, open_zip, size_text, unpack
-from keyseg.data.files import cache_folder
+from keyseg.data.folders import cache_folder
 from keyseg.data.record import CHUNK, RemoteArchive, answer, reason, require_libraries, status
 from keyseg.timeline import ConfigError, DataError, nearest
 

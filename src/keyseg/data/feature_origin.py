@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from keyseg.data.annotations import read_text
 from keyseg.timeline import DataError, TimeBase
+from keyseg.timeline.files import read_text
+from keyseg.timeline.rates import Rate
 
 
 class FeatureOrigin(BaseModel):
     """What made the features of a video, so that those of another video can be made alike.
 
     extractor, version: its name and the version of what it computes. dimension: D. clip_length: frames that a row looks
-    at. fps: frames a second that it was shown, exact. stride: frames a row. options: what else it was told, such as the
+    at. fps: frames a second that it was shown, exact. sample_rate: frames a row. options: what else it was told, such as the
     model and its revision.
     """
 
@@ -28,34 +28,23 @@ class FeatureOrigin(BaseModel):
     version: str = Field(min_length=1)
     dimension: int = Field(ge=1)
     clip_length: int = Field(ge=1)
-    fps: str
-    stride: int = Field(ge=1)
+    fps: Rate
+    sample_rate: int = Field(ge=1)
     options: dict[str, str] = {}
-
-    @field_validator("fps")
-    @classmethod
-    def _rate(cls, value: str) -> str:
-        try:
-            positive = Fraction(value) > 0
-        except ZeroDivisionError as error:
-            raise ValueError(f"fps is a positive number or fraction, got {value!r}") from error
-        if not positive:
-            raise ValueError(f"fps is a positive number or fraction, got {value!r}")
-        return str(Fraction(value))
 
     @property
     def timebase(self) -> TimeBase:
         """Frames a second and frames a row."""
-        return TimeBase(Fraction(self.fps), self.stride)
+        return TimeBase(self.fps, self.sample_rate)
 
     def differences(self, other: FeatureOrigin) -> list[str]:
         """What is not the same, as `name: here, there`."""
-        mine, theirs = self.model_dump(), other.model_dump()
+        mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
         return [f"{key}: {mine[key]}, {theirs[key]}" for key in mine if mine[key] != theirs[key]]
 
     def __str__(self) -> str:
         told = "".join(f", {name} {value}" for name, value in self.options.items())
-        every = f", a row every {self.stride} frames" if self.stride > 1 else ""
+        every = f", a row every {self.sample_rate} frames" if self.sample_rate > 1 else ""
         return f"{self.extractor} version {self.version}, {self.dimension} dimensions at {self.fps} fps{every}{told}"
 
 

@@ -110,7 +110,7 @@ def stored_shape(path: Path) -> tuple[int, int]:
 
 
 def detect_axes(
-    seen: Iterable[tuple[tuple[int, int], int | None]], *, stride: int = 1, tolerance: int = 0
+    seen: Iterable[tuple[tuple[int, int], int | None]], *, sample_rate: int = 1, tolerance: int = 0
 ) -> tuple[Axes, int] | None:
     """Axes and D that the files of one folder share, from pairs of (stored shape, number of labels or None).
 
@@ -123,7 +123,7 @@ def detect_axes(
             fitting = [
                 (axes, channels)
                 for axes, length, channels in _readings(shape)
-                if abs(length - frames) <= tolerance or length == -(-frames // stride)
+                if abs(length - frames) <= tolerance or length == -(-frames // sample_rate)
             ]
             if len(fitting) == 1:
                 return fitting[0]

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.data.annotations import write_frame_labels
-from keyseg.data.files import write_text
 from keyseg.data.splits import SUBSETS, bundle_path
+from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.timeline import (
     Annotation,
     ConfigError,
@@ -21,6 +20,7 @@ from keyseg.timeline import (
     TimelineError,
     class_name,
 )
+from keyseg.timeline.files import write_text
 
 
 @dataclass(frozen=True)

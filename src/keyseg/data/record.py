@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyseg import __version__
 from keyseg.timeline import ConfigError, DataError
+from keyseg.timeline.version import __version__
 
 if TYPE_CHECKING:
     import requests

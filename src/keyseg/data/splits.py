@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
-from keyseg.data.annotations import read_text
 from keyseg.timeline import DataError
+from keyseg.timeline.files import read_text
 
 Subset = Literal["train", "test"]
 SUBSETS: tuple[Subset, Subset] = ("train", "test")

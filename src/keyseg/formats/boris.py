@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path, PureWindowsPath
 
-from keyseg.data.annotations import read_text
 from keyseg.formats.format import Reading, Writing
 from keyseg.formats.seconds import decimal_text, edges, frame_rate, number, rounded, seconds
 from keyseg.formats.tables import Row, header, read_rows, table_text
 from keyseg.formats.text import interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval
+from keyseg.timeline.files import read_text
 
 # As BORIS 8 and 9 write them; older versions have fewer, and names vary.
 _COLUMNS = (

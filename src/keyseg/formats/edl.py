@@ -8,12 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from keyseg.data.annotations import read_text
 from keyseg.formats.format import Reading, Writing
 from keyseg.formats.frames import on_frames, rate_given
 from keyseg.formats.otio import build, exact_rate, intervals, video_tracks
 from keyseg.formats.text import extra, one_line
 from keyseg.timeline import Annotation, ConfigError, DataError, KeysegError, TimelineError
+from keyseg.timeline.files import read_text
 
 # Rates that have a timecode.
 _TIMECODES = tuple(sorted([*map(Fraction, (24, 25, 30, 50, 60)), *(Fraction(n * 1000, 1001) for n in (24, 30, 60))]))

@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from keyseg.data.annotations import read_text
 from keyseg.timeline import DataError
+from keyseg.timeline.files import read_text
 
 Kind = TypeVar("Kind")
 _CALLED = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from keyseg.data.annotations import read_text
 from keyseg.formats.format import Reading, Writing
 from keyseg.formats.frames import on_frames
 from keyseg.formats.json_text import parse
 from keyseg.formats.seconds import bounded, frame_rate
 from keyseg.formats.text import extra, interval, listed, one_line
-from keyseg.timeline import Annotation, ConfigError, DataError, Interval, KeysegError, nearest
+from keyseg.timeline import Annotation, ConfigError, DataError, Interval, KeysegError, TimelineError, nearest
+from keyseg.timeline.files import read_text
+from keyseg.timeline.rates import parse_rate
 
 _HOLDS = "an OpenTimelineIO timeline"
 _TRACK = "actions"
@@ -122,8 +122,10 @@ def rate(told: float, kept: Fraction | None, where: str) -> Fraction:
 
 def exact_rate(text: object) -> Fraction | None:
     """A rate that we kept as text, None where there is none."""
-    known = re.fullmatch(r"\d{1,9}(/0*[1-9]\d{0,8})?", str(text)) and Fraction(str(text)) > 0
-    return Fraction(str(text)) if known else None
+    try:
+        return parse_rate(text)
+    except TimelineError:
+        return None
 
 
 def _is_black(otio: Any, clip: Any) -> bool:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from keyseg.data.annotations import read_text
 from keyseg.formats.format import Reading, Writing
 from keyseg.formats.seconds import decimal_text, edges, seconds
 from keyseg.formats.text import interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval, class_name
+from keyseg.timeline.files import read_text
 
 # What else RTTM may hold; those lines tell no label of an interval.
 _OTHERS = {"SPKR-INFO", "SEGMENT", "LEXEME", "NON-LEX", "NON-SPEECH", "NOSCORE", "NO_RT_METADATA", "SU", "IP", "CB"}

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from keyseg.data.annotations import read_text
 from keyseg.formats.format import Reading, Writing
 from keyseg.formats.seconds import clock, clock_text, edges
 from keyseg.formats.text import interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval
+from keyseg.timeline.files import read_text
 
 _ARROW = re.compile(r"\s*([\d:.,]+)[ \t]+-->[ \t]+([\d:.,]+)(?:[ \t].*)?")
 _VTT_TAG = re.compile(r"<[^>]*>")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyseg.data.annotations import read_text
 from keyseg.timeline import DataError
+from keyseg.timeline.files import read_text
 
 _MARKS = (",", "\t", ";")
 _ABOVE = 30  # lines; some tools write facts about the file above the header

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.data.annotations import read_text
 from keyseg.formats.format import Reading, Writing
 from keyseg.formats.seconds import decimal_text, edges, rounded, seconds
 from keyseg.formats.text import interval, listed, one_line
 from keyseg.timeline import Annotation, ConfigError, DataError, nearest
+from keyseg.timeline.files import read_text
 
 _TIER = "actions"
 # Praat reads texts in quotes, flags and numbers that stand alone; whatever else is there is for people.

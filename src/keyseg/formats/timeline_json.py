@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from keyseg.data.annotations import read_text
 from keyseg.formats.format import Reading, Writing
 from keyseg.formats.frames import segmented
 from keyseg.formats.json_text import dump, parse
 from keyseg.formats.segment_table import segment_rows
 from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
+from keyseg.timeline.files import read_text
+from keyseg.timeline.rates import parse_rate
 
 SCHEMA = Path(__file__).with_name("timeline.schema.json")
 _HOLDS = "a timeline that keyseg wrote"
@@ -63,7 +63,7 @@ def read_whole(path: Path) -> tuple[str, Segmentation, LabelMap, TimeBase]:
             raise ValueError(f"segments must follow each other from frame 0 to {record.frames}")
         ids = labels.encode(segment.label for segment in record.segments)
         found = Segmentation(bounds, ids)  # type: ignore[arg-type]
-        return record.video or path.stem, found, labels, TimeBase(Fraction(record.fps))
+        return record.video or path.stem, found, labels, TimeBase(parse_rate(record.fps))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

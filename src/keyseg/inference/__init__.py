@@ -1,6 +1,6 @@
 """Trained networks at work: bundles, prediction, decoding."""
 
-from keyseg.inference.bundle import find_bundle, load_bundle, save_bundle
+from keyseg.inference.bundle import find_bundle, load, save_bundle
 from keyseg.inference.decoders import VARIANTS, FrameDecoder, KeypointDecoder, variants_of
 from keyseg.inference.decoding import FrameReading, ProposalConfig, Reading, Rules, decode, propose
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
@@ -18,7 +18,7 @@ __all__ = [
     "VARIANTS",
     "decode",
     "find_bundle",
-    "load_bundle",
+    "load",
     "propose",
     "save_bundle",
     "variants_of",

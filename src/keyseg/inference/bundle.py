@@ -26,7 +26,6 @@ from pydantic import (
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from keyseg import __version__
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
 from keyseg.inference.decoding import ProposalConfig, Rules
@@ -34,6 +33,7 @@ from keyseg.inference.predictor import Predictor
 from keyseg.matching.memory import AnnotationMemory
 from keyseg.models.catalog import CONFIGS, build
 from keyseg.timeline import BundleError, LabelMap, OutputExistsError, Segmentation, TimeBase, TimelineError, nearest
+from keyseg.timeline.version import __version__
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 
@@ -77,7 +77,7 @@ class BundleConfig(BaseModel):
     classes: tuple[str, ...] = Field(min_length=1)
     background: tuple[str, ...]
     fps: str
-    stride: int = Field(ge=1, le=1_000_000)
+    sample_rate: int = Field(ge=1, le=1_000_000)
     proposals: ProposalConfig | None = None
     rules: Rules | None = None
     plain_rules: Rules | None = None
@@ -141,7 +141,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         classes=predictor.labels.names,
         background=predictor.labels.background,
         fps=str(predictor.timebase.fps),
-        stride=predictor.timebase.stride,
+        sample_rate=predictor.timebase.sample_rate,
         provenance=provenance,
         **(_keypoint_settings(decoder) if isinstance(decoder, KeypointDecoder) else {}),
     )
@@ -196,7 +196,7 @@ def read_config(path: Path) -> BundleConfig:
         raise BundleError(f"{file}: not a bundle that keyseg {__version__} can read: {problems}") from None
 
 
-def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
+def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
     """Predictor of a bundle, or of a run folder that holds one. Raises BundleError."""
     path = Path(path)
     config, file = read_config(path), find_bundle(path) / WEIGHTS
@@ -211,7 +211,7 @@ def load_bundle(path: Path | str, *, device: torch.device | str = "cpu") -> Pred
         raise BundleError(message) from error
     try:
         labels = LabelMap(config.classes, config.background)
-        timebase = TimeBase(Fraction(config.fps), config.stride)
+        timebase = TimeBase(Fraction(config.fps), config.sample_rate)
     except (TimelineError, ValueError, ZeroDivisionError) as error:
         raise BundleError(f"{find_bundle(path) / CONFIG}: {error}") from error
     return Predictor(

@@ -112,7 +112,7 @@ class Predictor:
 
         features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were: the axis of length D
         is the channels, and where both are, the training's orientation holds. A step an annotation frame, unless
-        `presampled`: then a step a stride. frames: length of the timeline; None follows from the features and their
+        `presampled`: then a step a sample_rate. frames: length of the timeline; None follows from the features and their
         sidecar. variant: one of `variants`; None is the full system.
         Raises DataError on features of another kind. For a video file see `keyseg.inference.videos.predict_video`.
         """
@@ -120,10 +120,10 @@ class Predictor:
             frames = self._checked_frames(Path(features)) if frames is None else frames
         steps = self._by_step(features)
         if self.presampled:
-            length = len(steps) * self.timebase.stride if frames is None else frames
+            length = len(steps) * self.timebase.sample_rate if frames is None else frames
         else:
             length = len(steps) if frames is None else frames
-            steps = steps[:: self.timebase.stride]
+            steps = steps[:: self.timebase.sample_rate]
         return self.interpret(self.read(steps), frames=length, variant=variant)
 
     def _checked_frames(self, features: Path) -> int | None:
@@ -166,7 +166,7 @@ class Predictor:
     def interpret(self, reading: FrameReading, *, frames: int | None = None, variant: str | None = None) -> Prediction:
         """Turn a reading into a timeline by one of the variants: the full system (None) or a part of it."""
         decoded = self.decoder.segment(reading, self.variants[0] if variant is None else variant)  # type: ignore[arg-type]
-        length = reading.steps * self.timebase.stride if frames is None else frames
+        length = reading.steps * self.timebase.sample_rate if frames is None else frames
         labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
         common = (Segmentation.from_frames(labels), reading.frames, reading.stages, self.labels, self.timebase)
         if not isinstance(reading, Reading):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from keyseg.data.feature_origin import FeatureSidecar
@@ -53,7 +52,7 @@ def predict_video(
     extractor = extractor or extractor_for(predictor)
     assert predictor.origin is not None  # or there were no extractor
     found = (cache or FeatureCache()).features(
-        video, extractor, Fraction(predictor.origin.fps), damaged=damaged, progress=progress
+        video, extractor, predictor.origin.fps, damaged=damaged, progress=progress
     )
     predictor.check_origin(found.sidecar.origin, video)
     return VideoPrediction(predictor.predict(found.path, frames=found.sidecar.frames), found.sidecar)

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from keyseg.data.files import write_json, write_text
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Judgement, Reading, decode
 from keyseg.inference.predictor import Predictor
@@ -19,6 +18,7 @@ from keyseg.keypoints import BoundaryKeypoints
 from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.metrics import Report, evaluate
 from keyseg.timeline import ConfigError, Segmentation
+from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit
 from keyseg.training.results import average_over_seeds, finished_predictor
 from keyseg.training.run import Run, source_commit
@@ -104,7 +104,7 @@ ORACLES: Mapping[str, Decode] = {
 def ablate(run: Run, folder: Path) -> dict[str, Any]:
     """Decode the test videos of every training of a run without one part after the other, and with oracles.
 
-    Writes ablations.json and ablations.md below `folder`. Scores are taken in feature steps, so at a stride they differ
+    Writes ablations.json and ablations.md below `folder`. Scores are taken in feature steps, so at a sample_rate they differ
     a little from those at the annotation rate. Raises ConfigError on another system, DataError on unfinished trainings.
     """
     if not isinstance(run.recipe, RTKRecipe):

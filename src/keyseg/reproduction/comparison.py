@@ -12,12 +12,12 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
-from keyseg.data.files import write_json, write_text
-from keyseg.inference.bundle import load_bundle
+from keyseg.inference.bundle import load
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
+from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import run_all, summarise
@@ -145,7 +145,7 @@ def _cost(run: Run, variant: str) -> dict[str, float]:
     of reading the first test video, per 1,000 steps."""
     seconds = [_seconds_an_epoch(fit, run.recipe.epochs) for fit in run.fits()]
     fit = run.fits()[0]
-    predictor = load_bundle(fit.bundle)
+    predictor = load(fit.bundle)
     network, decoder = predictor.model, predictor.decoder
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if isinstance(network, RTK) and isinstance(decoder, KeypointDecoder):

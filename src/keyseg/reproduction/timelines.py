@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyseg.data.dataset import Dataset
-from keyseg.inference.bundle import load_bundle
+from keyseg.inference.bundle import load
 from keyseg.timeline import DataError, Segmentation
 from keyseg.training.fit import Fit
 from keyseg.training.results import predict_videos
@@ -40,7 +40,7 @@ def video_rows(folder: Path, data: Path, video: str) -> VideoRows:
     rows = []
     for system, found in fits.items():
         fit = next(f for f in found if (f.split, f.seed) == min(common))
-        predicted = predict_videos(load_bundle(fit.bundle), fit.dataset, fit.split, [video], _SHOWN[system])
+        predicted = predict_videos(load(fit.bundle), fit.dataset, fit.split, [video], _SHOWN[system])
         rows += [(TITLES[variant], videos[video]) for variant, videos in predicted.items()]
     sample = fit.dataset.load(video, fit.split)
     return VideoRows(fit.dataset, sample.segmentation, tuple(rows))

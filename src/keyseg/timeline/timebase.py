@@ -16,20 +16,20 @@ from keyseg.timeline.segmentation import IntArray
 class TimeBase:
     """How annotation frames, feature steps and seconds relate.
 
-    fps: annotation frames a second, exact. stride: annotation frames a feature step (the field's sample rate).
-    Step i stands for frames [i * stride, (i + 1) * stride); T frames make ceil(T / stride) steps.
+    fps: annotation frames a second, exact. sample_rate: annotation frames a feature step (the field's sample rate).
+    Step i stands for frames [i * sample_rate, (i + 1) * sample_rate); T frames make ceil(T / sample_rate) steps.
     """
 
     fps: Fraction = Fraction(15)
-    stride: int = 1
+    sample_rate: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fps", Fraction(self.fps))
         if self.fps <= 0:
             raise TimelineError(f"fps must be positive, got {self.fps}")
-        if int(self.stride) != self.stride or self.stride < 1:
-            raise TimelineError(f"stride must be a whole number of frames >= 1, got {self.stride}")
-        object.__setattr__(self, "stride", int(self.stride))
+        if int(self.sample_rate) != self.sample_rate or self.sample_rate < 1:
+            raise TimelineError(f"sample_rate must be a whole number of frames >= 1, got {self.sample_rate}")
+        object.__setattr__(self, "sample_rate", int(self.sample_rate))
 
     def start_seconds(self, frame: int) -> Fraction:
         """Exact time at which a frame starts."""
@@ -41,17 +41,17 @@ class TimeBase:
 
     def steps(self, frames: int) -> int:
         """Number of feature steps that `frames` annotation frames make."""
-        return -(-frames // self.stride)
+        return -(-frames // self.sample_rate)
 
     def frames_to_steps(self, frames: npt.ArrayLike) -> IntArray:
         """Per-frame values (T,) to per-step values (steps,): the first frame of each step, as the field samples."""
-        return np.asarray(frames)[:: self.stride]
+        return np.asarray(frames)[:: self.sample_rate]
 
     def steps_to_frames(self, steps: npt.ArrayLike, length: int) -> IntArray:
         """Per-step values (steps,) to per-frame values (length,). Raises TimelineError if the two do not belong."""
         values = np.asarray(steps)
         if len(values) != self.steps(length):
             raise TimelineError(
-                f"{length} frames at stride {self.stride} make {self.steps(length)} steps, got {len(values)}"
+                f"{length} frames at sample_rate {self.sample_rate} make {self.steps(length)} steps, got {len(values)}"
             )
-        return np.repeat(values, self.stride)[:length]
+        return np.repeat(values, self.sample_rate)[:length]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from keyseg.timeline import TrainingError
+from keyseg.timeline.files import whole_file
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -22,13 +22,10 @@ class AtomicCheckpointIO(CheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Replace `path` in one step: a kill at any moment leaves the old file or the new one."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")  # one name, so that kills do not pile up partial files
-        with partial.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
+        for left in target.parent.glob(f".{target.name}.*.partial"):  # of a process that was killed: one trains here
+            left.unlink(missing_ok=True)
+        with whole_file(target) as partial:
+            torch.save(checkpoint, partial)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Tensors and plain values only. Raises TrainingError if the file is damaged or holds anything else."""

@@ -19,16 +19,16 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
-from keyseg import __version__
 from keyseg.data.dataset import Dataset
-from keyseg.data.files import write_json
-from keyseg.inference.bundle import load_bundle, save_bundle
+from keyseg.inference.bundle import load, save_bundle
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Reading, Rules
 from keyseg.inference.predictor import Predictor
 from keyseg.matching.memory import AnnotationMemory
 from keyseg.models.catalog import build
 from keyseg.timeline import Segmentation, TrainingError
+from keyseg.timeline.files import write_json
+from keyseg.timeline.version import __version__
 from keyseg.training.calibration import choose_rules, held_out, stressed
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.module import SegmentationModule
@@ -68,7 +68,7 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
             write_json(fit.folder / "cost.json", _cost(fit, module, seconds) | {"commit": provenance["commit"]})
             save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
         module.trainer.strategy.barrier()
-    return load_bundle(fit.bundle)
+    return load(fit.bundle)
 
 
 def calibrate(fit: Fit, recipe: RTKRecipe) -> tuple[Rules, Rules]:

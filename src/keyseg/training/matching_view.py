@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from keyseg.inference.bundle import load_bundle
+from keyseg.inference.bundle import load
 from keyseg.inference.decoding import Reading
 from keyseg.matching.matcher import GraphMatcher
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
@@ -42,7 +42,7 @@ def match_video(run: Run, name: str) -> MatchingView:
     """
     fit = _fit_of(run, name)
     matcher = _trained_matcher(fit)
-    predictor = load_bundle(fit.bundle)
+    predictor = load(fit.bundle)
     sample = fit.dataset.load(name, fit.split)
     reading, network = predictor.read(sample.features), predictor.model
     assert isinstance(reading, Reading)  # the recipe is RTK's

@@ -12,10 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from keyseg.data.catalog import identify
 from keyseg.timeline import ConfigError, DataError, LabelMap, nearest
-from keyseg.training.settings import RECIPES, DataConfig, Recipe, RTKRecipe
+from keyseg.training.settings import RECIPES, Recipe, RTKRecipe
 
 __all__ = [
-    "DataConfig",
     "RTKRecipe",
     "Recipe",
     "load_recipe",

@@ -14,14 +14,15 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Callback
 
-from keyseg.data.annotations import write_frame_labels
 from keyseg.data.dataset import Dataset
-from keyseg.data.files import claimed, write_json, write_text
-from keyseg.inference.bundle import load_bundle
+from keyseg.data.folders import claimed
+from keyseg.formats.frame_labels import write_frame_labels
+from keyseg.inference.bundle import load
 from keyseg.inference.decoders import variants_of
 from keyseg.inference.predictor import Predictor
 from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, LabelMap, Segmentation, TrainingError
+from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit, run_fit
 from keyseg.training.run import Run, is_main_process, process_count
 from keyseg.training.settings import RTKRecipe
@@ -112,7 +113,7 @@ def finished_predictor(fit: Fit) -> Predictor:
     """What a training left. Raises DataError if it is not finished."""
     if not fit.bundle.exists():
         raise DataError(f"{fit.folder}: this training is not finished; go on with keyseg train ... --resume")
-    return load_bundle(fit.bundle)
+    return load(fit.bundle)
 
 
 def _class_names(videos: Mapping[str, Segmentation], labels: LabelMap) -> dict[str, list[str]]:

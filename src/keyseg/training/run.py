@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keyseg import __version__
 from keyseg.data.dataset import Dataset
-from keyseg.data.files import write_json
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
+from keyseg.timeline.files import write_json
+from keyseg.timeline.version import __version__
 from keyseg.training.fit import Fit
-from keyseg.training.recipe import DataConfig, Recipe, validate_recipe
+from keyseg.training.recipe import Recipe, validate_recipe
 
 RUN = "run.json"
 
@@ -36,7 +36,7 @@ class Run:
 
     def open_dataset(self) -> Dataset:
         """The data set, read as the recipe says."""
-        return open_dataset(self.data, self.recipe.data)
+        return Dataset.open(self.data, **dict(self.recipe.data))
 
     def fits(self, dataset: Dataset | None = None) -> list[Fit]:
         """One training for each split and seed, in order."""
@@ -59,11 +59,6 @@ class Run:
         }
 
 
-def open_dataset(root: Path, options: DataConfig) -> Dataset:
-    """Open a data set with a recipe's options."""
-    return Dataset.open(root, **options.model_dump())
-
-
 def start_run(
     folder: Path,
     data: Path,
@@ -81,7 +76,7 @@ def start_run(
     anew: the old run is deleted). A folder that is not empty and not a run is refused always.
     Raises OutputExistsError, TrainingError.
     """
-    dataset = open_dataset(data, recipe.data)
+    dataset = Dataset.open(data, **dict(recipe.data))
     splits = tuple(dict.fromkeys(splits)) or dataset.splits
     for split in splits:
         _refuse_overlap(dataset, split)

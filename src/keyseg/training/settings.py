@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from keyseg.criteria.bcn import BCNLossConfig
 from keyseg.criteria.frame import FrameLossConfig
 from keyseg.criteria.rtk import LossConfig, MatchingConfig
+from keyseg.data.read_options import ReadOptions
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.models.asformer import ASFormerConfig, ASFormerExtraConfig
 from keyseg.models.bcn import BCNConfig
@@ -21,29 +21,6 @@ class Section(BaseModel):
     """Unknown keys fail, values stay."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataConfig(Section):
-    """How a data set's files are read; the same options as `Dataset.open`."""
-
-    features: str | None = Field(None, description="features folder; none: features/, else features_split{split}/")
-    background: tuple[str, ...] | None = Field(None, description="background classes; none: the class 'background'")
-    fps: str | None = Field(None, description="annotation frames a second, such as 15 or 30000/1001")
-    sample_rate: int | None = Field(None, ge=1, description="take every n-th step of features and labels")
-    orientation: Literal["auto", "DT", "TD"] = "auto"
-    lengths: Literal["error", "trim", "resample"] = "error"
-    tolerance: int = Field(0, ge=0, description="frames that trim may cut")
-
-    @field_validator("fps", mode="before")
-    @classmethod
-    def _fraction(cls, value: Any) -> Any:
-        try:
-            fraction = None if value is None else Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError("expected a number or a fraction such as 30000/1001") from None
-        if fraction is not None and fraction <= 0:
-            raise ValueError("fps must be positive")
-        return None if value is None else str(value)
 
 
 class OptimiserConfig(Section):
@@ -108,7 +85,7 @@ class Recipe(Section):
     """A training run but for data and seed: what all systems have."""
 
     model: str
-    data: DataConfig = DataConfig()
+    data: ReadOptions = ReadOptions()
     network: BaseModel
     optimiser: OptimiserConfig
 

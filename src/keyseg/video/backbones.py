@@ -72,10 +72,10 @@ FAMILIES = {
 
 
 class Backbone:
-    """A pretrained model, asked about clips of `clip_length` frames (1: single pictures), a row every `stride` frames.
+    """A pretrained model, asked about clips of `clip_length` frames (1: single pictures), a row every `sample_rate` frames.
 
     The clip of a row is centred on the row's frames; the first and last frame repeat beyond the ends. float32; on CUDA
-    mixed with bfloat16, or float16 where the GPU has no bfloat16. name: as the user gave it. stride: None is a quarter
+    mixed with bfloat16, or float16 where the GPU has no bfloat16. name: as the user gave it. sample_rate: None is a quarter
     of the clip, at least 1. device: None is CUDA where there is one. batch: clips at once; rows do not depend on it.
     """
 
@@ -86,11 +86,11 @@ class Backbone:
         name: str,
         folder: ModelFolder,
         *,
-        stride: int | None = None,
+        sample_rate: int | None = None,
         device: str | None = None,
         batch: int | None = None,
     ) -> None:
-        """Load the model. Raises ConfigError on a family, stride or device that will not do, DataError on its files."""
+        """Load the model. Raises ConfigError on a family, sample_rate or device that will not do, DataError on its files."""
         said = folder.config
         self._family = _family(folder.path, said)
         self._device = _device(device)
@@ -101,20 +101,20 @@ class Backbone:
         self.options: Mapping[str, str] = folder.origin
         self.dimension = int(config.hidden_size)
         self.clip_length = int(getattr(config, self._family.length)) if self._family.length else 1
-        self.stride = max(1, self.clip_length // 4) if stride is None else stride
+        self.sample_rate = max(1, self.clip_length // 4) if sample_rate is None else sample_rate
         self.image_size = _image_size(folder.path, config, self._family, preprocessing.size)
         self._batch = batch or max(1, _FRAMES_AT_ONCE // self.clip_length)
-        if self.stride < 1 or self._batch < 1:
-            raise ConfigError(f"stride and batch are at least 1, got {self.stride} and {self._batch}")
+        if self.sample_rate < 1 or self._batch < 1:
+            raise ConfigError(f"sample_rate and batch are at least 1, got {self.sample_rate} and {self._batch}")
         self._mean = np.array(preprocessing.mean, np.float32) * 255
         self._std = np.array(preprocessing.std, np.float32) * 255
 
     def rows(self, frames: Iterable[Image]) -> Iterator[Rows]:
-        """Features of N frames in blocks (n, D), ceil(N / stride) rows in all.
+        """Features of N frames in blocks (n, D), ceil(N / sample_rate) rows in all.
 
         Raises ConfigError on frames of another size, DataError where the model gives NaN or infinity.
         """
-        ready = clips(self._checked(frames), self.clip_length, self.stride)
+        ready = clips(self._checked(frames), self.clip_length, self.sample_rate)
         first = 0
         while block := list(islice(ready, self._batch)):
             rows = self._features(np.stack(block))
@@ -151,25 +151,25 @@ class Backbone:
             yield frame
 
 
-def clips(frames: Iterable[Image], length: int, stride: int) -> Iterator[Image]:
-    """Clips (L, H, W, 3) centred on each stride's frames; the first and last frame repeat beyond the ends.
+def clips(frames: Iterable[Image], length: int, sample_rate: int) -> Iterator[Image]:
+    """Clips (L, H, W, 3) centred on each sample_rate's frames; the first and last frame repeat beyond the ends.
 
-    Clip j shows frames j * stride + stride // 2 - length // 2 and on. Holds about length + stride frames.
+    Clip j shows frames j * sample_rate + sample_rate // 2 - length // 2 and on. Holds about length + sample_rate frames.
     """
     held: deque[Image] = deque()
     source, begin = iter(frames), 0  # begin: number of the first frame that is held
     row = 0
     while True:
-        first = row * stride + stride // 2 - length // 2
-        held.extend(islice(source, max(0, max(first + length, row * stride + 1) - begin - len(held))))
+        first = row * sample_rate + sample_rate // 2 - length // 2
+        held.extend(islice(source, max(0, max(first + length, row * sample_rate + 1) - begin - len(held))))
         end = begin + len(held)
-        if end <= row * stride:
+        if end <= row * sample_rate:
             return
         wanted = np.clip(np.arange(first, first + length), 0, end - 1)
         yield np.stack([held[number - begin] for number in wanted])
         row += 1
         # The last frame stays: it may have to repeat.
-        while len(held) > 1 and begin < first + stride:
+        while len(held) > 1 and begin < first + sample_rate:
             held.popleft()
             begin += 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from filelock import FileLock
 
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar, sidecar_path
 from keyseg.data.features import stored_shape
-from keyseg.data.files import cache_folder, file_sha256, refuse_file, write_text
+from keyseg.data.folders import cache_folder
 from keyseg.timeline import DataError
+from keyseg.timeline.files import file_sha256, refuse_file, whole_file, write_text
 from keyseg.video.extractor import Extractor
 from keyseg.video.features import Progress, extract_features, origin_of
 
@@ -32,11 +32,9 @@ class CachedFeatures:
 
     def copy_to(self, out: Path) -> None:
         """Leave the feature file at `out` and its sidecar beside it, each whole or not at all, the sidecar last."""
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
         sidecar_path(out).unlink(missing_ok=True)
-        shutil.copyfile(self.path, partial)
-        partial.replace(out)
+        with whole_file(out) as partial:
+            shutil.copyfile(self.path, partial)
         write_text(sidecar_path(out), self.sidecar.model_dump_json() + "\n")
 
 
@@ -76,16 +74,11 @@ class FeatureCache:
             if found is not None and (damaged or not found.gaps):
                 return CachedFeatures(path, found.model_copy(update={"video": video.name}), fresh=False)
             sidecar_path(path).unlink(missing_ok=True)
-            partial = path.with_name(f".{path.stem}.partial.npy")
-            try:
+            with whole_file(path) as partial:
                 sidecar = extract_features(
                     video, extractor, fps, partial, video_sha256=digest, damaged=damaged, progress=progress
                 )
-                partial.replace(path)
-                sidecar_path(partial).replace(sidecar_path(path))
-            finally:
-                partial.unlink(missing_ok=True)
-                sidecar_path(partial).unlink(missing_ok=True)
+            write_text(sidecar_path(path), sidecar.model_dump_json() + "\n")
             return CachedFeatures(path, sidecar, fresh=True, remade=reason is not None)
 
 
@@ -110,5 +103,5 @@ def checked_sidecar(path: Path, video_sha256: str, origin: FeatureOrigin) -> Fea
 
 def _key(video_sha256: str, origin: FeatureOrigin) -> str:
     """A file name of the video's content and of what makes its features."""
-    made_by = hashlib.sha256(json.dumps(origin.model_dump(), sort_keys=True).encode()).hexdigest()
+    made_by = hashlib.sha256(json.dumps(origin.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
     return f"{video_sha256[:32]}-{made_by[:16]}"

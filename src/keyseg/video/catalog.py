@@ -21,7 +21,7 @@ SUGGESTED = (
 )
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w", re.ASCII)
-_OPTIONS = ("stride",)
+_OPTIONS = ("sample_rate",)
 
 
 def make_extractor(
@@ -30,7 +30,7 @@ def make_extractor(
     """The extractor of a name: `motion`, a Hugging Face model (`facebook/dinov2-small`) or a local folder.
 
     revision: branch, tag or commit of a Hugging Face model. device: of pretrained models, `cuda` or `cpu`; `motion`
-    runs on the CPU anyway. options: `stride`, frames a row of pretrained models. Raises ConfigError on what is not
+    runs on the CPU anyway. options: `sample_rate`, frames a row of pretrained models. Raises ConfigError on what is not
     possible, DataError on a model that cannot be fetched or read.
     """
     if name == "motion":
@@ -40,19 +40,19 @@ def make_extractor(
         if told:
             raise ConfigError(f"motion takes no {told[0]}; it has one version, and a row a frame")
         return Motion()
-    stride = _stride(options)
+    sample_rate = _sample_rate(options)
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         if revision:
             raise ConfigError(f"{name}: a local folder has no revision; its content says which one it is")
-        return _local(folder.resolve(), stride, device)
+        return _local(folder.resolve(), sample_rate, device)
     if not _HUB_NAME.fullmatch(name):
         known = ("motion", *SUGGESTED)
         raise ConfigError(
             f"no extractor {name!r}{nearest(name, known)}; possible: motion, an existing folder with a model, or a"
             f" model of Hugging Face such as {', '.join(SUGGESTED)}"
         )
-    return _published(name, revision, stride, device)
+    return _published(name, revision, sample_rate, device)
 
 
 def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path | None = None) -> Extractor:
@@ -69,9 +69,9 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
 
         extractor: Extractor = Motion()
     elif "revision" in origin.options:
-        extractor = _published(origin.extractor, origin.options["revision"], origin.stride, device)
+        extractor = _published(origin.extractor, origin.options["revision"], origin.sample_rate, device)
     elif (folder or Path(origin.extractor)).is_dir():
-        extractor = _local(folder or Path(origin.extractor), origin.stride, device, origin.extractor)
+        extractor = _local(folder or Path(origin.extractor), origin.sample_rate, device, origin.extractor)
     else:
         raise DataError(
             f"the features were made with {origin}: there is no such folder on this machine; put the model's folder"
@@ -90,29 +90,29 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
 
 def _described(what: Extractor | FeatureOrigin) -> dict[str, object]:
     """All that decides features but the frame rate."""
-    numbers = {key: getattr(what, key) for key in ("version", "dimension", "clip_length", "stride")}
+    numbers = {key: getattr(what, key) for key in ("version", "dimension", "clip_length", "sample_rate")}
     return numbers | {"options": dict(what.options)}
 
 
-def _local(folder: Path, stride: int | None, device: str | None, name: str | None = None) -> Extractor:
+def _local(folder: Path, sample_rate: int | None, device: str | None, name: str | None = None) -> Extractor:
     from keyseg.video.backbones import Backbone
     from keyseg.video.model_folder import local_folder
 
-    return Backbone(name or str(folder), local_folder(folder), stride=stride, device=device)
+    return Backbone(name or str(folder), local_folder(folder), sample_rate=sample_rate, device=device)
 
 
-def _published(name: str, revision: str | None, stride: int | None, device: str | None) -> Extractor:
+def _published(name: str, revision: str | None, sample_rate: int | None, device: str | None) -> Extractor:
     from keyseg.video.backbones import Backbone
     from keyseg.video.model_folder import hub_folder
 
-    return Backbone(name, hub_folder(name, revision), stride=stride, device=device)
+    return Backbone(name, hub_folder(name, revision), sample_rate=sample_rate, device=device)
 
 
-def _stride(options: Mapping[str, str]) -> int | None:
+def _sample_rate(options: Mapping[str, str]) -> int | None:
     for key in options:
         if key not in _OPTIONS:
             raise ConfigError(f"unknown option {key!r}{nearest(key, _OPTIONS)}; possible: {', '.join(_OPTIONS)}")
-    value = options.get("stride")
+    value = options.get("sample_rate")
     if value is not None and not (value.isascii() and value.isdecimal() and int(value) >= 1):
-        raise ConfigError(f"stride is a whole number of frames, 1 or more, got {value!r}")
+        raise ConfigError(f"sample_rate is a whole number of frames, 1 or more, got {value!r}")
     return None if value is None else int(value)

@@ -10,8 +10,8 @@ from typing import BinaryIO
 import numpy as np
 
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, Gap, sidecar_path
-from keyseg.data.files import file_sha256, write_text
 from keyseg.timeline import DataError
+from keyseg.timeline.files import file_sha256, write_text
 from keyseg.video.extractor import Extractor, Image
 from keyseg.video.reading import VideoReader
 
@@ -26,8 +26,8 @@ def origin_of(extractor: Extractor, fps: Fraction) -> FeatureOrigin:
         version=extractor.version,
         dimension=extractor.dimension,
         clip_length=extractor.clip_length,
-        fps=str(fps),
-        stride=extractor.stride,
+        fps=fps,
+        sample_rate=extractor.sample_rate,
         options=dict(extractor.options),
     )
 
@@ -44,8 +44,8 @@ def extract_features(
 ) -> FeatureSidecar:
     """Write the features of a video to `out`, (T, D) float16 in .npy, and its sidecar beside it; return the sidecar.
 
-    Frame i is the picture on screen at i / fps seconds (see `VideoReader`); row j stands for frames [j * stride,
-    (j + 1) * stride). The sidecar is written last, so a feature file with one is whole. damaged: go on over damage and
+    Frame i is the picture on screen at i / fps seconds (see `VideoReader`); row j stands for frames [j * sample_rate,
+    (j + 1) * sample_rate). The sidecar is written last, so a feature file with one is whole. damaged: go on over damage and
     flag the gaps. Raises DataError on a video that cannot be read, or on features that are not finite.
     """
     digest = video_sha256 or file_sha256(video)
@@ -64,12 +64,12 @@ def extract_features(
             rows = _write_rows(out, extractor, shown())
         except _NotFiniteError as error:
             raise DataError(
-                f"{video}: {extractor.name} gives NaN or infinite features at frame {error.row * extractor.stride};"
+                f"{video}: {extractor.name} gives NaN or infinite features at frame {error.row * extractor.sample_rate};"
                 " if it is a network, try it without reduced precision"
             ) from None
         gaps: tuple[Gap, ...] = reader.gaps
         time_base = reader.info.time_base
-    wanted = -(-len(pts) // extractor.stride)
+    wanted = -(-len(pts) // extractor.sample_rate)
     if rows != wanted:
         raise DataError(f"{video}: {extractor.name} made {rows} rows of {len(pts)} frames, expected {wanted}")
     sidecar = FeatureSidecar(

@@ -13,8 +13,8 @@ from queue import Empty
 from typing import Any, Literal
 
 from keyseg.data.feature_origin import FeatureSidecar
-from keyseg.data.files import file_sha256, refuse_file
 from keyseg.timeline import DataError, KeysegError, OutputExistsError
+from keyseg.timeline.files import file_sha256, refuse_file
 from keyseg.video.cache import FeatureCache, checked_sidecar
 from keyseg.video.catalog import make_extractor
 from keyseg.video.extractor import Extractor

@@ -49,7 +49,7 @@ class Motion:
     version = VERSION
     dimension = _LOOKS + 2 * (_CELLS * (DIRECTIONS + 1) + 2 * (1 + _CELLS))
     clip_length = 2 * _AROUND + 1
-    stride = 1
+    sample_rate = 1
     image_size = (120, 160)
 
     def __init__(self, *, block: int = 32) -> None:

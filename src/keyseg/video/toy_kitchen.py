@@ -6,9 +6,7 @@ both. Pictures of single frames tell little; the order of movements and what hap
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -18,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from keyseg.data.annotations import write_frame_labels
-from keyseg.data.files import claimed, write_text
+from keyseg.data.folders import claimed
 from keyseg.data.layout import Fold, write_lists
 from keyseg.data.synthetic import check_counts
 from keyseg.data.synthetic_grammar import LABELS, RECIPES, sample_script
+from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
+from keyseg.timeline.files import whole_file, write_text
 from keyseg.video.extractor import Image
 from keyseg.video.toy_acting import Act, plan, play
 from keyseg.video.toy_scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
@@ -105,11 +104,12 @@ def write_video(path: Path, frames: Iterator[Image]) -> None:
     """Write frames (H, W, 3) uint8 as H.264 in MP4 that browsers play; the file appears whole or not at all."""
     import av
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # With the index in front a browser can jump to any time before all is loaded.
-        with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        with (
+            whole_file(path) as partial,
+            av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+        ):
             stream = container.add_stream("libx264", rate=FPS, options=_ENCODER)
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
             stream.gop_size = 2 * FPS
@@ -119,15 +119,11 @@ def write_video(path: Path, frames: Iterator[Image]) -> None:
                 frame.pts, frame.time_base = i, Fraction(1, FPS)
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
-        partial.replace(path)
     except (av.FFmpegError, OSError) as error:
         raise DataError(
             f"{path}: cannot write the video ({error}); is there space, and may you write here? Then run it again:"
             " whole videos are kept"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def _check_ours(root: Path, about: str) -> None:

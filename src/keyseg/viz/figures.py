@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import threading
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyseg.timeline import ConfigError, OutputExistsError, nearest
+from keyseg.timeline.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,17 +62,11 @@ def refuse_existing(path: Path, force: bool) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> Path:
-    """Write through a temporary neighbour, so that no reader sees half a file. Raises ConfigError where it cannot."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    """Write a whole file and return its path. Raises ConfigError where it cannot."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+        write_bytes(path, data)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot write here ({error}); give a path in a folder that can be written"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return path

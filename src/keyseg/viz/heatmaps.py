@@ -70,7 +70,7 @@ def plot_heatmaps(
     height = row * len(labels)
     figure = new_figure(top + height + _GAP + _CURVE + 0.55)
     write_title(figure, title)
-    step = float(timebase.stride / timebase.fps)
+    step = float(timebase.sample_rate / timebase.fps)
     total = len(curve) * step
     if reference is not None:
         _draw_reference(add_axes(figure, left, bar, width, _REFERENCE), reference, labels, timebase, total)
@@ -105,8 +105,8 @@ def _check(
         check_labels(reference, labels, "reference")
         if timebase.steps(reference.length) != len(curve):
             raise TimelineError(
-                f"the reference has {reference.length} frames, {timebase.steps(reference.length)} steps at stride"
-                f" {timebase.stride}, but the heatmaps have {len(curve)} steps; give the time base of the features"
+                f"the reference has {reference.length} frames, {timebase.steps(reference.length)} steps at sample_rate"
+                f" {timebase.sample_rate}, but the heatmaps have {len(curve)} steps; give the time base of the features"
             )
 
 

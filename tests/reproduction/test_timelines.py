@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from keyseg.data.annotations import read_frame_labels
-from keyseg.inference import load_bundle
+from keyseg.formats.frame_labels import read_frame_labels
+from keyseg.inference import load
 from keyseg.reproduction import timelines
 from keyseg.reproduction.timelines import VideoRows, video_rows
 from keyseg.timeline import DataError
@@ -80,7 +80,7 @@ def test_rows_are_the_predictions_of_the_training_that_tests_on_the_video(
     for row, system in ((0, "rtk"), (2, "asformer"), (3, "ms-tcn++")):
         assert names(found, row) == read_frame_labels(systems / system / training / "predictions" / f"{video}.txt")
     features = workshop.data / "features" / f"{video}.npy"
-    plain = load_bundle(systems / "rtk" / training / "bundle").predict(features, variant="rtk-no-refinement")
+    plain = load(systems / "rtk" / training / "bundle").predict(features, variant="rtk-no-refinement")
     assert names(found, 1) == plain.frame_labels
 
 
@@ -89,9 +89,9 @@ def test_all_rows_are_of_one_split_and_one_seed(systems: Path, workshop: Any, mo
 
     def spied(folder: Path) -> Any:
         read.append(folder.relative_to(systems).as_posix())
-        return load_bundle(folder)
+        return load(folder)
 
-    monkeypatch.setattr(timelines, "load_bundle", spied)
+    monkeypatch.setattr(timelines, "load", spied)
     video_rows(systems, workshop.data, "v0")
     assert read == [f"{system}/split2/seed1/bundle" for system in ("rtk", "asformer", "ms-tcn++")]
 
@@ -105,9 +105,7 @@ def test_of_several_common_seeds_the_lowest_is_shown(
             shutil.copytree(there / "seed1", there / "seed5")
         start_run(copied / system, workshop.data, small(workshop, system), (1, 2), (5, 1), "keyseg train", resume=True)
     read: list[str] = []
-    monkeypatch.setattr(
-        timelines, "load_bundle", lambda folder: (read.append(folder.parent.name), load_bundle(folder))[1]
-    )
+    monkeypatch.setattr(timelines, "load", lambda folder: (read.append(folder.parent.name), load(folder))[1])
     video_rows(copied, workshop.data, "v6")
     assert read == ["seed1"] * 3
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from keyseg.data.dataset import Dataset
-from keyseg.data.files import claimed
-from keyseg.inference import load_bundle
+from keyseg.data.folders import claimed
+from keyseg.inference import load
 from keyseg.models.rtk import RTK
 from keyseg.reproduction import comparison
 from keyseg.reproduction.comparison import ROWS, SYSTEMS, compare, prepare, write_table
@@ -173,7 +173,7 @@ def test_several_splits_are_averaged_and_several_seeds_give_a_deviation(workshop
 
 def test_parameters_are_those_of_what_a_row_uses(compared: Compared) -> None:
     rows = compared.table["rows"]
-    networks = {system: load_bundle(compared.folder / system / SPLIT1 / "bundle").model for system in SYSTEMS}
+    networks = {system: load(compared.folder / system / SPLIT1 / "bundle").model for system in SYSTEMS}
     counted = {system: sum(p.numel() for p in network.parameters()) for system, network in networks.items()}
     assert {system: rows[system]["parameters"] for system in SYSTEMS} == counted
     assert len(set(counted.values())) == len(SYSTEMS)

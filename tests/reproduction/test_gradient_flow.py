@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keyseg.data.files import claimed
+from keyseg.data.folders import claimed
 from keyseg.reproduction import gradient_flow
 from keyseg.reproduction.gradient_flow import gradient_runs, permutation_losses
 from keyseg.timeline import ConfigError, TrainingError

@@ -1,0 +1,9 @@
+from .inference.bundle import load as load
+from .keypoints import reassemble as reassemble
+from .metrics import evaluate as evaluate
+from .timeline import KeysegError as KeysegError
+from .timeline import LabelMap as LabelMap
+from .timeline import Segment as Segment
+from .timeline import Segmentation as Segmentation
+from .timeline import TimeBase as TimeBase
+from .timeline.version import __version__ as __version__

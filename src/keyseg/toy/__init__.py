@@ -1,0 +1,1 @@
+"""Toy kitchens, as features and as drawn videos, and the demo."""

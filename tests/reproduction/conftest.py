@@ -1,0 +1,3 @@
+"""The fixtures of `tests/workshop.py`."""
+
+from workshop import *  # noqa: F403
