@@ -34,7 +34,7 @@ def main() -> None:
     torch.manual_seed(0)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
     model = RTK(RTKConfig(), options.dimension, CLASSES).eval()
-    predictor = Predictor(model, labels, TimeBase(), options.dimension, KeypointDecoder())
+    predictor = Predictor(system="rtk", model=model, labels=labels, timebase=TimeBase(), decoder=KeypointDecoder())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.npy"
         shape = (options.dimension, options.steps)

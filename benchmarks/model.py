@@ -28,7 +28,7 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
     import torch
 
     from keyseg.data.batches import Batch
-    from keyseg.models.catalog import build
+    from keyseg.inference.systems import SYSTEMS
     from keyseg.timeline import LabelMap, Segmentation
     from keyseg.training.recipe import shipped_recipe
     from keyseg.training.systems import system_of
@@ -37,7 +37,7 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
     torch.manual_seed(0)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
     recipe = shipped_recipe(f"default-{model}.yaml")
-    network = build(recipe.network, dimension, CLASSES)
+    network = SYSTEMS[recipe.model].network(recipe.network, dimension, CLASSES)
     objective, _ = system_of(recipe, labels)
     frames = (torch.arange(length) // 50) % CLASSES
     mask = torch.ones(1, length, dtype=torch.bool)

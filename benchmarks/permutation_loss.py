@@ -19,7 +19,7 @@ import torch
 
 from keyseg.criteria.rtk import RTKCriterion, make_reference
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import Reading, decode
+from keyseg.inference.decoding import KeypointOutput, decode
 from keyseg.inference.predictor import Predictor
 from keyseg.models.refinement import Refiner
 from keyseg.models.rtk import RTK
@@ -94,10 +94,10 @@ def train(fit: Fit, recipe: RTKRecipe, predictor: Predictor, candidates: Mapping
     network.eval()
 
 
-def with_classes(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+def with_classes(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
     """Heads alone, the refined classes counting as evidence."""
     rules = decoder.rules.model_copy(update={"context_weight": 1.0})
-    return decode(reading, rules, refine=True).segmentation
+    return decode(output, rules, refine=True).segmentation
 
 
 DECODINGS: Mapping[str, Decode] = {

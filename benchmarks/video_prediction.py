@@ -66,7 +66,15 @@ def write_bundle(folder: Path) -> None:
     origin = origin_of(extractor, Fraction(15))
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
     model = RTK(RTKConfig(), origin.dimension, CLASSES).eval()
-    predictor = Predictor(model, labels, origin.timebase, origin.dimension, KeypointDecoder(), "TD", False, origin)
+    predictor = Predictor(
+        system="rtk",
+        model=model,
+        labels=labels,
+        timebase=origin.timebase,
+        decoder=KeypointDecoder(),
+        orientation="TD",
+        origin=origin,
+    )
     save_bundle(predictor, folder, {})
 
 

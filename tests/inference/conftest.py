@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from keyseg.inference import KeypointDecoder, Predictor, ProposalConfig, Rules
+from keyseg.inference import Predictor
+from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import RefinementConfig
 from keyseg.models.rtk import RTK, RTKConfig
@@ -42,9 +44,10 @@ def make_predictor() -> Callable[..., Predictor]:
         )
         plain = Rules(boundary_threshold=0.05, keep_threshold=0.5, frame_weight=0.2)
         parts: dict[str, Any] = {"proposals": ProposalConfig(limit=50), "rules": rules, "plain_rules": plain}
-        named = {"refine", *parts} & set(options)
+        named = {"refine", "memory", *parts} & set(options)
         decoder = KeypointDecoder(**parts | {name: options.pop(name) for name in named})
-        return Predictor(model, labels, TimeBase(Fraction(30000, 1001), sample_rate), DIMENSION, decoder, **options)
+        timebase = TimeBase(Fraction(30000, 1001), sample_rate)
+        return Predictor(system="rtk", model=model, labels=labels, timebase=timebase, decoder=decoder, **options)
 
     return make
 

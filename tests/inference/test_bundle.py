@@ -15,8 +15,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from keyseg.inference import VARIANTS, Rules, bundle, find_bundle, load, save_bundle
-from keyseg.matching.memory import AnnotationMemory
+from keyseg.inference import SYSTEMS, bundle, find_bundle, load, save_bundle
+from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoding import Rules
 from keyseg.timeline import BundleError, OutputExistsError, Segmentation
 
 
@@ -39,7 +40,7 @@ def test_a_loaded_bundle_predicts_the_same(
 ) -> None:
     predictor = make_predictor(**options)
     loaded = load(save_bundle(predictor, tmp_path / "deep" / "bundle", {}))
-    for variant in VARIANTS:
+    for variant in SYSTEMS["rtk"].titles:
         assert agree(loaded.predict(features, variant=variant), predictor.predict(features, variant=variant))
     for name in ("labels", "timebase", "input_dim", "decoder", "orientation"):
         assert getattr(loaded, name) == getattr(predictor, name), name
@@ -55,12 +56,10 @@ def test_remembered_annotations_come_back_and_count(
     make_predictor: Any, features: Any, agree: Any, tmp_path: Path
 ) -> None:
     plain = make_predictor(refine=False)
-    taught = make_predictor(refine=False)
     annotations = [Segmentation([0, 3, 9, 47], [2, 0, 1]), Segmentation([0, 20], [0])]
-    taught.decoder.memory = AnnotationMemory.of(annotations)
+    taught = make_predictor(refine=False, memory=KeypointDecoder.remember(annotations))
     loaded = load(save_bundle(taught, tmp_path / "bundle", {}))
-    assert loaded.decoder.memory is not None
-    for found, given in zip(loaded.decoder.memory.segmentations, annotations, strict=True):
+    for found, given in zip(loaded.decoder.annotations.segmentations, annotations, strict=True):
         assert found.boundaries.tolist() == given.boundaries.tolist()
         assert found.labels.tolist() == given.labels.tolist()
     assert agree(loaded.predict(features), taught.predict(features))
@@ -70,8 +69,8 @@ def test_remembered_annotations_come_back_and_count(
 @pytest.mark.parametrize(
     ("memory", "problem"),
     [
-        ([{"labels": [0, 3], "lengths": [4, 4]}], "memory speaks of a class that is none of the 3"),
-        ([{"labels": [0, 1], "lengths": [4]}], "memory: S segments have S [+] 1 boundaries, got 2 labels"),
+        ([{"labels": [0, 3], "lengths": [4, 4]}], "memory refers to class 3, outside 0[.][.]2"),
+        ([{"labels": [0, 1], "lengths": [4]}], "memory: 2 labels and 1 lengths"),
         ([{"labels": [0], "lengths": [0]}], r"memory[.]0[.]lengths[.]0: Input should be greater than 0"),
         ([{"labels": [-1], "lengths": [4]}], r"memory[.]0[.]labels[.]0: Input should be greater than or equal to 0"),
         ([{"labels": [], "lengths": []}], r"memory[.]0[.]labels: Tuple should have at least 1 item"),
@@ -80,7 +79,7 @@ def test_remembered_annotations_come_back_and_count(
 )
 def test_a_memory_that_is_none_is_refused(memory: Any, problem: str, saved: Path) -> None:
     config = json.loads((saved / "config.json").read_text())
-    (saved / "config.json").write_text(json.dumps(config | {"memory": memory}))
+    (saved / "config.json").write_text(json.dumps(config | {"decoder": config["decoder"] | {"memory": memory}}))
     with pytest.raises(BundleError, match=problem):
         load(saved)
 
@@ -88,7 +87,7 @@ def test_a_memory_that_is_none_is_refused(memory: Any, problem: str, saved: Path
 def test_there_is_a_config_and_weights_and_nothing_that_can_run(saved: Path) -> None:
     assert sorted(path.name for path in saved.iterdir()) == ["config.json", "weights.safetensors"]
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
-    assert config["format"], config["version"] == ("keyseg-bundle", 1)
+    assert config["format"], config["version"] == ("keyseg-bundle", 2)
     assert config["provenance"] == {"command": "keyseg train"}
     raw = (saved / "weights.safetensors").read_bytes()
     size = int.from_bytes(raw[:8], "little")
@@ -165,14 +164,24 @@ def changed(**values: Any) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "words"),
     {
-        "newer": (changed(version=2), "config.json: not a bundle that keyseg .* can read: version: Input should be 1"),
+        "newer": (
+            changed(version=3),
+            "config.json: a bundle of format version 3, and keyseg .* reads version 2; train again",
+        ),
+        "older": (
+            changed(version=1),
+            "config.json: a bundle of format version 1, and keyseg .* reads version 2; train again",
+        ),
+        "no version": (changed(version=None), "format version None"),
+        "decoder of another kind": (changed(decoder={"kind": "frames"}), "decoder[.]kind: Input should be 'keypoints'"),
+        "unknown system": (changed(model="rtkk"), r"model: .*no system 'rtkk' \(did you mean 'rtk'\?\); known: ms-tcn"),
         "another format": (changed(format="else"), "format: Input should be 'keyseg-bundle'"),
         "unknown key": (changed(colour="red"), "colour: Extra inputs are not permitted"),
         "missing key": (changed(classes=None), "classes: Field required"),
         "wrong type": (changed(input_dim="many"), "input_dim: Input should be a valid integer"),
         "no channels": (changed(input_dim=0), "input_dim: Input should be greater than or equal to 1"),
         "no classes": (changed(classes=[], background=[]), "classes: Tuple should have at least 1 item"),
-        "no rate": (changed(fps="1/0"), r"config\.json: .*1, ?0|config\.json: .*zero"),
+        "no rate": (changed(fps="1/0"), r"config\.json: .*fps: Value error, a frame rate is a number .*; got '1/0'"),
         "odd rate": (changed(fps="fast"), r"config\.json: .*'fast'"),
         "no sample_rate": (
             changed(sample_rate=0),
@@ -219,7 +228,7 @@ def without_one(file: Path) -> None:
 def test_weights_that_are_not_right_are_named(damage: Callable[[Path], Any], words: str, saved: Path) -> None:
     damage(saved / "weights.safetensors")
     said = (
-        rf"weights\.safetensors: not the weights that config\.json speaks of \(.*({words}).*\); copy the bundle again"
+        rf"weights\.safetensors: not the weights that config\.json describes \(.*({words}).*\); copy the bundle again"
     )
     with pytest.raises(BundleError, match=said):
         load(saved)
@@ -231,7 +240,7 @@ def test_weights_of_another_network_are_refused(saved: Path, make_predictor: Any
     for name, other in (("wider", make_predictor(network=wider)), ("more classes", make_predictor(classes=4))):
         folder = save_bundle(other, tmp_path / name, {})
         shutil.copy(folder / "weights.safetensors", saved / "weights.safetensors")
-        with pytest.raises(BundleError, match=r"speaks of \(size mismatch for .*: copying a param with shape"):
+        with pytest.raises(BundleError, match=r"describes \(size mismatch for .*: copying a param with shape"):
             load(saved)
 
 
@@ -265,5 +274,5 @@ def test_a_config_that_asks_for_more_than_the_weights_hold_costs_nothing(saved: 
     config = json.loads((saved / "config.json").read_text())
     config["network"]["backbone"][key] = value
     (saved / "config.json").write_text(json.dumps(config))
-    with pytest.raises(BundleError, match=r"not the weights that config\.json speaks of"):
+    with pytest.raises(BundleError, match=r"not the weights that config\.json describes"):
         load(saved)

@@ -12,19 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from keyseg.inference import (
-    VARIANTS,
-    FrameDecoder,
-    FrameReading,
-    KeypointPrediction,
-    Prediction,
-    Predictor,
-    load,
-    save_bundle,
-    variants_of,
-)
+from keyseg.inference import SYSTEMS, KeypointPrediction, Prediction, Predictor, load, save_bundle
 from keyseg.inference.bundle import read_config
-from keyseg.models.catalog import CONFIGS, build
+from keyseg.inference.decoders import FrameDecoder
+from keyseg.inference.decoding import NetworkOutput
 from keyseg.timeline import BundleError, ConfigError, LabelMap, Segmentation, TimeBase
 
 DIMENSION = 11
@@ -50,12 +41,13 @@ def make_peer(system: str, *, sample_rate: int = 1, seed: int = 6, **options: An
     """Predictor of 11 channels and four classes, whose weights are large enough to tell steps apart."""
     torch.manual_seed(seed)
     labels = LabelMap(("background", "cut", "pour", "stir"), ("background",))
-    network = build(CONFIGS[system].model_validate(NETWORKS[system]), DIMENSION, len(labels)).eval()
+    sizes = SYSTEMS[system].config.model_validate(NETWORKS[system])
+    network = SYSTEMS[system].network(sizes, DIMENSION, len(labels)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.3 * torch.randn(parameter.shape)
     timebase = TimeBase(Fraction(30000, 1001), sample_rate)
-    return Predictor(network, labels, timebase, DIMENSION, FrameDecoder(system), **options)
+    return Predictor(system=system, model=network, labels=labels, timebase=timebase, decoder=FrameDecoder(), **options)
 
 
 @pytest.fixture
@@ -90,7 +82,7 @@ def test_a_loaded_bundle_predicts_the_same(
     for name in ("labels", "timebase", "input_dim", "decoder", "orientation", "presampled", "variants"):
         assert getattr(loaded, name) == getattr(predictor, name), name
     assert loaded.model.config == predictor.model.config
-    assert type(loaded.model.config) is CONFIGS[system]
+    assert type(loaded.model.config) is SYSTEMS[system].config
     assert not loaded.model.training
     assert not same(make_peer(system, **options, seed=1).predict(features), predictor.predict(features))
 
@@ -99,12 +91,12 @@ def test_a_loaded_bundle_predicts_the_same(
 def test_the_config_names_the_system_and_has_nothing_of_rtk(system: str, tmp_path: Path) -> None:
     folder = save_bundle(make_peer(system), tmp_path / "bundle", {})
     config = json.loads((folder / "config.json").read_text())
-    assert (config["format"], config["version"], config["model"]) == ("keyseg-bundle", 1, system)
-    assert set(config["network"]) == set(CONFIGS[system].model_fields)
-    assert not {"proposals", "rules", "plain_rules", "refine"} & set(config)
+    assert (config["format"], config["version"], config["model"]) == ("keyseg-bundle", 2, system)
+    assert set(config["network"]) == set(SYSTEMS[system].config.model_fields)
+    assert config["decoder"] == {"kind": "frames"}
     read = read_config(folder)
-    assert read.network == CONFIGS[system].model_validate(NETWORKS[system])
-    assert read.decoder() == FrameDecoder(system)
+    assert read.network == SYSTEMS[system].config.model_validate(NETWORKS[system])
+    assert read.decoder == FrameDecoder()
 
 
 @pytest.mark.parametrize("length", [1, 2, 47])
@@ -128,8 +120,8 @@ def test_a_prediction_is_the_argmax_of_the_probabilities(system: str, length: in
 def test_segments_follow_the_probabilities_and_not_the_last_stage() -> None:
     """BCN's are smoothed behind the last stage. Of two equal probabilities the first class counts."""
     frames = np.float32([[0.9, 0.5, 0.1, 0.2], [0.1, 0.5, 0.9, 0.8]])
-    reading = FrameReading(frames, np.float32([1 - frames, 1 - frames]))
-    decoded = FrameDecoder("bcn").segment(reading, "bcn")
+    reading = NetworkOutput(frames, np.float32([1 - frames, 1 - frames]))
+    decoded = FrameDecoder().segments(reading)
     assert decoded.segmentation == Segmentation.from_frames([0, 0, 1, 1])
     assert (len(decoded.actions.time), len(decoded.boundaries.time)) == (0, 0)
 
@@ -160,11 +152,11 @@ def test_timelines_are_in_frames(system: str, features: np.ndarray) -> None:
 
 def test_keypoints_are_rtk_s_alone(make_predictor: Any, features: np.ndarray) -> None:
     assert isinstance(make_predictor().predict(features), KeypointPrediction)
-    assert variants_of("rtk") == VARIANTS == make_predictor().variants
+    assert tuple(SYSTEMS["rtk"].titles) == make_predictor().variants
     for system in PEERS:
         predictor = make_peer(system)
         assert not isinstance(predictor.predict(features), KeypointPrediction)
-        assert variants_of(system) == predictor.variants == (system,)
+        assert tuple(SYSTEMS[system].titles) == predictor.variants == (system,)
 
 
 @pytest.mark.parametrize("system", PEERS)
@@ -192,9 +184,6 @@ def test_an_unknown_variant_is_named_with_those_there_are(make_predictor: Any, f
         assert caught.value.exit_code == 2
 
 
-RULES = {"proposals": {}, "rules": {}, "plain_rules": {}, "refine": True}
-
-
 def changed(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A config with other values of some keys; None deletes one."""
     return lambda config: {key: value for key, value in (config | values).items() if value is not None}
@@ -209,23 +198,26 @@ DAMAGES: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]], str]] 
     "unknown model": (
         "bcn",
         changed(model="bnc"),
-        r"model: .*no system 'bnc' \(did you mean 'bcn'\?\); known: rtk, ms-",
+        r"model: .*no system 'bnc' \(did you mean 'bcn'\?\); known: ms-tcn",
     ),
     "another kind of model": ("bcn", changed(model=3), "model: Input should be a valid string"),
     "a model without a name": ("asformer", changed(model=""), "model: .*no system ''"),
-    "all of RTK's decoder": ("ms-tcn++", changed(**RULES), "refine and memory go with rtk, not with ms-tcn[+][+]"),
-    "one of RTK's rules": ("asformer", changed(rules={}), "refine and memory go with rtk, not with asformer"),
-    "refine": ("bcn", changed(refine=False), "refine and memory go with rtk, not with bcn"),
-    "rtk without a decoder": (
-        "rtk",
-        changed(**dict.fromkeys(RULES)),
-        "rtk needs proposals, rules, plain_rules and refine",
+    "RTK's decoder": ("ms-tcn++", changed(decoder={"kind": "keypoints"}), "decoder[.]kind: Input should be 'frames'"),
+    "one of RTK's rules": (
+        "asformer",
+        changed(decoder={"kind": "frames", "rules": {}}),
+        "decoder[.]rules: Extra inputs are not permitted",
     ),
-    "rtk without rules": ("rtk", changed(rules=None), "rtk needs proposals, rules, plain_rules and refine"),
-    "rtk without refine": ("rtk", changed(refine=None), "rtk needs proposals, rules, plain_rules and refine"),
+    "no decoder": ("rtk", changed(decoder=None), "decoder: Field required"),
+    "another decoder for rtk": ("rtk", changed(decoder={"kind": "frames"}), "decoder[.]kind: Input should be 'key"),
+    "rules out of range": (
+        "rtk",
+        changed(decoder={"kind": "keypoints", "rules": {"keep_threshold": 2}}),
+        "decoder[.]rules[.]keep_threshold: Input should be less than or equal to 1",
+    ),
     "a peer's network for rtk": (
         "asformer",
-        changed(model="rtk", **RULES),
+        changed(model="rtk", decoder={"kind": "keypoints"}),
         r"network[.]channels: Extra inputs are not",
     ),
     "rtk's network for a peer": ("rtk", changed(model="bcn"), r"network[.]backbone: Extra inputs are not permitted"),
@@ -234,7 +226,7 @@ DAMAGES: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]], str]] 
         changed(model="asformer"),
         r"network[.]cascade_stages: Extra inputs are not permitted",
     ),
-    "no model, so RTK": ("bcn", changed(model=None), r"network[.]cascade_stages: Extra inputs are not permitted"),
+    "no model": ("bcn", changed(model=None), "model: Field required"),
     "no network": ("bcn", changed(network=None), "network: Field required"),
     "no sizes": ("bcn", changed(network=7), "network: Input should be a valid dictionary"),
     "a list of sizes": ("ms-tcn++", changed(network=[]), "network: Input should be a valid dictionary"),
@@ -278,7 +270,7 @@ def test_sizes_that_the_weights_do_not_bear_out_are_refused(system: str, size: s
     folder = save_bundle(make_peer(system), tmp_path / "bundle", {})
     file = folder / "config.json"
     file.write_text(json.dumps(with_network(**{size: value})(json.loads(file.read_text()))))
-    with pytest.raises(BundleError, match=r"weights\.safetensors: not the weights that config\.json speaks of"):
+    with pytest.raises(BundleError, match=r"weights\.safetensors: not the weights that config\.json describes"):
         load(folder)
 
 
@@ -286,78 +278,5 @@ def test_sizes_that_the_weights_do_not_bear_out_are_refused(system: str, size: s
 def test_weights_of_a_system_with_other_modules_are_refused(system: str, other: str, tmp_path: Path) -> None:
     folder, theirs = (save_bundle(make_peer(name), tmp_path / name, {}) for name in (system, other))
     (folder / "weights.safetensors").write_bytes((theirs / "weights.safetensors").read_bytes())
-    with pytest.raises(BundleError, match=r"speaks of \((Missing|Unexpected) key\(s\) in state_dict"):
+    with pytest.raises(BundleError, match=r"describes \((Missing|Unexpected) key\(s\) in state_dict"):
         load(folder)
-
-
-BEFORE = """{
- "format": "keyseg-bundle",
- "version": 1,
- "keyseg": "0.1.0",
- "model": "rtk",
- "network": {
-  "backbone": {
-   "channels": 8,
-   "encoder_layers": 2,
-   "decoders": 1,
-   "decoder_layers": 2,
-   "decoder_growth": 4,
-   "kernel_size": 5,
-   "window": "published",
-   "input_dropout": 0.5,
-   "layer_dropout": 0.5,
-   "positional_encoding": true,
-   "squeeze_excitation": true,
-   "average_pooling": 3
-  },
-  "head": {"layers": 2, "kernel_size": 3, "dropout": 0.3},
-  "refinement": {"channels": 16, "layers": 1, "neighbours": 4, "dropout": 0.5, "max_shift": 8.0}
- },
- "input_dim": 11,
- "orientation": "DT",
- "presampled": false,
- "classes": ["background", "cut", "pour"],
- "background": ["background"],
- "fps": "30000/1001",
- "sample_rate": 1,
- "proposals": {"action_threshold": 0.1, "boundary_threshold": 0.05, "radius": 2, "limit": 50},
- "rules": {
-  "action_threshold": 0.02,
-  "boundary_threshold": 0.02,
-  "keep_threshold": 0.1,
-  "peak_weight": 1.0,
-  "frame_weight": 1.0,
-  "context_weight": 1.0
- },
- "plain_rules": {
-  "action_threshold": 0.1,
-  "boundary_threshold": 0.05,
-  "keep_threshold": 0.5,
-  "peak_weight": 1.0,
-  "frame_weight": 0.2,
-  "context_weight": 0.0
- },
- "refine": true,
- "provenance": {"command": "keyseg train"}
-}
-"""
-
-
-def test_bundles_of_the_program_before_the_peers_can_be_read(
-    make_predictor: Any, features: np.ndarray, agree: Any, tmp_path: Path
-) -> None:
-    """A config as it was written then: RTK only, and without the reductions of queries and values."""
-    predictor = make_predictor()
-    folder = save_bundle(predictor, tmp_path / "bundle", {})
-    (folder / "config.json").write_text(BEFORE)
-    loaded = load(folder)
-    assert loaded.model.config == predictor.model.config
-    assert loaded.decoder == predictor.decoder
-    for variant in VARIANTS:
-        assert agree(loaded.predict(features, variant=variant), predictor.predict(features, variant=variant))
-    now = json.loads(save_bundle(loaded, tmp_path / "again", {}).joinpath("config.json").read_text())
-    reductions = {"query_reduction": now["network"]["backbone"].pop("query_reduction")}
-    reductions["value_reduction"] = now["network"]["backbone"].pop("value_reduction")
-    assert reductions == {"query_reduction": 2, "value_reduction": 2}
-    assert [now[key].pop("memory")["weight"] for key in ("rules", "plain_rules")] == [2.0, 2.0]  # nothing to match to
-    assert now | {"provenance": {"command": "keyseg train"}, "keyseg": "0.1.0"} == json.loads(BEFORE)

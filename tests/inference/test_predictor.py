@@ -12,9 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyseg.inference import VARIANTS, Reading, Rules, decode
+from keyseg.inference import SYSTEMS
+from keyseg.inference.decoding import KeypointOutput, RefinementScores, Rules, decode
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import DataError, TimelineError
+
+VARIANTS = tuple(SYSTEMS["rtk"].titles)
 
 
 def test_arrays_and_files_of_either_orientation_come_to_the_same(
@@ -40,10 +43,10 @@ def test_square_features_are_read_as_in_training(
     np.save(tmp_path / "square.npy", square)
     predictor = make_predictor(orientation=orientation)
     by_step = square if orientation == "TD" else square.T
-    wanted = predictor.interpret(predictor.read(by_step))
+    wanted = predictor.decode(predictor.run(by_step))
     assert agree(predictor.predict(square), wanted)
     assert agree(predictor.predict(tmp_path / "square.npy"), wanted)
-    assert not agree(predictor.interpret(predictor.read(by_step.T)), wanted)
+    assert not agree(predictor.decode(predictor.run(by_step.T)), wanted)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -76,13 +79,13 @@ def test_nothing_is_random_or_left_behind(make_predictor: Any, features: Any, ag
     [
         (
             lambda x: x[:, :7],
-            r"reads features of 11 dimensions a step, \(T, 11\), got shape \(47, 7\); .*another extractor",
+            r"reads features of 11 dimensions, \(T, 11\), got shape \(47, 7\); .*another extractor",
         ),
         (lambda x: x[:, :0], r"reads features of 11 dimensions"),
-        (lambda x: x.ravel(), r"reads features of 11 dimensions a step, \(T, 11\), got shape \(517,\)"),
+        (lambda x: x.ravel(), r"reads features of 11 dimensions, \(T, 11\), got shape \(517,\)"),
         (lambda x: x[None], r"got shape \(1, 47, 11\)"),
-        (lambda x: x[:0], "the features hold no step; a timeline needs at least one"),
-        (lambda x: x[:0].T, "the features hold no step"),
+        (lambda x: x[:0], "the features have no steps; a timeline needs at least one"),
+        (lambda x: x[:0].T, "the features have no steps"),
         (
             lambda x: np.where(np.arange(47)[:, None] == 13, np.nan, x),
             "NaN or infinite values, first at step 13; extract",
@@ -125,8 +128,8 @@ def test_a_sample_rate_samples_the_features_and_spreads_the_labels(
     full, sampled = make_predictor(sample_rate=3), make_predictor(sample_rate=3, presampled=True)
     steps = features[::3]
     assert len(steps) == 16
-    reading = full.read(steps)
-    wanted = full.interpret(reading, frames=47, variant=variant)
+    output = full.run(steps)
+    wanted = full.decode(output, frames=47, variant=variant)
     assert agree(full.predict(features, variant=variant), wanted)
     assert agree(sampled.predict(steps, frames=47, variant=variant), wanted)
     whole = sampled.predict(steps, variant=variant)
@@ -140,23 +143,23 @@ def test_variants_are_parts_of_the_system(make_predictor: Any, features: Any) ->
     predictor = make_predictor()
     found = {variant: predictor.predict(features, variant=variant) for variant in VARIANTS}
     assert len({tuple(prediction.frame_labels) for prediction in found.values()}) == 4
-    reading = predictor.read(features)
+    output = predictor.run(features)
     names = predictor.labels.decode
-    assert found["frame-wise"].frame_labels == names(reading.frames.argmax(0))
-    assert found["rtk-no-rules"].frame_labels == names(reading.action.argmax(0))
-    plain = decode(reading, predictor.decoder.plain_rules, refine=False).segmentation
+    assert found["frame-wise"].frame_labels == names(output.frames.argmax(0))
+    assert found["rtk-no-rules"].frame_labels == names(output.action.argmax(0))
+    plain = decode(output, predictor.decoder.plain_rules, refine=False).segmentation
     assert found["rtk-no-refinement"].frame_labels == names(plain.to_frames())
-    full = decode(reading, predictor.decoder.rules, refine=True).segmentation
+    full = decode(output, predictor.decoder.rules, refine=True).segmentation
     assert found["rtk"].frame_labels == names(full.to_frames())
     for prediction in found.values():
         actions, boundaries = prediction.proposals
-        assert np.array_equal(actions.time, reading.actions.time)
-        assert np.array_equal(boundaries.time, reading.boundaries.time)
+        assert np.array_equal(actions.time, output.actions.time)
+        assert np.array_equal(boundaries.time, output.boundaries.time)
 
 
 def test_without_refinement_the_full_system_is_the_plain_one(make_predictor: Any, features: Any, agree: Any) -> None:
     predictor = make_predictor(refine=False)
-    assert predictor.read(features).judgement is None
+    assert predictor.run(features).refinement is None
     assert agree(predictor.predict(features), predictor.predict(features, variant="rtk-no-refinement"))
 
 
@@ -167,14 +170,12 @@ keypoint_counts = st.integers(0, 12)
 def test_decoding_covers_every_step_whatever_the_network_says(
     steps: int, actions: int, boundaries: int, seed: int, refine: bool
 ) -> None:
-    from keyseg.inference.decoding import Judgement
-
     random = np.random.default_rng(seed)
     time = lambda count: np.sort(random.uniform(0, steps, count))  # noqa: E731
     found = ActionKeypoints(time(actions), random.integers(0, 3, actions), random.random(actions))
     edges = BoundaryKeypoints(time(boundaries), random.random(boundaries))
     shifted = np.sort(edges.time + random.normal(0, 8, boundaries))
-    judgement = Judgement(
+    refinement = RefinementScores(
         random.random(actions), random.random(boundaries), random.dirichlet([1, 1, 1], actions), shifted
     )
     maps = (
@@ -183,9 +184,9 @@ def test_decoding_covers_every_step_whatever_the_network_says(
         random.random((3, steps), np.float32),
         random.random(steps, np.float32),
     )
-    reading = Reading(*maps, found, edges, judgement)
+    output = KeypointOutput(*maps, found, edges, refinement)
     thresholds = {f"{kind}_threshold": float(random.random()) * 0.9 for kind in ("action", "boundary", "keep")}
-    decoded = decode(reading, Rules(**thresholds, context_weight=1.0), refine=refine)
+    decoded = decode(output, Rules(**thresholds, context_weight=1.0), refine=refine)
     assert decoded.segmentation.length == steps
     assert set(decoded.segmentation.labels) <= {0, 1, 2}
     assert len(decoded.actions) <= actions

@@ -25,12 +25,13 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from keyseg.inference import FrameDecoder, Predictor
+from keyseg.inference import SYSTEMS as ALL_SYSTEMS
+from keyseg.inference import Predictor
+from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.reference import convert_reference
 from keyseg.models.asformer import ASFormerConfig
 from keyseg.models.barrier import BarrierConfig, PoolingConfig
 from keyseg.models.bcn import BCNConfig
-from keyseg.models.catalog import build
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.timeline import BundleError, LabelMap, TimeBase
 
@@ -110,7 +111,7 @@ def test_the_golden_network_is_found_with_all_its_sizes(system: str, tmp_path: P
     assert predictor.input_dim == meta["dim" if system == "ms-tcn++" else "input_dim"] == 12
     assert predictor.labels == LabelMap(tuple(f"class{i}" for i in range(meta["num_classes"])))
     assert predictor.timebase == TimeBase(Fraction(15), 1)
-    assert predictor.decoder == FrameDecoder(system)
+    assert predictor.decoder == FrameDecoder()
     assert not predictor.model.training
     expect_golden(predictor, system)
 
@@ -303,7 +304,7 @@ def networks(draw: Any) -> tuple[str, Any, int]:
 def expect_found(system: str, config: Any, classes: int, folder: Path, *, input_dim: int = 5, steps: int = 9) -> None:
     """A random network of ours, written as the program would, is read as the same network with the same answers."""
     torch.manual_seed(steps)
-    network = build(config, input_dim, classes).eval()
+    network = ALL_SYSTEMS[system].network(config, input_dim, classes).eval()
     features = torch.randn(1, input_dim, steps)
     predictor = convert_reference(saved(folder, theirs(system, network.state_dict())), system)
     assert predictor.model.config == config

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.inference.decoding import Reading, Rules
+from keyseg.inference.decoding import KeypointOutput, Rules
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.reproduction.ablations import ABLATIONS, ORACLES, ablate
 from keyseg.timeline import ConfigError, DataError, Segmentation
@@ -41,18 +41,18 @@ class Decoder:
     """What an ablation reads of a decoder."""
 
     rules = Rules(frame_weight=0.0)
-    memory = None
+    annotations = None
 
 
 TRUTH = Segmentation(np.array([0, 10, 20, 40]), np.array([0, 1, 0]))
 
 
-def reading(boundaries: list[float], labels: list[int]) -> Reading:
+def reading(boundaries: list[float], labels: list[int]) -> KeypointOutput:
     """Peaks of these labels at the centres of the true segments, and sure boundaries."""
     flat = np.full((2, 40), 0.5, np.float32)
     actions = ActionKeypoints(np.array([5.0, 15.0, 30.0]), np.array(labels), np.full(3, 0.9))
     found = BoundaryKeypoints(np.array(boundaries), np.full(len(boundaries), 0.9))
-    return Reading(flat, flat[None], flat, flat[0], actions, found)
+    return KeypointOutput(flat, flat[None], flat, flat[0], actions, found)
 
 
 def test_true_classes_mend_classes_and_nothing_else() -> None:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from keyseg.data import Dataset
 from keyseg.data.catalog import GTEA
-from keyseg.inference.decoding import Judgement, Reading, Rules
+from keyseg.inference.decoding import KeypointOutput, RefinementScores, Rules
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import LabelMap, Segmentation
 from keyseg.training import calibration
-from keyseg.training.calibration import PLAIN_GRID, REFINED_GRID, choose_rules, held_out, stressed
+from keyseg.training.calibration import PLAIN_GRID, REFINED_GRID, ChosenRules, choose_rules, held_out, masked_channels
 from keyseg.training.fit import calibrate
 
 LABELS = LabelMap(("a", "b", "c"))
@@ -60,17 +60,17 @@ def test_nothing_is_held_out_of_one_group_or_without_a_share(groups: list[int], 
 def test_stressed_hides_the_share_of_channels_for_the_whole_video() -> None:
     features = np.random.default_rng(0).normal(size=(5, 20000)).astype(np.float32)
     for share in (0.0, 0.2, 0.8):
-        found = stressed(features, share, np.random.default_rng(1))
+        found = masked_channels(features, share, np.random.default_rng(1))
         hidden = (found == 0).all(0)
         assert hidden.mean() == pytest.approx(share, abs=0.01)
         assert found[:, ~hidden] == pytest.approx(features[:, ~hidden] / (1 - share), rel=1e-6)
         assert found.dtype == np.float32
-    again = stressed(features, 0.8, np.random.default_rng(1))
+    again = masked_channels(features, 0.8, np.random.default_rng(1))
     assert np.array_equal(found, again)
-    assert not np.array_equal(found, stressed(features, 0.8, np.random.default_rng(2)))
+    assert not np.array_equal(found, masked_channels(features, 0.8, np.random.default_rng(2)))
 
 
-def planted(false_confidence: float, keep: float | None) -> tuple[Reading, Segmentation]:
+def planted(false_confidence: float, keep: float | None) -> tuple[KeypointOutput, Segmentation]:
     """40 steps of `a` and `b`, with two false boundaries around a false `c` that the frames speak for.
 
     True keypoints have a confidence of 0.9 and a keep probability of 1; the false boundaries have those given.
@@ -82,12 +82,12 @@ def planted(false_confidence: float, keep: float | None) -> tuple[Reading, Segme
     actions = ActionKeypoints(np.array([4.0, 10, 16, 30]), np.array([0, 2, 0, 1]), np.array([0.9, 0.9, 0.9, 0.9]))
     confidence = np.array([false_confidence, false_confidence, 0.9])
     boundaries = BoundaryKeypoints(np.array([8.0, 12, 20]), confidence)
-    judgement = None
+    refinement = None
     if keep is not None:
         keeps = np.array([keep, keep, 1.0])
-        judgement = Judgement(np.ones(4), keeps, np.eye(3)[[0, 2, 0, 1]], boundaries.time)
+        refinement = RefinementScores(np.ones(4), keeps, np.eye(3)[[0, 2, 0, 1]], boundaries.time)
     heatmap, boundary = np.full((3, 40), 0.1, np.float32), np.full(40, 0.1, np.float32)
-    return Reading(frames, frames[None], heatmap, boundary, actions, boundaries, judgement), reference
+    return KeypointOutput(frames, frames[None], heatmap, boundary, actions, boundaries, refinement), reference
 
 
 @pytest.mark.parametrize("false", [0.06, 0.15])
@@ -135,15 +135,15 @@ def test_calibration_never_loads_a_test_video(workshop: Any, tmp_path: Path, loa
     run = workshop.start(tmp_path / "run", "calibration.holdout=0.25")
     (fit,) = run.fits()
     read_on: list[list[str]] = []
-    original = calibration.stressed
+    original = calibration.masked_channels
 
     def stressed_spy(*arguments: Any) -> Any:
         read_on.append(list(loaded))
         return original(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keyseg.training.fit.stressed", stressed_spy)
-        rules, plain_rules = calibrate(fit, fit.recipe)
+        patch.setattr("keyseg.training.calibration.masked_channels", stressed_spy)
+        chosen = calibrate(fit, fit.recipe)
     found = json.loads((fit.folder / "calibration" / "rules.json").read_text())
     unseen = set(found["held_out"])
     assert set(loaded) == set(workshop.train)
@@ -152,13 +152,13 @@ def test_calibration_never_loads_a_test_video(workshop: Any, tmp_path: Path, loa
     trained_on = read_on[0][: -len(unseen)]
     assert unseen
     assert not unseen & set(trained_on)
-    assert (found["rules"], found["plain_rules"]) == (rules.model_dump(), plain_rules.model_dump())
+    assert (found["rules"], found["plain_rules"]) == (chosen.rules.model_dump(), chosen.plain_rules.model_dump())
 
     del loaded[:]
-    assert calibrate(fit, fit.recipe) == (rules, plain_rules)  # kept, not done again
+    assert calibrate(fit, fit.recipe) == chosen  # kept, not done again
     assert loaded == []
     again = replace(fit, folder=tmp_path / "again")
-    assert calibrate(again, again.recipe) == (rules, plain_rules)
+    assert calibrate(again, again.recipe) == chosen
     found_again = json.loads((again.folder / "calibration" / "rules.json").read_text())
     assert found_again == found
     assert json.loads((again.folder / "calibration" / "cost.json").read_text())["seconds"] > 0
@@ -167,7 +167,7 @@ def test_calibration_never_loads_a_test_video(workshop: Any, tmp_path: Path, loa
 def test_without_a_holdout_the_rules_of_the_recipe_stand(workshop: Any, tmp_path: Path, loaded: list[str]) -> None:
     run = workshop.start(tmp_path / "run", "calibration.holdout=0", "rules.boundary_threshold=0.37")
     (fit,) = run.fits()
-    assert calibrate(fit, fit.recipe) == (run.recipe.rules, run.recipe.rules)
+    assert calibrate(fit, fit.recipe) == ChosenRules(rules=run.recipe.rules, plain_rules=run.recipe.rules)
     assert run.recipe.rules.boundary_threshold == 0.37
     assert loaded == []
     assert not (fit.folder / "calibration").exists()

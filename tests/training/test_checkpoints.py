@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from keyseg.timeline import TrainingError
-from keyseg.training import checkpoints
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 
 
@@ -46,7 +45,7 @@ def test_checkpoint_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.
     file, writer = tmp_path / "deep" / "last.ckpt", AtomicCheckpointIO()
     writer.save_checkpoint({"state_dict": {"a": torch.zeros(2)}, "epoch": 1}, file)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("no space left")))
+        patch.setattr("keyseg.timeline.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError("no space left")))
         with pytest.raises(OSError, match="no space left"):
             writer.save_checkpoint({"state_dict": {}, "epoch": 2}, file)
     assert writer.load_checkpoint(file)["epoch"] == 1

@@ -93,5 +93,5 @@ def test_files_are_written_once(together: Path, alone: Path) -> None:
     assert len(list((together / SPLIT1 / "tensorboard" / "version_0").glob("events*"))) == 1
     rules = json.loads((together / SPLIT1 / "calibration" / "rules.json").read_text())
     config = json.loads((together / SPLIT1 / "bundle" / "config.json").read_text())
-    assert config["rules"] == rules["rules"]
+    assert config["decoder"]["rules"] == rules["rules"]
     assert json.loads((together / SPLIT1 / "cost.json").read_text())["seconds"] > 0

@@ -86,7 +86,7 @@ def test_weights_that_are_not_finite_are_never_kept(epoch: int, workshop: Any, t
     """The last step of an epoch has no next loss to show it: neither checkpoint nor bundle may hold such weights."""
     run = workshop.start(tmp_path / "run", "calibration.holdout=0")
     with pytest.raises(
-        TrainingError, match=rf"weights are not finite behind epoch {epoch + 1}, whose last step was on v\d"
+        TrainingError, match=rf"weights are not finite after epoch {epoch + 1}, whose last step was on v\d"
     ):
         workshop.finish(run, Breaks(epoch, 5))
     kept = checkpoint_of(tmp_path / "run")

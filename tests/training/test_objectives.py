@@ -22,18 +22,17 @@ from keyseg.criteria.bcn import cascade_losses
 from keyseg.criteria.frame import frame_loss
 from keyseg.data.batches import collate
 from keyseg.data.dataset import Dataset
-from keyseg.inference import load
+from keyseg.inference import SYSTEMS, load
 from keyseg.models.bcn import class_confidence, stage_weights
-from keyseg.models.catalog import CONFIGS, build
 from keyseg.timeline import ConfigError, LabelMap, TrainingError
 from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.module import SegmentationModule
-from keyseg.training.objective import cosine
+from keyseg.training.objective import Objective, cosine
 from keyseg.training.recipe import Recipe, load_recipe, recipe_for, shipped_recipe
 from keyseg.training.results import read_history
 from keyseg.training.run import Run, start_run
-from keyseg.training.settings import RECIPES, BCNRecipe
-from keyseg.training.systems import system_of
+from keyseg.training.settings import BCNRecipe
+from keyseg.training.systems import TRAINABLE
 
 SPLIT1 = Path("split1") / "seed0"
 LABELS = LabelMap(("background", "cut", "pour"), ("background",))
@@ -89,9 +88,13 @@ def start(workshop: Any, folder: Path, system: str, *changes: str, **options: An
 # Rates.
 
 
+def objective_of(recipe: Recipe, labels: LabelMap) -> Objective:
+    return TRAINABLE[recipe.model].objective(recipe, labels)
+
+
 def rates(recipe: Recipe, epochs: int | None = None) -> list[list[float]]:
     """Learning rates by group and epoch."""
-    objective, _ = system_of(recipe, LABELS)
+    objective = objective_of(recipe, LABELS)
     by_epoch = [objective.rates(epoch) for epoch in range(epochs or recipe.epochs)]
     return [list(column) for column in zip(*([group["lr"] for group in row] for row in by_epoch), strict=True)]
 
@@ -155,7 +158,7 @@ def test_bcn_trains_the_barrier_first_then_the_rest_then_both(schedule: str) -> 
 
 
 def test_the_barrier_s_weight_decay_is_for_its_own_epochs() -> None:
-    objective, _ = system_of(small("bcn", "barrier.weight_decay=0.125"), LABELS)
+    objective = objective_of(small("bcn", "barrier.weight_decay=0.125"), LABELS)
     assert [objective.rates(epoch)[1]["weight_decay"] for epoch in range(8)] == 4 * [0.125] + 4 * [0.0]
     assert all("weight_decay" not in objective.rates(epoch)[0] for epoch in range(8))
 
@@ -170,11 +173,11 @@ def test_bcn_without_one_of_its_phases(changes: tuple[str, ...]) -> None:
         assert (rest, barrier) == ([0.0, 0.0] + 4 * [0.03], [0.05, 0.05] + 4 * [0.0])
 
 
-@pytest.mark.parametrize("system", RECIPES)
+@pytest.mark.parametrize("system", TRAINABLE)
 def test_every_parameter_is_in_one_group_that_has_a_rate(system: str) -> None:
     recipe = small(system) if system in SMALL else load_recipe(None, ())
-    objective, _ = system_of(recipe, LABELS)
-    network = build(recipe.network, 7, 3)
+    objective = objective_of(recipe, LABELS)
+    network = SYSTEMS[recipe.model].network(recipe.network, 7, 3)
     groups = objective.groups(network)
     expected = {id(p) for p in (*network.parameters(), *objective.parameters())}
     found = [id(p) for group in groups for p in group]
@@ -197,9 +200,9 @@ def videos(workshop: Any) -> list[Any]:
 @pytest.mark.parametrize("system", PEERS)
 def test_losses_of_a_padded_batch_are_the_mean_of_its_videos(system: str, epoch: int, videos: list[Any]) -> None:
     recipe = small(system)
-    objective, _ = system_of(recipe, LABELS)
+    objective = objective_of(recipe, LABELS)
     torch.manual_seed(0)
-    network = build(recipe.network, 7, 3).eval()
+    network = SYSTEMS[recipe.model].network(recipe.network, 7, 3).eval()
     found = objective.losses(network, collate(videos), epoch)
     singles = [objective.losses(network, collate([video]), epoch) for video in videos]
     names = ["frame"] if system != "bcn" else ["barrier"] if epoch == 0 else ["cascade", "fusion"]
@@ -216,7 +219,11 @@ def test_bcn_weighs_its_stages_by_the_true_class_in_training(videos: list[Any]) 
     recipe = small("bcn", "losses.smoothing=0.7", "network.sure=0.4")
     assert isinstance(recipe, BCNRecipe)
     torch.manual_seed(0)
-    objective, network, batch = system_of(recipe, LABELS)[0], build(recipe.network, 7, 3).eval(), collate(videos)
+    objective, network, batch = (
+        objective_of(recipe, LABELS),
+        SYSTEMS[recipe.model].network(recipe.network, 7, 3).eval(),
+        collate(videos),
+    )
     found = objective.losses(network, batch, 4)
     cascade = network.cascade(batch.features, batch.mask)
     true, highest = class_confidence(cascade.logits, batch.labels, batch.mask), cascade.confidence()
@@ -231,8 +238,8 @@ def test_bcn_weighs_its_stages_by_the_true_class_in_training(videos: list[Any]) 
 def test_the_frame_loss_has_the_recipe_s_weights(system: str, videos: list[Any]) -> None:
     recipe: Any = small(system, "losses.smoothing=0.5", "losses.limit=0.01")
     torch.manual_seed(0)
-    network, batch = build(recipe.network, 7, 3).eval(), collate(videos)
-    found = system_of(recipe, LABELS)[0].losses(network, batch, 0)
+    network, batch = SYSTEMS[recipe.model].network(recipe.network, 7, 3).eval(), collate(videos)
+    found = objective_of(recipe, LABELS).losses(network, batch, 0)
     stages = network(batch.features, batch.mask).stages
     torch.testing.assert_close(found, {"frame": frame_loss(stages, batch.labels, batch.mask, 0.5, 0.01)})
     for other in ((0.15, 0.01), (0.5, 16.0)):
@@ -396,11 +403,11 @@ def test_features_out_of_all_proportion_stop_the_training(system: str, workshop:
 # Recipes.
 
 
-@pytest.mark.parametrize("system", RECIPES)
+@pytest.mark.parametrize("system", TRAINABLE)
 def test_a_recipe_is_that_of_its_model(system: str, tmp_path: Path) -> None:
     recipe = load_recipe(None, (f"model={system}",))
-    assert type(recipe) is RECIPES[system]
-    assert type(recipe.network) is CONFIGS[system]
+    assert type(recipe) is TRAINABLE[system].recipe
+    assert type(recipe.network) is SYSTEMS[system].config
     (tmp_path / "r.yaml").write_text(f"model: {system}\noptimiser: {{epochs: 7}}\n")
     assert load_recipe(tmp_path / "r.yaml").optimiser.epochs == 7
     assert shipped_recipe(f"default-{system}.yaml").model == system
@@ -462,24 +469,18 @@ def test_a_recipe_of_another_model_than_asked_for_is_refused(workshop: Any, tmp_
     (tmp_path / "ours.yaml").write_text("optimiser: {epochs: 3}\n")
     with pytest.raises(ConfigError, match=r"ours\.yaml is a recipe of rtk, and --model asks for ms-tcn\+\+"):
         recipe_for(workshop.data, "ms-tcn++", tmp_path / "ours.yaml")
-    with pytest.raises(ConfigError, match=r"no model 'asfomer' \(did you mean 'asformer'\?\); known: rtk, ms-tcn\+\+"):
+    with pytest.raises(ConfigError, match=r"no system 'asfomer' \(did you mean 'asformer'\?\); known: ms-tcn\+\+"):
         recipe_for(workshop.data, "asfomer")
-
-
-def test_a_recipe_of_no_system_is_a_type_error() -> None:
-    recipe = Recipe(model="else", network=small("bcn").network, optimiser=small("bcn").optimiser)
-    with pytest.raises(TypeError, match="no system has a recipe of type Recipe"):
-        system_of(recipe, LABELS)
 
 
 def test_background_has_no_barriers_of_its_own(videos: list[Any]) -> None:
     """That of the recipe's list and that of the data set. Classes that the data set lacks are no mistake: the list is
     for all data sets."""
     torch.manual_seed(0)
-    network = build(small("bcn").network, 7, 3).eval()
+    network = SYSTEMS["bcn"].network(small("bcn").network, 7, 3).eval()
 
     def loss(named: str, labels: LabelMap) -> float:
-        objective, _ = system_of(small("bcn", f"barrier.background={named}"), labels)
+        objective = objective_of(small("bcn", f"barrier.background={named}"), labels)
         return objective.losses(network, collate(videos), 0)["barrier"].item()
 
     none = LABELS.with_background(())

@@ -19,7 +19,7 @@ import torch
 from keyseg.cli.main import run as keyseg
 from keyseg.inference import bundle
 from keyseg.timeline import TrainingError
-from keyseg.training import checkpoints, fit, results
+from keyseg.training import calibration, checkpoints, fit, results
 from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.module import SegmentationModule
 
@@ -31,10 +31,10 @@ DEATHS = {
     "in the first epoch of all": (SegmentationModule, "training_step", 3, "before"),
     "in the middle of an epoch": (SegmentationModule, "training_step", 10 + 6 + 4, "before"),
     "in the calibration, behind an epoch": (AtomicCheckpointIO, "save_checkpoint", 1, "behind"),
-    "before the rename of a checkpoint": (checkpoints.os, "fsync", 2 + 2, "behind"),
+    "before the rename of a checkpoint": (checkpoints.torch, "save", 2 + 2, "behind"),
     "behind the rename of a checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 3, "behind"),
     "behind the last checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 4, "behind"),
-    "while choosing rules": (fit, "choose_rules", 2, "before"),
+    "while choosing rules": (calibration, "choose_rules", 2, "before"),
     "in a validation": (SegmentationModule, "validation_step", 2, "before"),
     "behind a validation, before its epoch's checkpoint": (SegmentationModule, "on_validation_epoch_end", 1, "behind"),
     "between training and bundle": (fit, "save_bundle", 1, "before"),

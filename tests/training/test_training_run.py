@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.inference import VARIANTS, Predictor, load
+from keyseg.inference import SYSTEMS, Predictor, load
 from keyseg.metrics import evaluate
 from keyseg.training import fit as fits
 from keyseg.training.results import collect, evaluate_run, loss_curves, read_history
@@ -48,7 +49,7 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
         "seed": "0",
     }
     rules = json.loads((finished.folder / SPLIT1 / "calibration" / "rules.json").read_text())
-    assert (config["rules"], config["plain_rules"]) == (rules["rules"], rules["plain_rules"])
+    assert (config["decoder"]["rules"], config["decoder"]["plain_rules"]) == (rules["rules"], rules["plain_rules"])
 
 
 def test_scores_and_predictions_are_those_of_the_bundle(finished: Any, workshop: Any) -> None:
@@ -57,7 +58,7 @@ def test_scores_and_predictions_are_those_of_the_bundle(finished: Any, workshop:
     predictor = load(folder / "bundle")
     reference = {n: read_frame_labels(workshop.data / "groundTruth" / f"{n}.txt") for n in workshop.test}
     scores = json.loads((folder / "scores.json").read_text())
-    for variant in VARIANTS:
+    for variant in SYSTEMS["rtk"].titles:
         features = {name: workshop.data / "features" / f"{name}.npy" for name in workshop.test}
         found = {n: predictor.predict(path, variant=variant).frame_labels for n, path in features.items()}
         report = evaluate(reference, found, background=("background",)).to_json()
@@ -77,7 +78,7 @@ def test_history_has_every_epoch_and_the_last_validation_is_the_result(finished:
     assert all("loss" in row for row in history.values())
     assert ["loss/keep" in row for row in history.values()] == [False, True, True, True]  # joins at epoch 1
     scores = json.loads((finished.folder / SPLIT1 / "scores.json").read_text())
-    for variant in VARIANTS:
+    for variant in SYSTEMS["rtk"].titles:
         last = {name: history[3][f"{variant}/{name}"] for name in SCORES}
         assert last == pytest.approx({name: scores[variant][name] for name in SCORES}, rel=1e-6)
 
@@ -113,26 +114,27 @@ def test_a_resumed_epoch_counts_once_in_the_history(tmp_path: Path) -> None:
 def test_validation_runs_the_predictor_that_users_run(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In validation every test video goes through Predictor.read once, and each variant through Predictor.interpret."""
+    """In validation every test video goes through Predictor.run once, and each variant through Predictor.decode."""
     run = workshop.start(tmp_path / "run", "calibration.holdout=0", "optimiser.epochs=2")
-    read, interpret, calls = Predictor.read, Predictor.interpret, Counter[Any]()
+    run_network, decode, calls = Predictor.run, Predictor.decode, Counter[Any]()
 
-    def spied_read(self: Predictor, features: Any) -> Any:
+    def spied_run(self: Predictor, features: Any, **options: Any) -> Any:
         calls["steps", len(features)] += 1
-        return read(self, features)
+        assert isinstance(features, torch.Tensor)  # never by way of NumPy
+        return run_network(self, features, **options)
 
-    def spied_interpret(self: Predictor, reading: Any, *, frames: int | None = None, variant: Any = "rtk") -> Any:
+    def spied_decode(self: Predictor, output: Any, *, frames: int | None = None, variant: Any = "rtk") -> Any:
         calls[variant, frames] += 1
-        return interpret(self, reading, frames=frames, variant=variant)
+        return decode(self, output, frames=frames, variant=variant)
 
-    monkeypatch.setattr(Predictor, "read", spied_read)
-    monkeypatch.setattr(Predictor, "interpret", spied_interpret)
+    monkeypatch.setattr(Predictor, "run", spied_run)
+    monkeypatch.setattr(Predictor, "decode", spied_decode)
     (fit,) = run.fits()
     names = fit.dataset.names(1, "test")
-    module, _ = fits.train(fit, run.recipe, workshop.train, names, fit.folder, (run.recipe.rules, run.recipe.rules))
+    module, _ = fits.train_network(fit, run.recipe, run.recipe.decoder([]), workshop.train, names, fit.folder)
     lengths = [fit.dataset.annotation(name).length for name in names]
     expected = Counter({("steps", length): 1 for length in lengths})
-    expected += Counter({(variant, length): 1 for length in lengths for variant in VARIANTS})
+    expected += Counter({(variant, length): 1 for length in lengths for variant in SYSTEMS["rtk"].titles})
     assert calls == expected
     assert module.predictor.decoder.refine
 
@@ -177,7 +179,7 @@ def test_a_matching_that_never_joins_leaves_no_heads_and_without_a_memory_no_ref
 
 def test_a_bundle_remembers_the_annotations_of_its_training_videos_and_no_others(finished: Any) -> None:
     (fit,) = finished.fits()
-    memory = load(fit.bundle).decoder.memory
+    memory = load(fit.bundle).decoder.annotations
     names = fit.dataset.names(fit.split, "train")
     assert len(memory.segmentations) == len(names)
     for found, name in zip(memory.segmentations, names, strict=True):

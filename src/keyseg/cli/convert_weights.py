@@ -32,7 +32,7 @@ def convert_weights(
     from keyseg.data.catalog import identify
     from keyseg.inference.bundle import CONFIG, WEIGHTS, save_bundle
     from keyseg.inference.reference import convert_reference
-    from keyseg.models.catalog import TITLES
+    from keyseg.inference.systems import system_named
     from keyseg.timeline import TimeBase
 
     if out.exists() and not force:
@@ -59,7 +59,7 @@ def convert_weights(
     told = ", ".join(f"{name} {value}" for name, value in sizes.items()) or "the published sizes"
     classes = len(predictor.labels)
     print(
-        f"{TITLES[model]}: {predictor.input_dim} channels in, {classes} classes, {size:,} parameters; {told}",
+        f"{system_named(model).title}: {predictor.input_dim} channels in, {classes} classes, {size:,} parameters; {told}",
         file=sys.stderr,
     )
     print(out)

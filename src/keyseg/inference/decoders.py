@@ -1,132 +1,139 @@
-"""From a network's output to what it says of a video, and from there to segments: one decoder a kind of network."""
+"""From a network's output to segments: one frozen decoder per kind of network. No decoder runs a network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 import torch
-from torch import Tensor
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 from keyseg.inference.decoding import (
     Decoded,
-    FrameReading,
-    Judgement,
+    KeypointOutput,
+    NetworkOutput,
     ProposalConfig,
-    Reading,
     Rules,
     decode,
     propose,
 )
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching.graph import ACTION, BOUNDARY
 from keyseg.matching.memory import AnnotationMemory
-from keyseg.matching.nodes import keypoint_nodes
-from keyseg.models.refinement import KeypointMaps
-from keyseg.timeline import ConfigError, Segmentation, nearest
-
-KeypointVariant = Literal["rtk", "rtk-no-refinement", "rtk-no-rules", "frame-wise"]
-VARIANTS: tuple[KeypointVariant, ...] = ("rtk", "rtk-no-refinement", "rtk-no-rules", "frame-wise")
+from keyseg.models.rtk import RTKOutput
+from keyseg.models.stages import FrameOutput
+from keyseg.timeline import Segmentation
 
 
-class Decoder(Protocol):
-    """Reads a network's output and turns the reading into segments. variants: the full system first, then its parts."""
+class Decoder(BaseModel, ABC):
+    """Turns the output of a network for one video into segments. A bundle stores it as one section with its `kind`.
 
-    @property
-    def variants(self) -> tuple[str, ...]: ...
+    PARTS: the variants that decode with a part of the system only, and their titles.
+    """
 
-    def read(self, network: Any, features: Tensor, mask: Tensor) -> FrameReading:
-        """Run a network in evaluation mode over one video: features (1, D, T), mask (1, T)."""
-        ...
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    PARTS: ClassVar[Mapping[str, str]] = {}
 
-    def segment(self, reading: Any, variant: str) -> Decoded:
-        """Segments in steps."""
-        ...
+    kind: str
+
+    @abstractmethod
+    def read(self, output: Any) -> NetworkOutput:
+        """The tensors of a batch of one video as arrays."""
+
+    @abstractmethod
+    def segments(self, output: Any, part: str | None = None) -> Decoded:
+        """Segments in steps, by the full system (None) or by one of `PARTS`."""
 
 
-@dataclass
-class KeypointDecoder:
-    """RTK's decoder. rules: for the refined keypoints; plain_rules: for the same network without refinement. refine:
-    False if matching never joined the training, so that there is no judgement. memory: the training videos' annotations
-    in steps, to match a video to, or None."""
+class RememberedAnnotation(BaseModel):
+    """The annotation of one training video: class ids and lengths in steps of its segments."""
 
-    proposals: ProposalConfig = field(default_factory=ProposalConfig)
-    rules: Rules = field(default_factory=Rules)
-    plain_rules: Rules = field(default_factory=Rules)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    lengths: tuple[PositiveInt, ...]
+
+    @model_validator(mode="after")
+    def _one_length_per_label(self) -> Self:
+        if len(self.labels) != len(self.lengths):
+            raise ValueError(f"memory: {len(self.labels)} labels and {len(self.lengths)} lengths")
+        return self
+
+    @classmethod
+    def of(cls, segmentation: Segmentation) -> RememberedAnnotation:
+        """A segmentation as plain numbers."""
+        return cls(labels=segmentation.labels.tolist(), lengths=np.diff(segmentation.boundaries).tolist())
+
+    def segmentation(self) -> Segmentation:
+        """The inverse of `of`."""
+        return Segmentation(np.cumsum((0, *self.lengths)), np.array(self.labels))
+
+
+class KeypointDecoder(Decoder):
+    """RTK's decoder: proposals, evidence, Algorithm 1.
+
+    rules: with refinement; plain_rules: for the same network without it. refine: whether the network's refinement was
+    trained; without it there are no refinement scores. memory: annotations of the training videos, to which a video is
+    matched, or None.
+    """
+
+    PARTS: ClassVar[Mapping[str, str]] = {
+        "rtk-no-refinement": "RTK without refinement",
+        "rtk-no-rules": "RTK without rules (argmax of its action heatmaps)",
+        "frame-wise": "frame-wise backbone (argmax of its frame classifier)",
+    }
+
+    kind: Literal["keypoints"] = "keypoints"
+    proposals: ProposalConfig = ProposalConfig()
+    rules: Rules = Rules()
+    plain_rules: Rules = Rules()
     refine: bool = True
-    memory: AnnotationMemory | None = None
+    memory: tuple[RememberedAnnotation, ...] | None = None
 
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """`rtk-no-refinement` skips the refinement, `rtk-no-rules` is the step-wise argmax of the action heatmaps,
-        `frame-wise` the argmax of the backbone's frame classifier."""
-        return VARIANTS
+    @classmethod
+    def remember(cls, segmentations: Iterable[Segmentation]) -> tuple[RememberedAnnotation, ...]:
+        """A `memory` of annotations in steps; empty ones are left out."""
+        return tuple(RememberedAnnotation.of(segmentation) for segmentation in segmentations if segmentation.length)
 
-    def read(self, network: Any, features: Tensor, mask: Tensor) -> Reading:
-        """Heatmaps, proposals and their judgement."""
-        output = network(features, mask)
+    @cached_property
+    def annotations(self) -> AnnotationMemory | None:
+        """The memory, ready to be matched."""
+        if self.memory is None:
+            return None
+        return AnnotationMemory.of(annotation.segmentation() for annotation in self.memory)
+
+    def read(self, output: RTKOutput) -> KeypointOutput:
+        """Heatmaps and the keypoints that they propose, not refined."""
         maps = output.maps()
         action, boundary, frames = (_numpy(m[0]) for m in (maps.action, maps.boundary, maps.frames))
         actions, boundaries = propose(action, boundary, self.proposals)
-        judgement = _judge(network, maps, actions, boundaries) if self.refine else None
-        return Reading(frames, _numpy(output.frame_logits[:, 0]), action, boundary, actions, boundaries, judgement)
+        return KeypointOutput(frames, _numpy(output.frame_logits[:, 0]), action, boundary, actions, boundaries)
 
-    def segment(self, reading: Reading, variant: str) -> Decoded:
-        """Segments of one of the variants, and the keypoints that went into them."""
-        check_variant(variant, self.variants)
-        if variant in ("rtk", "rtk-no-refinement"):
-            use = variant == "rtk" and (reading.judgement is not None or self.memory is not None)
-            return decode(reading, self.rules if use else self.plain_rules, refine=use, memory=self.memory)
-        scores = reading.action if variant == "rtk-no-rules" else reading.frames
-        return Decoded(Segmentation.from_frames(scores.argmax(0)), reading.actions, reading.boundaries)
-
-
-def _judge(network: Any, maps: KeypointMaps, actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> Judgement:
-    """Refine the keypoints; nodes of one kind stand in the order of the keypoints."""
-    nodes = keypoint_nodes([(actions, boundaries)], maps.mask.device)
-    result = network.refine(maps, nodes)
-    is_action, is_boundary = nodes.kind[0] == ACTION, nodes.kind[0] == BOUNDARY
-    keep, classes = result.keep[0].float().sigmoid(), result.classes[0].float().softmax(1)
-    return Judgement(
-        keep_action=keep[is_action].cpu().numpy(),
-        keep_boundary=keep[is_boundary].cpu().numpy(),
-        classes=classes[is_action].cpu().numpy(),
-        boundary_time=boundaries.time + result.shift[0].float()[is_boundary].cpu().numpy(),
-    )
+    def segments(self, output: KeypointOutput, part: str | None = None) -> Decoded:
+        """Segments, and the keypoints that went into them."""
+        if part in ("rtk-no-rules", "frame-wise"):
+            scores = output.action if part == "rtk-no-rules" else output.frames
+            return Decoded(Segmentation.from_frames(scores.argmax(0)), output.actions, output.boundaries)
+        refine = part is None and (output.refinement is not None or self.memory is not None)
+        rules = self.rules if refine else self.plain_rules
+        return decode(output, rules, refine=refine, memory=self.annotations)
 
 
-@dataclass(frozen=True)
-class FrameDecoder:
-    """Of a network that classifies frames: the argmax at every step. system: the network's name, its one variant."""
+class FrameDecoder(Decoder):
+    """Decoder of a network that classifies frames: the most probable class of each step."""
 
-    system: str
+    kind: Literal["frames"] = "frames"
 
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """The system itself."""
-        return (self.system,)
+    def read(self, output: FrameOutput) -> NetworkOutput:
+        """Probabilities, and the output of every stage."""
+        return NetworkOutput(_numpy(output.probabilities[0]), _numpy(output.stages[:, 0]))
 
-    def read(self, network: Any, features: Tensor, mask: Tensor) -> FrameReading:
-        """Stages and probabilities."""
-        output = network(features, mask)
-        return FrameReading(_numpy(output.probabilities[0]), _numpy(output.stages[:, 0]))
-
-    def segment(self, reading: FrameReading, variant: str) -> Decoded:
+    def segments(self, output: NetworkOutput, part: str | None = None) -> Decoded:
         """Runs of the most probable class."""
-        check_variant(variant, self.variants)
-        segmentation = Segmentation.from_frames(reading.frames.argmax(0))
+        segmentation = Segmentation.from_frames(output.frames.argmax(0))
         return Decoded(segmentation, ActionKeypoints.of([]), BoundaryKeypoints.of([]))
-
-
-def check_variant(variant: str, known: tuple[str, ...]) -> None:
-    """Raise ConfigError if a decoder has no such variant."""
-    if variant not in known:
-        raise ConfigError(f"unknown variant {variant!r}{nearest(variant, known)}; there are {', '.join(known)}")
-
-
-def variants_of(system: str) -> tuple[str, ...]:
-    """What is scored of a system: RTK and its parts, or the system itself."""
-    return VARIANTS if system == "rtk" else (system,)
 
 
 def _numpy(values: torch.Tensor) -> Any:

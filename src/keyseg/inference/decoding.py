@@ -1,8 +1,8 @@
-"""From what the network says at every step to segments: propose, judge, weigh, re-assemble."""
+"""From what a network says about every step to segments: propose keypoints, weigh the evidence, re-assemble."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,25 +19,28 @@ from keyseg.keypoints import (
     decode_boundaries,
     weigh_evidence,
 )
+from keyseg.matching.graph import ACTION, BOUNDARY
 from keyseg.matching.memory import AnnotationMemory, MemoryConfig
+from keyseg.matching.nodes import KeypointNodes
+from keyseg.models.refinement import Refinement
 from keyseg.timeline import Segmentation
 
 FloatMap = npt.NDArray[np.float32]
 
 
 class ProposalConfig(BaseModel):
-    """How heatmaps become the over-complete keypoints that refinement judges."""
+    """How heatmaps become the over-complete keypoints that refinement scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action_threshold: float = Field(0.1, ge=0, lt=1)
     boundary_threshold: float = Field(0.05, ge=0, lt=1, description="low: a missed boundary swallows a segment")
     radius: int = Field(2, ge=1, le=10_000, description="steps on each side over which a peak must be the highest")
-    limit: int = Field(2000, ge=1, description="most keypoints of each kind in a video")
+    limit: int = Field(2000, ge=1, description="largest number of keypoints of each kind per video")
 
 
 class Rules(BaseModel):
-    """What turns keypoints into segments. memory: of the matching to the training videos' annotations."""
+    """How keypoints become segments. memory: how a video is matched to the annotations of the training videos."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,8 +58,8 @@ class Rules(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What refinement says of the proposals: keep probabilities of actions (Ka,) and boundaries (Kb,), class
+class RefinementScores:
+    """What refinement says about the proposals: probabilities to keep actions (Ka,) and boundaries (Kb,), class
     probabilities of actions (Ka, C), refined times of boundaries (Kb,) in steps."""
 
     keep_action: npt.NDArray[Any]
@@ -66,32 +69,44 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameReading:
-    """What a network says of the T steps of a video. frames: (C, T) class probabilities; stages: (stages, C, T), every
-    stage's output as the network gives it."""
+class NetworkOutput:
+    """What a network says about the T steps of one video. frames: (C, T) class probabilities; stages: (stages, C, T),
+    the output of every stage as the network gives it."""
 
     frames: FloatMap
     stages: FloatMap
 
     @property
     def steps(self) -> int:
-        """T."""
+        """T, the number of feature steps."""
         return self.frames.shape[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(FrameReading):
-    """Everything RTK says of one video of T steps, before any rule.
+class KeypointOutput(NetworkOutput):
+    """What RTK says about one video of T steps, before any rule.
 
-    action: (C, T), boundary: (T,) probabilities; actions, boundaries: the proposals; judgement: of the refinement, or
-    None if the model has none.
+    action: (C, T) and boundary: (T,) probabilities; actions, boundaries: the proposals; refinement: their scores, or
+    None without refinement.
     """
 
     action: FloatMap
     boundary: FloatMap
     actions: ActionKeypoints
     boundaries: BoundaryKeypoints
-    judgement: Judgement | None = None
+    refinement: RefinementScores | None = None
+
+    def refined(self, refinement: Refinement, nodes: KeypointNodes) -> KeypointOutput:
+        """The same with the refinement of the proposals, whose nodes of one kind have the order of the keypoints."""
+        is_action, is_boundary = nodes.kind[0] == ACTION, nodes.kind[0] == BOUNDARY
+        keep, classes = refinement.keep[0].float().sigmoid(), refinement.classes[0].float().softmax(1)
+        scores = RefinementScores(
+            keep_action=keep[is_action].cpu().numpy(),
+            keep_boundary=keep[is_boundary].cpu().numpy(),
+            classes=classes[is_action].cpu().numpy(),
+            boundary_time=self.boundaries.time + refinement.shift[0].float()[is_boundary].cpu().numpy(),
+        )
+        return replace(self, refinement=scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +126,28 @@ def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tup
     )
 
 
-def decode(reading: Reading, rules: Rules, *, refine: bool, memory: AnnotationMemory | None = None) -> Decoded:
-    """Keypoints over the thresholds, each interval with the class of most evidence, then Algorithm 1.
+def decode(output: KeypointOutput, rules: Rules, *, refine: bool, memory: AnnotationMemory | None = None) -> Decoded:
+    """Keypoints at or above the thresholds, each interval with the class of most evidence, then Algorithm 1.
 
-    With refinement a keypoint with keep under its threshold is dropped, boundaries move, the refined classes may count
-    as evidence (supplement, sections A and B), and the intervals, in order, are matched to the remembered annotations,
-    whose labels count. Thresholds apply to the confidence of the generator.
+    With refinement, keypoints whose keep probability is below its threshold are dropped, boundaries move, the refined
+    classes may count as evidence (supplement, sections A and B), and the intervals, in order, are matched to the
+    remembered annotations, whose labels count. Thresholds apply to the confidence of the generator.
     """
-    strong = reading.actions.confidence >= rules.action_threshold
-    firm = reading.boundaries.confidence >= rules.boundary_threshold
-    actions, boundaries, classes, match = reading.actions, reading.boundaries, None, None
-    judgement = reading.judgement if refine else None
-    if judgement is not None:
-        strong &= judgement.keep_action >= rules.keep_threshold
-        firm &= judgement.keep_boundary >= rules.keep_threshold
-        classes = judgement.classes[strong]
-        boundaries = BoundaryKeypoints(judgement.boundary_time[firm], boundaries.confidence[firm])
+    strong = output.actions.confidence >= rules.action_threshold
+    firm = output.boundaries.confidence >= rules.boundary_threshold
+    actions, boundaries, classes, match = output.actions, output.boundaries, None, None
+    refinement = output.refinement if refine else None
+    if refinement is not None:
+        strong &= refinement.keep_action >= rules.keep_threshold
+        firm &= refinement.keep_boundary >= rules.keep_threshold
+        classes = refinement.classes[strong]
+        boundaries = BoundaryKeypoints(refinement.boundary_time[firm], boundaries.confidence[firm])
     else:
         boundaries = boundaries.select(firm)
     actions = actions.select(strong)
     if refine and memory is not None:
         match = partial(memory.classes, config=rules.memory)
-    voted = weigh_evidence(actions, boundaries, reading.frames, classes, rules.weights(), match)
-    fallback = int(reading.action.sum(1).argmax()) if reading.steps else 0
-    result = assemble(voted, boundaries, reading.steps, fallback=fallback)
+    voted = weigh_evidence(actions, boundaries, output.frames, classes, rules.weights(), match)
+    fallback = int(output.action.sum(1).argmax()) if output.steps else 0
+    result = assemble(voted, boundaries, output.steps, fallback=fallback)
     return Decoded(result.segmentation, actions, boundaries)

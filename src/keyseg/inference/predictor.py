@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +15,21 @@ from torch import Tensor
 
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar
 from keyseg.data.features import open_features, stored_shape
-from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
-from keyseg.inference.decoding import FloatMap, FrameReading, Reading
+from keyseg.inference.decoders import Decoder, KeypointDecoder
+from keyseg.inference.decoding import FloatMap, KeypointOutput, NetworkOutput
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.models.catalog import Network
+from keyseg.matching.nodes import keypoint_nodes
+from keyseg.models.network import Network
 from keyseg.models.refinement import KeypointMaps
-from keyseg.models.rtk import RTK
-from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase
-
-_Result = TypeVar("_Result")
+from keyseg.models.rtk import RTK, RTKOutput
+from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase, nearest
 
 
 @dataclass(frozen=True)
 class Prediction:
     """The timeline of one video and what it was made from.
 
-    segmentation: in annotation frames. frame_scores: (C, T) class probabilities a feature step. stages: (stages, C, T)
+    segmentation: in annotation frames. frame_scores: (C, T) class probabilities per feature step. stages: (stages, C, T)
     outputs of the network's stages, the last one last.
     """
 
@@ -41,7 +41,7 @@ class Prediction:
 
     @property
     def frame_labels(self) -> list[str]:
-        """A class name a frame."""
+        """One class name per frame."""
         return self.labels.decode(self.segmentation.to_frames())
 
 
@@ -56,52 +56,79 @@ class KeypointPrediction(Prediction):
     boundary_heatmap: FloatMap
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Predictor:
     """A trained network with all it needs to read features and write timelines.
 
-    decoder: what turns the network's output into segments. orientation: of the feature files in training, for files
-    whose shape leaves it open. presampled: whether those files held a column a step, not one a frame. origin: what made
-    those features, where that is known.
+    system: its name in `keyseg.inference.systems`. decoder: turns the output of the network into segments.
+    orientation: of the feature files in training, for files whose shape does not tell. presampled: whether those files
+    held one column per step, not one per frame. origin: what made those features, where that is known.
     """
 
+    system: str
     model: Network
     labels: LabelMap
     timebase: TimeBase
-    input_dim: int
-    decoder: KeypointDecoder | FrameDecoder
+    decoder: Decoder
     orientation: Literal["DT", "TD"] = "DT"
     presampled: bool = False
     origin: FeatureOrigin | None = None
 
     @property
+    def input_dim(self) -> int:
+        """D, channels of the features."""
+        return self.model.input_dim
+
+    @property
     def device(self) -> torch.device:
-        """Where the network's weights are."""
+        """Device of the network's weights."""
         return next(self.model.parameters()).device
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """What can be predicted: the full system first, then its parts."""
-        return self.decoder.variants
+        """What can be predicted: the full system first, by its name, then its parts."""
+        return (self.system, *self.decoder.PARTS)
 
-    def read(self, features: npt.NDArray[np.floating]) -> FrameReading:
-        """All that the network says of one video: features (T, D), T feature steps."""
-        return self._evaluate(features, self.decoder.read)
+    def run(self, features: npt.NDArray[np.floating] | Tensor, *, refine: bool = True) -> NetworkOutput:
+        """What the network says about one video.
+
+        features: (T, D), T feature steps, as an array that is checked, or as a tensor on the network's device. refine:
+        whether the network's refinement takes part, if it has one that was trained.
+        """
+        with self._evaluation():
+            steps = features.T[None] if isinstance(features, Tensor) else self._tensor(features)
+            output = self.model(steps, _all_present(steps))
+            result = self.decoder.read(output)
+            trained = isinstance(self.decoder, KeypointDecoder) and self.decoder.refine
+            if not (refine and trained and isinstance(self.model, RTK) and isinstance(result, KeypointOutput)):
+                return result
+            nodes = keypoint_nodes([(result.actions, result.boundaries)], steps.device)
+            return result.refined(self.model.refine(output.maps(), nodes), nodes)
+
+    def run_keypoints(self, features: npt.NDArray[np.floating]) -> KeypointOutput:
+        """As `run`. Raises ConfigError if the system has no keypoints."""
+        output = self.run(features)
+        if not isinstance(output, KeypointOutput):
+            raise ConfigError(f"{self.system} has no heatmaps and keypoints; name a bundle of rtk")
+        return output
 
     def maps(self, features: npt.NDArray[np.floating]) -> KeypointMaps:
-        """RTK's maps over features (T, D) of one video, as a batch of one. Raises ConfigError if there are none."""
+        """RTK's maps over the features (T, D) of one video, as a batch of one. Raises ConfigError if it has none."""
         if not isinstance(self.model, RTK):
             raise ConfigError("heatmaps, keypoints and their graph are RTK's; this bundle holds another network")
-        return self._evaluate(features, lambda network, steps, mask: network(steps, mask).maps())
+        with self._evaluation():
+            steps = self._tensor(features)
+            output: RTKOutput = self.model(steps, _all_present(steps))
+            return output.maps()
 
-    @torch.inference_mode()
-    def _evaluate(self, features: npt.NDArray[np.floating], call: Callable[[Any, Tensor, Tensor], _Result]) -> _Result:
-        """Call with the network in evaluation mode, the features of one video (1, D, T) and their mask."""
-        steps = self._tensor(features)
+    @contextmanager
+    def _evaluation(self) -> Iterator[None]:
+        """The network in evaluation mode and without gradients; afterwards in the mode that it was in."""
         training = self.model.training
         self.model.eval()
         try:
-            return call(self.model, steps, torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device))
+            with torch.inference_mode():
+                yield
         finally:
             self.model.train(training)
 
@@ -110,10 +137,10 @@ class Predictor:
     ) -> Prediction:
         """Segment one video.
 
-        features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were: the axis of length D
-        is the channels, and where both are, the training's orientation holds. A step an annotation frame, unless
-        `presampled`: then a step a sample_rate. frames: length of the timeline; None follows from the features and their
-        sidecar. variant: one of `variants`; None is the full system.
+        features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were. The axis of length D holds
+        the channels; if both have that length, the orientation of training decides. There is one step per annotation
+        frame or, if `presampled`, one per `sample_rate` frames. frames: length of the timeline; None follows from the
+        features and their sidecar. variant: one of `variants`; None is the full system.
         Raises DataError on features of another kind. For a video file see `keyseg.inference.videos.predict_video`.
         """
         if isinstance(features, str | Path):
@@ -124,10 +151,10 @@ class Predictor:
         else:
             length = len(steps) if frames is None else frames
             steps = steps[:: self.timebase.sample_rate]
-        return self.interpret(self.read(steps), frames=length, variant=variant)
+        return self.decode(self.run(steps), frames=length, variant=variant)
 
     def _checked_frames(self, features: Path) -> int | None:
-        """Frames of the video by the sidecar of its features. Raises DataError where they were made in another way."""
+        """Number of frames of the video, from the sidecar of its features. Raises DataError if they were made otherwise."""
         sidecar = read_sidecar(features)
         if sidecar is None or self.origin is None:
             return None
@@ -135,7 +162,7 @@ class Predictor:
         return sidecar.frames
 
     def check_origin(self, origin: FeatureOrigin, where: Path) -> None:
-        """Raise DataError unless features were made as those of training; say what differs."""
+        """Raise DataError naming the differences if features were not made as those of training."""
         if self.origin is None or origin == self.origin:
             return
         differing = "; ".join(self.origin.differences(origin))
@@ -146,13 +173,13 @@ class Predictor:
         )
 
     def _by_step(self, features: npt.NDArray[np.floating] | str | Path) -> npt.NDArray[np.floating]:
-        """Features as (T, D)."""
+        """Features in the order (T, D)."""
         if isinstance(features, str | Path):
             path = Path(features)
             shape = stored_shape(path)
             if self.input_dim not in shape:
                 raise DataError(
-                    f"{path}: the model reads features of {self.input_dim} dimensions a step, got shape {shape}; were"
+                    f"{path}: the model reads features of {self.input_dim} dimensions, got shape {shape}; were"
                     " they made by another extractor?"
                 )
             square = shape == (self.input_dim, self.input_dim)
@@ -163,33 +190,45 @@ class Predictor:
             return array if square and self.orientation == "TD" else array.T
         return array
 
-    def interpret(self, reading: FrameReading, *, frames: int | None = None, variant: str | None = None) -> Prediction:
-        """Turn a reading into a timeline by one of the variants: the full system (None) or a part of it."""
-        decoded = self.decoder.segment(reading, self.variants[0] if variant is None else variant)  # type: ignore[arg-type]
-        length = reading.steps * self.timebase.sample_rate if frames is None else frames
+    def decode(self, output: NetworkOutput, *, frames: int | None = None, variant: str | None = None) -> Prediction:
+        """Turn the network's output into a timeline of `frames` frames by the full system (None) or a part of it.
+
+        Raises ConfigError if there is no such variant.
+        """
+        variant = self.system if variant is None else variant
+        if variant not in self.variants:
+            known = ", ".join(self.variants)
+            raise ConfigError(f"unknown variant {variant!r}{nearest(variant, self.variants)}; there are {known}")
+        decoded = self.decoder.segments(output, None if variant == self.system else variant)
+        length = output.steps * self.timebase.sample_rate if frames is None else frames
         labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
-        common = (Segmentation.from_frames(labels), reading.frames, reading.stages, self.labels, self.timebase)
-        if not isinstance(reading, Reading):
+        common = (Segmentation.from_frames(labels), output.frames, output.stages, self.labels, self.timebase)
+        if not isinstance(output, KeypointOutput):
             return Prediction(*common)
         return KeypointPrediction(
             *common,
-            proposals=(reading.actions, reading.boundaries),
+            proposals=(output.actions, output.boundaries),
             refined=(decoded.actions, decoded.boundaries),
-            action_heatmap=reading.action,
-            boundary_heatmap=reading.boundary,
+            action_heatmap=output.action,
+            boundary_heatmap=output.boundary,
         )
 
     def _tensor(self, features: npt.NDArray[np.floating]) -> torch.Tensor:
-        """(T, D) features as a (1, D, T) float tensor on the model's device; the checks of what a stranger brings."""
+        """(T, D) features as a (1, D, T) float tensor on the model's device; after the checks of what users bring."""
         if features.ndim != 2 or features.shape[1] != self.input_dim:
             raise DataError(
-                f"the model reads features of {self.input_dim} dimensions a step, (T, {self.input_dim}),"
+                f"the model reads features of {self.input_dim} dimensions, (T, {self.input_dim}),"
                 f" got shape {features.shape}; were they made by another extractor?"
             )
         if features.shape[0] == 0:
-            raise DataError("the features hold no step; a timeline needs at least one")
+            raise DataError("the features have no steps; a timeline needs at least one")
         array = np.array(features.T, dtype=np.float32, order="C")
         if not np.isfinite(array).all():
             step = int(np.flatnonzero(~np.isfinite(array).all(0))[0])
-            raise DataError(f"the features hold NaN or infinite values, first at step {step}; extract them again")
+            raise DataError(f"the features contain NaN or infinite values, first at step {step}; extract them again")
         return torch.from_numpy(array)[None].to(self.device)
+
+
+def _all_present(steps: Tensor) -> Tensor:
+    """The mask of a batch of one video: (1, D, T) -> (1, T)."""
+    return torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)

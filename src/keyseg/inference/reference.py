@@ -15,10 +15,10 @@ from torch import Tensor
 
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.predictor import Predictor
+from keyseg.inference.systems import system_named
 from keyseg.models.asformer import ASFormerConfig
 from keyseg.models.barrier import BarrierConfig, PoolingConfig
 from keyseg.models.bcn import BCNConfig
-from keyseg.models.catalog import TITLES, build
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.timeline import BundleError, LabelMap, TimeBase
 
@@ -71,18 +71,24 @@ def convert_reference(
     try:
         config, weights, input_dim, classes = _READERS[system](found)
         with torch.device("meta"):
-            network = build(config, input_dim, classes)
+            network = system_named(system).network(config, input_dim, classes)
         network.load_state_dict(weights, assign=True)
     except (KeyError, IndexError, ValueError, ValidationError, RuntimeError) as error:
         raise BundleError(
-            f"{path}: not the weights of {TITLES[system]} as its program names them ({_brief(error)})"
+            f"{path}: not the weights of {system_named(system).title} as its program names them ({_brief(error)})"
         ) from error
     if labels is not None and len(labels) != classes:
         raise BundleError(
             f"{path}: weights for {classes} classes, and the mapping has {len(labels)}; give the right one"
         )
     names = labels or LabelMap(tuple(f"class{i}" for i in range(classes)))
-    return Predictor(network.float().eval(), names, timebase or TimeBase(), input_dim, FrameDecoder(system))
+    return Predictor(
+        system=system,
+        model=network.float().eval(),
+        labels=names,
+        timebase=timebase or TimeBase(),
+        decoder=FrameDecoder(),
+    )
 
 
 def read_weights(path: Path) -> Weights:

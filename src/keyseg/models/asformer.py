@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from keyseg.models.backbone import Backbone, BackboneConfig
 from keyseg.models.layers import OddSize
+from keyseg.models.network import Network
 from keyseg.models.stages import FrameOutput, classified
 
 
@@ -31,13 +32,12 @@ class ASFormerExtraConfig(ASFormerConfig):
     average_pooling: OddSize = 3
 
 
-class ASFormer(nn.Module):
+class ASFormer(Network):
     """Backbone whose frame classifiers are the result. With average pooling the last stage is classified anew, from
     the smoothed features."""
 
     def __init__(self, config: ASFormerConfig, input_dim: int, classes: int) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, input_dim, classes)
         self.backbone = Backbone(config, input_dim, classes)
 
     def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from keyseg.models.barrier import BarrierConfig, BarrierGenerator, PoolingConfig, barrier_peaks, barrier_pooling
+from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput
 
 _LOWEST = 1e-4  # the fusion stage's probabilities are clamped to [1e-4, 1 - 1e-4], as in the published program
@@ -46,13 +47,12 @@ class Cascade:
         return torch.softmax(self.logits, dim=2).amax(2).detach()
 
 
-class BCN(nn.Module):
+class BCN(Network):
     """Cascade, barriers, fusion. Training weighs the stages by the probability of the true class, inference by the
     highest one; so the two halves, `cascade` and `fuse`, can be called apart, and no half sees a label."""
 
     def __init__(self, config: BCNConfig, input_dim: int, classes: int) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, input_dim, classes)
         self.input_dropout = nn.Dropout1d(config.input_dropout)
         self.stages = nn.ModuleList(
             DilatedStage(input_dim + i * config.channels, config.channels, classes, config.layers, config.dropout)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from keyseg.models.layers import MaskedConv1d
+from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput, classified
 
 
@@ -59,12 +60,11 @@ class PredictionGenerator(nn.Module):
         return self.classify(x) * mask[:, None, :]
 
 
-class MSTCN(nn.Module):
+class MSTCN(Network):
     """Generator and refinements; every stage reads the class probabilities of the one before."""
 
     def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, input_dim, classes)
         self.input_dropout = nn.Dropout1d(config.input_dropout)
         self.generator = PredictionGenerator(config, input_dim, classes)
         self.refinements = nn.ModuleList(

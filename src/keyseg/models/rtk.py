@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.backbone import Backbone, BackboneConfig
 from keyseg.models.heads import KeypointHead
 from keyseg.models.layers import OddSize
+from keyseg.models.network import Network
 from keyseg.models.refinement import KeypointMaps, Refinement, RefinementConfig, Refiner
 
 
@@ -57,12 +58,11 @@ class RTKOutput:
         )
 
 
-class RTK(nn.Module):
+class RTK(Network):
     """Backbone, keypoint head and refiner."""
 
     def __init__(self, config: RTKConfig, input_dim: int, classes: int) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, input_dim, classes)
         self.backbone = Backbone(config.backbone, input_dim, classes)
         self.head = KeypointHead(config.backbone.channels, classes, **config.head.model_dump())
         self.refiner = Refiner(config.refinement, config.backbone.channels, classes)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import Judgement, Reading, decode
+from keyseg.inference.decoding import KeypointOutput, RefinementScores, decode
 from keyseg.inference.predictor import Predictor
 from keyseg.keypoints import BoundaryKeypoints
 from keyseg.matching.validity import boundary_distances, segment_labels
@@ -25,63 +25,63 @@ from keyseg.training.run import Run, source_commit
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import score_table
 
-Decode = Callable[[KeypointDecoder, Reading, Segmentation], Segmentation]
+Decode = Callable[[KeypointDecoder, KeypointOutput, Segmentation], Segmentation]
 
 
 def _parts(*, heads: bool, memory: bool) -> Decode:
     """RTK with the judgement of the refinement's heads or not, and matched to the remembered annotations or not."""
 
-    def segment(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
-        known = reading if heads else replace(reading, judgement=None)
-        return decode(known, decoder.rules, refine=True, memory=decoder.memory if memory else None).segmentation
+    def segment(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
+        known = output if heads else replace(output, refinement=None)
+        return decode(known, decoder.rules, refine=True, memory=decoder.annotations if memory else None).segmentation
 
     return segment
 
 
-def _rules_alone(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
-    return decode(reading, decoder.plain_rules, refine=False).segmentation
+def _rules_alone(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
+    return decode(output, decoder.plain_rules, refine=False).segmentation
 
 
 def _jumping(probability: float) -> Decode:
     """RTK with another probability of leaving the order."""
 
-    def segment(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+    def segment(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
         memory = decoder.rules.memory.model_copy(update={"jump": probability})
         rules = decoder.rules.model_copy(update={"memory": memory})
-        return decode(reading, rules, refine=True, memory=decoder.memory).segmentation
+        return decode(output, rules, refine=True, memory=decoder.annotations).segmentation
 
     return segment
 
 
 def _argmax(which: str) -> Decode:
-    return lambda decoder, reading, truth: Segmentation.from_frames(getattr(reading, which).argmax(0))
+    return lambda decoder, output, truth: Segmentation.from_frames(getattr(output, which).argmax(0))
 
 
-def _true_classes(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+def _true_classes(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
     """The segments found, each with the class that the annotation has most of there."""
-    found = decode(reading, decoder.rules, refine=True, memory=decoder.memory).segmentation
+    found = decode(output, decoder.rules, refine=True, memory=decoder.annotations).segmentation
     frames = truth.to_frames()
     bounds = found.boundaries
     labels = [np.bincount(frames[a:b]).argmax() for a, b in pairwise(bounds)]
     return Segmentation(bounds, np.array(labels)).merged()
 
 
-def _true_boundaries(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+def _true_boundaries(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
     """The annotation's boundaries, with the classes that are found between them."""
     interior = truth.boundaries[1:-1].astype(np.float64)
-    known = replace(reading, boundaries=BoundaryKeypoints(interior, np.ones(len(interior))), judgement=None)
-    return decode(known, decoder.rules, refine=True, memory=decoder.memory).segmentation
+    known = replace(output, boundaries=BoundaryKeypoints(interior, np.ones(len(interior))), refinement=None)
+    return decode(known, decoder.rules, refine=True, memory=decoder.annotations).segmentation
 
 
-def _true_keep(decoder: KeypointDecoder, reading: Reading, truth: Segmentation) -> Segmentation:
+def _true_keep(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
     """Of the proposals exactly those that the annotation bears out, at the rules' thresholds."""
-    actions, boundaries = reading.actions, reading.boundaries
+    actions, boundaries = output.actions, output.boundaries
     keep_action = segment_labels(actions, truth) == actions.label
     keep_boundary = boundary_distances(boundaries, truth)[1]
-    classes = np.full((len(actions), reading.frames.shape[0]), 1 / reading.frames.shape[0])
-    perfect = Judgement(keep_action.astype(float), keep_boundary.astype(float), classes, boundaries.time)
+    classes = np.full((len(actions), output.frames.shape[0]), 1 / output.frames.shape[0])
+    perfect = RefinementScores(keep_action.astype(float), keep_boundary.astype(float), classes, boundaries.time)
     rules = decoder.rules.model_copy(update={"keep_threshold": 0.5, "context_weight": 0.0})
-    return decode(replace(reading, judgement=perfect), rules, refine=True, memory=decoder.memory).segmentation
+    return decode(replace(output, refinement=perfect), rules, refine=True, memory=decoder.annotations).segmentation
 
 
 ABLATIONS: Mapping[str, Decode] = {
@@ -142,11 +142,11 @@ def score_decodings(fit: Fit, predictor: Predictor, decodings: Mapping[str, Deco
     assert isinstance(decoder, KeypointDecoder)
     samples = [fit.dataset.load(name, fit.split) for name in fit.dataset.names(fit.split, "test")]
     truth = {sample.name: Segmentation.from_frames(sample.labels) for sample in samples}
-    readings = {sample.name: cast(Reading, predictor.read(sample.features)) for sample in samples}
+    outputs = {sample.name: predictor.run_keypoints(sample.features) for sample in samples}
     background = tuple(sorted(fit.dataset.labels.background_ids))
     reports = {}
     for name, segment in decodings.items():
-        found = {video: segment(decoder, reading, truth[video]) for video, reading in readings.items()}
+        found = {video: segment(decoder, output, truth[video]) for video, output in outputs.items()}
         reports[name] = evaluate(truth, found, background=background)
     return reports
 

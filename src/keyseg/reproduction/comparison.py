@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from keyseg.inference.bundle import load
 from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.systems import SYSTEMS
 from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
@@ -22,16 +23,6 @@ from keyseg.training.fit import Fit
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import run_all, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
-
-SYSTEMS = ("ms-tcn++", "bcn", "asformer", "asformer-extra", "rtk")
-"""In the order in which they are trained and stand in the table."""
-ROWS = (
-    *((system, system) for system in SYSTEMS[:-1]),
-    ("rtk", "rtk-no-rules"),
-    ("rtk", "rtk-no-refinement"),
-    ("rtk", "rtk"),
-)
-"""System and variant of each row, as the supplement's Table 1 orders them: RTK last."""
 
 
 def prepare(
@@ -112,8 +103,9 @@ def collect_table(runs: Sequence[Run]) -> dict[str, Any]:
             "best_epoch_on_the_test_fold": summaries[system]["best_epoch_on_the_test_fold"][variant],
             **_cost(by_system[system], variant),
         }
-        for system, variant in ROWS
+        for system in SYSTEMS
         if system in by_system
+        for variant in reversed(SYSTEMS[system].titles)
     }
     return {
         "data": first["data"],
@@ -145,16 +137,14 @@ def _cost(run: Run, variant: str) -> dict[str, float]:
     of reading the first test video, per 1,000 steps."""
     seconds = [_seconds_an_epoch(fit, run.recipe.epochs) for fit in run.fits()]
     fit = run.fits()[0]
-    predictor = load(fit.bundle)
-    network, decoder = predictor.model, predictor.decoder
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    if isinstance(network, RTK) and isinstance(decoder, KeypointDecoder):
-        decoder.refine = decoder.refine and variant == "rtk"
-        if not decoder.refine:
-            parameters -= sum(parameter.numel() for parameter in network.refiner.parameters())
+    predictor, refine = load(fit.bundle), variant == run.recipe.model
     features = fit.dataset.load(fit.dataset.names(fit.split, "test")[0], fit.split).features
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        predictor.read(features)
+        predictor.run(features, refine=refine)
+    parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
+    refined = refine and isinstance(predictor.decoder, KeypointDecoder) and predictor.decoder.refine
+    if isinstance(predictor.model, RTK) and not refined:
+        parameters -= sum(parameter.numel() for parameter in predictor.model.refiner.parameters())
     return {
         "parameters": parameters,
         "seconds_an_epoch": fmean(seconds),

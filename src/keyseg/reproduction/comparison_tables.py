@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keyseg.training.tables import TITLES, score_cells, score_table
+from keyseg.inference.systems import variant_title
+from keyseg.training.tables import score_cells, score_table
 
 _COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc", "parameters", "s / epoch", "GFLOP / 1,000 steps")
 
@@ -25,7 +26,7 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         "|---" * (len(_COLUMNS) + 1) + "|",
     ]
     for variant, row in table["rows"].items():
-        lines.append(f"| {TITLES[variant]} | {' | '.join(score_cells(row['scores']) + _costs(row))} |")
+        lines.append(f"| {variant_title(variant)} | {' | '.join(score_cells(row['scores']) + _costs(row))} |")
     lines += [
         "",
         "Seconds are those of a training as it ran, others perhaps beside it; they compare within a machine. BCN's"
@@ -42,7 +43,7 @@ def as_markdown(table: Mapping[str, Any]) -> str:
     for system, origin in table["runs"].items():
         changes = "; ".join(origin["differs from the recipe"])
         lines.append(
-            f"- {TITLES[system]}: `{origin['command']}`, commit {', '.join(origin['commits'])}, recipe"
+            f"- {variant_title(system)}: `{origin['command']}`, commit {', '.join(origin['commits'])}, recipe"
             f" {origin['recipe']}{f' but for {changes}' if changes else ''}, {origin['epochs']} epochs, thresholds:"
             f" {origin['thresholds']}; {', '.join(origin['machine'])}"
         )
@@ -61,7 +62,7 @@ def as_latex(table: Mapping[str, Any]) -> str:
     ]
     for variant, row in table["rows"].items():
         cells = score_cells(row["scores"], r"$\pm$") + _costs(row)
-        lines.append(f"{TITLES[variant]} & {' & '.join(cells)} \\\\")
+        lines.append(f"{variant_title(variant)} & {' & '.join(cells)} \\\\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 

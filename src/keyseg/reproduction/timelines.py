@@ -7,11 +7,11 @@ from pathlib import Path
 
 from keyseg.data.dataset import Dataset
 from keyseg.inference.bundle import load
+from keyseg.inference.systems import variant_title
 from keyseg.timeline import DataError, Segmentation
 from keyseg.training.fit import Fit
 from keyseg.training.results import predict_videos
 from keyseg.training.run import RUN, read_run
-from keyseg.training.tables import TITLES
 
 _SHOWN = {"rtk": ("rtk", "rtk-no-refinement"), "asformer": ("asformer",), "ms-tcn++": ("ms-tcn++",)}
 
@@ -41,7 +41,7 @@ def video_rows(folder: Path, data: Path, video: str) -> VideoRows:
     for system, found in fits.items():
         fit = next(f for f in found if (f.split, f.seed) == min(common))
         predicted = predict_videos(load(fit.bundle), fit.dataset, fit.split, [video], _SHOWN[system])
-        rows += [(TITLES[variant], videos[video]) for variant, videos in predicted.items()]
+        rows += [(variant_title(variant), videos[video]) for variant, videos in predicted.items()]
     sample = fit.dataset.load(video, fit.split)
     return VideoRows(fit.dataset, sample.segmentation, tuple(rows))
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel
 
-from keyseg.data.dataset import Dataset
-from keyseg.inference.decoding import Reading, Rules, decode
+from keyseg.data.dataset import Dataset, VideoSample
+from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoding import KeypointOutput, Rules, decode
+from keyseg.inference.predictor import Predictor
 from keyseg.matching.memory import AnnotationMemory
 from keyseg.metrics import evaluate
 from keyseg.timeline import LabelMap, Segmentation
+from keyseg.training.settings import RTKRecipe
 
-FloatArray = npt.NDArray[np.float32]
 PLAIN_GRID = {
     "action_threshold": (0.1, 0.2, 0.3),
     "boundary_threshold": (0.05, 0.1, 0.2),
@@ -24,9 +28,9 @@ REFINED_GRID = PLAIN_GRID | {"keep_threshold": (0.0, 0.2, 0.4)}
 
 
 def held_out(dataset: Dataset, names: Sequence[str], share: float, seed: int) -> tuple[str, ...]:
-    """Whole groups (subjects) of the training videos, about `share` of them, at least one; () if there is one group.
+    """Whole groups (subjects) of the training videos, about `share` of the videos; () if there is only one group.
 
-    Where the share falls between two numbers of groups the smaller one is taken, but for the first.
+    At least one group is taken, and more only as long as they do not exceed the share.
     """
     groups: dict[str, list[str]] = {}
     for name in names:
@@ -35,25 +39,53 @@ def held_out(dataset: Dataset, names: Sequence[str], share: float, seed: int) ->
         return ()
     order = np.random.default_rng((seed, len(groups))).permutation(sorted(groups))
     chosen: list[str] = []
-    for group in order[:-1]:
+    for group in order:
         if chosen and len(chosen) + len(groups[group]) > share * len(names):
             break
         chosen += groups[group]
     return tuple(name for name in names if name in set(chosen))
 
 
-def stressed(features: FloatArray, share: float, rng: np.random.Generator) -> FloatArray:
-    """Features (T, D) with a random `share` of their channels hidden for the whole video, the others scaled up.
+def masked_channels(
+    features: npt.NDArray[np.float32], share: float, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Features (T, D) with a random `share` of their channels set to 0 for the whole video, the others scaled up.
 
-    Features fine-tuned on the training videos make these easier than any new video: what is chosen where everything is
-    found easily says little about the place where it is not.
+    Features that were fine-tuned on the training videos make these easier than any new video, and rules chosen on easy
+    videos do not carry over to harder ones.
     """
     kept = rng.random(features.shape[1]) >= share
     return (features * kept / (1 - share)).astype(np.float32)
 
 
+class ChosenRules(BaseModel):
+    """Rules of a decoder with refinement and without."""
+
+    rules: Rules
+    plain_rules: Rules
+
+
+def choose(
+    predictor: Predictor, decoder: KeypointDecoder, samples: Sequence[VideoSample], recipe: RTKRecipe, seed: int
+) -> dict[str, Any]:
+    """The best rules with and without refinement on videos not trained on, and their scores, as plain values."""
+    settings, rng = recipe.calibration, np.random.default_rng(seed)
+    samples = [*samples] * settings.draws
+    outputs = [predictor.run_keypoints(masked_channels(sample.features, settings.stress, rng)) for sample in samples]
+    references = [Segmentation.from_frames(sample.labels) for sample in samples]
+    given = (outputs, references, predictor.labels, recipe.rules)
+    plain, plain_score = choose_rules(*given, refine=False)
+    rules, score = choose_rules(*given, refine=True, memory=decoder.annotations)
+    return {
+        "rules": rules.model_dump(),
+        "plain_rules": plain.model_dump(),
+        "score": score,
+        "plain_score": plain_score,
+    }
+
+
 def choose_rules(
-    readings: Sequence[Reading],
+    outputs: Sequence[KeypointOutput],
     references: Sequence[Segmentation],
     labels: LabelMap,
     rules: Rules,
@@ -61,25 +93,23 @@ def choose_rules(
     refine: bool,
     memory: AnnotationMemory | None = None,
 ) -> tuple[Rules, float]:
-    """The rules of the grid with the best mean of F1@50, Edit and Acc (percent) on readings of videos not trained on.
+    """The rules of the grid with the best mean of F1@50, Edit and Acc (percent) on videos not trained on.
 
-    readings, references: one a video, references in feature steps. Of equals, the first: lower thresholds, which keep
+    outputs, references: one per video, references in feature steps. Among equals the first wins: lower thresholds keep
     more boundaries. Returns the rules and their score.
     """
     grid = REFINED_GRID if refine else PLAIN_GRID
+    background = tuple(labels.background_ids)
+    truth = {str(i): segmentation for i, segmentation in enumerate(references)}
     best, best_score = rules, -1.0
     for values in itertools.product(*grid.values()):
         candidate = rules.model_copy(update=dict(zip(grid, values, strict=True)))
-        found = [decode(reading, candidate, refine=refine, memory=memory).segmentation for reading in readings]
-        score = _score(found, references, labels)
+        predicted = {
+            str(i): decode(output, candidate, refine=refine, memory=memory).segmentation
+            for i, output in enumerate(outputs)
+        }
+        report = evaluate(truth, predicted, background=background)
+        score = (report.f1[0.5] + report.edit + report.acc) / 3
         if score > best_score:
             best, best_score = candidate, score
     return best, best_score
-
-
-def _score(found: Sequence[Segmentation], references: Sequence[Segmentation], labels: LabelMap) -> float:
-    named = {str(i): segmentation for i, segmentation in enumerate(references)}
-    report = evaluate(
-        named, {str(i): segmentation for i, segmentation in enumerate(found)}, background=tuple(labels.background_ids)
-    )
-    return (report.f1[0.5] + report.edit + report.acc) / 3

@@ -1,4 +1,4 @@
-"""One training: one split, one seed, from data to a bundle. Every part that is done is kept and not done again."""
+"""One training: one split, one seed, from data to a bundle. Finished parts are kept and not repeated."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ import os
 import platform
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from keyseg.data.dataset import Dataset
+from keyseg.data.splits import SUBSETS
 from keyseg.inference.bundle import load, save_bundle
-from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import Reading, Rules
+from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
-from keyseg.matching.memory import AnnotationMemory
-from keyseg.models.catalog import build
+from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.timeline.files import write_json
 from keyseg.timeline.version import __version__
-from keyseg.training.calibration import choose_rules, held_out, stressed
+from keyseg.training.calibration import ChosenRules, choose, held_out
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe, RTKRecipe
-from keyseg.training.systems import system_of
+from keyseg.training.systems import TRAINABLE
 from keyseg.training.videos import Videos, training_loader, validation_loader
 
 VALIDATE_EVERY = 5  # epochs at most; the last epoch is always one of them
@@ -41,7 +39,7 @@ VALIDATE_EVERY = 5  # epochs at most; the last epoch is always one of them
 
 @dataclass(frozen=True)
 class Fit:
-    """What one training works on. folder: where all of it goes; callbacks: progress and the like."""
+    """What one training works on. folder: for everything it writes; callbacks: of Lightning, such as progress."""
 
     dataset: Dataset
     split: int
@@ -52,18 +50,21 @@ class Fit:
 
     @property
     def bundle(self) -> Path:
-        """Where the bundle stands when the training is done."""
+        """Folder of the bundle once the training is finished."""
         return self.folder / "bundle"
 
 
 def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
-    """Train on the split's training videos and leave a bundle; go on where a kill stopped it. RTK's rules are chosen
-    first, on held-out training videos."""
+    """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
+
+    RTK's rules are chosen first, on held-out training videos.
+    """
     if not fit.bundle.exists():
-        rules = calibrate(fit, fit.recipe) if isinstance(fit.recipe, RTKRecipe) else None
-        names = fit.dataset.names(fit.split, "train")
-        test_names = fit.dataset.names(fit.split, "test")
-        module, seconds = train(fit, fit.recipe, names, test_names, fit.folder, rules)
+        seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
+        decoder = fit.recipe.decoder(annotations_in_steps(fit.dataset, seen))
+        if isinstance(fit.recipe, RTKRecipe):
+            decoder = decoder.model_copy(update=dict(calibrate(fit, fit.recipe)))
+        module, seconds = train_network(fit, fit.recipe, decoder, seen, test_names, fit.folder)
         if module.global_rank == 0:
             write_json(fit.folder / "cost.json", _cost(fit, module, seconds) | {"commit": provenance["commit"]})
             save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
@@ -71,69 +72,47 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
     return load(fit.bundle)
 
 
-def calibrate(fit: Fit, recipe: RTKRecipe) -> tuple[Rules, Rules]:
+def calibrate(fit: Fit, recipe: RTKRecipe) -> ChosenRules:
     """RTK's rules with and without refinement, from a first training that leaves some training videos out."""
     file = fit.folder / "calibration" / "rules.json"
     names = fit.dataset.names(fit.split, "train")
     unseen = held_out(fit.dataset, names, recipe.calibration.holdout, fit.seed)
     if not unseen:
-        return recipe.rules, recipe.rules
+        return ChosenRules(rules=recipe.rules, plain_rules=recipe.rules)
     if not file.exists():
         shorter = recipe.at_pace(recipe.calibration.pace)
         seen = [name for name in names if name not in unseen]
-        module, seconds = train(fit, shorter, seen, (), file.parent)
+        decoder = shorter.decoder(annotations_in_steps(fit.dataset, seen))
+        module, seconds = train_network(fit, shorter, decoder, seen, (), file.parent)
         if module.global_rank == 0:
             write_json(file.with_name("cost.json"), {"seconds": round(seconds, 1)})
-            write_json(file, _chosen(fit, recipe, module.predictor, unseen))
+            samples = [fit.dataset.load(name, fit.split) for name in unseen]
+            write_json(file, choose(module.predictor, decoder, samples, recipe, fit.seed) | {"held_out": list(unseen)})
         module.trainer.strategy.barrier()
-    found = json.loads(file.read_text(encoding="utf-8"))
-    return Rules.model_validate(found["rules"]), Rules.model_validate(found["plain_rules"])
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return ChosenRules.model_validate({key: content[key] for key in ChosenRules.model_fields})
 
 
-def _chosen(fit: Fit, recipe: RTKRecipe, predictor: Predictor, unseen: Sequence[str]) -> dict[str, Any]:
-    settings = recipe.calibration
-    samples = [fit.dataset.load(name, fit.split) for name in unseen] * settings.draws
-    rng = np.random.default_rng(fit.seed)
-    found = [predictor.read(stressed(sample.features, settings.stress, rng)) for sample in samples]
-    readings = cast(list[Reading], found)  # the decoder is RTK's
-    references = [Segmentation.from_frames(sample.labels) for sample in samples]
-    labels, memory = fit.dataset.labels, cast(KeypointDecoder, predictor.decoder).memory
-    plain, plain_score = choose_rules(readings, references, labels, recipe.rules, refine=False)
-    rules, score = choose_rules(readings, references, labels, recipe.rules, refine=True, memory=memory)
-    return {
-        "rules": rules.model_dump(),
-        "plain_rules": plain.model_dump(),
-        "score": score,
-        "plain_score": plain_score,
-        "held_out": list(unseen),
-    }
-
-
-def train(
-    fit: Fit,
-    recipe: Recipe,
-    seen: Sequence[str],
-    validated: Sequence[str],
-    folder: Path,
-    rules: tuple[Rules, Rules] | None = None,
+def train_network(
+    fit: Fit, recipe: Recipe, decoder: Decoder, seen: Sequence[str], validated: Sequence[str], folder: Path
 ) -> tuple[SegmentationModule, float]:
-    """Train on the videos `seen`, from the last whole epoch if there is a checkpoint. rules: RTK's.
+    """Train on the videos `seen`, from the last whole epoch if there is a checkpoint.
 
     Returns the module and the seconds of all epochs, those before a checkpoint included. Raises TrainingError.
     """
     dataset = fit.dataset
     L.seed_everything(fit.seed, verbose=False)
-    objective, decoder = system_of(recipe, dataset.labels, rules, remembered(dataset, seen))
-    network = build(recipe.network, dataset.dimension(fit.split), len(dataset.labels))
+    objective = TRAINABLE[recipe.model].objective(recipe, dataset.labels)
+    axes, dimension = dataset.layout(fit.split)
     predictor = Predictor(
-        network,
-        dataset.labels,
-        dataset.timebase,
-        dataset.dimension(fit.split),
-        decoder,
-        dataset.layout(fit.split)[0],
-        dataset.presampled(fit.split),
-        dataset.origin(fit.split),
+        system=recipe.model,
+        model=SYSTEMS[recipe.model].network(recipe.network, dimension, len(dataset.labels)),
+        labels=dataset.labels,
+        timebase=dataset.timebase,
+        decoder=decoder,
+        orientation=axes,
+        presampled=dataset.presampled(fit.split),
+        origin=dataset.origin(fit.split),
     )
     module = SegmentationModule(recipe, objective, predictor, fit.seed)
     checkpoint = EveryEpoch(folder / "last.ckpt")
@@ -149,14 +128,13 @@ def train(
         trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
     except SystemExit:  # how Lightning answers Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
-    objective.follow(recipe.epochs - 1)
     return module, checkpoint.seconds
 
 
-def remembered(dataset: Dataset, names: Sequence[str]) -> AnnotationMemory:
-    """The annotations of videos, in steps."""
-    frames = [dataset.annotation(name).to_frames() for name in names]
-    return AnnotationMemory.of(Segmentation.from_frames(dataset.timebase.frames_to_steps(ids)) for ids in frames)
+def annotations_in_steps(dataset: Dataset, names: Sequence[str]) -> Iterator[Segmentation]:
+    """The annotations of videos, one label per feature step."""
+    for name in names:
+        yield Segmentation.from_frames(dataset.timebase.frames_to_steps(dataset.annotation(name).to_frames()))
 
 
 def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.Trainer:
@@ -187,7 +165,7 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
 
 
 def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any]:
-    """Time and memory of a training, and the machine."""
+    """Time and memory that a training took, and the machine."""
     calibration = fit.folder / "calibration" / "cost.json"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
@@ -202,7 +180,7 @@ def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any
 
 
 def _processor() -> str:
-    """The processor's name where the system tells it, else its kind."""
+    """Name of the processor if the system tells it, else its kind."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

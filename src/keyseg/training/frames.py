@@ -7,29 +7,29 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from keyseg.criteria.frame import FrameLossConfig, frame_loss
+from keyseg.criteria.frame import frame_loss
 from keyseg.data.batches import Batch
+from keyseg.timeline import LabelMap
 from keyseg.training.objective import Objective, learning_rate
-from keyseg.training.settings import OptimiserConfig
+from keyseg.training.settings import FrameRecipe
 
 
 class FrameObjective(Objective):
     """Of a network whose stages are frame classifiers."""
 
-    def __init__(self, losses: FrameLossConfig, optimiser: OptimiserConfig) -> None:
+    def __init__(self, recipe: FrameRecipe, labels: LabelMap) -> None:
         super().__init__()
-        self.config = losses
-        self.optimiser = optimiser
+        self.recipe = recipe
 
     def losses(self, network: Any, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """The frame loss, summed over stages."""
-        stages = network(batch.features, batch.mask).stages
-        return {"frame": frame_loss(stages, batch.labels, batch.mask, self.config.smoothing, self.config.limit)}
+        stages, config = network(batch.features, batch.mask).stages, self.recipe.losses
+        return {"frame": frame_loss(stages, batch.labels, batch.mask, config.smoothing, config.limit)}
 
     def groups(self, network: Any) -> list[list[nn.Parameter]]:
-        """One."""
+        """All parameters share one rate."""
         return [list(network.parameters())]
 
     def rates(self, epoch: int) -> Sequence[dict[str, float]]:
-        """As the recipe's schedule says."""
-        return ({"lr": learning_rate(self.optimiser, epoch)},)
+        """The rate of the recipe's schedule."""
+        return ({"lr": learning_rate(self.recipe.optimiser, epoch)},)

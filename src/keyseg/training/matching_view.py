@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy.typing as npt
 import torch
 
 from keyseg.inference.bundle import load
-from keyseg.inference.decoding import Reading
 from keyseg.matching.matcher import GraphMatcher
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.models.rtk import RTK
 from keyseg.timeline import DataError, Segmentation
 from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.fit import Fit
+from keyseg.training.rtk import RTKObjective
 from keyseg.training.run import Run
 from keyseg.training.settings import RTKRecipe
 
-Array = npt.NDArray[Any]
+_Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class MatchingView:
     """Nodes of both graphs in steps, and S (M, N + 1) with the dustbin last. length: T."""
 
-    source_time: Array
-    source_kind: Array
-    source_confidence: Array
-    target_time: Array
-    target_kind: Array
-    assignment: Array
+    source_time: _Array
+    source_kind: _Array
+    source_confidence: _Array
+    target_time: _Array
+    target_kind: _Array
+    assignment: _Array
     length: int
 
 
@@ -44,15 +44,12 @@ def match_video(run: Run, name: str) -> MatchingView:
     matcher = _trained_matcher(fit)
     predictor = load(fit.bundle)
     sample = fit.dataset.load(name, fit.split)
-    reading, network = predictor.read(sample.features), predictor.model
-    assert isinstance(reading, Reading)  # the recipe is RTK's
-    assert isinstance(network, RTK)
-    reference = Segmentation.from_frames(sample.labels)
-    nodes = keypoint_nodes([(reading.actions, reading.boundaries)])
+    output, network = predictor.run_keypoints(sample.features), cast(RTK, predictor.model)
+    nodes = keypoint_nodes([(output.actions, output.boundaries)])
+    annotated = keypoint_nodes([annotated_keypoints(Segmentation.from_frames(sample.labels))])
+    maps = predictor.maps(sample.features)
     with torch.inference_mode():
-        maps = predictor.maps(sample.features)
-        source = network.refiner.graph(maps, nodes)
-        target = network.refiner.graph(maps, keypoint_nodes([annotated_keypoints(reference)]))
+        source, target = network.refiner.graph(maps, nodes), network.refiner.graph(maps, annotated)
         assignment = matcher(source, target)[0].exp().numpy()
     return MatchingView(
         source.time[0].numpy(),
@@ -61,7 +58,7 @@ def match_video(run: Run, name: str) -> MatchingView:
         target.time[0].numpy(),
         target.kind[0].numpy(),
         assignment,
-        reading.steps,
+        output.steps,
     )
 
 
@@ -75,14 +72,13 @@ def _fit_of(run: Run, name: str) -> Fit:
 
 
 def _trained_matcher(fit: Fit) -> GraphMatcher:
-    """The matcher with the dustbin score that training left; only the checkpoint has it, since inference needs none."""
+    """The matcher as training left it. Only the checkpoint has it, since inference needs none."""
     if not isinstance(fit.recipe, RTKRecipe):
         raise DataError(
             f"{fit.folder}: a training of {fit.recipe.model}, which matches no keypoints; name a run of rtk"
         )
-    settings = fit.recipe.matching
-    matcher = GraphMatcher(settings.method, temperature=settings.temperature, iterations=settings.iterations)
+    objective = RTKObjective(fit.recipe, fit.dataset.labels)
     state = AtomicCheckpointIO().load_checkpoint(fit.folder / "last.ckpt")["state_dict"]
-    dustbin = next(value for name, value in state.items() if name.endswith("matcher.dustbin"))
-    matcher.load_state_dict({"dustbin": dustbin})
-    return matcher
+    prefix = "objective."
+    objective.load_state_dict({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
+    return objective.criterion.matcher

@@ -54,14 +54,14 @@ class SegmentationModule(L.LightningModule):
         )
 
     def on_validation_start(self) -> None:
-        """As behind an epoch."""
+        """Check the weights as after an epoch."""
         self.on_train_epoch_end()
 
     def on_train_epoch_end(self) -> None:
         """Raise TrainingError before weights that are not finite are used or kept as this epoch's checkpoint."""
         if not all(parameter.isfinite().all() for parameter in self.parameters()):
             raise TrainingError(
-                f"the weights are not finite behind epoch {self.current_epoch + 1}, whose last step was on"
+                f"the weights are not finite after epoch {self.current_epoch + 1}, whose last step was on"
                 f" {', '.join(self._trained_on)}; look at the features there, or lower optimiser.learning_rate"
             )
 
@@ -69,12 +69,12 @@ class SegmentationModule(L.LightningModule):
         """Score every variant of the system on one video at the annotation rate."""
         if not self.objective.is_whole(self.current_epoch):
             return
-        self.objective.follow(self.current_epoch)
+        refine = self.objective.refines(self.current_epoch)
         for features, mask, reference in zip(batch.features, batch.mask, batch.segmentations, strict=True):
-            reading = self.predictor.read(features[:, mask].T.cpu().numpy())
+            output = self.predictor.run(features[:, mask].T, refine=refine)
             target = torch.from_numpy(reference.to_frames())
             for variant in self.predictor.variants:
-                prediction = self.predictor.interpret(reading, frames=reference.length, variant=variant)
+                prediction = self.predictor.decode(output, frames=reference.length, variant=variant)
                 frames = torch.from_numpy(prediction.segmentation.to_frames())
                 for metric in self._scores(variant).values():
                     metric.update(frames.to(self.device), target.to(self.device))

@@ -36,12 +36,13 @@ class Objective(nn.Module, ABC):
         """Whether all of the system is trained in an epoch, so that it can be validated."""
         return True
 
-    def follow(self, epoch: int) -> None:
-        """Bring the decoder to the state that belongs to an epoch; most have none."""
+    def refines(self, epoch: int) -> bool:
+        """Whether the network's refinement, if it has one, takes part in an epoch's validation."""
+        return True
 
 
 def learning_rate(settings: OptimiserConfig, epoch: int) -> float:
-    """Rate of an epoch: constant, or half a cosine from the first epoch to 0 behind the last."""
+    """Rate of an epoch: constant, or half a cosine from the first epoch to 0 after the last."""
     if settings.schedule == "constant":
         return settings.learning_rate
     return settings.learning_rate * cosine(epoch, 0, settings.epochs)

@@ -11,17 +11,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from keyseg.data.catalog import identify
+from keyseg.inference.systems import system_named
 from keyseg.timeline import ConfigError, DataError, LabelMap, nearest
-from keyseg.training.settings import RECIPES, Recipe, RTKRecipe
+from keyseg.training.settings import Recipe
+from keyseg.training.systems import TRAINABLE
 
-__all__ = [
-    "RTKRecipe",
-    "Recipe",
-    "load_recipe",
-    "recipe_for",
-    "shipped_recipe",
-    "validate_recipe",
-]
 _SHIPPED = resources.files("keyseg") / "recipes"
 
 
@@ -68,8 +62,8 @@ def recipe_for(
     """
     if not data.is_dir():
         raise DataError(f"{data}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
-    if model is not None and model not in RECIPES:
-        raise ConfigError(f"no model {model!r}{nearest(model, RECIPES)}; known: {', '.join(RECIPES)}")
+    if model is not None:
+        system_named(model)
     if path is None:
         facts = identify(LabelMap.read(data / "mapping.txt").names)
         system = model or "rtk"
@@ -92,13 +86,14 @@ def recipe_for(
 def validate_recipe(content: Mapping[str, Any], source: str) -> Recipe:
     """A recipe from a mapping; raises ConfigError with every problem, each with its key."""
     system = content.get("model", "rtk")
-    if system not in RECIPES:
-        close = nearest(str(system), RECIPES)
-        raise ConfigError(f"{source}: 'model': no system {system!r}{close}; known: {', '.join(RECIPES)}")
+    if system not in TRAINABLE:
+        close = nearest(str(system), TRAINABLE)
+        raise ConfigError(f"{source}: 'model': no system {system!r}{close}; known: {', '.join(TRAINABLE)}")
+    recipe = TRAINABLE[system].recipe
     try:
-        return RECIPES[system].model_validate(content)
+        return recipe.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_explain(item, RECIPES[system]) for item in error.errors())
+        problems = "; ".join(_explain(item, recipe) for item in error.errors())
         raise ConfigError(f"{source}: {problems}") from None
 
 
@@ -122,7 +117,8 @@ def _explain(item: Any, recipe: type[Recipe]) -> str:
     if item["type"] == "extra_forbidden":
         fields = _fields_at(recipe, item["loc"][:-1])
         return f"unknown key {key!r}{nearest(str(item['loc'][-1]), fields)}; known here: {', '.join(fields)}"
-    return f"{key!r}: {item['msg']}, got {item['input']!r}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{key!r}: {message}" if "; got " in message else f"{key!r}: {message}, got {item['input']!r}"
 
 
 def _fields_at(recipe: type[Recipe], location: Sequence[Any]) -> list[str]:

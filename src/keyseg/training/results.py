@@ -18,8 +18,8 @@ from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.inference.bundle import load
-from keyseg.inference.decoders import variants_of
 from keyseg.inference.predictor import Predictor
+from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, LabelMap, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
@@ -68,9 +68,9 @@ def predict_videos(
     found: dict[str, dict[str, Segmentation]] = {v: {} for v in (predictor.variants if variants is None else variants)}
     for name in names:
         sample = dataset.load(name, split)
-        reading = predictor.read(sample.features)
+        output = predictor.run(sample.features)
         for variant, videos in found.items():
-            prediction = predictor.interpret(reading, frames=sample.segmentation.length, variant=variant)
+            prediction = predictor.decode(output, frames=sample.segmentation.length, variant=variant)
             videos[name] = prediction.segmentation
     return found
 
@@ -143,7 +143,7 @@ def collect(run: Run) -> list[Finished]:
         last = json.loads(scores.read_text(encoding="utf-8"))
         history = read_history(fit.folder)
         best: dict[str, Scores] = {}
-        for variant in variants_of(run.recipe.model):
+        for variant in SYSTEMS[run.recipe.model].titles:
             epochs = [epoch for epoch in history.values() if f"{variant}/f1@50" in epoch]
             if epochs:
                 top = max(epochs, key=lambda epoch: epoch[f"{variant}/f1@50"])
@@ -156,7 +156,7 @@ def collect(run: Run) -> list[Finished]:
 def summarise(run: Run) -> dict[str, Any]:
     """Everything a results table shows, as plain values; written to results.json and results.md of the run."""
     finished = collect(run)
-    variants = variants_of(run.recipe.model)
+    variants = tuple(SYSTEMS[run.recipe.model].titles)
     summary: dict[str, Any] = {
         "command": run.command,
         "system": run.recipe.model,

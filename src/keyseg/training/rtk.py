@@ -8,38 +8,36 @@ from torch import Tensor, nn
 
 from keyseg.criteria.rtk import Reference, RTKCriterion, make_reference
 from keyseg.data.batches import Batch
-from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import ProposalConfig, propose
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.models.refinement import KeypointMaps, Refiner
 from keyseg.models.rtk import RTK
+from keyseg.timeline import LabelMap
 from keyseg.training.augmentation import mix_segments
 from keyseg.training.objective import Objective, cosine, learning_rate
 from keyseg.training.settings import RTKRecipe
 
 
 class RTKObjective(Objective):
-    """Holds the criterion with its graph matcher, and the decoder, which refines once matching has joined."""
+    """Holds the criterion with its graph matcher."""
 
-    def __init__(self, recipe: RTKRecipe, decoder: KeypointDecoder) -> None:
+    def __init__(self, recipe: RTKRecipe, labels: LabelMap) -> None:
         super().__init__()
         self.recipe = recipe
-        self.decoder = decoder
         self.criterion = RTKCriterion(recipe.losses, recipe.matching)
 
-    def follow(self, epoch: int) -> None:
-        """Refine from the epoch at which matching joins."""
-        self.decoder.refine = epoch >= self.recipe.matching.join_epoch
+    def refines(self, epoch: int) -> bool:
+        """From the epoch at which matching joins."""
+        return epoch >= self.recipe.matching.join_epoch
 
     def losses(self, network: RTK, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """Keypoints at every epoch; once joined, their matching to the annotation and their refinement."""
-        reference = make_reference(batch.labels, batch.mask, network.head.out.out_channels - 1)
+        reference = make_reference(batch.labels, batch.mask, network.classes)
         share = self.recipe.augmentation.mixed_segments
         output = network(mix_segments(batch.features, reference.segmentations, share), batch.mask)
         losses = self.criterion.keypoints(output, reference)
-        joined = epoch >= self.recipe.matching.join_epoch
-        if joined and all(value.isfinite() for value in losses.values()):  # else there is nothing to match
+        if self.refines(epoch) and all(value.isfinite() for value in losses.values()):  # else there is nothing to match
             maps = output.maps()
             if self.recipe.matching.stop_gradient:
                 maps = maps.detach()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,11 +11,13 @@ from keyseg.criteria.bcn import BCNLossConfig
 from keyseg.criteria.frame import FrameLossConfig
 from keyseg.criteria.rtk import LossConfig, MatchingConfig
 from keyseg.data.read_options import ReadOptions
+from keyseg.inference.decoders import Decoder, FrameDecoder, KeypointDecoder
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.models.asformer import ASFormerConfig, ASFormerExtraConfig
 from keyseg.models.bcn import BCNConfig
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.models.rtk import RTKConfig
+from keyseg.timeline import Segmentation
 
 
 class Section(BaseModel):
@@ -94,6 +97,10 @@ class Recipe(Section):
         """All epochs of the training."""
         return self.optimiser.epochs
 
+    def decoder(self, annotations: Iterable[Segmentation]) -> Decoder:
+        """What decodes the trained network. annotations: of the training videos, in steps."""
+        return FrameDecoder()
+
     def at_pace(self, pace: float) -> Self:
         """The same training with its epochs scaled."""
         epochs = max(1, round(self.optimiser.epochs * pace))
@@ -103,7 +110,7 @@ class Recipe(Section):
 class RTKRecipe(Recipe):
     """Refined temporal keypoints."""
 
-    model: Literal["rtk"] = "rtk"
+    model: str = "rtk"
     network: RTKConfig = RTKConfig()
     optimiser: RTKOptimiserConfig = RTKOptimiserConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -118,6 +125,16 @@ class RTKRecipe(Recipe):
         """Whether matching ever joins, so that there is a refinement."""
         return self.matching.join_epoch < self.epochs
 
+    def decoder(self, annotations: Iterable[Segmentation]) -> KeypointDecoder:
+        """With the recipe's rules, and the annotations to match to."""
+        return KeypointDecoder(
+            proposals=self.proposals,
+            rules=self.rules,
+            plain_rules=self.rules,
+            refine=self.refines,
+            memory=KeypointDecoder.remember(annotations),
+        )
+
     def at_pace(self, pace: float) -> Self:
         """Epochs and joining epoch scaled; matching that joined still joins."""
         scaled = super().at_pace(pace)
@@ -127,37 +144,40 @@ class RTKRecipe(Recipe):
         return scaled.model_copy(update={"matching": self.matching.model_copy(update={"join_epoch": join})})
 
 
-class MSTCNRecipe(Recipe):
+class FrameRecipe(Recipe):
+    """A network whose stages classify frames."""
+
+    losses: FrameLossConfig = FrameLossConfig()
+
+
+class MSTCNRecipe(FrameRecipe):
     """MS-TCN++."""
 
-    model: Literal["ms-tcn++"] = "ms-tcn++"
+    model: str = "ms-tcn++"
     network: MSTCNConfig = MSTCNConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(epochs=100)
-    losses: FrameLossConfig = FrameLossConfig()
 
 
-class ASFormerRecipe(Recipe):
+class ASFormerRecipe(FrameRecipe):
     """ASFormer."""
 
-    model: Literal["asformer"] = "asformer"
+    model: str = "asformer"
     network: ASFormerConfig = ASFormerConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(weight_decay=1e-5)
-    losses: FrameLossConfig = FrameLossConfig()
 
 
-class ASFormerExtraRecipe(Recipe):
+class ASFormerExtraRecipe(FrameRecipe):
     """ASFormer with the supplement's extra modules."""
 
-    model: Literal["asformer-extra"] = "asformer-extra"
+    model: str = "asformer-extra"
     network: ASFormerExtraConfig = ASFormerExtraConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(weight_decay=1e-5)
-    losses: FrameLossConfig = FrameLossConfig()
 
 
 class BCNRecipe(Recipe):
     """BCN."""
 
-    model: Literal["bcn"] = "bcn"
+    model: str = "bcn"
     network: BCNConfig = BCNConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(epochs=40, learning_rate=1e-3)
     losses: BCNLossConfig = BCNLossConfig()
@@ -177,12 +197,3 @@ class BCNRecipe(Recipe):
             }
         )
         return super().at_pace(pace).model_copy(update={"barrier": barrier})
-
-
-RECIPES: dict[str, type[Recipe]] = {
-    "rtk": RTKRecipe,
-    "ms-tcn++": MSTCNRecipe,
-    "asformer": ASFormerRecipe,
-    "asformer-extra": ASFormerExtraRecipe,
-    "bcn": BCNRecipe,
-}

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keyseg.models.catalog import TITLES as SYSTEMS
+from keyseg.inference.systems import variant_title
 from keyseg.training.run import Run
 
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
-TITLES: Mapping[str, str] = {
-    **SYSTEMS,
-    "rtk-no-refinement": "RTK without refinement",
-    "rtk-no-rules": "RTK without rules (argmax of its action heatmaps)",
-    "frame-wise": "frame-wise backbone (argmax of its frame classifier)",
-}
 
 
 def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
@@ -50,9 +44,9 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         "",
         *score_table(summary["best_epoch_on_the_test_fold"]),
         "",
-        f"## {TITLES[summary['system']]}, last epoch, by training",
+        f"## {variant_title(summary['system'])}, last epoch, by training",
         "",
-        *score_table(summary["by_split"][summary["system"]], titles={}),
+        *score_table(summary["by_split"][summary["system"]]),
         "",
         "## Where this comes from",
         "",
@@ -67,10 +61,10 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def score_table(rows: Mapping[str, Mapping[str, float]], titles: Mapping[Any, str] = TITLES) -> list[str]:
+def score_table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
     """A row a key; a standard deviation behind a mean where there is one, a dash where there is no score."""
     lines = ["| | F1@10 | F1@25 | F1@50 | Edit | Acc |", "|---|---|---|---|---|---|"]
-    lines += [f"| {titles.get(key, key)} | {' | '.join(score_cells(scores))} |" for key, scores in rows.items()]
+    lines += [f"| {variant_title(key)} | {' | '.join(score_cells(scores))} |" for key, scores in rows.items()]
     return lines
 
 
