@@ -193,7 +193,7 @@ def test_table1_shows_progress_of_what_it_trains_and_takes_what_is_finished(made
 def test_table1_says_in_what_a_run_differs_from_the_shipped_recipe(made: Made) -> None:
     table = json.loads((made.folder / "table1.json").read_text())
     origin = table["runs"]["ms-tcn++"]
-    assert origin["recipe"] == "default-ms-tcn++.yaml (shipped)"
+    assert origin["recipe"] == "defaults of ms-tcn++"
     assert origin["differs from the recipe"] == [
         "network.channels 8 for 64",
         "network.generator_layers 3 for 11",
@@ -202,7 +202,7 @@ def test_table1_says_in_what_a_run_differs_from_the_shipped_recipe(made: Made) -
         "optimiser.epochs 1 for 100",
     ]
     line = next(line for line in made.out.splitlines() if line.startswith("- MS-TCN++:"))
-    assert "recipe default-ms-tcn++.yaml (shipped) but for network.channels 8 for 64; network.gene" in line
+    assert "recipe defaults of ms-tcn++ but for network.channels 8 for 64; network.gene" in line
     assert "`keyseg train kitchen --model ms-tcn++`" in line
 
 

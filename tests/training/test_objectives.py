@@ -410,7 +410,6 @@ def test_a_recipe_is_that_of_its_model(system: str, tmp_path: Path) -> None:
     assert type(recipe.network) is SYSTEMS[system].config
     (tmp_path / "r.yaml").write_text(f"model: {system}\noptimiser: {{epochs: 7}}\n")
     assert load_recipe(tmp_path / "r.yaml").optimiser.epochs == 7
-    assert shipped_recipe(f"default-{system}.yaml").model == system
 
 
 def test_published_rates_of_the_peers() -> None:
@@ -425,8 +424,8 @@ def test_published_rates_of_the_peers() -> None:
     }
     recipe = load_recipe(None, ("model=bcn",))
     assert isinstance(recipe, BCNRecipe)
-    assert (recipe.barrier.epochs, recipe.barrier.frozen_epochs, recipe.barrier.joint_rate) == (300, 15, 0.1)
-    assert recipe.epochs == 340
+    assert (recipe.barrier.epochs, recipe.barrier.frozen_epochs, recipe.barrier.joint_rate) == (100, 15, 0.1)
+    assert recipe.epochs == 140
 
 
 @given(st.integers(1, 300), st.integers(0, 300), st.integers(0, 60), st.floats(0.01, 1))
@@ -455,7 +454,7 @@ def test_the_command_line_s_epochs_are_those_of_the_rest(workshop: Any) -> None:
     recipe, source = recipe_for(workshop.data, "bcn", epochs=20)
     assert isinstance(recipe, BCNRecipe)
     assert (recipe.optimiser.epochs, recipe.barrier.epochs, recipe.barrier.frozen_epochs) == (20, 50, 8)
-    assert source == "default-bcn.yaml (shipped)"
+    assert source == "defaults of bcn"
 
 
 def test_a_recipe_of_another_model_than_asked_for_is_refused(workshop: Any, tmp_path: Path) -> None:

@@ -33,8 +33,7 @@ def test_every_shipped_recipe_can_be_read_and_says_what_it_is_for(name: str) -> 
 
 
 def test_the_default_recipe_is_the_defaults() -> None:
-    assert "default-rtk.yaml" in SHIPPED
-    assert shipped_recipe("default-rtk.yaml") == RTKRecipe() == load_recipe(None)
+    assert load_recipe(None) == RTKRecipe()
 
 
 def test_a_recipe_survives_the_way_through_yaml(tmp_path: Path) -> None:
@@ -169,13 +168,12 @@ def data_set(root: Path, classes: tuple[str, ...]) -> Path:
 def test_the_recipe_follows_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = tmp_path / "recipes"
     shipped.mkdir()
-    (shipped / "default-rtk.yaml").write_text("model: rtk\n")
     (shipped / "gtea-rtk.yaml").write_text("optimiser: {epochs: 77, batch_size: 3}\n")
     monkeypatch.setattr(recipes, "_SHIPPED", shipped)
     gtea, other = data_set(tmp_path / "g", GTEA.classes), data_set(tmp_path / "o", ("a", "b"))
     recipe, source = recipe_for(gtea)
     assert (recipe.optimiser.epochs, source) == (77, "gtea-rtk.yaml (shipped)")
-    assert recipe_for(other) == (RTKRecipe(), "default-rtk.yaml (shipped)")
+    assert recipe_for(other) == (RTKRecipe(), "defaults of rtk")
     (tmp_path / "mine.yaml").write_text("optimiser: {epochs: 5}\n")
     recipe, source = recipe_for(gtea, path=tmp_path / "mine.yaml", changes=("optimiser.batch_size=2",))
     assert (recipe.optimiser.epochs, recipe.optimiser.batch_size) == (5, 2)

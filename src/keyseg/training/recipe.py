@@ -55,10 +55,10 @@ def recipe_for(
     background: Sequence[str] | None = None,
     epochs: int | None = None,
 ) -> tuple[Recipe, str]:
-    """The recipe to train a data set with, and what it is called: a file, or the shipped one for these classes.
+    """The recipe to train a data set with, and where it comes from: a file, or the shipped one for these classes.
 
-    model: the system; None for the recipe's, RTK without one. A data set that no shipped recipe knows gets the
-    default one. epochs: scales the joining epoch and the like too.
+    model: the system; None for the one of the recipe file, or RTK without a file. A data set that no shipped recipe
+    is made for gets the defaults of the system. epochs: also scales the epoch at which matching joins and the like.
     """
     if not data.is_dir():
         raise DataError(f"{data}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
@@ -67,9 +67,11 @@ def recipe_for(
     if path is None:
         facts = identify(LabelMap.read(data / "mapping.txt").names)
         system = model or "rtk"
-        names = [f"{facts.key}-{system}.yaml"] if facts else []
-        name = next(n for n in [*names, f"default-{system}.yaml"] if (_SHIPPED / n).is_file())
-        recipe, source = shipped_recipe(name, changes), f"{name} (shipped)"
+        name = f"{facts.key}-{system}.yaml" if facts else ""
+        if name and (_SHIPPED / name).is_file():
+            recipe, source = shipped_recipe(name, changes), f"{name} (shipped)"
+        else:
+            recipe, source = load_recipe(None, (f"model={system}", *changes)), f"defaults of {system}"
     else:
         recipe, source = load_recipe(path, changes), str(path)
     if model is not None and recipe.model != model:

@@ -71,7 +71,7 @@ class CalibrationConfig(Section):
 class BarrierConfig(Section):
     """The training of BCN's barrier generator: alone, then frozen, then with the rest at a lower rate."""
 
-    epochs: int = Field(300, ge=0, description="of its own training, before the first epoch of the cascade")
+    epochs: int = Field(100, ge=0, description="of its own training, before the first epoch of the cascade")
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0, description="in its own training")
     share: float = Field(
