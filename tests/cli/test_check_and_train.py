@@ -110,7 +110,7 @@ def test_train_leaves_a_run_and_says_where(
 
     answer = keyseg("train", kitchen, "--out", out, *options)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == f"error: {out} holds a run; --resume goes on with it, --force starts anew\n"
+    assert answer.err == f"error: {out} holds a run; use --resume to continue it or --force to delete it\n"
     answer = keyseg("train", kitchen, "--out", out, *options, "--resume")
     assert answer.code == 1
     assert "data.background is [] there and None now; repeat its options to go on with it" in answer.err

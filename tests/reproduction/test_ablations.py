@@ -75,7 +75,7 @@ def test_true_keep_drops_what_the_annotation_does_not_bear_out() -> None:
 
 def test_what_cannot_be_taken_apart_is_named(workshop: Any, tmp_path: Path) -> None:
     unfinished = workshop.start(tmp_path / "run")
-    with pytest.raises(DataError, match="this training is not finished; go on with keyseg train"):
+    with pytest.raises(DataError, match="this training is not finished; continue with keyseg train"):
         ablate(unfinished, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

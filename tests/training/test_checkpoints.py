@@ -32,7 +32,7 @@ def test_checkpoint_with_code_in_it_is_refused_and_nothing_is_executed(how: str,
     file.write_bytes(pickle.dumps(content))
     if how == "torch":
         torch.save(content, file)
-    with pytest.raises(TrainingError, match=r"last\.ckpt: not a checkpoint that can be resumed from"):
+    with pytest.raises(TrainingError, match=r"last\.ckpt: not a checkpoint that training can resume from"):
         AtomicCheckpointIO().load_checkpoint(file)
     with pytest.raises(TrainingError):  # whatever Lightning asks for
         AtomicCheckpointIO().load_checkpoint(file, weights_only=False)

@@ -28,7 +28,7 @@ from keyseg.timeline import ConfigError, LabelMap, TrainingError
 from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.module import SegmentationModule
 from keyseg.training.objective import Objective, cosine
-from keyseg.training.recipe import Recipe, load_recipe, recipe_for, shipped_recipe
+from keyseg.training.recipe import Recipe, load_recipe, recipe_for
 from keyseg.training.results import read_history
 from keyseg.training.run import Run, start_run
 from keyseg.training.settings import BCNRecipe

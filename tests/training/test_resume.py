@@ -192,6 +192,6 @@ def test_damaged_checkpoint_is_named_with_what_to_do(
     shutil.copytree(stopped, tmp_path / "run")
     damage[1](tmp_path / "run" / SPLIT1 / "last.ckpt")
     run = workshop.start(tmp_path / "run", "calibration.holdout=0", resume=True)
-    with pytest.raises(TrainingError, match=r"last\.ckpt: .*; delete it to start this training anew") as caught:
+    with pytest.raises(TrainingError, match=r"last\.ckpt: .*; delete it to start this training again") as caught:
         workshop.finish(run)
     assert caught.value.exit_code == 1

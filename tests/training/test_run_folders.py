@@ -20,9 +20,7 @@ from keyseg.training.run import read_run, start_run
 
 def test_another_recipe_or_data_set_is_refused_by_name(workshop: Any, finished: Any, tmp_path: Path) -> None:
     folder = finished.folder
-    with pytest.raises(
-        TrainingError, match=r"another recipe: optimiser.epochs is 4 there and 5 now; repeat its options"
-    ):
+    with pytest.raises(TrainingError, match=r"another recipe: optimiser.epochs was 4 and is now 5; repeat its options"):
         workshop.start(folder, "optimiser.epochs=5", resume=True)
     with pytest.raises(
         TrainingError, match=r"network.backbone.channels is 8 there and 10 now; losses.keep is 1.0 there and 2.0 now"
@@ -35,7 +33,7 @@ def test_another_recipe_or_data_set_is_refused_by_name(workshop: Any, finished: 
 
 def test_what_is_there_is_not_overwritten(workshop: Any, tmp_path: Path) -> None:
     run = workshop.start(tmp_path / "run")
-    with pytest.raises(OutputExistsError, match="holds a run; --resume goes on with it, --force starts anew"):
+    with pytest.raises(OutputExistsError, match="holds a run; use --resume to continue it or --force to delete it"):
         workshop.start(tmp_path / "run")
     mark = tmp_path / "run" / "mark"
     mark.touch()
@@ -55,7 +53,7 @@ def test_what_is_there_is_not_overwritten(workshop: Any, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("seeds", [(-1,), (2**32,), ()])
 def test_seeds_out_of_range_are_refused(seeds: Sequence[int], workshop: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"seeds are whole numbers from 0 to 2\*\*32 - 1, at least one, got \["):
+    with pytest.raises(ConfigError, match=r"expected at least one seed, each from 0 to 2\*\*32 - 1, got \["):
         workshop.start(tmp_path / "run", seeds=seeds)
     assert not (tmp_path / "run").exists()
 
@@ -84,7 +82,7 @@ def test_a_damaged_run_file_is_named(content: str, tmp_path: Path) -> None:
 
 def test_scoring_a_run_that_is_not_finished_says_so(workshop: Any, tmp_path: Path) -> None:
     run = workshop.start(tmp_path / "run")
-    with pytest.raises(DataError, match=r"this training is not finished; go on with keyseg train .* --resume"):
+    with pytest.raises(DataError, match=r"this training is not finished; continue with keyseg train .* --resume"):
         evaluate_run(run)
 
 

@@ -1,4 +1,4 @@
-"""What a training leaves to share: safetensors weights and a JSON config in one folder; nothing pickled."""
+"""What a training leaves to share: safetensors weights and a JSON config in one folder, nothing pickled."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
 
 
 def find_bundle(path: Path) -> Path:
-    """The bundle folder that `path` is, or that the run folder `path` holds. Raises BundleError naming the choices."""
+    """The bundle at `path`, or the only one in the run folder `path`. Raises BundleError naming the choices."""
     if (path / CONFIG).is_file():
         return path
     places = ("bundle", "seed*/bundle", "split*/seed*/bundle")
@@ -114,19 +114,19 @@ def find_bundle(path: Path) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        raise BundleError(f"{path} holds {len(found)} bundles, name one of them: {', '.join(map(str, found))}")
+        raise BundleError(f"{path} holds {len(found)} bundles; name one of them: {', '.join(map(str, found))}")
     raise BundleError(
         f"{path}: no bundle here; expected a folder with {CONFIG} and {WEIGHTS}, or a finished run of keyseg train"
     )
 
 
 def read_config(path: Path) -> BundleConfig:
-    """Config of a bundle or of a run with one. Raises BundleError if it is missing, damaged or of another version."""
+    """Config of a bundle, or of the one in a run. Raises BundleError if it is missing, damaged or of another format."""
     file = find_bundle(path) / CONFIG
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(f"{file}: not a bundle's config ({error}); copy the bundle again") from error
+        raise BundleError(f"{file}: not the config of a bundle ({error}); copy the bundle again") from error
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(content, dict) and content.get("format") == "keyseg-bundle" and version != VERSION:
         raise BundleError(

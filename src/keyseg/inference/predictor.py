@@ -29,8 +29,8 @@ from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, Time
 class Prediction:
     """The timeline of one video and what it was made from.
 
-    segmentation: in annotation frames. frame_scores: (C, T) class probabilities per feature step. stages: (stages, C, T)
-    outputs of the network's stages, the last one last.
+    segmentation: in annotation frames. frame_scores: (C, T) class probabilities per feature step. stages: (stages, C,
+    T) outputs of the network's stages, the last one last.
     """
 
     segmentation: Segmentation
@@ -137,9 +137,9 @@ class Predictor:
     ) -> Prediction:
         """Segment one video.
 
-        features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were. The axis of length D holds
-        the channels; if both have that length, the orientation of training decides. There is one step per annotation
-        frame or, if `presampled`, one per `sample_rate` frames. frames: length of the timeline; None follows from the
+        features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were. The axis of length D
+        holds the channels; if both have that length, the orientation of training decides. There is one step per
+        annotation frame or, if `presampled`, one per `sample_rate` frames. frames: length of the timeline; None follows from the
         features and their sidecar. variant: one of `variants`; None is the full system.
         Raises DataError on features of another kind. For a video file see `keyseg.inference.videos.predict_video`.
         """
@@ -154,7 +154,7 @@ class Predictor:
         return self.decode(self.run(steps), frames=length, variant=variant)
 
     def _checked_frames(self, features: Path) -> int | None:
-        """Number of frames of the video, from the sidecar of its features. Raises DataError if they were made otherwise."""
+        """Frames of the video by the sidecar of its features. Raises DataError if these were made in another way."""
         sidecar = read_sidecar(features)
         if sidecar is None or self.origin is None:
             return None

@@ -16,20 +16,20 @@ from keyseg.video.features import Progress
 
 @dataclass(frozen=True)
 class VideoPrediction:
-    """A prediction, and what is known of the video's frames: their times and gaps."""
+    """A prediction, and what is known about the frames of the video: their times and gaps."""
 
     prediction: Prediction
     sidecar: FeatureSidecar
 
 
 def extractor_for(predictor: Predictor, *, device: str | None = None, folder: Path | None = None) -> Extractor:
-    """The extractor that made the features of training. folder: where its model lies, if it is a local one that moved.
+    """The extractor that made the features of training. folder: of its model, if that is a local one that moved.
 
-    Raises DataError where the bundle does not know it, or it is not at hand.
+    Raises DataError if the bundle does not know the extractor, or if the extractor is not available.
     """
     if predictor.origin is None:
         raise DataError(
-            f"this bundle does not know what made its features, {predictor.input_dim} numbers a frame, so it cannot"
+            f"this bundle does not know what made its features ({predictor.input_dim} numbers per frame), so it cannot"
             " read a video file; predict from features (.npy), or train on features that keyseg features wrote"
         )
     return extractor_of(predictor.origin, device, folder)
@@ -46,11 +46,11 @@ def predict_video(
 ) -> VideoPrediction:
     """Segment a video file. Frame i of the timeline is the picture on screen at i / fps seconds.
 
-    extractor: that of `extractor_for`, None makes it. cache: where features are kept. damaged: go on over damage.
+    extractor: from `extractor_for`; None creates it. cache: where features are kept. damaged: continue after damage.
     Raises DataError on a video that cannot be read, and on a bundle that does not know its extractor.
     """
     extractor = extractor or extractor_for(predictor)
-    assert predictor.origin is not None  # or there were no extractor
+    assert predictor.origin is not None  # otherwise there would be no extractor
     found = (cache or FeatureCache()).features(
         video, extractor, predictor.origin.fps, damaged=damaged, progress=progress
     )

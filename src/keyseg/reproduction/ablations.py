@@ -1,4 +1,4 @@
-"""What each part of a finished RTK run is worth when videos are decoded, and oracles that bound it."""
+"""What each part of a finished RTK run contributes when videos are decoded, and oracles that bound it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Decode = Callable[[KeypointDecoder, KeypointOutput, Segmentation], Segmentation]
 
 
 def _parts(*, heads: bool, memory: bool) -> Decode:
-    """RTK with the judgement of the refinement's heads or not, and matched to the remembered annotations or not."""
+    """RTK with or without the scores of the refinement, and with or without matching to remembered annotations."""
 
     def segment(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
         known = output if heads else replace(output, refinement=None)
@@ -58,7 +58,7 @@ def _argmax(which: str) -> Decode:
 
 
 def _true_classes(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
-    """The segments found, each with the class that the annotation has most of there."""
+    """The predicted segments, each with its most frequent annotated class."""
     found = decode(output, decoder.rules, refine=True, memory=decoder.annotations).segmentation
     frames = truth.to_frames()
     bounds = found.boundaries
@@ -67,14 +67,14 @@ def _true_classes(decoder: KeypointDecoder, output: KeypointOutput, truth: Segme
 
 
 def _true_boundaries(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
-    """The annotation's boundaries, with the classes that are found between them."""
+    """The annotated boundaries, with the predicted classes between them."""
     interior = truth.boundaries[1:-1].astype(np.float64)
     known = replace(output, boundaries=BoundaryKeypoints(interior, np.ones(len(interior))), refinement=None)
     return decode(known, decoder.rules, refine=True, memory=decoder.annotations).segmentation
 
 
 def _true_keep(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
-    """Of the proposals exactly those that the annotation bears out, at the rules' thresholds."""
+    """Exactly the proposals that agree with the annotation, at the thresholds of the rules."""
     actions, boundaries = output.actions, output.boundaries
     keep_action = segment_labels(actions, truth) == actions.label
     keep_boundary = boundary_distances(boundaries, truth)[1]
@@ -102,13 +102,16 @@ ORACLES: Mapping[str, Decode] = {
 
 
 def ablate(run: Run, folder: Path) -> dict[str, Any]:
-    """Decode the test videos of every training of a run without one part after the other, and with oracles.
+    """Decode the test videos of every training of a run, leaving out one part at a time, and with oracles.
 
-    Writes ablations.json and ablations.md below `folder`. Scores are taken in feature steps, so at a sample_rate they differ
-    a little from those at the annotation rate. Raises ConfigError on another system, DataError on unfinished trainings.
+    Writes ablations.json and ablations.md to `folder`. Scores are taken in feature steps, so above a sample rate of 1
+    they differ slightly from those at the annotation rate. Raises ConfigError on another system, DataError on unfinished
+    trainings.
     """
     if not isinstance(run.recipe, RTKRecipe):
-        raise ConfigError(f"{run.folder}: only a run of rtk can be taken apart, and this is one of {run.recipe.model}")
+        raise ConfigError(
+            f"{run.folder}: only a run of rtk can be taken apart, and this is a run of {run.recipe.model}"
+        )
     rows: dict[str, list[tuple[int, Mapping[str, Any]]]] = {name: [] for name in (*ABLATIONS, *ORACLES)}
     for fit in run.fits():
         for name, report in score_decodings(fit, finished_predictor(fit), {**ABLATIONS, **ORACLES}).items():
@@ -126,7 +129,7 @@ def ablate(run: Run, folder: Path) -> dict[str, Any]:
 
 
 def origin(run: Run) -> dict[str, str]:
-    """Where the networks of a run and what is now decoded from them come from."""
+    """Where the networks of a run come from, and what decodes them now."""
     costs = [json.loads((fit.folder / "cost.json").read_text(encoding="utf-8")) for fit in run.fits()]
     return {
         "trained by": f"`{run.command}`, commit {', '.join(sorted({cost['commit'] for cost in costs}))}",
@@ -137,7 +140,7 @@ def origin(run: Run) -> dict[str, str]:
 
 
 def score_decodings(fit: Fit, predictor: Predictor, decodings: Mapping[str, Decode]) -> dict[str, Report]:
-    """Scores of the test videos of a training of RTK, each read once and decoded in several ways, in feature steps."""
+    """Scores of the test videos of one training of RTK in feature steps, decoded in several ways."""
     decoder = predictor.decoder
     assert isinstance(decoder, KeypointDecoder)
     samples = [fit.dataset.load(name, fit.split) for name in fit.dataset.names(fit.split, "test")]
@@ -152,18 +155,18 @@ def score_decodings(fit: Fit, predictor: Predictor, decodings: Mapping[str, Deco
 
 
 def as_markdown(result: Mapping[str, Any]) -> str:
-    """The two tables, and where they come from."""
+    """Both tables, and where they come from."""
     rows, splits, seeds = result["rows"], result["splits"], result["seeds"]
     return "\n".join(
         [
             f"# RTK on {result['data']}, part by part",
             "",
             f"Mean of split(s) {', '.join(map(str, splits))}, seed(s) {', '.join(map(str, seeds))}; last epoch,"
-            " protocol ms-tcn, in feature steps. Networks are the same in every row: what is done with them differs.",
+            " protocol ms-tcn, in feature steps. All rows use the same networks and differ in the decoding.",
             "",
             *score_table({name: rows[name] for name in ABLATIONS}),
             "",
-            "What bounds it: RTK told one thing by the annotation of the test video. Not results.",
+            "What bounds it: RTK given one thing from the annotation of the test video. These are not results.",
             "",
             *score_table({name: rows[name] for name in ORACLES}),
             "",

@@ -1,4 +1,4 @@
-"""Table 1: several systems on the same splits of one data set, a run folder a system below one folder."""
+"""Table 1: several systems on the same splits of one data set, with one run folder per system."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def prepare(
     *,
     epochs: int | None = None,
 ) -> list[Run]:
-    """A run of each system in `folder`/SYSTEM: gone on with where it is there, with the recipe it has, else new.
+    """A run of each system in `folder`/SYSTEM: resumed with its own recipe if it exists, otherwise new.
 
-    Nothing that is done is done again: splits and seeds that a run lacks are added. Raises TrainingError where a run
-    is of another data set or system, or has splits or seeds that were not asked for and the others lack.
+    Finished work is kept, and missing splits and seeds are added. Raises TrainingError if a run belongs to another data
+    set or system, or has splits or seeds that were not requested and that the others lack.
     """
     runs = []
     for system in systems:
@@ -46,7 +46,7 @@ def prepare(
         if (place / RUN).exists():
             recipe = read_run(place).recipe
             if recipe.model != system:
-                raise TrainingError(f"{place}: holds a run of {recipe.model}, and {system} is to stand there")
+                raise TrainingError(f"{place}: holds a run of {recipe.model}, not of {system}; choose another --out")
         elif place.exists() and any(place.iterdir()):
             raise OutputExistsError(f"{place} is not empty and not a run of keyseg; choose another --out")
         else:
@@ -57,13 +57,13 @@ def prepare(
 
 
 def refuse_unequal(runs: Sequence[Run]) -> None:
-    """Raise TrainingError where runs that are compared would cover different splits or seeds."""
+    """Raise TrainingError if runs to be compared would cover different splits or seeds."""
     splits = sorted({split for run in runs for split in run.splits})
     seeds = sorted({seed for run in runs for seed in run.seeds})
     lacking = [str(run.folder) for run in runs if (sorted(run.splits), sorted(run.seeds)) != (splits, seeds)]
     if lacking:
         raise TrainingError(
-            f"{', '.join(lacking)}: lacks splits or seeds of the runs that it is compared with; ask for all of them:"
+            f"{', '.join(lacking)}: lacks splits or seeds of the runs it is compared with; request all of them:"
             f" --split {','.join(map(str, splits))} --seed {' '.join(map(str, seeds))}"
         )
 
@@ -71,7 +71,7 @@ def refuse_unequal(runs: Sequence[Run]) -> None:
 def compare(
     runs: Sequence[Run], folder: Path, callbacks: Callable[[Fit], tuple[Callback, ...]]
 ) -> dict[str, Any] | None:
-    """Train what is not trained yet and write table1.md, .tex and .json; None while other processes still train."""
+    """Train what is missing and write table1.md, .tex and .json. Returns None while other processes still train."""
     for run in runs:
         run_all(run, callbacks)
     if not all((fit.folder / "scores.json").exists() for run in runs for fit in run.fits()):
@@ -80,7 +80,7 @@ def compare(
 
 
 def write_table(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
-    """The table of finished runs, as plain values; written in three formats."""
+    """The table of finished runs, as plain values; also written in three formats."""
     table = collect_table(runs)
     write_json(folder / "table1.json", table)
     write_text(folder / "table1.md", as_markdown(table))
@@ -89,14 +89,14 @@ def write_table(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
 
 
 def collect_table(runs: Sequence[Run]) -> dict[str, Any]:
-    """Rows with scores (percent; mean over splits, and deviation over seeds), parameters, seconds an epoch, GFLOP per
+    """Rows with scores (percent; mean over splits and deviation over seeds), parameters, seconds per epoch, GFLOP per
     1,000 steps; and where each run comes from."""
     by_system = {run.recipe.model: run for run in runs}
     summaries = {system: summarise(run) for system, run in by_system.items()}
     first = next(iter(summaries.values()))
     covered = {(tuple(s["splits"]), tuple(s["seeds"])) for s in summaries.values()}
     if len(covered) > 1:
-        raise DataError(f"the runs cover different splits or seeds: {sorted(covered)}; let them all finish first")
+        raise DataError(f"the runs cover different splits or seeds: {sorted(covered)}; wait until all are finished")
     rows = {
         variant: {
             "scores": summaries[system]["last_epoch"][variant],
@@ -133,8 +133,8 @@ def _origin(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cost(run: Run, variant: str) -> dict[str, float]:
-    """Parameters of what the variant uses, seconds of a training epoch, and GFLOP (two a multiplication and addition)
-    of reading the first test video, per 1,000 steps."""
+    """Parameters that the variant uses, seconds per training epoch, and GFLOP per 1,000 steps of the first test video
+    (a multiplication and an addition count as two)."""
     seconds = [_seconds_an_epoch(fit, run.recipe.epochs) for fit in run.fits()]
     fit = run.fits()[0]
     predictor, refine = load(fit.bundle), variant == run.recipe.model

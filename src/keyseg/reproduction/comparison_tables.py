@@ -12,7 +12,7 @@ _COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc", "parameters", "s / epoch",
 
 
 def as_markdown(table: Mapping[str, Any]) -> str:
-    """The table, the best epochs apart and labelled, and where everything comes from."""
+    """The table, the best epochs separately and labelled, and where everything comes from."""
     splits, seeds = table["splits"], table["seeds"]
     lines = [
         f"# Table 1 on {table['data']}",
@@ -29,11 +29,11 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         lines.append(f"| {variant_title(variant)} | {' | '.join(score_cells(row['scores']) + _costs(row))} |")
     lines += [
         "",
-        "Seconds are those of a training as it ran, others perhaps beside it; they compare within a machine. BCN's"
-        " epochs count those of its barrier generator alone, which are short. FLOP count a multiplication and an"
-        " addition as two, over all that reads a test video.",
+        "Seconds were measured while training, possibly beside other programs, and compare only within one machine."
+        " BCN's epochs include the short ones of its barrier generator alone. A multiplication and an addition count as two"
+        " FLOP, over everything that is computed for a test video.",
         "",
-        "## Best epoch, chosen on the test fold: not a result, for comparison with tables of the field",
+        "## Best epoch, chosen on the test fold: not a result, only for comparison with published tables",
         "",
         *score_table({variant: row["best_epoch_on_the_test_fold"] for variant, row in table["rows"].items()}),
         "",
@@ -44,7 +44,7 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         changes = "; ".join(origin["differs from the recipe"])
         lines.append(
             f"- {variant_title(system)}: `{origin['command']}`, commit {', '.join(origin['commits'])}, recipe"
-            f" {origin['recipe']}{f' but for {changes}' if changes else ''}, {origin['epochs']} epochs, thresholds:"
+            f" {origin['recipe']}{f' except for {changes}' if changes else ''}, {origin['epochs']} epochs, thresholds:"
             f" {origin['thresholds']}; {', '.join(origin['machine'])}"
         )
     return "\n".join(lines) + "\n"

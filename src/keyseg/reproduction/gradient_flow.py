@@ -16,17 +16,16 @@ from keyseg.training.run import RUN, Run, differences, read_run, start_run
 from keyseg.training.settings import RTKRecipe
 
 CURVES = {"gradient stopped": ("stopped", True), "gradient flows": ("flowing", False)}
-"""What a curve is called; its run's folder, and `matching.stop_gradient` there."""
+"""Title of each curve, with the folder of its run and the value of `matching.stop_gradient`."""
 
 
 def gradient_runs(
     data: Path, folder: Path, splits: Sequence[int], seeds: Sequence[int], command: str, *, epochs: int | None = None
 ) -> Mapping[str, Run]:
-    """The two runs in `folder`/stopped and `folder`/flowing, new or gone on with; a finished run of RTK that somebody
-    put there is taken as it is, and the other one trained as it was. Thresholds of new runs are not chosen, since
-    losses need none.
+    """The two runs in `folder`/stopped and `folder`/flowing, new or resumed. A run of RTK that is already there is
+    taken as it is, and the other is trained in the same way. Thresholds of new runs are not chosen, since losses need none.
 
-    Raises TrainingError where a run there is of another system, has the other gradient, or differs in more than that.
+    Raises TrainingError if an existing run is of another system, has the other gradient, or differs in more than that.
     """
     there = {place: _taken(folder / place, stopped) for place, stopped in CURVES.values()}
     basis = next((recipe for recipe in there.values() if recipe), None) or recipe_for(data, "rtk", epochs=epochs)[0]
@@ -38,7 +37,7 @@ def gradient_runs(
                 f"{folder / place}: matching joins at epoch {recipe.matching.join_epoch} of {recipe.epochs}: never"
             )
         if not recipe.losses.permutation:
-            raise ConfigError(f"{folder / place}: losses.permutation is 0, so there is no such loss to show")
+            raise ConfigError(f"{folder / place}: losses.permutation is 0, so there is no permutation loss to show")
     _refuse_more_differences(folder, recipes)
     runs = {
         name: start_run(folder / place, data, recipes[place], splits, seeds, command, resume=True)
@@ -49,7 +48,7 @@ def gradient_runs(
 
 
 def _taken(place: Path, stopped: bool) -> RTKRecipe | None:
-    """The recipe of the run that stands there, if there is one."""
+    """The recipe of an existing run, or None."""
     if not (place / RUN).exists():
         return None
     recipe = read_run(place).recipe
@@ -70,14 +69,14 @@ def _refuse_more_differences(folder: Path, recipes: Mapping[str, RTKRecipe]) -> 
     if found:
         listed = "; ".join(f"{key} is {first} and {second}" for key, first, second in found)
         raise TrainingError(
-            f"{folder}: {' and '.join(recipes)} are to differ in the gradient alone, but {listed}; move one away"
+            f"{folder}: {' and '.join(recipes)} must differ in the gradient alone, but {listed}; move one away"
         )
 
 
 def permutation_losses(
     runs: Mapping[str, Run], callbacks: Callable[[Fit], tuple[Callback, ...]]
 ) -> dict[str, tuple[list[float], list[float]]]:
-    """Train what is not trained yet; the permutation loss of each run by epoch, mean over its trainings.
+    """Train what is missing, and return the permutation loss of each run by epoch, averaged over its trainings.
 
     Raises TrainingError while other processes still train.
     """
@@ -85,5 +84,7 @@ def permutation_losses(
         run_all(run, callbacks)
     for fit in (fit for run in runs.values() for fit in run.fits()):
         if not (fit.folder / "scores.json").exists():
-            raise TrainingError(f"{fit.folder}: another command still trains this; give the same command again later")
+            raise TrainingError(
+                f"{fit.folder}: another command is still training this; run the same command again later"
+            )
     return {name: loss_curves(run)["permutation"] for name, run in runs.items()}

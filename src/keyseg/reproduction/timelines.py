@@ -1,4 +1,4 @@
-"""Figure 2: what finished systems say of one test video, beside its annotation."""
+"""Figure 2: timelines of one test video by several finished systems, beside its annotation."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class VideoRows:
 
 
 def video_rows(folder: Path, data: Path, video: str) -> VideoRows:
-    """Rows of a video from the runs in `folder`/SYSTEM, by trainings of one split, which tests on it, and one seed.
+    """Rows of a video from the runs in `folder`/SYSTEM: trainings of one split that tests on it, and of one seed.
 
-    RTK comes first, then RTK without refinement, ASFormer and MS-TCN++. Raises DataError where a system is missing.
+    RTK comes first, then RTK without refinement, ASFormer and MS-TCN++. Raises DataError if a system is missing.
     """
     fits = {system: _finished(folder / system, data, video) for system in _SHOWN}
     common = set.intersection(*({(f.split, f.seed) for f in found} for found in fits.values()))
     if not common:
         raise DataError(
-            f"{folder}: no split and seed that all of {', '.join(fits)} are finished with tests on {video!r}; give them"
-            " the same splits and seeds: keyseg reproduce table1"
+            f"{folder}: {', '.join(fits)} have no finished split and seed in common that tests on {video!r}; train them"
+            " on the same splits and seeds: keyseg reproduce table1"
         )
     rows = []
     for system, found in fits.items():
@@ -47,22 +47,22 @@ def video_rows(folder: Path, data: Path, video: str) -> VideoRows:
 
 
 def _finished(place: Path, data: Path, video: str) -> list[Fit]:
-    """The finished trainings of a run that test on a video."""
+    """Finished trainings of a run that test on a video."""
     if not (place / RUN).exists():
         raise DataError(
             f"{place}: no run here; train the systems first: keyseg reproduce table1 DATA --out {place.parent}"
         )
     run = read_run(place)
     if run.recipe.model != place.name:
-        raise DataError(f"{place}: holds a run of {run.recipe.model}, and {place.name} is to stand there")
+        raise DataError(f"{place}: holds a run of {run.recipe.model}, not of {place.name}")
     if run.data != data.resolve():
-        raise DataError(f"{place}: trained on {run.data}, not on {data}; name the folder of runs that belongs to it")
+        raise DataError(f"{place}: trained on {run.data}, not on {data}; name the folder of its runs")
     fits = run.fits()
     known = {name for fit in fits for name in fit.dataset.names(fit.split, "test")}
     if video not in known:
         some = ", ".join(sorted(known)[:5]) + (" and others" if len(known) > 5 else "")
-        raise DataError(f"{place}: no split of this run tests on a video {video!r}; it does on {some}")
+        raise DataError(f"{place}: no split of this run tests on a video {video!r}; it tests on {some}")
     found = [fit for fit in fits if fit.bundle.exists() and video in fit.dataset.names(fit.split, "test")]
     if not found:
-        raise DataError(f"{place}: the training that tests on {video!r} is not finished; go on with the same command")
+        raise DataError(f"{place}: the training that tests on {video!r} is not finished; run the same command again")
     return found

@@ -1,4 +1,4 @@
-"""Training videos whose features mislead, as those of new videos do."""
+"""Training videos with misleading features, as new videos have."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from keyseg.timeline import Segmentation
 def mix_segments(features: Tensor, segmentations: Sequence[Segmentation], share: float) -> Tensor:
     """Features (B, D, T) in which a random `share` of each video's segments is blended with another stretch of it.
 
-    A stretch of the same length that starts anywhere in the video is mixed in with a weight drawn from U(0, 1) a
-    segment (after mixup, Zhang et al. 2018), but labels stay: for the time of a segment the features speak for the
-    wrong class, and only its context can tell the right one. segmentations: of the B videos in steps. A share of 0
-    changes nothing.
+    A stretch of the same length, starting anywhere in the video, is mixed in with a weight drawn from U(0, 1) per
+    segment (after mixup, Zhang et al. 2018), while labels stay: the features of the segment then suggest the wrong
+    class, and only its context tells the right one. segmentations: of the B videos, in steps. A share of 0 changes
+    nothing.
     """
     if share == 0:
         return features

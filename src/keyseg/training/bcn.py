@@ -1,4 +1,4 @@
-"""BCN's training: the barrier generator alone, then the cascade beside it frozen, then both."""
+"""BCN's training: the barrier generator alone, then the cascade with the generator frozen, then both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keyseg.training.settings import BCNRecipe
 
 
 class BCNObjective(Objective):
-    """Epochs [0, barrier.epochs) are the barrier generator's own."""
+    """Epochs [0, barrier.epochs) train the barrier generator alone."""
 
     def __init__(self, recipe: BCNRecipe, labels: LabelMap) -> None:
         super().__init__()
@@ -26,11 +26,11 @@ class BCNObjective(Objective):
         self.background = named | labels.background_ids
 
     def is_whole(self, epoch: int) -> bool:
-        """Not in the barrier generator's own epochs: nothing else has been trained then."""
+        """False while only the barrier generator is trained."""
         return epoch >= self.recipe.barrier.epochs
 
     def losses(self, network: BCN, batch: Batch, epoch: int) -> dict[str, Tensor]:
-        """The barrier loss, or those of cascade and fusion, stages weighed by the probability of the true class."""
+        """The barrier loss, or those of cascade and fusion, stages weighted by the probability of the true class."""
         if not self.is_whole(epoch):
             return {"barrier": self._barrier_loss(network, batch)}
         cascade = network.cascade(batch.features, batch.mask)
@@ -42,21 +42,23 @@ class BCNObjective(Objective):
         target = torch.zeros(batch.mask.shape)
         for row, labels, present in zip(target, batch.labels.cpu(), batch.mask.cpu(), strict=True):
             segmentation = Segmentation.from_frames(labels[present].numpy())
-            found = barrier_target(segmentation, self.background, self.recipe.barrier.share)
-            row[: segmentation.length] = torch.from_numpy(found)
+            band = barrier_target(segmentation, self.background, self.recipe.barrier.share)
+            row[: segmentation.length] = torch.from_numpy(band)
         barrier = network.barrier(batch.features, batch.mask)
         return barrier_loss(barrier, target.to(barrier.device), batch.mask)
 
     def groups(self, network: Any) -> list[list[nn.Parameter]]:
-        """Cascade and fusion; barrier generator."""
+        """Cascade and fusion in one group, the barrier generator in the other."""
         return [[*network.stages.parameters(), *network.fusion.parameters()], list(network.barrier.parameters())]
 
     def rates(self, epoch: int) -> Sequence[dict[str, float]]:
-        """A rate of 0 freezes: Adam without weight decay then leaves the weights as they are."""
+        """A rate of 0 freezes a group: Adam without weight decay then leaves its weights as they are."""
         barrier, optimiser = self.recipe.barrier, self.recipe.optimiser
         if not self.is_whole(epoch):
-            own = barrier.learning_rate * (cosine(epoch, 0, barrier.epochs) if optimiser.schedule == "cosine" else 1.0)
-            return {"lr": 0.0}, {"lr": own, "weight_decay": barrier.weight_decay}
+            alone = barrier.learning_rate * (
+                cosine(epoch, 0, barrier.epochs) if optimiser.schedule == "cosine" else 1.0
+            )
+            return {"lr": 0.0}, {"lr": alone, "weight_decay": barrier.weight_decay}
         epoch -= barrier.epochs
         rate = learning_rate(optimiser, epoch)
         joint = 0.0 if epoch < barrier.frozen_epochs else barrier.joint_rate * rate

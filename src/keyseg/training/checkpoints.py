@@ -1,4 +1,4 @@
-"""Checkpoints for resuming: written whole or not at all, read without running anything that is in them."""
+"""Checkpoints for resuming: written whole or not at all, read without executing anything in them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from keyseg.timeline.files import whole_file
 
 
 class AtomicCheckpointIO(CheckpointIO):
-    """Writes beside the target, syncs and renames; loads with weights_only."""
+    """Writes whole files; loads with weights_only."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Replace `path` in one step: a kill at any moment leaves the old file or the new one."""
         target = Path(path)
-        for left in target.parent.glob(f".{target.name}.*.partial"):  # of a process that was killed: one trains here
+        for left in target.parent.glob(f".{target.name}.*.partial"):  # from a killed process; only one trains here
             left.unlink(missing_ok=True)
         with whole_file(target) as partial:
             torch.save(checkpoint, partial)
@@ -33,11 +33,11 @@ class AtomicCheckpointIO(CheckpointIO):
             found = torch.load(path, map_location=map_location or "cpu", weights_only=True)
         except Exception as error:
             raise TrainingError(
-                f"{path}: not a checkpoint that can be resumed from ({type(error).__name__}); delete it to start this"
-                " training anew"
+                f"{path}: not a checkpoint that training can resume from ({type(error).__name__}); delete it to start"
+                " this training again"
             ) from error
         if not isinstance(found, Mapping) or "state_dict" not in found:
-            raise TrainingError(f"{path}: not a checkpoint of a training; delete it to start this training anew")
+            raise TrainingError(f"{path}: not a checkpoint of a training; delete it to start this training again")
         return dict(found)
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -48,8 +48,8 @@ class AtomicCheckpointIO(CheckpointIO):
 class EveryEpoch(Checkpoint):
     """Keeps one checkpoint, that of the last whole epoch.
 
-    In it, too: the seconds spent on all epochs, and the epoch's losses. Loggers get these behind the checkpoint, so
-    a kill between the two would lose them; a resumed training logs them again.
+    It also holds the seconds spent on all epochs and the losses of the epoch. Loggers receive the losses after the
+    checkpoint is written, so a kill between the two would lose them; a resumed training logs them again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,15 +61,15 @@ class EveryEpoch(Checkpoint):
         self._step = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Seconds, losses and step as plain values."""
         return {"seconds": self.seconds, "losses": self._losses, "step": self._step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Continue counting."""
         self.seconds, self._losses, self._step = (state_dict[key] for key in ("seconds", "losses", "step"))
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the losses of the epoch before again, if there is one."""
+        """Log the losses of the previous epoch again, if there is one."""
         self._since = time.perf_counter()
         if self._losses:
             for logger in trainer.loggers:
@@ -77,12 +77,12 @@ class EveryEpoch(Checkpoint):
                 logger.save()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget the losses of the epoch before: one that has no place in this epoch is not to be kept with it."""
+        """Forget the losses of the previous epoch: this one may not have all of them."""
         for name in [name for name in trainer.callback_metrics if name.startswith("loss")]:
             del trainer.callback_metrics[name]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save behind all other hooks of the epoch."""
+        """Save after all other hooks of the epoch."""
         now = time.perf_counter()
         self.seconds, self._since = self.seconds + now - self._since, now
         logged = trainer.callback_metrics.items()

@@ -1,4 +1,4 @@
-"""A classifier that sees one feature row at a time: what can be told without any context."""
+"""A classifier that sees one feature row at a time: what is possible without context."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _STEPS, _RATE, _DECAY = 300, 0.05, 1e-3
 def classify_frames(dataset: Dataset, split: int) -> dict[str, Segmentation]:
     """Segmentations of a split's test videos by multinomial logistic regression on single rows of features.
 
-    Trained on all rows of the training videos, each channel scaled to mean 0 and deviation 1; argmax a step, nothing
-    smoothed. Deterministic.
+    It is trained on all rows of the training videos, each channel scaled to mean 0 and deviation 1, and takes the
+    argmax of each step without smoothing. Deterministic.
     """
     samples = [dataset.load(name, split) for name in dataset.names(split, "train")]
     rows = torch.from_numpy(np.concatenate([sample.features for sample in samples]))

@@ -1,4 +1,4 @@
-"""MS-TCN++ and ASFormer: cross-entropy and smoothing of every stage, one learning rate."""
+"""MS-TCN++ and ASFormer: cross-entropy and smoothing loss of every stage, one learning rate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keyseg.training.settings import FrameRecipe
 
 
 class FrameObjective(Objective):
-    """Of a network whose stages are frame classifiers."""
+    """For a network whose stages are frame classifiers."""
 
     def __init__(self, recipe: FrameRecipe, labels: LabelMap) -> None:
         super().__init__()

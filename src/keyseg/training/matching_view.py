@@ -1,4 +1,4 @@
-"""The keypoint graph of a video and its matching to the annotation's graph, as training saw them; for figures."""
+"""The keypoint graph of a video and its matching to the annotation's graph as in training, for figures."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class MatchingView:
 def match_video(run: Run, name: str) -> MatchingView:
     """Match the proposals of one video of a run's data set to its annotation, by the training that tests on it.
 
-    Raises DataError if no finished training of the run knows the video.
+    Raises DataError if no finished training of the run has the video.
     """
     fit = _fit_of(run, name)
     matcher = _trained_matcher(fit)
@@ -68,7 +68,9 @@ def _fit_of(run: Run, name: str) -> Fit:
         for fit in finished:
             if name in fit.dataset.names(fit.split, subset):
                 return fit
-    raise DataError(f"{run.folder}: no finished training of this run knows a video {name!r}; name one of its data set")
+    raise DataError(
+        f"{run.folder}: no finished training of this run has a video {name!r}; name a video of its data set"
+    )
 
 
 def _trained_matcher(fit: Fit) -> GraphMatcher:

@@ -20,7 +20,7 @@ from keyseg.training.settings import Recipe
 
 
 class SegmentationModule(L.LightningModule):
-    """A network with its objective; validation runs the Predictor that users run."""
+    """A network with its objective; validation uses the Predictor that users call."""
 
     def __init__(self, recipe: Recipe, objective: Objective, predictor: Predictor, seed: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class SegmentationModule(L.LightningModule):
         self.model = predictor.model
         self.objective = objective
         self.predictor = predictor
-        self._trained_on: tuple[str, ...] = ()  # the videos of the step before
+        self._trained_on: tuple[str, ...] = ()  # videos of the previous step
         self.scores = torch.nn.ModuleDict({variant: _score_set(predictor.labels) for variant in predictor.variants})
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
@@ -47,7 +47,7 @@ class SegmentationModule(L.LightningModule):
     def _not_finite(self, names: tuple[str, ...], losses: dict[str, Tensor]) -> str:
         parts = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
         broken = not all(parameter.isfinite().all() for parameter in self.parameters())
-        cause = f", for the step before, on {', '.join(self._trained_on)}, broke the weights" if broken else ""
+        cause = f", since the previous step, on {', '.join(self._trained_on)}, broke the weights" if broken else ""
         return (
             f"the loss is not finite in epoch {self.current_epoch + 1} of {self.recipe.epochs} on"
             f" {', '.join(names)} ({parts}){cause}; look at the features there, or lower optimiser.learning_rate"
@@ -80,7 +80,7 @@ class SegmentationModule(L.LightningModule):
                     metric.update(frames.to(self.device), target.to(self.device))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores of every variant and start anew."""
+        """Log the scores of every variant and reset them."""
         if not self.objective.is_whole(self.current_epoch):
             return
         for variant in self.predictor.variants:
@@ -101,14 +101,14 @@ class SegmentationModule(L.LightningModule):
         return torch.optim.Adam(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
     def on_train_epoch_start(self) -> None:
-        """Everything random or scheduled follows from seed and epoch alone, so that a resumed run repeats an epoch."""
+        """Seed and schedule depend on seed and epoch alone, so that a resumed run repeats an epoch exactly."""
         L.seed_everything(hash_seed(self.seed, self.current_epoch, self.global_rank), verbose=False)
         groups = self.optimizers().param_groups  # type: ignore[union-attr]
         for group, options in zip(groups, self.objective.rates(self.current_epoch), strict=True):
             group.update(options)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move a batch's tensors."""
+        """Move the tensors of a batch."""
         return batch.to(device)
 
 

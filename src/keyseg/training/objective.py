@@ -1,4 +1,4 @@
-"""What a system learns from and how fast: the part of a training that differs from system to system."""
+"""Losses and learning rates: the part of training that differs from system to system."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from keyseg.training.settings import OptimiserConfig
 class Objective(nn.Module, ABC):
     """Losses of a network and the learning rates of its parts. Epochs count from 0.
 
-    Parameters of its own are learnt with the network's and left out of the bundle.
+    Parameters of the objective itself are learnt along with the network's and left out of the bundle.
     """
 
     @abstractmethod
     def losses(self, network: Any, batch: Batch, epoch: int) -> dict[str, Tensor]:
-        """Weighted losses by name of one batch; their sum is minimised."""
+        """Weighted losses of one batch by name; their sum is minimised."""
 
     @abstractmethod
     def groups(self, network: Any) -> list[list[nn.Parameter]]:
@@ -29,11 +29,11 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def rates(self, epoch: int) -> Sequence[dict[str, float]]:
-        """Adam's options of each group in an epoch: `lr`, and `weight_decay` where it changes. They follow from the
-        epoch alone."""
+        """Options of Adam for each group in an epoch: `lr`, and `weight_decay` if it changes. They depend on the epoch
+        alone."""
 
     def is_whole(self, epoch: int) -> bool:
-        """Whether all of the system is trained in an epoch, so that it can be validated."""
+        """Whether the whole system is trained in an epoch, so that it can be validated."""
         return True
 
     def refines(self, epoch: int) -> bool:

@@ -1,4 +1,4 @@
-"""Recipes: everything that decides a training run, validated, in one file."""
+"""Recipes: everything that determines a training run, validated, in one file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHIPPED = resources.files("keyseg") / "recipes"
 
 
 def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe:
-    """Read a YAML recipe (None: all defaults) and apply `a.b=value` changes, values as in YAML.
+    """Read a YAML recipe (None: all defaults) and apply changes `a.b=value`, with values as in YAML.
 
     Raises ConfigError naming the file, the key and the nearest valid key.
     """
@@ -41,7 +41,7 @@ def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe
 
 
 def shipped_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
-    """A recipe that comes with the package, by its file name."""
+    """A recipe of the package, by its file name."""
     with resources.as_file(_SHIPPED / name) as file:
         return load_recipe(file, changes)
 
@@ -86,7 +86,7 @@ def recipe_for(
 
 
 def validate_recipe(content: Mapping[str, Any], source: str) -> Recipe:
-    """A recipe from a mapping; raises ConfigError with every problem, each with its key."""
+    """A recipe from a mapping. Raises ConfigError with every problem, each with its key."""
     system = content.get("model", "rtk")
     if system not in TRAINABLE:
         close = nearest(str(system), TRAINABLE)

@@ -1,4 +1,4 @@
-"""Scores of a run: every variant of the system, last epoch and, apart and labelled, best epoch."""
+"""Scores of a run: every variant of the system at the last epoch and, separately and labelled, at the best epoch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Scores = dict[str, float]
 
 @dataclass(frozen=True)
 class Finished:
-    """Scores of one finished training: at the last epoch, at the best one by F1@50 on the test fold, and the cost."""
+    """Scores of one finished training: at the last epoch, at the best by F1@50 on the test fold, and the cost."""
 
     split: int
     seed: int
@@ -43,15 +43,17 @@ class Finished:
 
 
 def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[str, Any] | None:
-    """Train and score every split and seed of a run that is not finished yet, then summarise; None in side processes.
+    """Train and score every unfinished split and seed of a run, then summarise. Returns None in secondary processes.
 
-    The same command may run several times at once with --resume: each takes the trainings that no other works on.
+    The same command may run several times at once with --resume: each takes trainings that no other works on.
     """
     main_process = is_main_process()
     for fit in run.fits():
         with claimed(fit.folder) if main_process else nullcontext(True) as mine:
-            if not mine and process_count() > 1:  # the others cannot know
-                raise TrainingError(f"{fit.folder}: another command trains this; wait for it, or leave torchrun out")
+            if not mine and process_count() > 1:  # the other processes cannot know
+                raise TrainingError(
+                    f"{fit.folder}: another command is training this; wait for it, or run without torchrun"
+                )
             if not mine or (fit.folder / "scores.json").exists():
                 continue
             predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
@@ -64,7 +66,7 @@ def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[
 def predict_videos(
     predictor: Predictor, dataset: Dataset, split: int, names: Iterable[str], variants: Iterable[str] | None = None
 ) -> dict[str, dict[str, Segmentation]]:
-    """Segmentations at the annotation rate by variant (None: all of the predictor) and video, each video read once."""
+    """Segmentations at the annotation rate by variant (None: all) and video; each video is read once."""
     found: dict[str, dict[str, Segmentation]] = {v: {} for v in (predictor.variants if variants is None else variants)}
     for name in names:
         sample = dataset.load(name, split)
@@ -76,7 +78,7 @@ def predict_videos(
 
 
 def score_fit(fit: Fit, predictor: Predictor) -> dict[str, Report]:
-    """Score a trained bundle on the split's test videos, and keep its predictions beside it."""
+    """Score a trained bundle on the test videos of its split, and keep the predictions beside it."""
     names = fit.dataset.names(fit.split, "test")
     predicted = predict_videos(predictor, fit.dataset, fit.split, names)
     reference = {name: fit.dataset.load(name, fit.split).segmentation for name in names}
@@ -91,9 +93,9 @@ def score_fit(fit: Fit, predictor: Predictor) -> dict[str, Report]:
 
 
 def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, Report]]:
-    """Score the full system anew from the bundles: the mean over splits and seeds, and each by `split1/seed0`.
+    """Score the full system again from its bundles: the mean over splits and seeds, and each by `split1/seed0`.
 
-    Raises DataError where a training is not finished.
+    Raises DataError if a training is not finished.
     """
     reports = {}
     for fit in run.fits():
@@ -110,19 +112,19 @@ def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, 
 
 
 def finished_predictor(fit: Fit) -> Predictor:
-    """What a training left. Raises DataError if it is not finished."""
+    """Predictor of a finished training. Raises DataError if it is not finished."""
     if not fit.bundle.exists():
-        raise DataError(f"{fit.folder}: this training is not finished; go on with keyseg train ... --resume")
+        raise DataError(f"{fit.folder}: this training is not finished; continue with keyseg train ... --resume")
     return load(fit.bundle)
 
 
 def _class_names(videos: Mapping[str, Segmentation], labels: LabelMap) -> dict[str, list[str]]:
-    """Labels by name, since some protocols leave classes out by name."""
+    """Labels by name, since some protocols exclude classes by name."""
     return {name: labels.decode(segmentation.to_frames()) for name, segmentation in videos.items()}
 
 
 def read_history(folder: Path) -> dict[int, Scores]:
-    """Logged numbers by epoch; where a resumed training did an epoch again, the later entry counts."""
+    """Logged numbers by epoch; if a resumed training repeated an epoch, the later entry counts."""
     history: dict[int, Scores] = defaultdict(dict)
     files = sorted(folder.glob("logs/version_*/metrics.csv"), key=lambda f: int(f.parent.name.split("_")[1]))
     for file in files:
@@ -154,7 +156,7 @@ def collect(run: Run) -> list[Finished]:
 
 
 def summarise(run: Run) -> dict[str, Any]:
-    """Everything a results table shows, as plain values; written to results.json and results.md of the run."""
+    """Everything that a results table shows, as plain values; also written to results.json and results.md."""
     finished = collect(run)
     variants = tuple(SYSTEMS[run.recipe.model].titles)
     summary: dict[str, Any] = {
@@ -183,8 +185,8 @@ def summarise(run: Run) -> dict[str, Any]:
 def _how_chosen(run: Run, finished: Sequence[Finished]) -> str:
     if not isinstance(run.recipe, RTKRecipe):
         return "none to choose"
-    places = {(fit.split, fit.seed): fit.folder / "calibration" / "rules.json" for fit in run.fits()}
-    as_given = [f"split{f.split}/seed{f.seed}" for f in finished if not places[f.split, f.seed].exists()]
+    files = {(fit.split, fit.seed): fit.folder / "calibration" / "rules.json" for fit in run.fits()}
+    as_given = [f"split{f.split}/seed{f.seed}" for f in finished if not files[f.split, f.seed].exists()]
     if len(as_given) == len(finished):
         return "the recipe's"
     chosen = "chosen on held-out training videos"
@@ -192,7 +194,7 @@ def _how_chosen(run: Run, finished: Sequence[Finished]) -> str:
 
 
 def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:
-    """Of (seed, scores) the mean over splits of each seed, then mean and standard deviation over seeds."""
+    """From pairs (seed, scores): the mean over splits per seed, then mean and standard deviation over seeds."""
     seeds = sorted({seed for seed, _ in rows})
     means = {n: [fmean(row[n] for s, row in rows if s == seed) for seed in seeds] for n in SCORES}
     average = {name: fmean(values) for name, values in means.items() if values}
@@ -202,7 +204,7 @@ def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:
 
 
 def loss_curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:
-    """Mean of every logged loss over the run's trainings by epoch, as curves (x, y)."""
+    """Every logged loss by epoch, averaged over the trainings of the run, as curves (x, y)."""
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for fit in run.fits():
         for epoch, row in read_history(fit.folder).items():

@@ -1,4 +1,4 @@
-"""RTK's training: heatmaps and frames at every epoch, matching and refinement once they have joined."""
+"""RTK's training: heatmaps and frames in every epoch, matching and refinement once they have joined."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ class RTKObjective(Objective):
         return epoch >= self.recipe.matching.join_epoch
 
     def losses(self, network: RTK, batch: Batch, epoch: int) -> dict[str, Tensor]:
-        """Keypoints at every epoch; once joined, their matching to the annotation and their refinement."""
+        """Keypoint losses in every epoch; once matching has joined, those of matching and refinement too."""
         reference = make_reference(batch.labels, batch.mask, network.classes)
         share = self.recipe.augmentation.mixed_segments
         output = network(mix_segments(batch.features, reference.segmentations, share), batch.mask)
         losses = self.criterion.keypoints(output, reference)
-        if self.refines(epoch) and all(value.isfinite() for value in losses.values()):  # else there is nothing to match
+        if self.refines(epoch) and all(
+            value.isfinite() for value in losses.values()
+        ):  # otherwise there is nothing to match
             maps = output.maps()
             if self.recipe.matching.stop_gradient:
                 maps = maps.detach()
@@ -45,12 +47,12 @@ class RTKObjective(Objective):
         return losses
 
     def groups(self, network: RTK) -> list[list[nn.Parameter]]:
-        """The keypoint generator, and the refinement with its matcher."""
+        """The keypoint generator in one group, the refinement with its matcher in the other."""
         generator = [*network.backbone.parameters(), *network.head.parameters()]
         return [generator, [*network.refiner.parameters(), *self.criterion.parameters()]]
 
     def rates(self, epoch: int) -> Sequence[dict[str, float]]:
-        """The refinement's rate falls from the epoch it joins."""
+        """The rate of the refinement starts to fall at the epoch at which it joins."""
         settings = self.recipe.optimiser
         context = settings.context_learning_rate
         if settings.schedule == "cosine":
@@ -61,7 +63,7 @@ class RTKObjective(Objective):
 def context_losses(
     refiner: Refiner, criterion: RTKCriterion, maps: KeypointMaps, reference: Reference, config: ProposalConfig
 ) -> dict[str, Tensor]:
-    """Losses of a refinement and its matching to the annotation, for the keypoints that B videos' maps propose."""
+    """Losses of refinement and matching for the keypoints that the maps of B videos propose."""
     proposals = [_propose(maps, index, config) for index in range(len(maps.mask))]
     nodes = keypoint_nodes(proposals, maps.mask.device)
     annotated = keypoint_nodes([annotated_keypoints(s) for s in reference.segmentations], maps.mask.device)

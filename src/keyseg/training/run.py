@@ -1,4 +1,4 @@
-"""A run: one recipe on the splits and seeds of a data set, in one folder that can be gone on with."""
+"""A run: one recipe on the splits and seeds of a data set, in one resumable folder."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ RUN = "run.json"
 
 @dataclass(frozen=True)
 class Run:
-    """What a run folder was made from. data: the data set's folder; command: as it was typed, but for
-    the folders of absolute paths."""
+    """What a run folder was made from. data: folder of the data set; command: as typed, without the folders of absolute
+    paths."""
 
     folder: Path
     data: Path
@@ -35,7 +35,7 @@ class Run:
     commit: str
 
     def open_dataset(self) -> Dataset:
-        """The data set, read as the recipe says."""
+        """The data set, read with the options of the recipe."""
         return Dataset.open(self.data, **dict(self.recipe.data))
 
     def fits(self, dataset: Dataset | None = None) -> list[Fit]:
@@ -48,7 +48,7 @@ class Run:
         ]
 
     def provenance(self) -> dict[str, str]:
-        """Where a bundle of this run comes from."""
+        """Where the bundles of this run come from."""
         folders = [self.open_dataset().feature_folder(split).name for split in self.splits]
         return {
             "data": self.data.name,
@@ -70,10 +70,10 @@ def start_run(
     resume: bool = False,
     force: bool = False,
 ) -> Run:
-    """Make a run folder, or go on with one.
+    """Make a run folder, or resume one.
 
-    An existing run is refused unless `resume` (same data and recipe; splits and seeds may be added) or `force` (starts
-    anew: the old run is deleted). A folder that is not empty and not a run is refused always.
+    An existing run is refused unless `resume` is set (same data and recipe; splits and seeds may be added) or `force`
+    (the old run is deleted). A folder that is not empty and not a run is always refused.
     Raises OutputExistsError, TrainingError.
     """
     dataset = Dataset.open(data, **dict(recipe.data))
@@ -82,7 +82,7 @@ def start_run(
         _refuse_overlap(dataset, split)
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
-        raise ConfigError(f"seeds are whole numbers from 0 to 2**32 - 1, at least one, got {list(seeds)}")
+        raise ConfigError(f"expected at least one seed, each from 0 to 2**32 - 1, got {list(seeds)}")
     run = Run(folder, data.resolve(), recipe, splits, seeds, command, source_commit())
     if resume and (folder / RUN).exists():
         run = _continued(run, read_run(folder))
@@ -103,12 +103,12 @@ def _refuse_overlap(dataset: Dataset, split: int) -> None:
 
 
 def is_main_process() -> bool:
-    """Whether this process writes the files of a run: the only one, or the first of those that torchrun started."""
+    """Whether this process writes the files of a run: the only process, or the first that torchrun started."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def process_count() -> int:
-    """How many processes torchrun started for this training, or 1."""
+    """Number of processes that torchrun started for this training, or 1."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -116,14 +116,16 @@ def _make_room(folder: Path, force: bool) -> None:
     if not (folder / RUN).exists():
         raise OutputExistsError(f"{folder} is not empty and not a run of keyseg; choose another --out")
     if not force:
-        raise OutputExistsError(f"{folder} holds a run; --resume goes on with it, --force starts anew")
+        raise OutputExistsError(
+            f"{folder} holds a run; use --resume to continue it or --force to delete it and start again"
+        )
     if process_count() > 1:
-        raise ConfigError(f"{folder} holds a run, which other processes may be looking at; delete it by hand first")
+        raise ConfigError(f"{folder} holds a run, which other processes may be using; delete it by hand first")
     shutil.rmtree(folder)
 
 
 def read_run(folder: Path) -> Run:
-    """The run that a folder holds. Raises DataError if there is none or it cannot be read."""
+    """The run in a folder. Raises DataError if there is none or if it cannot be read."""
     file = folder / RUN
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -138,14 +140,14 @@ def read_run(folder: Path) -> Run:
             found["commit"],
         )
     except FileNotFoundError:
-        message = f"{folder}: no run here; expected the folder that keyseg train --out made, with {RUN}"
+        message = f"{folder}: no run here; expected a folder that keyseg train --out made, with {RUN}"
         raise DataError(message) from None
     except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise DataError(f"{file}: cannot be read as a run ({type(error).__name__}: {error})") from error
 
 
 def source_commit() -> str:
-    """Commit of the source checkout that this package runs from, `+` if it has changes, or `none` if installed."""
+    """Commit of the source checkout of this package, with `+` if it has changes, or `none` if it is installed."""
     here = Path(__file__).parent
     try:
         commit = subprocess.run(
@@ -164,11 +166,11 @@ def source_commit() -> str:
 def _continued(new: Run, old: Run) -> Run:
     if new.data != old.data:
         raise TrainingError(f"{old.folder} was trained on {old.data}, not on {new.data}; choose another --out")
-    changed = [f"{key} is {there} there and {now} now" for key, there, now in differences(old.recipe, new.recipe)]
+    changed = [f"{key} was {before} and is now {now}" for key, before, now in differences(old.recipe, new.recipe)]
     if changed:
         raise TrainingError(
-            f"{old.folder} has another recipe: {'; '.join(changed)}; repeat its options to go on with it, or choose"
-            " another --out"
+            f"{old.folder} has another recipe: {'; '.join(changed)}; repeat its options to resume it, or choose another"
+            " --out"
         )
     splits = old.splits + tuple(split for split in new.splits if split not in old.splits)
     seeds = old.seeds + tuple(seed for seed in new.seeds if seed not in old.seeds)
@@ -176,7 +178,7 @@ def _continued(new: Run, old: Run) -> Run:
 
 
 def differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
-    """Every value that two recipes of one system have different: its key, and the values."""
+    """Every value in which two recipes of one system differ: its key, and both values."""
     return _different(old.model_dump(mode="json"), new.model_dump(mode="json"), "")
 
 

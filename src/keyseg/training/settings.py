@@ -1,4 +1,4 @@
-"""What a recipe may hold: sections that are the same for every system, and one recipe class a system."""
+"""What a recipe may hold: sections that all systems share, and one recipe class per system."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from keyseg.timeline import Segmentation
 
 
 class Section(BaseModel):
-    """Unknown keys fail, values stay."""
+    """A frozen section that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OptimiserConfig(Section):
-    """Adam. schedule: the learning rate falls by a cosine that ends at zero, or stays."""
+    """Adam. schedule: the learning rate follows a cosine to zero, or stays constant."""
 
     epochs: int = Field(120, ge=1)
     batch_size: int = Field(1, ge=1)
@@ -39,53 +39,61 @@ class OptimiserConfig(Section):
 
 
 class RTKOptimiserConfig(OptimiserConfig):
-    """With a rate of its own for the refinement."""
+    """Adam with a separate rate for the refinement."""
 
-    context_learning_rate: float = Field(1e-3, gt=0, description="of the refinement, from the epoch it joins")
+    context_learning_rate: float = Field(1e-3, gt=0, description="of the refinement, from the epoch at which it joins")
 
 
 class PeerOptimiserConfig(OptimiserConfig):
-    """As the compared programs have it: no clipping."""
+    """Adam as in the reference programs: no clipping."""
 
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float | None = Field(None, gt=0)
 
 
 class AugmentationConfig(Section):
-    """Changes of the features in training; labels stay."""
+    """Changes to the features in training; labels stay."""
 
     mixed_segments: float = Field(
-        0.3, ge=0, le=1, description="share of the segments whose features another stretch of the video is mixed into"
+        0.3,
+        ge=0,
+        le=1,
+        description="share of segments whose features are mixed with those of another stretch of the video",
     )
 
 
 class CalibrationConfig(Section):
-    """Choosing thresholds on training videos that a first, shorter training has not seen; off unless asked for."""
+    """Choosing thresholds on training videos that a first, shorter training has not seen; off by default."""
 
     holdout: float = Field(0.0, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
     stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
-    draws: int = Field(2, ge=1, description="times each held-out video is read, with other channels hidden")
-    pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training over those of the final one")
+    draws: int = Field(
+        2, ge=1, description="number of times each held-out video is read, with different channels hidden"
+    )
+    pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training divided by those of the final one")
 
 
 class BarrierConfig(Section):
-    """The training of BCN's barrier generator: alone, then frozen, then with the rest at a lower rate."""
+    """Training of BCN's barrier generator: alone, then frozen, then with the rest at a lower rate."""
 
-    epochs: int = Field(100, ge=0, description="of its own training, before the first epoch of the cascade")
+    epochs: int = Field(100, ge=0, description="in which it is trained alone, before the first epoch of the cascade")
     learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0, description="in its own training")
+    weight_decay: float = Field(1e-4, ge=0, description="while it is trained alone")
     share: float = Field(
-        0.05, gt=0, le=1, description="width of the band around a start or end, of the action's length"
+        0.05, gt=0, le=1, description="width of the band around a start or end, as a share of the action's length"
     )
     frozen_epochs: int = Field(15, ge=0)
-    joint_rate: float = Field(0.1, ge=0, description="of the learning rate of the rest, once it is no longer frozen")
+    joint_rate: float = Field(
+        0.1, ge=0, description="share of the learning rate of the rest, once it is no longer frozen"
+    )
     background: tuple[str, ...] = Field(
-        ("background", "SIL", "action_start", "action_end"), description="have no barriers, beside the data set's own"
+        ("background", "SIL", "action_start", "action_end"),
+        description="classes without barriers, besides the background of the data set",
     )
 
 
 class Recipe(Section):
-    """A training run but for data and seed: what all systems have."""
+    """A training run without data and seed: what all systems have."""
 
     model: str
     data: ReadOptions = ReadOptions()
@@ -136,7 +144,7 @@ class RTKRecipe(Recipe):
         )
 
     def at_pace(self, pace: float) -> Self:
-        """Epochs and joining epoch scaled; matching that joined still joins."""
+        """The same with epochs and joining epoch scaled; matching that joined still joins."""
         scaled = super().at_pace(pace)
         join = round(self.matching.join_epoch * pace)
         if self.refines:
@@ -185,11 +193,11 @@ class BCNRecipe(Recipe):
 
     @property
     def epochs(self) -> int:
-        """Those of the barrier generator alone, then those of the rest."""
+        """Those of the barrier generator alone, plus those of the rest."""
         return self.barrier.epochs + self.optimiser.epochs
 
     def at_pace(self, pace: float) -> Self:
-        """All epochs scaled, the frozen ones too."""
+        """The same with all epochs scaled, the frozen ones too."""
         barrier = self.barrier.model_copy(
             update={
                 "epochs": round(self.barrier.epochs * pace),

@@ -12,7 +12,7 @@ SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
 
 
 def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
-    """What to print at the end of a training: the scores, where everything is, what to do next."""
+    """What to print after training: the scores, where everything is, and what to do next."""
     fit = run.fits()[0]
     bundle, is_video = fit.bundle, fit.dataset.origin(fit.split) is not None
     return [
@@ -40,7 +40,7 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         "",
         *score_table(summary["last_epoch"]),
         "",
-        "## Best epoch, chosen on the test fold: not a result, for comparison with tables of the field",
+        "## Best epoch, chosen on the test fold: not a result, only for comparison with published tables",
         "",
         *score_table(summary["best_epoch_on_the_test_fold"]),
         "",
@@ -62,14 +62,14 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
 
 
 def score_table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """A row a key; a standard deviation behind a mean where there is one, a dash where there is no score."""
+    """One row per key, with a standard deviation after the mean if there is one, and a dash for a missing score."""
     lines = ["| | F1@10 | F1@25 | F1@50 | Edit | Acc |", "|---|---|---|---|---|---|"]
     lines += [f"| {variant_title(key)} | {' | '.join(score_cells(scores))} |" for key, scores in rows.items()]
     return lines
 
 
 def score_cells(scores: Mapping[str, float], sign: str = "±") -> list[str]:
-    """F1@10, 25, 50, Edit and Acc to a tenth, each with the standard deviation where there is one."""
+    """F1@10, 25, 50, Edit and Acc with one decimal, each with its standard deviation if there is one."""
     return [
         f"{scores[n]:.1f}" + (f" {sign} {scores[f'{n} sd']:.1f}" if f"{n} sd" in scores else "") if n in scores else "-"
         for n in SCORES

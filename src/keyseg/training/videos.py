@@ -1,4 +1,4 @@
-"""Videos of a split in an order that follows from seed and epoch alone, shared out among processes."""
+"""Videos of a split in an order that depends on seed and epoch alone, distributed among processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keyseg.data.dataset import Dataset, VideoSample
 
 
 class Videos(TorchDataset[VideoSample]):
-    """Named videos of one split; each is read from disk when asked for."""
+    """Named videos of one split, each read from disk when requested."""
 
     def __init__(self, dataset: Dataset, split: int, names: Sequence[str]) -> None:
         self.dataset, self.split, self.names = dataset, split, tuple(names)
@@ -27,10 +27,10 @@ class Videos(TorchDataset[VideoSample]):
 
 
 class EpochSampler(Sampler[int]):
-    """A permutation a (seed, epoch), dealt out in turn to `world` processes.
+    """One permutation per (seed, epoch), dealt out in turn to `world` processes.
 
-    In training all processes get the same number of videos (the first ones come again); in validation none comes twice.
-    Lightning calls `set_epoch`.
+    In training all processes get the same number of videos (the first ones are repeated); in validation no video is
+    repeated. Lightning calls `set_epoch`.
     """
 
     def __init__(self, size: int, *, seed: int | None, rank: int = 0, world: int = 1) -> None:
@@ -38,7 +38,7 @@ class EpochSampler(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch's order."""
+        """Choose the order of the epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
@@ -55,7 +55,7 @@ class EpochSampler(Sampler[int]):
 
 
 def training_loader(videos: Videos, *, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
-    """Batches of a seeded random order."""
+    """Batches in a seeded random order."""
     return _loader(videos, EpochSampler(len(videos), seed=seed, rank=rank, world=world), batch_size)
 
 
@@ -65,7 +65,7 @@ def validation_loader(videos: Videos, *, rank: int = 0, world: int = 1) -> DataL
 
 
 def _loader(videos: Videos, sampler: EpochSampler, batch_size: int) -> DataLoader[Batch]:
-    # An own generator: each iteration draws a number, and from torch's global one it would shift the dropouts of the
-    # epoch that a training resumes with.
+    # A separate generator: each iteration draws a number, which from torch's global generator would shift the dropout
+    # of the epoch that a training resumes with.
     generator = torch.Generator()
     return DataLoader(videos, batch_size, sampler=sampler, collate_fn=collate, generator=generator)  # type: ignore[arg-type]
