@@ -76,7 +76,7 @@ def test_weights_broken_by_a_step_are_told_from_a_bad_video(workshop: Any, tmp_p
     run = workshop.start(tmp_path / "run", "calibration.holdout=0")
     last, video = np.random.default_rng((0, 1)).permutation(6)[2:4]
     losses = r"\(action nan, boundary nan, frame nan\)"
-    words = rf"not finite in epoch 2 of 4 on v{video} {losses}, for the step before, on v{last}, broke the weights"
+    words = rf"not finite in epoch 2 of 4 on v{video} {losses}, since the previous step, on v{last}, broke the weights"
     with pytest.raises(TrainingError, match=words):
         workshop.finish(run, Breaks(1, 2))
 

@@ -23,7 +23,7 @@ def test_another_recipe_or_data_set_is_refused_by_name(workshop: Any, finished: 
     with pytest.raises(TrainingError, match=r"another recipe: optimiser.epochs was 4 and is now 5; repeat its options"):
         workshop.start(folder, "optimiser.epochs=5", resume=True)
     with pytest.raises(
-        TrainingError, match=r"network.backbone.channels is 8 there and 10 now; losses.keep is 1.0 there and 2.0 now"
+        TrainingError, match=r"network.backbone.channels was 8 and is now 10; losses.keep was 1.0 and is now 2.0"
     ):
         workshop.start(folder, "losses.keep=2", "network.backbone.channels=10", resume=True)
     other = workshop.write(tmp_path / "other")
@@ -76,7 +76,7 @@ def test_a_damaged_run_file_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(b"\xff\xff")
     with pytest.raises(DataError, match=r"run\.json: cannot be read as a run"):
         read_run(tmp_path)
-    with pytest.raises(DataError, match="no run here; expected the folder that keyseg train --out made"):
+    with pytest.raises(DataError, match="no run here; expected a folder that keyseg train --out made"):
         read_run(tmp_path / "elsewhere")
 
 

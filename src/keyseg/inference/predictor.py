@@ -139,9 +139,9 @@ class Predictor:
 
         features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were. The axis of length D
         holds the channels; if both have that length, the orientation of training decides. There is one step per
-        annotation frame or, if `presampled`, one per `sample_rate` frames. frames: length of the timeline; None follows from the
-        features and their sidecar. variant: one of `variants`; None is the full system.
-        Raises DataError on features of another kind. For a video file see `keyseg.inference.videos.predict_video`.
+        annotation frame or, if `presampled`, one per `sample_rate` frames. frames: length of the timeline; None follows
+        from the features and their sidecar. variant: one of `variants`; None is the full system. Raises DataError on
+        features of another kind. For a video file see `keyseg.inference.videos.predict_video`.
         """
         if isinstance(features, str | Path):
             frames = self._checked_frames(Path(features)) if frames is None else frames

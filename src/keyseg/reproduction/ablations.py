@@ -105,8 +105,8 @@ def ablate(run: Run, folder: Path) -> dict[str, Any]:
     """Decode the test videos of every training of a run, leaving out one part at a time, and with oracles.
 
     Writes ablations.json and ablations.md to `folder`. Scores are taken in feature steps, so above a sample rate of 1
-    they differ slightly from those at the annotation rate. Raises ConfigError on another system, DataError on unfinished
-    trainings.
+    they differ slightly from those at the annotation rate. Raises ConfigError on another system, DataError on
+    unfinished trainings.
     """
     if not isinstance(run.recipe, RTKRecipe):
         raise ConfigError(

@@ -30,8 +30,8 @@ def as_markdown(table: Mapping[str, Any]) -> str:
     lines += [
         "",
         "Seconds were measured while training, possibly beside other programs, and compare only within one machine."
-        " BCN's epochs include the short ones of its barrier generator alone. A multiplication and an addition count as two"
-        " FLOP, over everything that is computed for a test video.",
+        " BCN's epochs include the short ones of its barrier generator alone. A multiplication and an addition count as"
+        " two FLOP, over everything that is computed for a test video.",
         "",
         "## Best epoch, chosen on the test fold: not a result, only for comparison with published tables",
         "",

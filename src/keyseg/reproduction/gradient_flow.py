@@ -23,7 +23,8 @@ def gradient_runs(
     data: Path, folder: Path, splits: Sequence[int], seeds: Sequence[int], command: str, *, epochs: int | None = None
 ) -> Mapping[str, Run]:
     """The two runs in `folder`/stopped and `folder`/flowing, new or resumed. A run of RTK that is already there is
-    taken as it is, and the other is trained in the same way. Thresholds of new runs are not chosen, since losses need none.
+    taken as it is, and the other is trained in the same way. Thresholds of new runs are not chosen, since losses need
+    none.
 
     Raises TrainingError if an existing run is of another system, has the other gradient, or differs in more than that.
     """
