@@ -98,7 +98,7 @@ def test_side_processes_write_nothing_and_refuse_nothing(
     main = workshop.start(tmp_path / "run")
     with pytest.raises(OutputExistsError):
         workshop.start(tmp_path / "run")
-    with pytest.raises(ConfigError, match="other processes may be looking at; delete it by hand first"):
+    with pytest.raises(ConfigError, match="other processes may be using; delete it by hand first"):
         workshop.start(tmp_path / "run", force=True)
     written = (tmp_path / "run" / "run.json").read_bytes()
     monkeypatch.setenv("RANK", "1")
@@ -116,7 +116,7 @@ def test_a_training_that_another_command_does_is_left_to_it(
         assert mine
         assert workshop.finish(run)["splits"] == []
         monkeypatch.setenv("WORLD_SIZE", "2")  # the others of torchrun would wait for this one for ever
-        with pytest.raises(TrainingError, match="another command trains this; wait for it"):
+        with pytest.raises(TrainingError, match="another command is training this; wait for it"):
             workshop.finish(run)
     assert not (fit.folder / "last.ckpt").exists()
 
