@@ -81,10 +81,10 @@ def test_what_cannot_be_taken_apart_is_named(workshop: Any, tmp_path: Path) -> N
 
 
 def test_another_system_has_no_such_parts(workshop: Any, tmp_path: Path) -> None:
-    from dataclasses import replace
 
     from keyseg.training.recipe import load_recipe
 
-    run = replace(workshop.start(tmp_path / "run"), recipe=load_recipe(None, ["model=asformer"]))
+    started = workshop.start(tmp_path / "run")
+    run = started.model_copy(update={"recipe": load_recipe(None, ["model=asformer"])})
     with pytest.raises(ConfigError, match="only a run of rtk can be taken apart, and this is one of asformer"):
         ablate(run, tmp_path)

@@ -105,7 +105,7 @@ def test_losses_of_several_trainings_are_averaged(flow: Mapping[str, Run], tmp_p
     shutil.copytree(folder / "split1" / "seed0", folder / "split1" / "seed1")
     (log,) = (folder / "split1" / "seed1").glob("logs/*/metrics.csv")
     log.write_text("epoch,loss/permutation\n1,5\n2,7\n")
-    both = Run(folder, run.data, run.recipe, (1,), (0, 1), run.command, run.commit)
+    both = run.model_copy(update={"folder": folder, "splits": (1,), "seeds": (0, 1)})
     assert losses_of({"both": both}) == {"both": ([1, 2], [(single[0] + 5) / 2, (single[1] + 7) / 2])}
 
 

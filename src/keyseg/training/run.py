@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+
 from keyseg.data.dataset import Dataset
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
-from keyseg.timeline.files import write_json
+from keyseg.timeline.files import write_text
 from keyseg.timeline.version import __version__
 from keyseg.training.fit import Fit
 from keyseg.training.recipe import Recipe, validate_recipe
@@ -21,18 +22,20 @@ from keyseg.training.recipe import Recipe, validate_recipe
 RUN = "run.json"
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(BaseModel):
     """What a run folder was made from. data: folder of the data set; command: as typed, without the folders of absolute
     paths."""
 
-    folder: Path
-    data: Path
-    recipe: Recipe
-    splits: tuple[int, ...]
-    seeds: tuple[int, ...]
+    model_config = ConfigDict(frozen=True)
+
+    folder: Path = Field(exclude=True)
+    keyseg: str = __version__
     command: str
     commit: str
+    data: Path
+    splits: tuple[int, ...]
+    seeds: tuple[int, ...]
+    recipe: SerializeAsAny[Recipe]
 
     def open_dataset(self) -> Dataset:
         """The data set, read with the options of the recipe."""
@@ -83,13 +86,21 @@ def start_run(
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
         raise ConfigError(f"expected at least one seed, each from 0 to 2**32 - 1, got {list(seeds)}")
-    run = Run(folder, data.resolve(), recipe, splits, seeds, command, source_commit())
+    run = Run(
+        folder=folder,
+        command=command,
+        commit=source_commit(),
+        data=data.resolve(),
+        splits=splits,
+        seeds=seeds,
+        recipe=recipe,
+    )
     if resume and (folder / RUN).exists():
         run = _continued(run, read_run(folder))
     elif is_main_process() and folder.exists() and any(folder.iterdir()):
         _make_room(folder, force)
     if is_main_process():
-        write_json(folder / RUN, _as_json(run))
+        write_text(folder / RUN, run.model_dump_json(indent=1) + "\n")
     return run
 
 
@@ -128,21 +139,12 @@ def read_run(folder: Path) -> Run:
     """The run in a folder. Raises DataError if there is none or if it cannot be read."""
     file = folder / RUN
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        recipe = validate_recipe(found["recipe"], str(file))
-        return Run(
-            folder,
-            Path(found["data"]),
-            recipe,
-            tuple(found["splits"]),
-            tuple(found["seeds"]),
-            found["command"],
-            found["commit"],
-        )
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return Run(folder=folder, **content | {"recipe": validate_recipe(content["recipe"], str(file))})
     except FileNotFoundError:
         message = f"{folder}: no run here; expected a folder that keyseg train --out made, with {RUN}"
         raise DataError(message) from None
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValidationError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise DataError(f"{file}: cannot be read as a run ({type(error).__name__}: {error})") from error
 
 
@@ -174,7 +176,7 @@ def _continued(new: Run, old: Run) -> Run:
         )
     splits = old.splits + tuple(split for split in new.splits if split not in old.splits)
     seeds = old.seeds + tuple(seed for seed in new.seeds if seed not in old.seeds)
-    return Run(old.folder, old.data, old.recipe, splits, seeds, old.command, new.commit)
+    return old.model_copy(update={"splits": splits, "seeds": seeds, "commit": new.commit})
 
 
 def differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
@@ -190,15 +192,3 @@ def _different(old: dict[str, Any], new: dict[str, Any], prefix: str) -> list[tu
         elif old[key] != new.get(key):
             found.append((f"{prefix}{key}", old[key], new.get(key)))
     return found
-
-
-def _as_json(run: Run) -> dict[str, Any]:
-    return {
-        "keyseg": __version__,
-        "command": run.command,
-        "commit": run.commit,
-        "data": str(run.data),
-        "splits": list(run.splits),
-        "seeds": list(run.seeds),
-        "recipe": run.recipe.model_dump(mode="json"),
-    }
