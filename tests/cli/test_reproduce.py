@@ -202,7 +202,7 @@ def test_table1_says_in_what_a_run_differs_from_the_shipped_recipe(made: Made) -
         "optimiser.epochs 1 for 100",
     ]
     line = next(line for line in made.out.splitlines() if line.startswith("- MS-TCN++:"))
-    assert "recipe defaults of ms-tcn++ but for network.channels 8 for 64; network.gene" in line
+    assert "recipe defaults of ms-tcn++ except for network.channels 8 for 64; network.gene" in line
     assert "`keyseg train kitchen --model ms-tcn++`" in line
 
 
@@ -282,7 +282,7 @@ def test_ablations_print_what_they_write_and_train_nothing(
 def test_ablations_of_what_is_no_run_of_rtk_say_so(made: Made, keyseg: Any, tmp_path: Path) -> None:
     result = keyseg("reproduce", "ablations", str(made.folder / "asformer"), "--out", str(tmp_path / "parts"))
     assert result.code != 0
-    assert "only a run of rtk can be taken apart, and this is one of asformer" in result.err
+    assert "only a run of rtk can be taken apart, and this is a run of asformer" in result.err
     missing = keyseg("reproduce", "ablations", str(tmp_path / "nowhere"), "--out", str(tmp_path / "parts"))
     assert missing.code != 0
     assert "nowhere" in missing.err

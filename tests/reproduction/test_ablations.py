@@ -86,5 +86,5 @@ def test_another_system_has_no_such_parts(workshop: Any, tmp_path: Path) -> None
 
     started = workshop.start(tmp_path / "run")
     run = started.model_copy(update={"recipe": load_recipe(None, ["model=asformer"])})
-    with pytest.raises(ConfigError, match="only a run of rtk can be taken apart, and this is one of asformer"):
+    with pytest.raises(ConfigError, match="only a run of rtk can be taken apart, and this is a run of asformer"):
         ablate(run, tmp_path)

@@ -333,7 +333,7 @@ def test_a_table_of_runs_that_cover_different_splits_is_refused(compared: Compar
     (folder / "rtk" / "split1").rename(folder / "rtk" / "split2")
     run = json.loads((folder / "rtk" / "run.json").read_text())
     (folder / "rtk" / "run.json").write_text(json.dumps(run | {"splits": [2]}))
-    with pytest.raises(DataError, match=r"the runs cover different splits or seeds: .*; let them all finish first"):
+    with pytest.raises(DataError, match=r"the runs cover different splits or seeds: .*; wait until all are finished"):
         write_table([read_run(folder / system) for system in SYSTEMS], tmp_path)
 
 
@@ -343,7 +343,7 @@ def test_a_run_of_another_system_or_data_set_or_no_run_is_refused(
     folder = compared.copied(tmp_path / "copy")
     shutil.rmtree(folder / "rtk")
     (folder / "asformer").rename(folder / "rtk")
-    with pytest.raises(TrainingError, match="rtk: holds a run of asformer, and rtk is to stand there"):
+    with pytest.raises(TrainingError, match="rtk: holds a run of asformer, not of rtk"):
         ready(workshop, folder, ["rtk"])
     other = workshop.write(tmp_path / "other")
     with pytest.raises(TrainingError, match=r"ms-tcn\+\+ was trained on .*set, not on .*other; choose another --out"):
@@ -383,7 +383,7 @@ def test_the_table_says_in_what_a_run_differs_from_its_recipe(
     table = write_table(compared.runs, tmp_path)
     differs = ["data.features None for i3d", "optimiser.epochs 2 for 9"]
     assert [origin["differs from the recipe"] for origin in table["runs"].values()] == [differs] * len(SYSTEMS)
-    assert "recipe tiny-bcn.yaml but for data.features None for i3d; optimiser.epochs 2 for 9, 4 epochs" in " ".join(
+    assert "recipe tiny-bcn.yaml except for data.features None for i3d; optimiser.epochs 2 for 9, 4 epochs" in " ".join(
         (tmp_path / "table1.md").read_text().split()
     )
 

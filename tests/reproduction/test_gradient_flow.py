@@ -170,7 +170,7 @@ def test_runs_that_differ_in_more_are_refused(workshop: Any, tmp_path: Path) -> 
     workshop.start(tmp_path / "flowing", "matching.stop_gradient=false", "matching.temperature=0.2")
     with pytest.raises(
         TrainingError,
-        match=r"stopped and flowing are to differ in the gradient alone, but optimiser\.epochs is 5 and 4;"
+        match=r"stopped and flowing must differ in the gradient alone, but optimiser\.epochs is 5 and 4;"
         r" matching\.temperature is 0\.1 and 0\.2; move one away",
     ):
         ready(workshop, tmp_path)
@@ -189,7 +189,7 @@ def test_runs_of_other_splits_or_another_data_set_are_refused(workshop: Any, tmp
     ("change", "words"),
     [
         ("matching.join_epoch=4", "stopped: matching joins at epoch 4 of 4: never"),
-        ("losses.permutation=0", "stopped: losses.permutation is 0, so there is no such loss to show"),
+        ("losses.permutation=0", "stopped: losses.permutation is 0, so there is no permutation loss to show"),
     ],
 )
 def test_a_matching_that_never_joins_or_counts_is_refused(
@@ -209,6 +209,6 @@ def test_losses_wait_for_what_another_command_trains(
     runs = ready(workshop, tmp_path)
     with claimed(runs["gradient flows"].folder / SPLIT1) as mine:
         assert mine
-        with pytest.raises(TrainingError, match=r"flowing.*: another command still trains this; give the same command"):
+        with pytest.raises(TrainingError, match=r"flowing.*: another command is still training this; run the same command"):
             losses_of(runs)
     assert trained == []

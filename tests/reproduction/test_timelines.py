@@ -123,7 +123,7 @@ def test_a_video_that_no_split_tests_on_is_refused_with_some_that_are(video: str
     with pytest.raises(DataError) as caught:
         video_rows(systems, workshop.data, video)
     assert str(caught.value) == (
-        f"{systems / 'rtk'}: no split of this run tests on a video '{video}'; it does on v0, v1, v6, v7"
+        f"{systems / 'rtk'}: no split of this run tests on a video '{video}'; it tests on v0, v1, v6, v7"
     )
 
 
@@ -146,7 +146,7 @@ def test_a_training_that_is_not_finished_is_refused(system: str, copied: Path, w
     with pytest.raises(DataError) as caught:
         video_rows(copied, workshop.data, "v6")
     assert str(caught.value) == (
-        f"{copied / system}: the training that tests on 'v6' is not finished; go on with the same command"
+        f"{copied / system}: the training that tests on 'v6' is not finished; run the same command again"
     )
     assert video_rows(copied, workshop.data, "v0").systems  # of the other split
 
@@ -172,5 +172,5 @@ def test_a_run_of_another_system_is_refused(copied: Path, workshop: Any) -> None
     shutil.rmtree(copied / "ms-tcn++")
     (copied / "asformer").rename(copied / "ms-tcn++")
     shutil.copytree(copied / "ms-tcn++", copied / "asformer")
-    with pytest.raises(DataError, match=r"ms-tcn\+\+: holds a run of asformer, and ms-tcn\+\+ is to stand there"):
+    with pytest.raises(DataError, match=r"ms-tcn\+\+: holds a run of asformer, and ms-tcn\+\+, not of"):
         video_rows(copied, workshop.data, "v6")
