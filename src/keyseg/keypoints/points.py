@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.timeline import IntArray, TimelineError
-
-FloatArray = npt.NDArray[np.float64]
+from keyseg.timeline import FloatArray, IntArray, TimelineError
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints, FloatArray
-from keyseg.timeline import IntArray, Segmentation, TimelineError
+from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
+from keyseg.timeline import FloatArray, IntArray, Segmentation, TimelineError
 
 
 @dataclass(frozen=True, slots=True)

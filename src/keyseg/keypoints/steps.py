@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints, FloatArray
+from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.keypoints.reassembly import apply_rules, paint
-from keyseg.timeline import IntArray, Segmentation
+from keyseg.timeline import FloatArray, IntArray, Segmentation
 
 Points = tuple[ActionKeypoints, BoundaryKeypoints]
 Links = tuple[IntArray, IntArray]

@@ -9,8 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.keypoints.points import FloatArray
-from keyseg.timeline import IntArray, Segmentation
+from keyseg.timeline import FloatArray, IntArray, Segmentation
 
 _SMALLEST_GATE = 2.0  # steps
 _GATE_SHARE = 0.1  # of the shorter of the two segments that meet at a boundary

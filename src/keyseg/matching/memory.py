@@ -6,13 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import csr_array, dia_array
 
-from keyseg.timeline import Segmentation, TimelineError
-
-FloatArray = npt.NDArray[np.float64]
+from keyseg.timeline import FloatArray, IntArray, Segmentation, TimelineError
 
 _REACH = 6  # nodes by which a match may skip ahead or fall back
 _COST = 2.0  # nats for each node skipped, and for each step back
@@ -73,9 +70,7 @@ class AnnotationMemory:
         np.add.at(labels.T, nodes, match.T)
         return labels
 
-    def _affinity(
-        self, shares: FloatArray, durations: FloatArray, nodes: npt.NDArray[np.int64], config: MemoryConfig
-    ) -> FloatArray:
+    def _affinity(self, shares: FloatArray, durations: FloatArray, nodes: IntArray, config: MemoryConfig) -> FloatArray:
         """Log-likelihood ratio of each segment and node, (I, N)."""
         evidence = np.log((shares + _FLOOR) / (shares.mean(0) + _FLOOR))
         remembered = np.concatenate([np.diff(segmentation.boundaries) for segmentation in self.segmentations])

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.keypoints.points import FloatArray
-from keyseg.timeline import IntArray, Segmentation
+from keyseg.timeline import FloatArray, IntArray, Segmentation
 
 _REACH = 4.0  # steps
 _REACH_SHARE = 0.25  # of the shorter of the two segments that meet at a boundary

@@ -11,8 +11,8 @@ from keyseg.metrics.percent import percent
 from keyseg.metrics.protocols import ScoringProtocol, find_protocol
 from keyseg.metrics.report import ClassScores, Report, VideoScores, f1_key
 from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts
-from keyseg.metrics.tally import ClassTally, FloatArray, VideoTally, hit_videos, tally_classes, tally_videos
-from keyseg.timeline import ConfigError, IntArray
+from keyseg.metrics.tally import ClassTally, VideoTally, hit_videos, tally_classes, tally_videos
+from keyseg.timeline import ConfigError, FloatArray, IntArray
 
 _SCORES = ("acc", "edit", *map(f1_key, OVERLAPS))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from keyseg.timeline import FloatArray
 
-def percent(part: npt.ArrayLike, whole: npt.ArrayLike) -> npt.NDArray[np.float64]:
+
+def percent(part: npt.ArrayLike, whole: npt.ArrayLike) -> FloatArray:
     """100 * part / whole, elementwise; 100 where `whole` is 0, as where nothing was asked nothing is wrong.
 
     So a video without frames has accuracy 100, and one without segments on both sides has edit and F1 100: a perfect

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from keyseg.metrics.alignment import Alignment, IdLabels, align_all
 from keyseg.metrics.percent import percent
-from keyseg.timeline import ConfigError, IntArray
+from keyseg.timeline import ConfigError, FloatArray, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -83,7 +83,7 @@ def segment_hits(pair: Alignment, overlaps: Sequence[float], *, last_frame_short
     return hits
 
 
-def _overlap_ratio(pair: Alignment, last_frame_short: bool) -> npt.NDArray[np.float64]:
+def _overlap_ratio(pair: Alignment, last_frame_short: bool) -> FloatArray:
     """(N,) IoU of the two segments that share each piece."""
     shared = pair.frames.copy()
     wanted, found = np.diff(pair.reference.boundaries), np.diff(pair.prediction.boundaries)

@@ -12,9 +12,7 @@ from keyseg.metrics.alignment import Alignment
 from keyseg.metrics.edit import edit_similarity
 from keyseg.metrics.percent import percent
 from keyseg.metrics.segmental_f1 import OVERLAPS, BoolArray, segment_hits
-from keyseg.timeline import IntArray
-
-FloatArray = npt.NDArray[np.float64]
+from keyseg.timeline import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
