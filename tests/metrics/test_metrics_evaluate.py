@@ -9,7 +9,7 @@ import pytest
 
 import keyseg.metrics
 from keyseg.metrics import PROTOCOLS, edit_score, evaluate, frame_accuracy, segment_counts, segmental_f1
-from keyseg.metrics.alignment import align
+from keyseg.metrics.alignment import align_pair
 from keyseg.timeline import ConfigError, DataError, Segmentation, TimelineError
 
 pytestmark = pytest.mark.filterwarnings("error")  # a division by zero is a warning of numpy
@@ -227,7 +227,7 @@ def test_plain_functions_refuse_what_does_not_fit():
 
 
 def test_one_video_can_be_counted_alone():
-    found = segment_counts(align(np.array([0, 0, 1]), np.array([0, 1, 1])), 0.5, np.array([1]))
+    found = segment_counts(align_pair(np.array([0, 0, 1]), np.array([0, 1, 1])), 0.5, np.array([1]))
     assert (found.tp, found.fp, found.fn, found.f1) == (1, 0, 0, 100)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.metrics import OVERLAPS, PROTOCOLS, edit_score, evaluate, frame_accuracy, segmental_f1
-from keyseg.metrics.alignment import align
+from keyseg.metrics.alignment import align_pair
 from keyseg.metrics.segmental_f1 import segment_hits
 from keyseg.timeline import Segmentation
 
@@ -196,7 +196,7 @@ def test_segments_cut_in_two_count_as_one(case, data):
 @few
 @given(pairs(), st.booleans())
 def test_a_reference_segment_is_hit_once_and_higher_overlaps_never_hit_more(case, short):
-    pair = align(*case)
+    pair = align_pair(*case)
     hits = segment_hits(pair, OVERLAPS, last_frame_short=short).sum(axis=1)
     assert hits[0] >= hits[1] >= hits[2]
     assert hits[0] <= min(len(pair.reference), len(pair.prediction))

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.signal import argrelmax
 
-from keyseg.models.barrier import BarrierConfig, BarrierGenerator, PoolingConfig, barrier_peaks, barrier_pooling
+from keyseg.models.barrier import (
+    BarrierGenerator,
+    BarrierGeneratorConfig,
+    PoolingConfig,
+    barrier_peaks,
+    barrier_pooling,
+)
 
 CHANNELS = 4
 SMALL = {"channels": 8, "dilations": (1, 2)}
@@ -179,7 +185,7 @@ def test_peaks_by_hand():
 
 def small(**changes):
     torch.manual_seed(0)
-    return BarrierGenerator(BarrierConfig(**SMALL | changes), CHANNELS).eval()
+    return BarrierGenerator(BarrierGeneratorConfig(**SMALL | changes), CHANNELS).eval()
 
 
 @settings(max_examples=25)
@@ -198,7 +204,7 @@ def test_barriers_of_a_padded_batch_are_those_of_its_singles(ragged, lengths, ex
 
 def test_a_barrier_by_hand():
     """One channel, no layer: the sigmoid of a hundredth of 3 (2 x + 1) - 5."""
-    generator = BarrierGenerator(BarrierConfig(channels=1, dilations=()), 1)
+    generator = BarrierGenerator(BarrierGeneratorConfig(channels=1, dilations=()), 1)
     values = {"input.weight": 2.0, "input.bias": 1.0, "out.weight": 3.0, "out.bias": -5.0}
     shapes = {name: value.shape for name, value in generator.state_dict().items()}
     generator.load_state_dict({name: torch.full(shapes[name], value) for name, value in values.items()})
@@ -221,7 +227,7 @@ def test_the_generator_is_of_the_published_size():
     def conv(source, target, kernel=1):
         return source * target * kernel + target
 
-    generator = BarrierGenerator(BarrierConfig(), 2048)
+    generator = BarrierGenerator(BarrierGeneratorConfig(), 2048)
     assert [layer.dilated.dilation for layer in generator.layers] == [(4,), (8,), (16,)]
     expected = conv(2048, 256) + 3 * (conv(256, 256, 3) + conv(256, 256)) + conv(256, 1)
     assert sum(p.numel() for p in generator.parameters()) == expected
@@ -241,9 +247,9 @@ def test_gradients_of_the_generator_are_finite_and_reach_every_parameter(length)
         (PoolingConfig, {"width": 3, "alpha": 0}, "greater than 0"),
         (PoolingConfig, {"width": 3, "alpha": float("inf")}, "finite number"),
         (PoolingConfig, {"width": 3}, "Field required"),
-        (BarrierConfig, {"dilations": (4, 0)}, "greater than or equal to 1"),
-        (BarrierConfig, {"dropout": 1}, "less than 1"),
-        (BarrierConfig, {"chanels": 8}, "Extra inputs are not permitted"),
+        (BarrierGeneratorConfig, {"dilations": (4, 0)}, "greater than or equal to 1"),
+        (BarrierGeneratorConfig, {"dropout": 1}, "less than 1"),
+        (BarrierGeneratorConfig, {"chanels": 8}, "Extra inputs are not permitted"),
     ],
     ids=str,
 )

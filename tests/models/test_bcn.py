@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from keyseg.models.barrier import BarrierConfig, PoolingConfig
+from keyseg.models.barrier import BarrierGeneratorConfig, PoolingConfig
 from keyseg.models.bcn import BCN, BCNConfig, Cascade, class_confidence, stage_weights
 
 DIMENSION, CLASSES = 5, 3
@@ -19,7 +19,7 @@ SMALL = {
     "cascade_stages": 3,
     "layers": 3,
     "fusion_channels": 6,
-    "barrier": BarrierConfig(channels=8, dilations=(1, 2)),
+    "barrier": BarrierGeneratorConfig(channels=8, dilations=(1, 2)),
     "output_pooling": PoolingConfig(width=9, alpha=0.2),
     "smoothing": PoolingConfig(width=9, alpha=2.0),
 }
@@ -249,7 +249,7 @@ def test_confidence_carries_no_gradient():
 
 def test_gradients_reach_every_parameter():
     """The barrier generator learns from the fusion alone, through the pooling."""
-    network = small(channels=16, fusion_channels=16, barrier=BarrierConfig(channels=16, dilations=(1, 2)))
+    network = small(channels=16, fusion_channels=16, barrier=BarrierGeneratorConfig(channels=16, dilations=(1, 2)))
     features, mask = torch.randn(2, DIMENSION, 40), everything(2, 40)
     found = network.cascade(features, mask)
     labels = torch.randint(0, CLASSES, mask.shape)
@@ -288,5 +288,7 @@ def test_sizes_out_of_range_are_refused(change, reason):
 
 
 def test_the_smallest_network_works():
-    network = small(channels=1, cascade_stages=1, layers=1, fusion_channels=1, barrier=BarrierConfig(channels=1))
+    network = small(
+        channels=1, cascade_stages=1, layers=1, fusion_channels=1, barrier=BarrierGeneratorConfig(channels=1)
+    )
     assert network(torch.randn(1, DIMENSION, 1), everything(1, 1)).stages.shape == (2, 1, CLASSES, 1)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from keyseg.models.barrier import BarrierConfig, PoolingConfig
+from keyseg.models.barrier import BarrierGeneratorConfig, PoolingConfig
 from keyseg.models.bcn import BCN, BCNConfig, stage_weights
 from keyseg.models.ms_tcn import MSTCN, MSTCNConfig
 
@@ -75,7 +75,7 @@ def config_of(system, meta):
         layers=meta["num_layers"],
         fusion_channels=meta["fusion_f_maps"],
         sure=meta["soft_threshold"],
-        barrier=BarrierConfig(channels=meta["barrier_hidden"], dilations=tuple(meta["barrier_dilations"])),
+        barrier=BarrierGeneratorConfig(channels=meta["barrier_hidden"], dilations=tuple(meta["barrier_dilations"])),
         inner_pooling=inner,
         output_pooling=final,
     )

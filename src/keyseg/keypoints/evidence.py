@@ -11,8 +11,8 @@ import numpy.typing as npt
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import ConfigError
 
-Scores = npt.NDArray[np.floating]
-Matched = Callable[[Scores, npt.NDArray[np.int64]], Scores]
+EvidenceScores = npt.NDArray[np.floating]
+ClassMatcher = Callable[[EvidenceScores, npt.NDArray[np.int64]], EvidenceScores]
 """Shares of the evidence (I, C) and lengths (I,) of a video's intervals in order -> class probabilities (I, C)."""
 
 
@@ -30,10 +30,10 @@ class EvidenceWeights:
 def weigh_evidence(
     actions: ActionKeypoints,
     boundaries: BoundaryKeypoints,
-    frame_scores: Scores,
-    context_scores: Scores | None,
+    frame_scores: EvidenceScores,
+    context_scores: EvidenceScores | None,
     weights: EvidenceWeights,
-    match: Matched | None = None,
+    match: ClassMatcher | None = None,
 ) -> ActionKeypoints:
     """Give the action keypoints between two boundaries one class: the one with the largest weighed evidence.
 
@@ -73,7 +73,7 @@ def weigh_evidence(
     return ActionKeypoints(actions.time[best], label, evidence[np.arange(len(used)), label] / total)
 
 
-def interval_means(scores: Scores, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Scores:
+def interval_means(scores: EvidenceScores, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> EvidenceScores:
     """Mean of scores (C, T) over steps [start_i, end_i) -> (I, C); an interval without a step gets its nearest step."""
     length = scores.shape[1]
     start = np.minimum(start, length - 1)
@@ -82,7 +82,7 @@ def interval_means(scores: Scores, start: npt.NDArray[np.int64], end: npt.NDArra
     return ((sums[:, end] - sums[:, start]) / (end - start)).T
 
 
-def _mean_by_group(group: npt.NDArray[np.int64], scores: Scores, confidence: Scores) -> Scores:
+def _mean_by_group(group: npt.NDArray[np.int64], scores: EvidenceScores, confidence: EvidenceScores) -> EvidenceScores:
     weight = np.maximum(confidence, 1e-6)[:, None]
     total = np.zeros((group.max() + 1, scores.shape[1]))
     norm = np.zeros((group.max() + 1, 1))

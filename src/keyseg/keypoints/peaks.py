@@ -9,16 +9,16 @@ from scipy.ndimage import maximum_filter1d
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import IntArray, TimelineError
 
-Heatmap = npt.NDArray[np.floating]
+_Heatmap = npt.NDArray[np.floating]
 
 
-def decode_actions(heatmap: Heatmap, threshold: float, *, radius: int = 2, limit: int = 2000) -> ActionKeypoints:
+def decode_actions(heatmap: _Heatmap, threshold: float, *, radius: int = 2, limit: int = 2000) -> ActionKeypoints:
     """Action keypoints of a heatmap (C, T) in [0, 1], in time order; times are step indices."""
     label, time = _peaks(_checked(heatmap, 2), threshold, radius, limit)
     return ActionKeypoints(time.astype(np.float64), label, heatmap[label, time].astype(np.float64))
 
 
-def decode_boundaries(heatmap: Heatmap, threshold: float, *, radius: int = 2, limit: int = 2000) -> BoundaryKeypoints:
+def decode_boundaries(heatmap: _Heatmap, threshold: float, *, radius: int = 2, limit: int = 2000) -> BoundaryKeypoints:
     """Boundary keypoints of a heatmap (T,) in [0, 1]. Step 0 is the video's start, never a boundary."""
     interior = _checked(heatmap, 1).copy()
     interior[:1] = 0
@@ -26,7 +26,7 @@ def decode_boundaries(heatmap: Heatmap, threshold: float, *, radius: int = 2, li
     return BoundaryKeypoints(time.astype(np.float64), interior[time].astype(np.float64))
 
 
-def _peaks(rows: Heatmap, threshold: float, radius: int, limit: int) -> tuple[IntArray, IntArray]:
+def _peaks(rows: _Heatmap, threshold: float, radius: int, limit: int) -> tuple[IntArray, IntArray]:
     """Row and column of the local maxima over `threshold`, of each plateau the first; at most the `limit` highest.
 
     A maximum equals its neighbourhood's largest value (max-pooling as non-maximum suppression).
@@ -41,7 +41,7 @@ def _peaks(rows: Heatmap, threshold: float, radius: int, limit: int) -> tuple[In
     return row.astype(np.int64), column.astype(np.int64)
 
 
-def _checked(heatmap: Heatmap, dimensions: int) -> Heatmap:
+def _checked(heatmap: _Heatmap, dimensions: int) -> _Heatmap:
     heatmap = np.asarray(heatmap)
     if heatmap.ndim != dimensions:
         raise TimelineError(f"expected a heatmap with {dimensions} dimensions, got shape {heatmap.shape}")

@@ -11,8 +11,8 @@ from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.keypoints.reassembly import apply_rules, paint
 from keyseg.timeline import FloatArray, IntArray, Segmentation
 
-Points = tuple[ActionKeypoints, BoundaryKeypoints]
-Links = tuple[IntArray, IntArray]
+_Points = tuple[ActionKeypoints, BoundaryKeypoints]
+_Links = tuple[IntArray, IntArray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,12 +78,12 @@ def example_keypoints() -> tuple[ActionKeypoints, BoundaryKeypoints, int]:
     return ActionKeypoints.of(actions), BoundaryKeypoints.of(boundaries), 120
 
 
-def _read(before: Points, after: Points) -> Links:
+def _read(before: _Points, after: _Points) -> _Links:
     here = np.isin(before[0].time, after[0].time)
     return np.where(here, np.cumsum(here) - 1, -1), _places(np.rint(before[1].time), after[1].time)
 
 
-def _merge_actions(before: Points, after: Points) -> Links:
+def _merge_actions(before: _Points, after: _Points) -> _Links:
     """A merged point stays in its interval; points of another class are no part of it."""
     edges = before[1].time
     went = _places(*(np.searchsorted(edges, points[0].time, side="right") for points in (before, after)))
@@ -91,14 +91,14 @@ def _merge_actions(before: Points, after: Points) -> Links:
     return np.where(part, went, -1), np.arange(len(edges))
 
 
-def _merge_boundaries(before: Points, after: Points) -> Links:
+def _merge_boundaries(before: _Points, after: _Points) -> _Links:
     """A merged boundary stays between its action points."""
     centres = before[0].time
     gaps = (np.searchsorted(centres, points[1].time, side="left") for points in (before, after))
     return np.arange(len(centres)), _places(*gaps)
 
 
-def _join_equal_neighbours(before: Points, after: Points) -> Links:
+def _join_equal_neighbours(before: _Points, after: _Points) -> _Links:
     """Only the boundaries between unequal neighbours are left."""
     change = np.diff(before[0].label) != 0
     runs = np.concatenate(([False], change))[: len(before[0])]
@@ -126,5 +126,5 @@ def _places(before: FloatArray | IntArray, after: FloatArray | IntArray) -> IntA
     return np.where(after[index] == before, index, -1)
 
 
-def _same_points(before: Points, after: Points) -> bool:
+def _same_points(before: _Points, after: _Points) -> bool:
     return np.array_equal(before[0].time, after[0].time) and np.array_equal(before[1].time, after[1].time)

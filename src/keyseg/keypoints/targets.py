@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from keyseg.timeline import Segmentation
 
-ACTION_WIDTH = 1 / 6  # sigma of an action's bump over its length: 3 sigma reach its ends
-BOUNDARY_WIDTH = 0.1  # sigma of a boundary's bump over the length of its shorter neighbour
+_ACTION_WIDTH = 1 / 6  # sigma of an action's bump over its length: 3 sigma reach its ends
+_BOUNDARY_WIDTH = 0.1  # sigma of a boundary's bump over the length of its shorter neighbour
 _REACH = 4  # a bump is cut off where it has fallen to exp(-8)
 
 
@@ -34,11 +34,11 @@ def encode(segmentation: Segmentation, classes: int) -> Heatmaps:
     boundary = np.zeros(length, np.float32)
     for segment in segmentation:
         centre = (segment.start_frame + segment.end_frame - 1) / 2
-        _add_bump(action[segment.label], centre, max(1.0, segment.length * ACTION_WIDTH))
+        _add_bump(action[segment.label], centre, max(1.0, segment.length * _ACTION_WIDTH))
     lengths = np.diff(segmentation.boundaries)
     for index, frame in enumerate(segmentation.boundaries[1:-1]):
         shorter = min(lengths[index], lengths[index + 1])
-        _add_bump(boundary, float(frame), max(1.0, shorter * BOUNDARY_WIDTH))
+        _add_bump(boundary, float(frame), max(1.0, shorter * _BOUNDARY_WIDTH))
     return Heatmaps(action, boundary)
 
 

@@ -41,7 +41,7 @@ class Alignment:
         return int(self.frames[self.agrees].sum())
 
 
-def align(reference: IdLabels, prediction: IdLabels) -> Alignment:
+def align_pair(reference: IdLabels, prediction: IdLabels) -> Alignment:
     """Lay a prediction over its reference. Raises DataError where the two differ in length."""
     ours, theirs = _segmentation(prediction).merged(), _segmentation(reference).merged()
     if ours.length != theirs.length:
@@ -57,7 +57,7 @@ def align_all(reference: Sequence[IdLabels], prediction: Sequence[IdLabels]) -> 
     """Align video by video. Raises DataError where the numbers of videos differ."""
     if len(reference) != len(prediction):
         raise DataError(f"expected a prediction for each of {len(reference)} videos, got {len(prediction)}")
-    return map(align, reference, prediction)
+    return map(align_pair, reference, prediction)
 
 
 def _segmentation(labels: IdLabels) -> Segmentation:

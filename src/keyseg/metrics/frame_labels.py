@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.metrics.alignment import Alignment, align
+from keyseg.metrics.alignment import Alignment, align_pair
 from keyseg.timeline import DataError, IntArray, Segmentation, TimelineError
 
 FrameLabels = Segmentation | npt.NDArray[np.integer] | Sequence[str] | Sequence[int]
@@ -49,7 +49,7 @@ def align_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str, 
     for video in sorted(reference):
         wanted = _segmentation(reference[video], ids, f"reference of video {video!r}")
         found = _segmentation(prediction[video], ids, f"prediction of video {video!r}")
-        pairs[video] = align(wanted, found)
+        pairs[video] = align_pair(wanted, found)
     return AlignedVideos(pairs, tuple(ids))
 
 

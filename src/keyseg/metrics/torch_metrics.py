@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from keyseg.metrics.alignment import Alignment, align
+from keyseg.metrics.alignment import Alignment, align_pair
 from keyseg.metrics.edit import edit_similarity
 from keyseg.metrics.percent import percent
 from keyseg.metrics.segmental_f1 import SegmentCounts, segment_counts
@@ -100,7 +100,7 @@ class SegmentalF1(Metric):
 
 
 def _align(prediction: Tensor, target: Tensor) -> Alignment:
-    return align(target.detach().cpu().numpy(), prediction.detach().cpu().numpy())
+    return align_pair(target.detach().cpu().numpy(), prediction.detach().cpu().numpy())
 
 
 def _scalar(score: Any, like: Tensor) -> Tensor:

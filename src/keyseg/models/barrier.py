@@ -18,7 +18,7 @@ _SOFTNESS = 0.01  # the published program divides the barrier's logit by 100
 _SURE, _PEAK = 0.8, 0.3  # a barrier counts for smoothing if it is this high, or this high and a peak
 
 
-class BarrierConfig(BaseModel):
+class BarrierGeneratorConfig(BaseModel):
     """Sizes of the barrier generator."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,7 +40,7 @@ class PoolingConfig(BaseModel):
 class BarrierGenerator(nn.Module):
     """Features to the probability of a segment's start or end at every step."""
 
-    def __init__(self, config: BarrierConfig, input_dim: int) -> None:
+    def __init__(self, config: BarrierGeneratorConfig, input_dim: int) -> None:
         super().__init__()
         self.input = nn.Conv1d(input_dim, config.channels, 1)
         self.layers = nn.ModuleList(

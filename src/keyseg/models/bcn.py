@@ -8,7 +8,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from keyseg.models.barrier import BarrierConfig, BarrierGenerator, PoolingConfig, barrier_peaks, barrier_pooling
+from keyseg.models.barrier import (
+    BarrierGenerator,
+    BarrierGeneratorConfig,
+    PoolingConfig,
+    barrier_peaks,
+    barrier_pooling,
+)
 from keyseg.models.stages import DilatedStage, FrameOutput
 
 _LOWEST = 1e-4  # the fusion stage's probabilities are clamped to [1e-4, 1 - 1e-4], as in the published program
@@ -26,7 +32,7 @@ class BCNConfig(BaseModel):
     dropout: float = Field(0.5, ge=0, lt=1)
     input_dropout: float = Field(0.0, ge=0, lt=1, description="whole input channels; the published program drops none")
     sure: float = Field(0.8, ge=0, le=1, description="confidence over which a step counts less in the next stage")
-    barrier: BarrierConfig = BarrierConfig()
+    barrier: BarrierGeneratorConfig = BarrierGeneratorConfig()
     inner_pooling: PoolingConfig = PoolingConfig(width=7, alpha=1.0)
     output_pooling: PoolingConfig = PoolingConfig(width=99, alpha=0.2)
     smoothing: PoolingConfig = Field(PoolingConfig(width=99, alpha=2.0), description="of the result, in inference")

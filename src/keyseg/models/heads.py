@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from keyseg.models.layers import MaskedConv1d, instance_norm
 
-PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare positives do not swamp the first steps (Law & Deng 2018)
+_PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare positives do not swamp the first steps (Law & Deng 2018)
 
 
 class KeypointHead(nn.Module):
@@ -20,7 +20,7 @@ class KeypointHead(nn.Module):
         self.trunk = nn.ModuleList(MaskedConv1d(channels, channels, kernel_size) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Conv1d(channels, classes + 1, 1)
-        nn.init.constant_(self.out.bias, PRIOR_BIAS)  # type: ignore[arg-type]
+        nn.init.constant_(self.out.bias, _PRIOR_BIAS)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """x: (B, F, T), mask: (B, T) -> logits of actions (B, C, T) and of boundaries (B, T)."""
