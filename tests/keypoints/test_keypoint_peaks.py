@@ -1,4 +1,4 @@
-"""Peaks of heatmaps: local maxima, one a plateau, over a threshold, the highest of too many."""
+"""Peaks of heatmaps: local maxima at or above a threshold, one per plateau, the highest if there are too many."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def slow_peaks(rows, threshold, radius):
     """(time, label, value), frame by frame: of equal maxima side by side only the first."""
     found = []
     for label, row in enumerate(rows):
-        is_peak = [v > threshold and v == max(row[max(0, t - radius) : t + radius + 1]) for t, v in enumerate(row)]
+        is_peak = [v >= threshold and v > 0 and v == max(row[max(0, t - radius) : t + radius + 1]) for t, v in enumerate(row)]
         for t, value in enumerate(row):
             again = t > 0 and is_peak[t - 1] and row[t - 1] == value
             if is_peak[t] and not again:
@@ -81,12 +81,24 @@ def test_classes_do_not_suppress_each_other():
     assert points(decode_actions(heatmap, 0.2)) == [(1, 0, 0.9), (1, 1, 0.3), (2, 2, 0.8)]
 
 
-def test_a_peak_has_to_be_over_the_threshold():
+def test_a_peak_at_the_threshold_counts_and_a_lower_one_does_not():
     heatmap = np.array([[0, 0.5, 0, 0, 0.25, 0]])
-    assert len(decode_actions(heatmap, 0.25)) == 1
-    assert len(decode_actions(heatmap, 0.2)) == 2
-    assert len(decode_actions(heatmap, 0.5)) == 0
+    above = np.nextafter([0.25, 0.5], 1)
+    for threshold, times in [(0.2, [1, 4]), (0.25, [1, 4]), (above[0], [1]), (0.5, [1]), (above[1], [])]:
+        assert decode_actions(heatmap, threshold).time.tolist() == times
+        assert decode_boundaries(heatmap[0], threshold).time.tolist() == times
+
+
+def test_a_float32_peak_at_the_threshold_counts():
+    """In double precision, float32 0.7 is below 0.7."""
+    heatmap = np.array([[0, 0.7, 0]], np.float32)
+    assert heatmap[0, 1].item() < 0.7
+    assert decode_actions(heatmap, 0.7).time.tolist() == [1]
+
+
+def test_zero_is_never_a_peak():
     assert len(decode_actions(np.zeros((3, 9)), 0)) == 0
+    assert decode_boundaries(np.array([0, 0, 0.1, 0, 0, 0, 0]), 0).time.tolist() == [2]
 
 
 def test_the_limit_keeps_the_highest_of_all_classes_in_time_order():

@@ -1,4 +1,4 @@
-"""Decode heatmaps into sparse keypoints: local maxima over a threshold."""
+"""Decode heatmaps into sparse keypoints: local maxima at or above a threshold."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def decode_boundaries(heatmap: _Heatmap, threshold: float, *, radius: int = 2, l
 
 
 def _peaks(rows: _Heatmap, threshold: float, radius: int, limit: int) -> tuple[IntArray, IntArray]:
-    """Row and column of the local maxima over `threshold`, of each plateau the first; at most the `limit` highest.
+    """Row and column of the positive local maxima at or above `threshold`; at most the `limit` highest.
 
-    A maximum equals its neighbourhood's largest value (max-pooling as non-maximum suppression).
+    A maximum equals the largest value of its neighbourhood (max-pooling as non-maximum suppression). Of a plateau, the
+    first step is the peak.
     """
     highest = maximum_filter1d(rows, 2 * radius + 1, axis=1, mode="constant", cval=-np.inf)
-    peak = (rows == highest) & (rows > threshold)
+    peak = (rows == highest) & (rows >= threshold) & (rows > 0)
     peak[:, 1:] &= ~((rows[:, 1:] == rows[:, :-1]) & peak[:, :-1])
     row, column = np.nonzero(peak)
     if len(row) > limit:

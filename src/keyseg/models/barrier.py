@@ -15,7 +15,8 @@ from keyseg.models.stages import DilatedResidualLayer
 _BEYOND = 20.0  # the barrier where there is no step: nothing is pooled from there
 _TINY = 4.5399929762484854e-05  # exp(-10), added to the sum of the weights
 _SOFTNESS = 0.01  # the published program divides the barrier's logit by 100
-_SURE, _PEAK = 0.8, 0.3  # a barrier counts for smoothing if it is this high, or this high and a peak
+# A barrier counts for smoothing if it exceeds 0.8, or is a peak that exceeds 0.3: strictly, as in the published program.
+_SURE, _PEAK = 0.8, 0.3
 
 
 class BarrierGeneratorConfig(BaseModel):
