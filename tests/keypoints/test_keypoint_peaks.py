@@ -24,7 +24,8 @@ def slow_peaks(rows, threshold, radius):
     """(time, label, value), frame by frame: of equal maxima side by side only the first."""
     found = []
     for label, row in enumerate(rows):
-        is_peak = [v >= threshold and v > 0 and v == max(row[max(0, t - radius) : t + radius + 1]) for t, v in enumerate(row)]
+        highest = [max(row[max(0, t - radius) : t + radius + 1]) for t in range(len(row))]
+        is_peak = [v > 0 and threshold <= v == top for v, top in zip(row, highest, strict=True)]
         for t, value in enumerate(row):
             again = t > 0 and is_peak[t - 1] and row[t - 1] == value
             if is_peak[t] and not again:

@@ -37,7 +37,7 @@ class ASFormer(nn.Module):
 
     def __init__(self, config: ASFormerConfig, input_dim: int, classes: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.input_dim, self.classes = config, input_dim, classes
         self.backbone = Backbone(config, input_dim, classes)
 
     def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:

@@ -15,7 +15,7 @@ from keyseg.models.stages import DilatedResidualLayer
 _BEYOND = 20.0  # the barrier where there is no step: nothing is pooled from there
 _TINY = 4.5399929762484854e-05  # exp(-10), added to the sum of the weights
 _SOFTNESS = 0.01  # the published program divides the barrier's logit by 100
-# A barrier counts for smoothing if it exceeds 0.8, or is a peak that exceeds 0.3: strictly, as in the published program.
+# A barrier counts for smoothing if it exceeds 0.8, or exceeds 0.3 and is a peak; strictly, as in the published program.
 _SURE, _PEAK = 0.8, 0.3
 
 

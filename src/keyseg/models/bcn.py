@@ -58,7 +58,7 @@ class BCN(nn.Module):
 
     def __init__(self, config: BCNConfig, input_dim: int, classes: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.input_dim, self.classes = config, input_dim, classes
         self.input_dropout = nn.Dropout1d(config.input_dropout)
         self.stages = nn.ModuleList(
             DilatedStage(input_dim + i * config.channels, config.channels, classes, config.layers, config.dropout)

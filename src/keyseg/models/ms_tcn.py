@@ -64,7 +64,7 @@ class MSTCN(nn.Module):
 
     def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.input_dim, self.classes = config, input_dim, classes
         self.input_dropout = nn.Dropout1d(config.input_dropout)
         self.generator = PredictionGenerator(config, input_dim, classes)
         self.refinements = nn.ModuleList(

@@ -5,24 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.backbone import Backbone, BackboneConfig
-from keyseg.models.heads import KeypointHead
-from keyseg.models.layers import OddSize
+from keyseg.models.heads import HeadConfig, KeypointHead
 from keyseg.models.refinement import KeypointMaps, Refinement, RefinementConfig, Refiner
-
-
-class HeadConfig(BaseModel):
-    """Sizes of the shared keypoint head."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    layers: int = Field(2, ge=1, le=64)
-    kernel_size: OddSize = 3
-    dropout: float = Field(0.3, ge=0, lt=1)
 
 
 class RTKConfig(BaseModel):
@@ -62,9 +51,9 @@ class RTK(nn.Module):
 
     def __init__(self, config: RTKConfig, input_dim: int, classes: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.input_dim, self.classes = config, input_dim, classes
         self.backbone = Backbone(config.backbone, input_dim, classes)
-        self.head = KeypointHead(config.backbone.channels, classes, **config.head.model_dump())
+        self.head = KeypointHead(config.head, config.backbone.channels, classes)
         self.refiner = Refiner(config.refinement, config.backbone.channels, classes)
 
     def forward(self, features: Tensor, mask: Tensor) -> RTKOutput:
