@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from keyseg.criteria.rtk import make_reference, node_targets
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints, encode
-from keyseg.matching import ACTION, TemporalGraph, assign
+from keyseg.matching.assignment import assign
+from keyseg.matching.graph import ACTION, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.timeline import Segmentation
 

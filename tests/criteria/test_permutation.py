@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from keyseg.criteria.permutation import permutation_loss
-from keyseg.matching import EXCLUDED, log_sinkhorn
+from keyseg.matching.affinity import EXCLUDED
+from keyseg.matching.sinkhorn import log_sinkhorn
 
 
 def full(*shape):

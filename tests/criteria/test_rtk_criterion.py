@@ -11,7 +11,7 @@ from keyseg.criteria.frame import frame_loss
 from keyseg.criteria.keypoint import focal_loss
 from keyseg.criteria.rtk import LossConfig, MatchingConfig, RTKCriterion, make_reference
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import ACTION, TemporalGraph
+from keyseg.matching.graph import ACTION, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import Refinement, RefinementConfig

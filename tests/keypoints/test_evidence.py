@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints, EvidenceWeights, interval_means, weigh_evidence
+from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints, EvidenceWeights, weigh_evidence
+from keyseg.keypoints.evidence import interval_means
 from keyseg.timeline import ConfigError
 
 # Ten steps, three classes, one boundary: intervals [0, 4) and [4, 10).

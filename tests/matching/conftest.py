@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from keyseg.matching import TemporalGraph
+from keyseg.matching.graph import TemporalGraph
 
 torch.set_num_threads(1)
 
@@ -67,6 +67,17 @@ def _planted(videos: int, nodes: int, extra: int, noise: float, classes: int | N
     return Planted(source, target, _take(truth, order))
 
 
+def _edge_list(index: Tensor, valid: Tensor) -> Tensor:
+    """The valid edges of the whole batch as (2, E) rows (source, target) of flat node numbers b * M + i.
+
+    Target is the node whose neighbour the source is, as in PyTorch Geometric's `edge_index`.
+    """
+    videos, nodes = index.shape[:2]
+    flat = torch.arange(videos * nodes, device=index.device).view(videos, nodes, 1)
+    first = flat[:, :1]
+    return torch.stack(((index + first)[valid], flat.expand_as(index)[valid]))
+
+
 @pytest.fixture(scope="session")
 def random_graph() -> Callable[..., TemporalGraph]:
     return _graph
@@ -75,3 +86,8 @@ def random_graph() -> Callable[..., TemporalGraph]:
 @pytest.fixture(scope="session")
 def planted() -> Callable[..., Planted]:
     return _planted
+
+
+@pytest.fixture(scope="session")
+def edge_list() -> Callable[[Tensor, Tensor], Tensor]:
+    return _edge_list

@@ -4,15 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from keyseg.matching import (
-    EXCLUDED,
-    TemporalGraph,
-    apply_affinity,
-    edge_affinity,
-    edge_list,
-    node_affinity,
-    temporal_edges,
-)
+from keyseg.matching.affinity import EXCLUDED, apply_affinity, edge_affinity, node_affinity
+from keyseg.matching.graph import TemporalGraph, temporal_edges
 
 K = 2
 
@@ -97,7 +90,7 @@ def test_apply_affinity_equals_the_dense_matrix(random_graph):
     torch.testing.assert_close(q, q.T)  # an objective x^T Q x has a symmetric Q
 
 
-def test_apply_affinity_equals_pygmtools(random_graph):
+def test_apply_affinity_equals_pygmtools(random_graph, edge_list):
     pygmtools = pytest.importorskip("pygmtools")
     source, target = random_graph([5], 5, seed=1), random_graph([3], 3, seed=2)
     source, target = (TemporalGraph(g.nodes, g.time, torch.zeros_like(g.kind), g.mask) for g in (source, target))

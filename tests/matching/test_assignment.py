@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import assign
+from keyseg.matching.assignment import assign
 from keyseg.timeline import Segmentation
 
 # classes 3, 5, 3 on [0, 10), [10, 110), [110, 140): gates 2 at frame 10 and 3 at frame 110

@@ -7,13 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.matching import (
+from keyseg.matching.graph import (
     ACTION,
     BOUNDARY,
-    EDGE_FEATURES,
     TemporalGraph,
     edge_features,
-    edge_list,
     gather_neighbours,
     temporal_edges,
     temporal_neighbours,
@@ -44,7 +42,7 @@ def test_neighbours_are_those_within_k_in_time_order(counts, padding, k):
             assert (index[b, i][~valid[b, i]] == i).all()
 
 
-def test_edge_list_names_every_edge_in_both_directions():
+def test_edge_list_names_every_edge_in_both_directions(edge_list):
     index, valid = temporal_neighbours(masks([3, 0, 2], 5), 1)
     edges = set(map(tuple, edge_list(index, valid).T.tolist()))
     assert edges == {(0, 1), (1, 0), (1, 2), (2, 1), (10, 11), (11, 10)}
@@ -68,7 +66,7 @@ def test_edge_features_by_hand():
     )
     features = temporal_edges(graph, 1).features
     cosine = 1 / math.sqrt(2)
-    assert features.shape == (1, 2, 2, EDGE_FEATURES)
+    assert features.shape == (1, 2, 2, 4)
     torch.testing.assert_close(features[0, 0, 1], torch.tensor([math.log(4), 0.0, 1.0, cosine]))
     torch.testing.assert_close(features[0, 1, 0], torch.tensor([-math.log(4), 1.0, 0.0, cosine]))
     assert (features[0, 0, 0] == 0).all()  # no node before the first

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from keyseg.matching import EXCLUDED, GraphMatcher, TemporalGraph
+from keyseg.matching.affinity import EXCLUDED
+from keyseg.matching.graph import TemporalGraph
+from keyseg.matching.matcher import GraphMatcher
 from keyseg.timeline import ConfigError
 
 BOTH = pytest.mark.parametrize("matching", ["linear", "quadratic"])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import ACTION, BOUNDARY, TemporalGraph
+from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.timeline import Segmentation
 

@@ -4,15 +4,9 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from keyseg.matching import (
-    EXCLUDED,
-    TemporalGraph,
-    apply_affinity,
-    edge_affinity,
-    node_affinity,
-    quadratic_scores,
-    temporal_edges,
-)
+from keyseg.matching.affinity import EXCLUDED, apply_affinity, edge_affinity, node_affinity
+from keyseg.matching.graph import TemporalGraph, temporal_edges
+from keyseg.matching.quadratic import quadratic_scores
 
 
 def dense(node, edge, source_index, target_index):

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.matching import EXCLUDED, log_sinkhorn
+from keyseg.matching.affinity import EXCLUDED
+from keyseg.matching.sinkhorn import log_sinkhorn
 
 DUSTBIN = torch.tensor(0.25)
 

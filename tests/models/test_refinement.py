@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import ACTION, BOUNDARY, temporal_neighbours
+from keyseg.matching.graph import ACTION, BOUNDARY, temporal_neighbours
 from keyseg.matching.nodes import KeypointNodes, keypoint_nodes
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import ContextLayer, KeypointMaps, RefinementConfig, Refiner, node_inputs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from keyseg.criteria.permutation import permutation_loss
 from keyseg.keypoints import encode
 from keyseg.matching.assignment import Assignment, assign
 from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
-from keyseg.matching.matcher import GraphMatcher
+from keyseg.matching.matcher import GraphMatcher, MatchingMethod
 from keyseg.matching.nodes import KeypointNodes, Keypoints
 from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.models.refinement import Refinement
@@ -46,7 +45,7 @@ class MatchingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: Literal["linear", "quadratic"] = "linear"
+    method: MatchingMethod = "linear"
     join_epoch: int = Field(80, ge=0, description="first epoch with matching and refinement")
     stop_gradient: bool = Field(True, description="no gradient from matching to the keypoint generator")
     temperature: float = Field(0.1, gt=0)

@@ -12,7 +12,6 @@ from keyseg.timeline import TimelineError
 
 ACTION = 0
 BOUNDARY = 1
-EDGE_FEATURES = 4  # signed log time difference, kind of the node, kind of its neighbour, cosine of the embeddings
 _SMALLEST_NORM = 1e-3  # an all-zero embedding then gets a bounded gradient instead of one of 1e12
 
 
@@ -49,7 +48,7 @@ class TemporalGraph:
 class TemporalEdges:
     """Directed edges from each node to its 2k neighbours in time order.
 
-    index: (B, M, 2k) int64 node at the far end. valid: (B, M, 2k) bool. features: (B, M, 2k, EDGE_FEATURES).
+    index: (B, M, 2k) int64 node at the far end. valid: (B, M, 2k) bool. features: (B, M, 2k, 4) from `edge_features`.
     """
 
     index: Tensor
@@ -78,17 +77,6 @@ def gather_neighbours(values: Tensor, index: Tensor) -> Tensor:
     """The values at the far end of every edge: (B, M, ...), (B, M, 2k) -> (B, M, 2k, ...)."""
     video = torch.arange(len(index), device=index.device)[:, None, None]
     return values[video, index]
-
-
-def edge_list(index: Tensor, valid: Tensor) -> Tensor:
-    """The valid edges of the whole batch as (2, E) rows (source, target) of flat node numbers b * M + i.
-
-    Target is the node whose neighbour the source is, as in PyTorch Geometric's `edge_index`.
-    """
-    videos, nodes = index.shape[:2]
-    flat = torch.arange(videos * nodes, device=index.device).view(videos, nodes, 1)
-    first = flat[:, :1]
-    return torch.stack(((index + first)[valid], flat.expand_as(index)[valid]))
 
 
 def temporal_edges(graph: TemporalGraph, k: int) -> TemporalEdges:

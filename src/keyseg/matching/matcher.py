@@ -13,7 +13,7 @@ from keyseg.matching.quadratic import quadratic_scores
 from keyseg.matching.sinkhorn import log_sinkhorn
 from keyseg.timeline import ConfigError, nearest
 
-Matching = Literal["linear", "quadratic"]
+MatchingMethod = Literal["linear", "quadratic"]
 _FIRST_DUSTBIN = 0.25  # a pair is then worth matching at a cosine of about 0.5 and more: see log_sinkhorn
 
 
@@ -26,15 +26,15 @@ class GraphMatcher(nn.Module):
 
     def __init__(
         self,
-        matching: Matching = "linear",
+        matching: MatchingMethod = "linear",
         *,
         neighbours: int = 4,
         temperature: float = 0.1,
         iterations: int = 50,
     ) -> None:
         super().__init__()
-        if matching not in get_args(Matching):
-            close = nearest(matching, get_args(Matching))
+        if matching not in get_args(MatchingMethod):
+            close = nearest(matching, get_args(MatchingMethod))
             raise ConfigError(f"matching is 'linear' or 'quadratic', got {matching!r}{close}")
         if temperature <= 0 or iterations < 1 or neighbours < 1:
             raise ConfigError(

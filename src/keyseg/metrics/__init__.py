@@ -9,7 +9,7 @@ from keyseg.metrics.evaluator import evaluate
 from keyseg.metrics.frame_labels import FrameLabels
 from keyseg.metrics.protocols import PROTOCOLS, ScoringProtocol
 from keyseg.metrics.report import ClassScores, Report, VideoScores, mean_reports
-from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts, segment_counts, segmental_f1
+from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts, segmental_f1
 
 __all__ = [
     "OVERLAPS",
@@ -24,6 +24,5 @@ __all__ = [
     "evaluate",
     "frame_accuracy",
     "mean_reports",
-    "segment_counts",
     "segmental_f1",
 ]
