@@ -59,22 +59,22 @@ class AnnotationMemory:
         Posterior by the forward-backward algorithm (Rabiner 1989). Cost is linear in I and in the nodes.
         Without nodes or segments the evidence itself comes back, in shares.
         """
-        shares = evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
+        shares: FloatArray = evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
         if not len(self) or not len(shares):
             return shares
         nodes = np.concatenate([segmentation.labels for segmentation in self.segmentations])
         if nodes.max() >= shares.shape[1]:
             raise TimelineError(f"a remembered annotation has class {nodes.max()}, and there are {shares.shape[1]}")
         match = self._posterior(self._affinity(shares, durations, nodes, config), config.jump)
-        labels = np.zeros_like(shares)
+        labels: FloatArray = np.zeros_like(shares)
         np.add.at(labels.T, nodes, match.T)
         return labels
 
     def _affinity(self, shares: FloatArray, durations: FloatArray, nodes: IntArray, config: MemoryConfig) -> FloatArray:
         """Log-likelihood ratio of each segment and node, (I, N)."""
-        evidence = np.log((shares + _FLOOR) / (shares.mean(0) + _FLOOR))
+        evidence: FloatArray = np.log((shares + _FLOOR) / (shares.mean(0) + _FLOOR))
         remembered = np.concatenate([np.diff(segmentation.boundaries) for segmentation in self.segmentations])
-        ratio = np.abs(np.log(np.maximum(durations, 1))[:, None] - np.log(remembered))
+        ratio: FloatArray = np.abs(np.log(np.maximum(durations, 1))[:, None] - np.log(remembered))
         return config.sharpness * evidence[:, nodes] - config.duration * np.minimum(ratio, _LONGEST_RATIO)
 
     def _posterior(self, affinity: FloatArray, jump: float) -> FloatArray:
@@ -91,12 +91,14 @@ class AnnotationMemory:
             ahead = behind[i + 1] * likelihood[i + 1]
             behind[i] = _scaled(walk @ ahead + jump * ahead.mean())
         match = before * behind
-        return match / np.maximum(match.sum(1, keepdims=True), 1e-300)
+        posterior: FloatArray = match / np.maximum(match.sum(1, keepdims=True), 1e-300)
+        return posterior
 
     def _first_nodes(self) -> FloatArray:
         """Probability of each node for the first segment, (N,)."""
         first = np.concatenate([np.arange(len(segmentation)) == 0 for segmentation in self.segmentations])
-        return _OPENING * first / first.sum() + (1 - _OPENING) / len(first)
+        share: FloatArray = _OPENING * first / first.sum() + (1 - _OPENING) / len(first)
+        return share
 
     def _transitions(self) -> csr_array:
         """Weight of going from node to node within an annotation, (N, N), at most 1 a row; no way leads out of it."""

@@ -63,12 +63,13 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor, alpha: float) -> Tensor:
         """x: (B, F, T); source: (B, F, T), features of the stage before, the values of a decoder's attention."""
-        hidden = torch.relu(self.feed_forward(x, mask))
+        hidden: Tensor = torch.relu(self.feed_forward(x, mask))
         if self.gate is not None:
             hidden = self.gate(hidden, mask)
         normed = instance_norm(hidden, mask)
         hidden = alpha * self.attention(normed, source if self.cross else normed, mask) + hidden
-        return (x + self.dropout(self.out(hidden))) * mask[:, None, :]
+        hidden = self.dropout(self.out(hidden))
+        return (x + hidden) * mask[:, None, :]
 
 
 class Stage(nn.Module):
