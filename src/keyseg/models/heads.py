@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from keyseg.models.layers import MaskedConv1d, OddSize, instance_norm
 
-_PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare positives do not swamp the first steps (Law & Deng 2018)
+_PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: the many negatives do not swamp the first steps (Law & Deng 2018)
 
 
 class HeadConfig(BaseModel):
@@ -33,7 +33,7 @@ class KeypointHead(nn.Module):
         nn.init.constant_(self.out.bias, _PRIOR_BIAS)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (B, F, T), mask: (B, T) -> logits of actions (B, C, T) and of boundaries (B, T)."""
+        """x: (B, F, T), mask: (B, T) -> logits of actions (B, C, T) and boundaries (B, T)."""
         for convolution in self.trunk:
             x = torch.relu(instance_norm(convolution(x, mask), mask))
         logits = self.out(self.dropout(x)) * mask[:, None, :]

@@ -35,7 +35,7 @@ class RTKOutput:
     mask: Tensor
 
     def maps(self) -> KeypointMaps:
-        """Probabilities of the last stage."""
+        """Maps that keypoints are read from: probabilities, those of frames by the last stage."""
         present = self.mask[:, None, :]
         return KeypointMaps(
             self.features,
@@ -47,7 +47,13 @@ class RTKOutput:
 
 
 class RTK(nn.Module):
-    """Backbone, keypoint head and refiner."""
+    """Backbone, keypoint head and refiner.
+
+    >>> network = RTK(RTKConfig(), input_dim=64, classes=5)
+    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output.action_logits.shape, output.boundary_logits.shape
+    (torch.Size([1, 5, 100]), torch.Size([1, 100]))
+    """
 
     def __init__(self, config: RTKConfig, input_dim: int, classes: int) -> None:
         super().__init__()
@@ -57,12 +63,12 @@ class RTK(nn.Module):
         self.refiner = Refiner(config.refinement, config.backbone.channels, classes)
 
     def forward(self, features: Tensor, mask: Tensor) -> RTKOutput:
-        """features: (B, D, T) float, mask: (B, T) bool -> heatmap and frame logits."""
+        """features: (B, D, T) float, mask: (B, T) bool -> logits of heatmaps and frames."""
         hidden, frame_logits = self.backbone(features, mask)
         action_logits, boundary_logits = self.head(hidden, mask)
         return RTKOutput(hidden, frame_logits, action_logits, boundary_logits, mask)
 
     def refine(self, maps: KeypointMaps, nodes: KeypointNodes) -> Refinement:
-        """Judge decoded keypoints in the context of their neighbours."""
+        """Score decoded keypoints in the context of their neighbours."""
         refinement: Refinement = self.refiner(maps, nodes)
         return refinement
