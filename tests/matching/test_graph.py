@@ -102,8 +102,8 @@ def test_a_zero_embedding_gets_a_bounded_gradient(random_graph):
         ({"nodes": torch.zeros(2, 3)}, r"nodes have shape \(B, M, F\), got \(2, 3\)"),
         ({"time": torch.zeros(2, 4)}, r"graph time must have the shape of the nodes \(2, 3\), got \(2, 4\)"),
         ({"mask": torch.ones(2, 3)}, "mask is bool, got torch.float32"),
-        ({"mask": torch.tensor([[True, False, True]] * 2)}, "before the padding, got a graph mask with a gap"),
-        ({"time": torch.tensor([[1.0, 2.0, 0.0]] * 2)}, "time that runs backwards: sort them first"),
+        ({"mask": torch.tensor([[True, False, True]] * 2)}, "before the padding, but this graph mask has a gap"),
+        ({"time": torch.tensor([[1.0, 2.0, 0.0]] * 2)}, "a time runs backwards: sort the nodes first"),
     ],
 )
 def test_a_graph_that_is_none_is_refused(change, words):
