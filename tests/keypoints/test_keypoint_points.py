@@ -67,9 +67,9 @@ def test_numbers_are_finite(bad):
 
 
 def test_arrays_have_one_length_and_one_dimension():
-    with pytest.raises(TimelineError, match="one length, got time 2, label 3, confidence 2"):
+    with pytest.raises(TimelineError, match="the same length, got time 2, label 3, confidence 2"):
         ActionKeypoints(np.zeros(2), np.zeros(3), np.zeros(2))
-    with pytest.raises(TimelineError, match="one length, got time 1, confidence 0"):
+    with pytest.raises(TimelineError, match="the same length, got time 1, confidence 0"):
         BoundaryKeypoints(np.zeros(1), np.zeros(0))
     with pytest.raises(TimelineError, match=r"keypoint time must have one dimension, got shape \(1, 2\)"):
         BoundaryKeypoints(np.zeros((1, 2)), np.zeros(2))

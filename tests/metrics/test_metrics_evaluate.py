@@ -195,13 +195,13 @@ def test_every_wrong_video_is_named_at_once():
     ("reference", "prediction", "words"),
     [
         ({}, {}, "no video to score"),
-        ({"v": ["a", "b"]}, {"v": [0, 1]}, r"prediction of video 'v': 0 is a class id, but labels met before \('a'\)"),
+        ({"v": ["a", "b"]}, {"v": [0, 1]}, r"prediction of video 'v': 0 is a class id, but earlier labels \('a'\)"),
         ({"v": [0, 1]}, {"v": ["a", "b"]}, "prediction of video 'v': 'a' is a class name, but .* are ids"),
         ({"v": ["a", 1]}, {"v": ["a", "b"]}, "reference of video 'v': 1 is a class id"),
         ({"v": [0, 1]}, {"v": np.array([0.5, 1])}, "prediction of video 'v': frames must be integers, got float64"),
         ({"v": [0, 1]}, {"v": np.zeros((2, 3), int)}, r"prediction of video 'v': .* one dimension, got shape \(2, 3\)"),
         ({"v": [0, -1]}, {"v": [0, 1]}, "reference of video 'v': labels are class ids >= 0, got -1"),
-        ({"v": "ab"}, {"v": "ab"}, "reference of video 'v': expected one label a frame, got the single text 'ab'"),
+        ({"v": "ab"}, {"v": "ab"}, "reference of video 'v': expected one label per frame, got the single string 'ab'"),
     ],
 )
 def test_unreadable_labels_are_refused(reference, prediction, words):

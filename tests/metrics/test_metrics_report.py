@@ -67,10 +67,10 @@ def test_the_mean_of_one_report_is_its_scores():
 
 
 def test_mean_refuses_nothing_and_reports_computed_in_different_ways():
-    with pytest.raises(DataError, match="no report to average"):
+    with pytest.raises(DataError, match="no reports to average"):
         mean_reports([])
     reports = [evaluate(REFERENCE, PREDICTION, protocol=protocol) for protocol in ("ms-tcn", "tcn")]
-    with pytest.raises(DataError, match=r"one protocol and one background, got 'ms-tcn' .* and 'tcn'"):
+    with pytest.raises(DataError, match=r"must share protocol and background, got 'ms-tcn' .* and 'tcn'"):
         mean_reports(reports)
 
 

@@ -1,4 +1,4 @@
-"""Action and boundary keypoints: encode targets, decode peaks, weigh evidence, re-assemble segments."""
+"""Action and boundary keypoints: encoding as heatmaps, decoding of peaks, evidence for classes, re-assembly."""
 
 from keyseg.keypoints.evidence import EvidenceWeights, weigh_evidence
 from keyseg.keypoints.peaks import decode_actions, decode_boundaries

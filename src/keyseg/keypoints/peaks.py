@@ -1,4 +1,4 @@
-"""Decode heatmaps into sparse keypoints: local maxima at or above a threshold."""
+"""Decode heatmaps into keypoints: local maxima at or above a threshold."""
 
 from __future__ import annotations
 
@@ -13,13 +13,26 @@ _Heatmap = npt.NDArray[np.floating]
 
 
 def decode_actions(heatmap: _Heatmap, threshold: float, *, radius: int = 2, limit: int = 2000) -> ActionKeypoints:
-    """Action keypoints of a heatmap (C, T) in [0, 1], in time order; times are step indices."""
+    """Action keypoints of a heatmap (C, T) in [0, 1], in time order; times are step indices.
+
+    A keypoint is the highest value within `radius` steps of its row, at or above `threshold`, and positive. Only the
+    `limit` highest are kept. Raises TimelineError on another shape and on values that are not finite.
+
+    >>> heatmap = np.array([[0.0, 0.2, 0.9, 0.3, 0.0], [0.5, 0.1, 0.0, 0.0, 0.1]])
+    >>> keypoints = decode_actions(heatmap, 0.5)
+    >>> keypoints.time.tolist(), keypoints.label.tolist(), keypoints.confidence.tolist()
+    ([0.0, 2.0], [1, 0], [0.5, 0.9])
+    """
     label, time = _peaks(_checked(heatmap, 2), threshold, radius, limit)
     return ActionKeypoints(time.astype(np.float64), label, heatmap[label, time].astype(np.float64))
 
 
 def decode_boundaries(heatmap: _Heatmap, threshold: float, *, radius: int = 2, limit: int = 2000) -> BoundaryKeypoints:
-    """Boundary keypoints of a heatmap (T,) in [0, 1]. Step 0 is the video's start, never a boundary."""
+    """Boundary keypoints of a heatmap (T,) in [0, 1], as `decode_actions`; step 0, the start, is never a boundary.
+
+    >>> decode_boundaries(np.array([0.9, 0.1, 0.2, 0.7, 0.2]), 0.5).time.tolist()
+    [3.0]
+    """
     interior = _checked(heatmap, 1).copy()
     interior[:1] = 0
     _, time = _peaks(interior[None], threshold, radius, limit)

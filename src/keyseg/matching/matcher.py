@@ -23,8 +23,8 @@ class GraphMatcher(nn.Module):
     `linear` normalises the node affinities; `quadratic` first adds the support of neighbouring pairs. The only
     parameter is the score of the dustbin.
 
-    >>> graph = TemporalGraph(torch.eye(3)[None], torch.tensor([[4.0, 9.0, 12.0]]), torch.tensor([[0, 1, 0]]),
-    ...                       torch.ones(1, 3, dtype=torch.bool))
+    >>> time, kind = torch.tensor([[4.0, 9.0, 12.0]]), torch.tensor([[0, 1, 0]])
+    >>> graph = TemporalGraph(torch.eye(3)[None], time, kind, torch.ones(1, 3, dtype=torch.bool))
     >>> GraphMatcher()(graph, graph).exp().argmax(2)
     tensor([[0, 1, 2]])
     """

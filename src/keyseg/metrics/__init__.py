@@ -1,6 +1,6 @@
-"""Scores of a segmentation against annotations: frame accuracy, segmental edit score, segmental F1, in percent.
+"""Scores of predictions against annotations, in percent: frame accuracy, edit score, segmental F1.
 
-Plain numpy; the torchmetrics classes stand in `keyseg.metrics.torch_metrics`, which has to be imported by name.
+These use NumPy only; the torchmetrics classes are in `keyseg.metrics.torch_metrics`, which needs an explicit import.
 """
 
 from keyseg.metrics.accuracy import frame_accuracy

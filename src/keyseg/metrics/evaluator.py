@@ -29,19 +29,26 @@ def evaluate(
     """Frame accuracy, edit score and F1 at IoU 0.10, 0.25, 0.50 of predicted videos, in percent.
 
     reference, prediction: video name -> labels, both class names or both class ids. Neighbouring segments of one class
-    are merged first. background: classes left out of edit and F1, names where the labels are names and ids where they
-    are ids; one that does not occur, or is of the other kind, has no effect. protocol: a key of PROTOCOLS. bootstrap:
-    number of resamplings of the videos for 95 % intervals, drawn with `seed`.
+    are merged first. background: classes left out of edit and F1, as names or ids like the labels; classes that do not
+    occur have no effect. protocol: a key of PROTOCOLS. bootstrap: number of resamplings of the videos for 95 %
+    intervals, drawn with `seed`.
 
-    Every score is defined: where there is nothing to score (no frames, no segments on either side) it is 100; where
-    only one side has segments, edit and F1 are 0.
+    Every score is defined: if there is nothing to score (no frames, no segments on either side) it is 100; if only one
+    side has segments, edit and F1 are 0.
 
     Raises DataError naming every video that is missing, extra or of another length, and for labels that cannot be read
-    or compared; ConfigError for an unknown protocol, bootstrap < 0, and ids where a protocol ignores classes by name.
+    or compared; ConfigError for an unknown protocol, bootstrap < 0, and ids if a protocol ignores classes by name.
+
+    >>> import keyseg
+    >>> reference = {"tea": ["take"] * 4 + ["pour"] * 6}
+    >>> prediction = {"tea": ["take"] * 5 + ["pour"] * 5}
+    >>> report = keyseg.evaluate(reference, prediction)
+    >>> report.acc, report.edit, report.f1[0.5]
+    (90.0, 100.0, 100.0)
     """
     rules = find_protocol(protocol)
     if bootstrap < 0:
-        raise ConfigError(f"bootstrap is a number of resamplings >= 0, got {bootstrap}")
+        raise ConfigError(f"bootstrap must be a number of resamplings >= 0, got {bootstrap}")
     background = (background,) if isinstance(background, str | int) else tuple(background)
     videos = align_videos(reference, prediction)
     ignored = _ignored(videos, background, protocol, rules)
@@ -86,7 +93,7 @@ def _counts(tp: IntArray, predicted: int, wanted: int) -> dict[float, SegmentCou
 
 
 def _per_class(tally: ClassTally, classes: tuple[str | int, ...], ignored: IntArray) -> dict[str | int, ClassScores]:
-    # A class that occurs on one side only has no correct frame, so max(..., 1) makes its 0 / 0 a 0.
+    # A class that occurs on only one side has no correct frame, so maximum(..., 1) turns 0 / 0 into 0.
     precision = percent(tally.correct, np.maximum(tally.predicted_frames, 1))
     recall = percent(tally.correct, np.maximum(tally.wanted_frames, 1))
     return {

@@ -1,4 +1,4 @@
-"""What is counted on each video, and how counts become scores: pooled, averaged, or resampled for intervals."""
+"""Counts of each video, and the scores made of them: pooled, averaged, or resampled for intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keyseg.timeline import FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoTally:
-    """Counts of V videos, background left out of segments: what scores are made of.
+    """Counts of V videos, with the segments of background left out.
 
     correct, frames: (V,) frames. edit: (V,) percent. tp: (V, 3) hits at each of OVERLAPS. predicted, wanted: (V,)
     segments.
@@ -31,25 +31,25 @@ class VideoTally:
     wanted: IntArray
 
     def each(self) -> FloatArray:
-        """(V, 5): accuracy, edit and F1 at OVERLAPS of every video alone, in percent."""
+        """(V, 5): accuracy, edit and F1 at OVERLAPS of each video, in percent."""
         f1 = percent(2 * self.tp, (self.predicted + self.wanted)[:, None])
         return np.column_stack([percent(self.correct, self.frames), self.edit, f1])
 
     def pooled(self, weights: npt.ArrayLike) -> FloatArray:
-        """(5,): the same scores of all videos together, each counting `weights` (V,) times; edit is always a mean."""
+        """(5,): the scores of all videos together, each counted `weights` (V,) times; edit is always a mean."""
         weights = np.asarray(weights)
         f1 = percent(2 * (weights @ self.tp), weights @ (self.predicted + self.wanted))
         edit = weights @ self.edit / weights.sum()
         return np.hstack([percent(weights @ self.correct, weights @ self.frames), edit, f1])
 
     def averaged(self, weights: npt.ArrayLike) -> FloatArray:
-        """(5,): mean of the videos' own scores, a video counting `weights` (V,) times."""
+        """(5,): mean of the scores per video, each counted `weights` (V,) times."""
         weights = np.asarray(weights)
         return np.asarray(weights @ self.each() / weights.sum(), np.float64)
 
 
 def tally_videos(pairs: Sequence[Alignment], hits: Sequence[BoolArray], background: IntArray) -> VideoTally:
-    """Count V videos; hits: of each the (3, P) result of `segment_hits`."""
+    """Count V videos; hits: for each video the (3, P) result of `segment_hits`."""
     counted = [~np.isin(pair.prediction.labels, background) for pair in pairs]
     return VideoTally(
         correct=_column(pair.correct_frames for pair in pairs),
@@ -78,7 +78,7 @@ class ClassTally:
 
 
 def tally_classes(pairs: Sequence[Alignment], hits: Sequence[BoolArray], classes: int) -> ClassTally:
-    """Count `classes` classes; hits: of each video the (3, P) result of `segment_hits`."""
+    """Count `classes` classes; hits: for each video the (3, P) result of `segment_hits`."""
 
     def per_class(labels: IntArray, frames: IntArray | None = None) -> IntArray:
         return np.bincount(labels, frames, classes).astype(np.int64)
@@ -97,7 +97,7 @@ def tally_classes(pairs: Sequence[Alignment], hits: Sequence[BoolArray], classes
 
 
 def hit_videos(pairs: Iterable[Alignment], last_frame_short: bool) -> list[BoolArray]:
-    """Of each video the (3, P) predicted segments that hit at OVERLAPS."""
+    """For each video, (3, P) which predicted segments hit at OVERLAPS."""
     return [segment_hits(pair, OVERLAPS, last_frame_short=last_frame_short) for pair in pairs]
 
 
