@@ -1,4 +1,4 @@
-"""Graphs with planted matches, for the matching room."""
+"""Random graphs, and graphs with planted matches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ torch.set_num_threads(1)
 
 
 class Planted(NamedTuple):
-    """truth: (B, M) target of each source node, N for a spurious one."""
+    """truth: (B, M) target of each source node; N for a spurious node."""
 
     source: TemporalGraph
     target: TemporalGraph
@@ -28,7 +28,7 @@ def _take(values: Tensor, order: Tensor) -> Tensor:
 
 
 def _graph(counts: Sequence[int], nodes: int, features: int = 5, seed: int = 0, dtype: torch.dtype = torch.float32):
-    """A random padded graph with `counts[b]` nodes in video b; its padding is NaN, to show where it is read."""
+    """A random padded graph with `counts[b]` nodes in video b; the padding is NaN, which shows if it is read."""
     g = torch.Generator().manual_seed(seed)
     shape = (len(counts), nodes)
     mask = torch.arange(nodes) < torch.tensor(counts)[:, None]
@@ -42,9 +42,9 @@ def _graph(counts: Sequence[int], nodes: int, features: int = 5, seed: int = 0, 
 
 
 def _planted(videos: int, nodes: int, extra: int, noise: float, classes: int | None = None, seed: int = 0) -> Planted:
-    """Target graphs, and source graphs made of their noisy copies and `extra` spurious nodes, in time order.
+    """Target graphs, and source graphs of noisy copies of their nodes and `extra` spurious nodes, in time order.
 
-    With `classes`, nodes of one class share their embedding (also the spurious ones), as repeated actions do.
+    With `classes`, all nodes of a class (spurious ones too) share their embedding, as repeated actions do.
     """
     g = torch.Generator().manual_seed(seed)
     features = 32

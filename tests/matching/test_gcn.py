@@ -1,4 +1,4 @@
-"""Graph convolution: equal to PyTorch Geometric's GCNConv, blind to padding, by hand on two nodes."""
+"""Graph convolution: equal to PyTorch Geometric's GCNConv, independent of padding, by hand on two nodes."""
 
 import pytest
 import torch

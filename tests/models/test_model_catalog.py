@@ -18,14 +18,14 @@ def test_a_config_builds_the_network_of_its_system(system):
     config = CONFIGS[system]()
     with torch.device("meta"):  # the published sizes, without their weights
         network = build(config, 7, 4)
-        found = network(torch.ones(2, 7, 9), torch.ones(2, 9, dtype=torch.bool))
+        result = network(torch.ones(2, 7, 9), torch.ones(2, 9, dtype=torch.bool))
     assert type(network) is NETWORKS[system]
     assert network.config == config
-    stages = found.frame_logits if system == "rtk" else found.stages
+    stages = result.frame_logits if system == "rtk" else result.stages
     assert stages.shape[1:] == (2, 4, 9)
     if system != "rtk":
         assert stages.shape[0] == 4
-        assert found.probabilities.shape == (2, 4, 9)
+        assert result.probabilities.shape == (2, 4, 9)
 
 
 def test_every_system_has_a_config_of_its_own_and_a_title():

@@ -43,14 +43,14 @@ class Alignment:
 
 def align_pair(reference: IdLabels, prediction: IdLabels) -> Alignment:
     """Lay a prediction over its reference. Raises DataError if their lengths differ."""
-    wanted, predicted = _segmentation(reference).merged(), _segmentation(prediction).merged()
-    if predicted.length != wanted.length:
+    annotated, predicted = _segmentation(reference).merged(), _segmentation(prediction).merged()
+    if predicted.length != annotated.length:
         raise DataError(
-            f"a prediction must have as many frames as its reference: expected {wanted.length}, got {predicted.length};"
-            " convert it to the annotation's frame rate and length first"
+            f"a prediction must have as many frames as its reference: expected {annotated.length}, got"
+            f" {predicted.length}; convert it to the annotation's frame rate and length first"
         )
-    cuts = np.union1d(wanted.boundaries, predicted.boundaries)
-    return Alignment(wanted, predicted, _segment_at(wanted, cuts), _segment_at(predicted, cuts), np.diff(cuts))
+    cuts = np.union1d(annotated.boundaries, predicted.boundaries)
+    return Alignment(annotated, predicted, _segment_at(annotated, cuts), _segment_at(predicted, cuts), np.diff(cuts))
 
 
 def align_all(reference: Sequence[IdLabels], prediction: Sequence[IdLabels]) -> Iterator[Alignment]:

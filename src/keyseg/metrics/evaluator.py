@@ -65,7 +65,7 @@ def evaluate(
         frames=int(tally.frames.sum()),
         protocol=protocol,
         background=background,
-        segments=_counts(tally.tp.sum(axis=0), tally.predicted.sum(), tally.wanted.sum()),
+        segments=_counts(tally.tp.sum(axis=0), tally.predicted.sum(), tally.annotated.sum()),
         per_class=_per_class(tally_classes(pairs, hits, len(videos.classes)), videos.classes, ignored),
         per_video=_per_video(tally, videos),
         intervals=_intervals(together, len(pairs), bootstrap, seed) if bootstrap else {},
@@ -84,10 +84,10 @@ def _ignored(
     return videos.ids_of((*background, *rules.ignored))
 
 
-def _counts(tp: IntArray, predicted: int, wanted: int) -> dict[float, SegmentCounts]:
+def _counts(tp: IntArray, predicted: int, annotated: int) -> dict[float, SegmentCounts]:
     """Counts by overlap; tp: (3,)."""
     return {
-        overlap: SegmentCounts(hits, int(predicted) - hits, int(wanted) - hits)
+        overlap: SegmentCounts(hits, int(predicted) - hits, int(annotated) - hits)
         for overlap, hits in zip(OVERLAPS, tp.tolist(), strict=True)
     }
 
@@ -95,13 +95,13 @@ def _counts(tp: IntArray, predicted: int, wanted: int) -> dict[float, SegmentCou
 def _per_class(tally: ClassTally, classes: tuple[str | int, ...], ignored: IntArray) -> dict[str | int, ClassScores]:
     # A class that occurs on only one side has no correct frame, so maximum(..., 1) turns 0 / 0 into 0.
     precision = percent(tally.correct, np.maximum(tally.predicted_frames, 1))
-    recall = percent(tally.correct, np.maximum(tally.wanted_frames, 1))
+    recall = percent(tally.correct, np.maximum(tally.annotated_frames, 1))
     return {
         classes[i]: ClassScores(
-            segments=_counts(tally.tp[:, i], tally.predicted[i], tally.wanted[i]),
+            segments=_counts(tally.tp[:, i], tally.predicted[i], tally.annotated[i]),
             frame_precision=float(precision[i]),
             frame_recall=float(recall[i]),
-            support=int(tally.wanted_frames[i]),
+            support=int(tally.annotated_frames[i]),
             ignored=i in ignored,
         )
         for i in sorted(range(len(classes)), key=lambda i: classes[i])

@@ -61,9 +61,9 @@ def _check_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str,
     shared = sorted(set(reference) & set(prediction))
     lengths = [(video, _length(reference[video]), _length(prediction[video])) for video in shared]
     unequal = [
-        f"{video} ({wanted} in the reference, {predicted} predicted)"
-        for video, wanted, predicted in lengths
-        if wanted != predicted
+        f"{video} ({annotated} in the reference, {predicted} predicted)"
+        for video, annotated, predicted in lengths
+        if annotated != predicted
     ]
     problems = [
         f"{what} ({len(videos)}): {', '.join(videos)}"

@@ -26,7 +26,7 @@ PROTOCOLS: dict[str, ScoringProtocol] = {
     # The evaluation program published with MS-TCN++ (Li et al., TPAMI 2020).
     "ms-tcn2-eval": ScoringProtocol(last_frame_short=True),
     # Wang et al., ECCV 2020: their program leaves out background on GTEA, action_start and action_end on 50Salads, and
-    # SIL on Breakfast. No two data sets share these names, so one list serves all.
+    # SIL on Breakfast. No data set has two of these, so one list serves all.
     "bcn": ScoringProtocol(ignored=("action_start", "action_end", "SIL")),
     # Lea et al., CVPR 2017.
     "tcn": ScoringProtocol(per_video=True),

@@ -62,8 +62,8 @@ def segment_counts(pair: Alignment, overlap: float, background: IntArray) -> Seg
         raise ConfigError(f"overlap must be an IoU with 0 < overlap <= 1, got {overlap}")
     counted = ~np.isin(pair.prediction.labels, background)
     hits = int((segment_hits(pair, (overlap,))[0] & counted).sum())
-    wanted = int((~np.isin(pair.reference.labels, background)).sum())
-    return SegmentCounts(hits, int(counted.sum()) - hits, wanted - hits)
+    annotated = int((~np.isin(pair.reference.labels, background)).sum())
+    return SegmentCounts(hits, int(counted.sum()) - hits, annotated - hits)
 
 
 def segment_hits(pair: Alignment, overlaps: Sequence[float], *, last_frame_short: bool = False) -> BoolArray:
@@ -74,14 +74,14 @@ def segment_hits(pair: Alignment, overlaps: Sequence[float], *, last_frame_short
     last_frame_short: both last segments end one frame early; a segment left without frames never hits.
     """
     iou = _overlap_ratio(pair, last_frame_short)[pair.agrees]
-    wanted, predicted = pair.reference_index[pair.agrees], pair.prediction_index[pair.agrees]
+    annotated, predicted = pair.reference_index[pair.agrees], pair.prediction_index[pair.agrees]
     # The sort is stable and pieces are in time order, so the earliest of equal references comes first in its group.
     by_prediction = np.lexsort((-iou, predicted))
     best = by_prediction[np.unique(predicted[by_prediction], return_index=True)[1]]
     hits = np.zeros((len(overlaps), len(pair.prediction)), np.bool_)
     for row, overlap in zip(hits, overlaps, strict=True):
         claims = best[iou[best] >= overlap]
-        first_claims = np.unique(wanted[claims], return_index=True)[1]
+        first_claims = np.unique(annotated[claims], return_index=True)[1]
         row[predicted[claims[first_claims]]] = True
     return hits
 
@@ -89,10 +89,10 @@ def segment_hits(pair: Alignment, overlaps: Sequence[float], *, last_frame_short
 def _overlap_ratio(pair: Alignment, last_frame_short: bool) -> FloatArray:
     """(N,) IoU of the two segments that share each piece."""
     shared = pair.frames.copy()
-    wanted, predicted = np.diff(pair.reference.boundaries), np.diff(pair.prediction.boundaries)
+    annotated, predicted = np.diff(pair.reference.boundaries), np.diff(pair.prediction.boundaries)
     if last_frame_short:
-        for lengths in (shared, wanted, predicted):
+        for lengths in (shared, annotated, predicted):
             lengths[-1:] -= 1
-    union = wanted[pair.reference_index] + predicted[pair.prediction_index] - shared
+    union = annotated[pair.reference_index] + predicted[pair.prediction_index] - shared
     # Two one-frame segments at the end shrink to nothing: 0 / 1 instead of 0 / 0.
     return shared / np.maximum(union, 1)

@@ -19,7 +19,7 @@ from keyseg.timeline import FloatArray, IntArray
 class VideoTally:
     """Counts of V videos, with the segments of background left out.
 
-    correct, frames: (V,) frames. edit: (V,) percent. tp: (V, 3) hits at each of OVERLAPS. predicted, wanted: (V,)
+    correct, frames: (V,) frames. edit: (V,) percent. tp: (V, 3) hits at each of OVERLAPS. predicted, annotated: (V,)
     segments.
     """
 
@@ -28,17 +28,17 @@ class VideoTally:
     edit: FloatArray
     tp: IntArray
     predicted: IntArray
-    wanted: IntArray
+    annotated: IntArray
 
     def each(self) -> FloatArray:
         """(V, 5): accuracy, edit and F1 at OVERLAPS of each video, in percent."""
-        f1 = percent(2 * self.tp, (self.predicted + self.wanted)[:, None])
+        f1 = percent(2 * self.tp, (self.predicted + self.annotated)[:, None])
         return np.column_stack([percent(self.correct, self.frames), self.edit, f1])
 
     def pooled(self, weights: npt.ArrayLike) -> FloatArray:
         """(5,): the scores of all videos together, each counted `weights` (V,) times; edit is always a mean."""
         weights = np.asarray(weights)
-        f1 = percent(2 * (weights @ self.tp), weights @ (self.predicted + self.wanted))
+        f1 = percent(2 * (weights @ self.tp), weights @ (self.predicted + self.annotated))
         edit = weights @ self.edit / weights.sum()
         return np.hstack([percent(weights @ self.correct, weights @ self.frames), edit, f1])
 
@@ -57,7 +57,7 @@ def tally_videos(pairs: Sequence[Alignment], hits: Sequence[BoolArray], backgrou
         edit=np.array([edit_similarity(pair, background) for pair in pairs]),
         tp=np.array([(hit & count).sum(axis=1) for hit, count in zip(hits, counted, strict=True)]),
         predicted=_column(count.sum() for count in counted),
-        wanted=_column((~np.isin(pair.reference.labels, background)).sum() for pair in pairs),
+        annotated=_column((~np.isin(pair.reference.labels, background)).sum() for pair in pairs),
     )
 
 
@@ -65,16 +65,16 @@ def tally_videos(pairs: Sequence[Alignment], hits: Sequence[BoolArray], backgrou
 class ClassTally:
     """Counts of C classes over all videos, background included.
 
-    correct, predicted_frames, wanted_frames: (C,). tp: (3, C) hits at each of OVERLAPS. predicted, wanted: (C,)
+    correct, predicted_frames, annotated_frames: (C,). tp: (3, C) hits at each of OVERLAPS. predicted, annotated: (C,)
     segments.
     """
 
     correct: IntArray
     predicted_frames: IntArray
-    wanted_frames: IntArray
+    annotated_frames: IntArray
     tp: IntArray
     predicted: IntArray
-    wanted: IntArray
+    annotated: IntArray
 
 
 def tally_classes(pairs: Sequence[Alignment], hits: Sequence[BoolArray], classes: int) -> ClassTally:
@@ -84,15 +84,15 @@ def tally_classes(pairs: Sequence[Alignment], hits: Sequence[BoolArray], classes
         return np.bincount(labels, frames, classes).astype(np.int64)
 
     predicted = np.concatenate([pair.prediction.labels for pair in pairs])
-    wanted = np.concatenate([pair.reference.labels for pair in pairs])
+    annotated = np.concatenate([pair.reference.labels for pair in pairs])
     agreed = np.concatenate([pair.reference.labels[pair.reference_index[pair.agrees]] for pair in pairs])
     return ClassTally(
         correct=per_class(agreed, np.concatenate([pair.frames[pair.agrees] for pair in pairs])),
         predicted_frames=per_class(predicted, np.concatenate([np.diff(pair.prediction.boundaries) for pair in pairs])),
-        wanted_frames=per_class(wanted, np.concatenate([np.diff(pair.reference.boundaries) for pair in pairs])),
+        annotated_frames=per_class(annotated, np.concatenate([np.diff(pair.reference.boundaries) for pair in pairs])),
         tp=np.array([per_class(predicted[hit]) for hit in np.concatenate(hits, axis=1)]),
         predicted=per_class(predicted),
-        wanted=per_class(wanted),
+        annotated=per_class(annotated),
     )
 
 
