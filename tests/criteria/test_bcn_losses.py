@@ -1,4 +1,4 @@
-"""BCN's losses: the published formulas in loops, padding, the balance of the barrier loss, where barriers belong."""
+"""BCN's losses: the published formulas in loops, padding, the balance of the barrier loss, barrier targets."""
 
 import math
 from fractions import Fraction
@@ -22,16 +22,16 @@ def everything(batch, length):
     return torch.ones(batch, length, dtype=torch.bool)
 
 
-def random_case(lengths, seed=0, rubbish=0.0):
-    """Cascade, fusion's probabilities, stage weights and labels of a batch; what is masked is rubbish."""
+def random_case(lengths, seed=0, garbage=0.0):
+    """Cascade, probabilities of the fusion, stage weights and labels of a batch; masked values are garbage."""
     generator = torch.Generator().manual_seed(seed)
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
     logits = 2 * torch.randn(STAGES, *mask.shape, CLASSES, generator=generator).movedim(3, 2)
     fused = torch.randn(len(lengths), CLASSES, mask.shape[1], generator=generator).softmax(1).clamp(1e-4, 1 - 1e-4)
     labels = torch.randint(0, CLASSES, mask.shape, generator=generator).masked_fill(~mask, -100)
     weights = stage_weights(class_confidence(logits, labels, mask), mask, 0.4)
-    logits = logits.masked_fill(~mask[:, None], rubbish)
-    fused = fused * mask[:, None]  # as the network gives it
+    logits = logits.masked_fill(~mask[:, None], garbage)
+    fused = fused * mask[:, None]  # as the network returns it
     return Cascade(logits, torch.zeros(mask.shape), mask), fused, weights, labels
 
 
@@ -64,23 +64,23 @@ def losses_in_loops(logits, fused, weights, labels, config):
     st.sampled_from([0.0, -1e4, 1e4]),
     st.sampled_from([8.0, 0.5]),
 )
-def test_losses_equal_the_loops_video_by_video(lengths, seed, rubbish, limit):
+def test_losses_equal_the_loops_video_by_video(lengths, seed, garbage, limit):
     config = BCNLossConfig(smoothing=0.3, fusion_smoothing=0.7, limit=limit)
-    cascade, fused, weights, labels = random_case(lengths, seed, rubbish)
-    found = cascade_losses(cascade, fused, weights, labels, config)
+    cascade, fused, weights, labels = random_case(lengths, seed, garbage)
+    result = cascade_losses(cascade, fused, weights, labels, config)
     expected = [
         losses_in_loops(cascade.logits[:, b, :, :n], fused[b, :, :n], weights[:, b, :n], labels[b, :n], config)
         for b, n in enumerate(lengths)
     ]
-    assert list(found) == ["cascade", "fusion"]
-    for loss, values in zip(found.values(), zip(*expected, strict=True), strict=True):
+    assert list(result) == ["cascade", "fusion"]
+    for loss, values in zip(result.values(), zip(*expected, strict=True), strict=True):
         assert loss.item() == pytest.approx(sum(values) / len(lengths), rel=1e-4)
 
 
-@pytest.mark.parametrize("rubbish", [0.0, -1e4, 1e4])
-def test_a_batch_is_the_mean_of_its_videos_and_padding_never_counts(rubbish):
+@pytest.mark.parametrize("garbage", [0.0, -1e4, 1e4])
+def test_a_batch_is_the_mean_of_its_videos_and_padding_never_counts(garbage):
     config = BCNLossConfig()
-    cascade, fused, weights, labels = random_case(LENGTHS, rubbish=rubbish)
+    cascade, fused, weights, labels = random_case(LENGTHS, garbage=garbage)
     singles = [
         cascade_losses(
             Cascade(cascade.logits[:, b : b + 1, :, :n], cascade.barrier[b : b + 1, :n], everything(1, n)),
@@ -93,32 +93,32 @@ def test_a_batch_is_the_mean_of_its_videos_and_padding_never_counts(rubbish):
     ]
     logits = cascade.logits.clone().requires_grad_()
     fused.requires_grad_()
-    found = cascade_losses(Cascade(logits, cascade.barrier, cascade.mask), fused, weights, labels, config)
-    for name, loss in found.items():
+    result = cascade_losses(Cascade(logits, cascade.barrier, cascade.mask), fused, weights, labels, config)
+    for name, loss in result.items():
         torch.testing.assert_close(loss, torch.stack([single[name] for single in singles]).mean())
-    sum(found.values()).backward()
+    sum(result.values()).backward()
     for gradient in (fused.grad, *logits.grad):
         assert (gradient.movedim(1, 2)[~cascade.mask] == 0).all()
         assert gradient.isfinite().all()
 
 
 def test_cascade_loss_by_hand():
-    """One stage sure at one step and not at the other: the second stage's weights are exp(-0.9) and exp(0.5)."""
+    """The first stage is sure at one of two steps: the weights of the second are exp(-0.9) and exp(0.5)."""
     probabilities = torch.tensor([[[0.9, 0.5], [0.1, 0.5]], [[0.8, 0.4], [0.2, 0.6]]])
     cascade = Cascade(probabilities.log()[:, None], torch.zeros(1, 2), everything(1, 2))
     labels = torch.tensor([[0, 1]])
     weights = stage_weights(class_confidence(cascade.logits, labels, cascade.mask), cascade.mask, 0.8)
     config = BCNLossConfig(smoothing=0, fusion_smoothing=0)
-    found = cascade_losses(cascade, torch.tensor([[[0.25, 0.5], [0.75, 0.5]]]), weights, labels, config)
+    result = cascade_losses(cascade, torch.tensor([[[0.25, 0.5], [0.75, 0.5]]]), weights, labels, config)
     less, more = math.exp(-0.9), math.exp(0.5)
     first = -(math.log(0.9) + math.log(0.5)) / 2
     second = -(less * math.log(0.8) + more * math.log(0.6)) / 2 * 2 / (less + more)
-    assert found["cascade"].item() == pytest.approx(first + second, rel=1e-5)
-    assert found["fusion"].item() == pytest.approx(-(math.log(0.25) + math.log(0.5)) / 2, rel=1e-5)
+    assert result["cascade"].item() == pytest.approx(first + second, rel=1e-5)
+    assert result["fusion"].item() == pytest.approx(-(math.log(0.25) + math.log(0.5)) / 2, rel=1e-5)
 
 
 def test_all_stages_count_the_same_over_a_video():
-    """Ten times the weight at every step of a stage changes nothing; at some steps it does."""
+    """Multiplying all weights of a stage by ten changes nothing; multiplying some does."""
     cascade, fused, weights, labels = random_case([9])
     config = BCNLossConfig()
     expected = cascade_losses(cascade, fused, weights, labels, config)["cascade"]
@@ -159,7 +159,7 @@ def test_a_perfect_cascade_costs_little_and_a_wrong_one_much():
 
 
 def loss_in_loops(barrier, target):
-    """Half of the mean over barrier steps and half of the mean over the others; a kind without steps counts nothing."""
+    """Half of the mean over barrier steps plus half of the mean over the others; a kind without steps counts 0."""
     on = [-math.log(b + 1e-5) for b, t in zip(barrier, target, strict=True) if t]
     off = [-math.log(1 - 0.999999 * b) for b, t in zip(barrier, target, strict=True) if not t]
     return sum(0.5 * sum(values) / len(values) for values in (on, off) if values)
@@ -172,9 +172,9 @@ def test_barrier_loss_equals_the_loops_video_by_video(targets, seed):
     barrier = torch.rand(mask.shape, generator=torch.Generator().manual_seed(seed))
     target = torch.ones(mask.shape)
     target[mask] = torch.tensor([float(t) for row in targets for t in row])
-    found = barrier_loss(barrier, target, mask)
+    result = barrier_loss(barrier, target, mask)
     expected = [loss_in_loops(b[m].tolist(), t) for b, t, m in zip(barrier, targets, mask, strict=True)]
-    assert found.item() == pytest.approx(sum(expected) / len(targets), rel=1e-4)
+    assert result.item() == pytest.approx(sum(expected) / len(targets), rel=1e-4)
 
 
 @pytest.mark.parametrize("positives", [1, 2, 50, 98, 99])
@@ -199,9 +199,9 @@ def test_barriers_everywhere_and_nowhere_give_finite_losses_and_gradients(length
 def test_padding_never_changes_the_barrier_loss():
     barrier, target = torch.rand(1, 6), torch.tensor([[0.0, 1.0, 0.0, 0.0, 1.0, 0.0]])
     wide = torch.cat((barrier, torch.ones(1, 4)), 1).requires_grad_()
-    found = barrier_loss(wide, torch.cat((target, torch.ones(1, 4)), 1), torch.arange(10)[None] < 6)
-    torch.testing.assert_close(found, barrier_loss(barrier, target, everything(1, 6)))
-    found.backward()
+    result = barrier_loss(wide, torch.cat((target, torch.ones(1, 4)), 1), torch.arange(10)[None] < 6)
+    torch.testing.assert_close(result, barrier_loss(barrier, target, everything(1, 6)))
+    result.backward()
     assert (wide.grad[0, 6:] == 0).all()
     assert wide.grad[0, :6].all()
 
@@ -214,11 +214,11 @@ def target_slowly(segmentation, background, share):
         half = max(Fraction(1), share * (end - start)) / 2
         if segment.label not in background:
             bands += [(start - half, start + half), (end - half, end + half)]
-    found = []
+    result = []
     for step in range(segmentation.length):
         inside = [min(step + 1, high) - max(step, low) for low, high in bands]
-        found.append(any(length > Fraction(1, 2) for length in inside))
-    return np.float32(found)
+        result.append(any(length > Fraction(1, 2) for length in inside))
+    return np.float32(result)
 
 
 @settings(max_examples=150)
@@ -230,9 +230,9 @@ def target_slowly(segmentation, background, share):
 def test_targets_are_the_steps_that_lie_in_a_band(parts, share, background):
     lengths, labels = zip(*parts, strict=True)
     segmentation = Segmentation(np.cumsum((0, *lengths)), np.array(labels))
-    found = barrier_target(segmentation, background, float(share))
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, target_slowly(segmentation, background, Fraction(share)))
+    result = barrier_target(segmentation, background, float(share))
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, target_slowly(segmentation, background, Fraction(share)))
 
 
 def targets(frames, background=(), share=0.1):
@@ -240,21 +240,21 @@ def targets(frames, background=(), share=0.1):
 
 
 def test_targets_by_hand():
-    """Actions of 40 steps have bands of 4: two steps on each side. The last action ends one step early: 3.9, at 119."""
+    """Actions of 40 steps have bands of 4, two steps on each side. The last action ends one step early: 3.9, at 119."""
     assert targets(np.repeat([0, 1, 2], 40)) == [0, 1, 38, 39, 40, 41, 78, 79, 80, 81, 117, 118, 119]
     assert targets(np.repeat([0, 1, 2], 40), {1}) == [0, 1, 38, 39, 40, 41, 78, 79, 80, 81, 117, 118, 119]
     assert targets(np.repeat([0, 1, 2], 40), {0, 2}) == [38, 39, 40, 41, 78, 79, 80, 81]
     assert targets(np.repeat([0, 1, 2], 40), {0, 1, 2}) == []
 
 
-def test_a_longer_action_has_a_wider_band_and_neighbours_keep_their_own():
+def test_a_longer_action_has_a_wider_band_than_its_neighbour():
     frames = np.repeat([0, 1], [100, 20])  # bands of 10 and of 1.9
     assert targets(frames) == [*range(5), *range(95, 105), 118, 119]
     assert targets(frames, {0}) == [99, 100, 118, 119]
 
 
 def test_a_band_of_one_step_holds_no_step_by_more_than_half():
-    """So actions of up to 1 / share steps have no barrier, as in the published program; the next longer ones have."""
+    """As in the published program, actions of up to 1 / share steps have no barrier; longer ones have."""
     assert targets(np.repeat([0, 1, 0], [10, 10, 10]), {0}) == []
     assert targets(np.repeat([0, 1, 0], [10, 11, 10]), {0}) == [9, 10, 20, 21]
 

@@ -37,7 +37,7 @@ def random_heatmaps(batch, length):
 
 
 def test_by_hand():
-    """Probabilities 0.8 at the keypoint, 0.3 half way down its bump and 0.5 far away."""
+    """Probability 0.8 at the keypoint, 0.3 halfway down its bump, and 0.5 far away."""
     logits = torch.tensor([[[0.8, 0.3, 0.5]]]).logit()
     target = torch.tensor([[[1.0, 0.5, 0.0]]])
     expected = -(0.2**2 * math.log(0.8) + 0.5**4 * 0.3**2 * math.log(0.7) + 0.5**2 * math.log(0.5))
@@ -49,7 +49,7 @@ def test_it_is_divided_by_the_positives():
     target[0, 0, 1] = target[0, 1, 3] = 1
     each = 0.25 * math.log(2)
     assert focal_loss(logits, target, everything(1, 4)).item() == pytest.approx(8 * each / 2)
-    assert focal_loss(logits, 0 * target, everything(1, 4)).item() == pytest.approx(8 * each)  # no positive: by 1
+    assert focal_loss(logits, 0 * target, everything(1, 4)).item() == pytest.approx(8 * each)  # without positives, by 1
 
 
 def test_equals_the_loops():
@@ -59,14 +59,14 @@ def test_equals_the_loops():
     assert focal_loss(logits, target, everything(1, 30)).item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("rubbish", [0.3, 1.0])
-def test_a_batch_is_the_mean_of_its_videos_and_padding_never_counts(rubbish):
-    """Not even as a positive, which would make the other terms count less."""
+@pytest.mark.parametrize("garbage", [0.3, 1.0])
+def test_a_batch_is_the_mean_of_its_videos_and_padding_never_counts(garbage):
+    """Not even padding with positives counts, which would reduce the weight of the other terms."""
     mask = torch.arange(12) < torch.tensor(LENGTHS)[:, None]
     logits, target = random_heatmaps(3, 12)
     expected = sum(in_loops(x[:, :n], y[:, :n]) for x, y, n in zip(logits, target, LENGTHS, strict=True)) / 3
     logits = logits.masked_fill(~mask[:, None], 40.0).requires_grad_()
-    loss = focal_loss(logits, target.masked_fill(~mask[:, None], rubbish), mask)
+    loss = focal_loss(logits, target.masked_fill(~mask[:, None], garbage), mask)
     loss.backward()
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert (logits.grad.movedim(1, 2)[~mask] == 0).all()

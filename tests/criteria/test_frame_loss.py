@@ -39,7 +39,7 @@ def test_cross_entropy_equals_torch_on_a_single_video():
 
 
 def test_cross_entropy_by_hand():
-    logits = torch.tensor([[[0.0, math.log(3)], [0.0, 0.0]]])  # class 0 has 1/2, then 3/4
+    logits = torch.tensor([[[0.0, math.log(3)], [0.0, 0.0]]])  # class 0 has probability 1/2, then 3/4
     loss = cross_entropy(logits, torch.tensor([[0, 1]]), everything(1, 2))
     assert loss.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
 
@@ -48,12 +48,12 @@ def test_cross_entropy_by_hand():
 @pytest.mark.parametrize("length", [2, 3, 17])
 def test_smoothing_equals_the_loops(length, limit):
     logits = random_logits(1, length, scale=4.0)
-    found = smoothing(logits, everything(1, length), limit)
-    assert found.item() == pytest.approx(smoothing_in_loops(logits[0], limit), rel=1e-5)
+    result = smoothing(logits, everything(1, length), limit)
+    assert result.item() == pytest.approx(smoothing_in_loops(logits[0], limit), rel=1e-5)
 
 
 def test_smoothing_is_truncated_at_a_change_of_four():
-    """From certain of one class to certain of the other: 100 in each log-probability, counted as 4."""
+    """Each log-probability changes by 100 between two certain classes, and counts as a change of 4."""
     logits = torch.tensor([[[0.0, 100.0], [100.0, 0.0]]], requires_grad=True)
     loss = smoothing(logits, everything(1, 2))
     loss.backward()
@@ -76,25 +76,25 @@ def test_one_step_has_nothing_to_smooth():
     assert (logits.grad == 0).all()
 
 
-@pytest.mark.parametrize("rubbish", [0.0, -1e4, 1e4])
-def test_a_batch_is_the_mean_of_its_videos_and_padding_never_counts(rubbish):
+@pytest.mark.parametrize("garbage", [0.0, -1e4, 1e4])
+def test_a_batch_is_the_mean_of_its_videos_and_padding_never_counts(garbage):
     mask = torch.arange(11) < torch.tensor(LENGTHS)[:, None]
     logits, labels = random_logits(4, 11), random_labels(4, 11)
     singles = [
         (cross_entropy(x[None, :, :n], y[None, :n], everything(1, n)), smoothing(x[None, :, :n], everything(1, n)))
         for x, y, n in zip(logits, labels, LENGTHS, strict=True)
     ]
-    logits = logits.masked_fill(~mask[:, None], rubbish).requires_grad_()
-    labels = labels.masked_fill(~mask, -7)  # no class at all
-    found = cross_entropy(logits, labels, mask), smoothing(logits, mask)
-    for loss, expected in zip(found, zip(*singles, strict=True), strict=True):
+    logits = logits.masked_fill(~mask[:, None], garbage).requires_grad_()
+    labels = labels.masked_fill(~mask, -7)  # not a class
+    result = cross_entropy(logits, labels, mask), smoothing(logits, mask)
+    for loss, expected in zip(result, zip(*singles, strict=True), strict=True):
         torch.testing.assert_close(loss, torch.stack(expected).mean(), atol=1e-6, rtol=1e-5)
-    sum(found).backward()
+    sum(result).backward()
     assert (logits.grad.movedim(1, 2)[~mask] == 0).all()
     assert logits.grad.isfinite().all()
 
 
-def test_an_empty_video_counts_as_a_loss_of_nothing():
+def test_an_empty_video_counts_as_a_loss_of_zero():
     mask = torch.tensor([[True, True], [False, False]])
     assert mean_over_videos(torch.tensor([[2.0, 4.0], [9.0, 9.0]]), mask).item() == 1.5
 

@@ -1,4 +1,4 @@
-"""What each node should become: one video by hand, padding, and what holds for any proposals."""
+"""Node targets: one video by hand, padding, and properties that hold for any proposals."""
 
 import numpy as np
 import torch
@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from keyseg.criteria.rtk import make_reference, node_targets
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints, encode
-from keyseg.matching import ACTION, TemporalGraph, assign
+from keyseg.matching.assignment import assign
+from keyseg.matching.graph import ACTION, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.timeline import Segmentation
 
@@ -32,8 +33,8 @@ def annotated_graph(reference):
 
 def targets_of(proposals, *videos):
     reference, nodes = reference_of(*videos), keypoint_nodes(proposals)
-    found = [assign(*points, s) for points, s in zip(proposals, reference.segmentations, strict=True)]
-    return nodes, node_targets(found, proposals, nodes, annotated_graph(reference), reference)
+    result = [assign(*points, s) for points, s in zip(proposals, reference.segmentations, strict=True)]
+    return nodes, node_targets(result, proposals, nodes, annotated_graph(reference), reference)
 
 
 def check_the_worked_example(truth, b, nodes, dustbin):
@@ -42,11 +43,11 @@ def check_the_worked_example(truth, b, nodes, dustbin):
     Annotated: centre 4.5, boundary 10, centre 14.5, boundary 20, centre 24.5.
     """
     matches = [
-        dustbin,  # a double: 4 is nearer to the centre
+        dustbin,  # a duplicate: 4 is nearer to the centre
         0,
         1,
-        dustbin,  # a double: 15 is nearer
-        dustbin,  # 3 steps off, over the gate of 2
+        dustbin,  # a duplicate: 15 is nearer
+        dustbin,  # 3 steps off, outside the gate of 2
         2,
         dustbin,  # of class 1 in a segment of class 2
         3,  # on the gate
@@ -79,13 +80,13 @@ def test_by_hand_beside_other_videos():
     check_the_worked_example(truth, 1, nodes=11, dustbin=7)
     assert (truth.assignment[0] == 0).all()
     assert (truth.assignment[1, 9:] == 0).all()
-    assert truth.valid[2].tolist() == [1] * 11  # doubles are valid, and one of them is matched
+    assert truth.valid[2].tolist() == [1] * 11  # duplicates are valid, and one of them is matched
     assert truth.assignment[2].argmax(1).tolist() == [7] * 5 + [0] + [7] * 5
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), frames=st.lists(st.integers(0, 2), min_size=1, max_size=12))
-def test_what_holds_for_any_proposals(data, frames):
+def test_properties_of_any_proposals(data, frames):
     frames = np.repeat(frames, 4)
     times = st.integers(0, 2 * len(frames) - 2).map(lambda i: i / 2)
     actions = data.draw(
@@ -99,7 +100,7 @@ def test_what_holds_for_any_proposals(data, frames):
     assert (matched.sum(0) <= 1).all()
     for node, column in matched.nonzero().tolist():
         assert nodes.kind[0, node] == graph.kind[0, column]
-        assert truth.valid[0, node] == 1  # the matching's gate is the narrower one
+        assert truth.valid[0, node] == 1  # the gate of the matching is narrower
         if nodes.kind[0, node] == ACTION:
             assert nodes.label[0, node] == truth.label[0, node] == frames[int(graph.time[0, column])]
     moved = nodes.time[0] + truth.shift[0]

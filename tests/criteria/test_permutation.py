@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from keyseg.criteria.permutation import permutation_loss
-from keyseg.matching import EXCLUDED, log_sinkhorn
+from keyseg.matching.affinity import EXCLUDED
+from keyseg.matching.sinkhorn import log_sinkhorn
 
 
 def full(*shape):
@@ -49,7 +50,7 @@ def test_the_printed_form_is_unbounded_below_and_ours_is_not():
         printed.append(as_printed(log_s, truth).item())
         ours.append(permutation_loss(log_s, truth, full(1, 1), full(1, 2)).item())
     assert printed[0] < -10
-    assert printed[2] < printed[1] - 90  # falls with log S, without end
+    assert printed[2] < printed[1] - 90  # decreases with log S without bound
     assert printed[1] < printed[0] - 20
     assert all(0 <= loss < 0.1 for loss in ours)
     assert ours[2] == pytest.approx(0, abs=1e-5)
@@ -85,7 +86,7 @@ def test_gradients_match_finite_differences():
 def test_the_mean_is_over_valid_source_nodes_and_padding_never_changes_it():
     generator = torch.Generator().manual_seed(0)
     counts = [(4, 3), (0, 2), (2, 0), (1, 5)]
-    log_s, truth = torch.randn(4, 6, 8, generator=generator), torch.ones(4, 6, 8)  # padding holds nonsense
+    log_s, truth = torch.randn(4, 6, 8, generator=generator), torch.ones(4, 6, 8)  # garbage in the padding
     source_mask, target_mask = torch.zeros(4, 6, dtype=torch.bool), torch.zeros(4, 7, dtype=torch.bool)
     total = 0.0
     for b, (m, n) in enumerate(counts):
@@ -106,7 +107,7 @@ def test_no_source_node_gives_zero_with_a_gradient():
     assert (log_s.grad == 0).all()
 
 
-def test_it_teaches_scores_to_find_a_planted_matching():
+def test_minimising_it_recovers_a_planted_matching():
     truth = torch.eye(4)[torch.tensor([[2, 0, 3, 1, 3]])]  # two sources belong in the dustbin
     scores, dustbin = torch.zeros(1, 5, 3, requires_grad=True), torch.tensor(0.25, requires_grad=True)
     optimiser = torch.optim.Adam([scores, dustbin], lr=0.05)

@@ -11,7 +11,7 @@ from keyseg.criteria.frame import frame_loss
 from keyseg.criteria.keypoint import focal_loss
 from keyseg.criteria.rtk import LossConfig, MatchingConfig, RTKCriterion, make_reference
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import ACTION, TemporalGraph
+from keyseg.matching.graph import ACTION, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import Refinement, RefinementConfig
@@ -20,7 +20,7 @@ from keyseg.models.rtk import RTK, RTKConfig, RTKOutput
 CLASSES = 3
 EMPTY = ActionKeypoints.of([]), BoundaryKeypoints.of([])
 VIDEOS = [np.repeat([1, 2, 1], 10), np.repeat([0, 2], [6, 12])]
-# of each kind some that the annotation bears out and some that it does not
+# of each kind some that agree with the annotation and some that do not
 PROPOSALS = [
     (ActionKeypoints.of([(3, 1, 0.9), (15, 2, 0.7), (16, 1, 0.6)]), BoundaryKeypoints.of([(9, 0.9), (25, 0.4)])),
     (ActionKeypoints.of([(11, 2, 0.5)]), BoundaryKeypoints.of([(3, 0.5), (8, 0.5), (15, 0.5)])),
@@ -52,12 +52,12 @@ def random_output(mask, seed=0):
 
 
 def embeddings(nodes, seed=0):
-    """A graph with random embeddings: nodes of one time, kind and seed get the same one."""
+    """A graph with random embeddings, equal for nodes of the same time, kind and seed."""
     table = torch.randn(2, 400, 16, generator=torch.Generator().manual_seed(seed))
     return TemporalGraph(table[nodes.kind, (10 * nodes.time).long()], nodes.time, nodes.kind, nodes.mask)
 
 
-def judged(nodes, seed=0):
+def scored(nodes, seed=0):
     generator = torch.Generator().manual_seed(seed)
     shape = nodes.time.shape
     keep, classes = torch.randn(shape, generator=generator), torch.randn(*shape, CLASSES, generator=generator)
@@ -73,19 +73,19 @@ def losses_of(proposals, videos, source=None, *, losses=None, matching=None, nod
     nodes = nodes or keypoint_nodes(proposals)
     criterion = RTKCriterion(losses or LossConfig(), matching or MatchingConfig())
     target = embeddings(annotated_nodes(reference))
-    return criterion.context(source or judged(nodes), target, proposals, nodes, reference)
+    return criterion.context(source or scored(nodes), target, proposals, nodes, reference)
 
 
 def test_keypoint_losses_are_the_parts_with_their_weights():
     reference, mask = batch_of(VIDEOS)
     output = random_output(mask)
     weights = LossConfig(action=2, boundary=3, frame=5, smoothing=0.7)
-    found = RTKCriterion(weights, MatchingConfig()).keypoints(output, reference)
-    assert list(found) == ["action", "boundary", "frame"]
-    torch.testing.assert_close(found["action"], 2 * focal_loss(output.action_logits, reference.action, mask))
+    result = RTKCriterion(weights, MatchingConfig()).keypoints(output, reference)
+    assert list(result) == ["action", "boundary", "frame"]
+    torch.testing.assert_close(result["action"], 2 * focal_loss(output.action_logits, reference.action, mask))
     boundary = focal_loss(output.boundary_logits[:, None], reference.boundary[:, None], mask)
-    torch.testing.assert_close(found["boundary"], 3 * boundary)
-    torch.testing.assert_close(found["frame"], 5 * frame_loss(output.frame_logits, reference.labels, mask, 0.7))
+    torch.testing.assert_close(result["boundary"], 3 * boundary)
+    torch.testing.assert_close(result["frame"], 5 * frame_loss(output.frame_logits, reference.labels, mask, 0.7))
 
 
 def test_keypoint_losses_of_a_batch_are_the_mean_of_its_videos():
@@ -107,9 +107,9 @@ def test_keypoint_losses_of_a_batch_are_the_mean_of_its_videos():
 
 
 def test_context_losses_equal_the_loops():
-    """Which nodes are valid and where boundaries belong is written out; the second video's one boundary is at 6."""
+    """The valid nodes and the annotated boundaries are listed here; the only boundary of the second video is at 6."""
     nodes = keypoint_nodes(PROPOSALS)
-    source = judged(nodes)
+    source = scored(nodes)
     valid = {(0, 3.0): 1, (0, 9.0): 1, (0, 15.0): 1, (0, 16.0): 0, (0, 25.0): 0}
     valid |= {(1, 3.0): 1, (1, 8.0): 1, (1, 11.0): 1, (1, 15.0): 0}
     shifts = {(0, 9.0): 1.0, (1, 3.0): 3.0, (1, 8.0): -2.0}
@@ -124,14 +124,14 @@ def test_context_losses_equal_the_loops():
         elif valid[at]:
             off = abs(source.shift[b, m].item() - shifts[at])
             shift.append(off**2 / 2 if off < 1 else off - 0.5)
-    found = losses_of(PROPOSALS, VIDEOS, source, losses=LossConfig(keep=2, classes=3, shift=5))
-    assert found["keep"].item() == pytest.approx(np.mean(keep[1]) + np.mean(keep[0]), rel=1e-5)
-    assert found["classes"].item() == pytest.approx(3 * np.mean(classes), rel=1e-5)
-    assert found["shift"].item() == pytest.approx(5 * np.mean(shift), rel=1e-5)
+    result = losses_of(PROPOSALS, VIDEOS, source, losses=LossConfig(keep=2, classes=3, shift=5))
+    assert result["keep"].item() == pytest.approx(np.mean(keep[1]) + np.mean(keep[0]), rel=1e-5)
+    assert result["classes"].item() == pytest.approx(3 * np.mean(classes), rel=1e-5)
+    assert result["shift"].item() == pytest.approx(5 * np.mean(shift), rel=1e-5)
 
 
 def test_valid_and_other_nodes_weigh_the_same_however_many_there_are():
-    """One boundary near the true one at 10, and nine others."""
+    """One boundary near the annotated one at 10, and nine others."""
     times = [1, 2, 3, 4, 5, 10, 16, 17, 18, 25]
     proposals = [(EMPTY[0], BoundaryKeypoints.of([(t, 0.5) for t in times]))]
     nodes = keypoint_nodes(proposals)
@@ -146,7 +146,7 @@ def test_valid_and_other_nodes_weigh_the_same_however_many_there_are():
     assert keep(0.0, -30.0) == pytest.approx(math.log(2) / 2)
 
 
-def test_perfect_proposals_judged_perfectly_cost_little_and_judged_wrongly_much():
+def test_perfect_proposals_scored_perfectly_cost_little_and_scored_wrongly_much():
     reference, _ = batch_of(VIDEOS)
     proposals = [annotated_keypoints(s) for s in reference.segmentations]
     nodes = keypoint_nodes(proposals)
@@ -157,7 +157,7 @@ def test_perfect_proposals_judged_perfectly_cost_little_and_judged_wrongly_much(
     good, bad = losses_of(proposals, VIDEOS, right), losses_of(proposals, VIDEOS, wrong)
     assert list(good) == ["keep", "classes", "shift", "permutation"]
     assert all(good[name] < 1e-6 for name in ("keep", "classes", "shift"))
-    assert bad["keep"].item() == pytest.approx(10)  # half of 20: there is no other side
+    assert bad["keep"].item() == pytest.approx(10)  # half of 20, since all nodes are of one kind
     assert bad["classes"].item() == pytest.approx(20, abs=1)
     assert bad["shift"].item() == pytest.approx(0.1 * 7.5)
     assert 0 <= good["permutation"] < 0.2
@@ -170,22 +170,22 @@ def test_padded_nodes_never_count():
     wide = type(nodes)(*(getattr(padded, name)[:2] for name in ("time", "kind", "label", "confidence", "mask")))
     extra = wide.time.shape[1] - nodes.time.shape[1]
     assert extra > 5
-    source = judged(nodes)
+    source = scored(nodes)
     graph = source.graph
-    rubbish = Refinement(
+    garbage = Refinement(
         TemporalGraph(F.pad(graph.nodes, (0, 0, 0, extra), value=3.0), wide.time, wide.kind, wide.mask),
         F.pad(source.keep, (0, extra), value=50.0),
         F.pad(source.classes, (0, 0, 0, extra), value=50.0),
         F.pad(source.shift, (0, extra), value=50.0),
     )
-    found, expected = losses_of(PROPOSALS, VIDEOS, rubbish, nodes=wide), losses_of(PROPOSALS, VIDEOS, source)
+    result, expected = losses_of(PROPOSALS, VIDEOS, garbage, nodes=wide), losses_of(PROPOSALS, VIDEOS, source)
     for name, loss in expected.items():
-        torch.testing.assert_close(found[name], loss, atol=1e-5, rtol=1e-5, msg=name)
+        torch.testing.assert_close(result[name], loss, atol=1e-5, rtol=1e-5, msg=name)
 
 
-def test_without_weight_nothing_is_matched():
-    found = losses_of(PROPOSALS, VIDEOS, losses=LossConfig(permutation=0))
-    assert list(found) == ["keep", "classes", "shift"]
+def test_without_a_permutation_weight_nothing_is_matched():
+    result = losses_of(PROPOSALS, VIDEOS, losses=LossConfig(permutation=0))
+    assert list(result) == ["keep", "classes", "shift"]
 
 
 def test_the_permutation_loss_scales_and_depends_on_the_method():
@@ -230,7 +230,7 @@ def test_losses_and_gradients_stay_finite_through_the_whole_model(proposals, vid
         assert all(losses[name] == 0 for name in ("keep", "classes", "shift", "permutation"))
 
 
-def test_the_criterion_learns_one_number():
+def test_the_criterion_has_one_parameter():
     criterion = RTKCriterion(LossConfig(), MatchingConfig(method="quadratic", temperature=0.2, iterations=7))
     assert [(name, p.numel()) for name, p in criterion.named_parameters()] == [("matcher.dustbin", 1)]
     assert (criterion.matcher.matching, criterion.matcher.temperature, criterion.matcher.iterations) == (

@@ -132,7 +132,7 @@ def test_run_folders_are_bundles_where_there_is_one(saved: Path, tmp_path: Path)
     shutil.copytree(saved, run / "split1" / "seed1" / "bundle")
     with pytest.raises(BundleError) as caught:
         load(run)
-    assert f"{run} holds 2 bundles, name one of them: {place}, {place.parents[1] / 'seed1' / 'bundle'}" == str(
+    assert f"{run} holds 2 bundles; name one of them: {place}, {place.parents[1] / 'seed1' / 'bundle'}" == str(
         caught.value
     )
 
@@ -191,10 +191,10 @@ def changed(**values: Any) -> Callable[[Path], None]:
         "odd background": (changed(background=["walk"]), "background 'walk' is not a class"),
         "no JSON": (
             lambda folder: (folder / "config.json").write_text("{"),
-            "not a bundle's config .*; copy the bundle",
+            "not the config of a bundle .*; copy the bundle",
         ),
         "a list": (lambda folder: (folder / "config.json").write_text("[]"), "can read: .*valid dictionary"),
-        "no text": (lambda folder: (folder / "config.json").write_bytes(b"\xff\xff"), "not a bundle's config"),
+        "no text": (lambda folder: (folder / "config.json").write_bytes(b"\xff\xff"), "not the config of a bundle"),
     }.values(),
 )
 def test_a_config_that_is_not_right_is_named(damage: Callable[[Path], None], words: str, saved: Path) -> None:

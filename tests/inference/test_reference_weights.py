@@ -30,7 +30,7 @@ from keyseg.inference import Predictor
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.reference import convert_reference
 from keyseg.models.asformer import ASFormerConfig
-from keyseg.models.barrier import BarrierConfig, PoolingConfig
+from keyseg.models.barrier import BarrierGeneratorConfig, PoolingConfig
 from keyseg.models.bcn import BCNConfig
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.timeline import BundleError, LabelMap, TimeBase
@@ -295,7 +295,7 @@ def networks(draw: Any) -> tuple[str, Any, int]:
             cascade_stages=size(1, 3),
             layers=size(1, 3),
             fusion_channels=size(1, 6),
-            barrier=BarrierConfig(channels=size(1, 5), dilations=tuple(4 * 2**i for i in range(size(0, 5)))),
+            barrier=BarrierGeneratorConfig(channels=size(1, 5), dilations=tuple(4 * 2**i for i in range(size(0, 5)))),
             **poolings(classes),
         )
     return system, config, classes
@@ -326,7 +326,7 @@ def test_networks_of_any_size_are_found(
     expect_found(system, config, classes, folder, input_dim=input_dim, steps=steps)
 
 
-SMALL_BARRIER = BarrierConfig(channels=3, dilations=(4, 8, 16, 32, 64, 128))
+SMALL_BARRIER = BarrierGeneratorConfig(channels=3, dilations=(4, 8, 16, 32, 64, 128))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints, EvidenceWeights, interval_means, weigh_evidence
+from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints, EvidenceWeights, weigh_evidence
+from keyseg.keypoints.evidence import interval_means
 from keyseg.timeline import ConfigError
 
 # Ten steps, three classes, one boundary: intervals [0, 4) and [4, 10).
@@ -14,12 +15,12 @@ BOUNDARY = BoundaryKeypoints.of([(4, 0.9)])
 ACTIONS = ActionKeypoints.of([(1, 0, 0.6), (2, 1, 0.2), (7, 2, 0.4)])
 
 
-def points(found):
-    return list(zip(found.time.tolist(), found.label.tolist(), found.confidence.tolist(), strict=True))
+def points(result):
+    return list(zip(result.time.tolist(), result.label.tolist(), result.confidence.tolist(), strict=True))
 
 
 def weigh(actions=ACTIONS, boundaries=BOUNDARY, *, scores=None, peak=1.0, frames=1.0, context=0.0):
-    """scores: context scores; the others are weights."""
+    """scores: refined class scores; peak, frames and context are weights."""
     return points(weigh_evidence(actions, boundaries, FRAMES, scores, EvidenceWeights(peak, frames, context)))
 
 
@@ -37,7 +38,7 @@ def test_peak_alone_and_frames_alone():
     assert weigh(peak=0, frames=1) == about((2, 1, 0.7), (7, 2, 0.4))
 
 
-def test_weights_tip_the_scale():
+def test_weights_decide_between_classes():
     # class 0: 3 * 0.6 + 0.2 = 2.0 against class 1: 3 * 0.2 + 0.7 = 1.3
     assert weigh(peak=3) == about((1, 0, 2.0 / 4), (7, 2, (1.2 + 0.4) / 4))
 
@@ -99,8 +100,8 @@ def test_frames_are_cut_at_the_nearest_whole_step():
     ramp = np.arange(10)[None] / 10
     for boundary, mean in [(4.4, 0.15), (4.6, 0.2)]:  # steps 0 to 3, steps 0 to 4
         cut = BoundaryKeypoints.of([(boundary, 1)])
-        found = weigh_evidence(ActionKeypoints.of([(1, 0, 0.5)]), cut, ramp, None, EvidenceWeights(0, 1))
-        assert points(found) == about((1, 0, mean))
+        result = weigh_evidence(ActionKeypoints.of([(1, 0, 0.5)]), cut, ramp, None, EvidenceWeights(0, 1))
+        assert points(result) == about((1, 0, mean))
 
 
 def test_without_boundaries_the_video_is_one_interval():
@@ -111,7 +112,7 @@ def test_without_boundaries_the_video_is_one_interval():
 
 @pytest.mark.parametrize("weights", [{"peak": 0, "frames": 0}, {"peak": 0, "frames": 0, "context": 1}])
 def test_no_evidence_at_all_is_refused(weights):
-    with pytest.raises(ConfigError, match="no evidence is left to tell the class of a segment"):
+    with pytest.raises(ConfigError, match=r"no evidence is left for .* set at least one evidence weight above 0"):
         weigh(**weights)
 
 
@@ -119,26 +120,26 @@ def slow_weigh(actions, boundaries, frames, context, weights):
     """Interval by interval, class by class."""
     classes, length = frames.shape
     edges = [0, *boundaries.time.tolist(), length]
-    found = []
+    result = []
     for i in range(len(edges) - 1):
         lower = edges[i] if i > 0 else -np.inf
         upper = edges[i + 1] if i + 2 < len(edges) else np.inf
-        own = [k for k in range(len(actions)) if lower <= actions.time[k] < upper]
-        if not own:
+        here = [k for k in range(len(actions)) if lower <= actions.time[k] < upper]
+        if not here:
             continue
         start, end = int(edges[i]), int(edges[i + 1])
         evidence = np.zeros(classes)
         for label in range(classes):
-            peak = max((actions.confidence[k] for k in own if actions.label[k] == label), default=0)
+            peak = max((actions.confidence[k] for k in here if actions.label[k] == label), default=0)
             evidence[label] = weights.peak * peak + weights.frames * sum(frames[label, start:end]) / (end - start)
-            mass = sum(actions.confidence[k] for k in own)
-            evidence[label] += weights.context * sum(actions.confidence[k] * context[k, label] for k in own) / mass
+            mass = sum(actions.confidence[k] for k in here)
+            evidence[label] += weights.context * sum(actions.confidence[k] * context[k, label] for k in here) / mass
         winner = int(np.argmax(evidence))
-        supporters = [k for k in own if actions.label[k] == winner] or own
+        supporters = [k for k in here if actions.label[k] == winner] or here
         place = max(supporters, key=lambda k: actions.confidence[k])
         total = weights.peak + weights.frames + weights.context
-        found.append((actions.time[place], winner, pytest.approx(evidence[winner] / total)))
-    return found
+        result.append((actions.time[place], winner, pytest.approx(evidence[winner] / total)))
+    return result
 
 
 @settings(max_examples=60)
@@ -153,9 +154,9 @@ def test_random_evidence_agrees_with_loops(seed, points_, cuts):
     boundaries = BoundaryKeypoints(rng.choice(np.arange(1, length), cuts, replace=False), np.ones(cuts))
     context = rng.dirichlet(np.ones(classes), points_)
     weights = EvidenceWeights(*rng.uniform(0, 3, 3))
-    found = points(weigh_evidence(actions, boundaries, frames, context, weights))
-    assert found == slow_weigh(actions, boundaries, frames, context, weights)
-    assert all(0 <= confidence <= 1 + 1e-9 for _, _, confidence in found)
+    result = points(weigh_evidence(actions, boundaries, frames, context, weights))
+    assert result == slow_weigh(actions, boundaries, frames, context, weights)
+    assert all(0 <= confidence <= 1 + 1e-9 for _, _, confidence in result)
 
 
 @settings(max_examples=60)
@@ -165,10 +166,10 @@ def test_interval_means_agree_with_loops(seed, length, intervals):
     scores = rng.uniform(0, 1, (3, length))
     ends = np.sort(rng.integers(0, length + 1, (intervals, 2)), axis=1)
     start, end = ends[:, 0].copy(), ends[:, 1].copy()
-    found = interval_means(scores, start, end)
-    assert found.shape == (intervals, 3)
-    for row, s, e in zip(found, start, end, strict=True):
-        s = min(s, length - 1)  # an interval without a step gets its nearest
+    result = interval_means(scores, start, end)
+    assert result.shape == (intervals, 3)
+    for row, s, e in zip(result, start, end, strict=True):
+        s = min(s, length - 1)  # an empty interval takes its nearest step
         assert row == pytest.approx(scores[:, s : max(e, s + 1)].mean(1))
     assert start.tolist() == ends[:, 0].tolist()
     assert end.tolist() == ends[:, 1].tolist()

@@ -1,4 +1,4 @@
-"""Keypoint sets: arrays of one length, finite, in time order, their own."""
+"""Keypoint sets: finite arrays of one length, in time order, copied from the input."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ triples = st.lists(st.tuples(times, st.integers(0, 5), st.floats(0, 1)), max_siz
 @given(triples)
 def test_triples_come_out_in_time_order(triples):
     points = ActionKeypoints.of(triples)
-    expected = sorted(triples, key=lambda triple: triple[0])  # stable, as the keypoints are
+    expected = sorted(triples, key=lambda triple: triple[0])  # the order is stable
     assert list(zip(points.time, points.label, points.confidence, strict=True)) == expected
     assert len(points) == len(triples)
 
@@ -41,7 +41,7 @@ def test_selection_by_mask_and_by_index():
     assert len(points.select([])) == 0
 
 
-def test_types_are_fixed_and_arrays_are_their_own():
+def test_types_are_fixed_and_arrays_are_copies():
     time, label = np.array([4, 2], np.int32), np.array([1, 0], np.uint8)
     points = ActionKeypoints(time, label, np.array([1, 0], np.float32))
     assert [a.dtype for a in (points.time, points.label, points.confidence)] == [np.float64, np.int64, np.float64]
@@ -67,9 +67,9 @@ def test_numbers_are_finite(bad):
 
 
 def test_arrays_have_one_length_and_one_dimension():
-    with pytest.raises(TimelineError, match="one length, got time 2, label 3, confidence 2"):
+    with pytest.raises(TimelineError, match="the same length, got time 2, label 3, confidence 2"):
         ActionKeypoints(np.zeros(2), np.zeros(3), np.zeros(2))
-    with pytest.raises(TimelineError, match="one length, got time 1, confidence 0"):
+    with pytest.raises(TimelineError, match="the same length, got time 1, confidence 0"):
         BoundaryKeypoints(np.zeros(1), np.zeros(0))
     with pytest.raises(TimelineError, match=r"keypoint time must have one dimension, got shape \(1, 2\)"):
         BoundaryKeypoints(np.zeros((1, 2)), np.zeros(2))

@@ -1,4 +1,4 @@
-"""Planted answers: a segmentation drawn as heatmaps comes back from its peaks and Algorithm 1, frame for frame."""
+"""Planted answers: peaks and Algorithm 1 recover a segmentation drawn as heatmaps, frame for frame."""
 
 import numpy as np
 import pytest
@@ -73,14 +73,14 @@ def test_a_video_of_one_action(label):
     assert assemble(*keypoints_of(whole), 97).segmentation == whole
 
 
-def test_an_action_missed_goes_to_its_neighbours():
+def test_a_missed_action_goes_to_its_neighbours():
     segmentation = Segmentation([0, 20, 40, 60], [0, 1, 2])
     actions, boundaries = keypoints_of(segmentation)
-    found = assemble(actions.select([0, 2]), boundaries, 60).segmentation
-    assert found == Segmentation([0, 30, 60], [0, 2])
+    actual = assemble(actions.select([0, 2]), boundaries, 60).segmentation
+    assert actual == Segmentation([0, 30, 60], [0, 2])
 
 
-def test_a_boundary_missed_lets_the_more_confident_action_win():
+def test_without_a_boundary_the_more_confident_action_wins():
     segmentation = Segmentation([0, 20, 40, 60], [0, 1, 2])
     actions, boundaries = keypoints_of(segmentation)
     unsure = ActionKeypoints(actions.time, actions.label, np.array([1, 0.8, 1]))

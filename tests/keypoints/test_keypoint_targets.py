@@ -1,4 +1,4 @@
-"""Heatmap targets: the bumps that a segmentation casts, against the formula and by hand."""
+"""Heatmap targets: the bumps of a segmentation, against the formula and by hand."""
 
 import math
 from itertools import pairwise
@@ -24,7 +24,7 @@ def bump(t, centre, sigma):
 
 
 def slow_encode(segmentation):
-    """Every bump at every frame, without an end; then 1 at every keypoint."""
+    """Every bump at every frame, not truncated; then 1 at every keypoint."""
     action = np.zeros((CLASSES, segmentation.length))
     boundary = np.zeros(segmentation.length)
     frames = range(segmentation.length)
@@ -62,7 +62,7 @@ def test_exactly_the_keypoints_are_exactly_1(segmentation):
 
 @few
 @given(segmentations)
-def test_values_are_probabilities_and_absent_classes_are_silent(segmentation):
+def test_values_are_probabilities_and_absent_classes_are_zero(segmentation):
     heatmaps = encode(segmentation, CLASSES)
     assert heatmaps.action.shape == (CLASSES, segmentation.length)
     assert heatmaps.boundary.shape == (segmentation.length,)
@@ -75,14 +75,14 @@ def test_values_are_probabilities_and_absent_classes_are_silent(segmentation):
 
 
 def test_an_action_by_hand():
-    # [2, 14) of class 1: centre 7.5, sigma 12 / 6 = 2; the exact 1 stands at frame 7
+    # [2, 14) of class 1: centre 7.5, sigma 12 / 6 = 2; the exact 1 is at frame 7
     heatmaps = encode(Segmentation([0, 2, 14, 23], [0, 1, 2]), 3)
     row = heatmaps.action[1]
     assert row[7] == 1
     assert row[8] == pytest.approx(math.exp(-(0.5**2) / 8))
     assert row[2] == row[13] == pytest.approx(math.exp(-(5.5**2) / 8))
     assert row[15] == pytest.approx(math.exp(-(7.5**2) / 8))
-    assert not row[18:].any()  # over five sigma away
+    assert not row[18:].any()  # more than five sigma away
 
 
 def test_a_boundary_by_hand():
@@ -91,7 +91,7 @@ def test_a_boundary_by_hand():
     assert boundary[30] == 1
     assert boundary[27] == boundary[33] == pytest.approx(math.exp(-0.5))
     assert boundary[18] == boundary[42] == pytest.approx(math.exp(-8))
-    assert not boundary[:16].any()  # over four sigma away
+    assert not boundary[:16].any()  # more than four sigma away
     assert not boundary[45:].any()
 
 
@@ -108,7 +108,7 @@ def test_short_segments_are_one_frame_wide_at_least():
 
 
 @pytest.mark.parametrize("length", [1, 2, 97])
-def test_the_ends_of_a_video_are_no_boundaries(length):
+def test_the_ends_of_a_video_are_not_boundaries(length):
     assert not encode(Segmentation([0, length], [0]), 1).boundary.any()
 
 
@@ -127,7 +127,7 @@ def test_an_empty_video_has_empty_targets():
 @few
 @given(segmentations)
 def test_a_bump_touches_frames_in_proportion_to_its_segment(segmentation):
-    """Four sigma each side, rounded outwards: so the work of all bumps together is linear in the video's length."""
+    """Four sigma on each side, rounded outwards, so the total work is linear in the length of the video."""
     touched = sum(2 * 4 * max(1, s.length / 6) + 3 for s in segmentation)
     assert np.count_nonzero(encode(segmentation, CLASSES).action) <= touched
     lengths = [s.length for s in segmentation]

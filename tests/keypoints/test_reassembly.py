@@ -1,4 +1,4 @@
-"""Algorithm 1: what holds for any keypoints."""
+"""Properties of Algorithm 1 that hold for any keypoints."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ confidences = st.sampled_from([0, 0.5, 1]) | st.floats(0, 1)
 action_lists = st.lists(st.tuples(times, st.integers(0, 2), confidences), max_size=25)
 boundary_lists = st.lists(st.tuples(times, confidences), max_size=25)
 lengths = st.integers(0, 40)
-# Sums of these are exact, so that nothing but the rules decides.
+# Their sums are exact, so that only the rules decide.
 exact_times = st.integers(0, 39).map(float)
 exact_confidences = st.integers(0, 16).map(lambda sixteenths: sixteenths / 16)
 exact_actions = st.lists(st.tuples(exact_times, st.integers(0, 2), exact_confidences), min_size=1, max_size=25)
@@ -30,7 +30,7 @@ def usable(actions, length):
 
 
 def content(assembly):
-    """Everything in an assembly, to compare to the last bit."""
+    """Everything in an assembly, for bitwise comparison."""
     actions, boundaries = assembly.actions, assembly.boundaries
     arrays = (actions.time, actions.label, actions.confidence, boundaries.time, boundaries.confidence)
     return assembly.segmentation, [array.tolist() for array in arrays]
@@ -39,11 +39,11 @@ def content(assembly):
 @many
 @given(action_lists, boundary_lists, lengths)
 def test_the_output_tiles_the_video(actions, boundaries, length):
-    found = run(actions, boundaries, length).segmentation
-    assert found.length == length
-    assert found.boundaries[0] == 0
-    assert (np.diff(found.boundaries) > 0).all()
-    assert len(found.to_frames()) == length
+    result = run(actions, boundaries, length).segmentation
+    assert result.length == length
+    assert result.boundaries[0] == 0
+    assert (np.diff(result.boundaries) > 0).all()
+    assert len(result.to_frames()) == length
 
 
 @many
@@ -61,34 +61,34 @@ def test_running_on_its_own_result_changes_nothing(actions, boundaries, length, 
 
 @many
 @given(action_lists, boundary_lists, st.integers(1, 40))
-def test_each_segment_holds_its_own_action_point(actions, boundaries, length):
-    found = run(actions, boundaries, length)
-    edges = found.segmentation.boundaries
-    assert found.boundaries.time.tolist() == edges[1:-1].tolist()
+def test_each_segment_holds_its_action_point(actions, boundaries, length):
+    result = run(actions, boundaries, length)
+    edges = result.segmentation.boundaries
+    assert result.boundaries.time.tolist() == edges[1:-1].tolist()
     if usable(actions, length):
-        assert found.actions.label.tolist() == found.segmentation.labels.tolist()
-        assert (edges[:-1] <= found.actions.time).all()
-        assert (found.actions.time < edges[1:]).all()
+        assert result.actions.label.tolist() == result.segmentation.labels.tolist()
+        assert (edges[:-1] <= result.actions.time).all()
+        assert (result.actions.time < edges[1:]).all()
     else:
-        assert len(found.actions) == 0
+        assert len(result.actions) == 0
 
 
 @many
 @given(action_lists, boundary_lists, st.integers(1, 40))
-def test_nothing_is_made_up(actions, boundaries, length):
-    """Classes and confidences come from keypoints of the video, the most confident action point among them."""
-    found = run(actions, boundaries, length)
+def test_nothing_is_invented(actions, boundaries, length):
+    """Classes and confidences are those of keypoints of the video, including the most confident action point."""
+    result = run(actions, boundaries, length)
     given = {(label, confidence) for _, label, confidence in usable(actions, length)}
-    assert set(zip(found.actions.label.tolist(), found.actions.confidence.tolist(), strict=True)) <= given
-    assert max((c for _, c in given), default=0) == max(found.actions.confidence, default=0)
-    assert set(found.boundaries.confidence.tolist()) <= {confidence for _, confidence in boundaries}
+    assert set(zip(result.actions.label.tolist(), result.actions.confidence.tolist(), strict=True)) <= given
+    assert max((c for _, c in given), default=0) == max(result.actions.confidence, default=0)
+    assert set(result.boundaries.confidence.tolist()) <= {confidence for _, confidence in boundaries}
 
 
 @given(boundary_lists, st.integers(1, 40), st.integers(0, 5))
 def test_without_an_action_point_the_fallback_fills_the_video(boundaries, length, fallback):
-    found = run([], boundaries, length, fallback)
-    assert found.segmentation == Segmentation([0, length], [fallback])
-    assert len(found.actions) == len(found.boundaries) == 0
+    result = run([], boundaries, length, fallback)
+    assert result.segmentation == Segmentation([0, length], [fallback])
+    assert len(result.actions) == len(result.boundaries) == 0
 
 
 @many
@@ -112,10 +112,10 @@ def test_the_order_of_the_input_changes_nothing(actions, boundaries, length, dat
 
 @many
 @given(exact_actions, exact_boundaries, st.integers(1, 8))
-def test_frames_in_front_move_everything_but_the_start(actions, boundaries, pairs):
-    """By an even number of frames, since a mean half-way between two frames goes to the even one."""
+def test_frames_added_at_the_start_shift_everything_else(actions, boundaries, pairs):
+    """By an even number of frames, since a mean halfway between two frames is rounded to the even one."""
     shift = 2 * pairs
-    boundaries = [(t, c) for t, c in boundaries if t > 0]  # at 0 it is the sentinel, behind it a boundary
+    boundaries = [(t, c) for t, c in boundaries if t > 0]  # at 0 it is the sentinel, later a boundary
     plain = run(actions, boundaries, 40).segmentation
     later = run([(t + shift, a, c) for t, a, c in actions], [(t + shift, c) for t, c in boundaries], 40 + shift)
     assert later.segmentation.labels.tolist() == plain.labels.tolist()
@@ -124,7 +124,7 @@ def test_frames_in_front_move_everything_but_the_start(actions, boundaries, pair
 
 @many
 @given(exact_actions, exact_boundaries, st.integers(1, 30))
-def test_frames_behind_only_stretch_the_last_segment(actions, boundaries, more):
+def test_frames_added_at_the_end_only_extend_the_last_segment(actions, boundaries, more):
     plain = run(actions, boundaries, 40).segmentation
     longer = run(actions, boundaries, 40 + more).segmentation
     assert longer.labels.tolist() == plain.labels.tolist()

@@ -1,4 +1,4 @@
-"""Algorithm 1 line by line, slow and in exact fractions, against the one that is shipped."""
+"""Algorithm 1 line by line, slow and in exact fractions, against `assemble`."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints, assemble
 
-# Sixteenths, so that the sums of the shipped floats are exact too, and ties are common.
+# Sixteenths, so that sums of floats are exact too, and ties are common.
 whole_and_half = st.integers(-4, 130).map(lambda halves: halves / 2)
 sixteenths = st.integers(0, 16).map(lambda n: n / 16)
 actions = st.lists(st.tuples(whole_and_half, st.integers(0, 2), sixteenths), max_size=30)
@@ -18,7 +18,7 @@ boundaries = st.lists(st.tuples(whole_and_half, sixteenths), max_size=30)
 
 
 class Action(NamedTuple):
-    """parts: the (time, confidence) of the points that it was merged from."""
+    """parts: (time, confidence) of the points that it was merged from."""
 
     time: Fraction
     label: int
@@ -32,7 +32,7 @@ class Boundary(NamedTuple):
 
 
 def mean(parts):
-    """Confidence-weighted mean time; evenly where no point has any confidence."""
+    """Confidence-weighted mean time; unweighted if no point has any confidence."""
     total = sum(confidence for _, confidence in parts)
     if total == 0:
         return sum(time for time, _ in parts) / len(parts)
@@ -40,7 +40,7 @@ def mean(parts):
 
 
 def read(actions, boundaries, length):
-    """Points as fractions, in time order, inside the video; boundaries on whole frames, one a frame."""
+    """Points as fractions, in time order, inside the video; boundaries on whole frames, one per frame."""
     points = [(Fraction(t), label, Fraction(c)) for t, label, c in actions if 0 <= t <= length - 1]
     strongest = {}
     for time, confidence in boundaries:
@@ -90,7 +90,7 @@ def lines_9_to_15(actions, boundaries):
 
 
 def algorithm_1(actions, boundaries, length, fallback):
-    """Frames painted one by one, and the points that are left."""
+    """Frames painted one by one, and the remaining points."""
     actions, boundaries = read(actions, boundaries, length)
     if not actions:
         return [fallback] * length, [], []
@@ -107,19 +107,19 @@ def algorithm_1(actions, boundaries, length, fallback):
 
 @settings(max_examples=200)
 @given(actions, boundaries, st.integers(0, 64), st.integers(0, 3))
-def test_the_shipped_one_agrees(actions, boundaries, length, fallback):
-    found = assemble(ActionKeypoints.of(actions), BoundaryKeypoints.of(boundaries), length, fallback=fallback)
+def test_assemble_agrees(actions, boundaries, length, fallback):
+    result = assemble(ActionKeypoints.of(actions), BoundaryKeypoints.of(boundaries), length, fallback=fallback)
     frames, points, cuts = algorithm_1(actions, boundaries, length, fallback)
-    assert found.segmentation.to_frames().tolist() == frames
-    assert found.actions.label.tolist() == [a.label for a in points]
-    assert found.actions.confidence.tolist() == [a.confidence for a in points]
-    assert found.actions.time.tolist() == pytest.approx([float(a.time) for a in points], abs=1e-9)
-    assert found.boundaries.time.tolist() == [b.time for b in cuts]
-    assert found.boundaries.confidence.tolist() == [b.confidence for b in cuts]
+    assert result.segmentation.to_frames().tolist() == frames
+    assert result.actions.label.tolist() == [a.label for a in points]
+    assert result.actions.confidence.tolist() == [a.confidence for a in points]
+    assert result.actions.time.tolist() == pytest.approx([float(a.time) for a in points], abs=1e-9)
+    assert result.boundaries.time.tolist() == [b.time for b in cuts]
+    assert result.boundaries.confidence.tolist() == [b.confidence for b in cuts]
 
 
 def test_the_oracle_itself_by_hand():
-    """As Figure 1 of the supplement: merge actions, merge boundaries, join the equal neighbours."""
+    """As in Figure 1 of the supplement: merge actions, merge boundaries, join equal neighbours."""
     actions = [(4, 0, 0.5), (6, 0, 0.5), (8, 1, 0.25), (30, 1, 0.75), (50, 1, 0.25)]
     boundaries = [(10, 0.25), (14, 0.75), (40, 0.5)]
     frames, points, cuts = algorithm_1(actions, boundaries, 60, 0)

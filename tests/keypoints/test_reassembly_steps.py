@@ -1,4 +1,4 @@
-"""Algorithm 1 rule by rule: the steps end where `assemble` does, and each says truly which points went where."""
+"""Algorithm 1 rule by rule: the steps end where `assemble` does, and each reports what became of every point."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ many = settings(max_examples=80)
 
 
 def content(actions, boundaries):
-    """All numbers of a state, to compare to the last bit."""
+    """All numbers of a state, for bitwise comparison."""
     return [
         array.tolist()
         for array in (actions.time, actions.label, actions.confidence, boundaries.time, boundaries.confidence)
@@ -82,7 +82,7 @@ def test_points_go_into_points_of_the_next_step_in_their_order(actions, boundari
             assert len(into) == len(old)
             kept = into[into != -1].tolist()
             assert kept == sorted(kept)
-            assert set(kept) == set(range(len(new)))  # nothing is made of nothing
+            assert set(kept) == set(range(len(new)))  # every point has a source
         stays = after.actions_into >= 0
         assert before.actions.label[stays].tolist() == after.actions.label[after.actions_into[stays]].tolist()
 
@@ -93,13 +93,13 @@ def test_a_point_lies_among_its_parts_and_is_as_confident_as_the_best(actions, b
     steps = reassembly_steps(actions, boundaries, length)
     for before, after in pairwise(steps):
         for (time, confidence), (part_times, part_confidences) in parts_of(before, after):
-            assert part_times.min() - 1 < time < part_times.max() + 1  # to a frame: boundaries are whole frames
+            assert part_times.min() - 1 < time < part_times.max() + 1  # boundaries are rounded to whole frames
             assert confidence == part_confidences.max()
 
 
 @many
 @given(action_lists, boundary_lists, lengths)
-def test_action_points_stand_at_the_weighted_mean_of_their_parts(actions, boundaries, length):
+def test_action_points_are_at_the_weighted_mean_of_their_parts(actions, boundaries, length):
     steps = reassembly_steps(actions, boundaries, length)
     for before, after in pairwise(steps):
         for i, time in enumerate(after.actions.time):
@@ -124,7 +124,7 @@ def test_what_lines_1_to_4_delete_is_of_another_class_and_no_more_confident(acti
 
 
 def test_the_worked_example_step_by_step():
-    """The example of the tests of `assemble`, whose arithmetic stands there."""
+    """The worked example of test_reassembly_examples.py, which has the arithmetic."""
     steps = reassembly_steps(
         [(10, 0, 0.9), (14, 0, 0.3), (20, 1, 0.5), (40, 1, 0.6), (50, 1, 0.2), (70, 1, 0.5), (90, 0, 0.4)],
         [(30, 0.8), (34, 0.2), (60, 0.6), (80, 0.7)],
@@ -144,7 +144,7 @@ def test_the_worked_example_step_by_step():
     assert painted.segmentation == Segmentation([0, 31, 80, 100], [0, 1, 0])
 
 
-def test_what_the_input_is_read_as_is_a_step_where_it_differs():
+def test_reading_the_input_is_a_step_if_it_changes_something():
     steps = reassembly_steps([(-2, 0, 1), (3, 1, 1), (9, 0, 1)], [(4.8, 0.5), (5.2, 0.7), (7, 1), (30, 1)], 10)
     assert [step.title for step in steps[:3]] == ["keypoints", "read", "merge actions"]
     assert steps[0].boundaries.time.tolist() == [4.8, 5.2, 7, 30]
@@ -166,7 +166,7 @@ def test_a_negative_length_is_refused():
         reassembly_steps([], [], -1)
 
 
-def test_in_the_example_every_rule_has_something_to_do():
+def test_in_the_example_every_rule_changes_something():
     steps = by_title(reassembly_steps(*example_keypoints()))
     merged, separated, joined = (
         steps[title] for title in ("merge actions", "merge boundaries", "join equal neighbours")

@@ -1,4 +1,4 @@
-"""Graphs with planted matches, for the matching room."""
+"""Random graphs, and graphs with planted matches."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from keyseg.matching import TemporalGraph
+from keyseg.matching.graph import TemporalGraph
 
 torch.set_num_threads(1)
 
 
 class Planted(NamedTuple):
-    """truth: (B, M) target of each source node, N for a spurious one."""
+    """truth: (B, M) target of each source node; N for a spurious node."""
 
     source: TemporalGraph
     target: TemporalGraph
@@ -28,7 +28,7 @@ def _take(values: Tensor, order: Tensor) -> Tensor:
 
 
 def _graph(counts: Sequence[int], nodes: int, features: int = 5, seed: int = 0, dtype: torch.dtype = torch.float32):
-    """A random padded graph with `counts[b]` nodes in video b; its padding is NaN, to show where it is read."""
+    """A random padded graph with `counts[b]` nodes in video b; the padding is NaN, which shows if it is read."""
     g = torch.Generator().manual_seed(seed)
     shape = (len(counts), nodes)
     mask = torch.arange(nodes) < torch.tensor(counts)[:, None]
@@ -42,9 +42,9 @@ def _graph(counts: Sequence[int], nodes: int, features: int = 5, seed: int = 0, 
 
 
 def _planted(videos: int, nodes: int, extra: int, noise: float, classes: int | None = None, seed: int = 0) -> Planted:
-    """Target graphs, and source graphs made of their noisy copies and `extra` spurious nodes, in time order.
+    """Target graphs, and source graphs of noisy copies of their nodes and `extra` spurious nodes, in time order.
 
-    With `classes`, nodes of one class share their embedding (also the spurious ones), as repeated actions do.
+    With `classes`, all nodes of a class (spurious ones too) share their embedding, as repeated actions do.
     """
     g = torch.Generator().manual_seed(seed)
     features = 32
@@ -67,6 +67,17 @@ def _planted(videos: int, nodes: int, extra: int, noise: float, classes: int | N
     return Planted(source, target, _take(truth, order))
 
 
+def _edge_list(index: Tensor, valid: Tensor) -> Tensor:
+    """The valid edges of the whole batch as (2, E) rows (source, target) of flat node numbers b * M + i.
+
+    Target is the node whose neighbour the source is, as in PyTorch Geometric's `edge_index`.
+    """
+    videos, nodes = index.shape[:2]
+    flat = torch.arange(videos * nodes, device=index.device).view(videos, nodes, 1)
+    first = flat[:, :1]
+    return torch.stack(((index + first)[valid], flat.expand_as(index)[valid]))
+
+
 @pytest.fixture(scope="session")
 def random_graph() -> Callable[..., TemporalGraph]:
     return _graph
@@ -75,3 +86,8 @@ def random_graph() -> Callable[..., TemporalGraph]:
 @pytest.fixture(scope="session")
 def planted() -> Callable[..., Planted]:
     return _planted
+
+
+@pytest.fixture(scope="session")
+def edge_list() -> Callable[[Tensor, Tensor], Tensor]:
+    return _edge_list

@@ -1,18 +1,11 @@
-"""Affinities: cosine by hand, and Q x without Q against the dense Q, built by definition and by pygmtools."""
+"""Affinities: cosine by hand, and Q x against the dense Q, built by definition and by pygmtools."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from keyseg.matching import (
-    EXCLUDED,
-    TemporalGraph,
-    apply_affinity,
-    edge_affinity,
-    edge_list,
-    node_affinity,
-    temporal_edges,
-)
+from keyseg.matching.affinity import EXCLUDED, apply_affinity, edge_affinity, node_affinity
+from keyseg.matching.graph import TemporalGraph, temporal_edges
 
 K = 2
 
@@ -38,7 +31,7 @@ def parts(random_graph, sources=5, targets=3):
     return node, edge_affinity(source_edges, target_edges), source_edges, target_edges
 
 
-def test_node_affinity_is_the_cosine_of_alike_nodes():
+def test_node_affinity_is_the_cosine_of_nodes_of_one_kind():
     mask = torch.ones(1, 2, dtype=torch.bool)
     time = torch.zeros(1, 2)
     source = TemporalGraph(torch.tensor([[[3.0, 4.0], [1.0, 0.0]]]), time, torch.tensor([[0, 1]]), mask)
@@ -68,15 +61,15 @@ def test_edge_affinity_by_hand(random_graph):
 
 
 def test_an_edge_is_never_more_than_like_itself():
-    """The distance comes from products, whose rounding makes squares of -1e-5 among these."""
+    """Distances are computed from products, whose rounding gives squares of -1e-5 here."""
     generator = torch.Generator().manual_seed(0)
     time = (3000 * torch.rand(1, 200, generator=generator)).cumsum(1)
     nodes, everything = torch.randn(1, 200, 16, generator=generator), torch.ones(1, 200, dtype=torch.bool)
     edges = temporal_edges(TemporalGraph(nodes, time, torch.zeros(1, 200).long(), everything), 3)
     edge = edge_affinity(edges, edges)
-    own = edge.flatten(3).flatten(1, 2)[0].diagonal()[edges.valid.flatten()]
+    itself = edge.flatten(3).flatten(1, 2)[0].diagonal()[edges.valid.flatten()]
     assert edge.max() <= torch.tensor(1 / 6)
-    torch.testing.assert_close(own, torch.full_like(own, 1 / 6), atol=1e-4, rtol=0)
+    torch.testing.assert_close(itself, torch.full_like(itself, 1 / 6), atol=1e-4, rtol=0)
 
 
 def test_half_precision_embeddings_leave_time_exact(random_graph):
@@ -97,12 +90,12 @@ def test_apply_affinity_equals_the_dense_matrix(random_graph):
     torch.testing.assert_close(q, q.T)  # an objective x^T Q x has a symmetric Q
 
 
-def test_apply_affinity_equals_pygmtools(random_graph):
+def test_apply_affinity_equals_pygmtools(random_graph, edge_list):
     pygmtools = pytest.importorskip("pygmtools")
     source, target = random_graph([5], 5, seed=1), random_graph([3], 3, seed=2)
     source, target = (TemporalGraph(g.nodes, g.time, torch.zeros_like(g.kind), g.mask) for g in (source, target))
     one, two = temporal_edges(source, K), temporal_edges(target, K)
-    # pygmtools names an edge (from, to); ours runs from a node to its neighbour, which edge_list turns round
+    # pygmtools writes edges as (from, to); ours go from a node to its neighbour, which edge_list reverses
     connections = [edge_list(e.index, e.valid).T.flip(1) for e in (one, two)]
     features = [e.features[e.valid] for e in (one, two)]
     q = pygmtools.utils.build_aff_mat(

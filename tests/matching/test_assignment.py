@@ -1,4 +1,4 @@
-"""Ground-truth assignment: by hand at the gates, against a dense Hungarian over every pair, and at scale."""
+"""Ground-truth assignment: by hand at the gates, against a dense Hungarian over all pairs, and at scale."""
 
 import tracemalloc
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import assign
+from keyseg.matching.assignment import assign
 from keyseg.timeline import Segmentation
 
 # classes 3, 5, 3 on [0, 10), [10, 110), [110, 140): gates 2 at frame 10 and 3 at frame 110
@@ -49,7 +49,7 @@ def test_segments_are_half_open():
 def test_boundaries_match_within_their_gate():
     assert matched_boundaries(8, 113) == [0, 1]
     assert matched_boundaries(7.75, 113.25) == [-1, -1]
-    assert matched_boundaries(0, 140) == [-1, -1]  # sentinels are no interior boundaries
+    assert matched_boundaries(0, 140) == [-1, -1]  # sentinels are not interior boundaries
 
 
 def test_the_nearest_boundary_keypoint_wins():
@@ -58,7 +58,7 @@ def test_the_nearest_boundary_keypoint_wins():
 
 def test_more_matches_beat_a_smaller_distance():
     close = Segmentation(np.array([0, 20, 23, 40]), np.array([0, 1, 0]))
-    # 21.5 is nearest to boundary 20 but its only rival there is 18.5; both match only if 21.5 goes to 23
+    # 21.5 is nearest to boundary 20, where its only rival is 18.5; both match only if 21.5 goes to 23
     assert matched_boundaries(18.5, 21.5, reference=close) == [0, 1]
     assert matched_boundaries(20, 21, reference=close) == [0, 1]
 
@@ -83,7 +83,7 @@ def problems(draw):
     bounds = np.concatenate(([0], np.cumsum(lengths)))
     quarter = st.integers(-8, 4 * int(bounds[-1]) + 8).map(lambda q: q / 4)
     points = draw(st.lists(st.tuples(quarter, st.integers(0, 2)), max_size=12))
-    # most boundary keypoints stand near a boundary, where gates overlap
+    # most boundary keypoints are near a boundary, where gates overlap
     near = st.tuples(st.sampled_from(bounds.tolist()), st.integers(-12, 12)).map(lambda p: p[0] + p[1] / 4)
     return actions(*points), boundaries(*draw(st.lists(near, max_size=12))), Segmentation(bounds, np.array(labels))
 
@@ -99,7 +99,7 @@ def dense_hungarian(distance, gated):
 @given(problems())
 def test_equals_a_dense_hungarian(problem):
     points, cuts, reference = problem
-    bounds, found = reference.boundaries, assign(*problem)
+    bounds, result = reference.boundaries, assign(*problem)
     centres = (bounds[:-1] + bounds[1:] - 1) / 2
     inside = (points.time[:, None] >= bounds[:-1]) & (points.time[:, None] < bounds[1:])
     lengths = np.diff(bounds)
@@ -107,11 +107,11 @@ def test_equals_a_dense_hungarian(problem):
     cut_distance = np.abs(cuts.time[:, None] - bounds[1:-1])
     for match, distance, gated in [
         (
-            found.action_to_segment,
+            result.action_to_segment,
             np.abs(points.time[:, None] - centres),
             inside & (points.label[:, None] == reference.labels),
         ),
-        (found.boundary_to_boundary, cut_distance, cut_distance <= gates),
+        (result.boundary_to_boundary, cut_distance, cut_distance <= gates),
     ]:
         rows = np.flatnonzero(match >= 0)
         columns = match[rows]
@@ -129,9 +129,9 @@ def test_a_long_video_needs_little_memory():
     time = random.uniform(0, 5000, 2000)
     points = ActionKeypoints(time, random.integers(0, 10, 2000), np.ones(2000))
     tracemalloc.start()
-    found = assign(points, BoundaryKeypoints(time, np.ones(2000)), reference)
+    result = assign(points, BoundaryKeypoints(time, np.ones(2000)), reference)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (found.boundary_to_boundary >= 0).sum() > 500
-    assert (found.action_to_segment >= 0).sum() > 100
+    assert (result.boundary_to_boundary >= 0).sum() > 500
+    assert (result.action_to_segment >= 0).sum() > 100
     assert peak < 8e6  # a dense cost matrix alone would take 16 MB

@@ -1,13 +1,14 @@
-"""Graph convolution: equal to PyTorch Geometric's GCNConv, blind to padding, by hand on two nodes."""
+"""Graph convolution: equal to PyTorch Geometric's GCNConv, independent of padding, by hand on two nodes."""
 
 import pytest
 import torch
 
-from keyseg.matching import GraphConvolution, edge_list, temporal_neighbours
+from keyseg.matching.gcn import GraphConvolution
+from keyseg.matching.graph import temporal_neighbours
 
 
 @pytest.mark.parametrize(("counts", "k"), [([7, 3, 1, 0], 2), ([11], 4), ([2, 5], 7)])
-def test_equals_torch_geometric(random_graph, counts, k):
+def test_equals_torch_geometric(random_graph, edge_list, counts, k):
     pytest.importorskip("torch_geometric")
     from torch_geometric.nn import GCNConv
 

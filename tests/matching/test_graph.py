@@ -7,13 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.matching import (
+from keyseg.matching.graph import (
     ACTION,
     BOUNDARY,
-    EDGE_FEATURES,
     TemporalGraph,
     edge_features,
-    edge_list,
     gather_neighbours,
     temporal_edges,
     temporal_neighbours,
@@ -44,7 +42,7 @@ def test_neighbours_are_those_within_k_in_time_order(counts, padding, k):
             assert (index[b, i][~valid[b, i]] == i).all()
 
 
-def test_edge_list_names_every_edge_in_both_directions():
+def test_every_edge_is_listed_in_both_directions(edge_list):
     index, valid = temporal_neighbours(masks([3, 0, 2], 5), 1)
     edges = set(map(tuple, edge_list(index, valid).T.tolist()))
     assert edges == {(0, 1), (1, 0), (1, 2), (2, 1), (10, 11), (11, 10)}
@@ -68,7 +66,7 @@ def test_edge_features_by_hand():
     )
     features = temporal_edges(graph, 1).features
     cosine = 1 / math.sqrt(2)
-    assert features.shape == (1, 2, 2, EDGE_FEATURES)
+    assert features.shape == (1, 2, 2, 4)
     torch.testing.assert_close(features[0, 0, 1], torch.tensor([math.log(4), 0.0, 1.0, cosine]))
     torch.testing.assert_close(features[0, 1, 0], torch.tensor([-math.log(4), 1.0, 0.0, cosine]))
     assert (features[0, 0, 0] == 0).all()  # no node before the first
@@ -82,7 +80,7 @@ def test_edge_features_do_not_depend_on_where_the_video_starts(random_graph):
     torch.testing.assert_close(edge_features(later, edges.index, edges.valid), edges.features, atol=1e-3, rtol=0)
 
 
-def test_edge_features_turn_their_sign_when_time_does(random_graph):
+def test_edge_features_change_sign_when_time_is_reversed(random_graph):
     graph = random_graph([7], 7)
     mirrored = TemporalGraph(graph.nodes.flip(1), 100 - graph.time.flip(1), graph.kind.flip(1), graph.mask)
     forward, backward = temporal_edges(graph, 2).features, temporal_edges(mirrored, 2).features.flip((1, 2))
@@ -104,11 +102,11 @@ def test_a_zero_embedding_gets_a_bounded_gradient(random_graph):
         ({"nodes": torch.zeros(2, 3)}, r"nodes have shape \(B, M, F\), got \(2, 3\)"),
         ({"time": torch.zeros(2, 4)}, r"graph time must have the shape of the nodes \(2, 3\), got \(2, 4\)"),
         ({"mask": torch.ones(2, 3)}, "mask is bool, got torch.float32"),
-        ({"mask": torch.tensor([[True, False, True]] * 2)}, "before the padding, got a graph mask with a gap"),
-        ({"time": torch.tensor([[1.0, 2.0, 0.0]] * 2)}, "time that runs backwards: sort them first"),
+        ({"mask": torch.tensor([[True, False, True]] * 2)}, "before the padding, but this graph mask has a gap"),
+        ({"time": torch.tensor([[1.0, 2.0, 0.0]] * 2)}, "a time runs backwards: sort the nodes first"),
     ],
 )
-def test_a_graph_that_is_none_is_refused(change, words):
+def test_an_invalid_graph_is_refused(change, words):
     parts = {
         "nodes": torch.zeros(2, 3, 5),
         "time": torch.zeros(2, 3),

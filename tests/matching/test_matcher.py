@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from keyseg.matching import EXCLUDED, GraphMatcher, TemporalGraph
+from keyseg.matching.affinity import EXCLUDED
+from keyseg.matching.graph import TemporalGraph
+from keyseg.matching.matcher import GraphMatcher
 from keyseg.timeline import ConfigError
 
 BOTH = pytest.mark.parametrize("matching", ["linear", "quadratic"])
@@ -20,7 +22,7 @@ def test_planted_matches_are_recovered(planted, matching):
 
 
 @BOTH
-def test_pairs_of_unlike_kind_never_match(planted, matching):
+def test_pairs_of_different_kinds_never_match(planted, matching):
     problem = planted(2, 10, 5, noise=0.3)
     s = GraphMatcher(matching)(problem.source, problem.target).detach().exp()
     unlike = problem.source.kind[:, :, None] != problem.target.kind[:, None, :]
@@ -53,7 +55,7 @@ def test_gradients_are_finite_with_empty_graphs(random_graph, matching):
     log_s = matcher(source, target)
     (log_s.exp() * torch.rand(log_s.shape)).sum().backward()
     assert log_s.isfinite().all()
-    assert log_s[2, :4, -1].exp().tolist() == pytest.approx([1] * 4)  # without a target all goes to the dustbin
+    assert log_s[2, :4, -1].exp().tolist() == pytest.approx([1] * 4)  # without targets, everything goes to the dustbin
     for graph in (source, target):
         assert graph.nodes.grad.isfinite().all()
         assert (graph.nodes.grad[~graph.mask] == 0).all()

@@ -1,4 +1,4 @@
-"""Matching to remembered annotations: planted answers, an oracle that walks every way, and degenerate inputs."""
+"""Matching to remembered annotations: planted answers, an oracle that sums over all paths, and degenerate inputs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IN_ORDER = MemoryConfig(jump=0.0)
 
 
 def annotation(*labels: int, length: int = 10) -> Segmentation:
-    """Segments of these classes, each `length` steps."""
+    """Segments of these classes, each of `length` steps."""
     return Segmentation(length * np.arange(len(labels) + 1), np.array(labels))
 
 
 def sure(*labels: int | None) -> np.ndarray:
-    """Evidence for these classes; None for a segment that says nothing."""
+    """Evidence for these classes; None for a segment without evidence."""
     rows = [np.full(CLASSES, 1 / CLASSES) if c is None else 0.02 + 0.92 * np.eye(CLASSES)[c] for c in labels]
     return np.array(rows)
 
@@ -33,17 +33,17 @@ def tens(count: int) -> np.ndarray:
     return np.full(count, 10.0)
 
 
-def test_a_segment_that_says_nothing_gets_the_class_that_stands_there_in_the_annotation() -> None:
+def test_a_segment_without_evidence_gets_the_class_from_its_place_in_the_annotation() -> None:
     memory = AnnotationMemory.of([annotation(0, 1, 2, 0, 3, 1)])
-    found = memory.classes(sure(0, 1, None, 0, None, 1), tens(6), IN_ORDER)
-    assert found.argmax(1).tolist() == [0, 1, 2, 0, 3, 1]
-    assert found.max(1).min() > 0.9
+    actual = memory.classes(sure(0, 1, None, 0, None, 1), tens(6), IN_ORDER)
+    assert actual.argmax(1).tolist() == [0, 1, 2, 0, 3, 1]
+    assert actual.max(1).min() > 0.9
 
 
-def test_a_segment_that_says_the_wrong_thing_is_outvoted_by_its_order() -> None:
+def test_wrong_evidence_is_outvoted_by_the_order() -> None:
     memory = AnnotationMemory.of([annotation(0, 1, 2, 0, 3, 1)])
     evidence = sure(0, 1, 2, 0, 3, 1)
-    evidence[2] = [0.1, 0.1, 0.3, 0.5]  # 3 rather than 2
+    evidence[2] = [0.1, 0.1, 0.3, 0.5]  # 3 instead of 2
     assert memory.classes(evidence, tens(6), IN_ORDER)[2].argmax() == 2
 
 
@@ -77,10 +77,10 @@ def test_durations_decide_between_orders_that_are_alike() -> None:
     assert even[1] == pytest.approx(even[2])
 
 
-def by_every_way(
+def by_all_paths(
     annotations: list[tuple[int, ...]], evidence: np.ndarray, durations: np.ndarray, config: MemoryConfig
 ) -> np.ndarray:
-    """The posterior as a sum over all ways through the nodes, from the docstring alone."""
+    """The posterior as a sum over all paths through the nodes, from the docstring alone."""
     nodes = [(k, i, c) for k, labels in enumerate(annotations) for i, c in enumerate(labels)]
     shares = evidence / evidence.sum(1, keepdims=True)
     mean = shares.mean(0)
@@ -114,13 +114,13 @@ def by_every_way(
     st.floats(0, 1),
     st.floats(0, 3),
 )
-def test_it_is_the_sum_over_every_way(
+def test_it_is_the_sum_over_all_paths(
     labels: list[tuple[int, ...]], evidence: np.ndarray, jump: float, sharpness: float
 ) -> None:
     config = MemoryConfig(jump=jump, sharpness=sharpness)
     durations = 3.0 + 20 * np.arange(len(evidence))
     memory = AnnotationMemory.of(annotation(*row) for row in labels)
-    expected = by_every_way(labels, evidence, durations, config)
+    expected = by_all_paths(labels, evidence, durations, config)
     assert memory.classes(evidence, durations, config) == pytest.approx(expected, abs=1e-6)
 
 
@@ -129,17 +129,17 @@ def test_it_is_the_sum_over_every_way(
 def test_rows_are_probabilities_and_the_scale_of_the_evidence_does_not_matter(rows: np.ndarray, scale: float) -> None:
     rows = rows + 1e-6
     memory = AnnotationMemory.of([annotation(0, 1, 2, 3, 1), annotation(3, 1)])
-    found = memory.classes(rows, tens(12), MemoryConfig())
-    assert (found >= 0).all()
-    assert found.sum(1) == pytest.approx(np.ones(12))
-    assert memory.classes(rows * scale, tens(12), MemoryConfig()) == pytest.approx(found, abs=1e-6)
+    actual = memory.classes(rows, tens(12), MemoryConfig())
+    assert (actual >= 0).all()
+    assert actual.sum(1) == pytest.approx(np.ones(12))
+    assert memory.classes(rows * scale, tens(12), MemoryConfig()) == pytest.approx(actual, abs=1e-6)
 
 
 def test_a_video_longer_than_any_annotation_still_gets_probabilities() -> None:
     memory = AnnotationMemory.of([annotation(0, 1)])
-    found = memory.classes(sure(*([0, 1, 2] * 200)), tens(600), IN_ORDER)
-    assert found.sum(1) == pytest.approx(np.ones(600))
-    assert found[:, 2:].max() == 0  # no node is of these classes
+    actual = memory.classes(sure(*([0, 1, 2] * 200)), tens(600), IN_ORDER)
+    assert actual.sum(1) == pytest.approx(np.ones(600))
+    assert actual[:, 2:].max() == 0  # no node is of these classes
 
 
 @pytest.mark.parametrize("annotations", [[], [Segmentation(np.array([0]), np.array([], int))]])
@@ -156,5 +156,5 @@ def test_a_video_without_segments_gets_none() -> None:
 
 
 def test_evidence_for_fewer_classes_than_the_annotations_have_is_refused() -> None:
-    with pytest.raises(TimelineError, match="class 5, and there are 4"):
+    with pytest.raises(TimelineError, match=r"the memory refers to class 5, outside 0\.\.3"):
         AnnotationMemory.of([annotation(0, 5)]).classes(sure(0), tens(1), MemoryConfig())

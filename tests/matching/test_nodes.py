@@ -1,4 +1,4 @@
-"""Keypoints as padded nodes: time order, order within a kind, ties, padding, and the annotation's own keypoints."""
+"""Keypoints as padded nodes: time order, order within a kind, ties, padding, and keypoints of the annotation."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import ACTION, BOUNDARY, TemporalGraph
+from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.timeline import Segmentation
 
@@ -58,13 +58,13 @@ def test_nothing_is_lost_and_each_kind_keeps_its_order(batch):
     nodes = keypoint_nodes(batch)
     assert nodes.time.shape == (len(batch), max((len(a) + len(b) for a, b in batch), default=0))
     for video, (actions, boundaries) in enumerate(batch):
-        found = rows(nodes, video)
-        assert [row[0] for row in found] == sorted(row[0] for row in found)
-        of_actions = [(t, label, c) for t, kind, label, c in found if kind == ACTION]
+        result = rows(nodes, video)
+        assert [row[0] for row in result] == sorted(row[0] for row in result)
+        of_actions = [(t, label, c) for t, kind, label, c in result if kind == ACTION]
         assert of_actions == list(
             zip(actions.time.tolist(), actions.label.tolist(), actions.confidence.tolist(), strict=True)
         )
-        of_boundaries = [(t, label, c) for t, kind, label, c in found if kind == BOUNDARY]
+        of_boundaries = [(t, label, c) for t, kind, label, c in result if kind == BOUNDARY]
         assert of_boundaries == [
             (t, 0, c) for t, c in zip(boundaries.time.tolist(), boundaries.confidence.tolist(), strict=True)
         ]
@@ -87,7 +87,7 @@ def test_empty_batches():
             assert part.shape == (len(batch), 0)
 
 
-def test_the_annotation_gives_a_point_a_segment_and_a_boundary_between_two():
+def test_the_annotation_gives_one_action_per_segment_and_one_boundary_between_two():
     """Segments [0, 4), [4, 5) and [5, 11): centres 1.5, 4 and 7.5."""
     actions, boundaries = annotated_keypoints(Segmentation(np.array([0, 4, 5, 11]), np.array([6, 2, 6])))
     assert actions.time.tolist() == [1.5, 4.0, 7.5]
@@ -97,7 +97,7 @@ def test_the_annotation_gives_a_point_a_segment_and_a_boundary_between_two():
     assert boundaries.confidence.tolist() == [1.0, 1.0]
 
 
-def test_one_segment_has_no_boundary_and_an_empty_video_nothing():
+def test_one_segment_has_no_boundary_and_an_empty_video_no_keypoints():
     actions, boundaries = annotated_keypoints(Segmentation.from_frames([3, 3, 3]))
     assert (actions.time.tolist(), actions.label.tolist(), len(boundaries)) == ([1.0], [3], 0)
     assert [len(points) for points in annotated_keypoints(Segmentation.from_frames([]))] == [0, 0]

@@ -4,15 +4,9 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from keyseg.matching import (
-    EXCLUDED,
-    TemporalGraph,
-    apply_affinity,
-    edge_affinity,
-    node_affinity,
-    quadratic_scores,
-    temporal_edges,
-)
+from keyseg.matching.affinity import EXCLUDED, apply_affinity, edge_affinity, node_affinity
+from keyseg.matching.graph import TemporalGraph, temporal_edges
+from keyseg.matching.quadratic import quadratic_scores
 
 
 def dense(node, edge, source_index, target_index):
@@ -30,17 +24,17 @@ def affinities(problem, k=4):
 
 
 def recovered(scores, truth):
-    """Share of the planted pairs that a one-to-one decoding of the scores finds.
+    """Share of the planted pairs that a one-to-one decoding of the scores recovers.
 
-    Targets are shuffled for the decoding, which would otherwise break ties in favour of time order, the truth.
+    Targets are shuffled for decoding, which would otherwise break ties in favour of time order, the true order.
     """
-    found = total = 0
+    result = total = 0
     shuffled = torch.randperm(scores.shape[2], generator=torch.Generator().manual_seed(0))
     for video, order in zip(scores, truth, strict=True):
         row, column = linear_sum_assignment(-video[:, shuffled].numpy())
-        found += int((order[row] == shuffled[column]).sum())
+        result += int((order[row] == shuffled[column]).sum())
         total += int((order < scores.shape[2]).sum())
-    return found / total
+    return result / total
 
 
 @pytest.mark.parametrize(
@@ -65,7 +59,7 @@ def test_agrees_with_rrwm_on_the_dense_matrix(planted, seed):
     pygmtools = pytest.importorskip("pygmtools")
     problem = planted(1, 8, 0, noise=1.0, seed=seed)
     node, *rest = affinities(problem, k=2)
-    by_target = torch.arange(64).view(8, 8).T.flatten()  # pygmtools counts pairs target by target
+    by_target = torch.arange(64).view(8, 8).T.flatten()  # pygmtools orders pairs by target
     q = dense(node, *rest)[by_target][:, by_target]
     x = pygmtools.rrwm(q, 8, 8, backend="pytorch").where(node[0] > EXCLUDED / 2, torch.tensor(-1.0))
     assert recovered(x[None], problem.truth) == 1

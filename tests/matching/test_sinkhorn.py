@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.matching import EXCLUDED, log_sinkhorn
+from keyseg.matching.affinity import EXCLUDED
+from keyseg.matching.sinkhorn import log_sinkhorn
 
 DUSTBIN = torch.tensor(0.25)
 
@@ -44,7 +45,7 @@ def test_rows_are_exact_after_one_iteration_and_columns_after_fifty():
 
 
 def test_a_square_problem_without_dustbin_equals_pygmtools():
-    """Its steps alternate rows and columns from rows on: 401 of them are our 200 iterations and the last row step."""
+    """Its steps alternate rows and columns, rows first: 401 of them are our 200 iterations and the last row step."""
     pygmtools = pytest.importorskip("pygmtools")
     scores = cosines(3, 7, 7)
     expected = pygmtools.sinkhorn(scores, max_iter=401, tau=0.1, backend="pytorch")
@@ -54,7 +55,7 @@ def test_a_square_problem_without_dustbin_equals_pygmtools():
 
 
 def test_a_ragged_problem_with_dustbin_equals_pygmtools():
-    """Its `unmatchrows` and `unmatchcols` are our dustbin column and slack row; more columns than rows, as it needs."""
+    """Its `unmatchrows` and `unmatchcols` are our dustbin column and slack row; it needs more columns than rows."""
     pygmtools = pytest.importorskip("pygmtools")
     scores, sources, targets = cosines(2, 5, 8), torch.tensor([5, 3]), torch.tensor([7, 8])
     expected = pygmtools.sinkhorn(
@@ -103,7 +104,7 @@ def test_excluded_pairs_get_nothing():
     assert s[0, 1].tolist() == [0, 0, 1]
 
 
-def test_a_dearer_dustbin_takes_less():
+def test_a_lower_dustbin_score_takes_less():
     scores = cosines(1, 9, 6)
     low, high = (
         log_sinkhorn(scores, full(1, 9), full(1, 6), torch.tensor(z)).exp()[..., -1].sum() for z in (-0.2, 0.4)

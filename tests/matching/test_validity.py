@@ -1,4 +1,4 @@
-"""Whether the annotation bears keypoints out: by hand, at the edges of the reach, and against loops."""
+"""Agreement of keypoints with the annotation: by hand, at the edges of the reach, and against loops."""
 
 from itertools import pairwise
 
@@ -29,14 +29,14 @@ def labels(times, reference=REFERENCE):
 
 def test_an_action_gets_the_class_of_the_segment_it_lies_in():
     assert labels([0, 9, 9.5, 10, 39.75, 40, 139]) == [3, 3, 3, 5, 5, 2, 2]
-    assert labels([-2, 150]) == [3, 2]  # beyond the ends: the nearest segment
+    assert labels([-2, 150]) == [3, 2]  # outside the video, the nearest segment
     assert labels([]) == []
 
 
 def test_boundaries_by_hand():
     """Boundary 10 reaches 4 steps (a quarter of 10 is less), boundary 40 reaches 7.5, a quarter of 30."""
-    found, valid = distances([0, 6, 9.5, 14, 14.5, 32.25, 32.5, 40, 47.5, 48, 139])
-    assert found == [10, 4, 0.5, -4, -4.5, 7.75, 7.5, 0, -7.5, -8, -99]
+    result, valid = distances([0, 6, 9.5, 14, 14.5, 32.25, 32.5, 40, 47.5, 48, 139])
+    assert result == [10, 4, 0.5, -4, -4.5, 7.75, 7.5, 0, -7.5, -8, -99]
     assert valid == [False, True, True, True, False, False, True, True, True, False, False]
 
 
@@ -53,12 +53,12 @@ def test_half_way_between_two_boundaries_the_earlier_one_counts():
     assert distances([12], close) == ([-2], [True])
 
 
-def test_doubles_are_both_valid():
+def test_duplicates_are_all_valid():
     assert distances([39, 40, 41])[1] == [True, True, True]
 
 
 @pytest.mark.parametrize("ids", [[4], [4, 4, 4]])
-def test_a_video_of_one_segment_bears_no_boundary_out(ids):
+def test_in_a_video_of_one_segment_no_boundary_is_valid(ids):
     assert distances([0, 1, 2], Segmentation.from_frames(ids)) == ([0, 0, 0], [False, False, False])
     assert distances([], Segmentation.from_frames(ids)) == ([], [])
 
@@ -88,7 +88,7 @@ def test_equals_the_loops(reference, times):
 
 @settings(max_examples=30, deadline=None)
 @given(frames)
-def test_the_annotation_bears_its_own_keypoints_out(reference):
+def test_the_keypoints_of_the_annotation_agree_with_it(reference):
     actions, boundaries = annotated_keypoints(reference)
     distance, valid = boundary_distances(boundaries, reference)
     assert segment_labels(actions, reference).tolist() == actions.label.tolist()

@@ -1,7 +1,7 @@
-"""Program for two processes: each scores its own videos, all print what the metrics then compute together.
+"""Program for two processes: each updates the metrics with its videos, all write the combined scores.
 
-Run by test_torch_metrics.py through torch.distributed.run; the argument is the folder that results are written to. The
-videos are shared out twice: process 0 takes the first five or all seven, process 1 the other two or none.
+Run by test_torch_metrics.py through torch.distributed.run; the argument is the output folder. The videos are split in
+two ways: process 0 takes the first five or all seven, process 1 the other two or none.
 """
 
 import json
@@ -22,12 +22,12 @@ PARTS = (5, 7)
 def videos():
     """Prediction and target of VIDEOS videos of different lengths, in runs, (T,) ids each."""
     random = np.random.default_rng(5)
-    found = []
+    result = []
     for length in random.integers(20, 90, VIDEOS):
         target = np.resize(np.repeat(random.integers(0, 4, 12), random.integers(1, 12, 12)), length)
         prediction = np.where(random.random(length) < 0.9, np.roll(target, 2), 0)
-        found.append((torch.from_numpy(prediction), torch.from_numpy(target)))
-    return found
+        result.append((torch.from_numpy(prediction), torch.from_numpy(target)))
+    return result
 
 
 def metrics():
@@ -43,7 +43,7 @@ def metrics():
 
 
 def scores(part):
-    """What the metrics compute from these videos, together with those of other processes."""
+    """Scores of these videos together with those of the other processes."""
     collection = metrics()
     for prediction, target in part:
         collection.update(prediction, target)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import keyseg.metrics
-from keyseg.metrics import PROTOCOLS, edit_score, evaluate, frame_accuracy, segment_counts, segmental_f1
-from keyseg.metrics.alignment import align
+from keyseg.metrics import PROTOCOLS, edit_score, evaluate, frame_accuracy, segmental_f1
+from keyseg.metrics.alignment import align_pair
+from keyseg.metrics.segmental_f1 import segment_counts
 from keyseg.timeline import ConfigError, DataError, Segmentation, TimelineError
 
-pytestmark = pytest.mark.filterwarnings("error")  # a division by zero is a warning of numpy
+pytestmark = pytest.mark.filterwarnings("error")  # NumPy warns of divisions by zero
 
 
 def frames(text):
@@ -25,8 +26,8 @@ def score(reference, prediction, **options):
 
 
 def counts(report, overlap):
-    found = report.segments[overlap]
-    return found.tp, found.fp, found.fn
+    result = report.segments[overlap]
+    return result.tp, result.fp, result.fn
 
 
 def test_hand_worked_video():
@@ -52,7 +53,7 @@ def test_of_equal_overlaps_the_first_reference_is_taken_and_no_second_choice_is_
 
 
 def test_the_best_overlap_is_taken_even_where_an_earlier_one_suffices():
-    """The `a` from 1 to 9 overlaps the annotated ones by 1/9 and 6/8; were the first taken, both would miss at 0.5."""
+    """The `a` from 1 to 9 overlaps the annotated ones by 1/9 and 6/8; if it took the first, both would miss at 0.5."""
     assert counts(score("a2 b1 a6", "b1 a8"), 0.5) == (1, 1, 2)
 
 
@@ -69,7 +70,7 @@ def test_background_counts_for_accuracy_only():
 
 
 def test_edit_compares_equal_neighbours_left_by_background():
-    """Without background `a a` stands against `a`: one deletion of two."""
+    """Without background, `a a` is compared with `a`: one deletion of two."""
     assert score("a2 background2 a2", "a6").edit == 50
 
 
@@ -82,12 +83,12 @@ def test_protocol_ms_tcn2_eval_shortens_the_last_segment():
 
 
 def test_protocol_ms_tcn2_eval_never_hits_a_last_segment_of_one_frame():
-    """So a perfect prediction does not score 100 there; the published program does the same, with a 0 / 0."""
+    """So a perfect prediction does not score 100; the same happens in the published program, from 0 / 0."""
     assert counts(score("a5 b1", "a5 b1", protocol="ms-tcn2-eval"), 0.1) == (1, 1, 1)
     assert counts(score("a1", "a1", protocol="ms-tcn2-eval"), 0.1) == (0, 1, 1)
 
 
-def test_protocol_bcn_ignores_what_is_no_action():
+def test_protocol_bcn_ignores_classes_that_are_not_actions():
     reference = "action_start2 SIL2 a3 background1 action_end2"
     prediction = "a2 SIL1 action_start1 a3 background1 SIL2"
     report = score(reference, prediction, protocol="bcn")
@@ -127,7 +128,7 @@ def test_unknown_protocol_names_the_nearest():
     ],
 )
 def test_degenerate_videos(protocol, reference, prediction, expected):
-    """No frames or no segments on both sides: 100. Segments on one side only: edit and F1 0."""
+    """No frames or no segments on both sides: 100. Segments on only one side: edit and F1 are 0."""
     report = score(reference, prediction, protocol=protocol)
     assert (report.acc, report.edit) == expected[:2]
     assert set(report.f1.values()) == {expected[2]}
@@ -194,13 +195,13 @@ def test_every_wrong_video_is_named_at_once():
     ("reference", "prediction", "words"),
     [
         ({}, {}, "no video to score"),
-        ({"v": ["a", "b"]}, {"v": [0, 1]}, r"prediction of video 'v': 0 is a class id, but labels met before \('a'\)"),
+        ({"v": ["a", "b"]}, {"v": [0, 1]}, r"prediction of video 'v': 0 is a class id, but earlier labels \('a'\)"),
         ({"v": [0, 1]}, {"v": ["a", "b"]}, "prediction of video 'v': 'a' is a class name, but .* are ids"),
         ({"v": ["a", 1]}, {"v": ["a", "b"]}, "reference of video 'v': 1 is a class id"),
         ({"v": [0, 1]}, {"v": np.array([0.5, 1])}, "prediction of video 'v': frames must be integers, got float64"),
         ({"v": [0, 1]}, {"v": np.zeros((2, 3), int)}, r"prediction of video 'v': .* one dimension, got shape \(2, 3\)"),
         ({"v": [0, -1]}, {"v": [0, 1]}, "reference of video 'v': labels are class ids >= 0, got -1"),
-        ({"v": "ab"}, {"v": "ab"}, "reference of video 'v': expected one label a frame, got the single text 'ab'"),
+        ({"v": "ab"}, {"v": "ab"}, "reference of video 'v': expected one label per frame, got the single string 'ab'"),
     ],
 )
 def test_unreadable_labels_are_refused(reference, prediction, words):
@@ -226,15 +227,15 @@ def test_plain_functions_refuse_what_does_not_fit():
         frame_accuracy([np.zeros((1, 2), int)], [np.zeros((1, 2), int)])
 
 
-def test_one_video_can_be_counted_alone():
-    found = segment_counts(align(np.array([0, 0, 1]), np.array([0, 1, 1])), 0.5, np.array([1]))
-    assert (found.tp, found.fp, found.fn, found.f1) == (1, 0, 0, 100)
+def test_one_video_can_be_counted_separately():
+    result = segment_counts(align_pair(np.array([0, 0, 1]), np.array([0, 1, 1])), 0.5, np.array([1]))
+    assert (result.tp, result.fp, result.fn, result.f1) == (1, 0, 0, 100)
 
 
 def test_public_names():
     assert set(keyseg.metrics.__all__) == {
         *("OVERLAPS", "PROTOCOLS", "ClassScores", "FrameLabels", "Report", "ScoringProtocol", "SegmentCounts"),
-        *("VideoScores", "edit_score", "evaluate", "frame_accuracy", "mean_reports", "segment_counts", "segmental_f1"),
+        *("VideoScores", "edit_score", "evaluate", "frame_accuracy", "mean_reports", "segmental_f1"),
     }
     assert set(PROTOCOLS) == {"ms-tcn", "ms-tcn2-eval", "bcn", "tcn"}
 

@@ -1,7 +1,7 @@
-"""Scores computed by the reference programs have to come out to 1e-9, with every hit and miss.
+"""Scores of the reference programs are reproduced to 1e-9, with every hit and miss.
 
-The random pairs are part of the repository. The groups from data sets are read from the folder of shared data, where it
-stands beside the checkout.
+The random pairs are part of the repository. The groups from data sets are read from the folder of shared data, if it is
+beside the checkout.
 """
 
 import gzip
@@ -24,19 +24,19 @@ def frames(runs):
 def check(group, protocol, expected):
     """Compare all ten numbers.
 
-    Some of the published 50Salads predictions have one frame more than their reference, which `evaluate` refuses and
-    the programs skip in accuracy; here that frame is cut, and all numbers stay the same.
+    Some published 50Salads predictions have one frame more than their reference, which `evaluate` refuses and the
+    programs skip in accuracy; that frame is cut here, which changes no score.
     """
     reference = {name: frames(video["gt"]) for name, video in group["videos"].items()}
     prediction = {name: frames(video["pred"])[: len(reference[name])] for name, video in group["videos"].items()}
     report = evaluate(reference, prediction, background=group["background"], protocol=protocol)
-    found = {"acc": report.acc, "edit": report.edit, "videos": report.videos, "frames": report.frames}
-    found |= {f"f1_{round(100 * overlap)}": report.f1[overlap] for overlap in OVERLAPS}
+    result = {"acc": report.acc, "edit": report.edit, "videos": report.videos, "frames": report.frames}
+    result |= {f"f1_{round(100 * overlap)}": report.f1[overlap] for overlap in OVERLAPS}
     for kind in ("tp", "fp", "fn"):
-        found[kind] = [getattr(report.segments[overlap], kind) for overlap in OVERLAPS]
-    assert found.keys() == expected.keys()
+        result[kind] = [getattr(report.segments[overlap], kind) for overlap in OVERLAPS]
+    assert result.keys() == expected.keys()
     for number, value in expected.items():
-        assert found[number] == pytest.approx(value, rel=0, abs=1e-9), number
+        assert result[number] == pytest.approx(value, rel=0, abs=1e-9), number
 
 
 def test_random_pairs():

@@ -1,4 +1,4 @@
-"""The plain functions against slow, obvious ones, and properties that hold for every pair of segmentations."""
+"""The functions against slow, obvious ones, and properties of every pair of segmentations."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.metrics import OVERLAPS, PROTOCOLS, edit_score, evaluate, frame_accuracy, segmental_f1
-from keyseg.metrics.alignment import align
+from keyseg.metrics.alignment import align_pair
 from keyseg.metrics.segmental_f1 import segment_hits
 from keyseg.timeline import Segmentation
 
@@ -32,40 +32,42 @@ few = settings(max_examples=60, deadline=None)
 
 def slow_segments(frames, background, short):
     """Lists of [label, set of frames], frame by frame."""
-    found = []
+    result = []
     for t, label in enumerate(frames.tolist()):
         if t == 0 or label != frames[t - 1]:
-            found.append([label, set()])
+            result.append([label, set()])
         if not (short and t == len(frames) - 1):
-            found[-1][1].add(t)
-    return [segment for segment in found if segment[0] not in background]
+            result[-1][1].add(t)
+    return [segment for segment in result if segment[0] not in background]
 
 
 def slow_counts(reference, prediction, overlap, background=(), short=False):
-    wanted, found = (slow_segments(side, background, short) for side in (reference, prediction))
+    annotated, predicted = (slow_segments(side, background, short) for side in (reference, prediction))
     hit = set()
     tp = 0
-    for label, own in found:
+    for label, segment in predicted:
         best, best_iou = None, 0.0
-        for i, (other_label, other) in enumerate(wanted):
-            iou = len(own & other) / len(own | other) if own | other else 0.0
+        for i, (other_label, other) in enumerate(annotated):
+            iou = len(segment & other) / len(segment | other) if segment | other else 0.0
             if label == other_label and iou > best_iou:
                 best, best_iou = i, iou
         if best is not None and best_iou >= overlap and best not in hit:
             hit.add(best)
             tp += 1
-    return tp, len(found) - tp, len(wanted) - tp
+    return tp, len(predicted) - tp, len(annotated) - tp
 
 
 def slow_edit(reference, prediction, background):
-    wanted, found = ([label for label, _ in slow_segments(side, background, False)] for side in (reference, prediction))
-    if not wanted and not found:
+    annotated, predicted = (
+        [label for label, _ in slow_segments(side, background, False)] for side in (reference, prediction)
+    )
+    if not annotated and not predicted:
         return 100.0
-    cost = {(i, j): max(i, j) for i in range(len(wanted) + 1) for j in range(len(found) + 1)}
-    for i, j in itertools.product(range(1, len(wanted) + 1), range(1, len(found) + 1)):
-        change = cost[i - 1, j - 1] + (wanted[i - 1] != found[j - 1])
+    cost = {(i, j): max(i, j) for i in range(len(annotated) + 1) for j in range(len(predicted) + 1)}
+    for i, j in itertools.product(range(1, len(annotated) + 1), range(1, len(predicted) + 1)):
+        change = cost[i - 1, j - 1] + (annotated[i - 1] != predicted[j - 1])
         cost[i, j] = min(cost[i - 1, j] + 1, cost[i, j - 1] + 1, change)
-    return 100 * (1 - cost[len(wanted), len(found)] / max(len(wanted), len(found)))
+    return 100 * (1 - cost[len(annotated), len(predicted)] / max(len(annotated), len(predicted)))
 
 
 def slow_f1(counts):
@@ -111,8 +113,8 @@ def test_evaluate_agrees_with_the_slow_ones_under_every_protocol(cases, backgrou
             counts = [slow_counts(r, p, overlap, background, short) for r, p in cases]
             f1 = [slow_f1([counts[i] for i in group]) for group in groups]
             assert report.f1[overlap] == pytest.approx(sum(f1) / len(f1))
-            found = report.segments[overlap]
-            assert [found.tp, found.fp, found.fn] == [sum(column) for column in zip(*counts, strict=True)]
+            result = report.segments[overlap]
+            assert [result.tp, result.fp, result.fn] == [sum(column) for column in zip(*counts, strict=True)]
         pools = [list(itertools.chain.from_iterable(right[i] for i in group)) for group in groups]
         acc = [100 * sum(pool) / len(pool) if pool else 100 for pool in pools]
         assert report.acc == pytest.approx(sum(acc) / len(acc))
@@ -130,11 +132,11 @@ def test_details_add_up_to_the_summary(case):
             total = sum(getattr(scores.segments[overlap], kind) for scores in counted)
             assert total == getattr(report.segments[overlap], kind)
     assert set(report.per_class) == set(np.concatenate(case).tolist())
-    for label, found in report.per_class.items():
+    for label, result in report.per_class.items():
         right, wanted, predicted = ((case[0] == label) & (case[1] == label)).sum(), *((s == label).sum() for s in case)
-        assert found.support == wanted
-        assert found.frame_recall == pytest.approx(100 * right / max(wanted, 1))
-        assert found.frame_precision == pytest.approx(100 * right / max(predicted, 1))
+        assert result.support == wanted
+        assert result.frame_recall == pytest.approx(100 * right / max(wanted, 1))
+        assert result.frame_precision == pytest.approx(100 * right / max(predicted, 1))
 
 
 @few
@@ -176,15 +178,15 @@ def test_every_score_lies_between_0_and_100(cases, background, protocol):
     report = evaluate(reference, prediction, background=names, protocol=protocol, bootstrap=5)
     every = [*scores(report), *itertools.chain.from_iterable(report.intervals.values())]
     every += itertools.chain.from_iterable(map(scores, report.per_video.values()))
-    for found in report.per_class.values():
-        every += [found.frame_precision, found.frame_recall, *found.f1.values()]
+    for result in report.per_class.values():
+        every += [result.frame_precision, result.frame_recall, *result.f1.values()]
     assert all(math.isfinite(score) and 0 <= score <= 100 + 1e-9 for score in every)
 
 
 @few
 @given(pairs(min_frames=1), st.data())
 def test_segments_cut_in_two_count_as_one(case, data):
-    """A Segmentation may hold neighbours of one class; scores see the frames."""
+    """A Segmentation may have neighbours of one class; scores depend only on the frames."""
     cuts = data.draw(st.sets(st.integers(1, len(case[0])), max_size=6))
     whole = Segmentation.from_frames(case[1])
     bounds = np.array(sorted({*whole.boundaries.tolist(), *cuts}))
@@ -196,7 +198,7 @@ def test_segments_cut_in_two_count_as_one(case, data):
 @few
 @given(pairs(), st.booleans())
 def test_a_reference_segment_is_hit_once_and_higher_overlaps_never_hit_more(case, short):
-    pair = align(*case)
+    pair = align_pair(*case)
     hits = segment_hits(pair, OVERLAPS, last_frame_short=short).sum(axis=1)
     assert hits[0] >= hits[1] >= hits[2]
     assert hits[0] <= min(len(pair.reference), len(pair.prediction))

@@ -1,4 +1,4 @@
-"""Reports: what they hold as JSON, means over splits, intervals over videos."""
+"""Reports: JSON, means over splits, intervals over videos."""
 
 import json
 
@@ -28,26 +28,26 @@ def test_json_holds_the_scores_first_and_details_only_on_request():
 
 
 def test_json_survives_a_round_trip():
-    found = evaluate(REFERENCE, PREDICTION, bootstrap=10).to_json(details=True)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["acc"] == pytest.approx(100 * 10 / 15)
-    assert (found["videos"], found["frames"], found["background"]) == (3, 15, ["background"])
-    assert found["per_video"]["two"] == pytest.approx(
+    result = evaluate(REFERENCE, PREDICTION, bootstrap=10).to_json(details=True)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert result["acc"] == pytest.approx(100 * 10 / 15)
+    assert (result["videos"], result["frames"], result["background"]) == (3, 15, ["background"])
+    assert result["per_video"]["two"] == pytest.approx(
         {"acc": 100 / 3, "edit": 0, "f1@10": 50, "f1@25": 50, "f1@50": 0, "frames": 3}
     )
-    assert found["per_class"]["b"]["f1@25"] == {"tp": 2, "fp": 0, "fn": 0, "f1": 100}
-    assert found["per_class"]["background"]["ignored"] is True
-    assert list(found["intervals"]) == ["acc", "edit", "f1@10", "f1@25", "f1@50"]
+    assert result["per_class"]["b"]["f1@25"] == {"tp": 2, "fp": 0, "fn": 0, "f1": 100}
+    assert result["per_class"]["background"]["ignored"] is True
+    assert list(result["intervals"]) == ["acc", "edit", "f1@10", "f1@25", "f1@50"]
 
 
 def test_ids_become_keys_of_json():
-    found = evaluate({"v": np.array([7, 7, 3])}, {"v": np.array([7, 3, 3])}, background=(7,)).to_json(details=True)
-    assert json.loads(json.dumps(found)) == found
-    assert list(found["per_class"]) == ["3", "7"]
+    result = evaluate({"v": np.array([7, 7, 3])}, {"v": np.array([7, 3, 3])}, background=(7,)).to_json(details=True)
+    assert json.loads(json.dumps(result)) == result
+    assert list(result["per_class"]) == ["3", "7"]
 
 
 def test_mean_over_splits():
-    """Scores are averaged with equal weight however many videos a split has; counts are summed."""
+    """Splits have equal weight, however many videos they have; counts are summed."""
     first = evaluate({"one": REFERENCE["one"]}, {"one": PREDICTION["one"]})
     rest = {"two": REFERENCE["two"], "three": REFERENCE["three"]}
     second = evaluate(rest, {video: PREDICTION[video] for video in rest})
@@ -67,10 +67,10 @@ def test_the_mean_of_one_report_is_its_scores():
 
 
 def test_mean_refuses_nothing_and_reports_computed_in_different_ways():
-    with pytest.raises(DataError, match="no report to average"):
+    with pytest.raises(DataError, match="no reports to average"):
         mean_reports([])
     reports = [evaluate(REFERENCE, PREDICTION, protocol=protocol) for protocol in ("ms-tcn", "tcn")]
-    with pytest.raises(DataError, match=r"one protocol and one background, got 'ms-tcn' .* and 'tcn'"):
+    with pytest.raises(DataError, match=r"must share protocol and background, got 'ms-tcn' .* and 'tcn'"):
         mean_reports(reports)
 
 
@@ -83,7 +83,7 @@ def test_intervals_are_seeded_and_surround_the_scores():
 
 
 def test_intervals_follow_the_protocol():
-    """Half of the videos are long and all wrong, the others short and all right: 20 % of frames, 50 % of videos."""
+    """Half of the videos are long and wrong, the others short and right: 20 % of frames, 50 % of videos."""
     reference = {f"long{i}": [0] * 8 for i in range(40)} | {f"short{i}": [0] * 2 for i in range(40)}
     prediction = {video: [int(video.startswith("long"))] * len(labels) for video, labels in reference.items()}
     pooled, averaged = (

@@ -1,4 +1,4 @@
-"""The torchmetrics classes give what the plain functions give, in one process and in two."""
+"""The torchmetrics classes agree with the plain functions, in one process and in two."""
 
 import importlib.util
 import json
@@ -74,7 +74,7 @@ def test_a_metric_can_be_used_again_after_reset(program):
 
 
 def test_forward_scores_one_video_and_still_adds_it(program):
-    """`metric(prediction, target)`, as a training loop calls it."""
+    """`metric(prediction, target)`, as training loops call it."""
     metric = FrameAccuracy()
     first, second = program.videos()[:2]
     metric(*first)
@@ -93,7 +93,7 @@ def test_without_videos_or_frames_the_scores_are_100():
 
 
 def test_prediction_comes_first():
-    """Missing an annotated segment and inventing one differ in nothing but their place."""
+    """A missed segment and an extra one differ only in which side they are on."""
     metric = SegmentalF1(0.5)
     metric.update(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 0, 0]))
     assert metric.counts.tolist() == [1, 1, 0]

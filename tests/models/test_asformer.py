@@ -1,4 +1,4 @@
-"""ASFormer and ASFormer + extra as networks of their own; the backbone under them is tested in test_backbone.py."""
+"""ASFormer and ASFormer + extra as networks; their backbone is tested in test_backbone.py."""
 
 import pytest
 import torch
@@ -45,15 +45,15 @@ def test_a_padded_batch_gives_what_its_singles_give(ragged, config, lengths, ext
     network = small(config)
     features, mask = ragged(lengths, DIMENSION, extra=extra, seed=seed)
     with torch.no_grad():
-        found = network(features, mask)
+        result = network(features, mask)
         for b, length in enumerate(lengths):
             alone = network(features[b : b + 1, :, :length], everything(1, length))
-            torch.testing.assert_close(found.stages[:, b : b + 1, :, :length], alone.stages, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(result.stages[:, b : b + 1, :, :length], alone.stages, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(
-                found.probabilities[b : b + 1, :, :length], alone.probabilities, atol=1e-5, rtol=1e-5
+                result.probabilities[b : b + 1, :, :length], alone.probabilities, atol=1e-5, rtol=1e-5
             )
-    assert (found.stages.movedim(2, 3)[:, ~mask] == 0).all()
-    assert (found.probabilities.movedim(1, 2)[~mask] == 0).all()
+    assert (result.stages.movedim(2, 3)[:, ~mask] == 0).all()
+    assert (result.probabilities.movedim(1, 2)[~mask] == 0).all()
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -76,7 +76,7 @@ def test_parameters_of_the_published_sizes():
     block = conv(64, 64, 3) + 3 * conv(64, 32) + conv(32, 64) + conv(64, 64)
     whole = conv(2048, 64) + 3 * conv(19, 64) + 4 * (10 * block + conv(64, 19))
     assert count(ASFormer(ASFormerConfig(), 2048, 19)) == whole == 1_134_476
-    gate = conv(64, 8) + conv(8, 64)  # of the extra modules, squeeze-and-excitation alone has weights
+    gate = conv(64, 8) + conv(8, 64)  # squeeze-and-excitation is the only extra module with weights
     assert count(ASFormer(ASFormerExtraConfig(), 2048, 19)) == whole + 4 * 10 * gate
 
 
@@ -111,7 +111,7 @@ def test_each_extra_module_changes_the_result(switch):
     with torch.no_grad():
         difference = (extra(features, mask).stages - other(features, mask).stages).abs().amax((1, 2, 3))
     assert difference[-1] > 1e-3
-    assert (difference[:-1] > 0).all() == (switch != {"average_pooling": 1})  # pooling is behind the last stage
+    assert (difference[:-1] > 0).all() == (switch != {"average_pooling": 1})  # pooling comes after the last stage
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -138,7 +138,7 @@ def test_with_pooling_the_last_stage_classifies_smoothed_features(decoders):
     torch.testing.assert_close(stages[:-1], plain[:-1])
 
 
-def test_without_pooling_the_stages_are_the_backbone_s():
+def test_without_pooling_the_stages_are_those_of_the_backbone():
     network = small()
     features, mask = torch.randn(1, DIMENSION, 30), everything(1, 30)
     with torch.no_grad():
@@ -147,8 +147,8 @@ def test_without_pooling_the_stages_are_the_backbone_s():
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_gradients_reach_every_parameter(config):
-    """But queries and keys of a window of one step, which has nothing to choose from."""
-    network = small(config, channels=64)  # eight units in each gate, so that none is closed by chance
+    """Except for the queries and keys of a window of one step, where the softmax is constant."""
+    network = small(config, channels=64)  # eight units per gate, so that no gate is closed by chance
     network(torch.randn(2, DIMENSION, 40), everything(2, 40)).stages.square().sum().backward()
     untouched = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
     first = [f"backbone.{stage}.blocks.0.attention" for stage in ("encoder", "decoders.0", "decoders.1")]
@@ -158,7 +158,7 @@ def test_gradients_reach_every_parameter(config):
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_the_last_stage_alone_reaches_every_convolution(config):
-    """What is decoded is learnt through all stages, but for the classifiers that no later stage reads."""
+    """The decoded output trains all stages, except for classifiers that no later stage reads."""
     network = small(config, channels=64)
     network(torch.randn(2, DIMENSION, 40), everything(2, 40)).stages[-1].square().sum().backward()
     names = [n for n, _ in network.named_parameters() if n.endswith(("feed_forward.weight", "classify.weight"))]

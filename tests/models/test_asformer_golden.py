@@ -1,7 +1,7 @@
-"""With the extra modules off our backbone is ASFormer: the reference program's numbers come out, to 1e-5.
+"""With the extra modules off, the backbone is ASFormer and reproduces the reference program to 1e-5.
 
-golden/asformer.npz: a small random network of the public ASFormer program (commit e1bbe4f) in eval mode on a CPU, its
-weights under the program's own names, six inputs of 2 to 130 steps and the logits of all four stages for each.
+golden/asformer.npz: a small random network of the public ASFormer program (commit e1bbe4f) in eval mode on a CPU: its
+weights under the names of that program, six inputs of 2 to 130 steps, and the logits of all four stages for each.
 """
 
 import ast
@@ -66,7 +66,7 @@ def test_the_other_window_gives_other_numbers():
 
 
 def test_padding_does_not_change_the_reference_numbers():
-    """All six inputs as one batch, with rubbish behind the shorter ones."""
+    """All six inputs as one batch, with garbage after the shorter ones."""
     inputs = [torch.from_numpy(GOLDEN[f"input/{index}"])[0] for index in range(6)]
     lengths = torch.tensor([x.shape[1] for x in inputs])
     mask = torch.arange(140) < lengths[:, None]
@@ -74,7 +74,7 @@ def test_padding_does_not_change_the_reference_numbers():
     for row, x in zip(batch, inputs, strict=True):
         row[:, : x.shape[1]] = x
     with torch.no_grad():
-        found = golden_backbone()(batch, mask)[1]
+        result = golden_backbone()(batch, mask)[1]
     for index, length in enumerate(lengths):
         expected = torch.from_numpy(GOLDEN[f"output/{index}"])[:, 0]
-        torch.testing.assert_close(found[:, index, :, :length], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(result[:, index, :, :length], expected, atol=1e-5, rtol=0)

@@ -12,11 +12,11 @@ CONVENTIONS = ["published", "banded"]
 
 
 def oracle(query, key, value, mask, window, convention):
-    """Query by query, key by key: (C, T), (C, T), (V, T), (T,) -> (V, T).
+    """Loops over queries and keys: (C, T), (C, T), (V, T), (T,) -> (V, T).
 
-    A block's keys are its own steps and window // 2 on each side. Published: the first 2 window - 1 of them are seen,
-    and each that is missing, masked or not seen stays in the denominator with 1e-6 of its weight, at score 0 where
-    there is no step. Banded: `window` keys from t - window // 2 on are seen, and nothing else counts.
+    The keys of a block are its steps and window // 2 steps on each side. Published: the first 2 window - 1 are seen,
+    and every missing, masked or unseen key stays in the denominator with 1e-6 of its weight, at score 0 if there is no
+    step. Banded: the `window` keys from t - window // 2 on are seen, and nothing else counts.
     """
     query, key, value = (x.double().numpy() for x in (query, key, value))
     channels, length = query.shape
@@ -55,38 +55,38 @@ def random_inputs(batch, length, scale=1.0, seed=0):
 def test_equals_the_loops(window, length, convention):
     query, key, value = random_inputs(1, length)
     mask = torch.ones(1, length, dtype=torch.bool)
-    found = local_attention(query, key, value, mask, window, convention)
+    result = local_attention(query, key, value, mask, window, convention)
     expected = oracle(query[0], key[0], value[0], mask[0], window, convention)
-    torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(result[0], expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("window", [1, 2, 3, 4, 8, 64])
 def test_equals_the_loops_under_masks(window, convention):
-    """Ragged videos, an empty one and one with holes; what stands at masked steps is never read."""
+    """Ragged videos, an empty one and one with holes; values at masked steps are never read."""
     query, key, value = random_inputs(4, 21, seed=1)
     mask = torch.arange(21) < torch.tensor([21, 13, 0, 21])[:, None]
     mask[3, [2, 3, 4, 5, 11, 20]] = False
     expected = torch.stack([oracle(*row, window, convention) for row in zip(query, key, value, mask, strict=True)])
     query, key, value = (x.masked_fill(~mask[:, None], 50.0) for x in (query, key, value))
-    found = local_attention(query, key, value, mask, window, convention)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-    assert (found.movedim(1, 2)[~mask] == 0).all()
+    result = local_attention(query, key, value, mask, window, convention)
+    torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5)
+    assert (result.movedim(1, 2)[~mask] == 0).all()
 
 
 def test_the_last_of_an_even_window_leaks_into_the_denominator_alone():
     """Four steps, window 2: the second block sees steps 1 to 3. The first sees 0 and 1; step 2 keeps 1e-6 of e^20."""
     query, key = torch.ones(1, 1, 4), torch.tensor([[[0.0, 0.0, 20.0, 0.0]]])
     value = torch.tensor([[[1.0, 3.0, 100.0, 5.0]]])
-    found = local_attention(query, key, value, torch.ones(1, 4, dtype=torch.bool), 2)[0, 0]
+    result = local_attention(query, key, value, torch.ones(1, 4, dtype=torch.bool), 2)[0, 0]
     leak = 1e-6 * (1 + math.exp(20))  # the step before the first one, and step 2
-    assert found[0].item() == pytest.approx((1 + 3) / (2 + leak), rel=1e-4)
-    assert found[1] == found[0]
-    assert found[2].item() == pytest.approx(100, rel=1e-4)
+    assert result[0].item() == pytest.approx((1 + 3) / (2 + leak), rel=1e-4)
+    assert result[1] == result[0]
+    assert result[2].item() == pytest.approx(100, rel=1e-4)
 
 
 def test_a_band_follows_its_query_and_a_block_does_not():
-    """Which values each query of one block of four can reach, from the gradient."""
+    """The gradient shows which values each query of one block of four can reach."""
     reach = {}
     for convention in CONVENTIONS:
         query, key, value = random_inputs(1, 16)
@@ -104,12 +104,12 @@ def test_a_band_follows_its_query_and_a_block_does_not():
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_a_step_may_always_see_itself(convention):
-    """So no query is left without a key, whatever the window: with one large key score its own value comes out."""
+    """So every query has a key, for any window: with one large key score, its own value is returned."""
     for window in (1, 2, 3, 4, 7, 8):
         for t in range(20):
             key = torch.zeros(1, 1, 20)
             key[0, 0, t] = 60
-            found = local_attention(
+            result = local_attention(
                 torch.ones(1, 1, 20),
                 key,
                 torch.arange(20.0)[None, None],
@@ -117,7 +117,7 @@ def test_a_step_may_always_see_itself(convention):
                 window,
                 convention,
             )
-            assert found[0, 0, t].item() == pytest.approx(t, abs=1e-4)
+            assert result[0, 0, t].item() == pytest.approx(t, abs=1e-4)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -125,10 +125,10 @@ def test_large_scores_and_lonely_steps_keep_gradients_finite(convention):
     query, key, value = (x.requires_grad_() for x in random_inputs(2, 19, scale=60.0))
     mask = torch.zeros(2, 19, dtype=torch.bool)
     mask[0, 9] = True
-    found = local_attention(query, key, value, mask, 8, convention)
-    found.sum().backward()
-    assert found.isfinite().all()
-    torch.testing.assert_close(found[0, :, 9], value[0, :, 9].detach(), atol=1e-3, rtol=1e-3)
+    result = local_attention(query, key, value, mask, 8, convention)
+    result.sum().backward()
+    assert result.isfinite().all()
+    torch.testing.assert_close(result[0, :, 9], value[0, :, 9].detach(), atol=1e-3, rtol=1e-3)
     assert all(x.grad.isfinite().all() for x in (query, key, value))
 
 
@@ -141,7 +141,7 @@ def test_gradients_match_finite_differences(convention):
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_memory_is_linear_in_length(convention):
-    """No tensor kept for the gradient has T x T numbers, and twice the steps need twice the numbers."""
+    """No tensor saved for the gradient has T x T elements, and twice the steps need twice the elements."""
     kept = {}
     for length in (256, 512):
         sizes = []
@@ -160,10 +160,10 @@ def test_the_layer_is_its_parts_and_masks_its_output():
     mask = torch.arange(9) < torch.tensor([9, 5])[:, None]
     assert layer.query.out_channels == layer.key.out_channels == 3
     assert layer.value.out_channels == 2
-    found = layer(x, values, mask)
+    result = layer(x, values, mask)
     query, key, value = layer.query(x), layer.key(x), layer.value(values)
     for b in range(2):
         attended = oracle(*(p[b].detach() for p in (query, key, value)), mask[b], 4, "banded")
         expected = layer.out(attended.clamp(min=0)[None])[0] * mask[b]
-        torch.testing.assert_close(found[b], expected, atol=1e-5, rtol=1e-5)
-    assert found.shape == (2, 7, 9)
+        torch.testing.assert_close(result[b], expected, atol=1e-5, rtol=1e-5)
+    assert result.shape == (2, 7, 9)

@@ -67,7 +67,7 @@ def test_the_shortest_videos_give_finite_numbers_and_gradients(changes, length):
 
 
 def test_parameters_of_the_default_configuration():
-    """128 channels in, 11 classes; counted layer by layer, since the sum alone would not say what is in it."""
+    """128 input channels, 11 classes; counted layer by layer, to show what the sum consists of."""
     backbone = Backbone(BackboneConfig(), 128, 11)
 
     def conv(source, target, kernel=1):
@@ -90,7 +90,7 @@ def test_dilation_and_window_grow_by_two_in_the_encoder_and_by_four_in_decoders(
         assert {b.feed_forward.kernel_size for b in blocks} == {(5,)}
 
 
-def test_squeeze_excitation_is_one_gate_a_block():
+def test_squeeze_excitation_is_one_gate_per_block():
     gates = (8 * 1 + 1) + (1 * 8 + 8)
     assert count(small()) - count(small(squeeze_excitation=False)) == (4 + 3) * gates
 
@@ -106,17 +106,17 @@ def test_switches_without_parameters_change_the_output_of_the_same_weights(switc
         assert (plain(features, mask)[0] - other(features, mask)[0]).abs().max() > 1e-3
 
 
-def test_position_tells_equal_steps_apart():
-    """On a constant video every step looks the same but for its place, and for the ends that convolutions see."""
+def test_positional_encoding_distinguishes_equal_steps():
+    """On a constant video, steps differ only in their position, and near the ends, which convolutions see."""
     features, mask, middle = torch.ones(1, DIMENSION, 300), everything(1, 300), slice(100, 200)
     with torch.no_grad():
         without = small(positional_encoding=False, window="banded")(features, mask)[1][..., middle]
         backbone = small(window="banded")
-        found = backbone(features, mask)[1][..., middle]
+        result = backbone(features, mask)[1][..., middle]
         decoded = backbone.decoders[0](features[:, :CLASSES], torch.ones(1, 8, 300), mask, 1.0)[1][..., middle]
     assert without.std(3).max() < 1e-5
-    assert decoded.std(2).max() < 1e-5  # a decoder adds no place of its own
-    assert found.std(3).min() > 1e-3
+    assert decoded.std(2).max() < 1e-5  # a decoder adds no positional encoding
+    assert result.std(3).min() > 1e-3
 
 
 def test_pooling_smooths_features_and_leaves_logits_alone():
@@ -129,8 +129,8 @@ def test_pooling_smooths_features_and_leaves_logits_alone():
 
 
 def test_gradients_reach_every_parameter():
-    """But queries and keys of a window of one step, which has nothing to choose from."""
-    backbone = small(decoders=2, channels=64)  # eight units in each gate, so that none is closed by chance
+    """Except for the queries and keys of a window of one step, where the softmax is constant."""
+    backbone = small(decoders=2, channels=64)  # eight units per gate, so that no gate is closed by chance
     hidden, logits = backbone(torch.randn(2, DIMENSION, 40), everything(2, 40))
     (hidden.square().sum() + logits.square().sum()).backward()
     untouched = {name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.any()}
@@ -165,7 +165,7 @@ def test_training_drops_whole_input_channels():
 
 @pytest.mark.parametrize("window", ["published", "banded"])
 def test_cost_is_linear_in_length(window):
-    """Twice the steps, less than 2.2 times the operations, once the largest window (16 here) fits twice."""
+    """Twice the steps need less than 2.2 times the operations, once the largest window (16 here) fits twice."""
     backbone = small(encoder_layers=5, window=window)
     operations = []
     for length in (32, 64, 128, 512):

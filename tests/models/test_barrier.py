@@ -1,4 +1,4 @@
-"""Barriers: the generator, pooling against the formula in loops, averages and walls, the peaks that scipy finds."""
+"""Barriers: the generator, pooling against loops, averages and high barriers, peaks against SciPy's."""
 
 import math
 
@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.signal import argrelmax
 
-from keyseg.models.barrier import BarrierConfig, BarrierGenerator, PoolingConfig, barrier_peaks, barrier_pooling
+from keyseg.models.barrier import (
+    BarrierGenerator,
+    BarrierGeneratorConfig,
+    PoolingConfig,
+    barrier_peaks,
+    barrier_pooling,
+)
 
 CHANNELS = 4
 SMALL = {"channels": 8, "dilations": (1, 2)}
@@ -30,7 +36,7 @@ def pooled(x, barrier, width, alpha, mask=None):
 
 
 def pooled_slowly(x, barrier, width, alpha):
-    """The formula for one video, x (C, T), barrier (T,), term by term."""
+    """The formula for one video, term by term: x (C, T), barrier (T,)."""
     length = len(barrier)
     result = np.zeros(x.shape)
     for step in range(length):
@@ -55,9 +61,9 @@ def pooled_slowly(x, barrier, width, alpha):
 )
 def test_pooling_equals_the_formula_in_loops(length, width, alpha, height, seed):
     x, barrier = torch.randn(1, CHANNELS, length), height * random_barrier(1, length, seed)
-    found = pooled(x, barrier, width, alpha)
+    actual = pooled(x, barrier, width, alpha)
     expected = pooled_slowly(x[0].numpy(), barrier[0].numpy(), width, alpha)
-    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    np.testing.assert_allclose(actual[0], expected, atol=1e-5)
 
 
 @settings(max_examples=30)
@@ -70,61 +76,61 @@ def test_pooling_equals_the_formula_in_loops(length, width, alpha, height, seed)
 def test_a_padded_batch_gives_what_its_singles_give(ragged, lengths, extra, width, alpha):
     x, mask = ragged(lengths, CHANNELS, extra=extra)
     barrier = random_barrier(*mask.shape).masked_fill(~mask, float("nan"))
-    found = pooled(x, barrier, width, alpha, mask)
+    actual = pooled(x, barrier, width, alpha, mask)
     for b, length in enumerate(lengths):
         alone = pooled(x[b : b + 1, :, :length], barrier[b : b + 1, :length], width, alpha)
-        torch.testing.assert_close(found[b : b + 1, :, :length], alone, atol=1e-5, rtol=1e-5)
-    assert (found.movedim(1, 2)[~mask] == 0).all()
+        torch.testing.assert_close(actual[b : b + 1, :, :length], alone, atol=1e-5, rtol=1e-5)
+    assert (actual.movedim(1, 2)[~mask] == 0).all()
 
 
 @pytest.mark.parametrize("width", [1, 3, 9, 99])
-def test_without_barriers_pooling_is_the_average_of_the_steps_that_exist(width):
-    """Beyond the ends stands a barrier of 20: nothing is counted from there."""
+def test_without_barriers_pooling_is_the_average_of_the_valid_steps(width):
+    """Beyond the ends the barrier is 20, so nothing is pooled from there."""
     x = torch.randn(1, CHANNELS, 20)
-    found = pooled(x, torch.zeros(1, 20), width, 1.0)
+    actual = pooled(x, torch.zeros(1, 20), width, 1.0)
     for step in range(20):
         inside = x[0, :, max(0, step - width // 2) : step + width // 2 + 1]
         expected = inside.sum(1) / (inside.shape[1] + math.exp(-10))
-        torch.testing.assert_close(found[0, :, step], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(actual[0, :, step], expected, atol=1e-5, rtol=0)
 
 
 def test_a_small_alpha_lets_zeros_in_from_beyond_the_ends():
-    """As in the published program: behind a barrier of 20 a step still counts exp(-20 x alpha)."""
-    found = pooled(torch.ones(1, 1, 3), torch.zeros(1, 3), 3, 0.1)
+    """As in the published program, a step with a barrier of 20 still has weight exp(-20 * alpha)."""
+    actual = pooled(torch.ones(1, 1, 3), torch.zeros(1, 3), 3, 0.1)
     beyond = math.exp(-2)
     expected = [2 / (2 + beyond), 1.0, 2 / (2 + beyond)]
-    assert found.flatten().tolist() == pytest.approx(expected, abs=1e-4)
+    assert actual.flatten().tolist() == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("wall", [1, 7, 12, 18])
-def test_a_huge_barrier_keeps_what_is_on_its_sides_apart(wall):
+def test_a_huge_barrier_separates_its_two_sides(wall):
     x, barrier = torch.randn(1, CHANNELS, 20), torch.zeros(1, 20)
     barrier[0, wall] = 50.0
-    found = pooled(x, barrier, 99, 1.0)[0]
+    actual = pooled(x, barrier, 99, 1.0)[0]
     left, right = x[0, :, :wall].mean(1, keepdim=True), x[0, :, wall + 1 :].mean(1, keepdim=True)
-    torch.testing.assert_close(found[:, :wall], left.expand(-1, wall), atol=1e-3, rtol=0)
-    torch.testing.assert_close(found[:, wall + 1 :], right.expand(-1, 19 - wall), atol=1e-3, rtol=0)
-    torch.testing.assert_close(found[:, wall], x[0, :, wall], atol=1e-3, rtol=0)  # behind its own barrier
+    torch.testing.assert_close(actual[:, :wall], left.expand(-1, wall), atol=1e-3, rtol=0)
+    torch.testing.assert_close(actual[:, wall + 1 :], right.expand(-1, 19 - wall), atol=1e-3, rtol=0)
+    torch.testing.assert_close(actual[:, wall], x[0, :, wall], atol=1e-3, rtol=0)  # hidden by its own barrier
 
 
 def test_weights_by_hand():
-    """Barriers 0, 1, 2 and alpha log 2: on the way from one step to another each unit of barrier halves the weight."""
+    """Barriers 0, 1, 2 and alpha = log 2: each unit of barrier on the way halves the weight."""
     x, barrier = torch.tensor([[[16.0, 32.0, 64.0]]]), torch.tensor([[0.0, 1.0, 2.0]])
-    found = pooled(x, barrier, 5, math.log(2)).flatten().tolist()
+    actual = pooled(x, barrier, 5, math.log(2)).flatten().tolist()
     first = (16 + 32 / 2 + 64 / 8) / (1 + 1 / 2 + 1 / 8)
     second = (16 / 2 + 32 + 64 / 8) / (1 / 2 + 1 + 1 / 8)
     third = (16 / 8 + 32 / 8 + 64) / (1 / 8 + 1 / 8 + 1)
-    assert found == pytest.approx([first, second, third], rel=1e-4)
+    assert actual == pytest.approx([first, second, third], rel=1e-4)
 
 
-def test_pooling_backwards_in_time_is_pooling_turned_round():
+def test_pooling_commutes_with_time_reversal():
     x, barrier = torch.randn(2, CHANNELS, 17), random_barrier(2, 17)
     turned = pooled(x.flip(2), barrier.flip(1), 7, 0.5).flip(2)
     torch.testing.assert_close(turned, pooled(x, barrier, 7, 0.5), atol=1e-6, rtol=1e-5)
 
 
 def test_pooling_is_an_average():
-    """It adds up, and goes over no highest and under no lowest value (0 stands beyond the ends)."""
+    """It is additive, and stays between the lowest and the highest value (0 beyond the ends)."""
     x, y, barrier = torch.randn(1, CHANNELS, 25), torch.randn(1, CHANNELS, 25), random_barrier(1, 25)
     one, other = pooled(x, barrier, 9, 0.3), pooled(y, barrier, 9, 0.3)
     torch.testing.assert_close(pooled(2 * x - 3 * y, barrier, 9, 0.3), 2 * one - 3 * other, atol=1e-5, rtol=1e-5)
@@ -159,16 +165,16 @@ HEIGHTS = st.sampled_from([0.0, 0.1, 0.29, 0.3, 0.31, 0.5, 0.79, 0.8, 0.81, 1.0]
 
 @settings(max_examples=200)
 @given(st.lists(HEIGHTS, min_size=1, max_size=15), st.integers(0, 4))
-def test_peaks_are_those_of_scipy(heights, extra):
-    """High barriers and local maxima over 0.3, ends and plateaus left out; padding changes nothing."""
+def test_peaks_agree_with_scipy(heights, extra):
+    """High barriers, and local maxima above 0.3 without ends and plateaus; padding changes nothing."""
     barrier = np.float32(heights)
     is_peak = np.zeros(len(barrier), bool)
     is_peak[argrelmax(barrier)] = True
     expected = np.where((barrier > 0.8) | (is_peak & (barrier > 0.3)), barrier, 0)
     padded = torch.cat((torch.from_numpy(barrier), torch.full((extra,), 0.9)))[None]
-    found = barrier_peaks(padded, torch.arange(len(barrier) + extra)[None] < len(barrier))
-    assert np.array_equal(found[0, : len(barrier)], expected)
-    assert (found[0, len(barrier) :] == 0).all()
+    actual = barrier_peaks(padded, torch.arange(len(barrier) + extra)[None] < len(barrier))
+    assert np.array_equal(actual[0, : len(barrier)], expected)
+    assert (actual[0, len(barrier) :] == 0).all()
 
 
 def test_peaks_by_hand():
@@ -179,49 +185,49 @@ def test_peaks_by_hand():
 
 def small(**changes):
     torch.manual_seed(0)
-    return BarrierGenerator(BarrierConfig(**SMALL | changes), CHANNELS).eval()
+    return BarrierGenerator(BarrierGeneratorConfig(**SMALL | changes), CHANNELS).eval()
 
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(0, 5), st.integers(0, 2**31 - 1))
-def test_barriers_of_a_padded_batch_are_those_of_its_singles(ragged, lengths, extra, seed):
+def test_the_barriers_of_a_padded_batch_are_those_of_its_singles(ragged, lengths, extra, seed):
     generator = small()
     features, mask = ragged(lengths, CHANNELS, extra=extra, seed=seed)
     with torch.no_grad():
-        found = generator(features, mask)
+        actual = generator(features, mask)
         for b, length in enumerate(lengths):
             alone = generator(features[b : b + 1, :, :length], everything(1, length))
-            torch.testing.assert_close(found[b : b + 1, :length], alone, atol=1e-6, rtol=1e-5)
-    assert ((found > 0) & (found < 1))[mask].all()
-    assert (found[~mask] == 0).all()
+            torch.testing.assert_close(actual[b : b + 1, :length], alone, atol=1e-6, rtol=1e-5)
+    assert ((actual > 0) & (actual < 1))[mask].all()
+    assert (actual[~mask] == 0).all()
 
 
 def test_a_barrier_by_hand():
-    """One channel, no layer: the sigmoid of a hundredth of 3 (2 x + 1) - 5."""
-    generator = BarrierGenerator(BarrierConfig(channels=1, dilations=()), 1)
+    """One channel, no layers: the sigmoid of 0.01 (3 (2 x + 1) - 5)."""
+    generator = BarrierGenerator(BarrierGeneratorConfig(channels=1, dilations=()), 1)
     values = {"input.weight": 2.0, "input.bias": 1.0, "out.weight": 3.0, "out.bias": -5.0}
     shapes = {name: value.shape for name, value in generator.state_dict().items()}
     generator.load_state_dict({name: torch.full(shapes[name], value) for name, value in values.items()})
-    found = generator(torch.tensor([[[0.0, 100.0, -50.0]]]), torch.tensor([[True, True, False]]))
+    actual = generator(torch.tensor([[[0.0, 100.0, -50.0]]]), torch.tensor([[True, True, False]]))
     expected = [1 / (1 + math.exp(0.02)), 1 / (1 + math.exp(-5.98)), 0.0]
-    assert found.flatten().tolist() == pytest.approx(expected)
+    assert actual.flatten().tolist() == pytest.approx(expected)
 
 
 def test_barriers_are_in_single_precision_where_the_rest_is_in_half():
-    """Half precision has no number between 0.997 and 1: a sure barrier would be certain, and its loss infinite."""
+    """bfloat16 has no number between 0.9961 and 1: a high barrier would become 1, and its loss infinite."""
     generator = small()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         generator.out.bias.fill_(700.0)
-        found = generator(torch.randn(1, CHANNELS, 5), everything(1, 5))
-    assert found.dtype == torch.float32
-    assert ((found > 0.998) & (found < 1)).all()
+        actual = generator(torch.randn(1, CHANNELS, 5), everything(1, 5))
+    assert actual.dtype == torch.float32
+    assert ((actual > 0.998) & (actual < 1)).all()
 
 
 def test_the_generator_is_of_the_published_size():
     def conv(source, target, kernel=1):
         return source * target * kernel + target
 
-    generator = BarrierGenerator(BarrierConfig(), 2048)
+    generator = BarrierGenerator(BarrierGeneratorConfig(), 2048)
     assert [layer.dilated.dilation for layer in generator.layers] == [(4,), (8,), (16,)]
     expected = conv(2048, 256) + 3 * (conv(256, 256, 3) + conv(256, 256)) + conv(256, 1)
     assert sum(p.numel() for p in generator.parameters()) == expected
@@ -241,9 +247,9 @@ def test_gradients_of_the_generator_are_finite_and_reach_every_parameter(length)
         (PoolingConfig, {"width": 3, "alpha": 0}, "greater than 0"),
         (PoolingConfig, {"width": 3, "alpha": float("inf")}, "finite number"),
         (PoolingConfig, {"width": 3}, "Field required"),
-        (BarrierConfig, {"dilations": (4, 0)}, "greater than or equal to 1"),
-        (BarrierConfig, {"dropout": 1}, "less than 1"),
-        (BarrierConfig, {"chanels": 8}, "Extra inputs are not permitted"),
+        (BarrierGeneratorConfig, {"dilations": (4, 0)}, "greater than or equal to 1"),
+        (BarrierGeneratorConfig, {"dropout": 1}, "less than 1"),
+        (BarrierGeneratorConfig, {"chanels": 8}, "Extra inputs are not permitted"),
     ],
     ids=str,
 )

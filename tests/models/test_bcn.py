@@ -1,4 +1,4 @@
-"""BCN: stages, batches and singles, what each part reads, weights by hand, the published size, gradients, walls."""
+"""BCN: stages, batches and singles, inputs of each part, weights by hand, the published size, gradients, smoothing."""
 
 import inspect
 import math
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from keyseg.models.barrier import BarrierConfig, PoolingConfig
+from keyseg.models.barrier import BarrierGeneratorConfig, PoolingConfig
 from keyseg.models.bcn import BCN, BCNConfig, Cascade, class_confidence, stage_weights
 
 DIMENSION, CLASSES = 5, 3
@@ -19,11 +19,11 @@ SMALL = {
     "cascade_stages": 3,
     "layers": 3,
     "fusion_channels": 6,
-    "barrier": BarrierConfig(channels=8, dilations=(1, 2)),
+    "barrier": BarrierGeneratorConfig(channels=8, dilations=(1, 2)),
     "output_pooling": PoolingConfig(width=9, alpha=0.2),
     "smoothing": PoolingConfig(width=9, alpha=2.0),
 }
-ALONE = PoolingConfig(width=1, alpha=1.0)  # pools nothing but divides by 1 + exp(-10)
+ALONE = PoolingConfig(width=1, alpha=1.0)  # only divides by 1 + exp(-10)
 
 
 def small(**changes):
@@ -47,7 +47,7 @@ def test_every_stage_classifies_every_step(length, stages):
     assert output.probabilities.shape == (2, CLASSES, length)
     assert output.stages.isfinite().all()
     assert output.probabilities.isfinite().all()
-    torch.testing.assert_close(output.stages[-1].sum(1), torch.ones(2, length))  # the fusion's are probabilities
+    torch.testing.assert_close(output.stages[-1].sum(1), torch.ones(2, length))  # the fusion gives probabilities
     assert output.mask.all()
 
 
@@ -57,15 +57,15 @@ def test_a_padded_batch_gives_what_its_singles_give(ragged, lengths, extra, seed
     network = small()
     features, mask = ragged(lengths, DIMENSION, extra=extra, seed=seed)
     with torch.no_grad():
-        found = network(features, mask)
+        result = network(features, mask)
         for b, length in enumerate(lengths):
             alone = network(features[b : b + 1, :, :length], everything(1, length))
-            torch.testing.assert_close(found.stages[:, b : b + 1, :, :length], alone.stages, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(result.stages[:, b : b + 1, :, :length], alone.stages, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(
-                found.probabilities[b : b + 1, :, :length], alone.probabilities, atol=1e-5, rtol=1e-5
+                result.probabilities[b : b + 1, :, :length], alone.probabilities, atol=1e-5, rtol=1e-5
             )
-    assert (found.stages.movedim(2, 3)[:, ~mask] == 0).all()
-    assert (found.probabilities.movedim(1, 2)[~mask] == 0).all()
+    assert (result.stages.movedim(2, 3)[:, ~mask] == 0).all()
+    assert (result.probabilities.movedim(1, 2)[~mask] == 0).all()
 
 
 @settings(max_examples=10)
@@ -73,17 +73,17 @@ def test_a_padded_batch_gives_what_its_singles_give(ragged, lengths, extra, seed
 def test_training_gives_finite_numbers_and_gradients(ragged, lengths, extra):
     network = small().train()
     features, mask = ragged(lengths, DIMENSION, extra=extra)
-    found = network.cascade(features, mask)
+    result = network.cascade(features, mask)
     labels = torch.randint(0, CLASSES, mask.shape)
-    weights = stage_weights(class_confidence(found.logits, labels, mask), mask, 0.8)
-    fused = network.fuse(found, weights)
-    (found.logits.square().sum() + found.barrier.sum() + fused[:, 0][mask].log().sum()).backward()
+    weights = stage_weights(class_confidence(result.logits, labels, mask), mask, 0.8)
+    fused = network.fuse(result, weights)
+    (result.logits.square().sum() + result.barrier.sum() + fused[:, 0][mask].log().sum()).backward()
     assert fused.isfinite().all()
     assert all(p.grad.isfinite().all() for p in network.parameters())
 
 
 def test_parameters_of_the_published_size():
-    """2048 channels in, 19 classes. The paper's 12.77 million are these and batch normalisations that never run."""
+    """2048 input channels, 19 classes. The paper's 12.77 million include batch normalisations that never run."""
     network = BCN(BCNConfig(), 2048, 19)
 
     def conv(source, target, kernel=1):
@@ -115,19 +115,19 @@ def test_a_stage_sees_the_features_of_all_stages_before_and_the_input():
 
 
 def test_labels_never_reach_forward():
-    """Its arguments are features and mask; the stages are weighed by the highest probability, whatever is true."""
+    """Its arguments are features and mask; the stages are weighted by the highest probability, not the true class."""
     assert list(inspect.signature(BCN.forward).parameters) == ["self", "features", "mask"]
     network = small(sure=0.4)
     features, mask = 3 * torch.randn(1, DIMENSION, 30), everything(1, 30)
     with torch.no_grad():
-        output, found = network(features, mask), network.cascade(features, mask)
-        highest = found.logits.softmax(2).max(2).values
+        output, result = network(features, mask), network.cascade(features, mask)
+        highest = result.logits.softmax(2).max(2).values
         weights = stage_weights(highest, mask, 0.4)
         assert {True, False} == set((weights[1:] > 1).flatten().tolist())  # some sure, some not
-        torch.testing.assert_close(output.stages, torch.cat((found.logits, network.fuse(found, weights)[None])))
-        least = found.logits.argmin(2)[0]
-        told = network.fuse(found, stage_weights(class_confidence(found.logits, least, mask), mask, 0.4))
-    assert (told - output.stages[-1]).abs().max() > 1e-5
+        torch.testing.assert_close(output.stages, torch.cat((result.logits, network.fuse(result, weights)[None])))
+        least = result.logits.argmin(2)[0]
+        other = network.fuse(result, stage_weights(class_confidence(result.logits, least, mask), mask, 0.4))
+    assert (other - output.stages[-1]).abs().max() > 1e-5
 
 
 def test_the_result_is_the_fusion_smoothed_between_barriers():
@@ -154,20 +154,20 @@ def test_smoothing_removes_flicker_and_keeps_a_short_segment_between_two_barrier
     def smoothed(barrier):
         return network.smooth(fused, Cascade(torch.zeros(3, 1, CLASSES, len(labels)), barrier, mask)).argmax(1)[0]
 
-    elsewhere = barrier[0] < 1  # a barrier's own step is shut off from both sides, and goes with the longer one
+    elsewhere = barrier[0] < 1  # the step of a barrier is separated from both sides, and joins the longer one
     assert torch.equal(smoothed(barrier)[elsewhere], labels[elsewhere])
-    assert 2 not in smoothed(torch.full_like(barrier, 0.25))  # barriers without a peak keep nothing apart
+    assert 2 not in smoothed(torch.full_like(barrier, 0.25))  # barriers without a peak separate nothing
 
 
 class Same(nn.Module):
-    """In place of the fusion stage: gives back what it is given."""
+    """Replaces the fusion stage: returns its input."""
 
     def forward(self, x, mask):
         return x, x
 
 
 def test_stages_are_mixed_by_their_share_of_the_weights():
-    """Two stages, two classes, three steps; the weights of the first step are 1 and 3, of the second 1 and 1."""
+    """Two stages, two classes, three steps; the weights are 1 and 3 at the first step, 1 and 1 at the second."""
     network = small(cascade_stages=2, inner_pooling=ALONE, output_pooling=ALONE)
     network.fusion = Same()
     first, second = [[0.9, 0.5, 0.3], [0.1, 0.5, 0.7]], [[0.5, 0.7, 0.3], [0.5, 0.3, 0.7]]
@@ -185,17 +185,17 @@ def test_probabilities_of_the_fusion_are_never_certain():
     network = small(inner_pooling=ALONE, output_pooling=ALONE)
     network.fusion = nn.Module()
     network.fusion.forward = lambda x, mask: (x, 1e4 * torch.eye(CLASSES)[None, :, [0, 0, 1, 2]])
-    found = Cascade(torch.zeros(3, 1, CLASSES, 4), torch.zeros(1, 4), torch.tensor([[True, True, True, False]]))
-    fused = network.fuse(found, torch.ones(3, 1, 4))
+    result = Cascade(torch.zeros(3, 1, CLASSES, 4), torch.zeros(1, 4), torch.tensor([[True, True, True, False]]))
+    fused = network.fuse(result, torch.ones(3, 1, 4))
     low, high = 1e-4, 1 - 1e-4
     rows = [[high, high, low, 0.0], [low, low, high, 0.0], [low, low, low, 0.0]]
     torch.testing.assert_close(fused, torch.tensor([rows]))
 
 
-def test_inner_pooling_is_before_the_fusion_and_output_pooling_behind_it():
-    """A barrier in the middle; a width of 1 on either place leaves that place as it is."""
+def test_inner_pooling_is_before_the_fusion_and_output_pooling_after_it():
+    """A barrier in the middle; a width of 1 turns the pooling at that place off."""
     mixed = torch.tensor([[[0.8, 0.8, 0.2, 0.8], [0.2, 0.2, 0.8, 0.2], [0.0, 0.0, 0.0, 0.0]]])
-    found = Cascade(mixed.clamp_min(1e-30).log()[None], torch.zeros(1, 4), everything(1, 4))
+    result = Cascade(mixed.clamp_min(1e-30).log()[None], torch.zeros(1, 4), everything(1, 4))
     weights, read = torch.ones(1, 1, 4), []
     for inner, output in ((3, 1), (1, 3)):
         network = small(
@@ -205,7 +205,7 @@ def test_inner_pooling_is_before_the_fusion_and_output_pooling_behind_it():
         )
         network.fusion = Same()
         network.fusion.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
-        fused = network.fuse(found, weights)
+        fused = network.fuse(result, weights)
         averages = torch.tensor([0.8, 0.6, 0.6, 0.5])
         torch.testing.assert_close(fused[0, 0].log() - fused[0, 1].log(), 2 * averages - 1, atol=1e-3, rtol=0)
     torch.testing.assert_close(read[0][0, 0], averages, atol=1e-3, rtol=0)
@@ -213,15 +213,15 @@ def test_inner_pooling_is_before_the_fusion_and_output_pooling_behind_it():
 
 
 def test_stage_weights_by_hand():
-    """Sure is more than 0.8: then the next stage counts exp(-c), else exp(c). The last stage's own c is not used."""
+    """Above 0.8 the next stage has weight exp(-c), at 0.8 or below exp(c). The c of the last stage is not used."""
     confidence = torch.tensor([[[0.9, 0.8, 0.5, 0.9]], [[0.1, 0.85, 1.0, 0.9]], [[0.3, 0.3, 0.3, 0.3]]])
-    found = stage_weights(confidence, torch.tensor([[True, True, True, False]]), 0.8)
+    result = stage_weights(confidence, torch.tensor([[True, True, True, False]]), 0.8)
     second = [math.exp(-0.9), math.exp(0.8), math.exp(0.5), 0.0]
     third = [math.exp(0.1), math.exp(-0.85), math.exp(-1.0), 0.0]
-    torch.testing.assert_close(found[:, 0], torch.tensor([[1.0, 1.0, 1.0, 0.0], second, third]))
+    torch.testing.assert_close(result[:, 0], torch.tensor([[1.0, 1.0, 1.0, 0.0], second, third]))
 
 
-def test_a_single_stage_counts_one():
+def test_a_single_stage_has_weight_1():
     assert stage_weights(torch.full((1, 1, 2), 0.9), torch.tensor([[True, False]]), 0.8).tolist() == [[[1.0, 0.0]]]
 
 
@@ -229,32 +229,32 @@ def test_a_single_stage_counts_one():
 def test_class_confidence_is_the_probability_of_the_true_class(ignored):
     logits, labels = torch.randn(2, 2, CLASSES, 6), torch.randint(0, CLASSES, (2, 6))
     mask = torch.arange(6) < torch.tensor([[6], [4]])
-    found = class_confidence(logits, labels.masked_fill(~mask, ignored), mask)
+    result = class_confidence(logits, labels.masked_fill(~mask, ignored), mask)
     for stage in range(2):
         for b in range(2):
             for t in range(6):
                 numbers = [math.exp(v) for v in logits[stage, b, :, t].tolist()]
                 expected = numbers[labels[b, t]] / sum(numbers) if mask[b, t] else 0.0
-                assert found[stage, b, t].item() == pytest.approx(expected, rel=1e-5)
+                assert result[stage, b, t].item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_confidence_carries_no_gradient():
     logits = torch.randn(2, 1, CLASSES, 4, requires_grad=True)
-    found, labels = Cascade(logits, torch.zeros(1, 4), everything(1, 4)), torch.zeros(1, 4, dtype=torch.long)
-    assert not found.confidence().requires_grad
-    assert not class_confidence(logits, labels, found.mask).requires_grad
-    assert not stage_weights(logits.softmax(2).amax(2), found.mask, 0.8).requires_grad
-    torch.testing.assert_close(found.confidence(), logits.softmax(2).max(2).values.detach())
+    result, labels = Cascade(logits, torch.zeros(1, 4), everything(1, 4)), torch.zeros(1, 4, dtype=torch.long)
+    assert not result.confidence().requires_grad
+    assert not class_confidence(logits, labels, result.mask).requires_grad
+    assert not stage_weights(logits.softmax(2).amax(2), result.mask, 0.8).requires_grad
+    torch.testing.assert_close(result.confidence(), logits.softmax(2).max(2).values.detach())
 
 
 def test_gradients_reach_every_parameter():
     """The barrier generator learns from the fusion alone, through the pooling."""
-    network = small(channels=16, fusion_channels=16, barrier=BarrierConfig(channels=16, dilations=(1, 2)))
+    network = small(channels=16, fusion_channels=16, barrier=BarrierGeneratorConfig(channels=16, dilations=(1, 2)))
     features, mask = torch.randn(2, DIMENSION, 40), everything(2, 40)
-    found = network.cascade(features, mask)
+    result = network.cascade(features, mask)
     labels = torch.randint(0, CLASSES, mask.shape)
-    weights = stage_weights(class_confidence(found.logits, labels, mask), mask, 0.8)
-    fused = network.fuse(found, weights)
+    weights = stage_weights(class_confidence(result.logits, labels, mask), mask, 0.8)
+    fused = network.fuse(result, weights)
     (-fused.gather(1, labels[:, None]).log().sum()).backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
     assert all(p.grad.isfinite().all() for p in network.parameters())
@@ -288,5 +288,7 @@ def test_sizes_out_of_range_are_refused(change, reason):
 
 
 def test_the_smallest_network_works():
-    network = small(channels=1, cascade_stages=1, layers=1, fusion_channels=1, barrier=BarrierConfig(channels=1))
+    network = small(
+        channels=1, cascade_stages=1, layers=1, fusion_channels=1, barrier=BarrierGeneratorConfig(channels=1)
+    )
     assert network(torch.randn(1, DIMENSION, 1), everything(1, 1)).stages.shape == (2, 1, CLASSES, 1)

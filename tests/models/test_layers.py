@@ -1,4 +1,4 @@
-"""Masked layers: torch's own layers where nothing is masked, and the cut sequence where something is."""
+"""Masked layers: equal to torch's layers without a mask, and to the cut sequence with one."""
 
 import math
 
@@ -54,7 +54,7 @@ def test_a_padded_batch_gives_what_the_cut_sequences_give(ragged, name, lengths,
         for b, length in enumerate(lengths):
             single = layer(x[b : b + 1, :, :length], everything(1, length))
             torch.testing.assert_close(batch[b : b + 1, :, :length], single, atol=1e-5, rtol=1e-5)
-    if name != "squeeze_excitation":  # a gate alone leaves masking to the layer behind it
+    if name != "squeeze_excitation":  # a gate alone leaves masking to the layer after it
         assert (batch.movedim(1, 2)[~mask] == 0).all()
 
 
@@ -75,13 +75,13 @@ def test_instance_norm_by_hand():
 
 def test_one_step_and_a_constant_are_normalised_to_zero_with_finite_gradients():
     for x in (torch.full((1, 2, 1), 7.0), torch.full((1, 2, 9), -4.0)):
-        found = instance_norm(x.requires_grad_(), everything(1, x.shape[2]))
-        found.square().sum().backward()
-        assert (found == 0).all()
+        result = instance_norm(x.requires_grad_(), everything(1, x.shape[2]))
+        result.square().sum().backward()
+        assert (result == 0).all()
         assert x.grad.isfinite().all()
 
 
-def test_the_mean_is_over_steps_that_exist_and_zero_without_any():
+def test_the_mean_is_over_valid_steps_and_zero_without_any():
     x = torch.tensor([[[2.0, 4.0, 300.0]], [[7.0, 8.0, 9.0]]])
     mask = torch.tensor([[True, True, False], [False, False, False]])
     assert masked_mean(x, mask).flatten().tolist() == [3.0, 0.0]
@@ -124,10 +124,10 @@ def test_squeeze_excitation_by_hand():
     }
     gate.load_state_dict(weights)
     x = torch.tensor([[[1.0, 3.0, 50.0], [-3.0, 1.0, 50.0]]])
-    found = gate(x, torch.tensor([[True, True, False]]))[0, :, :2]
+    result = gate(x, torch.tensor([[True, True, False]]))[0, :, :2]
     squeezed = 2 - 3 + 1.5
     gates = [1 / (1 + math.exp(-(2 * squeezed + 0.25))), 1 / (1 + math.exp(4 * squeezed - 0.5))]
-    torch.testing.assert_close(found, x[0, :, :2] * torch.tensor(gates)[:, None])
+    torch.testing.assert_close(result, x[0, :, :2] * torch.tensor(gates)[:, None])
 
 
 @pytest.mark.parametrize("channels", [2, 7, 8, 64])
@@ -135,13 +135,13 @@ def test_squeeze_excitation_keeps_at_least_one_unit(channels):
     gate = SqueezeExcitation(channels)
     assert gate.squeeze.out_channels == max(1, channels // 8)
     x = torch.randn(1, channels, 5)
-    found = gate(x, everything(1, 5))
-    ratio = found / x
+    result = gate(x, everything(1, 5))
+    ratio = result / x
     torch.testing.assert_close(ratio, ratio[..., :1].expand_as(ratio))
     assert ((ratio > 0) & (ratio < 1)).all()
 
 
-def test_average_pool_divides_by_the_steps_that_exist():
+def test_average_pool_divides_by_the_number_of_valid_steps():
     x = torch.tensor([[[1.0, 2.0, 6.0, 10.0, 1000.0, 1000.0]]])
     mask = torch.tensor([[True, True, True, True, False, False]])
     assert average_pool(x, mask, 3)[0, 0].tolist() == pytest.approx([1.5, 3.0, 6.0, 8.0, 0.0, 0.0], rel=1e-5)
@@ -151,13 +151,13 @@ def test_average_pool_divides_by_the_steps_that_exist():
 
 
 def test_positional_encoding_is_the_formula():
-    found = positional_encoding(40, 8, torch.device("cpu"))
-    assert found.shape == (1, 8, 40)
+    result = positional_encoding(40, 8, torch.device("cpu"))
+    assert result.shape == (1, 8, 40)
     for position in (0, 1, 13, 39):
         for pair in range(4):
             angle = position / 10_000 ** (2 * pair / 8)
-            assert found[0, 2 * pair, position].item() == pytest.approx(math.sin(angle), abs=1e-5)
-            assert found[0, 2 * pair + 1, position].item() == pytest.approx(math.cos(angle), abs=1e-5)
+            assert result[0, 2 * pair, position].item() == pytest.approx(math.sin(angle), abs=1e-5)
+            assert result[0, 2 * pair + 1, position].item() == pytest.approx(math.cos(angle), abs=1e-5)
 
 
 def test_positional_encoding_of_an_odd_number_of_channels():

@@ -41,15 +41,15 @@ def test_a_padded_batch_gives_what_its_singles_give(ragged, lengths, extra, seed
     network = small()
     features, mask = ragged(lengths, DIMENSION, extra=extra, seed=seed)
     with torch.no_grad():
-        found = network(features, mask)
+        result = network(features, mask)
         for b, length in enumerate(lengths):
             alone = network(features[b : b + 1, :, :length], everything(1, length))
-            torch.testing.assert_close(found.stages[:, b : b + 1, :, :length], alone.stages, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(result.stages[:, b : b + 1, :, :length], alone.stages, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(
-                found.probabilities[b : b + 1, :, :length], alone.probabilities, atol=1e-5, rtol=1e-5
+                result.probabilities[b : b + 1, :, :length], alone.probabilities, atol=1e-5, rtol=1e-5
             )
-    assert (found.stages.movedim(2, 3)[:, ~mask] == 0).all()
-    assert (found.probabilities.movedim(1, 2)[~mask] == 0).all()
+    assert (result.stages.movedim(2, 3)[:, ~mask] == 0).all()
+    assert (result.probabilities.movedim(1, 2)[~mask] == 0).all()
 
 
 @settings(max_examples=10)
@@ -63,7 +63,7 @@ def test_training_gives_finite_numbers_and_gradients(ragged, lengths, extra):
 
 
 def test_parameters_of_the_published_sizes():
-    """2048 channels in, 19 classes, counted layer by layer; the paper's table says 0.99 million."""
+    """2048 input channels, 19 classes, counted layer by layer; the paper's table says 0.99 million."""
     network = MSTCN(MSTCNConfig(), 2048, 19)
 
     def conv(source, target, kernel=1):
@@ -85,7 +85,7 @@ def test_one_dilation_of_the_generator_falls_while_the_other_grows():
 
 
 def test_a_dual_layer_by_hand():
-    """One channel; near weights take the neighbours at 1, far ones those at 2, the fusion their difference."""
+    """One channel; the near convolution reads the neighbours at 1, the far one those at 2; they are subtracted."""
     layer = DualDilatedLayer(1, 2, 1, 0.0)
     weights = {
         "falling.weight": torch.tensor([[[1.0, 0.0, 1.0]]]),
@@ -104,7 +104,7 @@ def test_a_dual_layer_by_hand():
 
 
 def test_no_stage_sees_farther_than_its_dilations():
-    """One step is changed: the generator's largest dilations are 8, 4, 4, 8, those of a refinement 1, 2, 4."""
+    """One step is changed; the largest dilations are 8, 4, 4, 8 in the generator and 1, 2, 4 in a refinement."""
     network = small()
     features, mask = torch.randn(1, DIMENSION, 121), everything(1, 121)
     other = features.clone()

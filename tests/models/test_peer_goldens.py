@@ -1,11 +1,11 @@
-"""MS-TCN++ and BCN give the reference programs' numbers at every stage, to 1e-5.
+"""MS-TCN++ and BCN reproduce the reference programs at every stage, to 1e-5.
 
 golden/ms_tcn2.npz, golden/bcn.npz: small random networks of the public programs MS-TCN2 (commit f423a9e) and BCN
-(commit c637dcd) in eval mode on a CPU, their weights under the programs' own names, six inputs of 2 to 130 steps, and
-for each the output of all four stages: logits, but probabilities of BCN's last stage, the fusion.
+(commit c637dcd) in eval mode on a CPU: their weights under the names of those programs, six inputs of 2 to 130 steps,
+and for each the output of all four stages: logits, except for the probabilities of BCN's last stage, the fusion.
 golden/bcn_barrier.npz: BCN's barriers and stage weights for the same inputs. BCN's batch normalisations are in its
-state dict and never run, so their numbers go nowhere. In these networks no step is sure and every barrier is near 0.5:
-for sure steps and high barriers see test_bcn.py and test_barrier.py.
+state dict but never run, so their values are not used. In these networks no step is sure and every barrier is near 0.5;
+sure steps and high barriers are tested in test_bcn.py and test_barrier.py.
 """
 
 import ast
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from keyseg.models.barrier import BarrierConfig, PoolingConfig
+from keyseg.models.barrier import BarrierGeneratorConfig, PoolingConfig
 from keyseg.models.bcn import BCN, BCNConfig, stage_weights
 from keyseg.models.ms_tcn import MSTCN, MSTCNConfig
 
@@ -36,7 +36,7 @@ RENAMED = {
         (r"conv_1x1_in", "input"),
     ],
     "bcn": [
-        (r"^stages\.(\d+)", lambda found: f"stages.{int(found[1]) + 1}"),
+        (r"^stages\.(\d+)", lambda match: f"stages.{int(match[1]) + 1}"),
         (r"^stage1\.", "stages.0."),
         (r"^stageF\.", "fusion."),
         (r"^bgm\.(.*)conv_in", r"bgm.\1input"),
@@ -75,7 +75,7 @@ def config_of(system, meta):
         layers=meta["num_layers"],
         fusion_channels=meta["fusion_f_maps"],
         sure=meta["soft_threshold"],
-        barrier=BarrierConfig(channels=meta["barrier_hidden"], dilations=tuple(meta["barrier_dilations"])),
+        barrier=BarrierGeneratorConfig(channels=meta["barrier_hidden"], dilations=tuple(meta["barrier_dilations"])),
         inner_pooling=inner,
         output_pooling=final,
     )
@@ -99,7 +99,7 @@ def golden_input(system, index):
 
 
 def golden_batch(system):
-    """All six inputs as one batch, with rubbish behind the shorter ones, and nothing but rubbish in the last steps."""
+    """All six inputs as one batch, with garbage after the shorter ones, and only garbage in the last steps."""
     inputs = [golden_input(system, index)[0][0] for index in range(6)]
     mask = torch.arange(140) < torch.tensor([x.shape[1] for x in inputs])[:, None]
     batch = torch.full((6, inputs[0].shape[0], 140), 77.0)
@@ -108,15 +108,15 @@ def golden_batch(system):
     return batch, mask
 
 
-def expect_close(found, expected, tolerance=TOLERANCE):
-    torch.testing.assert_close(found, torch.from_numpy(expected), atol=tolerance, rtol=0)
+def expect_close(result, expected, tolerance=TOLERANCE):
+    torch.testing.assert_close(result, torch.from_numpy(expected), atol=tolerance, rtol=0)
 
 
-def expect_stages(system, found, expected):
-    """Stages (4, ...): all, and BCN's fusion once more."""
-    expect_close(found, expected)
+def expect_stages(system, result, expected):
+    """Compare the stages (4, ...) and, again, BCN's fusion."""
+    expect_close(result, expected)
     if system == "bcn":
-        expect_close(found[-1], expected[-1], FUSION_TOLERANCE)
+        expect_close(result[-1], expected[-1], FUSION_TOLERANCE)
 
 
 @pytest.mark.parametrize("system", GOLDEN)
@@ -128,18 +128,18 @@ def test_the_inputs_are_of_two_to_130_steps(system):
 @pytest.mark.parametrize("system", GOLDEN)
 def test_every_stage_equals_the_reference(system, index):
     with torch.no_grad():
-        found = golden_network(system)(*golden_input(system, index)).stages
-    assert found.shape == (4, 1, 7, LENGTHS[index])
-    expect_stages(system, found, GOLDEN[system][f"output/{index}"])
+        result = golden_network(system)(*golden_input(system, index)).stages
+    assert result.shape == (4, 1, 7, LENGTHS[index])
+    expect_stages(system, result, GOLDEN[system][f"output/{index}"])
 
 
 @pytest.mark.parametrize("system", GOLDEN)
 def test_padding_does_not_change_the_reference_numbers(system):
     with torch.no_grad():
-        found = golden_network(system)(*golden_batch(system)).stages
+        result = golden_network(system)(*golden_batch(system)).stages
     for index, length in enumerate(LENGTHS):
-        expect_stages(system, found[:, index, :, :length], GOLDEN[system][f"output/{index}"][:, 0])
-        assert (found[:, index, :, length:] == 0).all()
+        expect_stages(system, result[:, index, :, :length], GOLDEN[system][f"output/{index}"][:, 0])
+        assert (result[:, index, :, length:] == 0).all()
 
 
 def test_barriers_and_stage_weights_equal_the_reference():
@@ -180,6 +180,6 @@ def test_other_weights_give_other_numbers(system, stage, change):
     network = golden_network(system)
     network.load_state_dict(change({name: value.clone() for name, value in network.state_dict().items()}))
     with torch.no_grad():
-        found = network(*golden_input(system, 5)).stages[stage]
-    difference = (found - torch.from_numpy(GOLDEN[system]["output/5"][stage])).abs().max()
+        result = network(*golden_input(system, 5)).stages[stage]
+    difference = (result - torch.from_numpy(GOLDEN[system]["output/5"][stage])).abs().max()
     assert difference > 10 * (TOLERANCE if (system, stage) != ("bcn", 3) else FUSION_TOLERANCE)

@@ -1,4 +1,4 @@
-"""Refinement: what a node reads against loops, no leak of labels, ragged sets of keypoints, where gradients stop."""
+"""Refinement: node inputs against loops, no leak of labels, ragged sets of keypoints, where gradients stop."""
 
 import math
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching import ACTION, BOUNDARY, temporal_neighbours
+from keyseg.matching.graph import ACTION, BOUNDARY, temporal_neighbours
 from keyseg.matching.nodes import KeypointNodes, keypoint_nodes
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import ContextLayer, KeypointMaps, RefinementConfig, Refiner, node_inputs
@@ -20,7 +20,7 @@ EMPTY = ActionKeypoints.of([]), BoundaryKeypoints.of([])
 
 
 def random_maps(lengths, extra=0, seed=0):
-    """Maps of ragged videos with rubbish behind their ends."""
+    """Maps of ragged videos with garbage after their ends."""
     generator = torch.Generator().manual_seed(seed)
     batch, size = len(lengths), max(lengths) + extra
     mask = torch.arange(size) < torch.tensor(lengths)[:, None]
@@ -51,19 +51,19 @@ def random_keypoints(length, actions, boundaries, seed=0):
 def oracle_inputs(maps, video, length, actions, boundaries):
     """Rows of `node_inputs` for one video as a set: {(time, kind, number): row}.
 
-    A node's interval reaches from the last boundary at or before it to the first one behind it; a boundary's interval
-    has itself inside. 0 and T stand in where there is none.
+    The interval of a node extends from the last boundary at or before it to the first one after it; the interval of a
+    boundary contains the boundary itself. Missing boundaries are 0 and T.
     """
     rows = {}
     for kind, times in ((ACTION, actions.time), (BOUNDARY, boundaries.time)):
         for number, time in enumerate(times):
-            step = round(float(time))  # halves to even, as torch has it
+            step = round(float(time))  # rounds halves to even, as torch does
             if kind == ACTION:
                 before = [b for b in boundaries.time if b <= time]
             else:
                 before = [b for b in boundaries.time if b < time]
-            behind = [b for b in boundaries.time if b > time]
-            start, end = int(max(before, default=0)), int(min(behind, default=length))
+            after = [b for b in boundaries.time if b > time]
+            start, end = int(max(before, default=0)), int(min(after, default=length))
             place = round(1000 * step / max(length - 1, 1))
             angles = [place / 10_000 ** (2 * i / 16) for i in range(8)]
             rows[float(time), kind, number] = torch.tensor(
@@ -97,16 +97,16 @@ def test_a_node_reads_what_the_loops_read(length, actions, boundaries, seed):
     maps = random_maps([length + 3, length], seed=seed)
     keypoints = random_keypoints(length, actions, boundaries, seed)
     nodes = keypoint_nodes([EMPTY, keypoints])
-    found, expected = node_inputs(maps, nodes)[1], oracle_inputs(maps, 1, length, *keypoints)
+    result, expected = node_inputs(maps, nodes)[1], oracle_inputs(maps, 1, length, *keypoints)
     seen = {ACTION: 0, BOUNDARY: 0}
-    for row, time, kind in zip(found, nodes.time[1].tolist(), nodes.kind[1].tolist(), strict=True):
+    for row, time, kind in zip(result, nodes.time[1].tolist(), nodes.kind[1].tolist(), strict=True):
         torch.testing.assert_close(row, expected[time, kind, seen[kind]], atol=1e-4, rtol=1e-4)
         seen[kind] += 1
     assert (node_inputs(maps, nodes)[0] == 0).all()
 
 
 def test_an_action_at_the_step_of_a_boundary_reads_the_segment_that_begins_there():
-    """As the re-assembly has it: a boundary opens the segment of the points at its own step."""
+    """As in the re-assembly, a boundary opens the segment of the points at its own step."""
     maps = random_maps([30])
     actions, boundaries = ActionKeypoints.of([(10, 0, 0.5)]), BoundaryKeypoints.of([(10, 0.5), (16, 0.5)])
     nodes = keypoint_nodes([(actions, boundaries)])
@@ -125,8 +125,8 @@ def test_a_ragged_batch_gives_what_its_singles_give():
         for b, (length, count) in enumerate(zip(lengths, counts, strict=True)):
             single, size = refiner(cut(maps, b, length), keypoint_nodes(keypoints[b : b + 1])), sum(count)
             for name in ("keep", "classes", "shift"):
-                found, expected = getattr(batch, name)[b : b + 1, :size], getattr(single, name)
-                torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5, msg=name)
+                result, expected = getattr(batch, name)[b : b + 1, :size], getattr(single, name)
+                torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5, msg=name)
             torch.testing.assert_close(batch.graph.nodes[b, :size], single.graph.nodes[0], atol=1e-5, rtol=1e-5)
             assert (batch.graph.nodes[b, size:] == 0).all()
     assert batch.keep.shape == batch.shift.shape == (4, 14)
@@ -150,35 +150,35 @@ def test_one_step_is_enough():
 def test_nodes_beyond_the_mask_do_not_matter():
     maps, refiner = random_maps([40, 30]), small()
     nodes = keypoint_nodes([random_keypoints(40, 6, 4), random_keypoints(30, 2, 3)])
-    rubbish = ~nodes.mask
+    garbage = ~nodes.mask
     other = KeypointNodes(
-        nodes.time.masked_fill(rubbish, 17.0),
-        nodes.kind.masked_fill(rubbish, BOUNDARY),
-        nodes.label.masked_fill(rubbish, 2),
-        nodes.confidence.masked_fill(rubbish, 0.9),
+        nodes.time.masked_fill(garbage, 17.0),
+        nodes.kind.masked_fill(garbage, BOUNDARY),
+        nodes.label.masked_fill(garbage, 2),
+        nodes.confidence.masked_fill(garbage, 0.9),
         nodes.mask,
     )
-    assert rubbish.sum() == 5
+    assert garbage.sum() == 5
     with torch.no_grad():
         first, second = refiner(maps, nodes), refiner(maps, other)
     for name in ("keep", "classes", "shift"):
-        found, expected = getattr(first, name)[nodes.mask], getattr(second, name)[nodes.mask]
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5, msg=name)
+        result, expected = getattr(first, name)[nodes.mask], getattr(second, name)[nodes.mask]
+        torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5, msg=name)
     torch.testing.assert_close(first.graph.nodes, second.graph.nodes, atol=1e-5, rtol=1e-5)
 
 
 def test_label_and_confidence_of_a_candidate_reach_its_keep_logit_alone():
-    """Else the matching would be solved by reading what it is asked for."""
+    """Otherwise the matching could read its answer from the input."""
     refiner, maps = small(), random_maps([40])
     boundaries = BoundaryKeypoints.of([(8, 0.4), (30, 0.6)])
 
-    def judged(label, confidence):
+    def scored(label, confidence):
         actions = ActionKeypoints.of([(3, 0, 0.5), (15, label, confidence), (33, 1, 0.7)])
         with torch.no_grad():
             return refiner(maps, keypoint_nodes([(actions, boundaries)]))
 
-    first = judged(0, 0.2)
-    for other in (judged(2, 0.2), judged(0, 0.8)):
+    first = scored(0, 0.2)
+    for other in (scored(2, 0.2), scored(0, 0.8)):
         assert torch.equal(first.graph.nodes, other.graph.nodes)
         assert torch.equal(first.classes, other.classes)
         assert torch.equal(first.shift, other.shift)
@@ -217,13 +217,13 @@ def test_a_boundary_moves_by_max_shift_at_most():
     assert shift.max() > 2.9
 
 
-def test_before_and_behind_are_convolved_apart_with_the_degrees_of_each_side():
-    """Kipf & Welling on each side by loops: node i and its k neighbours there, over the root of both degrees."""
+def test_before_and_after_are_convolved_separately_with_the_degrees_of_each_side():
+    """Kipf & Welling on each side by loops: node i and its k neighbours, divided by the root of both degrees."""
     torch.manual_seed(0)
     layer, count, k = ContextLayer(4, 0.0), 7, 2
     mask = torch.ones(1, count, dtype=torch.bool)
     hidden = torch.randn(1, count, 4)
-    found = layer(hidden, *temporal_neighbours(mask, k), mask)[0]
+    result = layer(hidden, *temporal_neighbours(mask, k), mask)[0]
     message = torch.zeros(count, 4)
     for convolution, steps in ((layer.before, (-2, -1)), (layer.behind, (1, 2))):
         around = [[i, *(i + step for step in steps if 0 <= i + step < count)] for i in range(count)]
@@ -231,7 +231,7 @@ def test_before_and_behind_are_convolved_apart_with_the_degrees_of_each_side():
             message[i] += convolution.bias
             for j in around[i]:
                 message[i] += hidden[0, j] @ convolution.weight / math.sqrt(len(around[i]) * len(around[j]))
-    torch.testing.assert_close(found, hidden[0] + layer.norm(message).relu(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(result, hidden[0] + layer.norm(message).relu(), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("stop", [True, False])

@@ -8,9 +8,9 @@ from torch import nn
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.nodes import keypoint_nodes
 from keyseg.models.backbone import BackboneConfig
-from keyseg.models.heads import KeypointHead
+from keyseg.models.heads import HeadConfig, KeypointHead
 from keyseg.models.refinement import RefinementConfig
-from keyseg.models.rtk import RTK, HeadConfig, RTKConfig
+from keyseg.models.rtk import RTK, RTKConfig
 
 DIMENSION, CLASSES = 5, 3
 SMALL = RTKConfig(
@@ -34,7 +34,7 @@ def everything(batch, length):
 
 def test_the_head_is_convolution_norm_relu_and_one_output_for_all_heatmaps():
     torch.manual_seed(0)
-    head = KeypointHead(8, CLASSES, layers=2, kernel_size=3)
+    head = KeypointHead(HeadConfig(layers=2, kernel_size=3), 8, CLASSES).eval()
     x = torch.randn(2, 8, 20)
     action, boundary = head(x, everything(2, 20))
     for convolution in head.trunk:
@@ -45,9 +45,21 @@ def test_the_head_is_convolution_norm_relu_and_one_output_for_all_heatmaps():
     torch.testing.assert_close(boundary, expected[:, CLASSES], atol=1e-5, rtol=1e-5)
 
 
-def test_a_fresh_head_says_one_in_ten_where_it_sees_nothing():
-    """The prior of Law & Deng: on a constant video the norm gives zero and the bias alone speaks."""
-    head = KeypointHead(8, CLASSES, kernel_size=1)
+def test_in_training_the_head_drops_features_before_its_output():
+    torch.manual_seed(0)
+    head, x = KeypointHead(HeadConfig(dropout=0.9), 400, CLASSES), torch.randn(1, 400, 20)
+    given = []
+    head.out.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    head(x, everything(1, 20))
+    head.eval()(x, everything(1, 20))
+    kept = given[0] != 0
+    torch.testing.assert_close(given[0][kept], 10 * given[1][kept])
+    assert kept.sum() / (given[1] != 0).sum() == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_fresh_head_gives_0_1_on_a_constant_video():
+    """The prior of Law & Deng: the norm of a constant video is zero, so only the bias counts."""
+    head = KeypointHead(HeadConfig(kernel_size=1), 8, CLASSES).eval()
     action, boundary = head(torch.ones(1, 8, 30), everything(1, 30))
     assert action.sigmoid().flatten().tolist() == pytest.approx([0.1] * CLASSES * 30, abs=2e-3)
     assert boundary.sigmoid().flatten().tolist() == pytest.approx([0.1] * 30, abs=2e-3)
@@ -62,10 +74,10 @@ def test_a_ragged_batch_gives_what_its_singles_give(ragged):
         for b, length in enumerate(lengths):
             single = model(features[b : b + 1, :, :length], everything(1, length))
             for name in ("features", "frame_logits", "action_logits", "boundary_logits"):
-                found, expected = getattr(batch, name), getattr(single, name)
-                found = found[:, b : b + 1] if name == "frame_logits" else found[b : b + 1]
-                torch.testing.assert_close(found[..., :length], expected, atol=1e-5, rtol=1e-5, msg=name)
-                assert (found[..., length:] == 0).all(), name
+                result, expected = getattr(batch, name), getattr(single, name)
+                result = result[:, b : b + 1] if name == "frame_logits" else result[b : b + 1]
+                torch.testing.assert_close(result[..., :length], expected, atol=1e-5, rtol=1e-5, msg=name)
+                assert (result[..., length:] == 0).all(), name
 
 
 def test_maps_are_probabilities_of_the_last_stage_and_zero_in_the_padding(ragged):
@@ -95,7 +107,7 @@ def test_parameters_of_the_default_configuration():
 
 
 def test_gradients_reach_head_and_backbone_from_heatmaps_alone():
-    """A convolution's bias is taken out again by the norm behind it, and the frame classifier is not on the way."""
+    """The norm after a convolution removes its bias, and the frame classifier is not on the path."""
     model = small()
     output = model(torch.randn(2, DIMENSION, 30), everything(2, 30))
     (output.action_logits.square().sum() + output.boundary_logits.sum()).backward()

@@ -1,1 +1,1 @@
-"""What networks learn from: losses of frames, keypoints and matching."""
+"""Training losses of frames, keypoints and matching."""

@@ -1,4 +1,4 @@
-"""Frame-wise losses of the field: cross-entropy and truncated smoothing (Farha & Gall 2019)."""
+"""Frame-wise losses: cross-entropy and truncated smoothing (Farha & Gall 2019)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 
 def mean_over_videos(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over each video's steps, then over videos: (B, T), (B, T) bool -> scalar. Padding never counts."""
+    """Mean over the steps of each video, then over videos: (B, T), (B, T) bool -> scalar. Padding does not count."""
     present = mask.to(values.dtype)
     return ((values * present).sum(1) / present.sum(1).clamp_min(1)).mean()
 
@@ -20,7 +20,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
 
 
 def smoothing(logits: Tensor, mask: Tensor, limit: float = 16.0) -> Tensor:
-    """Truncated mean squared change of log-probabilities between neighbouring steps, the earlier one detached."""
+    """Mean squared change of log-probability from step to step, truncated at `limit`, the earlier step detached."""
     if logits.shape[2] < 2:
         return logits.sum() * 0
     log_probability = F.log_softmax(logits, dim=1)
@@ -34,11 +34,11 @@ class FrameLossConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     smoothing: float = Field(0.15, ge=0)
-    limit: float = Field(16.0, gt=0, description="of a squared change of log-probability; more counts no more")
+    limit: float = Field(16.0, gt=0, description="at which squared changes of log-probability are truncated")
 
 
 def frame_loss(stages: Tensor, labels: Tensor, mask: Tensor, smoothing_weight: float, limit: float = 16.0) -> Tensor:
-    """Sum over stages (stages, B, C, T) of cross-entropy and weighted smoothing."""
+    """Cross-entropy plus weighted smoothing, summed over the stages (stages, B, C, T)."""
     return torch.stack(
         [cross_entropy(logits, labels, mask) + smoothing_weight * smoothing(logits, mask, limit) for logits in stages]
     ).sum()

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 def focal_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Penalty-reduced focal loss (Law & Deng 2018): logits, target (B, R, T), mask (B, T) -> scalar.
 
-    A target of exactly 1 is a positive: -(1 - p)^2 log p. All else is a negative whose penalty falls near a positive:
-    -(1 - y)^4 p^2 log(1 - p). Each video's sum is divided by its number of positives, then the videos' mean is taken.
+    A target y of exactly 1 is a positive and costs -(1 - p)^2 log p. Every other target is a negative and costs less
+    near a positive: -(1 - y)^4 p^2 log(1 - p). The sum of each video is divided by its number of positives; the loss is
+    the mean over videos.
     """
     probability = logits.sigmoid()
     positive = ((target == 1) & mask[:, None, :]).to(logits.dtype)

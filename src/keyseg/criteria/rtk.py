@@ -1,10 +1,9 @@
-"""What RTK learns from: heatmaps and frames at every epoch, matching and context once it has joined."""
+"""RTK's losses: heatmaps and frames at every epoch, matching and refinement from the epoch at which they join."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from keyseg.criteria.permutation import permutation_loss
 from keyseg.keypoints import encode
 from keyseg.matching.assignment import Assignment, assign
 from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
-from keyseg.matching.matcher import GraphMatcher
+from keyseg.matching.matcher import GraphMatcher, MatchingMethod
 from keyseg.matching.nodes import KeypointNodes, Keypoints
 from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.models.refinement import Refinement
@@ -46,7 +45,7 @@ class MatchingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: Literal["linear", "quadratic"] = "linear"
+    method: MatchingMethod = "linear"
     join_epoch: int = Field(80, ge=0, description="first epoch with matching and refinement")
     stop_gradient: bool = Field(True, description="no gradient from matching to the keypoint generator")
     temperature: float = Field(0.1, gt=0)
@@ -55,7 +54,7 @@ class MatchingConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Reference:
-    """The annotation of B videos in feature steps: segmentations, labels (B, T), heatmaps (B, C, T) and (B, T)."""
+    """The annotation of B videos in steps: segmentations, labels (B, T), heatmaps (B, C, T) and (B, T)."""
 
     segmentations: tuple[Segmentation, ...]
     labels: Tensor
@@ -64,7 +63,7 @@ class Reference:
 
 
 def make_reference(labels: Tensor, mask: Tensor, classes: int) -> Reference:
-    """From one class id a step: labels (B, T) int64, mask (B, T) bool."""
+    """Encode one class id per step: labels (B, T) int64, mask (B, T) bool."""
     action = torch.zeros(labels.shape[0], classes, labels.shape[1])
     boundary = torch.zeros(labels.shape)
     segmentations = []
@@ -78,7 +77,7 @@ def make_reference(labels: Tensor, mask: Tensor, classes: int) -> Reference:
 
 
 class RTKCriterion(nn.Module):
-    """The losses of RTK. Holds the graph matcher, whose dustbin score is learnt and needed in training only."""
+    """The losses of RTK. Holds the graph matcher, whose dustbin score is learned and needed only in training."""
 
     def __init__(self, losses: LossConfig, matching: MatchingConfig) -> None:
         super().__init__()
@@ -105,11 +104,11 @@ class RTKCriterion(nn.Module):
         reference: Reference,
     ) -> dict[str, Tensor]:
         """Losses of matching and refinement for the proposals of each video, weighted."""
-        found = [
+        assignments = [
             assign(*keypoints, segmentation)
             for keypoints, segmentation in zip(proposals, reference.segmentations, strict=True)
         ]
-        truth = node_targets(found, proposals, nodes, target, reference)
+        truth = node_targets(assignments, proposals, nodes, target, reference)
         mask = nodes.mask.to(source.keep.dtype)
         actions = mask * (nodes.kind == ACTION)
         hits = mask * (nodes.kind == BOUNDARY) * truth.valid
@@ -129,19 +128,19 @@ class RTKCriterion(nn.Module):
 
 
 def _balance(valid: Tensor, mask: Tensor) -> Tensor:
-    """Weights (B, M) under which valid and other nodes count the same in all: each side sums to 1/2, if it has any."""
+    """Weights (B, M) under which valid and other nodes count the same: each kind that occurs sums to 1/2."""
     positive, negative = valid * mask, (1 - valid) * mask
     return positive / (2 * positive.sum().clamp_min(1)) + negative / (2 * negative.sum().clamp_min(1))
 
 
 @dataclass(frozen=True)
 class NodeTargets:
-    """What each node should become.
+    """What refinement and matching should give for each node.
 
-    valid: (B, M) 0/1, whether the annotation bears it out: an action in a segment of its class, a boundary within reach
-    of an annotated one. Doubles are valid too, since the rules merge them. label: (B, M) class of the segment a node
-    lies in. shift: (B, M) steps from a valid boundary to the annotated one. assignment: (B, M, N + 1) one to one, the
-    dustbin last.
+    valid: (B, M) 0 or 1, whether the node agrees with the annotation: an action in a segment of its class, a boundary
+    within reach of an annotated one. Duplicates are valid too, since the rules merge them. label: (B, M) class of the
+    segment that an action lies in. shift: (B, M) steps from a valid boundary to the annotated one. assignment:
+    (B, M, N + 1) one-to-one, the dustbin last.
     """
 
     valid: Tensor
@@ -151,7 +150,7 @@ class NodeTargets:
 
 
 def node_targets(
-    found: Sequence[Assignment],
+    assignments: Sequence[Assignment],
     proposals: Sequence[Keypoints],
     nodes: KeypointNodes,
     target: TemporalGraph,
@@ -163,8 +162,9 @@ def node_targets(
     batch, size = kind.shape
     valid, shift = np.zeros((batch, size), np.float32), np.zeros((batch, size), np.float32)
     label, truth = np.zeros((batch, size), np.int64), np.zeros((batch, size, target_kind.shape[1] + 1), np.float32)
-    for b, (result, keypoints, segmentation) in enumerate(zip(found, proposals, reference.segmentations, strict=True)):
-        for which, hit in ((ACTION, result.action_to_segment), (BOUNDARY, result.boundary_to_boundary)):
+    videos = zip(assignments, proposals, reference.segmentations, strict=True)
+    for b, (assignment, keypoints, segmentation) in enumerate(videos):
+        for which, hit in ((ACTION, assignment.action_to_segment), (BOUNDARY, assignment.boundary_to_boundary)):
             node = np.flatnonzero((kind[b] == which) & present[b])
             column = np.flatnonzero((target_kind[b] == which) & target_present[b])
             truth[b, node[hit >= 0], column[hit[hit >= 0]]] = 1

@@ -17,7 +17,7 @@ from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import system_named
 from keyseg.models.asformer import ASFormerConfig
-from keyseg.models.barrier import BarrierConfig, PoolingConfig
+from keyseg.models.barrier import BarrierGeneratorConfig, PoolingConfig
 from keyseg.models.bcn import BCNConfig
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.timeline import BundleError, LabelMap, TimeBase
@@ -182,7 +182,7 @@ def _bcn(found: Weights) -> tuple[BaseModel, Weights, int, int]:
         cascade_stages=1 + _count(found, r"stages\.(\d+)\."),
         layers=_count(found, r"stage1\.layers\.(\d+)\."),
         fusion_channels=found["stageF.conv_1x1.weight"].shape[0],
-        barrier=BarrierConfig(
+        barrier=BarrierGeneratorConfig(
             channels=found["bgm.conv_in.weight"].shape[0], dilations=tuple(2 ** (i + 2) for i in range(barrier))
         ),
         output_pooling=PoolingConfig(width=width, alpha=alpha),

@@ -1,6 +1,6 @@
-"""Action and boundary keypoints: encode targets, decode peaks, weigh evidence, re-assemble segments."""
+"""Action and boundary keypoints: encoding as heatmaps, decoding of peaks, evidence for classes, re-assembly."""
 
-from keyseg.keypoints.evidence import EvidenceWeights, interval_means, weigh_evidence
+from keyseg.keypoints.evidence import EvidenceWeights, weigh_evidence
 from keyseg.keypoints.peaks import decode_actions, decode_boundaries
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.keypoints.reassembly import Assembly, assemble, reassemble
@@ -19,7 +19,6 @@ __all__ = [
     "decode_boundaries",
     "encode",
     "example_keypoints",
-    "interval_means",
     "reassemble",
     "reassembly_steps",
     "weigh_evidence",

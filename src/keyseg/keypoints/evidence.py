@@ -1,4 +1,4 @@
-"""The class of a segment: what its keypoints and its frames say together."""
+"""The class of a segment, from the evidence of its keypoints and its frames."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy.typing as npt
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import ConfigError
 
-Scores = npt.NDArray[np.floating]
-Matched = Callable[[Scores, npt.NDArray[np.int64]], Scores]
-"""Shares of the evidence (I, C) and lengths (I,) of a video's intervals in order -> class probabilities (I, C)."""
+EvidenceScores = npt.NDArray[np.floating]
+ClassMatcher = Callable[[EvidenceScores, npt.NDArray[np.int64]], EvidenceScores]
+"""Evidence shares (I, C) and lengths (I,) of the intervals of a video, in order -> class probabilities (I, C)."""
 
 
 @dataclass(frozen=True)
 class EvidenceWeights:
-    """How much each witness counts: the highest keypoint of a class, the mean frame score, the refined class score; and
-    against all of them together the classes that matching the whole video gives."""
+    """Weights of the evidence for a class: its highest keypoint, the mean frame score, and the refined class score;
+    `matched` weighs the classes from matching the whole video against all of these together."""
 
     peak: float = 1.0
     frames: float = 1.0
@@ -30,19 +30,19 @@ class EvidenceWeights:
 def weigh_evidence(
     actions: ActionKeypoints,
     boundaries: BoundaryKeypoints,
-    frame_scores: Scores,
-    context_scores: Scores | None,
+    frame_scores: EvidenceScores,
+    context_scores: EvidenceScores | None,
     weights: EvidenceWeights,
-    match: Matched | None = None,
+    match: ClassMatcher | None = None,
 ) -> ActionKeypoints:
-    """Give the action keypoints between two boundaries one class: the one with the largest weighed evidence.
+    """Give the action keypoints between two boundaries one class: the one with the largest weighted evidence.
 
-    frame_scores: (C, T) probabilities a step. context_scores: (K, C) class probabilities an action keypoint from the
-    refinement, or None. match: tells the classes of the intervals that hold keypoints from all of them in order, or
-    None. Each interval that holds keypoints becomes one keypoint: at the most confident point of the winning class if
-    there is one, else at the most confident of all; its confidence is the winner's evidence over the sum of the
-    weights, so in [0, 1]. Intervals without a keypoint stay empty. Cost is linear in T.
-    Raises ConfigError if no witness that is there has any weight.
+    frame_scores: (C, T) class probabilities per step. context_scores: (K, C) refined class probabilities per action
+    keypoint, or None. match: gives the classes of all intervals that hold keypoints, or None. Each interval that holds
+    keypoints becomes one keypoint, at the most confident point of the winning class if there is one, else at the most
+    confident point of all. Its confidence is the evidence of the winner divided by the sum of the weights, so it is in
+    [0, 1]. Intervals without a keypoint stay empty. The cost is linear in T.
+    Raises ConfigError if none of the available evidence has a weight above 0.
     """
     if len(actions) == 0:
         return actions
@@ -60,7 +60,7 @@ def weigh_evidence(
         total += weights.context
     if total <= 0:
         raise ConfigError(
-            f"no evidence is left to tell the class of a segment: {weights}; give a witness weight over 0"
+            f"no evidence is left for the class of a segment: {weights}; set at least one evidence weight above 0"
         )
     if match is not None and weights.matched > 0:
         shares = evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
@@ -73,8 +73,8 @@ def weigh_evidence(
     return ActionKeypoints(actions.time[best], label, evidence[np.arange(len(used)), label] / total)
 
 
-def interval_means(scores: Scores, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Scores:
-    """Mean of scores (C, T) over steps [start_i, end_i) -> (I, C); an interval without a step gets its nearest step."""
+def interval_means(scores: EvidenceScores, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> EvidenceScores:
+    """Mean of scores (C, T) over steps [start_i, end_i) -> (I, C); an empty interval takes its nearest step."""
     length = scores.shape[1]
     start = np.minimum(start, length - 1)
     end = np.maximum(end, start + 1)
@@ -82,7 +82,7 @@ def interval_means(scores: Scores, start: npt.NDArray[np.int64], end: npt.NDArra
     return ((sums[:, end] - sums[:, start]) / (end - start)).T
 
 
-def _mean_by_group(group: npt.NDArray[np.int64], scores: Scores, confidence: Scores) -> Scores:
+def _mean_by_group(group: npt.NDArray[np.int64], scores: EvidenceScores, confidence: EvidenceScores) -> EvidenceScores:
     weight = np.maximum(confidence, 1e-6)[:, None]
     total = np.zeros((group.max() + 1, scores.shape[1]))
     norm = np.zeros((group.max() + 1, 1))

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.timeline import IntArray, TimelineError
-
-FloatArray = npt.NDArray[np.float64]
+from keyseg.timeline import FloatArray, IntArray, TimelineError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ActionKeypoints:
-    """K candidates for a segment, in time order: the set S0 of the supplement, section B.
+    """K candidates for segments, in time order: the set S0 of the supplement, section B.
 
-    time: (K,) position of the segment's centre, in frames (or steps), real. label: (K,) class id.
+    time: (K,) real, the centre of the segment in frames (or steps). label: (K,) class id.
     confidence: (K,) in [0, 1]. Raises TimelineError if lengths differ or a number is not finite.
     """
 
@@ -35,7 +33,7 @@ class ActionKeypoints:
 
     @classmethod
     def of(cls, points: ActionKeypoints | Iterable[tuple[float, int, float]]) -> ActionKeypoints:
-        """From (time, label, confidence) triples in any order; keypoints pass through."""
+        """From (time, label, confidence) triples in any order; keypoints are returned as they are."""
         if isinstance(points, ActionKeypoints):
             return points
         rows = np.array(list(points), np.float64).reshape(-1, 3)
@@ -51,9 +49,9 @@ class ActionKeypoints:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundaryKeypoints:
-    """K category-free candidates for a boundary, in time order: the set S1 of the supplement, section B.
+    """K class-agnostic candidates for boundaries, in time order: the set S1 of the supplement, section B.
 
-    time: (K,) first frame (or step) of the segment that begins there, real. confidence: (K,) in [0, 1].
+    time: (K,) real, the first frame (or step) of the segment that begins there. confidence: (K,) in [0, 1].
     """
 
     time: FloatArray
@@ -67,7 +65,7 @@ class BoundaryKeypoints:
 
     @classmethod
     def of(cls, points: BoundaryKeypoints | Iterable[tuple[float, float]]) -> BoundaryKeypoints:
-        """From (time, confidence) pairs in any order; keypoints pass through."""
+        """From (time, confidence) pairs in any order; keypoints are returned as they are."""
         if isinstance(points, BoundaryKeypoints):
             return points
         rows = np.array(list(points), np.float64).reshape(-1, 2)
@@ -93,7 +91,7 @@ def _finite(values: Any, what: str) -> FloatArray:
 def _same_length(**arrays: npt.NDArray[Any]) -> None:
     if len({len(a) for a in arrays.values()}) > 1:
         got = ", ".join(f"{name} {len(a)}" for name, a in arrays.items())
-        raise TimelineError(f"keypoint arrays must have one length, got {got}")
+        raise TimelineError(f"keypoint arrays must have the same length, got {got}")
 
 
 def _set(points: Any, **arrays: npt.NDArray[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Rule-based re-assembly: keypoints in, a segmentation out (supplement, section B, Algorithm 1)."""
+"""Rule-based re-assembly of keypoints into a segmentation (supplement, section B, Algorithm 1)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints, FloatArray
-from keyseg.timeline import IntArray, Segmentation, TimelineError
+from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
+from keyseg.timeline import FloatArray, IntArray, Segmentation, TimelineError
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """What Algorithm 1 leaves: the segmentation, an action keypoint a segment, a keypoint a boundary between them."""
+    """Result of Algorithm 1: the segmentation, and one keypoint per segment and per interior boundary."""
 
     segmentation: Segmentation
     actions: ActionKeypoints
@@ -30,6 +30,13 @@ def reassemble(
     """Assemble keypoints into a segmentation of [0, length): `assemble` without the surviving keypoints.
 
     actions: keypoints or (time, label, confidence) triples. boundaries: keypoints or (time, confidence) pairs.
+
+    >>> import keyseg
+    >>> actions, boundaries = [(10, 0, 0.9), (14, 1, 0.3), (45, 1, 0.6)], [(28, 0.8), (32, 0.8)]
+    >>> for segment in keyseg.reassemble(actions, boundaries, length=60):
+    ...     print(segment)
+    Segment(start_frame=0, end_frame=30, label=0)
+    Segment(start_frame=30, end_frame=60, label=1)
     """
     return assemble(
         ActionKeypoints.of(actions), BoundaryKeypoints.of(boundaries), length, fallback=fallback
@@ -37,12 +44,17 @@ def reassemble(
 
 
 def assemble(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: int, *, fallback: int = 0) -> Assembly:
-    """Algorithm 1 as a pure function; running it on its own result changes nothing.
+    """Algorithm 1 as a pure function; applied to its own result, it changes nothing.
 
-    length: T, number of frames (or steps). fallback: the class of a video without any action keypoint. 0 and T are
-    sentinels: boundaries at or outside them, and action points outside [0, T - 1], are dropped. A boundary at frame b
-    opens the segment that holds the action points with b <= time < next boundary. Boundaries come out as whole frames.
-    Sorting apart, the cost is linear in the number of keypoints.
+    length: T, number of frames (or steps). fallback: class of a video without action keypoints. 0 and T are sentinels:
+    boundaries at or outside them, and action points outside [0, T - 1], are dropped. A boundary at frame b opens the
+    segment of the action points with b <= time < next boundary. Boundaries are rounded to whole frames. Except for
+    sorting, the cost is linear in the number of keypoints.
+
+    >>> actions = ActionKeypoints.of([(10, 0, 0.9), (14, 0, 0.3), (45, 1, 0.6)])
+    >>> result = assemble(actions, BoundaryKeypoints.of([(30, 0.8)]), 60)
+    >>> result.segmentation.boundaries.tolist(), result.actions.time.tolist()
+    ([0, 30, 60], [11.0, 45.0])
     """
     *_, (actions, boundaries) = apply_rules(actions, boundaries, length)
     return Assembly(paint(actions, boundaries, length, fallback), actions, boundaries)
@@ -51,7 +63,7 @@ def assemble(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: in
 def apply_rules(
     actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: int
 ) -> Iterator[tuple[ActionKeypoints, BoundaryKeypoints]]:
-    """The keypoints as Algorithm 1 reads them, then behind lines 1-4, behind lines 5-8 and behind lines 9-15."""
+    """The keypoints as Algorithm 1 reads them, then after lines 1-4, after lines 5-8 and after lines 9-15."""
     if length < 0:
         raise TimelineError(f"length must be >= 0 frames, got {length}")
     actions = actions.select((actions.time >= 0) & (actions.time <= length - 1))
@@ -65,7 +77,7 @@ def apply_rules(
 
 
 def paint(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: int, fallback: int = 0) -> Segmentation:
-    """Line 16: each action point fills the frames between its boundaries; `fallback` a video without action points."""
+    """Line 16: each action point fills the frames between its boundaries; without any, `fallback` fills the video."""
     if length == 0:
         return Segmentation.from_frames(np.zeros(0, np.int64))
     edges = np.concatenate(([0], boundaries.time, [length])).astype(np.int64)
@@ -73,10 +85,10 @@ def paint(actions: ActionKeypoints, boundaries: BoundaryKeypoints, length: int, 
 
 
 def merge_actions(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> ActionKeypoints:
-    """Lines 1-4: between neighbouring boundaries one action point is left, the most confident.
+    """Lines 1-4: between neighbouring boundaries only the most confident action point is kept.
 
-    Of equals it is the first, and of equals at one time the one of the smallest class. It moves to the
-    confidence-weighted mean position of the points of its class there.
+    Ties go to the first point, and at the same time to the smallest class. The point moves to the confidence-weighted
+    mean position of the points of its class in that interval.
     """
     if len(actions) == 0:
         return actions
@@ -91,8 +103,8 @@ def merge_actions(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> Ac
 def merge_boundaries(actions: ActionKeypoints, boundaries: BoundaryKeypoints) -> BoundaryKeypoints:
     """Lines 5-8: between neighbouring action points the boundaries become their confidence-weighted mean.
 
-    Boundaries before the first or behind the last action point separate nothing and go: there only the sentinel is
-    left. The mean is a whole frame that still lies behind the left action point and not behind the right one.
+    Boundaries before the first or after the last action point separate nothing and are dropped. The mean is rounded to
+    a whole frame that is later than the left action point and not later than the right one.
     """
     gap = np.searchsorted(actions.time, boundaries.time, side="left")  # action points strictly before the boundary
     inside = (gap > 0) & (gap < len(actions))
@@ -111,10 +123,10 @@ def merge_boundaries(actions: ActionKeypoints, boundaries: BoundaryKeypoints) ->
 def join_equal_neighbours(
     actions: ActionKeypoints, boundaries: BoundaryKeypoints
 ) -> tuple[ActionKeypoints, BoundaryKeypoints]:
-    """Lines 9-15: neighbours of one class lose the boundary between them and become one point.
+    """Lines 9-15: neighbours of the same class lose the boundary between them and become one point.
 
-    Joining whole runs at once is the fixpoint of the repeated pairwise rule: behind it no two neighbours are equal.
-    The joined point keeps the highest confidence and stands at the confidence-weighted mean position.
+    Whole runs are joined at once, which gives the result of repeating the pairwise rule until no neighbours are equal.
+    The joined point has the highest confidence and the confidence-weighted mean position.
     """
     if len(actions) == 0:
         return actions, boundaries
@@ -127,7 +139,7 @@ def join_equal_neighbours(
 
 
 def _whole_frames(boundaries: BoundaryKeypoints, length: int) -> BoundaryKeypoints:
-    """Boundaries rounded to frames strictly inside (0, length), of those that meet the most confident."""
+    """Boundaries rounded to frames strictly inside (0, length); of those on one frame, the most confident."""
     rounded = BoundaryKeypoints(np.rint(boundaries.time), boundaries.confidence)
     inside = rounded.select((rounded.time > 0) & (rounded.time < length))
     if len(inside) == 0:
@@ -147,13 +159,13 @@ def _starts(values: FloatArray | IntArray) -> IntArray:
 
 
 def _most_confident(group: IntArray, actions: ActionKeypoints) -> IntArray:
-    """Index of the most confident point of each group; ties go by time, then class, never by the order of the input."""
+    """Index of the most confident point of each group; ties go to the earliest time, then to the smallest class."""
     order = np.lexsort((actions.label, actions.time, -actions.confidence, group))
     return order[_starts(group[order])]
 
 
 def _weighted_mean(group: IntArray, values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Mean of `values` in each group, weighted; evenly where all weights of a group are 0. Stays within the group."""
+    """Weighted mean of `values` in each group, clipped to its range; unweighted where all weights of a group are 0."""
     starts = _starts(group)
     lowest, highest = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
     total = np.add.reduceat(weights, starts)

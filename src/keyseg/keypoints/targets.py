@@ -1,4 +1,4 @@
-"""Encode a segmentation as heatmaps: what the keypoint head learns to produce."""
+"""Encode a segmentation as heatmaps, the training targets of the keypoint head."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from keyseg.timeline import Segmentation
 
-ACTION_WIDTH = 1 / 6  # sigma of an action's bump over its length: 3 sigma reach its ends
-BOUNDARY_WIDTH = 0.1  # sigma of a boundary's bump over the length of its shorter neighbour
-_REACH = 4  # a bump is cut off where it has fallen to exp(-8)
+_ACTION_WIDTH = 1 / 6  # sigma of an action's bump divided by its length: 3 sigma reach its ends
+_BOUNDARY_WIDTH = 0.1  # sigma of a boundary's bump divided by the length of its shorter neighbour
+_REACH = 4  # in sigma; a bump is cut off there, at exp(-8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +23,26 @@ class Heatmaps:
 
 
 def encode(segmentation: Segmentation, classes: int) -> Heatmaps:
-    """Gaussian bumps at segment centres, one row a class, and at interior boundaries, in the segmentation's own unit.
+    """Gaussian bumps at segment centres, one row per class, and at interior boundaries, in the segmentation's unit.
 
-    A segment [s, e) has its centre at (s + e - 1) / 2 and sigma = max(1, length / 6); a boundary stands at the first
-    frame of the new segment with sigma = max(1, a tenth of the shorter neighbour). 0 and T are sentinels of the
-    re-assembly, not targets. Half-integer centres get their exact 1 at the frame below. Cost is linear in T.
+    A segment [s, e) has its centre at (s + e - 1) / 2 and sigma = max(1, length / 6). A boundary is at the first frame
+    of the new segment and has sigma = max(1, a tenth of the shorter neighbour). 0 and T are not boundaries. A
+    half-integer centre has its exact 1 at the frame below. The cost is linear in T.
+
+    >>> heatmaps = encode(Segmentation.from_frames([0] * 5 + [1] * 5), classes=2)
+    >>> heatmaps.action.shape, heatmaps.action.argmax(1).tolist(), heatmaps.boundary.argmax().item()
+    ((2, 10), [2, 7], 5)
     """
     length = segmentation.length
     action = np.zeros((classes, length), np.float32)
     boundary = np.zeros(length, np.float32)
     for segment in segmentation:
         centre = (segment.start_frame + segment.end_frame - 1) / 2
-        _add_bump(action[segment.label], centre, max(1.0, segment.length * ACTION_WIDTH))
+        _add_bump(action[segment.label], centre, max(1.0, segment.length * _ACTION_WIDTH))
     lengths = np.diff(segmentation.boundaries)
     for index, frame in enumerate(segmentation.boundaries[1:-1]):
         shorter = min(lengths[index], lengths[index + 1])
-        _add_bump(boundary, float(frame), max(1.0, shorter * BOUNDARY_WIDTH))
+        _add_bump(boundary, float(frame), max(1.0, shorter * _BOUNDARY_WIDTH))
     return Heatmaps(action, boundary)
 
 

@@ -11,7 +11,7 @@ from keyseg.matching.graph import gather_neighbours
 class GraphConvolution(nn.Module):
     """D^-1/2 (A + I) D^-1/2 X W + b with D the degrees of A + I (Kipf & Welling 2017, equation 2).
 
-    It reads neighbours by index, so its cost is linear in the nodes. Parameters: `weight` (F, F'), `bias` (F').
+    Neighbours are read by index, so the cost is linear in the nodes. Parameters: `weight` (F, F'), `bias` (F').
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:

@@ -1,4 +1,4 @@
-"""Temporal keypoint graphs: nodes of a video in time order, each joined to its nearest neighbours in that order."""
+"""Temporal keypoint graphs: the keypoints of a video in time order, each connected to its nearest neighbours."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from keyseg.timeline import TimelineError
 
 ACTION = 0
 BOUNDARY = 1
-EDGE_FEATURES = 4  # signed log time difference, kind of the node, kind of its neighbour, cosine of the embeddings
-_SMALLEST_NORM = 1e-3  # an all-zero embedding then gets a bounded gradient instead of one of 1e12
+_SMALLEST_NORM = 1e-3  # keeps the gradient of an all-zero embedding bounded, instead of 1e12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,8 +20,8 @@ class TemporalGraph:
     """The keypoints of B videos as padded graphs: the node sets V_s or V_t of the supplement, section A.1.
 
     nodes: (B, M, F) float embeddings. time: (B, M) in steps. kind: (B, M) int64, ACTION or BOUNDARY.
-    mask: (B, M) bool, valid nodes first. The nodes of a video stand in time order; ties stand in any order.
-    Raises TimelineError where shapes or types disagree, padding stands before a node, or time runs backwards.
+    mask: (B, M) bool, valid nodes first. The nodes of a video are in time order; ties are in any order.
+    Raises TimelineError if shapes or types disagree, if padding comes before a node, or if times are out of order.
     """
 
     nodes: Tensor
@@ -40,16 +39,16 @@ class TemporalGraph:
         if self.mask.dtype != torch.bool:
             raise TimelineError(f"a graph mask is bool, got {self.mask.dtype}")
         if (self.mask[:, 1:] & ~self.mask[:, :-1]).any():
-            raise TimelineError("valid nodes stand before the padding, got a graph mask with a gap")
+            raise TimelineError("valid nodes come before the padding, but this graph mask has a gap")
         if ((self.time.diff(dim=1) < 0) & self.mask[:, 1:]).any():
-            raise TimelineError("graph nodes stand in time order, got a time that runs backwards: sort them first")
+            raise TimelineError("graph nodes must be in time order, but a time runs backwards: sort the nodes first")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemporalEdges:
-    """Directed edges from each node to its 2k neighbours in time order.
+    """Directed edges from each node to 2k neighbours in time order.
 
-    index: (B, M, 2k) int64 node at the far end. valid: (B, M, 2k) bool. features: (B, M, 2k, EDGE_FEATURES).
+    index: (B, M, 2k) int64, the neighbour. valid: (B, M, 2k) bool. features: (B, M, 2k, 4) from `edge_features`.
     """
 
     index: Tensor
@@ -58,9 +57,9 @@ class TemporalEdges:
 
 
 def temporal_neighbours(mask: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Index and validity of the neighbours i-k..i-1, i+1..i+k of every node, in that order: (B, M) -> two (B, M, 2k).
+    """Index and validity of the neighbours i-k..i-1, i+1..i+k of every node i, in this order: (B, M) -> two (B, M, 2k).
 
-    An entry that does not exist points at the node itself and is not valid. Linear in M.
+    A missing neighbour is the node itself and not valid. The cost is linear in M.
     """
     if k < 1:
         raise TimelineError(f"a temporal graph needs at least one neighbour on each side, got k = {k}")
@@ -75,34 +74,23 @@ def temporal_neighbours(mask: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def gather_neighbours(values: Tensor, index: Tensor) -> Tensor:
-    """The values at the far end of every edge: (B, M, ...), (B, M, 2k) -> (B, M, 2k, ...)."""
+    """The values of every neighbour: (B, M, ...), (B, M, 2k) -> (B, M, 2k, ...)."""
     video = torch.arange(len(index), device=index.device)[:, None, None]
     return values[video, index]
 
 
-def edge_list(index: Tensor, valid: Tensor) -> Tensor:
-    """The valid edges of the whole batch as (2, E) rows (source, target) of flat node numbers b * M + i.
-
-    Target is the node whose neighbour the source is, as in PyTorch Geometric's `edge_index`.
-    """
-    videos, nodes = index.shape[:2]
-    flat = torch.arange(videos * nodes, device=index.device).view(videos, nodes, 1)
-    first = flat[:, :1]
-    return torch.stack(((index + first)[valid], flat.expand_as(index)[valid]))
-
-
 def temporal_edges(graph: TemporalGraph, k: int) -> TemporalEdges:
-    """The graph's edges to k temporal neighbours on each side, with what they carry."""
+    """The edges to k temporal neighbours on each side, with their features."""
     index, valid = temporal_neighbours(graph.mask, k)
     return TemporalEdges(index, valid, edge_features(graph, index, valid))
 
 
 def edge_features(graph: TemporalGraph, index: Tensor, valid: Tensor) -> Tensor:
-    """What the directed edge from node i to neighbour j carries, (B, M, 2k, 4); zero where the edge does not exist.
+    """Features of the directed edges from node i to neighbour j, (B, M, 2k, 4); zero where there is no edge.
 
-    In order: sign(dt) log(1 + |dt|) with dt = t_j - t_i in steps (a ratio of distances, so that 5 against 6 steps
-    differ more than 105 against 106), kind of i, kind of j, cosine of the two embeddings. Nothing here is learned
-    but the embeddings. Only differences of time enter, so the features do not depend on where the video starts.
+    In order: sign(dt) log(1 + |dt|) with dt = t_j - t_i in steps (so 5 and 6 steps differ more than 105 and 106), kind
+    of i, kind of j, cosine of the two embeddings. Only differences of time enter, so the features do not depend on
+    when the video starts.
     """
     unit = unit_embeddings(graph)
     dt = (gather_neighbours(graph.time, index) - graph.time[:, :, None]).to(unit.dtype)
@@ -114,6 +102,6 @@ def edge_features(graph: TemporalGraph, index: Tensor, valid: Tensor) -> Tensor:
 
 
 def unit_embeddings(graph: TemporalGraph) -> Tensor:
-    """The node embeddings at unit length, zero at padding: (B, M, F), in single precision or better."""
+    """The node embeddings scaled to unit length, (B, M, F), zero at padding, in at least single precision."""
     nodes = graph.nodes.to(torch.promote_types(graph.nodes.dtype, torch.float32))
     return F.normalize(nodes.masked_fill(~graph.mask[..., None], 0.0), dim=-1, eps=_SMALLEST_NORM)

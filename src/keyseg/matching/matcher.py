@@ -1,4 +1,4 @@
-"""The matcher: two temporal graphs in, a soft assignment out. Training only."""
+"""The matcher, used only in training: turns two temporal graphs into a soft assignment."""
 
 from __future__ import annotations
 
@@ -13,28 +13,33 @@ from keyseg.matching.quadratic import quadratic_scores
 from keyseg.matching.sinkhorn import log_sinkhorn
 from keyseg.timeline import ConfigError, nearest
 
-Matching = Literal["linear", "quadratic"]
-_FIRST_DUSTBIN = 0.25  # a pair is then worth matching at a cosine of about 0.5 and more: see log_sinkhorn
+MatchingMethod = Literal["linear", "quadratic"]
+_FIRST_DUSTBIN = 0.25  # a pair is then worth matching at a cosine above about 0.5: see log_sinkhorn
 
 
 class GraphMatcher(nn.Module):
     """Soft assignment of source keypoints to target keypoints (supplement, section A.1).
 
-    `linear` normalises the node affinity; `quadratic` first adds the support of neighbouring pairs. Its one parameter
-    is the dustbin's score, which inference does not need.
+    `linear` normalises the node affinities; `quadratic` first adds the support of neighbouring pairs. The only
+    parameter is the score of the dustbin.
+
+    >>> time, kind = torch.tensor([[4.0, 9.0, 12.0]]), torch.tensor([[0, 1, 0]])
+    >>> graph = TemporalGraph(torch.eye(3)[None], time, kind, torch.ones(1, 3, dtype=torch.bool))
+    >>> GraphMatcher()(graph, graph).exp().argmax(2)
+    tensor([[0, 1, 2]])
     """
 
     def __init__(
         self,
-        matching: Matching = "linear",
+        matching: MatchingMethod = "linear",
         *,
         neighbours: int = 4,
         temperature: float = 0.1,
         iterations: int = 50,
     ) -> None:
         super().__init__()
-        if matching not in get_args(Matching):
-            close = nearest(matching, get_args(Matching))
+        if matching not in get_args(MatchingMethod):
+            close = nearest(matching, get_args(MatchingMethod))
             raise ConfigError(f"matching is 'linear' or 'quadratic', got {matching!r}{close}")
         if temperature <= 0 or iterations < 1 or neighbours < 1:
             raise ConfigError(
@@ -49,7 +54,7 @@ class GraphMatcher(nn.Module):
 
     def forward(self, source: TemporalGraph, target: TemporalGraph) -> Tensor:
         """Two graphs of B videos, with M and N nodes -> log S (B, M, N + 1); the last column is the dustbin."""
-        # half precision would blur distances of edges, and scores that are to be divided by the temperature
+        # half precision is too coarse for edge distances and for scores divided by the temperature
         with torch.autocast(source.nodes.device.type, enabled=False):
             scores = node_affinity(source, target)
             if self.matching == "quadratic":

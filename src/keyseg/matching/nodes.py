@@ -1,4 +1,4 @@
-"""The keypoints of a batch of videos as the padded nodes of one time-sorted graph a video."""
+"""The keypoints of a batch of videos as padded nodes, one time-sorted graph per video."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class KeypointNodes:
     """Action and boundary keypoints of B videos in time order, padded to M.
 
     time: (B, M) steps; kind: (B, M) ACTION or BOUNDARY; label: (B, M) class id, 0 for boundaries; confidence: (B, M);
-    mask: (B, M) bool. Among the nodes of one kind the order is that of the keypoints they were made from.
+    mask: (B, M) bool. The nodes of one kind have the order of the keypoints that they were made from.
     """
 
     time: Tensor
@@ -34,7 +34,7 @@ class KeypointNodes:
 def keypoint_nodes(videos: Sequence[Keypoints], device: torch.device | str = "cpu") -> KeypointNodes:
     """Merge the two sets of keypoints of each video into time-sorted nodes.
 
-    Of equal times the boundary comes first: it opens the segment that an action at its step lies in.
+    At equal times the boundary comes first, since it opens the segment that an action at its step lies in.
     """
     size = max((len(actions) + len(boundaries) for actions, boundaries in videos), default=0)
     rows = [_sorted_row(actions, boundaries) for actions, boundaries in videos]
@@ -46,7 +46,7 @@ def keypoint_nodes(videos: Sequence[Keypoints], device: torch.device | str = "cp
 
 
 def annotated_keypoints(reference: Segmentation) -> Keypoints:
-    """The keypoints that the annotation itself would give: one a segment centre, one an interior boundary."""
+    """The keypoints of the annotation itself: one per segment, at its centre, and one per interior boundary."""
     bounds = reference.boundaries.astype(np.float64)
     centres = (bounds[:-1] + bounds[1:] - 1) / 2
     interior = bounds[1:-1]

@@ -21,10 +21,14 @@ def log_sinkhorn(
     """log S (B, M, N + 1) with S 1 = 1 and S^T 1 <= 1 (supplement, section A.1); the last column is the dustbin.
 
     scores: (B, M, N), with EXCLUDED at pairs that must not match. dustbin: scalar score of staying unmatched, for a
-    source (last column) and for a target (a slack row, which is not returned); both take any number of nodes. A lone
-    pair of score s is matched with p / (1 - p)^2 = exp((s - 2 dustbin) / temperature), so it is worth matching where
-    its score exceeds about twice the dustbin's. The last step normalises rows, so they sum to 1 exactly, and columns
-    do not exceed 1 once the iterations have converged. Padded rows and columns are EXCLUDED.
+    source (last column) and for a target (a slack row, which is not returned); both take any number of nodes. A single
+    pair with score s is matched with probability p where p / (1 - p)^2 = exp((s - 2 dustbin) / temperature), so it is
+    worth matching if its score exceeds about twice that of the dustbin. The last step normalises rows, so they sum to
+    exactly 1; columns do not exceed 1 once the iterations have converged. Padded rows and columns are EXCLUDED.
+
+    >>> scores, mask = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]]), torch.ones(1, 2, dtype=torch.bool)
+    >>> log_sinkhorn(scores, mask, mask, torch.tensor(0.25)).exp().argmax(2)
+    tensor([[0, 1]])
     """
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))  # half precision would not converge
     pairs = source_mask[:, :, None] & target_mask[:, None, :]

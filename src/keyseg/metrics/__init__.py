@@ -1,6 +1,6 @@
-"""Scores of a segmentation against annotations: frame accuracy, segmental edit score, segmental F1, in percent.
+"""Scores of predictions against annotations, in percent: frame accuracy, edit score, segmental F1.
 
-Plain numpy; the torchmetrics classes stand in `keyseg.metrics.torch_metrics`, which has to be imported by name.
+These use NumPy only; the torchmetrics classes are in `keyseg.metrics.torch_metrics`, which needs an explicit import.
 """
 
 from keyseg.metrics.accuracy import frame_accuracy
@@ -9,7 +9,7 @@ from keyseg.metrics.evaluator import evaluate
 from keyseg.metrics.frame_labels import FrameLabels
 from keyseg.metrics.protocols import PROTOCOLS, ScoringProtocol
 from keyseg.metrics.report import ClassScores, Report, VideoScores, mean_reports
-from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts, segment_counts, segmental_f1
+from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts, segmental_f1
 
 __all__ = [
     "OVERLAPS",
@@ -24,6 +24,5 @@ __all__ = [
     "evaluate",
     "frame_accuracy",
     "mean_reports",
-    "segment_counts",
     "segmental_f1",
 ]

@@ -9,10 +9,14 @@ from keyseg.metrics.percent import percent
 
 
 def frame_accuracy(reference: Sequence[IdLabels], prediction: Sequence[IdLabels]) -> float:
-    """Percentage of frames with the right class, the frames of all videos pooled; 100 where there are none.
+    """Percentage of frames with the right class, pooled over all videos; 100 if there are no frames.
 
     reference, prediction: the videos in the same order, each a Segmentation or (T,) class ids. Background frames count.
-    Raises DataError where the number of videos or a video's length differs.
+    Raises DataError if the numbers of videos or the lengths of a video differ.
+
+    >>> import numpy as np
+    >>> frame_accuracy([np.array([0, 0, 1, 1])], [np.array([0, 1, 1, 1])])
+    75.0
     """
     pairs = list(align_all(reference, prediction))
     return float(percent(sum(pair.correct_frames for pair in pairs), sum(pair.reference.length for pair in pairs)))

@@ -11,8 +11,8 @@ from keyseg.metrics.percent import percent
 from keyseg.metrics.protocols import ScoringProtocol, find_protocol
 from keyseg.metrics.report import ClassScores, Report, VideoScores, f1_key
 from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts
-from keyseg.metrics.tally import ClassTally, FloatArray, VideoTally, hit_videos, tally_classes, tally_videos
-from keyseg.timeline import ConfigError, IntArray
+from keyseg.metrics.tally import ClassTally, VideoTally, hit_videos, tally_classes, tally_videos
+from keyseg.timeline import ConfigError, FloatArray, IntArray
 
 _SCORES = ("acc", "edit", *map(f1_key, OVERLAPS))
 
@@ -29,19 +29,26 @@ def evaluate(
     """Frame accuracy, edit score and F1 at IoU 0.10, 0.25, 0.50 of predicted videos, in percent.
 
     reference, prediction: video name -> labels, both class names or both class ids. Neighbouring segments of one class
-    are merged first. background: classes left out of edit and F1, names where the labels are names and ids where they
-    are ids; one that does not occur, or is of the other kind, has no effect. protocol: a key of PROTOCOLS. bootstrap:
-    number of resamplings of the videos for 95 % intervals, drawn with `seed`.
+    are merged first. background: classes left out of edit and F1, as names or ids like the labels; classes that do not
+    occur have no effect. protocol: a key of PROTOCOLS. bootstrap: number of resamplings of the videos for 95 %
+    intervals, drawn with `seed`.
 
-    Every score is defined: where there is nothing to score (no frames, no segments on either side) it is 100; where
-    only one side has segments, edit and F1 are 0.
+    Every score is defined: if there is nothing to score (no frames, no segments on either side) it is 100; if only one
+    side has segments, edit and F1 are 0.
 
     Raises DataError naming every video that is missing, extra or of another length, and for labels that cannot be read
-    or compared; ConfigError for an unknown protocol, bootstrap < 0, and ids where a protocol ignores classes by name.
+    or compared; ConfigError for an unknown protocol, bootstrap < 0, and ids if a protocol ignores classes by name.
+
+    >>> import keyseg
+    >>> reference = {"tea": ["take"] * 4 + ["pour"] * 6}
+    >>> prediction = {"tea": ["take"] * 5 + ["pour"] * 5}
+    >>> report = keyseg.evaluate(reference, prediction)
+    >>> report.acc, report.edit, report.f1[0.5]
+    (90.0, 100.0, 100.0)
     """
     rules = find_protocol(protocol)
     if bootstrap < 0:
-        raise ConfigError(f"bootstrap is a number of resamplings >= 0, got {bootstrap}")
+        raise ConfigError(f"bootstrap must be a number of resamplings >= 0, got {bootstrap}")
     background = (background,) if isinstance(background, str | int) else tuple(background)
     videos = align_videos(reference, prediction)
     ignored = _ignored(videos, background, protocol, rules)
@@ -58,7 +65,7 @@ def evaluate(
         frames=int(tally.frames.sum()),
         protocol=protocol,
         background=background,
-        segments=_counts(tally.tp.sum(axis=0), tally.predicted.sum(), tally.wanted.sum()),
+        segments=_counts(tally.tp.sum(axis=0), tally.predicted.sum(), tally.annotated.sum()),
         per_class=_per_class(tally_classes(pairs, hits, len(videos.classes)), videos.classes, ignored),
         per_video=_per_video(tally, videos),
         intervals=_intervals(together, len(pairs), bootstrap, seed) if bootstrap else {},
@@ -77,24 +84,24 @@ def _ignored(
     return videos.ids_of((*background, *rules.ignored))
 
 
-def _counts(tp: IntArray, predicted: int, wanted: int) -> dict[float, SegmentCounts]:
+def _counts(tp: IntArray, predicted: int, annotated: int) -> dict[float, SegmentCounts]:
     """Counts by overlap; tp: (3,)."""
     return {
-        overlap: SegmentCounts(hits, int(predicted) - hits, int(wanted) - hits)
+        overlap: SegmentCounts(hits, int(predicted) - hits, int(annotated) - hits)
         for overlap, hits in zip(OVERLAPS, tp.tolist(), strict=True)
     }
 
 
 def _per_class(tally: ClassTally, classes: tuple[str | int, ...], ignored: IntArray) -> dict[str | int, ClassScores]:
-    # A class that occurs on one side only has no correct frame, so max(..., 1) makes its 0 / 0 a 0.
+    # A class that occurs on only one side has no correct frame, so maximum(..., 1) turns 0 / 0 into 0.
     precision = percent(tally.correct, np.maximum(tally.predicted_frames, 1))
-    recall = percent(tally.correct, np.maximum(tally.wanted_frames, 1))
+    recall = percent(tally.correct, np.maximum(tally.annotated_frames, 1))
     return {
         classes[i]: ClassScores(
-            segments=_counts(tally.tp[:, i], tally.predicted[i], tally.wanted[i]),
+            segments=_counts(tally.tp[:, i], tally.predicted[i], tally.annotated[i]),
             frame_precision=float(precision[i]),
             frame_recall=float(recall[i]),
-            support=int(tally.wanted_frames[i]),
+            support=int(tally.annotated_frames[i]),
             ignored=i in ignored,
         )
         for i in sorted(range(len(classes)), key=lambda i: classes[i])

@@ -1,4 +1,4 @@
-"""Read what users score, names or ids, frames or segments, into aligned segmentations with one dense set of ids."""
+"""Turn users' labels (names or ids, per frame or as segments) into aligned segmentations with dense ids."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.metrics.alignment import Alignment, align
+from keyseg.metrics.alignment import Alignment, align_pair
 from keyseg.timeline import DataError, IntArray, Segmentation, TimelineError
 
 FrameLabels = Segmentation | npt.NDArray[np.integer] | Sequence[str] | Sequence[int]
-"""One video: a Segmentation, one class id a frame (T,), or one class name a frame."""
+"""One video: a Segmentation, one class id per frame (T,), or one class name per frame."""
 
 _IdsByLabel = defaultdict[str | int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignedVideos:
-    """Videos in order of name, aligned, labels renumbered: id i stands for `classes[i]`, a name or the user's id."""
+    """Aligned videos sorted by name, with renumbered labels: id i is `classes[i]`, a name or an id of the user."""
 
     pairs: dict[str, Alignment]
     classes: tuple[str | int, ...]
 
     @property
     def named(self) -> bool:
-        """Whether the labels are names; false for ids, and where no video has a frame."""
+        """Whether the labels are names; false for ids, and if no video has a frame."""
         return bool(self.classes) and isinstance(self.classes[0], str)
 
     def ids_of(self, labels: Iterable[str | int]) -> IntArray:
-        """(n,) ids of those labels that occur."""
+        """(n,) ids of the labels that occur."""
         wanted = set(labels)
         return np.flatnonzero([label in wanted for label in self.classes])
 
@@ -40,16 +40,16 @@ class AlignedVideos:
 def align_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str, FrameLabels]) -> AlignedVideos:
     """Pair the videos by name. Raises DataError naming every video that is missing, extra, or of another length.
 
-    Also raises DataError for no videos at all, for values that are no labels, and for names beside ids.
+    Also raises DataError if there are no videos, if values are not labels, or if names and ids are mixed.
     """
     _check_videos(reference, prediction)
     ids: _IdsByLabel = defaultdict()
     ids.default_factory = ids.__len__
     pairs = {}
     for video in sorted(reference):
-        wanted = _segmentation(reference[video], ids, f"reference of video {video!r}")
-        found = _segmentation(prediction[video], ids, f"prediction of video {video!r}")
-        pairs[video] = align(wanted, found)
+        annotated = _segmentation(reference[video], ids, f"reference of video {video!r}")
+        predicted = _segmentation(prediction[video], ids, f"prediction of video {video!r}")
+        pairs[video] = align_pair(annotated, predicted)
     return AlignedVideos(pairs, tuple(ids))
 
 
@@ -61,7 +61,9 @@ def _check_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str,
     shared = sorted(set(reference) & set(prediction))
     lengths = [(video, _length(reference[video]), _length(prediction[video])) for video in shared]
     unequal = [
-        f"{video} ({wanted} in the reference, {found} predicted)" for video, wanted, found in lengths if wanted != found
+        f"{video} ({annotated} in the reference, {predicted} predicted)"
+        for video, annotated, predicted in lengths
+        if annotated != predicted
     ]
     problems = [
         f"{what} ({len(videos)}): {', '.join(videos)}"
@@ -83,12 +85,12 @@ def _length(labels: FrameLabels) -> int:
 
 
 def _segmentation(labels: FrameLabels, ids: _IdsByLabel, where: str) -> Segmentation:
-    """Run-length encode and renumber; a label not met before takes the next id."""
+    """Run-length encode and renumber; a new label takes the next id."""
     try:
         if isinstance(labels, Segmentation):
             return _renumbered(labels, ids, where)
         if isinstance(labels, str):
-            raise DataError(f"{where}: expected one label a frame, got the single text {labels!r}")
+            raise DataError(f"{where}: expected one label per frame, got the single string {labels!r}")
         values: Any = labels.tolist() if isinstance(labels, np.ndarray) and labels.dtype.kind in "UTO" else labels
         if len(values) and isinstance(values[0], str):
             return Segmentation.from_frames(_numbers(values, ids, where))
@@ -102,16 +104,16 @@ def _renumbered(segmentation: Segmentation, ids: _IdsByLabel, where: str) -> Seg
 
 
 def _numbers(labels: Sequence[str] | Sequence[int], ids: _IdsByLabel, where: str) -> IntArray:
-    """(n,) ids of labels. Raises DataError where names and ids are mixed."""
+    """(n,) ids of labels. Raises DataError if names and ids are mixed."""
     known = len(ids)
     numbers = np.fromiter(map(ids.__getitem__, labels), np.int64, len(labels))
     if len(ids) > known:
         first, *rest = ids
         named = isinstance(first, str)
-        odd = [label for label in rest if isinstance(label, str) != named]
-        if odd:
+        mixed = [label for label in rest if isinstance(label, str) != named]
+        if mixed:
             raise DataError(
-                f"{where}: {odd[0]!r} is a class {'id' if named else 'name'}, but labels met before ({first!r}) are"
-                f" {'names' if named else 'ids'}; the two cannot be compared, turn one into the other with a LabelMap"
+                f"{where}: {mixed[0]!r} is a class {'id' if named else 'name'}, but earlier labels ({first!r}) are"
+                f" {'names' if named else 'ids'}; the two cannot be compared, convert one of them with a LabelMap"
             )
     return numbers

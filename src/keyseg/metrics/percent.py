@@ -1,17 +1,20 @@
-"""The one division of the metrics, and what it says where there is nothing to divide by."""
+"""The division that all metrics share, with its result for 0 / 0."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from keyseg.timeline import FloatArray
 
-def percent(part: npt.ArrayLike, whole: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """100 * part / whole, elementwise; 100 where `whole` is 0, as where nothing was asked nothing is wrong.
 
-    So a video without frames has accuracy 100, and one without segments on both sides has edit and F1 100: a perfect
-    prediction scores 100 whatever the video. The reference programs leave this open: they stop on an empty video,
-    print NaN as edit score and, from the same 0 / 0, F1 0 where no segments stand on either side.
+def percent(part: npt.ArrayLike, whole: npt.ArrayLike) -> FloatArray:
+    """100 * part / whole, elementwise; 100 where `whole` is 0.
+
+    So a perfect prediction scores 100 on every video, also on one without frames or segments. The reference programs
+    leave this open: they stop on an empty video, and without segments on either side they print NaN as edit score and
+    0 as F1.
     """
     part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    return 100 * np.divide(part, whole, out=np.ones(part.shape), where=whole != 0)
+    share: FloatArray = np.divide(part, whole, out=np.ones(part.shape), where=whole != 0)
+    return 100 * share

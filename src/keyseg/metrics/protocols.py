@@ -11,8 +11,8 @@ from keyseg.timeline import ConfigError, nearest
 class ScoringProtocol:
     """How scores are computed where published programs disagree.
 
-    ignored: class names left out of edit and F1 besides the given background. last_frame_short: the last segment ends
-    one frame early in F1. per_video: accuracy and F1 are scored for each video and averaged, instead of pooled.
+    ignored: class names left out of edit and F1 in addition to the given background. last_frame_short: in F1 the last
+    segment ends one frame early. per_video: accuracy and F1 are averaged over videos instead of pooled.
     """
 
     ignored: tuple[str, ...] = ()
@@ -21,12 +21,12 @@ class ScoringProtocol:
 
 
 PROTOCOLS: dict[str, ScoringProtocol] = {
-    # Farha & Gall, CVPR 2019: what most of the field reports.
+    # Farha & Gall, CVPR 2019; used by most publications.
     "ms-tcn": ScoringProtocol(),
     # The evaluation program published with MS-TCN++ (Li et al., TPAMI 2020).
     "ms-tcn2-eval": ScoringProtocol(last_frame_short=True),
-    # Wang et al., ECCV 2020: their program leaves out what is no action on each data set: background on GTEA,
-    # action_start and action_end on 50Salads, SIL on Breakfast. No data set has two of these, so one list does for all.
+    # Wang et al., ECCV 2020: their program leaves out background on GTEA, action_start and action_end on 50Salads, and
+    # SIL on Breakfast. No data set has two of these, so one list serves all.
     "bcn": ScoringProtocol(ignored=("action_start", "action_end", "SIL")),
     # Lea et al., CVPR 2017.
     "tcn": ScoringProtocol(per_video=True),
@@ -34,7 +34,7 @@ PROTOCOLS: dict[str, ScoringProtocol] = {
 
 
 def find_protocol(name: str) -> ScoringProtocol:
-    """The protocol of that name. Raises ConfigError naming the nearest."""
+    """The protocol of that name. Raises ConfigError suggesting the nearest."""
     if name not in PROTOCOLS:
-        raise ConfigError(f"unknown protocol {name!r}{nearest(name, PROTOCOLS)}; there are {', '.join(PROTOCOLS)}")
+        raise ConfigError(f"unknown protocol {name!r}{nearest(name, PROTOCOLS)}; choose from {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]

@@ -1,4 +1,4 @@
-"""What an evaluation found."""
+"""The result of an evaluation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ClassScores:
     """Scores of one class, pooled over the videos: segment counts by overlap, frame precision and recall in percent.
 
     frame_precision is 0 for a class never predicted, frame_recall 0 for one never annotated. support: annotated frames.
-    ignored: the class is left out of edit and F1 as background; its counts are shown all the same.
+    ignored: the class is left out of edit and F1 as background; its counts are reported nevertheless.
     """
 
     segments: Mapping[float, SegmentCounts]
@@ -45,10 +45,9 @@ class ClassScores:
 class Report:
     """Scores of a set of videos in percent, and how they were computed.
 
-    f1, segments: by overlap (0.1, 0.25, 0.5); segments are pooled over the videos whatever the protocol, without the
-    classes that were left out. background: as given, without what the protocol adds. per_class: by name or id.
-    intervals: by score ("acc", "edit", "f1@10", ...) the 2.5 and 97.5 percentiles over resampled videos; empty unless
-    asked for.
+    f1, segments: by overlap (0.1, 0.25, 0.5); segments are pooled over videos under every protocol, without the ignored
+    classes. background: as given, without the classes that the protocol adds. per_class: by name or id. intervals: by
+    score ("acc", "edit", "f1@10", ...) the 2.5 and 97.5 percentiles over resampled videos; empty unless requested.
     """
 
     acc: float
@@ -64,7 +63,7 @@ class Report:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self, *, details: bool = False) -> dict[str, Any]:
-        """The scores as plain values; with `details` also per class, per video and intervals."""
+        """The scores as plain values; with `details`, also those per class and per video, and the intervals."""
         summary = _scores(self.acc, self.edit, self.f1)
         summary |= {"videos": self.videos, "frames": self.frames}
         summary |= {"protocol": self.protocol, "background": list(self.background)}
@@ -79,15 +78,15 @@ class Report:
 
 
 def mean_reports(reports: Sequence[Report]) -> Report:
-    """Mean scores over splits; videos, frames and segment counts are summed, details stay with the splits.
+    """Mean scores over splits; videos, frames and segment counts are summed, details are dropped.
 
-    Raises DataError for no report, or for reports that were not computed in the same way.
+    Raises DataError if there are no reports, or if they differ in protocol or background.
     """
     if not reports:
-        raise DataError("there is no report to average: give the report of at least one split")
+        raise DataError("no reports to average: give the report of at least one split")
     ways = sorted({f"{report.protocol!r} with background {report.background}" for report in reports})
     if len(ways) > 1:
-        raise DataError(f"reports to average need one protocol and one background, got {' and '.join(ways)}")
+        raise DataError(f"reports to average must share protocol and background, got {' and '.join(ways)}")
     overlaps = list(reports[0].f1)
     return Report(
         acc=fmean(report.acc for report in reports),
@@ -105,7 +104,7 @@ def mean_reports(reports: Sequence[Report]) -> Report:
 
 
 def f1_key(overlap: float) -> str:
-    """How F1 at an overlap is called in a report: `f1@10` for 0.1."""
+    """Key of F1 at an overlap in a report: `f1@10` for 0.1."""
     return f"f1@{round(100 * overlap)}"
 
 

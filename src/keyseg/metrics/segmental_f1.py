@@ -1,4 +1,4 @@
-"""Segmental F1 at an overlap (Lea et al., CVPR 2017): segments found, not frames, so over-segmentation costs."""
+"""Segmental F1 at an overlap (Lea et al., CVPR 2017): counts segments, not frames, so over-segmentation costs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy.typing as npt
 
 from keyseg.metrics.alignment import Alignment, IdLabels, align_all
 from keyseg.metrics.percent import percent
-from keyseg.timeline import ConfigError, IntArray
+from keyseg.timeline import ConfigError, FloatArray, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
 OVERLAPS = (0.1, 0.25, 0.5)
-"""The field's three IoU thresholds."""
+"""The three IoU thresholds in common use."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentCounts:
-    """Predicted segments that hit (tp) and that do not (fp), reference segments never hit (fn)."""
+    """Predicted segments that hit (tp) and that miss (fp), and reference segments that are never hit (fn)."""
 
     tp: int
     fp: int
@@ -28,7 +28,7 @@ class SegmentCounts:
 
     @property
     def f1(self) -> float:
-        """2 tp / (2 tp + fp + fn) in percent; 100 where there are no segments on either side."""
+        """2 tp / (2 tp + fp + fn) in percent; 100 if there are no segments on either side."""
         return float(percent(2 * self.tp, 2 * self.tp + self.fp + self.fn))
 
     def __add__(self, other: SegmentCounts) -> SegmentCounts:
@@ -42,11 +42,14 @@ def segmental_f1(
     overlap: float = 0.5,
     background: Iterable[int] = (),
 ) -> float:
-    """F1 of the segments in percent, hits and misses pooled over all videos; 100 where there are no segments at all.
+    """F1 of the segments in percent, counts pooled over all videos; 100 if there are no segments at all.
 
     reference, prediction: the videos in the same order, each a Segmentation or (T,) class ids. overlap: the IoU in
-    (0, 1] from which a prediction hits. background: ids whose segments do not count. Raises ConfigError for another
-    overlap, DataError where the number of videos or a video's length differs.
+    (0, 1] at or above which a prediction hits. background: ids whose segments do not count. Raises ConfigError for
+    another overlap, DataError if the numbers of videos or the lengths of a video differ.
+
+    >>> segmental_f1([np.array([0, 0, 0, 1])], [np.array([0, 0, 1, 1])], overlap=0.6)
+    50.0
     """
     ignored = np.fromiter(background, np.int64)
     counts = (segment_counts(pair, overlap, ignored) for pair in align_all(reference, prediction))
@@ -54,42 +57,42 @@ def segmental_f1(
 
 
 def segment_counts(pair: Alignment, overlap: float, background: IntArray) -> SegmentCounts:
-    """Hits and misses of one video at one IoU, segments of `background` (ids) left out. Raises ConfigError."""
+    """Hits and misses of one video at one IoU, without the segments of `background` (ids)."""
     if not 0 < overlap <= 1:
-        raise ConfigError(f"overlap is an IoU with 0 < overlap <= 1, got {overlap}")
+        raise ConfigError(f"overlap must be an IoU with 0 < overlap <= 1, got {overlap}")
     counted = ~np.isin(pair.prediction.labels, background)
     hits = int((segment_hits(pair, (overlap,))[0] & counted).sum())
-    wanted = int((~np.isin(pair.reference.labels, background)).sum())
-    return SegmentCounts(hits, int(counted.sum()) - hits, wanted - hits)
+    annotated = int((~np.isin(pair.reference.labels, background)).sum())
+    return SegmentCounts(hits, int(counted.sum()) - hits, annotated - hits)
 
 
 def segment_hits(pair: Alignment, overlaps: Sequence[float], *, last_frame_short: bool = False) -> BoolArray:
     """(len(overlaps), P): which predicted segments hit at each IoU threshold.
 
-    A prediction takes the reference segment of its class with the highest IoU, of equal ones the first. It hits if that
-    IoU reaches the threshold and no earlier prediction has hit that segment; it never falls back to its second best.
+    A prediction takes the reference segment of its class with the highest IoU, the first of equal ones. It hits if that
+    IoU is at or above the threshold and no earlier prediction has hit that segment; it has no second choice.
     last_frame_short: both last segments end one frame early; a segment left without frames never hits.
     """
     iou = _overlap_ratio(pair, last_frame_short)[pair.agrees]
-    wanted, found = pair.reference_index[pair.agrees], pair.prediction_index[pair.agrees]
-    # The sort is stable and pieces are in time order, so the earliest of equal references leads its prediction's group.
-    by_prediction = np.lexsort((-iou, found))
-    best = by_prediction[np.unique(found[by_prediction], return_index=True)[1]]
+    annotated, predicted = pair.reference_index[pair.agrees], pair.prediction_index[pair.agrees]
+    # The sort is stable and pieces are in time order, so the earliest of equal references comes first in its group.
+    by_prediction = np.lexsort((-iou, predicted))
+    best = by_prediction[np.unique(predicted[by_prediction], return_index=True)[1]]
     hits = np.zeros((len(overlaps), len(pair.prediction)), np.bool_)
     for row, overlap in zip(hits, overlaps, strict=True):
         claims = best[iou[best] >= overlap]
-        first_claims = np.unique(wanted[claims], return_index=True)[1]
-        row[found[claims[first_claims]]] = True
+        first_claims = np.unique(annotated[claims], return_index=True)[1]
+        row[predicted[claims[first_claims]]] = True
     return hits
 
 
-def _overlap_ratio(pair: Alignment, last_frame_short: bool) -> npt.NDArray[np.float64]:
+def _overlap_ratio(pair: Alignment, last_frame_short: bool) -> FloatArray:
     """(N,) IoU of the two segments that share each piece."""
     shared = pair.frames.copy()
-    wanted, found = np.diff(pair.reference.boundaries), np.diff(pair.prediction.boundaries)
+    annotated, predicted = np.diff(pair.reference.boundaries), np.diff(pair.prediction.boundaries)
     if last_frame_short:
-        for lengths in (shared, wanted, found):
+        for lengths in (shared, annotated, predicted):
             lengths[-1:] -= 1
-    union = wanted[pair.reference_index] + found[pair.prediction_index] - shared
-    # Two one-frame segments at the end shrink to nothing and share nothing: 0 / 1 instead of 0 / 0.
+    union = annotated[pair.reference_index] + predicted[pair.prediction_index] - shared
+    # Two one-frame segments at the end shrink to nothing: 0 / 1 instead of 0 / 0.
     return shared / np.maximum(union, 1)

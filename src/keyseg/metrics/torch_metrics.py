@@ -1,4 +1,4 @@
-"""The scores as torchmetrics classes, for training loops: fed video by video, summed over processes."""
+"""The scores as torchmetrics classes for training loops: updated per video, summed over processes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from keyseg.metrics.alignment import Alignment, align
+from keyseg.metrics.alignment import Alignment, align_pair
 from keyseg.metrics.edit import edit_similarity
 from keyseg.metrics.percent import percent
 from keyseg.metrics.segmental_f1 import SegmentCounts, segment_counts
 
 
 class FrameAccuracy(Metric):
-    """Percentage of frames with the right class, the frames of all videos pooled.
+    """Percentage of frames with the right class, pooled over all videos.
 
     See `keyseg.metrics.frame_accuracy`.
     """
@@ -34,7 +34,7 @@ class FrameAccuracy(Metric):
         self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add one video; prediction, target: (T,) class ids. Raises DataError where the lengths differ."""
+        """Add one video; prediction, target: (T,) class ids. Raises DataError if the lengths differ."""
         pair = _align(prediction, target)
         self.correct += pair.correct_frames
         self.frames += pair.reference.length
@@ -45,7 +45,7 @@ class FrameAccuracy(Metric):
 
 
 class SegmentalEdit(Metric):
-    """Mean over videos of the edit similarity in percent, segments of `background` (ids) left out.
+    """Mean over videos of the edit similarity in percent, without the segments of `background` (ids).
 
     See `keyseg.metrics.edit_score`.
     """
@@ -63,7 +63,7 @@ class SegmentalEdit(Metric):
         self.add_state("videos", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add one video; prediction, target: (T,) class ids. Raises DataError where the lengths differ."""
+        """Add one video; prediction, target: (T,) class ids. Raises DataError if the lengths differ."""
         self.similarity += edit_similarity(_align(prediction, target), self.background)
         self.videos += 1
 
@@ -73,7 +73,7 @@ class SegmentalEdit(Metric):
 
 
 class SegmentalF1(Metric):
-    """F1 of the segments at one IoU in percent, counts pooled over videos, segments of `background` (ids) left out.
+    """F1 of the segments at one IoU in percent, pooled over videos, without the segments of `background` (ids).
 
     See `keyseg.metrics.segmental_f1`.
     """
@@ -90,9 +90,9 @@ class SegmentalF1(Metric):
         self.add_state("counts", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add one video; prediction, target: (T,) class ids. Raises DataError where the lengths differ."""
-        found = segment_counts(_align(prediction, target), self.overlap, self.background)
-        self.counts += torch.tensor([found.tp, found.fp, found.fn], device=self.counts.device)
+        """Add one video; prediction, target: (T,) class ids. Raises DataError if the lengths differ."""
+        counts = segment_counts(_align(prediction, target), self.overlap, self.background)
+        self.counts += torch.tensor([counts.tp, counts.fp, counts.fn], device=self.counts.device)
 
     def compute(self) -> Tensor:
         """Scalar float64 in percent."""
@@ -100,7 +100,7 @@ class SegmentalF1(Metric):
 
 
 def _align(prediction: Tensor, target: Tensor) -> Alignment:
-    return align(target.detach().cpu().numpy(), prediction.detach().cpu().numpy())
+    return align_pair(target.detach().cpu().numpy(), prediction.detach().cpu().numpy())
 
 
 def _scalar(score: Any, like: Tensor) -> Tensor:

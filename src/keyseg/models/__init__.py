@@ -1,1 +1,1 @@
-"""Networks: layers, attention, backbone, keypoint head, refinement, RTK."""
+"""Networks: RTK, ASFormer, MS-TCN++ and BCN, one file each, and the layers that they are made of."""

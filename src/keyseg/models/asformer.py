@@ -1,4 +1,4 @@
-"""ASFormer (Yi et al., BMVC 2021), and with the extra modules of the supplement's Table 1, on the shared backbone."""
+"""ASFormer (Yi et al., BMVC 2021), with and without the extra modules of the supplement's Table 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keyseg.models.stages import FrameOutput, classified
 
 
 class ASFormerConfig(BackboneConfig):
-    """The published network: three decoders as deep as the encoder, none of RTK's modules."""
+    """The published network: three decoders as deep as the encoder, and none of RTK's extra modules."""
 
     decoders: int = 3
     decoder_layers: int = 10
@@ -33,15 +33,20 @@ class ASFormerExtraConfig(ASFormerConfig):
 
 
 class ASFormer(Network):
-    """Backbone whose frame classifiers are the result. With average pooling the last stage is classified anew, from
-    the smoothed features."""
+    """The backbone as a frame classifier. With average pooling, the last stage classifies the smoothed features.
+
+    >>> network = ASFormer(ASFormerConfig(), input_dim=64, classes=5)
+    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output.stages.shape, output.probabilities.shape
+    (torch.Size([4, 1, 5, 100]), torch.Size([1, 5, 100]))
+    """
 
     def __init__(self, config: ASFormerConfig, input_dim: int, classes: int) -> None:
         super().__init__(config, input_dim, classes)
         self.backbone = Backbone(config, input_dim, classes)
 
     def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
-        """features: (B, D, T) float, mask: (B, T) bool -> logits of encoder and decoders."""
+        """features: (B, D, T) float, mask: (B, T) bool -> logits of the encoder and of every decoder."""
         smoothed, stages = self.backbone(features, mask)
         if self.config.average_pooling > 1:
             last = [self.backbone.encoder, *self.backbone.decoders][-1]

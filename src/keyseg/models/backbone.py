@@ -20,7 +20,7 @@ from keyseg.models.layers import (
 
 
 class BackboneConfig(BaseModel):
-    """Sizes of encoder and decoders, and the extra modules of the supplement's Table 1, each with its switch."""
+    """Sizes of encoder and decoders, and a switch for each extra module of the supplement's Table 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,16 +28,16 @@ class BackboneConfig(BaseModel):
     encoder_layers: int = Field(10, ge=1, le=16)
     decoders: int = Field(1, ge=0, le=16)
     decoder_layers: int = Field(5, ge=1, le=16)
-    decoder_growth: int = Field(4, ge=1, le=8, description="dilation and window of decoder layer i are growth ** i")
+    decoder_growth: int = Field(4, ge=1, le=8, description="decoder layer i has dilation and window growth ** i")
     kernel_size: OddSize = 5
     window: Window = "published"
-    query_reduction: int = Field(2, ge=1, le=64, description="channels over those of queries and keys")
-    value_reduction: int = Field(2, ge=1, le=64, description="channels over those of values")
-    input_dropout: float = Field(0.5, ge=0, lt=1, description="whole input channels dropped in training")
+    query_reduction: int = Field(2, ge=1, le=64, description="channels divided by those of queries and keys")
+    value_reduction: int = Field(2, ge=1, le=64, description="channels divided by those of values")
+    input_dropout: float = Field(0.5, ge=0, lt=1, description="of whole input channels")
     layer_dropout: float = Field(0.5, ge=0, lt=1)
     positional_encoding: bool = True
     squeeze_excitation: bool = True
-    average_pooling: OddSize = Field(3, description="width of the smoothing of the last features; 1 = off")
+    average_pooling: OddSize = Field(3, description="width of the moving average of the last features; 1 disables it")
 
 
 class AttentionBlock(nn.Module):
@@ -62,13 +62,14 @@ class AttentionBlock(nn.Module):
         self.cross = cross
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor, alpha: float) -> Tensor:
-        """x: (B, F, T); source: (B, F, T), features of the stage before, the values of a decoder's attention."""
-        hidden = torch.relu(self.feed_forward(x, mask))
+        """x: (B, F, T); source: (B, F, T) features of the previous stage, a decoder's attention values."""
+        hidden: Tensor = torch.relu(self.feed_forward(x, mask))
         if self.gate is not None:
             hidden = self.gate(hidden, mask)
         normed = instance_norm(hidden, mask)
         hidden = alpha * self.attention(normed, source if self.cross else normed, mask) + hidden
-        return (x + self.dropout(self.out(hidden))) * mask[:, None, :]
+        hidden = self.dropout(self.out(hidden))
+        return (x + hidden) * mask[:, None, :]
 
 
 class Stage(nn.Module):
@@ -95,7 +96,7 @@ class Stage(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Encoder and a few shallow decoders; every stage also classifies frames."""
+    """Encoder and decoders; every stage also classifies frames."""
 
     def __init__(self, config: BackboneConfig, input_dim: int, classes: int) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class Backbone(nn.Module):
         self.smoothing = config.average_pooling
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """features: (B, D, T), mask: (B, T) -> features (B, F, T), frame logits of every stage (stages, B, C, T)."""
+        """features: (B, D, T), mask: (B, T) -> features (B, F, T), frame logits of all stages (stages, B, C, T)."""
         present = mask[:, None, :]
         x, logits = self.encoder(self.input_dropout(features) * present, None, mask, 1.0)
         stages = [logits]

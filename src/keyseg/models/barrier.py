@@ -1,4 +1,4 @@
-"""BCN's barriers: where segments change, and pooling that does not reach across (Wang et al., ECCV 2020)."""
+"""BCN's barriers, which are high where segments change, and pooling that stops at them (Wang et al., ECCV 2020)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from torch.nn import functional as F
 from keyseg.models.layers import OddSize
 from keyseg.models.stages import DilatedResidualLayer
 
-_BEYOND = 20.0  # the barrier where there is no step: nothing is pooled from there
+_BEYOND = 20.0  # barrier of missing steps, so that nothing is pooled from them
 _TINY = 4.5399929762484854e-05  # exp(-10), added to the sum of the weights
 _SOFTNESS = 0.01  # the published program divides the barrier's logit by 100
-_SURE, _PEAK = 0.8, 0.3  # a barrier counts for smoothing if it is this high, or this high and a peak
+# A barrier counts for smoothing if it exceeds 0.8, or exceeds 0.3 and is a peak; strictly, as in the published program.
+_SURE, _PEAK = 0.8, 0.3
 
 
-class BarrierConfig(BaseModel):
+class BarrierGeneratorConfig(BaseModel):
     """Sizes of the barrier generator."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,7 +30,7 @@ class BarrierConfig(BaseModel):
 
 
 class PoolingConfig(BaseModel):
-    """One local barrier pooling: its width in steps, and how much a barrier hides what lies behind it."""
+    """One local barrier pooling. width: in steps. alpha: how strongly a barrier hides the steps beyond it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,9 +39,9 @@ class PoolingConfig(BaseModel):
 
 
 class BarrierGenerator(nn.Module):
-    """Features to the probability of a segment's start or end at every step."""
+    """Turns features into the probability that a segment starts or ends, at every step."""
 
-    def __init__(self, config: BarrierConfig, input_dim: int) -> None:
+    def __init__(self, config: BarrierGeneratorConfig, input_dim: int) -> None:
         super().__init__()
         self.input = nn.Conv1d(input_dim, config.channels, 1)
         self.layers = nn.ModuleList(
@@ -49,23 +50,23 @@ class BarrierGenerator(nn.Module):
         self.out = nn.Conv1d(config.channels, 1, 1)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """features: (B, D, T), mask: (B, T) -> barrier (B, T) in (0, 1), 0 where masked."""
+        """features: (B, D, T), mask: (B, T) -> barrier (B, T) in (0, 1), and 0 where masked."""
         x = self.input(features * mask[:, None, :]) * mask[:, None, :]
         for layer in self.layers:
             x = layer(x, mask)
-        logit = self.out(x).squeeze(1).float()  # half precision would round a sure barrier to 1
+        logit = self.out(x).squeeze(1).float()  # half precision would round high barriers to 1
         return torch.sigmoid(_SOFTNESS * logit) * mask
 
 
 def barrier_pooling(x: Tensor, barrier: Tensor, mask: Tensor, pooling: PoolingConfig) -> Tensor:
-    """Mean of each step's surroundings, weighed by exp(-alpha x the barriers on the way): x (B, C, T) -> (B, C, T).
+    """Average the surroundings of each step with weights exp(-alpha * barriers on the way): x (B, C, T) -> (B, C, T).
 
-    barrier, mask: (B, T). The barrier of the far step counts, that of the step itself too, as in the published program.
-    Steps that do not exist are zeros behind a barrier of 20. Time and memory are linear in T.
+    barrier, mask: (B, T). As in the published program, the barriers of the far step and of the step itself count, and
+    missing steps are zeros with a barrier of 20. Time and memory are linear in T.
     """
     half = pooling.width // 2
-    walls = F.pad(torch.where(mask, barrier, _BEYOND), (half, half), value=_BEYOND)
-    around = walls.unfold(1, pooling.width, 1)  # (B, T, K), the step itself in the middle
+    barriers = F.pad(torch.where(mask, barrier, _BEYOND), (half, half), value=_BEYOND)
+    around = barriers.unfold(1, pooling.width, 1)  # (B, T, K), the step itself in the middle
     left = around[..., : half + 1].flip(-1).cumsum(-1).flip(-1)[..., :-1]
     right = around[..., half:].cumsum(-1)[..., 1:]
     weight = torch.exp(-pooling.alpha * torch.cat((left, torch.zeros_like(around[..., :1]), right), dim=-1))
@@ -75,7 +76,7 @@ def barrier_pooling(x: Tensor, barrier: Tensor, mask: Tensor, pooling: PoolingCo
 
 
 def barrier_peaks(barrier: Tensor, mask: Tensor) -> Tensor:
-    """The barriers that count for smoothing, (B, T): those over 0.8, and peaks over 0.3; 0 elsewhere."""
+    """The barriers that count for smoothing, (B, T): above 0.8, or peaks above 0.3; 0 elsewhere."""
     padded = F.pad(torch.where(mask, barrier, torch.inf), (1, 1), value=torch.inf)
     peak = (barrier > padded[:, :-2]) & (barrier > padded[:, 2:]) & (barrier > _PEAK)
     return barrier * ((barrier > _SURE) | peak) * mask

@@ -1,4 +1,4 @@
-"""BCN (Wang et al., ECCV 2020): stages in cascade, mixed step by step, fused, and smoothed up to the barriers."""
+"""BCN (Wang et al., ECCV 2020): a cascade of stages, mixed per step, fused, and smoothed between barriers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from keyseg.models.barrier import BarrierConfig, BarrierGenerator, PoolingConfig, barrier_peaks, barrier_pooling
+from keyseg.models.barrier import (
+    BarrierGenerator,
+    BarrierGeneratorConfig,
+    PoolingConfig,
+    barrier_peaks,
+    barrier_pooling,
+)
 from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput
 
-_LOWEST = 1e-4  # the fusion stage's probabilities are clamped to [1e-4, 1 - 1e-4], as in the published program
+_LOWEST = 1e-4  # as in the published program, the fusion's probabilities are clamped to [1e-4, 1 - 1e-4]
 
 
 class BCNConfig(BaseModel):
@@ -25,9 +31,11 @@ class BCNConfig(BaseModel):
     layers: int = Field(12, ge=1, le=16, description="of every stage")
     fusion_channels: int = Field(64, ge=1, le=4096)
     dropout: float = Field(0.5, ge=0, lt=1)
-    input_dropout: float = Field(0.0, ge=0, lt=1, description="whole input channels; the published program drops none")
-    sure: float = Field(0.8, ge=0, le=1, description="confidence over which a step counts less in the next stage")
-    barrier: BarrierConfig = BarrierConfig()
+    input_dropout: float = Field(
+        0.0, ge=0, lt=1, description="of whole input channels; the published program drops none"
+    )
+    sure: float = Field(0.8, ge=0, le=1, description="confidence above which a step counts less in the next stage")
+    barrier: BarrierGeneratorConfig = BarrierGeneratorConfig()
     inner_pooling: PoolingConfig = PoolingConfig(width=7, alpha=1.0)
     output_pooling: PoolingConfig = PoolingConfig(width=99, alpha=0.2)
     smoothing: PoolingConfig = Field(PoolingConfig(width=99, alpha=2.0), description="of the result, in inference")
@@ -36,20 +44,28 @@ class BCNConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Cascade:
-    """What the cascade stages and the barrier generator say: logits (stages, B, C, T), barrier (B, T), mask (B, T)."""
+    """Output of the cascade stages and the barrier generator: logits (stages, B, C, T), barrier (B, T), mask (B, T)."""
 
     logits: Tensor
     barrier: Tensor
     mask: Tensor
 
     def confidence(self) -> Tensor:
-        """Highest probability of each stage at each step, (stages, B, T): what weighs stages where no labels are."""
+        """Highest class probability of each stage at each step, (stages, B, T): weighs the stages without labels."""
         return torch.softmax(self.logits, dim=2).amax(2).detach()
 
 
 class BCN(Network):
-    """Cascade, barriers, fusion. Training weighs the stages by the probability of the true class, inference by the
-    highest one; so the two halves, `cascade` and `fuse`, can be called apart, and no half sees a label."""
+    """Cascade, barriers and fusion.
+
+    Training weighs the stages by the probability of the true class, inference by the highest probability. So `cascade`
+    and `fuse` can be called separately, and neither sees a label.
+
+    >>> network = BCN(BCNConfig(), input_dim=64, classes=5)
+    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output.stages.shape, output.probabilities.shape
+    (torch.Size([4, 1, 5, 100]), torch.Size([1, 5, 100]))
+    """
 
     def __init__(self, config: BCNConfig, input_dim: int, classes: int) -> None:
         super().__init__(config, input_dim, classes)
@@ -62,21 +78,21 @@ class BCN(Network):
         self.barrier = BarrierGenerator(config.barrier, input_dim)
 
     def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
-        """features: (B, D, T) float, mask: (B, T) bool -> the cascade's logits, then the fusion's probabilities."""
-        found = self.cascade(features, mask)
-        fused = self.fuse(found, stage_weights(found.confidence(), mask, self.config.sure))
-        return FrameOutput(torch.cat((found.logits, fused[None])), self.smooth(fused, found), mask)
+        """features: (B, D, T) float, mask: (B, T) bool -> logits of the cascade, then probabilities of the fusion."""
+        cascade = self.cascade(features, mask)
+        fused = self.fuse(cascade, stage_weights(cascade.confidence(), mask, self.config.sure))
+        return FrameOutput(torch.cat((cascade.logits, fused[None])), self.smooth(fused, cascade), mask)
 
     def cascade(self, features: Tensor, mask: Tensor) -> Cascade:
-        """Every stage sees the features of all stages before it, the first one's first, and the input."""
+        """Run the stages; each reads the features of all stages before it, in order, and the input."""
         features = self.input_dropout(features) * mask[:, None, :]
         hidden: list[Tensor] = []
-        logits = []
+        stages = []
         for stage in self.stages:
-            found, out = stage(torch.cat((*hidden, features), dim=1), mask)
-            hidden.append(found)
-            logits.append(out)
-        return Cascade(torch.stack(logits), self.barrier(features, mask), mask)
+            x, logits = stage(torch.cat((*hidden, features), dim=1), mask)
+            hidden.append(x)
+            stages.append(logits)
+        return Cascade(torch.stack(stages), self.barrier(features, mask), mask)
 
     def fuse(self, cascade: Cascade, weights: Tensor) -> Tensor:
         """Probabilities (B, C, T), masked: the stages mixed by weights (stages, B, T), pooled, refined, pooled."""
@@ -89,18 +105,19 @@ class BCN(Network):
         return torch.softmax(logits, dim=1).clamp(_LOWEST, 1 - _LOWEST) * mask[:, None, :]
 
     def smooth(self, fused: Tensor, cascade: Cascade) -> Tensor:
-        """The result (B, C, T): the fusion's probabilities pooled between the barriers' peaks."""
-        walls = barrier_peaks(cascade.barrier, cascade.mask)
+        """The result (B, C, T): the fusion's probabilities, pooled between the barriers that count."""
+        barrier = barrier_peaks(cascade.barrier, cascade.mask)
         for _ in range(self.config.smoothing_passes):
-            fused = barrier_pooling(fused, walls, cascade.mask, self.config.smoothing)
+            fused = barrier_pooling(fused, barrier, cascade.mask, self.config.smoothing)
         return fused
 
 
 def stage_weights(confidence: Tensor, mask: Tensor, sure: float) -> Tensor:
-    """How much each stage counts at each step, (stages, B, T), from the confidence of all stages (stages, B, T).
+    """Weights (stages, B, T) of the stages at each step, from their confidence (stages, B, T); 0 where masked.
 
-    The first counts 1. Each other one counts exp(-c) where the stage before was sure (c > sure), exp(c) where not, c
-    being that one's confidence: what is done need not be learnt again. 0 where masked.
+    The first stage has weight 1. Every other one has exp(-c) where the stage before it was sure (c > sure, strictly as
+    in the published program) and exp(c) elsewhere, with c the confidence of that stage: what one stage knows, the next
+    one need not learn again.
     """
     confidence = confidence.detach()[:-1]
     later = torch.where(confidence > sure, torch.exp(-confidence), torch.exp(confidence))

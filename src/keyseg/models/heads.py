@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from keyseg.models.layers import MaskedConv1d, instance_norm
+from keyseg.models.layers import MaskedConv1d, OddSize, instance_norm
 
-PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare positives do not swamp the first steps (Law & Deng 2018)
+_PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: the many negatives do not swamp the first steps (Law & Deng 2018)
+
+
+class HeadConfig(BaseModel):
+    """Sizes of the shared keypoint head."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layers: int = Field(2, ge=1, le=64)
+    kernel_size: OddSize = 3
+    dropout: float = Field(0.3, ge=0, lt=1)
 
 
 class KeypointHead(nn.Module):
     """Temporal convolutions with instance normalisation and ReLU, then one 1x1 output for all heatmaps."""
 
-    def __init__(
-        self, channels: int, classes: int, *, layers: int = 2, kernel_size: int = 3, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, config: HeadConfig, channels: int, classes: int) -> None:
         super().__init__()
-        self.trunk = nn.ModuleList(MaskedConv1d(channels, channels, kernel_size) for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.trunk = nn.ModuleList(MaskedConv1d(channels, channels, config.kernel_size) for _ in range(config.layers))
+        self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Conv1d(channels, classes + 1, 1)
-        nn.init.constant_(self.out.bias, PRIOR_BIAS)  # type: ignore[arg-type]
+        assert self.out.bias is not None
+        nn.init.constant_(self.out.bias, _PRIOR_BIAS)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (B, F, T), mask: (B, T) -> logits of actions (B, C, T) and of boundaries (B, T)."""
+        """x: (B, F, T), mask: (B, T) -> logits of actions (B, C, T) and boundaries (B, T)."""
         for convolution in self.trunk:
             x = torch.relu(instance_norm(convolution(x, mask), mask))
         logits = self.out(self.dropout(x)) * mask[:, None, :]

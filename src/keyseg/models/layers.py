@@ -1,4 +1,4 @@
-"""Masked temporal layers: a padded batch gives what its singles give."""
+"""Masked temporal layers: a padded batch gives the same results as its videos one by one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OddSize = Annotated[int, Field(ge=1), AfterValidator(odd)]
 
 
 class MaskedConv1d(nn.Conv1d):
-    """Temporal convolution that keeps the length and sees zeros outside the mask, as at a video's ends."""
+    """Temporal convolution that keeps the length and reads zeros outside the mask, as beyond a video's ends."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, dilation: int = 1) -> None:
         padding = dilation * (odd(kernel_size) // 2)
@@ -37,13 +37,13 @@ class MaskedConv1d(nn.Conv1d):
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the steps that exist: (B, C, T), (B, T) -> (B, C, 1); 0 for an empty sequence."""
+    """Mean over the valid steps: (B, C, T), (B, T) -> (B, C, 1); 0 for an empty sequence."""
     present = mask[:, None, :].to(x.dtype)
     return (x * present).sum(2, keepdim=True) / present.sum(2, keepdim=True).clamp_min(1)
 
 
 def instance_norm(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    """Instance normalisation over the steps that exist (Ulyanov et al. 2016): (B, C, T), (B, T) -> (B, C, T)."""
+    """Instance normalisation over the valid steps (Ulyanov et al. 2016): (B, C, T), (B, T) -> (B, C, T)."""
     centred = (x - masked_mean(x, mask)) * mask[:, None, :]
     return centred * torch.rsqrt(masked_mean(centred.square(), mask) + eps)
 
@@ -63,7 +63,7 @@ class SqueezeExcitation(nn.Module):
 
 
 def average_pool(x: Tensor, mask: Tensor, kernel_size: int) -> Tensor:
-    """Moving average over the steps that exist, stride 1: (B, C, T) -> (B, C, T)."""
+    """Moving average over the valid steps: (B, C, T) -> (B, C, T)."""
     present = mask[:, None, :].to(x.dtype)
     pad = odd(kernel_size) // 2
     total = F.avg_pool1d(x * present, kernel_size, 1, pad)

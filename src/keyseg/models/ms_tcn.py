@@ -1,4 +1,4 @@
-"""MS-TCN++ (Li et al., TPAMI 2020): a generator of dual dilated layers, then stages that refine its classes."""
+"""MS-TCN++ (Li et al., TPAMI 2020): a generator of dual dilated layers, then stages that refine its output."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ class MSTCNConfig(BaseModel):
     refinements: int = Field(3, ge=0, le=16)
     refinement_layers: int = Field(10, ge=1, le=16)
     dropout: float = Field(0.5, ge=0, lt=1)
-    input_dropout: float = Field(0.0, ge=0, lt=1, description="whole input channels; the published program drops none")
+    input_dropout: float = Field(
+        0.0, ge=0, lt=1, description="of whole input channels; the published program drops none"
+    )
 
 
 class DualDilatedLayer(nn.Module):
-    """Two dilated convolutions side by side, one near and one far, fused by 1x1; ReLU, dropout, residual."""
+    """Two parallel dilated convolutions, fused by a 1x1 convolution; ReLU, dropout, residual."""
 
     def __init__(self, channels: int, falling: int, growing: int, dropout: float) -> None:
         super().__init__()
@@ -37,11 +39,12 @@ class DualDilatedLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
         both = torch.cat((self.falling(x, mask), self.growing(x, mask)), dim=1)
-        return (x + self.dropout(torch.relu(self.fuse(both)))) * mask[:, None, :]
+        hidden: Tensor = self.dropout(torch.relu(self.fuse(both)))
+        return (x + hidden) * mask[:, None, :]
 
 
 class PredictionGenerator(nn.Module):
-    """The first stage: layer i has the dilations 2 ** (L - 1 - i) and 2 ** i."""
+    """The first stage: layer i of L has the dilations 2 ** (L - 1 - i) and 2 ** i."""
 
     def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
         super().__init__()
@@ -57,11 +60,18 @@ class PredictionGenerator(nn.Module):
         x = self.input(x) * mask[:, None, :]
         for layer in self.layers:
             x = layer(x, mask)
-        return self.classify(x) * mask[:, None, :]
+        logits: Tensor = self.classify(x)
+        return logits * mask[:, None, :]
 
 
 class MSTCN(Network):
-    """Generator and refinements; every stage reads the class probabilities of the one before."""
+    """Generator and refinements; each refinement reads the class probabilities of the stage before it.
+
+    >>> network = MSTCN(MSTCNConfig(), input_dim=64, classes=5)
+    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output.stages.shape, output.probabilities.shape
+    (torch.Size([4, 1, 5, 100]), torch.Size([1, 5, 100]))
+    """
 
     def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
         super().__init__(config, input_dim, classes)

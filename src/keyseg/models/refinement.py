@@ -1,4 +1,4 @@
-"""Context: what the graph of keypoints says about each of them (supplement, sections A and E)."""
+"""Refinement: scores of keypoints from the graph that they form (supplement, sections A and E)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keyseg.matching.graph import BOUNDARY, TemporalGraph, temporal_neighbours
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.layers import positional_encoding
 
-_PLACES = 16  # sines and cosines of a node's relative position
+_PLACES = 16  # sines and cosines that encode the relative position of a node
 
 
 class RefinementConfig(BaseModel):
@@ -25,15 +25,13 @@ class RefinementConfig(BaseModel):
     layers: int = Field(3, ge=1, le=64)
     neighbours: int = Field(4, ge=1, le=64, description="temporal neighbours of a keypoint on each side")
     dropout: float = Field(0.5, ge=0, lt=1)
-    max_shift: float = Field(
-        8.0, gt=0, allow_inf_nan=False, description="steps by which a boundary can be moved at most"
-    )
+    max_shift: float = Field(8.0, gt=0, allow_inf_nan=False, description="largest shift of a boundary, in steps")
 
 
 @dataclass(frozen=True)
 class KeypointMaps:
-    """What keypoints are read from, all over time: features (B, F, T) and probabilities of actions (B, C, T),
-    boundaries (B, T) and frame classes (B, C, T); mask (B, T) bool."""
+    """Maps that keypoints are read from: features (B, F, T), probabilities of actions (B, C, T), boundaries (B, T) and
+    frame classes (B, C, T), and mask (B, T) bool."""
 
     features: Tensor
     action: Tensor
@@ -42,7 +40,7 @@ class KeypointMaps:
     mask: Tensor
 
     def detach(self) -> KeypointMaps:
-        """The same numbers without gradient: the supplement's stop between matching and generator (section D)."""
+        """The same maps without gradient: no gradient flows from matching to generator (supplement, section D)."""
         return KeypointMaps(
             self.features.detach(), self.action.detach(), self.boundary.detach(), self.frames.detach(), self.mask
         )
@@ -50,7 +48,7 @@ class KeypointMaps:
 
 @dataclass(frozen=True)
 class Refinement:
-    """The refined nodes: graph of embeddings, keep logits (B, M), class logits (B, M, C), shifts in steps (B, M)."""
+    """Scores of nodes: graph of embeddings, keep logits (B, M), class logits (B, M, C), shifts in steps (B, M)."""
 
     graph: TemporalGraph
     keep: Tensor
@@ -59,11 +57,11 @@ class Refinement:
 
 
 class Refiner(nn.Module):
-    """Embeds keypoints, lets temporal neighbours exchange messages, and judges each keypoint in its context.
+    """Embeds keypoints, lets temporal neighbours exchange messages, and scores each keypoint in its context.
 
-    The same embedding serves the graph of the annotation in training: nothing of a node says its label but what the
-    network itself reads at its time, so that matching is not trivial. The label and the confidence of a candidate enter
-    only its keep logit: the confidence in log-odds, times a learnt trust in each kind.
+    In training the annotation's graph is embedded in the same way. An embedding holds nothing about its node's label
+    but what the network predicts at that time, so that matching is not trivial. The label and the confidence of a
+    candidate enter only its keep logit, the confidence as log-odds times a learned trust in its kind.
     """
 
     def __init__(self, config: RefinementConfig, feature_dim: int, classes: int) -> None:
@@ -81,7 +79,7 @@ class Refiner(nn.Module):
         self.shift = nn.Linear(config.channels, 1)
 
     def forward(self, maps: KeypointMaps, nodes: KeypointNodes) -> Refinement:
-        """Judge the nodes of B videos."""
+        """Score the nodes of B videos."""
         graph = self.graph(maps, nodes)
         hidden = self.dropout(graph.nodes)
         column = torch.where(nodes.kind == BOUNDARY, self.keep.out_features - 1, nodes.label)
@@ -91,7 +89,7 @@ class Refiner(nn.Module):
         return Refinement(graph, keep, self.classify(hidden), shift)
 
     def graph(self, maps: KeypointMaps, nodes: KeypointNodes) -> TemporalGraph:
-        """Embed nodes and run the graph convolutions: the intra-graph part, for source and annotation alike."""
+        """Embed the nodes and run the graph convolutions, for proposals and annotation alike."""
         hidden = self.embed(self.dropout(node_inputs(maps, nodes)))
         neighbours, valid = temporal_neighbours(nodes.mask, self.config.neighbours)
         for layer in self.layers:
@@ -100,7 +98,7 @@ class Refiner(nn.Module):
 
 
 class ContextLayer(nn.Module):
-    """Residual graph convolutions over the neighbours before and, apart, over those behind: order carries meaning."""
+    """Residual layer of two graph convolutions, over the neighbours before and after a node: order matters."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
@@ -110,15 +108,16 @@ class ContextLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: Tensor, neighbours: Tensor, valid: Tensor, mask: Tensor) -> Tensor:
-        """hidden: (B, M, F); neighbours, valid: (B, M, 2k), the first k before; mask: (B, M) -> (B, M, F)."""
+        """hidden: (B, M, F); neighbours, valid: (B, M, 2k), the first k of them before; mask: (B, M) -> (B, M, F)."""
         k = neighbours.shape[2] // 2
-        message = self.before(hidden, neighbours[..., :k], valid[..., :k], mask)
+        message: Tensor = self.before(hidden, neighbours[..., :k], valid[..., :k], mask)
         message = message + self.behind(hidden, neighbours[..., k:], valid[..., k:], mask)
-        return (hidden + self.dropout(torch.relu(self.norm(message)))) * mask[..., None]
+        message = self.dropout(torch.relu(self.norm(message)))
+        return (hidden + message) * mask[..., None]
 
 
 def node_inputs(maps: KeypointMaps, nodes: KeypointNodes) -> Tensor:
-    """Features, probabilities, kind, place and gaps of every node: (B, M, F + 2C + 1 + 2 + places + 2)."""
+    """Features, probabilities, kind, position and gaps of every node: (B, M, F + 2C + 1 + 2 + _PLACES + 2)."""
     last = (maps.mask.sum(1) - 1).clamp_min(0)[:, None]
     step = nodes.time.round().long().clamp_min(0).minimum(last)
     point = torch.cat((maps.features, maps.action, maps.boundary[:, None]), dim=1)
@@ -133,23 +132,23 @@ def node_inputs(maps: KeypointMaps, nodes: KeypointNodes) -> Tensor:
 
 
 def _surroundings(nodes: KeypointNodes, length: Tensor) -> tuple[Tensor, Tensor]:
-    """For each node the nearest boundary at or before it and behind it, itself apart, in whole steps: two (B, M).
+    """For each node the nearest other boundary at or before it, and after it, in whole steps: two (B, M).
 
-    A boundary node's surroundings reach to the boundaries before and behind; sentinels are 0 and T.
+    Where there is no such boundary it is 0 or T.
     """
     time = nodes.time.round().long()
     is_boundary = (nodes.kind == BOUNDARY) & nodes.mask
     before = torch.where(is_boundary, time, 0).cummax(1).values
     before = torch.cat((torch.zeros_like(before[:, :1]), before[:, :-1]), dim=1)
     far = length.expand_as(time)
-    behind = torch.where(is_boundary, time, far).flip(1).cummin(1).values.flip(1)
-    behind = torch.cat((behind[:, 1:], far[:, :1]), dim=1)
-    return before.minimum(far - 1), torch.maximum(behind.minimum(far), before + 1).minimum(far)
+    after = torch.where(is_boundary, time, far).flip(1).cummin(1).values.flip(1)
+    after = torch.cat((after[:, 1:], far[:, :1]), dim=1)
+    return before.minimum(far - 1), torch.maximum(after.minimum(far), before + 1).minimum(far)
 
 
 def _interval_means(values: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """Mean of values (B, C, T) over steps [start, end) of each node -> (B, M, C)."""
     sums = torch.nn.functional.pad(values.double().cumsum(2), (1, 0))
-    index = lambda at: at[:, None].expand(-1, values.shape[1], -1)  # noqa: E731
-    total = sums.gather(2, index(end)) - sums.gather(2, index(start))
+    first, last = (at[:, None].expand(-1, values.shape[1], -1) for at in (start, end))
+    total = sums.gather(2, last) - sums.gather(2, first)
     return (total / (end - start).clamp_min(1)[:, None]).transpose(1, 2).to(values.dtype)

@@ -5,25 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.backbone import Backbone, BackboneConfig
-from keyseg.models.heads import KeypointHead
-from keyseg.models.layers import OddSize
+from keyseg.models.heads import HeadConfig, KeypointHead
 from keyseg.models.network import Network
 from keyseg.models.refinement import KeypointMaps, Refinement, RefinementConfig, Refiner
-
-
-class HeadConfig(BaseModel):
-    """Sizes of the shared keypoint head."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    layers: int = Field(2, ge=1, le=64)
-    kernel_size: OddSize = 3
-    dropout: float = Field(0.3, ge=0, lt=1)
 
 
 class RTKConfig(BaseModel):
@@ -47,7 +36,7 @@ class RTKOutput:
     mask: Tensor
 
     def maps(self) -> KeypointMaps:
-        """Probabilities of the last stage."""
+        """Maps that keypoints are read from: probabilities, those of frames by the last stage."""
         present = self.mask[:, None, :]
         return KeypointMaps(
             self.features,
@@ -59,20 +48,27 @@ class RTKOutput:
 
 
 class RTK(Network):
-    """Backbone, keypoint head and refiner."""
+    """Backbone, keypoint head and refiner.
+
+    >>> network = RTK(RTKConfig(), input_dim=64, classes=5)
+    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output.action_logits.shape, output.boundary_logits.shape
+    (torch.Size([1, 5, 100]), torch.Size([1, 100]))
+    """
 
     def __init__(self, config: RTKConfig, input_dim: int, classes: int) -> None:
         super().__init__(config, input_dim, classes)
         self.backbone = Backbone(config.backbone, input_dim, classes)
-        self.head = KeypointHead(config.backbone.channels, classes, **config.head.model_dump())
+        self.head = KeypointHead(config.head, config.backbone.channels, classes)
         self.refiner = Refiner(config.refinement, config.backbone.channels, classes)
 
     def forward(self, features: Tensor, mask: Tensor) -> RTKOutput:
-        """features: (B, D, T) float, mask: (B, T) bool -> heatmap and frame logits."""
+        """features: (B, D, T) float, mask: (B, T) bool -> logits of heatmaps and frames."""
         hidden, frame_logits = self.backbone(features, mask)
         action_logits, boundary_logits = self.head(hidden, mask)
         return RTKOutput(hidden, frame_logits, action_logits, boundary_logits, mask)
 
     def refine(self, maps: KeypointMaps, nodes: KeypointNodes) -> Refinement:
-        """Judge decoded keypoints in the context of their neighbours."""
-        return self.refiner(maps, nodes)
+        """Score decoded keypoints in the context of their neighbours."""
+        refinement: Refinement = self.refiner(maps, nodes)
+        return refinement

@@ -12,8 +12,8 @@ from keyseg.models.layers import MaskedConv1d
 
 @dataclass(frozen=True)
 class FrameOutput:
-    """stages: (stages, B, C, T), every stage's output as the published program gives it, the last stage last;
-    probabilities: (B, C, T), what is decoded; mask: (B, T) bool."""
+    """stages: (stages, B, C, T), output of every stage as the published program gives it. probabilities: (B, C, T),
+    the result, which is decoded. mask: (B, T) bool."""
 
     stages: Tensor
     probabilities: Tensor
@@ -21,7 +21,7 @@ class FrameOutput:
 
 
 def classified(stages: Tensor, mask: Tensor) -> FrameOutput:
-    """Output of a network whose stages (stages, B, C, T) are all logits."""
+    """Output of a network whose stages (stages, B, C, T) all give logits."""
     return FrameOutput(stages, torch.softmax(stages[-1], dim=1) * mask[:, None, :], mask)
 
 
@@ -36,7 +36,8 @@ class DilatedResidualLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
-        return (x + self.dropout(self.out(torch.relu(self.dilated(x, mask))))) * mask[:, None, :]
+        hidden: Tensor = self.dropout(self.out(torch.relu(self.dilated(x, mask))))
+        return (x + hidden) * mask[:, None, :]
 
 
 class DilatedStage(nn.Module):
