@@ -142,7 +142,12 @@ def read_config(path: Path) -> BundleConfig:
 
 
 def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
-    """Predictor of a bundle, or of a run folder that holds one. Raises BundleError."""
+    """Predictor of a bundle, or of a run folder that holds one. Raises BundleError if there is none, or a damaged one.
+
+    >>> load("kitchen")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    keyseg.timeline.errors.BundleError: kitchen: no bundle here; expected a folder with config.json and ...
+    """
     config, folder = read_config(Path(path)), find_bundle(Path(path))
     system, file = SYSTEMS[config.model], folder / WEIGHTS
     with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them

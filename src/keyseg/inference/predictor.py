@@ -63,6 +63,14 @@ class Predictor:
     system: its name in `keyseg.inference.systems`. decoder: turns the output of the network into segments.
     orientation: of the feature files in training, for files whose shape does not tell. presampled: whether those files
     held one column per step, not one per frame. origin: what made those features, where that is known.
+
+    >>> from keyseg.inference.systems import SYSTEMS
+    >>> system, labels = SYSTEMS["ms-tcn++"], LabelMap(("background", "cut", "pour"))
+    >>> network = system.network(system.config(channels=8), input_dim=16, classes=len(labels))
+    >>> decoder, timebase = system.decoder(), TimeBase(fps=10)
+    >>> predictor = Predictor(system=system.name, model=network, labels=labels, timebase=timebase, decoder=decoder)
+    >>> predictor.predict(np.zeros((50, 16))).segmentation.length
+    50
     """
 
     system: str
