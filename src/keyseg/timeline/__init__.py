@@ -12,7 +12,7 @@ from keyseg.timeline.errors import (
 )
 from keyseg.timeline.intervals import Annotation, Interval, Overlap, class_name
 from keyseg.timeline.labels import LabelMap
-from keyseg.timeline.segmentation import IntArray, Segment, Segmentation
+from keyseg.timeline.segmentation import FloatArray, IntArray, Segment, Segmentation
 from keyseg.timeline.timebase import TimeBase
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "BundleError",
     "ConfigError",
     "DataError",
+    "FloatArray",
     "IntArray",
     "Interval",
     "KeysegError",

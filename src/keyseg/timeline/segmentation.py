@@ -12,6 +12,7 @@ import numpy.typing as npt
 from keyseg.timeline.errors import TimelineError
 
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, order=True)
