@@ -97,6 +97,17 @@ def test_key_frames_with_enough_room_are_centred_above_their_times():
         assert middle == pytest.approx(place.x0 + place.width * (frame + 0.5) / 15 / total)
 
 
+def test_key_frames_at_even_times_form_one_strip_as_wide_as_the_bars():
+    figure = plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(f, _image()) for f in range(7, 150, 15)])
+    (bars,) = (axes for axes in figure.axes if not axes.images)
+    edges = [(axes.get_position().x0, axes.get_position().x1) for axes in _strip(figure)]
+    assert edges[0][0] == pytest.approx(bars.get_position().x0, abs=0.003)
+    assert edges[-1][1] == pytest.approx(bars.get_position().x1, abs=0.003)
+    gaps = [after - before for (_, before), (after, _) in itertools.pairwise(edges)]
+    assert gaps == pytest.approx([gaps[0]] * 9)
+    assert 0 < gaps[0] < 0.005
+
+
 def test_without_key_frames_it_is_plot_timelines():
     plain = plot_timelines(_ROWS, _LABELS, _TIME, title="a", boxes=[(30, 60)])
     same = plot_comparison(_ROWS, _LABELS, _TIME, title="a", boxes=[(30, 60)])

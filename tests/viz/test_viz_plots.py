@@ -73,6 +73,16 @@ def test_neighbours_of_one_class_are_separated():
     assert [segment[0, 0] for segment in cuts.get_segments()] == [2.0]
 
 
+def test_actions_are_named_in_segments_that_are_wide_enough():
+    (axes,) = plot_timelines([("truth", _TRUTH), ("RTK", _TRUTH)], _LABELS, _TIME).axes
+    named = [(*text.get_position(), text.get_text()) for text in axes.texts if text.get_text() in _LABELS.names]
+    middles = [(3.5, "take"), (5.5, "pour"), (8, "take")]  # and no background
+    assert named == [(x, y, name) for y in (0, 1) for x, name in middles]
+    short = Segmentation(np.array([0, 3, 150]), np.array([1, 2]))
+    (axes,) = plot_timelines([("truth", short)], _LABELS, _TIME).axes
+    assert [text.get_text() for text in axes.texts] == ["take", "truth"]
+
+
 def test_legend_names_the_classes_that_occur_and_no_other():
     figure = plot_timelines([("truth", _TRUTH)], _LABELS, _TIME, title="a title")
     assert [text.get_text() for text in figure.texts] == ["a title", "background", "pour", "take"]

@@ -12,11 +12,11 @@ from keyseg.timeline import ConfigError, FloatArray, LabelMap, Segmentation, Tim
 from keyseg.video.extractor import Image
 from keyseg.viz import canvas
 from keyseg.viz.rows import Row, check_image, check_rows
-from keyseg.viz.timelines import plot_timelines
+from keyseg.viz.timelines import bars_width, plot_timelines
 
-_TALLEST = 0.95
-_GAP = 0.06
-_LEAD = 0.3
+_TALLEST = 1.1
+_GAP = 0.03
+_LEAD = 0.24
 _LINE = "#555555"
 
 
@@ -29,11 +29,12 @@ def plot_comparison(
     key_frames: Sequence[tuple[int, Image]] = (),
     title: str = "",
 ) -> Figure:
-    """`plot_timelines` below a strip of key frames, each joined by a line to its time.
+    """`plot_timelines` below a film strip of key frames, each joined by a line to its time.
 
     key_frames: (frame, image) in any order, images (H, W, 3) uint8 as `read_key_frames` returns them. Each is placed as
-    near to its time as it can be without covering another. rows, labels, timebase, boxes: as for `plot_timelines`.
-    Raises TimelineError as that does, and for a key frame outside the video or an image of another kind.
+    near to its time as it can be without covering another; at even times they form one strip as wide as the bars.
+    rows, labels, timebase, boxes: as for `plot_timelines`. Raises TimelineError as that does, and for a key frame
+    outside the video or an image of another kind.
     """
     length = check_rows(rows, labels)
     if not key_frames:
@@ -44,7 +45,7 @@ def plot_comparison(
         check_image(image, f"key frame {frame}")
     frames, images = zip(*sorted(key_frames, key=lambda pair: pair[0]), strict=True)
     ratios = np.array([image.shape[1] / image.shape[0] for image in images])
-    room = canvas.PAGE_WIDTH - 2 * canvas.MARGIN - _GAP * (len(images) - 1)
+    room = bars_width(rows) - _GAP * len(images)
     height = min(_TALLEST, room / ratios.sum())
     figure = plot_timelines(rows, labels, timebase, title=title, boxes=boxes, above=height + _LEAD)
     fps = 1.0 if timebase is None else float(timebase.fps)
@@ -60,7 +61,7 @@ def _draw_strip(
     bars = figure.axes[0]
     place, (low, high) = bars.get_position(), bars.get_xlim()
     ends = across * (place.x0 + place.width * (times - low) / (high - low))
-    middles = _spread(ends, widths, canvas.MARGIN, across - canvas.MARGIN)
+    middles = _spread(ends, widths, across * place.x0, across * place.x1)
     for image, middle, end, width in zip(images, middles, ends, widths, strict=True):
         axes = canvas.add_axes(figure, middle - width / 2, top, width, height)
         axes.imshow(image, aspect="auto", interpolation="antialiased")

@@ -44,7 +44,7 @@ def figure_kind(path: Path, *, force: bool = False) -> str:
     if kind not in _NO_METADATA:
         known = ", ".join(f".{known}" for known in _NO_METADATA)
         raise ConfigError(
-            f"{path}: figures are saved as {known}, got suffix {path.suffix!r}{nearest(kind, tuple(_NO_METADATA))}"
+            f"{path}: a figure is saved as {known}, got suffix {path.suffix!r}{nearest(kind, tuple(_NO_METADATA))}"
         )
     refuse_existing(path, force)
     return kind

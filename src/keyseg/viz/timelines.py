@@ -9,15 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from keyseg.timeline import LabelMap, TimeBase, TimelineError
+from keyseg.timeline import LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.viz import canvas
 from keyseg.viz.bars import draw_bar
-from keyseg.viz.colours import HIGHLIGHT, class_colours
+from keyseg.viz.colours import HIGHLIGHT, class_colours, ink_on
 from keyseg.viz.rows import Row, check_rows, occurring_ids
 
 _ROW = 0.42
 _BAR = 0.72
 _NAME_SIZE = 9.0
+_CLASS_SIZE = 7.5
 _AXIS = 0.48
 
 
@@ -46,16 +47,18 @@ def plot_timelines(
     colours = class_colours(labels)
     shown = occurring_ids(rows)
     names = [labels.names[i] for i in shown]
-    left = canvas.MARGIN + 0.1 + canvas.text_width([name for name, _ in rows], _NAME_SIZE)
+    width = bars_width(rows)
+    left = canvas.PAGE_WIDTH - 2 * canvas.MARGIN - width
     top, height = canvas.title_height(title) + above, _ROW * len(rows)
     below = top + height + _AXIS + 0.1
     # A long legend takes the whole width of the figure, a short one starts below the bars.
     legend_left = left if canvas.legend_rows(names, left) <= 3 else canvas.MARGIN + 0.1
     figure = canvas.new_figure(below + canvas.legend_height(names, legend_left) + canvas.MARGIN, title)
-    axes = canvas.add_axes(figure, left, top, canvas.PAGE_WIDTH - left - 2 * canvas.MARGIN, height)
+    axes = canvas.add_axes(figure, left, top, width, height)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     for y, (_, segmentation) in enumerate(rows):
         draw_bar(axes, segmentation, colours, scale, y, _BAR)
+        _write_classes(axes, segmentation, labels, colours, scale, y, width)
     canvas.name_rows(axes, [name for name, _ in rows], _NAME_SIZE)
     axes.spines["left"].set_visible(False)
     if timebase is None:
@@ -65,6 +68,31 @@ def plot_timelines(
     _draw_boxes(axes, boxes, scale, len(rows))
     canvas.draw_legend(figure, names, [colours[i] for i in shown], legend_left, below)
     return figure
+
+
+def bars_width(rows: Sequence[Row]) -> float:
+    """Inches from the names of the rows to the right margin."""
+    names = [name for name, _ in rows]
+    return canvas.PAGE_WIDTH - 3 * canvas.MARGIN - 0.1 - canvas.text_width(names, _NAME_SIZE)
+
+
+def _write_classes(
+    axes: Axes,
+    segmentation: Segmentation,
+    labels: LabelMap,
+    colours: Sequence[str],
+    timebase: TimeBase,
+    y: int,
+    width: float,
+) -> None:
+    """Write the name of each action into its segments that are wide enough for it."""
+    need = {i: canvas.text_width([labels.names[i]], _CLASS_SIZE) + 0.08 for i in set(segmentation.labels.tolist())}
+    for segment in segmentation:
+        i = segment.label
+        if i not in labels.background_ids and need[i] <= width * segment.length / segmentation.length:
+            middle = (segment.start_frame + segment.end_frame) / (2 * float(timebase.fps))
+            style = {"size": _CLASS_SIZE, "ha": "center", "va": "center_baseline", "color": ink_on(colours[i])}
+            canvas.draw_text(axes, middle, y, canvas.shorten(labels.names[i]), **style)
 
 
 def _check_boxes(boxes: Sequence[tuple[int, int]], length: int) -> None:
