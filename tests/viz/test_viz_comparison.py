@@ -159,6 +159,7 @@ def test_ranges_are_joined_over_a_small_gap_while_the_share_holds():
     others = [_wrong_at((20, 60), (66, 100))]
     assert differing_ranges(_wrong_at(), _wrong_at(), others, gap=6) == [(20, 100)]
     assert differing_ranges(_wrong_at(), _wrong_at(), others, gap=5) == [(20, 60), (66, 100)]
+    assert differing_ranges(_wrong_at(), _wrong_at(), others, gap=6, share=74 / 80) == [(20, 100)]  # exactly the share
     assert differing_ranges(_wrong_at(), _wrong_at(), others, gap=6, share=0.95) == [(20, 60), (66, 100)]
 
 
