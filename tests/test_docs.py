@@ -82,8 +82,12 @@ def _is_known(word: str, known: frozenset[str]) -> bool:
     return word in known or any(name.endswith(f".{word}") for name in known)
 
 
+HERE = re.compile(r"https://(github\.com/keyseg/keyseg/(blob|tree)|raw\.githubusercontent\.com/keyseg/keyseg)/main/")
+
+
 def broken_links(text: str, folder: Path) -> list[str]:
-    """Relative links of a page in `folder` that lead nowhere."""
+    """Links of a page in `folder` to files of the repository, relative or on GitHub, that lead nowhere."""
+    text = HERE.sub(f"{ROOT.as_posix()}/", text)
     targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
     return [target for target in targets if target and not (folder / target).exists()]
 
@@ -127,7 +131,7 @@ def unknown_commands(text: str) -> list[str]:
     spelled = [*re.findall(r"`([^`]+)`", prose), *re.findall(r"^(keyseg [^#\n]*)", text, re.MULTILINE)]
     faults = []
     for command in (" ".join(words.split()) for words in spelled):
-        found = re.match(r"keyseg ([a-z]+)(?: ([a-z]+\d*)\b)?", command)
+        found = re.match(r"keyseg ([a-z-]+)(?: ([a-z]+\d*)\b)?", command)
         if not found:
             continue
         verb = f"{found[1]} {found[2]}" if found[1] in GROUPS and found[2] else found[1]
@@ -172,6 +176,9 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
     (tmp_path / "here.md").touch()
     page = "[a](here.md) [b](here.md#part) [c](gone.md) [d](https://example.org/x) [e](#part)"
     assert broken_links(page, tmp_path) == ["gone.md"]
+    hosts = "https://github.com/keyseg/keyseg/blob", "https://raw.githubusercontent.com/keyseg/keyseg"
+    page = "[a]({}/main/README.md#x) ![b]({}/main/no.png)".format(*hosts)
+    assert broken_links(page, tmp_path) == [f"{ROOT.as_posix()}/no.png"]
     assert unknown_commands("`keyseg eval RUN --json` and\nkeyseg predict B F --out O   # --nothing") == []
     assert unknown_commands("`keyseg export RUN`\nkeyseg eval RUN --csv") == ["keyseg export", "keyseg eval --csv"]
     assert unknown_commands("a `keyseg eval\nRUN --csv` b `keyseg export`") == ["keyseg eval --csv", "keyseg export"]

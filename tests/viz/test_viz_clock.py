@@ -1,4 +1,4 @@
-"""Time axes: round ticks, and times written in seconds, mm:ss or h:mm:ss."""
+"""Time axes: round ticks, and times written as seconds, mm:ss or h:mm:ss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.viz.clock import clock, clock_unit, time_ticks
+from keyseg.viz.clock import axis_time, axis_unit, time_ticks
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,13 @@ from keyseg.viz.clock import clock, clock_unit, time_ticks
         (3725, 7200, 0, "1:02:05"),
     ],
 )
-def test_clock(seconds, total, decimals, text):
-    assert clock(seconds, total, decimals) == text
+def test_times_are_written_with_the_unit_of_the_whole(seconds, total, decimals, text):
+    assert axis_time(seconds, total, decimals) == text
+    assert axis_time(seconds, total, decimals, unit=True) == text + (" s" if total < 120 else "")
 
 
-def test_unit_follows_the_clock():
-    assert [clock_unit(t) for t in (0, 119, 120, 3599, 3600)] == ["s", "s", "mm:ss", "mm:ss", "h:mm:ss"]
+def test_units_change_at_two_minutes_and_at_an_hour():
+    assert [axis_unit(t) for t in (0, 119, 120, 3599, 3600)] == ["s", "s", "mm:ss", "mm:ss", "h:mm:ss"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -39,7 +40,7 @@ def test_ticks_are_even_round_and_within_the_video(total):
     assert len(at) <= 11
     assert len(set(texts)) == len(texts)
     assert np.allclose(np.diff(at), at[1] if len(at) > 1 else 0)
-    # The tick after the last lies outside: nothing is missing at the end.
+    # The next tick would lie outside: none is missing at the end.
     assert len(at) == 1 or at[-1] + at[1] > total
 
 

@@ -1,4 +1,4 @@
-"""Colours of classes: stable by id, grey background, distinct to the eye and to colour-blind eyes."""
+"""Colours of classes: fixed by id, grey background, distinct with normal and with colour-blind vision."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_colour_depends_on_the_id_alone():
     assert many[:5] == few
 
 
-def test_background_is_light_grey_and_moves_no_other_colour():
+def test_background_is_light_grey_and_changes_no_other_colour():
     plain, with_background = LabelMap(_NAMES[:6]), LabelMap(_NAMES[:6], ("class0", "class4"))
     before, after = class_colours(plain), class_colours(with_background)
     for i in (0, 4):

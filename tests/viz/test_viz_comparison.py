@@ -1,4 +1,4 @@
-"""Systems beside each other: key frames above their times, boxes where one system alone is right."""
+"""Comparing systems: key frames above their times, boxes where only one system is right."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _strip(figure):
 
 
 def _ends(figure):
-    """x where each line from a key frame ends, in seconds or frames of the bars' axis."""
+    """(x, y) where each line from a key frame ends, in coordinates of the bars' axes."""
     (bars,) = (axes for axes in figure.axes if not axes.images)
     to_data = figure.transFigure + bars.transData.inverted()
     leads = [artist for artist in figure.artists if len(getattr(artist, "get_xdata", lambda: ())()) == 2]
@@ -53,7 +53,7 @@ def _assert_nothing_covers_the_strip(figure):
         assert not (a.x0 < b.x1 - 1e-6 and b.x0 < a.x1 - 1e-6 and a.y0 < b.y1 and b.y0 < a.y1)
 
 
-def test_key_frames_stand_in_order_of_time_and_point_at_it():
+def test_key_frames_are_in_order_of_time_and_point_at_it():
     levels = {100: 10, 20: 20, 149: 30}
     figure = plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(f, _image(level)) for f, level in levels.items()])
     assert [axes.images[0].get_array()[0, 0, 0] for axes in _strip(figure)] == [20, 10, 30]
@@ -88,13 +88,24 @@ def test_key_frames_cover_neither_each_other_nor_anything_else(frames, shape, ti
         assert place.width * across / (place.height * down) == pytest.approx(shape[1] / shape[0])
 
 
-def test_key_frames_that_have_room_stand_over_their_times():
+def test_key_frames_with_enough_room_are_centred_above_their_times():
     figure = plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(40, _image()), (120, _image())])
     (bars,) = (axes for axes in figure.axes if not axes.images)
     place, total = bars.get_position(), 150 / 15
     for axes, frame in zip(_strip(figure), (40, 120), strict=True):
         middle = axes.get_position().x0 + axes.get_position().width / 2
         assert middle == pytest.approx(place.x0 + place.width * (frame + 0.5) / 15 / total)
+
+
+def test_key_frames_at_even_times_form_one_strip_as_wide_as_the_bars():
+    figure = plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(f, _image()) for f in range(7, 150, 15)])
+    (bars,) = (axes for axes in figure.axes if not axes.images)
+    edges = [(axes.get_position().x0, axes.get_position().x1) for axes in _strip(figure)]
+    assert edges[0][0] == pytest.approx(bars.get_position().x0, abs=0.003)
+    assert edges[-1][1] == pytest.approx(bars.get_position().x1, abs=0.003)
+    gaps = [after - before for (_, before), (after, _) in itertools.pairwise(edges)]
+    assert gaps == pytest.approx([gaps[0]] * 9)
+    assert 0 < gaps[0] < 0.005
 
 
 def test_without_key_frames_it_is_plot_timelines():
@@ -126,7 +137,7 @@ def test_rows_are_checked():
 
 
 def _wrong_at(*ranges, length=200):
-    """A system that is wrong in these ranges, where the truth is class 0."""
+    """A system that is wrong in these ranges; the truth is class 0 throughout."""
     frames = np.zeros(length, np.int64)
     for start, end in ranges:
         frames[start:end] = 1
@@ -134,20 +145,21 @@ def _wrong_at(*ranges, length=200):
 
 
 def test_a_planted_range_is_found():
-    found = differing_ranges(_wrong_at(), _wrong_at(), [_wrong_at((40, 90)), _wrong_at((50, 100), (120, 160))])
-    assert found == [(50, 90)]
+    ranges = differing_ranges(_wrong_at(), _wrong_at(), [_wrong_at((40, 90)), _wrong_at((50, 100), (120, 160))])
+    assert ranges == [(50, 90)]
 
 
-def test_where_the_better_system_errs_too_there_is_no_box():
+def test_there_is_no_box_where_the_better_system_is_wrong_too():
     others = [_wrong_at((40, 100))]
     assert differing_ranges(_wrong_at(), _wrong_at((40, 100)), others) == []
-    assert differing_ranges(_wrong_at(), _wrong_at((60, 64)), others) == [(40, 60), (64, 100)]  # not joined over it
+    assert differing_ranges(_wrong_at(), _wrong_at((60, 64)), others) == [(40, 60), (64, 100)]  # not joined
 
 
 def test_ranges_are_joined_over_a_small_gap_while_the_share_holds():
     others = [_wrong_at((20, 60), (66, 100))]
     assert differing_ranges(_wrong_at(), _wrong_at(), others, gap=6) == [(20, 100)]
     assert differing_ranges(_wrong_at(), _wrong_at(), others, gap=5) == [(20, 60), (66, 100)]
+    assert differing_ranges(_wrong_at(), _wrong_at(), others, gap=6, share=74 / 80) == [(20, 100)]  # exactly the share
     assert differing_ranges(_wrong_at(), _wrong_at(), others, gap=6, share=0.95) == [(20, 60), (66, 100)]
 
 
@@ -178,12 +190,12 @@ frames = st.lists(st.integers(0, 1), min_size=60, max_size=60)
 )
 def test_every_range_keeps_its_promise(truth, better, others, share, gap, shortest, most):
     reference, system, *compared = map(Segmentation.from_frames, (truth, better, *others))
-    found = differing_ranges(reference, system, compared, share=share, gap=gap, shortest=shortest, most=most)
-    assert len(found) <= most
-    assert found == sorted(found)
-    for (_, end), (start, _) in itertools.pairwise(found):
+    ranges = differing_ranges(reference, system, compared, share=share, gap=gap, shortest=shortest, most=most)
+    assert len(ranges) <= most
+    assert ranges == sorted(ranges)
+    for (_, end), (start, _) in itertools.pairwise(ranges):
         assert end < start
-    for start, end in found:
+    for start, end in ranges:
         assert end - start >= shortest
         assert better[start:end] == truth[start:end]
         for other in others:
@@ -196,7 +208,7 @@ def test_every_range_keeps_its_promise(truth, better, others, share, gap, shorte
 def test_systems_that_cannot_be_compared_are_refused():
     with pytest.raises(TimelineError, match="at least one system to compare with"):
         differing_ranges(_TRUTH, _TRUTH, [])
-    with pytest.raises(TimelineError, match="reference has 150 frames and a system 200"):
+    with pytest.raises(TimelineError, match="reference has 150 frames and a system has 200"):
         differing_ranges(_TRUTH, _TRUTH, [_wrong_at()])
     with pytest.raises(ConfigError, match="above 0 and at most 1, got 0"):
         differing_ranges(_TRUTH, _TRUTH, [_TRUTH], share=0)

@@ -1,4 +1,4 @@
-"""Curves and the CSV file they are read from."""
+"""Curves, and the CSV file that they are read from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saving figures: three formats, never over something, whole or not at all, the same bytes each time."""
+"""Saving figures: three formats, whole or not at all, the same bytes each time; nothing is overwritten unasked."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_another_suffix_is_refused(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "a.svg"
     path.write_bytes(b"precious")
 
@@ -67,13 +67,13 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
     assert path.read_bytes() == b"precious"
 
 
-def test_a_file_in_the_place_of_a_folder_is_explained(tmp_path):
+def test_a_file_where_a_folder_is_needed_is_refused(tmp_path):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(ConfigError, match="cannot write here"):
         save_figure(_figure(), tmp_path / "runs" / "a.png")
 
 
-def test_threads_draw_and_save_alike(tmp_path):
+def test_threads_draw_and_save_the_same_figure(tmp_path):
     alone = save_figure(_figure(), tmp_path / "alone.svg").read_bytes()
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(lambda i: save_figure(_figure(), tmp_path / f"{i}.svg"), range(8)))

@@ -1,4 +1,4 @@
-"""Timelines, heatmaps and matchings as figures: what is drawn stands where it belongs, and nothing is cut off."""
+"""Timelines, heatmaps and matchings as figures: everything is drawn in its place, and nothing is cut off."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def _bars(axes):
 
 
 def _texts(figure):
-    found = list(figure.texts)
+    texts = list(figure.texts)
     for axes in figure.axes:
-        found += [*axes.texts, *axes.get_xticklabels(), axes.xaxis.label, axes.title]
-    return [text for text in found if text.get_text()]
+        texts += [*axes.texts, *axes.get_xticklabels(), axes.xaxis.label, axes.title]
+    return [text for text in texts if text.get_text()]
 
 
 def _assert_all_text_readable(figure):
@@ -58,7 +58,7 @@ def test_bars_are_the_segments_in_seconds_and_colours():
     assert len(_bars(axes)) == 2
     for bar in _bars(axes):
         np.testing.assert_allclose(_spans(bar), [(0, 2), (2, 5), (5, 6), (6, 10)])
-    # Longest first: a segment below one pixel is drawn over its neighbours, not under them.
+    # Longest first: a segment narrower than a pixel is drawn over its neighbours, not under them.
     lengths = [np.ptp(path.vertices[:, 0]) for path in _bars(axes)[0].get_paths()]
     assert lengths == sorted(lengths, reverse=True)
     drawn = {tuple(np.round(face * 255).astype(int)) for face in _bars(axes)[0].get_facecolor()[:, :3]}
@@ -66,11 +66,21 @@ def test_bars_are_the_segments_in_seconds_and_colours():
     assert drawn == {tuple(int(colours[i][k : k + 2], 16) for k in (1, 3, 5)) for i in (0, 1, 2)}
 
 
-def test_neighbours_of_one_class_are_parted():
+def test_neighbours_of_one_class_are_separated():
     twice = Segmentation(np.array([0, 30, 60, 90]), np.array([1, 1, 2]))
     axes = plot_timelines([("truth", twice)], _LABELS, _TIME).axes[0]
     (cuts,) = [c for c in axes.collections if isinstance(c, LineCollection)]
     assert [segment[0, 0] for segment in cuts.get_segments()] == [2.0]
+
+
+def test_actions_are_named_in_segments_that_are_wide_enough():
+    (axes,) = plot_timelines([("truth", _TRUTH), ("RTK", _TRUTH)], _LABELS, _TIME).axes
+    named = [(*text.get_position(), text.get_text()) for text in axes.texts if text.get_text() in _LABELS.names]
+    middles = [(3.5, "take"), (5.5, "pour"), (8, "take")]  # and no background
+    assert named == [(x, y, name) for y in (0, 1) for x, name in middles]
+    short = Segmentation(np.array([0, 3, 150]), np.array([1, 2]))
+    (axes,) = plot_timelines([("truth", short)], _LABELS, _TIME).axes
+    assert [text.get_text() for text in axes.texts] == ["take", "truth"]
 
 
 def test_legend_names_the_classes_that_occur_and_no_other():
@@ -120,7 +130,7 @@ def test_one_frame_one_class_and_an_empty_video():
         _assert_all_text_readable(figure)
 
 
-def test_names_are_no_formulas():
+def test_names_are_written_literally():
     labels = LabelMap(("_a$\\frac{$", "$b$"))
     figure = plot_timelines([("$x_", Segmentation.from_frames([0, 1]))], labels, _TIME, title="$\\broken{$")
     _assert_all_text_readable(figure)
@@ -141,7 +151,7 @@ def _heatmaps(timebase, **keywords):
 
 
 @pytest.mark.parametrize("sample_rate", [1, 3])
-def test_keypoints_stand_at_the_centres_and_borders_of_the_reference(sample_rate):
+def test_keypoints_are_at_the_centres_and_borders_of_the_reference(sample_rate):
     reference, image, _, _, curve = _heatmaps(TimeBase(Fraction(15), sample_rate)).axes
     spans = np.array(_spans(_bars(reference)[0]))
     (points,) = [c for c in image.collections if isinstance(c, PathCollection)]
@@ -154,7 +164,7 @@ def test_keypoints_stand_at_the_centres_and_borders_of_the_reference(sample_rate
     assert sizes[0] < sizes[2] < sizes[1] == sizes[3]
 
 
-def test_boundary_markers_stand_on_the_curve():
+def test_boundary_markers_are_on_the_curve():
     curve = _heatmaps(TimeBase(Fraction(15), 3)).axes[-1]
     (line,) = curve.lines
     (borders,) = [c for c in curve.collections if isinstance(c, PathCollection)]
@@ -195,13 +205,13 @@ def test_48_class_rows_stay_readable():
     _assert_all_text_readable(figure)
 
 
-def test_heatmaps_that_do_not_belong_are_refused():
+def test_heatmaps_that_do_not_fit_together_are_refused():
     good = (np.zeros((4, 150)), np.zeros(150))
     with pytest.raises(TimelineError, match=r"C = 4 classes, got \(4, 150\) and \(149,\)"):
         plot_heatmaps(good[0], np.zeros(149), _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, _TIME)
     with pytest.raises(TimelineError, match=r"C = 4 classes, got \(3, 150\)"):
         plot_heatmaps(np.zeros((3, 150)), good[1], _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, _TIME)
-    with pytest.raises(TimelineError, match="keypoint has class id 4, ids go from 0 to 3"):
+    with pytest.raises(TimelineError, match="action keypoints: class id 4 is unknown, the label map has ids 0 to 3"):
         plot_heatmaps(*good, ActionKeypoints.of([(3, 4, 1)]), _NO_BOUNDARIES, _LABELS, _TIME)
     with pytest.raises(TimelineError, match=r"150 frames, 75 steps at sample_rate 2, but the heatmaps have 150 steps"):
         plot_heatmaps(*good, _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, TimeBase(Fraction(15), 2), reference=_TRUTH)
@@ -256,7 +266,7 @@ def test_a_matching_without_nodes_is_drawn():
         only_source.draw(only_source.canvas.get_renderer())
 
 
-def test_matchings_that_do_not_belong_are_refused():
+def test_matchings_that_do_not_fit_together_are_refused():
     with pytest.raises(TimelineError, match=r"\(M, N \+ 1\) = \(1, 3\), last column the dustbin, got \(1, 2\)"):
         plot_matching([1], [0], [1], [1, 2], [0, 1], [[0.5, 0.5]], length=5)
     with pytest.raises(TimelineError, match=r"target kind must be 0 \(action\) or 1 \(boundary\), got 2"):
@@ -264,7 +274,7 @@ def test_matchings_that_do_not_belong_are_refused():
     with pytest.raises(TimelineError, match=r"source time and kind .* got \(1,\) and \(2,\)"):
         plot_matching([1], [0, 1], [1], [1], [0], [[0.5, 0.5]], length=5)
     with pytest.raises(
-        TimelineError, match=r"must lie in \[0, 1\], got -0.7 to -0.3; of a log assignment give its exp"
+        TimelineError, match=r"must lie in \[0, 1\], got -0.7 to -0.3; if it is a log assignment, pass its exp"
     ):
         plot_matching([1], [0], [1], [1], [0], [[-0.7, -0.3]], length=5)
     with pytest.raises(TimelineError, match=r"source confidence must have shape \(1,\), got \(2,\)"):

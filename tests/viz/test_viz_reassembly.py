@@ -1,4 +1,4 @@
-"""The picture of the re-assembly: every point stands where it belongs, and lines lead where it went."""
+"""The picture of the re-assembly: every point is in its place, and lines lead to what became of it."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ def _marks(axes):
 
 
 def _dots(axes):
-    """Keypoints: sentinels are white, crosses stand between the rows."""
+    """Keypoints only: sentinels are white, crosses lie between the rows."""
     return [mark for mark in _marks(axes) if mark[2] != "#ffffff" and mark[1] % 1 == 0]
 
 
 def _links(axes):
     """((x, y), (x, y), colour, width) of all lines between rows."""
-    found = []
+    links = []
     for lines in (c for c in axes.collections if isinstance(c, LineCollection)):
         widths, colours = lines.get_linewidths(), lines.get_colors()
         for i, (start, end) in enumerate(lines.get_segments()):
             if start[1] != end[1]:
-                found.append((tuple(start), tuple(end), to_hex(colours[i % len(colours)]), widths[i % len(widths)]))
-    return found
+                links.append((tuple(start), tuple(end), to_hex(colours[i % len(colours)]), widths[i % len(widths)]))
+    return links
 
 
 def _texts(figure):
-    found = [*figure.texts, *itertools.chain.from_iterable(legend.get_texts() for legend in figure.legends)]
+    texts = [*figure.texts, *itertools.chain.from_iterable(legend.get_texts() for legend in figure.legends)]
     for axes in figure.axes:
-        found += [*axes.texts, *axes.get_xticklabels(), axes.xaxis.label]
-    return [text for text in found if text.get_text()]
+        texts += [*axes.texts, *axes.get_xticklabels(), axes.xaxis.label]
+    return [text for text in texts if text.get_text()]
 
 
 def _assert_all_text_readable(figure):
@@ -70,7 +70,7 @@ def _assert_all_text_readable(figure):
 
 
 def test_dots_are_the_points_of_each_step_in_their_colours():
-    """Action points in the middle of their frame, boundaries where their frame begins."""
+    """Action points in the middle of their frame, boundaries at the start of theirs."""
     expected = []
     for y, step in enumerate(_STEPS[:-1]):
         expected += [
@@ -80,16 +80,16 @@ def test_dots_are_the_points_of_each_step_in_their_colours():
     assert sorted(dot[:3] for dot in _dots(_axes())) == sorted(expected)
 
 
-def test_dots_grow_with_confidence_and_say_it():
+def test_dots_grow_with_confidence_and_show_its_number():
     axes = _axes()
     sizes = {x: size for x, y, colour, size in _dots(axes) if y == 0 and colour != _GREY}
     first = _STEPS[0].actions
     order = np.argsort(first.confidence, kind="stable")
     assert np.all(np.diff([sizes[first.time[i] + 0.5] for i in order]) >= 0)
     drawn = [size for _, y, _, size in _dots(axes) if y == 0]
-    assert drawn == sorted(drawn)  # where they overlap the most confident is on top
-    said = {(text.get_position()[0], text.get_text()) for text in axes.texts if text.get_position()[1] == 0}
-    assert {(7.5, ".5"), (14.5, ".8"), (27.0, ".8"), (114.0, ".2")} <= said
+    assert drawn == sorted(drawn)  # where dots overlap, the most confident is on top
+    numbers = {(text.get_position()[0], text.get_text()) for text in axes.texts if text.get_position()[1] == 0}
+    assert {(7.5, ".5"), (14.5, ".8"), (27.0, ".8"), (114.0, ".2")} <= numbers
 
 
 def test_start_and_end_are_marked_on_every_row_of_points():
@@ -114,7 +114,7 @@ def test_the_path_of_a_deleted_point_ends_in_a_cross():
     axes = _axes()
     crosses = sorted((x, y) for x, y, _, _ in _marks(axes) if y % 1)
     ends = {(round(float(end[0]), 6), round(float(end[1]), 6)) for start, end, _, _ in _links(axes)}
-    # Of another class at 21 and 86, behind the last action point at 114, between equals at 51.
+    # Another class at 21 and 86, after the last action point at 114, between equal neighbours at 51.
     assert [x for x, _ in crosses] == [21.5, 51, 86.5, 114]
     assert [int(y) for _, y in crosses] == [0, 2, 0, 1]
     assert set(crosses) <= ends
@@ -162,7 +162,7 @@ def test_degenerate_input_is_drawn(actions, boundaries, length):
         _assert_all_text_readable(plot_reassembly(reassembly_steps(actions, boundaries, length), _LABELS))
 
 
-def test_names_are_no_formulas():
+def test_names_are_written_literally():
     _assert_all_text_readable(plot_reassembly(_STEPS, LabelMap(("_a$\\frac{$", "$b$", "c", "d")), title="$\\broken{$"))
 
 
@@ -173,6 +173,6 @@ def test_steps_that_cannot_be_drawn_are_refused():
         plot_reassembly(_STEPS[:2], _LABELS)
     with pytest.raises(TimelineError, match=r"class id 3 is unknown.*ids 0 to 1"):
         plot_reassembly(_STEPS, LabelMap(("a", "b")))
-    lost = reassembly_steps([(3, 0, 0.9), (4, 7, 0.1)], [], 9)  # the unknown class is gone before the last step
-    with pytest.raises(TimelineError, match=r"an action keypoint has class id 7, ids go from 0 to 4"):
-        plot_reassembly(lost, _LABELS)
+    merged = reassembly_steps([(3, 0, 0.9), (4, 7, 0.1)], [], 9)  # the unknown class is not in the last step
+    with pytest.raises(TimelineError, match=r"action keypoints: class id 7 is unknown, the label map has ids 0 to 4"):
+        plot_reassembly(merged, _LABELS)

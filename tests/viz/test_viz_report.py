@@ -1,4 +1,4 @@
-"""The HTML report: its structure, that it needs nothing from outside, and that no name becomes markup."""
+"""The HTML report: its structure, that it loads nothing from outside, and that no name becomes markup."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class _Element:
     text: str = ""
 
     def all(self, tag, **attributes):
-        found = [self] if self.tag == tag and attributes.items() <= self.attributes.items() else []
-        return found + [e for child in self.children for e in child.all(tag, **attributes)]
+        matches = [self] if self.tag == tag and attributes.items() <= self.attributes.items() else []
+        return matches + [e for child in self.children for e in child.all(tag, **attributes)]
 
     def one(self, tag, **attributes):
-        (found,) = self.all(tag, **attributes)
-        return found
+        (match,) = self.all(tag, **attributes)
+        return match
 
     def full_text(self):
         return self.text + "".join(child.full_text() for child in self.children)
 
 
 class _Tree(HTMLParser):
-    """A tree of the page; raises if a tag is closed that was not open."""
+    """The page as a tree; raises if a tag is closed that was not open."""
 
     def __init__(self, page):
         super().__init__()
@@ -122,13 +122,13 @@ def test_each_bar_has_the_rectangles_of_its_segments(tree):
     assert [n.text for n in videos[0].all("span", **{"class": "name"})] == ["truth", "RTK", "time (s)"]
 
 
-def test_tooltips_tell_class_times_and_duration(tree):
+def test_tooltips_show_class_times_and_duration(tree):
     (rect,) = [r for r in tree.all("article")[0].all("rect") if r.attributes["x"] == "30"]
     assert rect.one("title").text == "cut<b>: 2.00 to 5.00 s (3.00 s)"
     assert rect.attributes["class"] == "c1"
 
 
-def test_long_videos_tell_minutes():
+def test_times_of_long_videos_are_in_minutes():
     video = Segmentation(np.array([0, 15 * 95, 15 * 300]), np.array([1, 2]))
     block = _Tree(video_block("v", [("truth", video)], _LABELS, _TIME)).root
     titles = sorted(t.text for t in block.all("title"))
@@ -156,7 +156,7 @@ def test_short_segments_are_drawn_last():
     assert [int(r.attributes["width"]) for r in block.all("rect")] == [109, 40, 1]
 
 
-def test_neighbours_of_one_class_are_parted_by_a_cut():
+def test_neighbours_of_one_class_are_separated_by_a_line():
     twice = Segmentation(np.array([0, 30, 60, 90]), np.array([1, 1, 2]))
     block = _Tree(video_block("v", [("truth", twice)], _LABELS, _TIME)).root
     assert len(block.all("rect")) == 3
@@ -202,7 +202,7 @@ def test_missing_scores_are_dashes_and_never_best(tmp_path):
     table = _Tree(_write(tmp_path / "r.html", scores=scores).read_text(encoding="utf-8")).root.one("tbody")
     first, second = table.all("tr")
     assert [c.full_text() for c in first.all("td")] == ["–", "1.0", "–", "1.0", "1.0"]
-    # 1.04 and 1.02 print alike, so both are best.
+    # 1.04 and 1.02 print the same, so both are best.
     assert [bool(c.all("b")) for c in first.all("td")] == [False, True, False, False, True]
     assert [bool(c.all("b")) for c in second.all("td")] == [True, True, False, True, False]
 
@@ -259,7 +259,7 @@ def test_no_text_becomes_markup(tmp_path):
 
 @settings(max_examples=25, deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_any_name_comes_back_as_it_was(video, row):
+def test_any_name_is_shown_unchanged(video, row):
     block = _Tree(video_block(video, [(row, _TRUTH)], _LABELS, _TIME)).root
     assert block.one("h3").text == video + " "
     assert block.all("span")[0].text == row
@@ -286,7 +286,7 @@ def test_an_empty_video_and_one_frame_are_drawn(tmp_path):
     assert one.one("small").text == "0.1 s, 1 frame"
 
 
-def test_rows_that_do_not_belong_are_refused_by_video(tmp_path):
+def test_rows_that_do_not_fit_together_are_refused_with_the_video(tmp_path):
     video = VideoTimeline("S3_Pie", (("truth", _TRUTH), ("RTK", Segmentation.from_frames([0, 1]))))
     with pytest.raises(TimelineError, match=r"video 'S3_Pie'.*'truth' has 150 frames and 'RTK' has 2"):
         _write(tmp_path / "r.html", videos=[video])
@@ -295,7 +295,7 @@ def test_rows_that_do_not_belong_are_refused_by_video(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_is_overwritten_unless_forced_and_bytes_repeat(tmp_path):
+def test_nothing_is_overwritten_unless_forced_and_bytes_are_reproducible(tmp_path):
     path = _write(tmp_path / "r.html")
     before = path.read_bytes()
     with pytest.raises(OutputExistsError, match=r"r\.html exists already"):

@@ -1,4 +1,4 @@
-"""The player of the report: the video in the page, key frames, what the script reads, and the script's own logic."""
+"""The player of the report: the video in the page, key frames, what the script reads, and the logic of the script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.viz import VideoTimeline, page_player, read_key_frames, write_report
-from keyseg.viz.clock import clock, clock_unit
+from keyseg.viz.clock import axis_time
 from keyseg.viz.page_player import jpeg, key_frame_times
 
 _LABELS = LabelMap(("background", "cut", "stir"), ("background",))
@@ -91,7 +91,7 @@ def _page(path, videos, **more):
 # the page
 
 
-def test_the_video_lies_in_the_page_as_it_was(tmp_path, film):
+def test_the_video_is_in_the_page_unchanged(tmp_path, film):
     page = _page(tmp_path / "r.html", [VideoTimeline("S1", _ROWS, video=film)])
     ((video, _),) = page.all("video")
     kind, data = video["src"].split(",")
@@ -117,7 +117,7 @@ def test_the_script_finds_frames_and_rate_exactly(tmp_path, film):
     assert len(page.of_class("track")) == 2
     assert [text for _, _, text in page.of_class("who")] == ["truth", "RTK"]
     assert len(page.of_class("what")) == 2
-    # Names of the labels come from the legend, by class.
+    # The script takes the names of labels from the legend, by class.
     assert [a["data-class"] for a, _ in page.all("button")] == ["c0", "c1", "c2"]
 
 
@@ -151,14 +151,14 @@ def test_names_do_not_become_markup(tmp_path, film):
     assert [a["aria-label"] for a, _ in page.all(role="group")] == [f"key frames, labels of {_EVIL}"]
 
 
-def test_what_moves_is_not_printed_and_fits_a_phone(tmp_path, film):
+def test_the_player_is_not_printed_and_fits_a_phone(tmp_path, film):
     style = _page(tmp_path / "r.html", [VideoTimeline("S1", _ROWS, video=film)]).text
     assert ".player, .scrubber .track::after { display: none; }" in style
     assert style.count("@media (max-width: 40rem)") == 2
     assert "focus-visible" in style
 
 
-def test_bytes_repeat(tmp_path, film):
+def test_bytes_are_reproducible(tmp_path, film):
     video = VideoTimeline("S1", _ROWS, video=film, key_frames=tuple(read_key_frames(film, [0.3])))
     first, second = (_write(tmp_path / name, [video]).read_bytes() for name in ("a.html", "b.html"))
     assert first == second
@@ -170,8 +170,8 @@ def test_bytes_repeat(tmp_path, film):
 def test_key_frames_are_buttons_to_their_frame(tmp_path, film):
     frames = tuple(read_key_frames(film, key_frame_times(_TRUTH, _TIME)))
     page = _page(tmp_path / "r.html", [VideoTimeline("S1", _ROWS, video=film, key_frames=frames)])
-    found = page.of_class("frame")
-    assert [(tag, a["type"], a["data-frame"]) for tag, a, _ in found] == [
+    buttons = page.of_class("frame")
+    assert [(tag, a["type"], a["data-frame"]) for tag, a, _ in buttons] == [
         ("button", "button", "1"),
         ("button", "button", "7"),
         ("button", "button", "16"),
@@ -189,7 +189,7 @@ def test_key_frames_are_buttons_to_their_frame(tmp_path, film):
     np.testing.assert_allclose(grey, [12, 84, 192], atol=8)
 
 
-def test_key_frames_without_a_video_lead_nowhere(tmp_path, film):
+def test_key_frames_without_a_video_are_not_buttons(tmp_path, film):
     frames = tuple(read_key_frames(film, [0.5]))
     page = _page(tmp_path / "r.html", [VideoTimeline("S1", _ROWS, key_frames=frames)])
     assert [tag for tag, _, _ in page.of_class("frame")] == ["span"]
@@ -208,7 +208,7 @@ def test_key_frame_times_fall_in_the_longest_segments(frames, fps, most):
     assert sorted((s.length for s in shown), reverse=True) == lengths[:most]
 
 
-def test_any_frame_of_a_key_frame_at_its_start_is_that_frame(tmp_path):
+def test_a_key_frame_at_the_start_of_a_frame_is_that_frame(tmp_path):
     long = Segmentation.from_frames(np.arange(300) % 3)
     image = np.zeros((4, 4, 3), np.uint8)
     frames = tuple((i / 10, image) for i in range(0, 300, 7))
@@ -230,7 +230,7 @@ def _decoded(data):
     return frame.to_ndarray(format="rgb24")
 
 
-# what does not belong
+# input that is refused
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_webm_is_played(tmp_path):
     assert page.all("video")[0][0]["src"].startswith("data:video/webm;base64,")
 
 
-def test_no_file_no_video_and_a_folder_are_named(tmp_path):
+def test_a_missing_file_a_text_and_a_folder_are_refused(tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     for name, message in (("none.mp4", "no such video file"), ("text.mp4", "cannot read the video"), (".", "no such")):
         with pytest.raises(DataError, match=message):
@@ -287,41 +287,41 @@ def test_a_video_that_ends_before_its_timeline_is_not_its_video(tmp_path, film):
     almost = Segmentation(np.array([0, 30]), np.array([1]))
     _write(tmp_path / "a.html", [VideoTimeline("S1", (("truth", almost),), video=film)])
     longer = Segmentation(np.array([0, 31]), np.array([1]))
-    with pytest.raises(TimelineError, match=r"ends at 2\.00 s, its timeline at 3\.10 s; is it the video of this"):
+    with pytest.raises(TimelineError, match=r"ends at 2\.00 s, its timeline at 3\.10 s; does the timeline belong"):
         _write(tmp_path / "r.html", [VideoTimeline("S1", (("truth", longer),), video=film)])
 
 
 def test_a_timeline_without_frames_cannot_play(tmp_path, film):
     empty = Segmentation.from_frames([])
-    with pytest.raises(TimelineError, match="timeline without frames"):
+    with pytest.raises(TimelineError, match="has no frames, so nothing can play"):
         _write(tmp_path / "r.html", [VideoTimeline("S1", (("truth", empty),), video=film)])
     page = _page(tmp_path / "r.html", [VideoTimeline("S1", (("truth", empty),))])
     assert [a["data-frames"] for a, _ in page.all("article")] == ["0"]
 
 
-def test_key_frames_that_do_not_belong_are_refused(tmp_path):
+def test_key_frames_that_do_not_fit_the_video_are_refused(tmp_path):
     good = np.zeros((8, 8, 3), np.uint8)
     for frame, message in (
-        ((2.1, good), r"'S1': a key frame at 2\.1 s, the timeline goes from 0 to 2 s"),
-        ((-0.1, good), r"a key frame at -0\.1 s"),
-        ((0.0, good.astype(float)), r"\(H, W, 3\) uint8, got \(8, 8, 3\) float64"),
-        ((0.0, good[:, :, 0]), r"got \(8, 8\) uint8"),
+        ((2.1, good), r"'S1': a key frame is at 2\.1 s, but the timeline goes from 0 to 2 s"),
+        ((-0.1, good), r"a key frame is at -0\.1 s"),
+        ((0.0, good.astype(float)), r"key frame at 0 s: expected an image .* of uint8, got \(8, 8, 3\) of float64"),
+        ((0.0, good[:, :, 0]), r"got \(8, 8\) of uint8"),
     ):
         with pytest.raises(TimelineError, match=message):
             _write(tmp_path / "r.html", [VideoTimeline("S1", _ROWS, key_frames=(frame,))])
     empty = VideoTimeline("S1", (("truth", Segmentation.from_frames([])),), key_frames=((0.0, good),))
-    with pytest.raises(TimelineError, match="a key frame at 0 s"):
+    with pytest.raises(TimelineError, match="a key frame is at 0 s"):
         _write(tmp_path / "r.html", [empty])
 
 
-# the logic of the script, in node
+# the logic of the script, run by node
 
 
 def _in_node(expression):
     """The value of an expression over `timeline`, the logic that the page runs."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not installed, which runs the script of the page without a browser")
+        pytest.skip("node is not installed, which can run the script without a browser")
     script = resources.files("keyseg.viz").joinpath("player.js").read_text(encoding="utf-8")
     program = (
         f"const document = {{ querySelectorAll: () => [] }};\n{script}\nconsole.log(JSON.stringify({expression}));"
@@ -334,27 +334,27 @@ _RATES = ["10", "15", "25", "30", "60", "30000/1001", "24000/1001", "1/2"]
 
 
 def test_frames_and_times_in_the_page_are_those_of_the_time_base():
-    found = _in_node(
+    rows_by_rate = _in_node(
         f"{json.dumps(_RATES)}.map((text) => {{ const rate = timeline.rate(text); return [...Array(400).keys()].map("
         # A browser rounds times to a millionth of a second, down or up.
         "(i) => [timeline.frameAt(Math.floor(1e6 * i / rate) / 1e6, rate, 400),"
         " timeline.frameAt(Math.ceil(1e6 * i / rate) / 1e6, rate, 400), timeline.middleOf(i, rate, 400)]); })"
     )
-    for text, rows in zip(_RATES, found, strict=True):
+    for text, rows in zip(_RATES, rows_by_rate, strict=True):
         base = TimeBase(Fraction(text))
         assert [row[0] for row in rows] == [row[1] for row in rows] == list(range(400))
         assert [base.frame_at(Fraction(row[2])) for row in rows] == list(range(400))
 
 
-def test_times_outside_are_the_first_and_the_last_frame():
+def test_times_outside_the_video_give_the_first_or_the_last_frame():
     assert _in_node("[-1, 0, 1.99, 2, 50].map((t) => timeline.frameAt(t, 10, 20))") == [0, 0, 19, 19, 19]
     assert _in_node("[-5, 19, 20, 99].map((i) => timeline.middleOf(i, 10, 20))") == [0.05, 1.95, 1.95, 1.95]
 
 
 def test_the_label_of_a_moment_is_that_of_its_segment():
     starts = [0, 3, 12, 20, 21]
-    found = _in_node(f"[...Array(30).keys()].map((i) => timeline.lastStart({starts}, i))")
-    assert found == [bisect_right(starts, i) - 1 for i in range(30)]
+    segments = _in_node(f"[...Array(30).keys()].map((i) => timeline.lastStart({starts}, i))")
+    assert segments == [bisect_right(starts, i) - 1 for i in range(30)]
     assert _in_node("[timeline.lastStart([], 4), timeline.lastStart([5], 4)]") == [-1, -1]
 
 
@@ -368,5 +368,5 @@ def test_keys_move_by_a_second_by_a_frame_and_to_the_ends():
 
 def test_times_are_written_as_on_the_axis():
     cases = [(0, 5), (3.25, 119.9), (59.999, 120), (75.5, 300), (3599.996, 3599.999), (3725.25, 7200)]
-    found = _in_node(f"{json.dumps(cases)}.map(([seconds, total]) => timeline.clock(seconds, total))")
-    assert found == [clock(s, total, 2) + (" s" if clock_unit(total) == "s" else "") for s, total in cases]
+    texts = _in_node(f"{json.dumps(cases)}.map(([seconds, total]) => timeline.clock(seconds, total))")
+    assert texts == [axis_time(s, total, 2, unit=True) for s, total in cases]

@@ -1,20 +1,25 @@
-"""The sheet that figures are drawn on: inches from the top left, literal text, a legend in columns.
+"""The sheet that figures are drawn on: places in inches from the top left, literal text, a legend in columns.
 
-Figures are built on matplotlib's objects, never on pyplot, so they need no display and may be drawn in any thread.
+Figures are built from matplotlib's objects, never with pyplot, so they need no display and can be drawn in any thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from keyseg.viz.clock import clock_unit, time_ticks
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from keyseg.viz.clock import axis_unit, time_ticks
 
-WIDTH = 9.0
+PAGE_WIDTH = 9.0
 MARGIN = 0.12
 _SWATCH = 0.13
 _LEGEND_SIZE = 8.0
@@ -22,18 +27,22 @@ _LEGEND_ROW = 0.19
 _LONGEST_NAME = 40
 
 
-def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """A white figure of `width` x `height` inches on the Agg canvas."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), facecolor="white")
+def new_figure(height: float, title: str = "") -> Figure:
+    """A white figure of `PAGE_WIDTH` x `height` inches on the Agg canvas, its title in the band of `title_height`."""
+    figure = Figure(figsize=(PAGE_WIDTH, height), facecolor="white")
     FigureCanvasAgg(figure)
+    if title:
+        draw_text(figure, 0.5, 1 - 0.5 * title_height(title) / height, title, size=11, ha="center", va="center")
     return figure
 
 
+def title_height(title: str) -> float:
+    """Inches between the top of the figure and what is drawn first."""
+    return 0.4 if title else MARGIN
+
+
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes at a place in inches, `top` measured downward from the top of the figure, without top and right spines."""
+    """Axes without top and right spines; the place is in inches, `top` measured down from the top of the figure."""
     across, down = figure.get_size_inches()
     axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
     axes.spines[["top", "right"]].set_visible(False)
@@ -41,46 +50,30 @@ def add_axes(figure: Figure, left: float, top: float, width: float, height: floa
     return axes
 
 
-def write(place: Axes | Figure, x: float, y: float, text: str, **style: Any) -> None:
-    """Text as it is: a `$` in a name starts no formula."""
+def draw_text(place: Axes | Figure, x: float, y: float, text: str, **style: Any) -> None:
+    """Write text literally: a `$` in a name starts no formula."""
     place.text(x, y, text, parse_math=False, **style)
 
 
-def write_title(figure: Figure, title: str) -> None:
-    """The title, centred in the band that `title_height` leaves for it."""
-    if title:
-        height = figure.get_size_inches()[1]
-        write(figure, 0.5, 1 - 0.5 * title_height(title) / height, title, size=11, ha="center", va="center")
-
-
-def title_height(title: str) -> float:
-    """Inches above the axes."""
-    return 0.4 if title else MARGIN
-
-
 def shorten(name: str) -> str:
-    """A name that fits beside a row: its start and end where it is too long."""
+    """A name that fits beside a row: only the start and the end of one that is too long."""
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 13]}…{name[-12:]}"
 
 
 def text_width(texts: Sequence[str], size: float) -> float:
-    """Inches that the widest text takes; 0 for none."""
-    from matplotlib.font_manager import FontProperties
-
+    """Inches that the widest of some shortened texts takes; 0 if there are none."""
     renderer = new_figure(1.0).canvas.get_renderer()  # type: ignore[attr-defined]
     font = FontProperties(size=size)
-    widths = [renderer.get_text_width_height_descent(text, font, False)[0] for text in texts]
-    return max(widths, default=0.0) / renderer.dpi
+    widths = [float(renderer.get_text_width_height_descent(shorten(text), font, False)[0]) for text in texts]
+    return max(widths, default=0.0) / float(renderer.dpi)
 
 
 def name_rows(axes: Axes, names: Sequence[str], size: float, gap: float = 0.06) -> None:
     """Write row names left of the axes, `gap` inches away, at y = 0, 1, ..."""
-    from matplotlib.transforms import ScaledTranslation
-
     away = ScaledTranslation(-gap, 0, axes.get_figure().dpi_scale_trans)  # type: ignore[union-attr]
     place = axes.get_yaxis_transform() + away
     for y, name in enumerate(names):
-        write(axes, 0, y, shorten(name), size=size, ha="right", va="center", transform=place)
+        draw_text(axes, 0, y, shorten(name), size=size, ha="right", va="center", transform=place)
     axes.set_yticks([])
 
 
@@ -90,42 +83,51 @@ def time_axis(axes: Axes, total: float, *, named: bool = True) -> None:
     axes.set_xlim(0, total or 1.0)
     axes.set_xticks([at for at, _ in ticks], labels=[text for _, text in ticks])
     if named:
-        axes.set_xlabel(f"time ({clock_unit(total)})", size=9)
+        axes.set_xlabel(f"time ({axis_unit(total)})", size=9)
 
 
 def frame_axis(axes: Axes, frames: int) -> None:
     """Make x an axis of frames, for a video whose frame rate is not known."""
-    from matplotlib.ticker import MaxNLocator
-
     axes.set_xlim(0, frames or 1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=(1, 2, 5, 10), integer=True))
     axes.set_xlabel("time (frames)", size=9)
 
 
-def legend_shape(names: Sequence[str], width: float) -> tuple[int, int]:
-    """Columns and rows of a legend in `width` inches; (0, 0) for no names."""
-    if not names:
-        return 0, 0
-    column = text_width([shorten(name) for name in names], _LEGEND_SIZE) + _SWATCH + 0.25
-    columns = min(len(names), max(1, int(width / column)))
-    rows = -(-len(names) // columns)
-    return -(-len(names) // rows), rows
+def _legend_column(names: Sequence[str]) -> float:
+    return text_width(names, _LEGEND_SIZE) + _SWATCH + 0.25
 
 
-def legend_height(names: Sequence[str], width: float) -> float:
+def legend_rows(names: Sequence[str], left: float) -> int:
+    """Rows of a legend that reaches from `left` inches to the right margin."""
+    columns = max(1, int((PAGE_WIDTH - left - MARGIN) / _legend_column(names)))
+    return -(-len(names) // columns)
+
+
+def legend_height(names: Sequence[str], left: float) -> float:
     """Inches that `draw_legend` takes."""
-    return legend_shape(names, width)[1] * _LEGEND_ROW
+    return legend_rows(names, left) * _LEGEND_ROW
 
 
 def draw_legend(figure: Figure, names: Sequence[str], colours: Sequence[str], left: float, top: float) -> None:
     """Swatches with names in columns, read downward, from a place in inches to the right margin."""
-    from matplotlib.patches import Rectangle
-
     across, down = figure.get_size_inches()
-    rows = legend_shape(names, across - left - MARGIN)[1]
-    step = text_width([shorten(name) for name in names], _LEGEND_SIZE) + _SWATCH + 0.25
+    rows, column = legend_rows(names, left), _legend_column(names)
     for i, (name, colour) in enumerate(zip(names, colours, strict=True)):
-        x, y = left + (i // rows) * step, down - top - (i % rows + 0.5) * _LEGEND_ROW
+        x, y = left + (i // rows) * column, down - top - (i % rows + 0.5) * _LEGEND_ROW
         corner = (x / across, (y - _SWATCH / 2) / down)
         figure.add_artist(Rectangle(corner, _SWATCH / across, _SWATCH / down, facecolor=colour, edgecolor="none"))
-        write(figure, (x + _SWATCH + 0.06) / across, y / down, shorten(name), size=_LEGEND_SIZE, va="center_baseline")
+        name_x = (x + _SWATCH + 0.06) / across
+        draw_text(figure, name_x, y / down, shorten(name), size=_LEGEND_SIZE, va="center_baseline")
+
+
+def draw_key(figure: Figure, handles: Mapping[str, Any]) -> None:
+    """What each marker and line means, by name, in one row at the bottom; a tuple of handles is drawn side by side."""
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        handler_map={tuple: HandlerTuple(ndivide=None)},
+        loc="lower center",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=8,
+    )

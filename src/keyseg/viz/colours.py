@@ -5,9 +5,9 @@ from __future__ import annotations
 from keyseg.timeline import LabelMap
 
 # The first seven are the colour-blind-safe set of Okabe and Ito (2008). Each later one was chosen greedily on a grid of
-# sRGB: the colour whose smallest OKLab distance to all earlier ones (and to white, black and the greys) is largest, the
-# distance being the least of normal, protanope and deuteranope vision (Machado et al. 2009), with more weight on the
-# two colours just before. So the first n colours are far apart for every n, and neighbours in id especially.
+# sRGB: the colour whose smallest OKLab distance to all earlier ones (and to white, black and the greys) is largest. The
+# distance is the smallest of normal, protanope and deuteranope vision (Machado et al. 2009), and the two colours just
+# before weigh more. So the first n colours are far apart for every n, and neighbours in id especially.
 # fmt: off
 PALETTE: tuple[str, ...] = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442", "#0f4b00", "#8778ff", "#69c387",
@@ -23,11 +23,20 @@ HIGHLIGHT = "#6b2fa0"
 
 
 def class_colours(labels: LabelMap) -> tuple[str, ...]:
-    """One `#rrggbb` colour a class, by id alone: background classes are light grey, up to 60 others are distinct.
+    """One `#rrggbb` colour per class id: background classes are light grey, up to 60 others are distinct.
 
     A class keeps its colour whichever classes occur in a video and whichever are background; ids 60 apart share one.
+
+    >>> class_colours(LabelMap(("background", "pour", "stir"), ("background",)))
+    ('#dcdcdc', '#e69f00', '#009e73')
     """
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
     for order, i in enumerate(sorted(labels.background_ids)):
         colours[i] = _GREYS[order % len(_GREYS)]
     return tuple(colours)
+
+
+def ink_on(face: str) -> str:
+    """Black or white, whichever is readable on a `#rrggbb` colour."""
+    red, green, blue = (int(face[i : i + 2], 16) for i in (1, 3, 5))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "black"

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from keyseg.timeline import ConfigError, LabelMap, Segmentation, TimeBase, TimelineError
-from keyseg.viz.canvas import MARGIN, WIDTH, add_axes, title_height
-from keyseg.viz.key_frames import Image
-from keyseg.viz.rows import Row, check_rows
-from keyseg.viz.timelines import plot_timelines
+from keyseg.timeline import ConfigError, FloatArray, LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.video.extractor import Image
+from keyseg.viz import canvas
+from keyseg.viz.rows import Row, check_image, check_rows
+from keyseg.viz.timelines import bars_width, plot_timelines
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-FloatArray = npt.NDArray[np.float64]
-
-_TALLEST = 0.95
-_GAP = 0.06
-_LEAD = 0.3
+_TALLEST = 1.1
+_GAP = 0.03
+_LEAD = 0.24
 _LINE = "#555555"
 
 
@@ -35,77 +29,58 @@ def plot_comparison(
     key_frames: Sequence[tuple[int, Image]] = (),
     title: str = "",
 ) -> Figure:
-    """`plot_timelines` under a strip of key frames, each joined by a line to its time.
+    """`plot_timelines` below a film strip of key frames, each joined by a line to its time.
 
-    key_frames: (frame, image) in any order, images (H, W, 3) uint8 such as `read_key_frames` returns. They stand as
-    near to their times as they can without covering each other. rows, labels, timebase, boxes: as for `plot_timelines`.
-    Raises TimelineError as it does, and for a key frame outside the video or an image of another kind.
+    key_frames: (frame, image) in any order, images (H, W, 3) uint8 as `read_key_frames` returns them. Each is placed as
+    near to its time as it can be without covering another; at even times they form one strip as wide as the bars.
+    rows, labels, timebase, boxes: as for `plot_timelines`. Raises TimelineError as that does, and for a key frame
+    outside the video or an image of another kind.
     """
     length = check_rows(rows, labels)
-    pictures = sorted(key_frames, key=lambda pair: pair[0])
-    shapes = _ratios(pictures, length)
-    room = WIDTH - 2 * MARGIN - _GAP * (len(pictures) - 1)
-    height = min(_TALLEST, room / shapes.sum()) if len(pictures) else 0.0
-    above = height + _LEAD if len(pictures) else 0.0
-    figure = plot_timelines(rows, labels, timebase, title=title, boxes=boxes, above=above)
-    if len(pictures):
-        fps = 1.0 if timebase is None else float(timebase.fps)
-        times = (np.array([frame for frame, _ in pictures]) + 0.5) / fps
-        _draw_strip(figure, figure.axes[0], [image for _, image in pictures], times, shapes, height, title)
+    if not key_frames:
+        return plot_timelines(rows, labels, timebase, title=title, boxes=boxes)
+    for frame, image in key_frames:
+        if not 0 <= frame < length:
+            raise TimelineError(f"a key frame needs 0 <= frame < {length} (the frames of the video), got {frame}")
+        check_image(image, f"key frame {frame}")
+    frames, images = zip(*sorted(key_frames, key=lambda pair: pair[0]), strict=True)
+    ratios = np.array([image.shape[1] / image.shape[0] for image in images])
+    room = bars_width(rows) - _GAP * len(images)
+    height = min(_TALLEST, room / ratios.sum())
+    figure = plot_timelines(rows, labels, timebase, title=title, boxes=boxes, above=height + _LEAD)
+    fps = 1.0 if timebase is None else float(timebase.fps)
+    _draw_strip(figure, images, (np.array(frames) + 0.5) / fps, ratios * height, height, canvas.title_height(title))
     return figure
 
 
-def _ratios(pictures: Sequence[tuple[int, Image]], length: int) -> FloatArray:
-    """Width by height of each image. Raises TimelineError if one is no image of the video."""
-    for frame, image in pictures:
-        if not 0 <= frame < length:
-            raise TimelineError(f"a key frame needs 0 <= frame < {length} (the frames of the video), got {frame}")
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise TimelineError(
-                f"key frame {frame}: expected an image (H, W, 3) of uint8, got {image.shape} of {image.dtype}"
-            )
-    return np.array([image.shape[1] / image.shape[0] for _, image in pictures])
-
-
 def _draw_strip(
-    figure: Figure,
-    bars: Axes,
-    images: Sequence[Image],
-    times: FloatArray,
-    shapes: FloatArray,
-    height: float,
-    title: str,
+    figure: Figure, images: Sequence[Image], times: FloatArray, widths: FloatArray, height: float, top: float
 ) -> None:
+    """Draw images `height` inches high above the bars, and a line from each to its time on the bars' axis."""
     across, down = figure.get_size_inches()
-    place = bars.get_position()
-    low, high = bars.get_xlim()
+    bars = figure.axes[0]
+    place, (low, high) = bars.get_position(), bars.get_xlim()
     ends = across * (place.x0 + place.width * (times - low) / (high - low))
-    top = title_height(title)
-    middles = _spread(ends, shapes * height, MARGIN, across - MARGIN)
-    for image, middle, end, width in zip(images, middles, ends, shapes * height, strict=True):
-        axes = add_axes(figure, middle - width / 2, top, width, height)
+    middles = _spread(ends, widths, across * place.x0, across * place.x1)
+    for image, middle, end, width in zip(images, middles, ends, widths, strict=True):
+        axes = canvas.add_axes(figure, middle - width / 2, top, width, height)
         axes.imshow(image, aspect="auto", interpolation="antialiased")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(visible=True, color=_LINE, linewidth=0.6)
-        _draw_lead(figure, (middle / across, 1 - (top + height) / down), (end / across, place.y1))
-
-
-def _draw_lead(figure: Figure, start: tuple[float, float], end: tuple[float, float]) -> None:
-    from matplotlib.lines import Line2D
-
-    (x0, y0), (x1, y1) = start, end
-    figure.add_artist(Line2D([x0, x1], [y0, y1], color=_LINE, linewidth=0.8, marker=7, markevery=[1], markersize=4))
+        x, y = [middle / across, end / across], [1 - (top + height) / down, place.y1]
+        figure.add_artist(Line2D(x, y, color=_LINE, linewidth=0.8, marker=7, markevery=[1], markersize=4))
 
 
 def _spread(wanted: FloatArray, widths: FloatArray, low: float, high: float) -> FloatArray:
-    """Middles in order, as near to `wanted` (least squares) as pieces of these widths can stand side by side."""
+    """Middles in order, as near to `wanted` (least squares) as pieces of these widths fit side by side."""
     from scipy.optimize import isotonic_regression
 
-    # Where each middle stood if all pieces were pushed to the left of 0: what is left may only grow.
+    # The middles of all pieces pushed to the left end at 0; the shift away from there can only grow.
     packed = np.cumsum(widths + _GAP) - widths / 2 - _GAP
     free = high - low - (widths.sum() + _GAP * (len(widths) - 1))
     shift = isotonic_regression(wanted - packed).x
-    return np.clip(shift, low, low + max(free, 0.0)) + packed
+    middles: FloatArray = np.clip(shift, low, low + max(free, 0.0)) + packed
+    return middles
 
 
 def differing_ranges(
@@ -118,11 +93,16 @@ def differing_ranges(
     shortest: int = 15,
     most: int = 3,
 ) -> list[tuple[int, int]]:
-    """Frame ranges [start, end), in time order, for boxes: there `better` is right and every one of `others` is wrong.
+    """Frame ranges [start, end) in time order, for boxes, where `better` is right and every one of `others` is wrong.
 
-    `better` equals the reference in all frames of a range, each other differs in at least `share` of them. Ranges where
-    all others are wrong at once are joined over at most `gap` frames where that still holds; of those with `shortest`
-    frames or more, the `most` longest are returned. Raises TimelineError where lengths differ or there is no other.
+    In a range `better` equals the reference in all frames, and each other one differs in `share` of them or more.
+    Ranges where all others are wrong at once are joined over gaps of `gap` frames or fewer while that holds; of those
+    with `shortest` frames or more the `most` longest are returned. Raises TimelineError if lengths differ or there is
+    no other system.
+
+    >>> truth, frame_wise = Segmentation.from_frames([0] * 60), Segmentation.from_frames([0] * 20 + [1] * 30 + [0] * 10)
+    >>> differing_ranges(truth, truth, [frame_wise])
+    [(20, 50)]
     """
     _check_ranges(reference, [better, *others], share)
     truth = reference.to_frames()
@@ -150,7 +130,7 @@ def _check_ranges(reference: Segmentation, compared: Sequence[Segmentation], sha
         if segmentation.length != reference.length:
             raise TimelineError(
                 f"systems of one video have one length, but the reference has {reference.length} frames and a system"
-                f" {segmentation.length}; cut or resample one of them first"
+                f" has {segmentation.length}; cut or resample one of them first"
             )
     if not 0 < share <= 1:
         raise ConfigError(f"share is a part of a range, above 0 and at most 1, got {share}")

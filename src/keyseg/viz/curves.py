@@ -7,24 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from keyseg.timeline import ConfigError, DataError
-from keyseg.viz.canvas import (
-    MARGIN,
-    WIDTH,
-    add_axes,
-    draw_legend,
-    legend_height,
-    new_figure,
-    title_height,
-    write_title,
-)
+from keyseg.viz import canvas
 from keyseg.viz.colours import HIGHLIGHT, PALETTE
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
@@ -37,56 +26,56 @@ _HEIGHT = 3.0
 def plot_curves(
     curves: Mapping[str, Curve],
     *,
-    xlabel: str = "epoch",
     ylabel: str = "",
     title: str = "",
     marks: Mapping[str, float] = _NO_MARKS,
     start: float | None = None,
 ) -> Figure:
-    """Named curves (x, y) over one axis, with named vertical marks at x, such as `matching joins` at epoch 80.
+    """Named curves (epochs, values) over one axis, with named vertical marks, such as `matching joins` at epoch 80.
 
-    start: where the axis begins; None for the first x. Values that are not finite leave a gap.
-    Raises ConfigError if x and y of a curve differ in length.
+    start: first epoch of the axis; None for that of the curves. Values that are not finite leave a gap.
+    Raises ConfigError if epochs and values of a curve differ in length.
+
+    >>> figure = plot_curves({"loss": ([0, 1, 2], [3.0, 2.0, 1.5])}, ylabel="loss", marks={"matching joins": 1})
     """
     for name, (x, y) in curves.items():
         if len(x) != len(y):
             raise ConfigError(f"curve {name!r} needs as many x as y values, got {len(x)} and {len(y)}")
     names = list(curves)
     colours = [_LINES[i % len(_LINES)] for i in range(len(names))]
-    left, top = 0.75, title_height(title)
+    left, top = 0.75, canvas.title_height(title)
     below = top + _HEIGHT + 0.55
-    figure = new_figure(below + legend_height(names, WIDTH - left - MARGIN) + MARGIN)
-    write_title(figure, title)
-    axes = add_axes(figure, left, top, WIDTH - left - 2 * MARGIN, _HEIGHT)
+    figure = canvas.new_figure(below + canvas.legend_height(names, left) + canvas.MARGIN, title)
+    axes = canvas.add_axes(figure, left, top, canvas.PAGE_WIDTH - left - 2 * canvas.MARGIN, _HEIGHT)
     for (x, y), colour in zip(curves.values(), colours, strict=True):
         axes.plot(x, y, color=colour, linewidth=1.4, marker="o" if len(x) == 1 else "", markersize=5)
     axes.grid(True, color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_xlabel(xlabel, size=9, parse_math=False)
+    axes.set_xlabel("epoch", size=9)
     axes.set_ylabel(ylabel, size=9, parse_math=False)
     axes.set_xlim(left=start)
     _draw_marks(axes, marks)
-    draw_legend(figure, names, colours, left, below)
+    canvas.draw_legend(figure, names, colours, left, below)
     return figure
 
 
 def _draw_marks(axes: Axes, marks: Mapping[str, float]) -> None:
     low, high = axes.get_xlim()
     for name, x in marks.items():
-        before = x - low > 0.2 * (high - low)  # what a mark starts is behind it
+        on_left = x - low > 0.2 * (high - low)  # away from what the mark starts, where there is room
         axes.axvline(x, color=HIGHLIGHT, linewidth=1.0, linestyle=(0, (4, 3)))
-        # Upright text: two marks close together do not run into each other.
+        # The text is vertical, so that two marks close together do not run into each other.
         axes.annotate(
             name,
             (x, 1),
-            (-3 if before else 3, -3),
+            (-3 if on_left else 3, -3),
             xycoords=axes.get_xaxis_transform(),
             textcoords="offset points",
             rotation=90,
             size=8,
             color=HIGHLIGHT,
             va="top",
-            ha="right" if before else "left",
+            ha="right" if on_left else "left",
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6},
             parse_math=False,
         )
@@ -95,8 +84,8 @@ def _draw_marks(axes: Axes, marks: Mapping[str, float]) -> None:
 def read_metrics_csv(path: str | Path) -> dict[str, tuple[list[float], list[float]]]:
     """Curves (epochs, values) by name from a `metrics.csv` of Lightning's CSVLogger, in the order of its columns.
 
-    The columns `epoch` and `step` are positions, empty cells are skipped, a name without values is left out. Where a
-    name has n values in one epoch e they stand at e, e + 1/n, ... Raises DataError with file and line.
+    The columns `epoch` and `step` are positions; empty cells and columns without values are left out. If a name has n
+    values in epoch e, they get the positions e, e + 1/n, ... Raises DataError with file and line.
     """
     path = Path(path)
     try:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba_array
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from keyseg.timeline import TimelineError
-from keyseg.viz.canvas import MARGIN, WIDTH, add_axes, new_figure, title_height, write, write_title
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from keyseg.timeline import FloatArray, IntArray, TimelineError
+from keyseg.viz import canvas
 
 _ACTION = "#0072b2"
 _BOUNDARY = "#767676"
@@ -41,19 +39,18 @@ def plot_matching(
     """Keypoint graph above, annotation graph below, and between them lines as wide and dark as their share S[i, j].
 
     source_*: (M,) time in steps, kind (0 action, 1 boundary), confidence; target_*: (N,). assignment: (M, N + 1) in
-    [0, 1], its last column the dustbin, drawn as bars on top. length: T in steps. neighbours: links that a node has on
-    each side, drawn as arcs. Action nodes are filled, boundary nodes hollow grey (supplement, figure 1).
+    [0, 1]; its last column, the dustbin, is drawn as bars on top. length: T in steps. neighbours: links that a node has
+    on each side, drawn as arcs. Action nodes are filled, boundary nodes hollow and grey (supplement, figure 1).
     Raises TimelineError where shapes differ or a kind is unknown.
     """
     times = np.asarray(source_time, np.float64), np.asarray(target_time, np.float64)
     kinds = np.asarray(source_kind).astype(np.int64), np.asarray(target_kind).astype(np.int64)
     confidence, share = np.asarray(source_confidence, np.float64), np.asarray(assignment, np.float64)
     _check(times, kinds, confidence, share)
-    top, left, width = title_height(title), 1.15, WIDTH - 1.15 - 2 * MARGIN
-    figure = new_figure(top + 4.25)
-    write_title(figure, title)
-    _draw_dustbin(add_axes(figure, left, top, width, 0.5), times[0], share[:, -1], length)
-    axes = add_axes(figure, left, top + 0.55, width, 2.85)
+    top, left, width = canvas.title_height(title), 1.15, canvas.PAGE_WIDTH - 1.15 - 2 * canvas.MARGIN
+    figure = canvas.new_figure(top + 4.25, title)
+    _draw_dustbin(canvas.add_axes(figure, left, top, width, 0.5), times[0], share[:, -1], length)
+    axes = canvas.add_axes(figure, left, top + 0.55, width, 2.85)
     _draw_links(axes, times[0], _SOURCE, 1.0, neighbours)
     _draw_links(axes, times[1], _TARGET, -1.0, neighbours)
     _draw_matches(axes, times, kinds[0], share[:, :-1])
@@ -61,12 +58,19 @@ def plot_matching(
     _draw_nodes(axes, times[0], _SOURCE, kinds[0], size * (0.3 + 0.7 * np.clip(confidence, 0, 1)))
     _draw_nodes(axes, times[1], _TARGET, kinds[1], np.full(len(times[1]), size))
     for y, name in ((_SOURCE, "keypoints"), (_TARGET, "annotation")):
-        write(axes, -0.015, y, name, size=9, ha="right", va="center", transform=axes.get_yaxis_transform())
+        canvas.draw_text(axes, -0.015, y, name, size=9, ha="right", va="center", transform=axes.get_yaxis_transform())
     reach = _ARC * (neighbours + 1)
     axes.set(xlim=(0, length or 1), ylim=(_TARGET - reach, _SOURCE + reach), yticks=[])
     axes.set_xlabel("time (steps)", size=9)
     axes.spines["left"].set_visible(False)
-    _draw_key(figure)
+    dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 6}
+    key = {
+        "action keypoint": Line2D([], [], color=_ACTION, **dot),
+        "boundary keypoint": Line2D([], [], markerfacecolor="white", markeredgecolor=_BOUNDARY, **dot),
+        "match, wider and darker with its share": Line2D([], [], color=_ACTION, linewidth=2),
+        "share in the dustbin (no match)": Line2D([], [], color=_DUSTBIN, linewidth=2.5),
+    }
+    canvas.draw_key(figure, key)
     return figure
 
 
@@ -78,10 +82,9 @@ def _check(
             raise TimelineError(
                 f"{side} time and kind must both have shape (nodes,), got {time.shape} and {kind.shape}"
             )
-        if not np.isin(kind, (0, 1)).all():
-            raise TimelineError(
-                f"{side} kind must be 0 (action) or 1 (boundary), got {kind[~np.isin(kind, (0, 1))][0]}"
-            )
+        unknown = kind[~np.isin(kind, (0, 1))]
+        if len(unknown):
+            raise TimelineError(f"{side} kind must be 0 (action) or 1 (boundary), got {unknown[0]}")
     if confidence.shape != times[0].shape:
         raise TimelineError(f"source confidence must have shape {times[0].shape}, got {confidence.shape}")
     expected = (len(times[0]), len(times[1]) + 1)
@@ -89,11 +92,11 @@ def _check(
         raise TimelineError(
             f"assignment must have shape (M, N + 1) = {expected}, last column the dustbin, got {share.shape}"
         )
-    # Sinkhorn in single precision leaves sums a little above 1.
+    # Sinkhorn in single precision leaves sums slightly above 1.
     if not ((share >= 0) & (share <= 1.001)).all():
         raise TimelineError(
             f"assignment must lie in [0, 1], got {share.min():.3g} to {share.max():.3g};"
-            " of a log assignment give its exp"
+            " if it is a log assignment, pass its exp"
         )
 
 
@@ -105,26 +108,20 @@ def _draw_dustbin(axes: Axes, time: FloatArray, share: FloatArray, length: float
     axes.yaxis.tick_right()
     axes.spines["left"].set_visible(False)
     axes.spines["right"].set(visible=True, color="#999999")
-    write(axes, -0.015, 0.5, "dustbin", size=9, ha="right", va="center", transform=axes.transAxes)
+    canvas.draw_text(axes, -0.015, 0.5, "dustbin", size=9, ha="right", va="center", transform=axes.transAxes)
 
 
 def _draw_links(axes: Axes, time: FloatArray, y: float, side: float, neighbours: int) -> None:
-    from matplotlib.collections import LineCollection
-
-    ordered, round_trip = np.sort(time), np.linspace(0, np.pi, 17)
+    ordered, half_turn = np.sort(time), np.linspace(0, np.pi, 17)
     for hop in range(1, neighbours + 1):
         begin, end = ordered[:-hop, None], ordered[hop:, None]
-        x = (begin + end) / 2 - (end - begin) / 2 * np.cos(round_trip)
-        arc = np.broadcast_to(y + side * _ARC * hop * np.sin(round_trip), x.shape)
-        axes.add_collection(
-            LineCollection(list(np.stack([x, arc], axis=-1)), colors="#b5b5b5", linewidths=0.7, zorder=1)
-        )
+        x = (begin + end) / 2 - (end - begin) / 2 * np.cos(half_turn)
+        arc = np.broadcast_to(y + side * _ARC * hop * np.sin(half_turn), x.shape)
+        lines = list(np.stack([x, arc], axis=-1))
+        axes.add_collection(LineCollection(lines, colors="#b5b5b5", linewidths=0.7, zorder=1))
 
 
 def _draw_matches(axes: Axes, times: tuple[FloatArray, FloatArray], kind: IntArray, share: FloatArray) -> None:
-    from matplotlib.collections import LineCollection
-    from matplotlib.colors import to_rgba_array
-
     i, j = np.nonzero(share >= _FAINTEST)
     weight = np.clip(share[i, j], 0, 1)
     ends = np.stack([np.full(len(i), _SOURCE), np.full(len(i), _TARGET)], axis=1)
@@ -135,21 +132,8 @@ def _draw_matches(axes: Axes, times: tuple[FloatArray, FloatArray], kind: IntArr
 
 
 def _draw_nodes(axes: Axes, time: FloatArray, y: float, kind: IntArray, size: FloatArray) -> None:
-    # Boundaries are smaller and on top: next to a short segment's centre they would be hidden.
+    # Boundaries are smaller and on top: otherwise the centre of a short segment would hide them.
     for which, face, edge, scale in ((0, _ACTION, "white", 1.0), (1, "white", _BOUNDARY, 0.6)):
         at, area = time[kind == which], scale * size[kind == which]
         style: dict[str, Any] = {"facecolors": face, "edgecolors": edge, "linewidths": 1.0}
         axes.scatter(at, np.full(len(at), y), s=area, zorder=3, clip_on=False, **style)
-
-
-def _draw_key(figure: Figure) -> None:
-    from matplotlib.lines import Line2D
-
-    dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 6}
-    handles = [
-        Line2D([], [], color=_ACTION, label="action keypoint", **dot),
-        Line2D([], [], markerfacecolor="white", markeredgecolor=_BOUNDARY, label="boundary keypoint", **dot),
-        Line2D([], [], color=_ACTION, linewidth=2, label="match, wider and darker with its share"),
-        Line2D([], [], color=_DUSTBIN, linewidth=2.5, label="share in the dustbin (no match)"),
-    ]
-    figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=8)

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from html import escape
 
 from keyseg.timeline import LabelMap, Segment, Segmentation, TimeBase
-from keyseg.viz.clock import clock, clock_unit, time_ticks
+from keyseg.viz.clock import axis_time, axis_unit, time_ticks
 from keyseg.viz.rows import Row
 
 
 def video_block(
     name: str, rows: Sequence[Row], labels: LabelMap, timebase: TimeBase, *, player: str = "", key_frames: str = ""
 ) -> str:
-    """One video: its name and length, a bar a row, the time axis. Rows are checked beforehand.
+    """One video: its name and length, one bar per row, the time axis. Rows are checked beforehand.
 
     player, key_frames: blocks above and below the bars. With a player the bars are a slider over the frames.
     """
     frames = rows[0][1].length
     total = float(timebase.start_seconds(frames))
-    length = f"{_time(total, total, 1)}, {frames} {'frame' if frames == 1 else 'frames'}"
+    length = f"{axis_time(total, total, 1, unit=True)}, {frames} {'frame' if frames == 1 else 'frames'}"
     bars = "\n".join(_bar(row, segmentation, labels, timebase, total) for row, segmentation in rows)
     if player:
         bars = (
@@ -34,7 +34,7 @@ def video_block(
 
 
 def legend_block(ids: Sequence[int], labels: LabelMap) -> str:
-    """A button a class, in id order."""
+    """One button per class, in id order."""
     return "\n".join(
         f'<button type="button" data-class="c{i}" aria-pressed="false"><i class="swatch c{i}"></i>'
         f"{escape(labels.names[i])}</button>"
@@ -49,29 +49,24 @@ def colour_rules(ids: Sequence[int], colours: Sequence[str]) -> str:
 
 
 def _bar(name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase, total: float) -> str:
-    # The longest first: each has an outline of one pixel in its colour, so the shortest segment stays visible on top.
+    # Longest first: each has an outline of one pixel in its colour, so the shortest segment stays visible on top.
     ordered = sorted(segmentation, key=lambda segment: -segment.length)
     rects = "".join(_rect(segment, labels, timebase, total) for segment in ordered)
-    frames = segmentation.length
-    described = escape(f"{name}: {len(segmentation)} segments")
+    description = escape(f"{name}: {len(segmentation)} segments")
     return (
         f'<div class="row"><span class="name">{escape(name)}</span><div class="track">'
-        f'<svg class="bar" viewBox="0 0 {max(frames, 1)} 1" preserveAspectRatio="none" role="img"'
-        f' aria-label="{described}">{rects}{_cuts(segmentation)}</svg></div></div>'
+        f'<svg class="bar" viewBox="0 0 {max(segmentation.length, 1)} 1" preserveAspectRatio="none" role="img"'
+        f' aria-label="{description}">{rects}{_cuts(segmentation)}</svg></div></div>'
     )
 
 
 def _rect(segment: Segment, labels: LabelMap, timebase: TimeBase, total: float) -> str:
     begin, end = float(timebase.start_seconds(segment.start_frame)), float(timebase.start_seconds(segment.end_frame))
-    text = f"{labels.names[segment.label]}: {clock(begin, total, 2)} to {_time(end, total, 2)} ({end - begin:.2f} s)"
+    times = f"{axis_time(begin, total, 2)} to {axis_time(end, total, 2, unit=True)} ({end - begin:.2f} s)"
     return (
         f'<rect class="c{segment.label}" x="{segment.start_frame}" y="0" width="{segment.length}" height="1">'
-        f"<title>{escape(text)}</title></rect>"
+        f"<title>{escape(labels.names[segment.label])}: {times}</title></rect>"
     )
-
-
-def _time(seconds: float, total: float, decimals: int) -> str:
-    return clock(seconds, total, decimals) + (" s" if clock_unit(total) == "s" else "")
 
 
 def _cuts(segmentation: Segmentation) -> str:
@@ -82,16 +77,15 @@ def _cuts(segmentation: Segmentation) -> str:
 
 
 def _axis(total: float) -> str:
-    marks = time_ticks(total)
     ticks = []
-    for i, (seconds, text) in enumerate(marks):
+    for i, (seconds, text) in enumerate(time_ticks(total)):
         at = f"{100 * seconds / total if total else 0:.3f}%"
-        # Every second tick gives way on a narrow screen.
+        # Every second text is hidden on a narrow screen.
         kind = "tick odd" if i % 2 else "tick"
         ticks.append(
             f'<g class="{kind}"><line x1="{at}" x2="{at}" y1="0" y2="5"/><text x="{at}" y="17">{text}</text></g>'
         )
-    unit = clock_unit(total)
+    unit = axis_unit(total)
     line = '<line x1="0" x2="100%" y1="0.5" y2="0.5"/>'
     return (
         f'<div class="row axis"><span class="name">time ({unit})</span>'

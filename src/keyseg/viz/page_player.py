@@ -1,4 +1,4 @@
-"""The player of the report: a video inside the page, key frames, and what the script needs to keep in step."""
+"""The player of the report: a video inside the page, key frames, and what the script needs to keep them in step."""
 
 from __future__ import annotations
 
@@ -11,37 +11,41 @@ from pathlib import Path
 import numpy as np
 
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.video.extractor import Image
 from keyseg.video.opening import declared_end, open_container, open_file, picture_stream
-from keyseg.viz.clock import clock, clock_unit
-from keyseg.viz.key_frames import Image
-from keyseg.viz.rows import Row
+from keyseg.viz.clock import axis_time
+from keyseg.viz.rows import Row, check_image
 
-MOST_BYTES = 20_000_000  # of all videos of a page: a browser holds the page in memory
+MOST_BYTES = 20_000_000  # all videos of a page together: a browser holds the page in memory
 
 _PLAYED = {"mp4": ("h264", "vp9", "av1"), "webm": ("vp8", "vp9", "av1")}
 _CONVERT = "ffmpeg -i IN -vf scale=-2:240 -c:v libx264 -crf 28 -pix_fmt yuv420p -an -movflags +faststart OUT.mp4"
-# The timeline may end this much after the video: sound, rounding and a lost last frame make as much.
+# The timeline may end this much after the video: sound, rounding and a lost last frame can add up to it.
 _SLACK_SECONDS = 1
 
 KeyFrame = tuple[float, Image]
 
 
 def key_frame_times(segmentation: Segmentation, timebase: TimeBase, *, most: int = 24) -> list[float]:
-    """The middle of each segment in seconds, of the `most` longest ones where there are more; for `read_key_frames`."""
+    """The middle of each segment in seconds, for `read_key_frames`; of the `most` longest ones if there are more.
+
+    >>> key_frame_times(Segmentation.from_frames([0] * 20 + [1] * 10), TimeBase(Fraction(10)))
+    [1.0, 2.5]
+    """
     longest = sorted(segmentation, key=lambda segment: -segment.length)[:most]
     return sorted(float((segment.start_frame + segment.length // 2) / timebase.fps) for segment in longest)
 
 
 def video_bytes(path: Path, total: Fraction) -> bytes:
-    """The content of a video that browsers play and that lasts `total` seconds or more.
+    """The content of a video that browsers play and that lasts at least `total` seconds.
 
-    Raises DataError where there is no such file or browsers do not play it, or it is larger than a page may be;
-    TimelineError where it is too short.
+    Raises DataError if there is no such file, browsers do not play it, or it is larger than a page may be;
+    TimelineError if it is too short.
     """
     import av
 
     if total == 0:
-        raise TimelineError(f"{path}: this video has a timeline without frames, so nothing moves with it; leave it out")
+        raise TimelineError(f"{path}: the timeline of this video has no frames, so nothing can play; leave it out")
     with open_file(path) as file:
         size = path.stat().st_size
         if size > MOST_BYTES:
@@ -57,40 +61,37 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
             raise DataError(f"{path}: cannot read the video ({error}); convert it with: {_CONVERT}") from error
         if codec not in _PLAYED.get(kind, ()) or pixels != "yuv420p":
             raise DataError(
-                f"{path}: browsers play h264 in mp4, vp8, vp9 and av1 in webm, all of them yuv420p; this is {codec},"
+                f"{path}: browsers play h264 in mp4, and vp8, vp9 and av1 in webm, all as yuv420p; this is {codec},"
                 f" {pixels}, in {kind}; convert it with: {_CONVERT}"
             )
         if end and total > end.seconds + _SLACK_SECONDS:
             raise TimelineError(
-                f"{path}: the video ends at {float(end.seconds):.2f} s, its timeline at {float(total):.2f} s; is it the"
-                " video of this timeline, and is the frame rate right?"
+                f"{path}: the video ends at {float(end.seconds):.2f} s, its timeline at {float(total):.2f} s; does the"
+                " timeline belong to this video, and is its frame rate right?"
             )
         file.seek(0)
         return file.read()
 
 
 def check_size(contents: Sequence[bytes]) -> None:
-    """Raise DataError where the videos of a page are too large together."""
+    """Raise DataError if the videos of a page are too large together."""
     size = sum(map(len, contents))
     if size > MOST_BYTES:
         raise DataError(_too_large(f"the {len(contents)} videos of this page have {size / 1e6:.1f} MB"))
 
 
 def check_key_frames(name: str, key_frames: Sequence[KeyFrame], total: Fraction) -> None:
-    """Raise TimelineError where a key frame lies outside the video, or is no image (H, W, 3) uint8."""
+    """Raise TimelineError if a key frame lies outside the video or is not an image (H, W, 3) of uint8."""
     for seconds, image in key_frames:
         if not 0 <= seconds < total:
             raise TimelineError(
-                f"video {name!r}: a key frame at {seconds:g} s, the timeline goes from 0 to {float(total):g} s"
+                f"video {name!r}: a key frame is at {seconds:g} s, but the timeline goes from 0 to {float(total):g} s"
             )
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise TimelineError(
-                f"video {name!r}: a key frame is an image (H, W, 3) uint8, got {image.shape} {image.dtype}"
-            )
+        check_image(image, f"video {name!r}, key frame at {seconds:g} s")
 
 
 def player_block(name: str, content: bytes, rows: Sequence[Row]) -> str:
-    """The video with its controls, and a list with the label of each row at the moment shown."""
+    """The video with its controls, and a list with the label of each row at the moment that is shown."""
     kind = "mp4" if content[4:8] == b"ftyp" else "webm"
     data = base64.b64encode(content).decode("ascii")
     now = "".join(
@@ -100,26 +101,26 @@ def player_block(name: str, content: bytes, rows: Sequence[Row]) -> str:
         f'<div class="player">\n<video controls playsinline preload="auto" aria-label="{escape(name)}"'
         f' src="data:video/{kind};base64,{data}"></video>\n'
         f'<div class="beside"><p class="time"></p>\n<ul class="now">{now}</ul>\n'
-        '<p class="keys">Click a bar to go there. Keys: space plays and stops, ← and → go a second, comma and full stop'
-        " a frame, Home and End to the ends.</p></div>\n</div>"
+        '<p class="keys">Click a bar to jump there. Keys: space plays and pauses, ← and → move by a second, comma and'
+        " full stop by a frame, Home and End to the start and the end.</p></div>\n</div>"
     )
 
 
 def key_frame_row(key_frames: Sequence[KeyFrame], row: Row, labels: LabelMap, timebase: TimeBase, seeks: bool) -> str:
-    """Thumbnails with their time and the label of `row`; buttons where there is a video to go to."""
+    """Thumbnails with their time and the label of `row`; they are buttons if there is a video to seek in."""
     frames = row[1].to_frames()
     total = float(timebase.start_seconds(len(frames)))
-    unit = " s" if clock_unit(total) == "s" else ""
     tag, kind = ("button", ' type="button"') if seeks else ("span", "")
     cells = []
     for seconds, image in key_frames:
-        # A hair more, since a time such as 1.1 s is a little less than the start of its frame.
+        # The tolerance: a time such as 1.1 s is slightly less than the start of its frame.
         at = min(int(seconds * float(timebase.fps) + 1e-6), len(frames) - 1)
-        time, label = clock(seconds, total, 1) + unit, labels.names[int(frames[at])]
+        label = int(frames[at])
         data = base64.b64encode(jpeg(image)).decode("ascii")
         cells.append(
             f'<{tag}{kind} class="frame" data-frame="{at}"><img alt="" src="data:image/jpeg;base64,{data}">'
-            f'<span class="when">{time} <i class="swatch c{int(frames[at])}"></i>{escape(label)}</span></{tag}>'
+            f'<span class="when">{axis_time(seconds, total, 1, unit=True)} <i class="swatch c{label}"></i>'
+            f"{escape(labels.names[label])}</span></{tag}>"
         )
     group = (
         f'<div class="strip" role="group" aria-label="key frames, labels of {escape(row[0])}">{"".join(cells)}</div>'

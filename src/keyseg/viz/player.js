@@ -1,15 +1,15 @@
-// A video and its timeline: where the video is, where a click on a bar leads, and what each row says at that moment.
+// A video and its timeline: the current position, seeking by a click on a bar, and the label of each row at that moment.
 const timeline = {
-  // Frames a second from "30000/1001" or "25".
+  // Frames per second from "30000/1001" or "25".
   rate: (text) => {
     const [above, below = "1"] = text.split("/");
     return Number(above) / Number(below);
   },
-  // The frame on screen at a time. A hair more, since a browser rounds times to a millionth of a second.
+  // The frame on screen at a time, with a tolerance: browsers round times to a millionth of a second.
   frameAt: (seconds, rate, frames) => Math.max(0, Math.min(frames - 1, Math.floor(seconds * rate + 1e-3))),
-  // A time at which a frame is surely on screen: its middle.
+  // A time at which a frame is certainly on screen: its middle.
   middleOf: (frame, rate, frames) => (Math.max(0, Math.min(frames - 1, frame)) + 0.5) / rate,
-  // The last of some starts, in order, that is not after a frame; -1 before the first.
+  // Index of the last of some sorted starts that is not after a frame; -1 before the first.
   lastStart: (starts, frame) => {
     let low = 0;
     let high = starts.length;
@@ -20,7 +20,7 @@ const timeline = {
     }
     return low - 1;
   },
-  // A time as the axis writes it: seconds, or minutes where the whole lasts two minutes or more.
+  // A time as the axis shows it: seconds, or minutes if the video lasts two minutes or more.
   clock: (seconds, total) => {
     if (total < 120) return `${seconds.toFixed(2)} s`;
     const hundredths = Math.round(100 * seconds);
@@ -29,7 +29,7 @@ const timeline = {
     const rest = `${two(Math.floor(hundredths / 100) % 60)}.${two(hundredths % 100)}`;
     return total < 3600 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${rest}`;
   },
-  // Where a key leads, as a frame; null for a key that does not move.
+  // The frame that a key moves to; null for a key that does not move.
   moved: (key, frame, rate, frames) => {
     const second = Math.max(1, Math.round(rate));
     const steps = { ArrowLeft: -second, ArrowRight: second, ",": -1, ".": 1, Home: -frames, End: frames };
@@ -65,7 +65,7 @@ const timeline = {
       article.style.setProperty("--at", `${(100 * place) / frames}%`);
       const time = `${timeline.clock(frame / rate, frames / rate)}, frame ${frame}`;
       article.querySelector(".time").textContent = time;
-      const said = rows.map((row, i) => {
+      const spoken = rows.map((row, i) => {
         const at = timeline.lastStart(row.starts, frame);
         items[i].querySelector(".swatch").className = `swatch ${row.classes[at]}`;
         items[i].querySelector(".what").textContent = row.names[at];
@@ -73,11 +73,11 @@ const timeline = {
         return `${items[i].querySelector(".who").textContent} ${row.names[at]}`;
       });
       scrubber.setAttribute("aria-valuenow", String(frame));
-      scrubber.setAttribute("aria-valuetext", [time, ...said].join(", "));
+      scrubber.setAttribute("aria-valuetext", [time, ...spoken].join(", "));
       mark(keyFrames[timeline.lastStart(keyStarts, frame)]);
     }
 
-    // The key frame that was passed last, also in the part of the strip that is in view.
+    // Mark the last key frame that was passed, and scroll the strip to it.
     function mark(keyFrame) {
       if (keyFrame === marked) return;
       if (marked) marked.removeAttribute("aria-current");
@@ -119,7 +119,7 @@ const timeline = {
       };
       if (!event.target.closest(".track")) return;
       go(event);
-      // A finger that moves scrolls the page; a mouse that moves drags.
+      // Moving a finger scrolls the page; only a mouse drags.
       if (event.pointerType !== "mouse") return;
       scrubber.setPointerCapture(event.pointerId);
       scrubber.addEventListener("pointermove", go);
@@ -129,7 +129,7 @@ const timeline = {
     });
     keyFrames.forEach((each) => each.addEventListener("click", () => seek(Number(each.dataset.frame))));
     article.addEventListener("keydown", (event) => {
-      // The video has keys of its own, and space presses a button.
+      // The video handles keys itself, and space presses a focused button.
       if (event.target === video || event.ctrlKey || event.metaKey || event.altKey) return;
       const to = timeline.moved(event.key, timeline.frameAt(video.currentTime, rate, frames), rate, frames);
       if (to !== null) seek(to);

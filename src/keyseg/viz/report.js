@@ -1,4 +1,4 @@
-// Pointing at a class in the legend, or tapping a class or a segment, shows that class alone in all bars.
+// Pointing at a class in the legend, or tapping a class or a segment, highlights that class in all bars.
 (() => {
   const section = document.getElementById("timelines");
   if (!section) return;
@@ -34,7 +34,7 @@
     else if (!event.target.closest(".legend")) readout.textContent = hint;
   });
   section.addEventListener("click", (event) => {
-    // In a bar with a player a click leads to that moment.
+    // In a bar with a player a click seeks instead.
     if (event.target.matches("rect") && !event.target.closest(".scrubber")) {
       pin([...event.target.classList].find((name) => name !== "on"));
       describe(event.target);

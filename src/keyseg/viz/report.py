@@ -1,4 +1,4 @@
-"""The report: one HTML file with scores, timelines, figures and where they come from."""
+"""The report: one HTML file with scores, timelines, figures and their provenance."""
 
 from __future__ import annotations
 
@@ -17,15 +17,8 @@ from keyseg.timeline import LabelMap, TimeBase
 from keyseg.viz.colours import class_colours
 from keyseg.viz.figures import refuse_existing, render, write_whole
 from keyseg.viz.page_bars import colour_rules, legend_block, video_block
-from keyseg.viz.page_player import (
-    KeyFrame,
-    check_key_frames,
-    check_size,
-    key_frame_row,
-    player_block,
-    video_bytes,
-)
-from keyseg.viz.rows import Row, check_rows, occurring
+from keyseg.viz.page_player import KeyFrame, check_key_frames, check_size, key_frame_row, player_block, video_bytes
+from keyseg.viz.rows import Row, check_rows, occurring_ids
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +28,11 @@ _COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc")
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """Scores of one system in percent; NaN where there is none. note: a remark such as `5 splits, last epoch`."""
+    """Scores of one system in percent; NaN for a missing one. note: a remark such as `5 splits, last epoch`.
+
+    >>> ScoreRow("RTK", 86.8, 86.0, 83.0, 86.7, 74.8).values
+    (86.8, 86.0, 83.0, 86.7, 74.8)
+    """
 
     name: str
     f1_10: float
@@ -53,10 +50,10 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class VideoTimeline:
-    """One video: its name and a (name, segmentation) row a system, the ground truth first.
+    """One video: its name and one (name, segmentation) row per system, the ground truth first.
 
     video: an MP4 (H.264) or WebM file to play beside the rows, or None. key_frames: (seconds, image) in order of time,
-    as `read_key_frames` gives them, at the times of `key_frame_times` for one.
+    as `read_key_frames` returns them, for example at the times of `key_frame_times`.
     """
 
     name: str
@@ -78,23 +75,23 @@ def write_report(
     provenance: Mapping[str, str] = MappingProxyType({}),
     force: bool = False,
 ) -> Path:
-    """Write one HTML file that needs nothing else, neither network nor folder, and return its path.
+    """Write one self-contained HTML file, which loads nothing from network or disk, and return its path.
 
     figures: by caption. provenance: where the numbers come from, such as command, version and seed, by name.
     A section without content is left out. Videos are part of the file, so they must be small. Raises TimelineError
-    where rows, video and key frames do not belong together, DataError on a video that browsers do not play or that is
-    too large, OutputExistsError where the file is there and `force` is not set.
+    if rows, video and key frames do not fit together, DataError on a video that browsers do not play or that is too
+    large, OutputExistsError if the file exists and `force` is not set.
     """
     path = Path(path)
     refuse_existing(path, force)
     for video in videos:
         total = timebase.start_seconds(check_rows(video.rows, labels, f"video {video.name!r}"))
         check_key_frames(video.name, video.key_frames, total)
-    films = _films(videos, timebase)
-    shown = occurring([row for video in videos for row in video.rows])
+    contents = _video_contents(videos, timebase)
+    shown = occurring_ids([row for video in videos for row in video.rows])
     sections = (
         _scores(scores),
-        _videos(videos, films, shown, labels, timebase),
+        _videos(videos, contents, shown, labels, timebase),
         _figures(figures),
         _provenance(provenance),
     )
@@ -103,7 +100,7 @@ def write_report(
         introduction=escape(introduction),
         style=_resource("report.css") + _resource("player.css") + colour_rules(shown, class_colours(labels)),
         sections="\n".join(section for section in sections if section),
-        script=_resource("report.js") + (_resource("player.js") if films else ""),
+        script=_resource("report.js") + (_resource("player.js") if contents else ""),
     )
     return write_whole(path, page.encode("utf-8"))
 
@@ -115,15 +112,15 @@ def _resource(name: str) -> str:
 def _scores(scores: Sequence[ScoreRow]) -> str:
     if not scores:
         return ""
-    # What prints alike is equally good, so the best is found among the rounded values.
+    # Scores that print the same are equally good, so the best is taken from the rounded values.
     rounded = [[round(value, 1) for value in row.values] for row in scores]
     best = [max((v for v in column if not math.isnan(v)), default=math.nan) for column in zip(*rounded, strict=True)]
-    noted = any(row.note for row in scores)
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("System", *_COLUMNS, *(("Note",) if noted else ())))
+    has_notes = any(row.note for row in scores)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("System", *_COLUMNS, *(("Note",) if has_notes else ())))
     lines = []
     for row, values in zip(scores, rounded, strict=True):
         cells = "".join(_score_cell(value, top) for value, top in zip(values, best, strict=True))
-        note = f'<td class="note">{escape(row.note)}</td>' if noted else ""
+        note = f'<td class="note">{escape(row.note)}</td>' if has_notes else ""
         lines.append(f'<tr><th scope="row">{escape(row.name)}</th>{cells}{note}</tr>')
     return (
         '<section id="scores">\n<h2>Scores</h2>\n<div class="wide"><table>\n'
@@ -138,43 +135,36 @@ def _score_cell(value: float, best: float) -> str:
     return f"<td><b>{value:.1f}</b></td>" if value == best else f"<td>{value:.1f}</td>"
 
 
-def _films(videos: Sequence[VideoTimeline], timebase: TimeBase) -> dict[int, bytes]:
-    """The content of the video files, by the place of the video in the page."""
-    found: dict[int, bytes] = {}
-    for place, each in enumerate(videos):
+def _video_contents(videos: Sequence[VideoTimeline], timebase: TimeBase) -> dict[int, bytes]:
+    """The content of each video file, by the index of its video."""
+    contents: dict[int, bytes] = {}
+    for i, each in enumerate(videos):
         if each.video is not None:
-            found[place] = video_bytes(Path(each.video), timebase.start_seconds(each.rows[0][1].length))
-            check_size(list(found.values()))
-    return found
+            contents[i] = video_bytes(Path(each.video), timebase.start_seconds(each.rows[0][1].length))
+            check_size(list(contents.values()))
+    return contents
 
 
 def _videos(
     videos: Sequence[VideoTimeline],
-    films: Mapping[int, bytes],
+    contents: Mapping[int, bytes],
     shown: Sequence[int],
     labels: LabelMap,
     timebase: TimeBase,
 ) -> str:
     if not videos:
         return ""
-    blocks = "\n".join(
-        video_block(
-            each.name,
-            each.rows,
-            labels,
-            timebase,
-            player=player_block(each.name, films[place], each.rows) if place in films else "",
-            key_frames=key_frame_row(each.key_frames, each.rows[0], labels, timebase, place in films)
-            if each.key_frames
-            else "",
-        )
-        for place, each in enumerate(videos)
-    )
+    blocks = []
+    for i, each in enumerate(videos):
+        player = player_block(each.name, contents[i], each.rows) if i in contents else ""
+        strip = key_frame_row(each.key_frames, each.rows[0], labels, timebase, bool(player)) if each.key_frames else ""
+        blocks.append(video_block(each.name, each.rows, labels, timebase, player=player, key_frames=strip))
     return (
         '<section id="timelines">\n<h2>Timelines</h2>\n'
         f'<div class="legend">\n<div class="classes">\n{legend_block(shown, labels)}\n</div>\n'
-        '<p class="readout" aria-live="polite">Point at or tap a class or a segment.</p>\n</div>\n'
-        f"{blocks}\n</section>"
+        '<p class="readout" aria-live="polite">Point at a class or a segment, or tap it.</p>\n</div>\n'
+        + "\n".join(blocks)
+        + "\n</section>"
     )
 
 
@@ -183,7 +173,7 @@ def _figures(figures: Mapping[str, Figure]) -> str:
         return ""
     blocks = []
     for caption, figure in figures.items():
-        # As an image of its own: ids inside one SVG cannot collide with those of the next.
+        # An image of its own, so that ids in one SVG cannot collide with those in another.
         data = base64.b64encode(render(figure, "svg")).decode("ascii")
         text = escape(caption)
         blocks.append(

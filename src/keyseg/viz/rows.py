@@ -1,10 +1,13 @@
-"""Checks on what is drawn as rows of one timeline."""
+"""Checks on what is drawn: rows of one timeline, class ids, pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keyseg.timeline import LabelMap, Segmentation, TimelineError
+import numpy as np
+
+from keyseg.timeline import IntArray, LabelMap, Segmentation, TimelineError
+from keyseg.video.extractor import Image
 
 Row = tuple[str, Segmentation]
 
@@ -20,19 +23,25 @@ def check_rows(rows: Sequence[Row], labels: LabelMap, where: str = "timeline") -
                 f"{where}: rows show one video and must have one length, but {first!r} has {segmentation.length} frames"
                 f" and {name!r} has {other.length}; cut or resample one of them first"
             )
-        check_labels(other, labels, f"{where}, row {name!r}")
+        check_ids(other.labels, labels, f"{where}, row {name!r}")
     return segmentation.length
 
 
-def check_labels(segmentation: Segmentation, labels: LabelMap, where: str) -> None:
+def check_ids(ids: IntArray, labels: LabelMap, where: str) -> None:
     """Raise TimelineError if a class id is outside the label map."""
-    if len(segmentation) and int(segmentation.labels.max()) >= len(labels):
+    if len(ids) and int(ids.max()) >= len(labels):
         raise TimelineError(
-            f"{where}: class id {int(segmentation.labels.max())} is unknown, the label map has ids 0 to"
-            f" {len(labels) - 1}; use the label map of this data set"
+            f"{where}: class id {int(ids.max())} is unknown, the label map has ids 0 to {len(labels) - 1};"
+            " use the label map of this data set"
         )
 
 
-def occurring(rows: Sequence[Row]) -> list[int]:
-    """Class ids that occur in any row, in id order."""
+def check_image(image: Image, where: str) -> None:
+    """Raise TimelineError unless an array is a picture (H, W, 3) of uint8."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise TimelineError(f"{where}: expected an image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
+
+
+def occurring_ids(rows: Sequence[Row]) -> list[int]:
+    """Class ids that occur in any row, in order."""
     return sorted({int(i) for _, segmentation in rows for i in segmentation.labels})

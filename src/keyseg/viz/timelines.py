@@ -1,39 +1,24 @@
-"""Timelines of one video as bars: a row a system, as in figure 2 of the supplement."""
+"""Timelines of one video as bars, one row per system, as in figure 2 of the supplement."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
-from keyseg.timeline import LabelMap, TimeBase, TimelineError
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from keyseg.timeline import LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.viz import canvas
 from keyseg.viz.bars import draw_bar
-from keyseg.viz.canvas import (
-    MARGIN,
-    WIDTH,
-    add_axes,
-    draw_legend,
-    frame_axis,
-    legend_height,
-    legend_shape,
-    name_rows,
-    new_figure,
-    shorten,
-    text_width,
-    time_axis,
-    title_height,
-    write_title,
-)
-from keyseg.viz.colours import HIGHLIGHT, class_colours
-from keyseg.viz.rows import Row, check_rows, occurring
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from keyseg.viz.colours import HIGHLIGHT, class_colours, ink_on
+from keyseg.viz.rows import Row, check_rows, occurring_ids
 
 _ROW = 0.42
 _BAR = 0.72
 _NAME_SIZE = 9.0
+_CLASS_SIZE = 7.5
 _AXIS = 0.48
 
 
@@ -46,38 +31,68 @@ def plot_timelines(
     boxes: Sequence[tuple[int, int]] = (),
     above: float = 0.0,
 ) -> Figure:
-    """Bars of one video, a row (name, segmentation) a system, over a time axis, with the classes that occur below.
+    """Bars of one video over a time axis, one row (name, segmentation) per system, with a legend of their classes.
 
-    timebase: None where the frame rate is not known: the axis then counts frames.
-    boxes: frame ranges [start, end) that a frame is drawn around, over all rows. above: inches left free over the bars.
+    timebase: None where the frame rate is not known; the axis then counts frames.
+    boxes: frame ranges [start, end) to draw a box around, over all rows. above: inches left free above the bars.
     Raises TimelineError if there is no row, lengths differ, a class id is unknown or a box lies outside the video.
+
+    >>> from keyseg.timeline import Segmentation
+    >>> truth = Segmentation.from_frames([0, 0, 1, 1, 1, 0])
+    >>> figure = plot_timelines([("ground truth", truth)], LabelMap(("rest", "pour")), TimeBase(Fraction(2)))
     """
     length = check_rows(rows, labels)
     scale = timebase or TimeBase(Fraction(1))
     _check_boxes(boxes, length)
     colours = class_colours(labels)
-    shown = occurring(rows)
+    shown = occurring_ids(rows)
     names = [labels.names[i] for i in shown]
-    left = MARGIN + 0.1 + text_width([shorten(name) for name, _ in rows], _NAME_SIZE)
-    top, height = title_height(title) + above, _ROW * len(rows)
+    width = bars_width(rows)
+    left = canvas.PAGE_WIDTH - 2 * canvas.MARGIN - width
+    top, height = canvas.title_height(title) + above, _ROW * len(rows)
     below = top + height + _AXIS + 0.1
-    # A long legend takes the whole width of the figure, a short one stands under the bars.
-    legend_left = left if legend_shape(names, WIDTH - left - MARGIN)[1] <= 3 else MARGIN + 0.1
-    figure = new_figure(below + legend_height(names, WIDTH - legend_left - MARGIN) + MARGIN)
-    write_title(figure, title)
-    axes = add_axes(figure, left, top, WIDTH - left - 2 * MARGIN, height)
+    # A long legend takes the whole width of the figure, a short one starts below the bars.
+    legend_left = left if canvas.legend_rows(names, left) <= 3 else canvas.MARGIN + 0.1
+    figure = canvas.new_figure(below + canvas.legend_height(names, legend_left) + canvas.MARGIN, title)
+    axes = canvas.add_axes(figure, left, top, width, height)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     for y, (_, segmentation) in enumerate(rows):
         draw_bar(axes, segmentation, colours, scale, y, _BAR)
-    name_rows(axes, [name for name, _ in rows], _NAME_SIZE)
+        _write_classes(axes, segmentation, labels, colours, scale, y, width)
+    canvas.name_rows(axes, [name for name, _ in rows], _NAME_SIZE)
     axes.spines["left"].set_visible(False)
     if timebase is None:
-        frame_axis(axes, length)
+        canvas.frame_axis(axes, length)
     else:
-        time_axis(axes, float(timebase.start_seconds(length)))
+        canvas.time_axis(axes, float(timebase.start_seconds(length)))
     _draw_boxes(axes, boxes, scale, len(rows))
-    draw_legend(figure, names, [colours[i] for i in shown], legend_left, below)
+    canvas.draw_legend(figure, names, [colours[i] for i in shown], legend_left, below)
     return figure
+
+
+def bars_width(rows: Sequence[Row]) -> float:
+    """Inches from the names of the rows to the right margin."""
+    names = [name for name, _ in rows]
+    return canvas.PAGE_WIDTH - 3 * canvas.MARGIN - 0.1 - canvas.text_width(names, _NAME_SIZE)
+
+
+def _write_classes(
+    axes: Axes,
+    segmentation: Segmentation,
+    labels: LabelMap,
+    colours: Sequence[str],
+    timebase: TimeBase,
+    y: int,
+    width: float,
+) -> None:
+    """Write the name of each action into its segments that are wide enough for it."""
+    need = {i: canvas.text_width([labels.names[i]], _CLASS_SIZE) + 0.08 for i in set(segmentation.labels.tolist())}
+    for segment in segmentation:
+        i = segment.label
+        if i not in labels.background_ids and need[i] <= width * segment.length / segmentation.length:
+            middle = (segment.start_frame + segment.end_frame) / (2 * float(timebase.fps))
+            style = {"size": _CLASS_SIZE, "ha": "center", "va": "center_baseline", "color": ink_on(colours[i])}
+            canvas.draw_text(axes, middle, y, canvas.shorten(labels.names[i]), **style)
 
 
 def _check_boxes(boxes: Sequence[tuple[int, int]], length: int) -> None:
@@ -89,8 +104,6 @@ def _check_boxes(boxes: Sequence[tuple[int, int]], length: int) -> None:
 
 
 def _draw_boxes(axes: Axes, boxes: Sequence[tuple[int, int]], timebase: TimeBase, rows: int) -> None:
-    from matplotlib.patches import Rectangle
-
     for start, end in boxes:
         begin, finish = float(timebase.start_seconds(start)), float(timebase.start_seconds(end))
         corner, height = (begin, -0.46), rows - 0.08
