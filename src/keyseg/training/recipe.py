@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from keyseg.data.catalog import identify
+from keyseg.data.known_datasets import identify
 from keyseg.timeline import ConfigError, DataError, LabelMap, nearest
+from keyseg.timeline.validation import problem_text
 from keyseg.training.settings import RECIPES, Recipe, RTKRecipe
 
 __all__ = [
@@ -122,7 +123,7 @@ def _explain(item: Any, recipe: type[Recipe]) -> str:
     if item["type"] == "extra_forbidden":
         fields = _fields_at(recipe, item["loc"][:-1])
         return f"unknown key {key!r}{nearest(str(item['loc'][-1]), fields)}; known here: {', '.join(fields)}"
-    return f"{key!r}: {item['msg']}, got {item['input']!r}"
+    return f"{key!r}: {problem_text(item)}"
 
 
 def _fields_at(recipe: type[Recipe], location: Sequence[Any]) -> list[str]:
