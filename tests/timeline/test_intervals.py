@@ -102,7 +102,7 @@ def test_the_end_may_be_half_a_frame_late_and_no_more() -> None:
 
 
 def test_a_gap_without_a_background_class_is_named() -> None:
-    bare = LABELS.with_background(())
+    bare = LabelMap(LABELS.names)
     with pytest.raises(
         TimelineError, match=r"tea: nothing is labelled from 0 s to 0.5 s \(frames 0 to 5\), .*name one"
     ):

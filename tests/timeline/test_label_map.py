@@ -149,13 +149,6 @@ def test_a_background_that_is_no_class_names_the_nearest(tmp_path):
         LabelMap.read(path, background=("backgroud",))
 
 
-def test_with_background_keeps_the_classes():
-    changed = KITCHEN.with_background(["pour", "take"])
-    assert changed.names == KITCHEN.names
-    assert changed.background_ids == {1, 3}
-    assert KITCHEN.background_ids == {0}
-
-
 @pytest.mark.parametrize(
     ("names", "message"),
     [

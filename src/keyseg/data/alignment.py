@@ -40,21 +40,11 @@ def align(
         # The middle of frame i is at (i + 1/2) / frames of the video; times `columns`, that is a column.
         first_frames = np.arange(0, frames, sample_rate, dtype=np.int64)
         return frames, (2 * first_frames + 1) * columns // (2 * frames)
-    raise DataError(
-        f"{features}: {columns} feature steps for the {frames} labels of {labels};"
-        f" {_advice(lengths, tolerance, sample_rate)}"
-    )
-
-
-def _advice(lengths: Lengths, tolerance: int, sample_rate: int) -> str:
-    sampled = (
-        f" (sample rate {sample_rate} needs one column per label, or one per {sample_rate} labels)"
-        if sample_rate > 1
-        else ""
+    advice = (
+        "set lengths to 'trim' with a tolerance to cut both to the shorter, or to 'resample' to stretch the features"
     )
     if lengths == "trim":
-        return f"they differ by more than the tolerance of {tolerance}: raise it, or set lengths to 'resample'{sampled}"
-    return (
-        "set lengths to 'trim' with a tolerance to cut both to the shorter, or to 'resample' to stretch the features"
-        f" to the labels{sampled}"
-    )
+        advice = f"they differ by more than the tolerance of {tolerance}: raise it, or set lengths to 'resample'"
+    if sample_rate > 1:
+        advice += f" (sample rate {sample_rate} needs one column per label, or one per {sample_rate} labels)"
+    raise DataError(f"{features}: {columns} feature steps for the {frames} labels of {labels}; {advice}")

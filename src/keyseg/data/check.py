@@ -62,11 +62,7 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
     splits: Splits = {}
     frames: dict[str, int] = {}
     dimension = None
-    try:
-        origin = first_origin(root, chosen.features)
-    except DataError as error:
-        findings.add_error("unreadable", root, error)
-        origin = None
+    origin = findings.attempt(root, first_origin, root, chosen.features, kind="unreadable")
     if root.is_dir():
         # Not Dataset.open, which stops at the first problem of the class list.
         dataset = Dataset(root, LabelMap(()), time_base(None, origin, chosen), None, chosen)
@@ -124,10 +120,7 @@ def _check_folder(
     axes = layout[0] if layout else None
     if axes is None:
         findings.add_error("orientation", folder, DataError(UNDECIDED.format(folder=folder, files=len(shapes))))
-    try:
-        shared_origin(folder, shapes)
-    except DataError as error:
-        findings.add_error("origin", folder, error)
+    findings.attempt(folder, shared_origin, folder, shapes, kind="origin")
     for name in shapes:
         _check_finite(folder / f"{name}.npy", axes, findings)
         _check_sidecar(folder / f"{name}.npy", findings)
@@ -140,21 +133,16 @@ def _check_folder(
         if dimension != usual:
             findings.add("dimension", path, None, f"expected {usual} channels as in most files, got {dimension}")
         elif name in frames:
-            try:
-                dataset.align(name, path, frames[name], shape[axes.index("T")])
-            except DataError as error:
-                findings.add_error("length", path, error)
+            columns = shape[axes.index("T")]
+            findings.attempt(path, dataset.align, name, path, frames[name], columns, kind="length")
     return usual
 
 
 def _check_shape(folder: Path, name: str, findings: Findings) -> tuple[int, int] | None:
     path = folder / f"{name}.npy"
-    try:
-        resolve_inside(folder, name, ".npy")
-    except DataError as error:
-        findings.add_error("outside", path, error)
+    if findings.attempt(path, resolve_inside, folder, name, ".npy", kind="outside") is None:
         return None
-    return findings.attempt(path, lambda: stored_shape(path))
+    return findings.attempt(path, stored_shape, path)
 
 
 def _check_sidecar(path: Path, findings: Findings) -> None:

@@ -9,7 +9,7 @@ from keyseg.data.dataset import read_annotation
 from keyseg.data.findings import Findings
 from keyseg.data.known_datasets import DatasetFacts
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
-from keyseg.timeline import DataError, nearest
+from keyseg.timeline import nearest
 from keyseg.timeline.labels import read_class_list
 
 Splits = dict[int, dict[Subset, dict[str, int]]]
@@ -18,7 +18,7 @@ Splits = dict[int, dict[Subset, dict[str, int]]]
 
 def check_mapping(path: Path, background: Iterable[str] | None, findings: Findings) -> tuple[str, ...]:
     """Class names of all readable lines, each once, in order of their ids."""
-    names = findings.attempt(path, lambda: read_class_list(path, findings.add))
+    names = findings.attempt(path, read_class_list, path, findings.add)
     if names is None:
         return ()
     for name in background or ():
@@ -29,20 +29,14 @@ def check_mapping(path: Path, background: Iterable[str] | None, findings: Findin
 
 def check_splits(root: Path, facts: DatasetFacts | None, findings: Findings) -> Splits:
     """Every bundle of every split, then what both sides of a split share."""
-    try:
-        numbers = find_splits(root)
-    except DataError as error:
-        findings.add_error("missing", root / "splits", error)
-        return {}
     splits: Splits = {}
-    for number in numbers:
-        splits[number] = {subset: _check_bundle(bundle_path(root, number, subset), findings) for subset in SUBSETS}
+    for number in findings.attempt(root / "splits", find_splits, root, kind="missing") or ():
+        paths = {subset: bundle_path(root, number, subset) for subset in SUBSETS}
+        splits[number] = {
+            subset: findings.attempt(path, read_bundle, path, findings.add) or {} for subset, path in paths.items()
+        }
         _check_leaks(root, number, splits[number], facts, findings)
     return splits
-
-
-def _check_bundle(path: Path, findings: Findings) -> dict[str, int]:
-    return findings.attempt(path, lambda: read_bundle(path, findings.add)) or {}
 
 
 def _check_leaks(
@@ -102,12 +96,9 @@ def _first_places(root: Path, splits: Splits) -> dict[str, str]:
 
 def _check_annotation(folder: Path, name: str, place: str, classes: tuple[str, ...], findings: Findings) -> int:
     path = folder / f"{name}.txt"
-    try:
-        resolve_inside(folder, name, ".txt")
-    except DataError as error:
-        findings.add_error("outside", path, error)
+    if findings.attempt(path, resolve_inside, folder, name, ".txt", kind="outside") is None:
         return 0
     if not path.exists():
         findings.add("missing", path, None, f"no such file; expected the labels of the video named in {place}")
         return 0
-    return len(findings.attempt(path, lambda: read_annotation(path, classes, findings.add)) or ())
+    return len(findings.attempt(path, read_annotation, path, classes, findings.add) or ())

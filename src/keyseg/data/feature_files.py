@@ -45,7 +45,7 @@ def open_features(
     if dimension is not None and features.shape[1] != dimension:
         raise DataError(
             f"{path}: expected {dimension} channels, got {features.shape[1]}"
-            f" (shape {array.shape} read as {_spelled(axes)}); set orientation if the axes are the other way round"
+            f" (shape {array.shape} read as ({axes[0]}, {axes[1]})); set orientation if the axes are swapped"
         )
     return features
 
@@ -97,10 +97,6 @@ def read_as(shape: tuple[int, ...], axes: Axes) -> tuple[Axes, int]:
 def _readings(shape: tuple[int, ...]) -> tuple[tuple[Axes, int, int], tuple[Axes, int, int]]:
     """The two ways to read a shape: axes, T, D."""
     return ("DT", shape[1], shape[0]), ("TD", shape[0], shape[1])
-
-
-def _spelled(axes: Axes) -> str:
-    return f"({axes[0]}, {axes[1]})"
 
 
 def stored_shape(path: Path) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from keyseg.timeline import DataError
 
@@ -64,12 +64,17 @@ class Findings:
         line = int(place[1]) if place and place[1] else None
         self.add(kind, path, line, str(error)[place.end() :] if place else str(error))
 
-    def attempt(self, path: Path, read: Callable[[], Value]) -> Value | None:
-        """What `read` returns; if it raises DataError, the file `path` is missing or unreadable, and None."""
+    def attempt(
+        self, path: Path, read: Callable[..., Value], *arguments: Any, kind: ProblemKind | None = None
+    ) -> Value | None:
+        """What `read(*arguments)` returns; None if it raises DataError, which is noted as a problem of `path`.
+
+        kind: of that problem; default: `missing` or `unreadable`.
+        """
         try:
-            return read()
+            return read(*arguments)
         except DataError as error:
-            self.add_error("unreadable" if path.exists() else "missing", path, error)
+            self.add_error(kind or ("unreadable" if path.exists() else "missing"), path, error)
             return None
 
     @staticmethod

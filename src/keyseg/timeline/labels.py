@@ -85,10 +85,6 @@ class LabelMap:
             raise TimelineError(f"class ids are 0..{len(self) - 1}, got {ids[where]} at index {where}")
         return [self.names[i] for i in ids]
 
-    def with_background(self, background: Iterable[str]) -> LabelMap:
-        """The same classes with other background names."""
-        return LabelMap(self.names, tuple(background))
-
     @classmethod
     def read(cls, path: Path, background: Iterable[str] | None = None) -> LabelMap:
         """Read `mapping.txt` in the layout of MS-TCN: lines of `id name`, ids 0..C-1 in any order.
