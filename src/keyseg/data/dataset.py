@@ -75,14 +75,13 @@ def read_annotation(
 
     No classes: any name will do. Raises DataError, with file and line, if the file cannot be read, or by `report`.
     """
-    located = locate_frame_labels(path)
-    names = located.names
+    names, only_line = locate_frame_labels(path)
     if not names:
         report("empty", path, None, "no labels in it; expected one class name per line")
     for label in sorted(set(names).difference(classes), key=names.index) if classes else ():
         frame, count = names.index(label), names.count(label)
         message = f"unknown class {label!r}{nearest(label, classes)} from frame {frame} on, {count} frames in total"
-        report("unknown label", path, located.line(frame), message)
+        report("unknown label", path, only_line or frame + 1, message)
     return names
 
 

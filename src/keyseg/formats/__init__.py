@@ -10,22 +10,18 @@ from keyseg.formats.annotation_files import (
     timeline_bytes,
     timeline_text,
 )
-from keyseg.formats.format import Format, ReadSettings, WriteSettings
-from keyseg.formats.sources import Sources, find_sources
-from keyseg.formats.table_of_formats import FORMATS, format_named, format_of, format_to_write, name_fits
+from keyseg.formats.format import WriteSettings
+from keyseg.formats.sources import find_sources
+from keyseg.formats.table_of_formats import FORMATS, format_named, format_of, format_to_write
 
 __all__ = [
     "FORMATS",
-    "Format",
-    "ReadSettings",
-    "Sources",
     "WriteSettings",
     "annotations_text",
     "find_sources",
     "format_named",
     "format_of",
     "format_to_write",
-    "name_fits",
     "read_annotations",
     "read_timeline",
     "timeline_bytes",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
@@ -51,28 +50,16 @@ def _names(annotation: Annotation, settings: WriteSettings) -> list[str]:
     return labels.decode(segmentation.to_frames())
 
 
-@dataclass(frozen=True)
-class LocatedLabels:
-    """One class name per frame, and the line of the file that holds all of them (None: frame i is on line i + 1)."""
-
-    names: list[str]
-    single_line: int | None = None
-
-    def line(self, frame: int) -> int:
-        """Line number, from 1, of the label of a frame."""
-        return self.single_line or frame + 1
-
-
 def read_frame_labels(path: Path) -> list[str]:
     """One class name per frame, from a file with one per line, or with all on one line after a `### ... ###` line.
 
     Blank lines at the end are ignored; an empty file has no frames. Raises DataError with file and line.
     """
-    return locate_frame_labels(path).names
+    return locate_frame_labels(path)[0]
 
 
-def locate_frame_labels(path: Path) -> LocatedLabels:
-    """As `read_frame_labels`, with the line of each label for messages."""
+def locate_frame_labels(path: Path) -> tuple[list[str], int | None]:
+    """As `read_frame_labels`, and the line that holds all labels; None: the label of frame i is on line i + 1."""
     text = read_text(path, "one class name per line")
     lines = text.rstrip().split("\n")
     if _is_comment(lines[0]):
@@ -80,11 +67,11 @@ def locate_frame_labels(path: Path) -> LocatedLabels:
     names = text.split()
     # Comparing whole lists is fast, and nearly all files need no more.
     if names == lines or not names:
-        return LocatedLabels(names)
+        return names, None
     for number, line in enumerate(lines, 1):
         if len(line.split()) != 1:
             raise DataError(f"{path}:{number}: expected one class name without white space, got {line[:80]!r}")
-    return LocatedLabels(names)
+    return names, None
 
 
 def _is_comment(line: str) -> bool:
@@ -92,7 +79,7 @@ def _is_comment(line: str) -> bool:
     return line.startswith("#") and len(line.split()) > 1
 
 
-def _recog(path: Path, lines: list[str]) -> LocatedLabels:
+def _recog(path: Path, lines: list[str]) -> tuple[list[str], int | None]:
     """Labels on the line after the last comment (some tools write the score and the transcript before it)."""
     start = max(number for number, line in enumerate(lines) if _is_comment(line)) + 1
     filled = [number for number in range(start, len(lines)) if lines[number].strip()]
@@ -100,7 +87,7 @@ def _recog(path: Path, lines: list[str]) -> LocatedLabels:
         raise DataError(
             f"{path}:{filled[1] + 1}: expected all labels on one line after the '#' line, got {lines[filled[1]][:80]!r}"
         )
-    return LocatedLabels(lines[filled[0]].split(), filled[0] + 1) if filled else LocatedLabels([])
+    return (lines[filled[0]].split(), filled[0] + 1) if filled else ([], None)
 
 
 def write_frame_labels(path: Path, names: Iterable[str]) -> None:

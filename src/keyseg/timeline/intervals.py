@@ -79,16 +79,9 @@ class Annotation:
         keep_background: bool = False,
     ) -> Annotation:
         """A segmentation in seconds; background segments become gaps, or stay intervals with `keep_background`."""
-        intervals = (
-            Interval(
-                timebase.start_seconds(segment.start_frame),
-                timebase.start_seconds(segment.end_frame),
-                labels.names[segment.label],
-            )
-            for segment in segmentation
-        )
-        duration = timebase.start_seconds(segmentation.length)
-        whole = cls(video, tuple(intervals), duration, timebase.fps, labels.background)
+        at = timebase.start_seconds
+        intervals = (Interval(at(s.start_frame), at(s.end_frame), labels.names[s.label]) for s in segmentation)
+        whole = cls(video, tuple(intervals), at(segmentation.length), timebase.fps, labels.background)
         return whole if keep_background else whole.actions()
 
     def actions(self) -> Annotation:
@@ -134,7 +127,9 @@ class Annotation:
 
         Rounds, resolves overlaps and raises as `segmentation` does; gaps and labels stay.
         """
-        length = frames if frames is not None else self._frames(fps)
+        ends = (interval.end_seconds for interval in self.intervals)
+        duration = self.duration_seconds if self.duration_seconds is not None else max(ends, default=Fraction(0))
+        length = frames if frames is not None else _nearest_frame(duration * fps)
         spans = []
         for interval in self.intervals:
             start, end = _nearest_frame(interval.start_seconds * fps), _nearest_frame(interval.end_seconds * fps)
@@ -152,11 +147,6 @@ class Annotation:
                 )
             spans.append((start, end, interval))
         return _resolve(self.video, spans, overlap), length
-
-    def _frames(self, fps: Fraction) -> int:
-        ends = (interval.end_seconds for interval in self.intervals)
-        duration = self.duration_seconds if self.duration_seconds is not None else max(ends, default=Fraction(0))
-        return _nearest_frame(duration * fps)
 
     def _gap(self, labels: LabelMap, start: int, end: int, fps: Fraction) -> int:
         if labels.background:

@@ -51,12 +51,12 @@ def test_a_class_that_starts_like_a_comment_is_a_class(tmp_path):
     assert read_frame_labels(path) == ["#cut", "#cut"]
 
 
-def test_a_label_knows_its_line(tmp_path):
+def test_labels_come_with_their_line(tmp_path):
     plain, recog = tmp_path / "plain.txt", tmp_path / "recog"
     plain.write_text("cut\npour\npour\n")
     recog.write_text("### Frame level recognition: ###\ncut pour pour\n")
-    assert [locate_frame_labels(plain).line(i) for i in range(3)] == [1, 2, 3]
-    assert [locate_frame_labels(recog).line(i) for i in range(3)] == [2, 2, 2]
+    assert locate_frame_labels(plain) == (["cut", "pour", "pour"], None)
+    assert locate_frame_labels(recog) == (["cut", "pour", "pour"], 2)
 
 
 @pytest.mark.parametrize(
