@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from keyseg.data.catalog import DATASETS
+from keyseg.data.known_datasets import DATASETS
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.inference import load
 from keyseg.models.ms_tcn import MSTCNConfig
@@ -339,7 +339,7 @@ def test_wrong_use_is_told_and_nothing_written(weights: Any, keyseg: Any, tmp_pa
             "error: --sample-rate 0: sample_rate must be a whole number of frames",
         ),
         ((file, *use, *out, "--sample-rate", "half"), 2, "half"),
-        ((file, *use, *out, "--mapping", tmp_path / "gone.txt"), 1, "gone.txt: cannot read the class list"),
+        ((file, *use, *out, "--mapping", tmp_path / "gone.txt"), 1, "gone.txt: cannot read it (no such file)"),
         ((file, *use, *out, "--mapping", names, "--background", "h"), 1, "background 'h' is not a class"),
         (
             (file, *use, *out, "--mapping", mapping(tmp_path / "short", "abcdef")),

@@ -20,8 +20,8 @@ from cyclopts import App, Parameter
 
 from keyseg.cli.data import ByteProgress, data
 from keyseg.cli.main import run
-from keyseg.data.catalog import DATASETS
 from keyseg.data.download import RELEASED
+from keyseg.data.known_datasets import DATASETS
 from keyseg.data.record import RECORD
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
 
@@ -131,7 +131,7 @@ def test_errors_come_before_anything_is_downloaded(
     with pytest.raises(DataError, match="404") as missing:
         get("gtea", out=tmp_path / "gtea", record=f"{get.keywords['record']}.old", accept=True)
     assert missing.value.exit_code == 1
-    monkeypatch.setitem(sys.modules, "pooch", None)
+    monkeypatch.setitem(sys.modules, "requests", None)
     with pytest.raises(ConfigError, match=r"pip install 'keyseg\[download\]'"):
         get("gtea", out=tmp_path / "gtea", accept=True)
     with pytest.raises(ConfigError, match=r"pip install 'keyseg\[download\]'"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -370,14 +370,7 @@ def test_what_cannot_be_written_does_not_stop_the_rest(
 def test_a_missing_extra_is_told_before_any_work(
     keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = importlib.import_module
-
-    def absent(name: str, package: str | None = None) -> Any:
-        if name.startswith("opentimelineio"):
-            raise ImportError(name)
-        return load(name, package)
-
-    monkeypatch.setattr("keyseg.formats.text.importlib.import_module", absent)
+    monkeypatch.setitem(sys.modules, "opentimelineio", None)
     words = (next((kitchen / "features").iterdir()), "--out", tmp_path / "out", "--format", "txt,otio")
     answer = keyseg("predict", trained, *words)
     assert answer.code == 2

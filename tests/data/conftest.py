@@ -1,4 +1,4 @@
-"""Small data sets on disk, in the field's layout, that the tests of this room plant defects in."""
+"""Small data sets on disk, for the tests of this room to plant defects in."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 
 CLASSES = ("background", "cut", "pour")
 
-# Lengths and D are distinct primes, so that no axis can be taken for another.
+# Lengths and D are distinct primes, so that axes cannot be confused.
 LENGTHS = {"S1_a": 23, "S1_b": 29, "S2_a": 31, "S2_b": 37}
 DIMENSION = 5
 
 
 class DiskSet:
     """A sound data set below `root`: four videos of two subjects, and a split by subject."""
+
+    lengths, dimension = LENGTHS, DIMENSION
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -1,4 +1,4 @@
-"""Lengths of labels and features: planted answers for each policy, and what holds for all of them."""
+"""Lengths of labels and features: planted answers for each policy, and properties of all of them."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def columns_of(frames, columns, **options):
     return kept, np.arange(columns)[chosen].tolist()
 
 
-def test_one_column_a_frame_is_sampled_as_the_field_does():
+def test_of_one_column_per_frame_every_nth_is_used():
     assert columns_of(7, 7) == (7, [0, 1, 2, 3, 4, 5, 6])
     assert columns_of(7, 7, sample_rate=3) == (7, [0, 3, 6])
 
@@ -81,5 +81,5 @@ def test_the_error_names_numbers_files_and_the_ways_out():
         DataError, match=r"differ by more than the tolerance of 1: raise it, or set lengths to 'resample'"
     ):
         align(7, 5, **FILES, lengths="trim", tolerance=1)
-    with pytest.raises(DataError, match=r"sample rate 2 takes a column a label, or one for every 2 labels"):
+    with pytest.raises(DataError, match=r"sample rate 2 needs one column per label, or one per 2 labels"):
         align(7, 5, **FILES, sample_rate=2)

@@ -1,4 +1,4 @@
-"""Batches: where the padding lies and what is in it."""
+"""Batches: where the padding is and what it holds."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_padding_is_at_the_end():
     assert len(batch) == 2
 
 
-def test_padding_is_what_cross_entropy_leaves_out():
+def test_cross_entropy_ignores_padding():
     assert torch.nn.CrossEntropyLoss().ignore_index == IGNORE
 
 
@@ -72,7 +72,7 @@ def test_moving_to_a_device_leaves_the_rest():
     assert batch.features.device.type == "cpu"
 
 
-def test_videos_that_do_not_go_together():
+def test_no_videos_or_different_dimensions_are_refused():
     with pytest.raises(DataError, match="at least one video"):
         collate([])
     with pytest.raises(DataError, match=r"one dimension, got 3 \(a\) and 4 \(b\)"):

@@ -1,4 +1,4 @@
-"""The check: clean data has no problems, planted defects are all found at once, and no damage makes it raise."""
+"""The check: sound data has no problems, all planted defects are found at once, and no damage makes it raise."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keyseg.data import Dataset, check_dataset
-from keyseg.data.catalog import GTEA
+from keyseg.data.known_datasets import GTEA
 from keyseg.timeline import ConfigError, KeysegError
 
 DIMENSION = 5
@@ -104,8 +104,8 @@ def test_defects_of_every_kind_are_found_at_once(disk_set, tmp_path):
     assert not (tmp_path / "sprung").exists()
     assert list(report.problems) == sorted(report.problems, key=lambda p: (str(p.path), p.line or 0))
     words = {(p.kind, p.path.name, p.line): p.message for p in report.problems}
-    assert "'pourr' (did you mean 'pour'?) from frame 9 on, 4 frames" in words["unknown label", "S1_a.txt", 10]
-    assert "there is no 2, 4" in words["missing", "mapping.txt", None]
+    assert "'pourr' (did you mean 'pour'?) from frame 9 on, 4 frames in total" in words["unknown label", "S1_a.txt", 10]
+    assert "missing: 2, 4" in words["missing", "mapping.txt", None]
     assert "line 2" in words["leak", "test.split1.bundle", 3]
     assert "train.split1.bundle, line 6" in words["missing", "gone.txt", None]
     assert "36 feature steps for the 37 labels" in words["length", "S2_b.npy", None]
@@ -143,14 +143,14 @@ def test_a_subject_on_both_sides_is_a_warning(disk_set):
         ("group leak", "test.split1.bundle", 1),
         ("group leak", "test.split1.bundle", 2),
     ]
-    assert "S1_b is tested on while S1_a, also of S1, is trained on" in report.warnings[0].message
+    assert "S1_b is a test video, and S1_a, also of S1, a training video" in report.warnings[0].message
 
 
 def test_a_subject_is_warned_of_once_and_a_leaked_video_is_no_warning(disk_set):
     disk_set.write("mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(GTEA.classes)))
     for name, length in (("S1_a", 23), ("S1_b", 29), ("S2_a", 31), ("S2_b", 37)):
         disk_set.labels(name, ["pour"] * length)
-    # S2_a stands on both sides, which is a problem already, so that its subject is no news.
+    # S2_a is on both sides, which is a problem already, so its subject causes no warning.
     disk_set.bundle(1, ["S1_a", "S2_a", "S2_b"], ["S2_a", "S1_b", "S1_c"])
     disk_set.labels("S1_c", ["pour"] * 3)
     disk_set.features("S1_c", np.ones((DIMENSION, 3)))
@@ -159,7 +159,7 @@ def test_a_subject_is_warned_of_once_and_a_leaked_video_is_no_warning(disk_set):
     assert [(p.kind, p.line) for p in report.warnings] == [("group leak", 2)]
 
 
-def test_an_unused_video_is_looked_at_too(disk_set):
+def test_an_unused_video_is_checked_too(disk_set):
     disk_set.labels("spare", ["cut", "eat"])
     report = check_dataset(disk_set.root)
     assert found(report) == {("unknown label", "spare.txt", 2)}
@@ -167,7 +167,7 @@ def test_an_unused_video_is_looked_at_too(disk_set):
 
 
 @pytest.mark.parametrize("gone", ["mapping.txt", "splits", "groundTruth", "features"])
-def test_what_is_missing_as_a_whole_is_one_problem(gone, disk_set):
+def test_a_missing_file_or_folder_is_one_problem(gone, disk_set):
     disk_set.bundle(2, ["S2_a", "S2_b"], ["S1_a", "S1_b"])
     path = disk_set.root / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -183,7 +183,7 @@ def test_no_data_set_at_all(tmp_path):
     assert ("empty", "mapping.txt", None) in found(check_dataset(tmp_path))
 
 
-def test_features_of_each_split_are_looked_at(disk_set):
+def test_features_of_each_split_are_checked(disk_set):
     disk_set.bundle(2, ["S2_a", "S2_b"], ["S1_a", "S1_b"])
     shutil.copytree(disk_set.root / "features", disk_set.root / "features_split1")
     (disk_set.root / "features").rename(disk_set.root / "features_split2")
@@ -214,7 +214,7 @@ def test_options_reach_the_check(disk_set):
     assert check_dataset(disk_set.root, lengths="trim", tolerance=1).ok
     assert check_dataset(disk_set.root, lengths="resample").ok
     assert ("unknown label", "mapping.txt", None) in found(check_dataset(disk_set.root, background="SIL"))
-    with pytest.raises(ConfigError, match="lengths is one of"):
+    with pytest.raises(ConfigError, match="lengths: Input should be 'error', 'trim' or 'resample', got 'pad'"):
         check_dataset(disk_set.root, lengths="pad")
 
 
@@ -242,7 +242,7 @@ def test_whatever_is_damaged_the_check_does_not_raise_and_agrees_with_the_loader
         gone = data.draw(st.integers(0, 8))
         path.write_bytes(raw[:at] + data.draw(st.binary(max_size=4)) + raw[at + gone :])
     report = check_dataset(root)
-    # A leak is the one problem that does not stop a video from loading.
+    # A leak is the only problem that does not keep a video from loading.
     stops = [problem for problem in report.problems if problem.kind != "leak"]
     if not stops:
         assert everything_loads(root)

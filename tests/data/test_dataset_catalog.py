@@ -1,4 +1,4 @@
-"""Facts of the field's data sets: counts as published, identification by class names, groups by video name."""
+"""Facts of public data sets: counts as published, identification by class names, groups by video name."""
 
 import re
 from fractions import Fraction
@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from keyseg.data import DATASETS, identify
-from keyseg.data.catalog import BREAKFAST, GTEA, SALADS, SALADS_MID
+from keyseg.data.known_datasets import BREAKFAST, GTEA, SALADS, SALADS_MID
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ def test_published_numbers(facts, classes, videos, splits, fps, sample_rate):
     assert re.search(r"(19|20)\d\d$", facts.citation)
 
 
-def test_keys_and_classes_tell_the_data_sets_apart():
+def test_keys_and_classes_identify_the_data_sets():
     assert DATASETS == {"gtea": GTEA, "50salads": SALADS, "50salads-mid": SALADS_MID, "breakfast": BREAKFAST}
     assert all(identify(reversed(facts.classes)) is facts for facts in DATASETS.values())
 
 
-def test_only_exactly_the_classes_identify():
+def test_only_exactly_these_classes_identify():
     assert identify(GTEA.classes[1:]) is None
     assert identify([*GTEA.classes, "eat"]) is None
     assert identify([name.upper() for name in GTEA.classes]) is None

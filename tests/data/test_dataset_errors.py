@@ -1,4 +1,4 @@
-"""Data sets that are wrong: each error names the file, the line, and what to do; no name or link leads outside."""
+"""Data sets that are wrong: each error names file, line and what to do; no name or link leads outside."""
 
 import numpy as np
 import pytest
@@ -20,17 +20,23 @@ def test_nan_features_name_file_and_step(disk_set):
 def test_labels_that_are_wrong(disk_set):
     path = disk_set.labels("S1_a", ["cut"] * 9 + ["pourr"] * 14)
     dataset = Dataset.open(disk_set.root)
-    with pytest.raises(DataError, match=r"S1_a.txt:10: unknown class 'pourr' at frame 9 \(did you mean 'pour'\?\)"):
+    with pytest.raises(
+        DataError,
+        match=r"S1_a.txt:10: unknown class 'pourr' \(did you mean 'pour'\?\) from frame 9 on, 14 frames in total",
+    ):
         dataset.annotation("S1_a")
     path.write_text("### Frame level recognition: ###\ncut pourr\n")
-    with pytest.raises(DataError, match=r"S1_a.txt:2: unknown class 'pourr' at frame 1"):
+    with pytest.raises(
+        DataError,
+        match=r"S1_a.txt:2: unknown class 'pourr' \(did you mean 'pour'\?\) from frame 1 on, 1 frames in total",
+    ):
         dataset.annotation("S1_a")
     path.write_text("")
     with pytest.raises(DataError, match=r"S1_a.txt: no labels in it"):
         dataset.annotation("S1_a")
 
 
-def test_things_that_are_not_there(disk_set, tmp_path):
+def test_missing_files_and_folders(disk_set, tmp_path):
     dataset = Dataset.open(disk_set.root)
     with pytest.raises(DataError, match=r"gone: no such folder; expected a data set with mapping.txt"):
         Dataset.open(tmp_path / "gone")
@@ -38,7 +44,7 @@ def test_things_that_are_not_there(disk_set, tmp_path):
         dataset.names(3, "train")
     with pytest.raises(DataError, match="no split 3"):
         dataset.load("S1_a", 3)
-    with pytest.raises(DataError, match=r"features_i3d: no such folder; .* \(there is features\)"):
+    with pytest.raises(DataError, match=r"features_i3d: no such folder; .* \(existing: features\)"):
         Dataset.open(disk_set.root, features="features_i3d").load("S1_a", 1)
     (disk_set.root / "splits" / "test.split1.bundle").unlink()
     with pytest.raises(DataError, match=r"test.split1.bundle: cannot read it \(no such file\)"):
@@ -47,14 +53,14 @@ def test_things_that_are_not_there(disk_set, tmp_path):
     with pytest.raises(DataError, match=r"splits: no splits here; expected train.split1.bundle"):
         _ = Dataset.open(disk_set.root).splits
     (disk_set.root / "mapping.txt").unlink()
-    with pytest.raises(DataError, match=r"mapping.txt: cannot read the class list"):
+    with pytest.raises(DataError, match=r"mapping.txt: cannot read it \(no such file\)"):
         Dataset.open(disk_set.root)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("S1_a.txt\nS1_b.txt\nS1_a.txt\n", r"bundle:3: S1_a stands here and on line 1"),
+        ("S1_a.txt\nS1_b.txt\nS1_a.txt\n", r"bundle:3: S1_a is on line 1 already; delete one"),
         ("\n\n", r"bundle: no video names"),
         ("S1_a.txt\n../S1_b.txt\n", r"bundle:2: '../S1_b' leads out of the data set"),
         ("/etc/passwd\n", r"bundle:1: '/etc/passwd' leads out"),
@@ -106,12 +112,12 @@ def test_a_folder_may_be_a_link_and_so_may_a_file_inside(disk_set, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"orientation": "TC"}, "orientation is one of auto, DT, TD, got 'TC'"),
-        ({"lengths": "pad"}, "lengths is one of error, trim, resample, got 'pad'"),
-        ({"tolerance": 2}, "goes with lengths 'trim', got 2 with 'error'"),
-        ({"tolerance": -1, "lengths": "trim"}, "frames >= 0"),
-        ({"fps": 0}, "fps must be positive"),
-        ({"sample_rate": 0}, "sample_rate must be a whole number"),
+        ({"orientation": "TC"}, "orientation: Input should be 'auto', 'DT' or 'TD', got 'TC'"),
+        ({"lengths": "pad"}, "lengths: Input should be 'error', 'trim' or 'resample', got 'pad'"),
+        ({"tolerance": 2}, "tolerance 2 needs lengths 'trim', got lengths 'error'"),
+        ({"tolerance": -1, "lengths": "trim"}, "tolerance: Input should be greater than or equal to 0, got -1"),
+        ({"fps": 0}, "fps: a frame rate is a number such as .*; got '0'"),
+        ({"sample_rate": 0}, "sample_rate: Input should be greater than or equal to 1, got 0"),
     ],
 )
 def test_options_out_of_range(options, message, disk_set):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.data import first_bad_step, open_features
-from keyseg.data.features import check_finite, detect_axes
+from keyseg.data.feature_files import check_finite, detect_axes
 from keyseg.timeline import DataError
 
 T, D = 13, 7
@@ -48,11 +48,11 @@ def test_the_view_is_mapped_and_read_only(tmp_path):
         ((7, 13), {}, "does not say which axis is time; set orientation"),
         ((7, 13), {"steps": 11}, "fits the expected 11 steps neither way; set orientation"),
         ((7, 13), {"dimension": 11}, "fits the expected 11 channels neither way"),
-        # Give or take 6, either axis could be 10 steps.
+        # Within 6 steps of 10, either axis could be time.
         ((7, 13), {"steps": 10, "tolerance": 6}, "both ways"),
     ],
 )
-def test_axes_that_cannot_be_told_apart(shape, known, message, tmp_path):
+def test_axes_that_nothing_decides(shape, known, message, tmp_path):
     path = save(tmp_path / "v.npy", np.zeros(shape, np.float32))
     with pytest.raises(DataError, match=message):
         open_features(path, **known)
@@ -122,7 +122,7 @@ def test_a_pickle_is_refused_and_never_run(tmp_path):
     assert sprung.exists()
 
 
-def test_files_that_are_no_arrays(tmp_path):
+def test_files_that_are_not_arrays(tmp_path):
     with pytest.raises(DataError, match=r"gone.npy: no such feature file"):
         open_features(tmp_path / "gone.npy", steps=T)
     (tmp_path / "empty.npy").touch()
@@ -163,7 +163,7 @@ def test_a_file_cut_off_by_one_byte(tmp_path):
 @pytest.mark.parametrize("axes", ["DT", "TD"])
 @pytest.mark.parametrize("chunk", [1, 5, 1 << 22])
 def test_the_first_bad_step_is_found_in_any_layout_and_chunk(axes, value, chunk, tmp_path, monkeypatch):
-    monkeypatch.setattr("keyseg.data.features._CHUNK", chunk)
+    monkeypatch.setattr("keyseg.data.feature_files._CHUNK", chunk)
     array = PLANTED.copy()
     array[11, 0] = array[4, 6] = value
     path = save(tmp_path / "v.npy", array.T if axes == "DT" else array)
@@ -174,7 +174,7 @@ def test_the_first_bad_step_is_found_in_any_layout_and_chunk(axes, value, chunk,
     assert first_bad_step(features[:4]) is None
 
 
-def test_what_is_infinite_only_as_float32_is_found_too():
+def test_values_that_are_infinite_only_as_float32_are_found_too():
     array = np.zeros((3, 2))
     array[2, 1] = 1e39
     assert first_bad_step(array) == 2
@@ -185,10 +185,12 @@ def test_detecting_the_axes_of_a_folder():
     assert detect_axes([((T, D), T)]) == ("TD", D)
     assert detect_axes([((D, T), None), ((D, 11), None)]) == ("DT", D)
     assert detect_axes([((T, D), 99), ((11, D), 99)]) == ("TD", D)
-    # A square says nothing, the next file does.
+    # A square decides nothing, the next file does.
     assert detect_axes([((D, D), D), ((D, T), T)]) == ("DT", D)
-    # Already sampled, at one column for every third label.
+    # Already sampled, one column per three labels.
     assert detect_axes([((D, T), 3 * T - 1)], sample_rate=3) == ("DT", D)
     assert detect_axes([((D, T), T + 2)], tolerance=2) == ("DT", D)
     assert detect_axes([((D, T), 99), ((D, T), 98)]) is None
+    assert detect_axes([((D, T), T)], orientation="TD") == ("TD", T)
+    assert detect_axes([], orientation="TD") is None
     assert detect_axes([]) is None

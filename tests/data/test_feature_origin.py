@@ -1,4 +1,4 @@
-"""Sidecars of feature files: what they say is what training and checks go by."""
+"""Sidecars of feature files, which training and checks rely on."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", '{"format": "other"}', "[1, 2]", '{"frames": 1e99}', "3"])
-def test_json_of_another_program_is_none_of_ours(tmp_path: Path, text: str) -> None:
+def test_json_of_another_program_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     assert read_sidecar(tmp_path / "a.npy") is None
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2", '{"format": "keyseg-features"}', "[" * 100_000])
-def test_what_is_no_sidecar(tmp_path: Path, text: str) -> None:
+def test_damaged_sidecars(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(DataError, match=r"a\.json: not a sidecar .* extract these features again"):
         read_sidecar(tmp_path / "a.npy")
@@ -66,7 +66,7 @@ def test_equal_rates_are_equal_however_written() -> None:
     assert made[0].differences(ORIGIN) == ["fps: 15, 30000/1001"]
 
 
-def test_features_of_one_folder_are_made_alike(disk_set: Any) -> None:
+def test_features_of_one_folder_must_be_made_in_one_way(disk_set: Any) -> None:
     folder = disk_set.root / "features"
     assert shared_origin(folder, ["S1_a", "S1_b"]) is None
     write(folder / "S1_a.npy", 23)
@@ -89,12 +89,12 @@ def test_a_data_set_takes_its_rate_from_the_sidecars(disk_set: Any) -> None:
     assert dataset.timebase.fps == Fraction(30000, 1001)
     assert dataset.origin(1) == ORIGIN
     assert check_dataset(disk_set.root).ok
-    with pytest.raises(DataError, match="features at 30000/1001 fps, and labels were said to be at 10"):
+    with pytest.raises(DataError, match="the features are at 30000/1001 fps, but the option fps is 10; leave it out"):
         Dataset.open(disk_set.root, fps=10).origin(1)
 
 
-def test_a_row_a_sample_rate_is_read_as_such(disk_set: Any) -> None:
-    """Features with a row every 4 frames are a data set without any option."""
+def test_the_sample_rate_of_the_sidecars_is_used(disk_set: Any) -> None:
+    """Features with one row per 4 frames need no option."""
     lengths = {"S1_a": 23, "S1_b": 29, "S2_a": 31, "S2_b": 37}
     origin = ORIGIN.model_copy(update={"sample_rate": 4})
     for name, frames in lengths.items():

@@ -29,7 +29,7 @@ def prepared(background: tuple[str, ...] = ()) -> Labelled:
     return ready(ANNOTATIONS, background, "error")
 
 
-def test_classes_are_background_first_and_without_blanks() -> None:
+def test_classes_are_background_first_and_without_white_space() -> None:
     labels = prepared().labels
     assert labels.names == ("background", "pour", "take_cup")
     assert labels.background == ("background",)
@@ -46,7 +46,7 @@ def test_labels_that_mean_nothing_become_gaps() -> None:
     assert found.notes == ("b: no action is labelled, all of it is background",)
 
 
-def test_labels_that_look_alike_are_told() -> None:
+def test_labels_that_look_alike_are_reported() -> None:
     alike = {"a": annotation("a", (0, 1, "take cup"), (1, 2, "take_cup"), (2, 3, "Pour"), (3, 4, "pour"))}
     found = ready(alike, (), "error")
     assert found.labels.names == ("background", "Pour", "pour", "take_cup")
@@ -75,10 +75,10 @@ def test_what_is_written_passes_the_check(tmp_path: Path) -> None:
     assert dataset.annotation("day 1") == found["day 1"]
 
 
-def test_what_goes_on_after_the_pictures_is_cut_with_a_note_or_an_error() -> None:
+def test_labels_that_outlast_the_pictures_are_cut_with_a_note_or_an_error() -> None:
     made = prepared()
     found, notes = frames_of(made.annotations, {"day 1": 27, "day 2": 17}, made.labels, Fraction(10))
-    assert notes == ("day 1: labels go on to 3.00 s, the pictures to 2.70 s; cut there",)
+    assert notes == ("day 1: the labels end at 3.00 s, the pictures at 2.70 s; cut there",)
     assert found["day 1"].length == 27
     assert made.labels.names[found["day 1"].to_frames()[-1]] == "pour"
     with pytest.raises(DataError, match=r"day 1: 'take cup' .*ends after the video"):
@@ -89,7 +89,7 @@ def test_what_goes_on_after_the_pictures_is_cut_with_a_note_or_an_error() -> Non
 def test_a_label_to_the_end_of_a_video_of_any_length_reaches_its_last_frame(fps: Fraction) -> None:
     end = Fraction("6.04")
     made = ready({"a": Annotation("a", (Interval(Fraction(0), end, "stir"),))}, (), "error")
-    for forgiven in (0, Fraction(1, 1000)):  # as the reader counts, by the tick of the file's clock
+    for forgiven in (0, Fraction(1, 1000)):  # as the video reader counts frames, by the ticks of the file
         frames = -int(-(end - forgiven) * fps // 1)
         found, _ = frames_of(made.annotations, {"a": frames}, made.labels, Fraction(fps))
         assert found["a"].to_frames().tolist() == [1] * frames
@@ -103,13 +103,13 @@ def test_only_the_last_label_fills_the_last_frame() -> None:
     assert notes == ()
 
 
-def test_a_label_behind_the_pictures_is_left_out_with_a_note() -> None:
+def test_a_label_after_the_pictures_is_left_out_with_a_note() -> None:
     made = ready({"a": annotation("a", (2, 6.05, "y"), (6.06, 6.5, "z"))}, (), "error")
     found, notes = frames_of(made.annotations, {"a": 91}, made.labels, Fraction(15))
     assert set(made.labels.decode(found["a"].to_frames()[30:])) == {"y"}
     assert notes == (
-        "a: labels go on to 6.50 s, the pictures to 6.07 s; cut there",
-        "a: 'z' from 6.06 s to 6.5 s has no frame of the pictures; left out",
+        "a: the labels end at 6.50 s, the pictures at 6.07 s; cut there",
+        "a: 'z' from 6.06 s to 6.5 s starts after the pictures; left out",
     )
 
 
@@ -137,7 +137,7 @@ def test_folds_test_every_video_once_and_keep_groups_together(members: list[int]
     assert made == folds_by_group(dict(reversed(groups.items())), frames, folds)
 
 
-def test_folds_are_of_like_size() -> None:
+def test_folds_are_of_similar_size() -> None:
     groups = {f"v{i}": f"g{i}" for i in range(9)}
     frames = {f"v{i}": size for i, size in enumerate([90, 10, 20, 30, 40, 50, 60, 70, 80])}
     sizes = [sum(frames[v] for v in fold.test) for fold in folds_by_group(groups, frames, 3)]

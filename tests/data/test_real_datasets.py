@@ -1,4 +1,4 @@
-"""The real GTEA and 50Salads open, load and check clean. Skipped where they are not at hand."""
+"""The real GTEA and 50Salads open, load and pass the check. Skipped where they are not available."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keyseg.data import Dataset, check_dataset
-from keyseg.data.catalog import GTEA, SALADS_MID
+from keyseg.data.known_datasets import GTEA, SALADS_MID
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

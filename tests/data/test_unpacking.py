@@ -1,4 +1,4 @@
-"""Unpacking one data set of an archive: whole, and never anything else than that, whatever the archive holds."""
+"""Unpacking one data set of an archive: all of it and nothing else, whatever the archive holds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from keyseg.timeline import ConfigError, DataError
 
 
 class Place(SimpleNamespace):
-    """A folder with an archive, and `out` in a folder of its own."""
+    """A folder with an archive, and `out` in another one."""
 
     def save(self, content: bytes) -> Path:
         self.path.write_bytes(content)
@@ -68,7 +68,7 @@ def content(files: dict[str, bytes]) -> bytes:
 
 
 def refused(place: Place, content: bytes, words: str) -> str:
-    """The message of an archive that is refused; nothing is left of it, and nothing got out."""
+    """The error message for an archive; nothing is left of it, and nothing got out."""
     with pytest.raises(DataError, match=words) as caught:
         place.unpack(content)
     assert list(place.out.parent.iterdir()) == []
@@ -77,7 +77,7 @@ def refused(place: Place, content: bytes, words: str) -> str:
     return str(caught.value)
 
 
-# Archives that are not what they should be
+# Archives that are refused
 
 
 def test_an_archive_without_the_data_set(place: Place) -> None:
@@ -87,9 +87,9 @@ def test_an_archive_without_the_data_set(place: Place) -> None:
     refused(place, zipped({"data/gtea/": b"", "gtea": b"a file"}), "no data set 'gtea'")
 
 
-def test_what_is_no_zip(place: Place, content: bytes) -> None:
-    refused(place, b"a web page" * 1000, "not a zip archive")
-    refused(place, content[:-300], "not a zip archive")
+def test_broken_archives(place: Place, content: bytes) -> None:
+    refused(place, b"a web page" * 1000, "not a readable zip archive")
+    refused(place, content[:-300], "not a readable zip archive")
 
 
 def linked(files: dict[str, bytes], target: str, kind: int = stat.S_IFLNK) -> bytes:
@@ -142,7 +142,7 @@ def test_a_link_in_another_data_set_is_not_unpacked(place: Place, files: dict[st
 
 def test_bombs(place: Place, files: dict[str, bytes]) -> None:
     bomb = zipped({"data/gtea/features/S1.npy": bytes(5_000_000)})
-    refused(place, bomb, r"data/gtea would grow to 5.0 MB, out of an archive of .* no honest archive")
+    refused(place, bomb, r"data/gtea would grow to 5.0 MB from an archive of .* no archive of features does")
 
 
 def test_a_member_gives_no_more_than_the_directory_says(place: Place, files: dict[str, bytes]) -> None:
@@ -163,17 +163,17 @@ def test_damaged_members(place: Place, files: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_compressions(compression: int, place: Place, files: dict[str, bytes]) -> None:
     content = zipped(under("data/gtea", files), compression)
-    refused(place, content, rf"compressed in another way than 'deflate' \(method {compression}\)")
+    refused(place, content, rf"is encrypted, or not compressed by 'deflate' \(method {compression}\)")
 
 
 def test_encrypted_members(place: Place, files: dict[str, bytes]) -> None:
     content = bytearray(zipped({"data/gtea/mapping.txt": b"0 a"}))
     content[content.index(b"PK\x01\x02") + 8] |= 1
-    refused(place, bytes(content), "is encrypted or compressed in another way")
+    refused(place, bytes(content), "is encrypted, or not compressed")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_names_that_stand_twice(place: Place, files: dict[str, bytes]) -> None:
+def test_duplicate_names(place: Place, files: dict[str, bytes]) -> None:
     content = io.BytesIO(zipped(under("gtea", files)))
     with zipfile.ZipFile(content, "a") as archive:
         archive.writestr("gtea/mapping.txt", "0 other\n")
@@ -185,17 +185,17 @@ def test_names_that_stand_twice(place: Place, files: dict[str, bytes]) -> None:
 @pytest.mark.parametrize(
     ("missing", "words"),
     [
-        ("mapping.txt", r"data/gtea/mapping.txt: cannot read the class list"),
+        ("mapping.txt", r"data/gtea/mapping.txt: cannot read it \(no such file\)"),
         ("splits/", "data/gtea/splits: no splits here"),
         ("splits/test.split1.bundle", "test.split1.bundle: cannot read it"),
         ("features/", "data/gtea/features: no such folder"),
         ("groundTruth/", r"data/gtea/groundTruth: no \*.txt in it"),
     ],
 )
-def test_what_is_no_data_set(missing: str, words: str, place: Place, files: dict[str, bytes]) -> None:
+def test_incomplete_data_sets(missing: str, words: str, place: Place, files: dict[str, bytes]) -> None:
     rest = {path: data for path, data in files.items() if not path.startswith(missing)}
     message = refused(place, zipped(under("data/gtea", rest)), words)
-    assert "no data set in the field's layout" in message
+    assert "not a complete data set" in message
     assert str(place.out.parent) not in message
     assert ("features/ (4 files)" in message) == (missing != "features/")
 
@@ -206,11 +206,11 @@ def test_features_of_each_split_are_a_data_set_too(place: Place, files: dict[str
     assert tree(place.out) == renamed
 
 
-# Nothing half-done
+# Nothing half done
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_stopped_while_it_unpacks_nothing_is_left(
+def test_an_interruption_leaves_nothing(
     error: Any, place: Place, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive_module, "_CHUNK", 100)
@@ -240,7 +240,7 @@ def test_one_process_at_a_time_unpacks(place: Place, content: bytes) -> None:
     path = place.save(content)
     hidden = place.out.with_name(".gtea.unpacking")
     hidden.mkdir()
-    with FileLock(hidden / "lock"), pytest.raises(DataError, match="another keyseg is unpacking to"):
+    with FileLock(hidden / ".lock"), pytest.raises(DataError, match="another keyseg is unpacking to"):
         unpack(path, "gtea", place.out, place.progress)
     unpack(path, "gtea", place.out, place.progress)
     assert (place.out / "mapping.txt").is_file()
@@ -260,7 +260,7 @@ def test_a_folder_that_is_filled_meanwhile_is_kept(place: Place, content: bytes)
 # Space and places
 
 
-def test_disks_are_looked_at_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disks_are_checked_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     check_space({tmp_path / "a": 4, tmp_path / "b" / "c": 6})
     with pytest.raises(DataError, match=r"4 bytes in .*a and 7 bytes in .*c, with 10 bytes free"):
@@ -274,7 +274,7 @@ def test_sizes_in_words(size: int, text: str) -> None:
     assert size_text(size) == text
 
 
-def test_places_that_a_data_set_cannot_be_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_places_where_a_data_set_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="current folder or a mount point; name a new folder below it"):
         check_target(Path())
@@ -282,6 +282,6 @@ def test_places_that_a_data_set_cannot_be_put(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ConfigError, match="mount point"):
         check_target(tmp_path / "disk")
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="file is no folder that may be written to"):
+    with pytest.raises(ConfigError, match="file is not a writable folder"):
         check_target(tmp_path / "file" / "gtea")
     assert check_target(Path("gtea")) == tmp_path / "gtea"

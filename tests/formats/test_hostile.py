@@ -1,4 +1,4 @@
-"""Damaged files and files made to harm: each is an error with the file, and the line where there is one."""
+"""Damaged and malicious files: each is an error with the file, and with the line where there is one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyseg.formats import FORMATS, Writing, annotations_text, read_annotations
+from keyseg.formats import FORMATS, WriteSettings, annotations_text, read_annotations
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval, KeysegError, LabelMap, TimelineError
 
 HUGE = "9" * 5000
@@ -58,7 +58,7 @@ def refused(
 
 @pytest.mark.parametrize("time", ODD_TIMES, ids=lambda text: text[:12] or "empty")
 @pytest.mark.parametrize("fmt", AROUND)
-def test_what_is_no_time_is_refused_with_its_line(fmt: str, time: str, tmp_path: Path) -> None:
+def test_a_bad_time_is_refused_with_its_line(fmt: str, time: str, tmp_path: Path) -> None:
     text = AROUND[fmt].format(time)
     lines = text[: text.index("take")].count("\n") + 1 if fmt != "textgrid" else None
     refused(file(tmp_path, fmt, text), fmt, line=lines)
@@ -66,7 +66,7 @@ def test_what_is_no_time_is_refused_with_its_line(fmt: str, time: str, tmp_path:
 
 @pytest.mark.parametrize("time", ODD_CLOCKS, ids=lambda text: text[:12])
 @pytest.mark.parametrize("fmt", AROUND_CLOCKS)
-def test_what_is_no_clock_time_is_refused_with_its_line(fmt: str, time: str, tmp_path: Path) -> None:
+def test_a_bad_clock_time_is_refused_with_its_line(fmt: str, time: str, tmp_path: Path) -> None:
     text = AROUND_CLOCKS[fmt].format(time.replace(".", ",") if fmt == "srt" else time)
     refused(file(tmp_path, fmt, text), fmt, line=text[: text.index("-->") if "-->" in text else -2].count("\n") + 1)
 
@@ -105,18 +105,18 @@ TIER = (
         ("<a", "not an ELAN annotation"),
         ("\0\0", "not an ELAN annotation"),
         ('<?xml version="1.0" encoding="no-such"?><a/>', "not an ELAN annotation"),
-        ("<ANNOTATION_DOCUMENT/>", "not a whole ELAN annotation (KeyError"),
-        (eaf(SLOT.format(1, "soon") + TIER.format("x")), "not a whole ELAN annotation (ValueError"),
+        ("<ANNOTATION_DOCUMENT/>", "not a complete ELAN annotation (KeyError"),
+        (eaf(SLOT.format(1, "soon") + TIER.format("x")), "not a complete ELAN annotation (ValueError"),
         (eaf(TIER.format("x")), "damaged (KeyError"),
         (eaf(SLOT.format(5, 1) + TIER.format("x")), "'x' ends at 0.001 s, before it starts at 0.005 s"),
         (eaf(SLOT.format(5, 5) + TIER.format("x")), "'x' is a point"),
         (eaf(SLOT.format(-5, 5) + TIER.format("x")), "expected a time from 0"),
         (eaf(SLOT.format(5, HUGE) + TIER.format("x")), "ELAN annotation"),
-        (eaf(SLOT.format(0, 9) + TIER.format("")), "expected a label for what goes from 0 s to 0.009 s"),
+        (eaf(SLOT.format(0, 9) + TIER.format("")), "expected a label for 0 s to 0.009 s"),
     ],
     ids=str,
 )
-def test_elan_that_would_do_harm_or_is_damaged(text: str, words: str, tmp_path: Path) -> None:
+def test_malicious_or_damaged_elan(text: str, words: str, tmp_path: Path) -> None:
     refused(file(tmp_path, "eaf", text), "eaf", words)
 
 
@@ -139,7 +139,7 @@ JSON = {
 
 
 @pytest.mark.parametrize("fmt", JSON)
-def test_json_that_is_whole_is_read(fmt: str, tmp_path: Path) -> None:
+def test_sound_json_is_read(fmt: str, tmp_path: Path) -> None:
     (found,) = read_annotations(file(tmp_path, fmt, JSON[fmt]), fmt, fps=Fraction(25))
     assert found.labels == ("take",)
 
@@ -149,19 +149,17 @@ def test_json_that_is_whole_is_read(fmt: str, tmp_path: Path) -> None:
     "text",
     ["", "{", DEEP, "null", "3", "[]x", '"a"', "[[]]", "{}", "[1]", '{"a": NaN}', '{"a": 1, "a": 2}', "[" + HUGE + "]"],
 )
-def test_json_that_is_none_or_another(fmt: str, text: str, tmp_path: Path) -> None:
+def test_broken_or_other_json(fmt: str, text: str, tmp_path: Path) -> None:
     if fmt == "labelstudio" and text == "{}":
         return  # a task without annotations
     refused(file(tmp_path, fmt, text), fmt)
 
 
 @pytest.mark.parametrize("fmt", JSON)
-def test_a_key_that_stands_twice_is_named(fmt: str, tmp_path: Path) -> None:
+def test_a_duplicate_key_is_named(fmt: str, tmp_path: Path) -> None:
     text = JSON[fmt]
     key = re.findall(r'"(\w+)":', text)[-1]
-    refused(
-        file(tmp_path, fmt, text.replace(f'"{key}":', f'"{key}": 0, "{key}":')), fmt, f"the key '{key}' stands twice"
-    )
+    refused(file(tmp_path, fmt, text.replace(f'"{key}":', f'"{key}": 0, "{key}":')), fmt, f"duplicate key '{key}'")
 
 
 @pytest.mark.parametrize("fmt", JSON)
@@ -173,19 +171,19 @@ def test_broken_json_is_refused_with_its_line(fmt: str, tmp_path: Path) -> None:
     "segment", ["[0]", "[0, 1, 2]", "[1, 0]", "[1, 1]", "[-1, 1]", '["a", 1]', "[null, 1]", "[true, 1]", "{}", "null",
                 "[0, 1e999999999]", "[0, 1e99999999999999999999]", "[1e-999999999, 1]", "[0, Infinity]", f"[0, {HUGE}]"]
 )  # fmt: skip
-def test_activitynet_segments_that_are_none(segment: str, tmp_path: Path) -> None:
+def test_bad_activitynet_segments(segment: str, tmp_path: Path) -> None:
     refused(file(tmp_path, "activitynet", JSON["activitynet"].replace("[0, 1]", segment)), "activitynet")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"label": "take"', '"label": 3', "annotations[0]: expected a text at 'label', got 3"),
+        ('"label": "take"', '"label": 3', "annotations[0]: expected a string at 'label', got 3"),
         ('"label": "take"', '"label": " "', "annotations[0]: expected a label"),
         ('[{"segment"', '[7, {"segment"', "v: annotations[0]: expected an object, got 7"),
         ('{"v": {', '{"v": 7, "w": {', "v: expected an object with 'annotations', got 7"),
         ('"annotations"', '"duration": "long", "annotations"', "v: duration: expected a number, got 'long'"),
-        ('"annotations"', '"fps": 0, "annotations"', "v: fps: expected a positive frame rate"),
+        ('"annotations"', '"fps": 0, "annotations"', "v: fps: a frame rate is a number such as 15"),
     ],
 )
 def test_activitynet_of_wrong_types(old: str, new: str, words: str, tmp_path: Path) -> None:
@@ -203,8 +201,8 @@ def test_activitynet_of_wrong_types(old: str, new: str, words: str, tmp_path: Pa
         ('["take"]', '"take"', "expected a list at 'timelinelabels', got 'take'"),
         ('["take"]', "[]", "expected labels at 'timelinelabels', got []"),
         ('[{"start"', '7, "x": [{"start"', "ranges: expected a list, got 7"),
-        ('"video": "v"', '"video": "v", "fps": "0/0"', "fps: expected a number"),
-        ('"video": "v"', '"video": "v", "fps": "1/0"', "fps: expected a number"),
+        ('"video": "v"', '"video": "v", "fps": "0/0"', "fps: a frame rate is a number"),
+        ('"video": "v"', '"video": "v", "fps": "1/0"', "fps: a frame rate is a number"),
         ('{"video": "v"}', "3", "expected an object at 'data', got 3"),
     ],
 )
@@ -225,7 +223,7 @@ def test_label_studio_of_wrong_types(old: str, new: str, words: str, tmp_path: P
         ('"Clip.2"', '"Stack.1"'),
     ],
 )
-def test_otio_that_does_not_hold_together(old: str, new: str, tmp_path: Path) -> None:
+def test_inconsistent_otio(old: str, new: str, tmp_path: Path) -> None:
     content = json.dumps(json.loads(JSON["otio"]), separators=(",", ":"))
     assert old in content
     refused(file(tmp_path, "otio", content.replace(old, new)), "otio", fps=None)
@@ -240,13 +238,13 @@ EVENT = "001  AX       V     C        00:00:00:00 00:00:01:00 00:00:00:00 00:00:
         "garbage\n" + EVENT + "and more\n001 x\n",
         EVENT.replace("00:00:01:00", "00:00:01:77"),
         EVENT.replace("00:00:01:00", "soon"),
-        EVENT + EVENT.replace("001", "002"),  # over each other
+        EVENT + EVENT.replace("001", "002"),  # overlapping
         EVENT.replace(" C ", " Q "),
         "001 AX V C\n",
         "9" * 5000 + EVENT,
     ],
 )
-def test_edl_that_is_none(text: str, tmp_path: Path) -> None:
+def test_broken_edl(text: str, tmp_path: Path) -> None:
     refused(file(tmp_path, "edl", text), "edl")
 
 
@@ -266,7 +264,7 @@ def test_edl_that_is_none(text: str, tmp_path: Path) -> None:
         ("csv", "", "expected a header with the columns label, start_seconds", 1),
         ("csv", "video,label,start_seconds,end_seconds\nv,take,0\n", "expected 4 cells as in the header, got 3", 2),
         ("csv", "video,label,start_seconds,end_seconds\n\nv,,0,1\n", "nothing in the column 'label'", 3),
-        ("csv", "video,label,label,start_seconds,end_seconds\n", "the column 'label' stands twice", 1),
+        ("csv", "video,label,label,start_seconds,end_seconds\n", "duplicate column 'label'", 1),
         ("csv", f'video,label,start_seconds,end_seconds\nv,"{"x" * 200_000}",0,1\n', "not a table", 2),
         ("boris", "Behavior,Start (s)\n", "expected a header with the columns Behavior", 1),
         ("epic", "video_id\n", "expected a header with the columns video_id", 1),
@@ -296,7 +294,7 @@ def test_bytes_that_are_no_text_and_files_that_are_not_there(fmt: str, tmp_path:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.parametrize("fmt", list(FORMATS))
-def test_damage_never_is_anything_but_an_error_of_ours(fmt: str, data: st.DataObject, tmp_path: Path) -> None:
+def test_damage_raises_nothing_but_keyseg_errors(fmt: str, data: st.DataObject, tmp_path: Path) -> None:
     spans = (("take", 0, 1), ("pour", 2, 3))
     found = Annotation(
         "v", tuple(Interval(Fraction(a), Fraction(b), n) for n, a, b in spans), Fraction(4), Fraction(25)
@@ -312,7 +310,7 @@ def test_damage_never_is_anything_but_an_error_of_ours(fmt: str, data: st.DataOb
         pass
 
 
-LINES = ("txt", "recog", "csv", "json")  # formats whose labels become class names, so that blanks are no question
+LINES = ("txt", "recog", "csv", "json")  # formats whose labels become class names
 
 
 @pytest.mark.parametrize("fmt", [name for name in FORMATS if name not in (*LINES, "tsv", "activitynet", "labelstudio")])
@@ -333,37 +331,42 @@ def test_srt_refuses_what_it_would_lose_and_vtt_keeps_it(label: str, tmp_path: P
 
 def test_frames_too_fine_for_the_decimals_are_refused() -> None:
     fine = Annotation("v", (Interval(Fraction(0), Fraction(1, 2000), "x"),), None, Fraction(2000))
-    with pytest.raises(TimelineError, match="at 2000 frames a second, 3 decimals do not find the frame again"):
+    with pytest.raises(TimelineError, match="at 2000 frames per second, 3 decimals do not identify a frame"):
         annotations_text("vtt", [fine])
     with pytest.raises(TimelineError, match="too short for 3 decimals"):
         annotations_text("srt", [Annotation("v", (Interval(Fraction(0), Fraction(1, 2001), "x"),))])
     assert annotations_text("audacity", [fine]) == "0.000000\t0.000500\tx\n"
 
 
-def test_what_writers_ask_for() -> None:
+def test_what_writers_refuse() -> None:
     bare = Annotation("v", (Interval(Fraction(0), Fraction(1), "take cup"), Interval(Fraction(2), Fraction(3), "pour")))
     for fmt in ("txt", "recog", "csv", "tsv", "json", "labelstudio", "otio", "edl"):
-        with pytest.raises(ConfigError, match=r"v: this format counts frames, and nothing says how many .* give --fps"):
+        with pytest.raises(
+            ConfigError, match=r"v: this format counts frames, and the frame rate is unknown; give --fps"
+        ):
             annotations_text(fmt, [bare])
-    assert annotations_text("txt", [bare], Writing(fps=Fraction(1))) == "take_cup\nbackground\npour\n"
-    assert annotations_text("txt", [bare], Writing(fps=Fraction(1), background=("SIL",), frames=4)).split()[-1] == "SIL"
-    with pytest.raises(TimelineError, match="no background class for it"):
-        annotations_text("txt", [bare], Writing(fps=Fraction(1), background=()))
+    assert annotations_text("txt", [bare], WriteSettings(fps=Fraction(1))) == "take_cup\nbackground\npour\n"
+    assert (
+        annotations_text("txt", [bare], WriteSettings(fps=Fraction(1), background=("SIL",), frames=4)).split()[-1]
+        == "SIL"
+    )
+    with pytest.raises(TimelineError, match="no background class to fill the gap"):
+        annotations_text("txt", [bare], WriteSettings(fps=Fraction(1), background=()))
     with pytest.raises(ConfigError, match="a file of vtt holds one video, got 2"):
         annotations_text("vtt", [bare, bare])
     both = Annotation("v", (*bare.intervals[:1], Interval(Fraction(1), Fraction(2), "take_cup")))
     with pytest.raises(DataError, match="'take cup' and 'take_cup' would both be the class 'take_cup'"):
-        annotations_text("txt", [both], Writing(fps=Fraction(1)))
-    with pytest.raises(DataError, match="RTTM cannot hold the video name 'my v'"):
+        annotations_text("txt", [both], WriteSettings(fps=Fraction(1)))
+    with pytest.raises(DataError, match="RTTM cannot hold a video name with white space, got 'my v'"):
         annotations_text("rttm", [Annotation("my v", bare.intervals)])
     late = Annotation("v", (Interval(Fraction(0), Fraction(86_400), "x"),), None, Fraction(25))
-    with pytest.raises(TimelineError, match="timecode starts again after 24 hours"):
+    with pytest.raises(TimelineError, match="timecode restarts after 24 hours"):
         annotations_text("edl", [late])
-    with pytest.raises(ConfigError, match=r"timecode knows .* no multiple of 7"):
-        annotations_text("edl", [bare], Writing(fps=Fraction(7)))
+    with pytest.raises(ConfigError, match=r"timecode exists at 24000/1001, 24, .* none is a multiple of 7"):
+        annotations_text("edl", [bare], WriteSettings(fps=Fraction(7)))
     long = Annotation("v", (Interval(Fraction(0), Fraction(9_000_000), "x"),))
-    with pytest.raises(TimelineError, match="frames are no video"):
-        annotations_text("txt", [long], Writing(fps=Fraction(60)))
+    with pytest.raises(TimelineError, match="frames are too many"):
+        annotations_text("txt", [long], WriteSettings(fps=Fraction(60)))
 
 
 @pytest.mark.parametrize("fmt", list(FORMATS))
@@ -376,7 +379,7 @@ def test_overlaps_are_kept_or_refused_or_resolved(fmt: str, tmp_path: Path) -> N
     else:
         with pytest.raises(TimelineError, match="'take' from 0 s to 4 s and 'pour' from 1 s to 2 s overlap"):
             annotations_text(fmt, [both])
-    text = annotations_text(fmt, [both], Writing(overlap="last"))
+    text = annotations_text(fmt, [both], WriteSettings(overlap="last"))
     (found,) = read_annotations(file(tmp_path, fmt, text), fmt, fps=Fraction(25))
     assert [(i.start_seconds, i.end_seconds, i.label) for i in found.intervals] == [
         (0, 1, "take"),
@@ -411,8 +414,8 @@ def test_two_background_classes_stay_two(tmp_path: Path) -> None:
 def test_labels_of_a_data_set_are_the_classes() -> None:
     labels = LabelMap(("pour", "take", "idle"), ("idle",))
     found = Annotation("v", (Interval(Fraction(0), Fraction(1), "take"),), Fraction(2), Fraction(2))
-    content = json.loads(annotations_text("json", [found], Writing(labels=labels)))
+    content = json.loads(annotations_text("json", [found], WriteSettings(labels=labels)))
     assert (content["classes"], content["background"]) == (["pour", "take", "idle"], ["idle"])
     assert [segment["label"] for segment in content["segments"]] == ["take", "idle"]
     with pytest.raises(TimelineError, match="unknown class 'take'"):
-        annotations_text("json", [found], Writing(labels=LabelMap(("pour", "idle"), ("idle",))))
+        annotations_text("json", [found], WriteSettings(labels=LabelMap(("pour", "idle"), ("idle",))))

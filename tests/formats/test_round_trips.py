@@ -1,4 +1,4 @@
-"""What is written is read back, to the frame: every format, any rate, hours of video, and from one to another."""
+"""Every format reads back to the frame what it writes, at any rate and length, also from one format to another."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyseg.formats import FORMATS, Writing, annotations_text, format_of, read_annotations, timeline_text
+from keyseg.formats import FORMATS, WriteSettings, annotations_text, format_of, read_annotations, timeline_text
 from keyseg.timeline import Annotation, Interval, LabelMap, Segmentation, TimeBase, class_name
 
 LABELS = LabelMap(("background", "cut,tomato", 'say_"hi"', "a&b<c>", "größe-切る", "--x", "take"), ("background",))
 RATES = (*map(Fraction, (15, 25, 30, 60)), Fraction(30000, 1001))
 ONE_VIDEO = [name for name, form in FORMATS.items() if not form.several]
 SEVERAL = [name for name, form in FORMATS.items() if form.several]
-# What a file says besides the intervals; docs/formats.md has the same table.
+# What a file states besides the intervals; docs/formats.md has the same table.
 KEEPS_DURATION = {
     "txt",
     "recog",
@@ -38,7 +38,7 @@ quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCh
 
 @st.composite
 def segmentations(draw: st.DrawFn) -> tuple[Segmentation, TimeBase]:
-    """Up to eight segments, hours long in all; the last one is an action, so that every format knows the length."""
+    """Up to eight segments, hours long in total; the last is an action, so that every format knows the length."""
     runs = draw(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 400_000)), max_size=7))
     runs.append((draw(st.integers(1, 6)), draw(st.integers(1, 9))))
     ends, total = [0], 0
@@ -60,7 +60,7 @@ def saved(folder: Path, fmt: str, text: str, video: str = "video") -> Path:
 
 
 def back(path: Path, fmt: str, timebase: TimeBase) -> Annotation:
-    """The only annotation of a file; the rate is given where the file does not say it."""
+    """The only annotation of a file; the rate is given if the file does not state it."""
     fps = None if fmt in KEEPS_RATE else timebase.fps
     (annotation,) = read_annotations(path, fps=fps)
     return annotation
@@ -79,7 +79,7 @@ def test_hours_read_back_to_the_frame(fmt: str, data: tuple[Segmentation, TimeBa
     assert found.segmentation(LABELS, timebase.fps).merged() == segmentation.merged()
     actions = [segment for segment in segmentation if segment.label != 0]
     frames = [round(item.start_seconds * timebase.fps) for item in found.actions().intervals]
-    assert frames == [segment.start_frame for segment in actions]  # neighbours of one class stay two
+    assert frames == [segment.start_frame for segment in actions]  # neighbours of one class stay separate
 
 
 @quick
@@ -122,7 +122,7 @@ def test_any_format_to_any_other(first: str, second: str, tmp_path: Path) -> Non
     segmentation, timebase = Segmentation([0, 5, 61, 70, 90, 100_000], [0, 6, 6, 0, 4]), TimeBase(Fraction(30000, 1001))
     path = saved(tmp_path, first, timeline_text(first, "video", segmentation, LABELS, timebase))
     between = read_annotations(path, first, fps=timebase.fps)
-    text = annotations_text(second, between, Writing(fps=timebase.fps))
+    text = annotations_text(second, between, WriteSettings(fps=timebase.fps))
     (found,) = read_annotations(saved(tmp_path, second, text), second, fps=timebase.fps)
     assert found.segmentation(LABELS, timebase.fps).merged() == segmentation.merged()
 
@@ -139,7 +139,7 @@ def test_several_videos_in_a_file(fmt: str, tmp_path: Path) -> None:
     assert [annotation.actions().intervals for annotation in found] == [video.intervals for video in videos]
 
 
-# No letters that only some formats hold: those have a test of their own.
+# Without the characters that only some formats can hold; they have their own test.
 names = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=12).filter(
     lambda text: text == text.strip() != "" and not {*"\ufffe\uffff"} & set(text)
 )
@@ -152,10 +152,10 @@ def test_free_labels_come_back(fmt: str, label: str, tmp_path: Path) -> None:
     fps = Fraction(25)
     written = Annotation("video", (Interval(Fraction(0), Fraction(2), label),), Fraction(2), fps)
     if fmt == "srt" and ("-->" in label or "<" in label or "{" in label):
-        return  # see the test of what SRT refuses
+        return
     path = saved(tmp_path, fmt, annotations_text(fmt, [written]))
     (found,) = read_annotations(path, fmt, fps=fps)
-    blankless = FORMATS[fmt].tiles or fmt == "rttm"
+    as_class = FORMATS[fmt].tiles or fmt == "rttm"
     (item,) = found.intervals
-    assert item.label == (class_name(label) if blankless else label)
+    assert item.label == (class_name(label) if as_class else label)
     assert (item.start_seconds, item.end_seconds) == (0, 2)

@@ -1,4 +1,4 @@
-"""Files as the tools themselves write them, by hand: what their readers must know beside the plain case."""
+"""Files as the tools themselves write them, made by hand: the cases beyond the plain one."""
 
 from __future__ import annotations
 
@@ -178,15 +178,15 @@ def test_elan_reads_the_only_tier_with_times_or_the_one_named(tmp_path: Path) ->
 def test_elan_with_several_tiers_lists_them(tmp_path: Path) -> None:
     another = ELAN[ELAN.index("        <ANNOTATION>") : ELAN.index("    </TIER>")].replace('"a', '"b')
     both = ELAN.replace('TIER_ID="left hand"/>', f'TIER_ID="left hand">{another}</TIER>')
-    with pytest.raises(
-        ConfigError, match="several tiers have annotations: 'right hand', 'left hand'; choose one with --ti"
-    ):
+    with pytest.raises(ConfigError, match="several tiers: 'right hand', 'left hand'; choose one with --tier"):
         read_annotations(file(tmp_path, "tea.eaf", both))
 
 
 def test_elan_with_a_slot_without_time(tmp_path: Path) -> None:
     path = file(tmp_path, "tea.eaf", ELAN.replace('REF2="ts4"', 'REF2="ts3"'))
-    with pytest.raises(DataError, match=r"tea\.eaf: tier 'right hand': 'pour & wait' has no times of its own"):
+    with pytest.raises(
+        DataError, match=r"tea\.eaf: tier 'right hand': 'pour & wait' has no times; choose the parent tier"
+    ):
         read_annotations(path)
 
 
@@ -225,7 +225,7 @@ def test_boris_observations_of_one_video_keep_their_own_names(tmp_path: Path) ->
     assert [found.video for found in read_annotations(file(tmp_path, "events.csv", text))] == ["day 1", "day 2"]
 
 
-def test_a_table_of_three_columns_is_that_of_one_video(tmp_path: Path) -> None:
+def test_a_table_of_three_columns_holds_one_video(tmp_path: Path) -> None:
     found = one(file(tmp_path, "day1.csv", "start_seconds,end_seconds,label\n0.5,2,take cup\n2,3.25,pour\n"))
     assert (found.video, found.fps, rows(found)) == ("day1", None, [(0.5, 2, "take cup"), (2, 3.25, "pour")])
 
@@ -276,10 +276,10 @@ def test_boris_tabular_events_of_version_7(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (("right,STOP,2.5", "right,START,2.5"), "a.csv:5: START of 'take', which goes on already"),
-        (("right,START,1.5", "right,STOP,1.5"), "a.csv:3: STOP of 'take', which is off already"),
+        (("right,STOP,2.5", "right,START,2.5"), "a.csv:5: START of 'take', which started already"),
+        (("right,START,1.5", "right,STOP,1.5"), "a.csv:3: STOP of 'take', which has not started"),
         (("left,STOP,2.0", "left,POINT,2.0"), "a.csv:4: expected START or STOP of 'take', got 'POINT'; export state"),
-        (("left,STOP,2.0", "up,STOP,2.0"), "a.csv:4: STOP of 'take', which is off"),
+        (("left,STOP,2.0", "up,STOP,2.0"), "a.csv:4: STOP of 'take', which has not started"),
         (("a,2023,10.0,25.0,Bea,take,,right,STOP,2.5,a.mp4,62,NA,\n", ""), "a.csv:3: START of 'take' has no STOP"),
     ],
 )
@@ -295,7 +295,7 @@ def test_audacity_with_spectral_lines(tmp_path: Path) -> None:
     assert rows(one(path)) == [(1, 2.5, "take cup"), (2.5, 3, "pour")]
     with pytest.raises(DataError, match=r"Track\.txt:1: 'x' is a point at 1 s"):
         read_annotations(file(tmp_path, "Label Track.txt", "1.0\t1.0\tx\n"))
-    with pytest.raises(DataError, match=r"Track\.txt:1: expected a label for what goes from 1 s to 2 s"):
+    with pytest.raises(DataError, match=r"Track\.txt:1: expected a label for 1 s to 2 s"):
         read_annotations(file(tmp_path, "Label Track.txt", "1.0\t2.0\t\n"))
 
 
@@ -389,12 +389,12 @@ LABEL_STUDIO = """[{"id": 7, "annotations": [
  "drafts": [], "predictions": [], "data": {"video": "/data/upload/1/1a2b3c4d-tea.mp4"}, "meta": {}}]"""
 
 
-def test_label_studio_counts_frames_from_one_and_both_ends_belong_to_a_range(tmp_path: Path) -> None:
+def test_label_studio_counts_frames_from_one_and_ranges_include_both_ends(tmp_path: Path) -> None:
     path = file(tmp_path, "project-1-at-2024.json", LABEL_STUDIO)
     assert format_of(path) == "labelstudio"
     found = one(path, fps=Fraction(30))
     assert (found.video, rows(found)) == ("1a2b3c4d-tea", [(0, 1, "take"), (1, 1 + 1 / 30, "pour")])
-    with pytest.raises(ConfigError, match=r"annotations\[1\]: result\[0\]: this file counts frames .* give --fps"):
+    with pytest.raises(ConfigError, match=r"annotations\[1\]: result\[0\]: this format counts frames, .* give --fps"):
         read_annotations(path)
 
 
@@ -448,10 +448,10 @@ def test_edl_of_another_program(tmp_path: Path) -> None:
     assert rows(found) == [
         (2, 3.48, "take cup"),
         (4, 4.52, "003"),
-    ]  # black is a gap; a clip without name has its number
-    with pytest.raises(ConfigError, match=r"cut\.edl: this file counts frames .* give --fps"):
+    ]  # black is a gap; a clip without a name is called by its number
+    with pytest.raises(ConfigError, match=r"cut\.edl: this format counts frames, .* give --fps"):
         read_annotations(path)
-    with pytest.raises(ConfigError, match=r"timecode knows .*24, 25, .* no multiple of 7"):
+    with pytest.raises(ConfigError, match=r"timecode exists at .*24, 25, .* none is a multiple of 7"):
         read_annotations(path, fps=Fraction(7))
     assert one(file(tmp_path, "none.edl", "TITLE: x\n"), fps=Fraction(25)).intervals == ()
 
@@ -482,7 +482,7 @@ def test_a_table_of_another_program_needs_no_frames(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", ["15", "25", "30000/1001", "7.5", "1000/33", "23/7"])
-def test_a_table_shows_its_rate(fps: str, tmp_path: Path) -> None:
+def test_a_table_implies_its_rate(fps: str, tmp_path: Path) -> None:
     rate = Fraction(fps)
     cells = [(0, 7), (7, 100), (100, 54321)]
     text = "video,start_frame,end_frame,start_seconds,end_seconds,label\n"
@@ -492,11 +492,11 @@ def test_a_table_shows_its_rate(fps: str, tmp_path: Path) -> None:
     assert [(i.start_seconds * rate, i.end_seconds * rate) for i in found.intervals] == cells
 
 
-def test_a_table_whose_frames_and_seconds_do_not_belong_together(tmp_path: Path) -> None:
+def test_a_table_whose_frames_and_seconds_disagree(tmp_path: Path) -> None:
     head = "video,start_frame,end_frame,start_seconds,end_seconds,label\n"
-    with pytest.raises(DataError, match=r"v\.csv:2: frames and seconds do not belong together"):
+    with pytest.raises(DataError, match=r"v\.csv:2: frames and seconds disagree with the other rows"):
         read_annotations(file(tmp_path, "v.csv", f"{head}v,0,10,0,3,x\nv,10,20,4,5,x\n"))
-    with pytest.raises(DataError, match="show no frame rate; give --fps"):
+    with pytest.raises(DataError, match="imply no frame rate; give --fps"):
         read_annotations(file(tmp_path, "v.csv", f"{head}v,0,10,0,0,x\n"))
 
 

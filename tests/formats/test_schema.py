@@ -1,4 +1,4 @@
-"""The published schema of our JSON: it is the one in the code, it takes what is written and refuses what is not."""
+"""The published schema of our JSON equals the code; it accepts what is written and refuses anything else."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ LABELS = LabelMap(("take", "background"), ("background",))
 TEXT = timeline_text("json", "P03", Segmentation([0, 4, 9], [0, 1]), LABELS, TimeBase(Fraction(30000, 1001)))
 
 
-def test_the_file_is_what_the_code_checks() -> None:
+def test_the_schema_file_is_that_of_the_code() -> None:
     assert json.loads(SCHEMA.read_text(encoding="utf-8")) == schema()
 
 
-def test_it_names_every_key_that_is_written_and_says_what_it_is() -> None:
+def test_it_describes_every_key_that_is_written() -> None:
     content, described = json.loads(TEXT), schema()
     assert list(content) == list(described["properties"])
     assert list(content["segments"][0]) == list(described["$defs"]["SegmentRecord"]["properties"])
     assert all(facts["description"] for facts in described["properties"].values())
 
 
-def test_it_takes_what_is_written() -> None:
+def test_it_accepts_what_is_written() -> None:
     record = TimelineRecord.model_validate_json(TEXT)
     assert record.model_dump() == json.loads(TEXT)
 
@@ -37,19 +37,19 @@ def test_it_takes_what_is_written() -> None:
 @pytest.mark.parametrize(
     "changes", [{"fps": "-1"}, {"fps": "1e9"}, {"frames": -1}, {"classes": ["a b"]}, {"more": 1}, {"segments": None}]
 )
-def test_it_refuses_other_things(changes: dict[str, object]) -> None:
+def test_it_refuses_anything_else(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TimelineRecord.model_validate_json(json.dumps(json.loads(TEXT) | changes))
 
 
-def test_the_example_in_the_docs_is_one() -> None:
+def test_the_example_in_the_docs_is_valid() -> None:
     block = DOCS.read_text(encoding="utf-8").split("```json\n")[1].split("```")[0]
     record = TimelineRecord.model_validate_json(block)
     for segment in record.segments:
         assert segment.end_seconds == round(float(segment.end_frame / Fraction(record.fps)), 6)
 
 
-def test_the_table_in_the_docs_is_the_catalog() -> None:
+def test_the_table_in_the_docs_is_that_of_the_code() -> None:
     lines = [line.split("|")[1:-1] for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     table = {cells[0].strip(" `"): [cell.strip() for cell in cells[1:]] for cells in lines}
     assert list(table) == list(FORMATS)

@@ -1,4 +1,4 @@
-"""Our own formats (txt, csv, json): what is written is read back, and other tools find the columns they expect."""
+"""txt, csv and json: what is written is read back, and other tools find the columns they expect."""
 
 import csv
 import io
@@ -36,8 +36,8 @@ def edited(folder, **changes):
 
 @given(segmentations)
 def test_json_reads_back_as_it_was(tmp_path_factory, segmentation):
-    found, labels, timebase = read_timeline(write(tmp_path_factory.mktemp("json"), "json", segmentation))
-    assert found == segmentation
+    result, labels, timebase = read_timeline(write(tmp_path_factory.mktemp("json"), "json", segmentation))
+    assert result == segmentation
     assert labels == LABELS
     assert timebase is not None
     assert timebase.fps == NTSC.fps
@@ -51,10 +51,10 @@ def test_json_keeps_neighbours_of_one_class_apart(tmp_path):
 @given(segmentations)
 def test_txt_reads_back_the_same_names(tmp_path_factory, segmentation):
     path = write(tmp_path_factory.mktemp("txt"), "txt", segmentation)
-    found, labels, timebase = read_timeline(path)
+    result, labels, timebase = read_timeline(path)
     expected = LABELS.decode(segmentation.to_frames())
     assert path.read_text().split() == expected
-    assert labels.decode(found.to_frames()) == expected
+    assert labels.decode(result.to_frames()) == expected
     assert labels.names == tuple(sorted(set(expected)))
     assert labels.background == (("background",) if "background" in expected else ())
     assert timebase is None
@@ -68,7 +68,7 @@ def test_csv_holds_every_segment(segmentation):
     assert tuple(back) == segmentation.segments
 
 
-def test_txt_is_the_fields_label_a_line():
+def test_txt_is_one_label_per_line():
     assert timeline_text("txt", "v", Segmentation.from_frames([3, 3, 0]), LABELS, NTSC) == "pour\npour\ntake\n"
 
 
@@ -117,39 +117,39 @@ def test_an_unknown_format_names_the_nearest_and_all():
         timeline_text("jsn", "v", EXAMPLE, LABELS, NTSC)
 
 
-def test_recog_files_of_the_field_are_read(tmp_path):
+def test_recog_files_are_read(tmp_path):
     path = tmp_path / "video"
     path.write_text("### Frame level recognition: ###\npour pour take\n")
-    found, labels, _ = read_timeline(path)
-    assert labels.decode(found.to_frames()) == ["pour", "pour", "take"]
+    result, labels, _ = read_timeline(path)
+    assert labels.decode(result.to_frames()) == ["pour", "pour", "take"]
 
 
 def test_a_bad_line_of_a_label_file_is_named(tmp_path):
     path = tmp_path / "video.txt"
     path.write_text("pour\ncut tomato\n")
-    with pytest.raises(DataError, match=re.escape(f"{path}:2: expected one class name without blanks")):
+    with pytest.raises(DataError, match=re.escape(f"{path}:2: expected one class name without white space")):
         read_timeline(path)
 
 
 def test_csv_reads_back_with_the_rate_that_its_columns_show(tmp_path):
-    found, labels, timebase = read_timeline(write(tmp_path, "csv", EXAMPLE))
-    assert found.boundaries.tolist() == EXAMPLE.boundaries.tolist()
-    assert labels.decode(found.labels) == ["pour", "background", "cut,tomato"]
+    result, labels, timebase = read_timeline(write(tmp_path, "csv", EXAMPLE))
+    assert result.boundaries.tolist() == EXAMPLE.boundaries.tolist()
+    assert labels.decode(result.labels) == ["pour", "background", "cut,tomato"]
     assert labels.background == ("background",)
     assert timebase is not None
     assert timebase.fps == NTSC.fps
 
 
-def test_a_timeline_with_times_only_needs_a_rate(tmp_path):
-    with pytest.raises(DataError, match=r"video\.vtt: it has no frame rate; make frames of it: keyseg convert"):
+def test_a_timeline_with_seconds_only_needs_a_rate(tmp_path):
+    with pytest.raises(DataError, match=r"video\.vtt: it has no frame rate; convert it to frames with: keyseg convert"):
         read_timeline(write(tmp_path, "vtt", EXAMPLE))
 
 
-def test_a_file_of_several_videos_is_no_timeline(tmp_path):
+def test_a_file_of_several_videos_is_not_a_timeline(tmp_path):
     path = tmp_path / "all.csv"
     text = timeline_text("csv", "a", EXAMPLE, LABELS, NTSC)
     path.write_text(text + timeline_text("csv", "b", EXAMPLE, LABELS, NTSC).split("\n", 1)[1])
-    with pytest.raises(DataError, match="expected one video, got 2; take them apart: keyseg convert"):
+    with pytest.raises(DataError, match="expected one video, got 2; separate them with: keyseg convert"):
         read_timeline(path)
 
 
@@ -185,9 +185,9 @@ def test_a_json_file_that_is_not_there(tmp_path):
             "frames: Input should be a valid integer, got 30.5",
         ),
         ({"background": ["nothing"]}, "background 'nothing' is not a class"),
-        ({"fps": "0"}, "fps must be positive"),
-        ({"fps": "1/0"}, "Fraction(1, 0)"),
-        ({"fps": 30}, "fps: Input should be a valid string"),
+        ({"fps": "0"}, "above 0 and at most 100000; got '0'"),
+        ({"fps": "1/0"}, "such as 30000/1001, above 0 and at most 100000; got '1/0'"),
+        ({"fps": 30}, "fps: Input should be a valid string, got 30"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"segments": [{"start_frame": 0, "end_frame": True, "label": "take"}]}, "segments.0.end_frame"),
         ({"frames": 31}, "segments must follow each other from frame 0 to 31"),
@@ -203,7 +203,7 @@ def test_a_json_file_that_is_not_there(tmp_path):
         ),
     ],
 )
-def test_edited_json_that_does_not_hold_together_is_refused(tmp_path, changes, message):
+def test_inconsistent_json_is_refused(tmp_path, changes, message):
     path = edited(tmp_path, **changes)
     with pytest.raises(DataError, match=re.escape(str(path)) + ".*" + re.escape(message)):
         read_timeline(path)

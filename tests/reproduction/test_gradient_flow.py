@@ -209,6 +209,8 @@ def test_losses_wait_for_what_another_command_trains(
     runs = ready(workshop, tmp_path)
     with claimed(runs["gradient flows"].folder / SPLIT1) as mine:
         assert mine
-        with pytest.raises(TrainingError, match=r"flowing.*: another command is still training this; run the same command"):
+        with pytest.raises(
+            TrainingError, match=r"flowing.*: another command is still training this; run the same command"
+        ):
             losses_of(runs)
     assert trained == []

@@ -162,9 +162,7 @@ def test_trainings_without_a_common_seed_are_refused(copied: Path, workshop: Any
 
 def test_runs_on_another_data_set_are_refused(systems: Path, workshop: Any, tmp_path: Path) -> None:
     other = workshop.write(tmp_path / "other")
-    with pytest.raises(
-        DataError, match=r"rtk: trained on \S+set, not on \S+other; name the folder of its runs"
-    ):
+    with pytest.raises(DataError, match=r"rtk: trained on \S+set, not on \S+other; name the folder of its runs"):
         video_rows(systems, other, "v6")
 
 

@@ -1,4 +1,4 @@
-"""Segments and segmentations: they tile [0, T), survive the way over frames and back, and say what is wrong."""
+"""Segments and segmentations: they tile [0, T), round-trip through frames, and say what is wrong."""
 
 import itertools
 import re
@@ -14,7 +14,7 @@ runs = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 20)), max_size=10)
 
 
 def from_runs(runs):
-    """A segmentation of (label, length) runs; neighbours may carry one label."""
+    """A segmentation of (label, length) runs; neighbours may carry the same label."""
     edges = np.concatenate(([0], np.cumsum([n for _, n in runs], dtype=np.int64)))
     return Segmentation(edges, np.array([label for label, _ in runs], np.int64))
 
@@ -122,7 +122,7 @@ def test_segments_start_at_frame_0():
         ([[0, 5]], [0], r"boundaries must have one dimension, got shape \(1, 2\)"),
     ],
 )
-def test_what_does_not_tile_is_refused(boundaries, labels, message):
+def test_segments_that_do_not_tile_are_refused(boundaries, labels, message):
     with pytest.raises(TimelineError, match=message):
         Segmentation(np.array(boundaries), np.array(labels))
 
@@ -136,7 +136,7 @@ def test_what_does_not_tile_is_refused(boundaries, labels, message):
         ([0, -1], r"labels are class ids >= 0, got -1"),
     ],
 )
-def test_frames_that_are_no_class_ids_are_refused(frames, message):
+def test_frames_that_are_not_class_ids_are_refused(frames, message):
     with pytest.raises(TimelineError, match=message):
         Segmentation.from_frames(frames)
 
@@ -194,7 +194,7 @@ def test_segmentations_are_values():
     boundaries = np.array([0, 2, 5])
     labels = np.array([1, 0])
     one = Segmentation(boundaries, labels)
-    boundaries[1], labels[0] = 4, 9  # the caller's arrays are the caller's own
+    boundaries[1], labels[0] = 4, 9  # the caller may change these arrays
     two = Segmentation.from_frames([1, 1, 0, 0, 0])
     assert one == two
     assert hash(one) == hash(two)

@@ -1,4 +1,4 @@
-"""Exact time: no frame is lost to rounding, and steps and frames belong to each other."""
+"""Exact time: no frame is lost to rounding, and steps and frames agree."""
 
 from fractions import Fraction
 
@@ -36,7 +36,7 @@ def test_30000_frames_of_ntsc_are_exactly_1001_seconds():
 def test_floats_would_lose_a_frame_here():
     time = TimeBase(NTSC)
     lost = [frame for frame in range(30000) if int(float(time.start_seconds(frame)) * float(NTSC)) != frame]
-    assert lost, "the example shows nothing: choose another"
+    assert lost, "this frame rate loses none: choose another"
     assert all(time.frame_at(time.start_seconds(frame)) == frame for frame in lost)
 
 
@@ -102,7 +102,7 @@ def test_frame_rates_are_positive(fps):
 
 
 @pytest.mark.parametrize("sample_rate", [0, -2, 1.5])
-def test_strides_are_whole_frames(sample_rate):
+def test_sample_rates_are_whole_frames(sample_rate):
     with pytest.raises(TimelineError, match=f"sample_rate must be a whole number of frames >= 1, got {sample_rate}"):
         TimeBase(sample_rate=sample_rate)
 

@@ -1,4 +1,4 @@
-"""The exception tree: one base to catch, exit codes for the command line, and hints at what was meant."""
+"""The exception tree: one base class to catch, exit codes for the command line, and hints at near names."""
 
 import inspect
 
@@ -7,7 +7,7 @@ import pytest
 from keyseg.timeline import ConfigError, KeysegError, OutputExistsError, TimelineError, errors, nearest
 
 
-def test_every_error_of_ours_is_a_keyseg_error():
+def test_every_error_is_a_keyseg_error():
     ours = [member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, Exception)]
     assert len(ours) >= 7
     assert all(issubclass(error, KeysegError) for error in ours)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyseg.data import Dataset
-from keyseg.data.catalog import GTEA
+from keyseg.data.known_datasets import GTEA
 from keyseg.inference.decoding import KeypointOutput, RefinementScores, Rules
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import LabelMap, Segmentation

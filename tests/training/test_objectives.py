@@ -482,5 +482,5 @@ def test_background_has_no_barriers_of_its_own(videos: list[Any]) -> None:
         objective = objective_of(small("bcn", f"barrier.background={named}"), labels)
         return objective.losses(network, collate(videos), 0)["barrier"].item()
 
-    none = LABELS.with_background(())
+    none = LabelMap(LABELS.names)
     assert loss("[background]", none) == loss("[background, SIL]", none) == loss("[]", LABELS) != loss("[]", none)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from keyseg.data.catalog import GTEA
+from keyseg.data.known_datasets import GTEA
 from keyseg.timeline import ConfigError
 from keyseg.training import recipe as recipes
 from keyseg.training.recipe import load_recipe, recipe_for, shipped_recipe

@@ -137,7 +137,7 @@ class _Asked:
 
 
 def _convert_timelines(source: Path, target: Path, asked: _Asked, force: bool) -> int:
-    from keyseg.formats import Writing, annotations_text, format_named
+    from keyseg.formats import WriteSettings, annotations_text, format_named
     from keyseg.timeline.files import write_text
 
     files = _source_files(source, asked.source_format)
@@ -145,14 +145,14 @@ def _convert_timelines(source: Path, target: Path, asked: _Asked, force: bool) -
     format_named(fmt)
     annotations = [found for file, name in files.items() for found in _read(file, name, fmt, asked)]
     background = ("background",) if asked.background is None else asked.background
-    writing = Writing(asked.fps, asked.frames, asked.overlap, background)
+    settings = WriteSettings(asked.fps, asked.frames, asked.overlap, background)
     targets = _targets(target, fmt, annotations, source)
     if asked.frames is not None and len(annotations) > 1:
         raise ConfigError(f"--frames is the length of one video, and there are {len(annotations)}; convert them apart")
     there = [path for path in targets if path.exists()]
     if there and not force:
         raise OutputExistsError(f"{there[0]} exists ({len(there)} such files); choose another OUT or use --force")
-    texts = {path: annotations_text(fmt, videos, writing) for path, videos in targets.items()}
+    texts = {path: annotations_text(fmt, videos, settings) for path, videos in targets.items()}
     for path, text in texts.items():
         write_text(path, text)
         print(path)

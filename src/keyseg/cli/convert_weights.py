@@ -29,7 +29,7 @@ def convert_weights(
     Nothing in the file is executed; if it holds anything but tensors it is refused and nothing is written. The options
     are those of `keyseg convert`.
     """
-    from keyseg.data.catalog import identify
+    from keyseg.data.known_datasets import identify
     from keyseg.inference.bundle import CONFIG, WEIGHTS, save_bundle
     from keyseg.inference.reference import convert_reference
     from keyseg.inference.systems import system_named

@@ -49,9 +49,9 @@ def data(
         Agree to the data set's terms.
     """
     from keyseg.data.archive import check_target, size_text
-    from keyseg.data.catalog import DATASETS
     from keyseg.data.download import download_dataset, kept_bytes
     from keyseg.data.folders import cache_folder
+    from keyseg.data.known_datasets import DATASETS
     from keyseg.data.record import read_record
 
     facts = DATASETS[name]

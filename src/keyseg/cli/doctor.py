@@ -23,7 +23,7 @@ PACKAGES = (
 EXTRAS = {
     "transformers": ("backbones", "features of pretrained networks"),
     "opentimelineio": ("formats", "OpenTimelineIO and EDL"),
-    "pooch": ("download", "keyseg data get"),
+    "requests": ("download", "keyseg data get"),
 }
 
 

@@ -1,30 +1,26 @@
 """Annotations, features and splits on disk.
 
-Tensors are in `keyseg.data.batches`, which is not imported here, so that this room opens without torch.
+`keyseg.data.batches`, which needs torch, is not imported here.
 """
 
-from keyseg.data.alignment import Lengths, align
-from keyseg.data.catalog import DATASETS, DatasetFacts, identify
+from keyseg.data.alignment import align
 from keyseg.data.check import CheckReport, check_dataset
 from keyseg.data.dataset import Dataset, VideoSample
-from keyseg.data.features import Orientation, first_bad_step, open_features
+from keyseg.data.feature_files import first_bad_step, open_features
 from keyseg.data.findings import Problem
-from keyseg.formats.frame_labels import read_frame_labels, write_frame_labels
+from keyseg.data.known_datasets import DATASETS, identify
+from keyseg.data.read_options import ReadOptions
 
 __all__ = [
     "CheckReport",
     "DATASETS",
     "Dataset",
-    "DatasetFacts",
-    "Lengths",
-    "Orientation",
     "Problem",
+    "ReadOptions",
     "VideoSample",
     "align",
     "check_dataset",
     "first_bad_step",
     "identify",
     "open_features",
-    "read_frame_labels",
-    "write_frame_labels",
 ]

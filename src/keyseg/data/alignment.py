@@ -1,4 +1,4 @@
-"""How the labels and the features of a video are brought to one length, and to one label a feature step."""
+"""How labels and features of a video are brought to one length, with one label per feature step."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def align(
     lengths: Lengths = "error",
     tolerance: int = 0,
 ) -> tuple[int, slice | IntArray]:
-    """Number of frames to keep, F, and which of a file's feature columns stand for its ceil(F / sample_rate) steps.
+    """Number of frames to keep, F, and which columns of a feature file are its ceil(F / sample_rate) steps.
 
-    A file holds a column a frame, of which every `sample_rate`-th is taken (the field's sample rate), or exactly a column a
-    step. Any other length goes by `lengths`: "error"; "trim", labels and features cut to the shorter one if they differ
-    by at most `tolerance` frames; "resample", the column nearest in time to each step's first frame.
+    A file holds one column per frame, of which every `sample_rate`-th is used, or exactly one column per step. Any
+    other length is treated by `lengths`: "error"; "trim" cuts labels and features to the shorter of both if they differ
+    by at most `tolerance` frames; "resample" uses the column nearest in time to the first frame of each step.
     Raises DataError with both files and numbers.
     """
     if columns == frames:
@@ -37,24 +37,14 @@ def align(
         kept = min(columns, frames)
         return kept, slice(0, kept, sample_rate)
     if lengths == "resample":
-        # The middle of frame i is the fraction (i + 1/2) / frames of the video; times columns, it says which is there.
+        # The middle of frame i is at (i + 1/2) / frames of the video; times `columns`, that is a column.
         first_frames = np.arange(0, frames, sample_rate, dtype=np.int64)
         return frames, (2 * first_frames + 1) * columns // (2 * frames)
-    raise DataError(
-        f"{features}: {columns} feature steps for the {frames} labels of {labels};"
-        f" {_advice(lengths, tolerance, sample_rate)}"
-    )
-
-
-def _advice(lengths: Lengths, tolerance: int, sample_rate: int) -> str:
-    sampled = (
-        f" (sample rate {sample_rate} takes a column a label, or one for every {sample_rate} labels)"
-        if sample_rate > 1
-        else ""
+    advice = (
+        "set lengths to 'trim' with a tolerance to cut both to the shorter, or to 'resample' to stretch the features"
     )
     if lengths == "trim":
-        return f"they differ by more than the tolerance of {tolerance}: raise it, or set lengths to 'resample'{sampled}"
-    return (
-        "set lengths to 'trim' with a tolerance to cut both to the shorter, or to 'resample' to stretch the features"
-        f" to the labels{sampled}"
-    )
+        advice = f"they differ by more than the tolerance of {tolerance}: raise it, or set lengths to 'resample'"
+    if sample_rate > 1:
+        advice += f" (sample rate {sample_rate} needs one column per label, or one per {sample_rate} labels)"
+    raise DataError(f"{features}: {columns} feature steps for the {frames} labels of {labels}; {advice}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from keyseg.data.dataset import VideoSample
 from keyseg.timeline import DataError, Segmentation
 
 IGNORE = -100
-"""Label of padding: the class that torch's cross entropy leaves out by default."""
+"""Label of padding: the class that torch's cross entropy ignores by default."""
 
 
 @dataclass
@@ -37,28 +37,21 @@ class Batch:
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on a device."""
-        return replace(
-            self,
-            features=self.features.to(device, non_blocking=non_blocking),
-            mask=self.mask.to(device, non_blocking=non_blocking),
-            labels=self.labels.to(device, non_blocking=non_blocking),
-        )
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory; torch's data loader calls this."""
-        return replace(
-            self,
-            features=self.features.pin_memory(),
-            mask=self.mask.pin_memory(),
-            labels=self.labels.pin_memory(),
-        )
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, move: Callable[[Tensor], Tensor]) -> Batch:
+        return replace(self, features=move(self.features), mask=move(self.mask), labels=move(self.labels))
 
     def __len__(self) -> int:
         return len(self.names)
 
 
 def collate(samples: Sequence[VideoSample]) -> Batch:
-    """Pad videos to one batch. Raises DataError on no videos, or on features of different dimensions."""
+    """Pad videos to one batch. Raises DataError if there are none, or if their features differ in dimension."""
     if not samples:
         raise DataError("a batch needs at least one video, got none")
     dimension = samples[0].features.shape[1]

@@ -8,21 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from keyseg.data.alignment import align
-from keyseg.data.catalog import identify
 from keyseg.data.check_labels import Splits, check_annotations, check_mapping, check_splits
 from keyseg.data.dataset import Dataset, first_origin, time_base
-from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
-from keyseg.data.features import (
-    UNDECIDED,
-    Axes,
-    detect_axes,
-    first_bad_step,
-    open_features,
-    read_as,
-    stored_shape,
-)
+from keyseg.data.feature_files import UNDECIDED, Axes, first_bad_step, open_features, read_as, stored_shape
+from keyseg.data.feature_origin import read_sidecar, shared_origin
 from keyseg.data.findings import Findings, Problem
+from keyseg.data.known_datasets import identify
 from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import resolve_inside
 from keyseg.timeline import DataError, LabelMap
@@ -31,11 +22,11 @@ from keyseg.timeline.files import file_sha256
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `check_dataset` found: problems, warnings, and what it counted where it could read.
+    """What `check_dataset` found: problems, warnings, and counts of what could be read.
 
-    dataset: title of the data set these classes belong to, or None. videos, frames: annotation files that can be read,
-    and their labels. dimension: D of the features (that of most files where they differ), or None. origin: what made
-    the features, by their sidecars, or None.
+    dataset: title of the data set that has these classes, or None. videos, frames: annotation files that can be read,
+    and their labels. dimension: D of the features (that of most files if they differ), or None. origin: what made the
+    features, by their sidecars, or None.
     """
 
     root: Path
@@ -67,34 +58,21 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
     """
     root, chosen = Path(root), ReadOptions.of(**options)
     findings = Findings()
-    try:
-        origin = first_origin(root, chosen.features)
-    except DataError as error:
-        findings.add_error("unreadable", root, error)
-        origin = None
-    # Built by hand, since Dataset.open stops at the first problem of the class list.
-    dataset = Dataset(root, LabelMap(()), time_base(None, origin, chosen), None, chosen)
-    if not root.is_dir():
-        findings.add(
-            "missing", root, None, "no such folder; expected a data set with mapping.txt, groundTruth/, splits/"
-        )
-        return _report(root, findings, (), {}, {}, None, None)
-    classes = check_mapping(root / "mapping.txt", chosen.background, findings)
-    splits = check_splits(root, identify(classes), findings)
-    frames = check_annotations(root, classes, splits, findings)
-    dimension = _check_features(dataset, splits, frames, findings)
-    return _report(root, findings, classes, splits, frames, dimension, origin)
-
-
-def _report(
-    root: Path,
-    findings: Findings,
-    classes: tuple[str, ...],
-    splits: Splits,
-    frames: dict[str, int],
-    dimension: int | None,
-    origin: FeatureOrigin | None,
-) -> CheckReport:
+    classes: tuple[str, ...] = ()
+    splits: Splits = {}
+    frames: dict[str, int] = {}
+    dimension = None
+    origin = findings.attempt(root, first_origin, root, chosen.features, kind="unreadable")
+    if root.is_dir():
+        # Not Dataset.open, which stops at the first problem of the class list.
+        dataset = Dataset(root, LabelMap(()), time_base(None, origin, chosen), None, chosen)
+        classes = check_mapping(root / "mapping.txt", chosen.background, findings)
+        splits = check_splits(root, identify(classes), findings)
+        frames = check_annotations(root, classes, splits, findings)
+        dimension = _check_features(dataset, splits, frames, findings)
+    else:
+        message = "no such folder; expected a data set with mapping.txt, groundTruth/ and splits/"
+        findings.add("missing", root, None, message)
     facts = identify(classes)
     return CheckReport(
         root,
@@ -111,7 +89,7 @@ def _report(
 
 
 def _check_features(dataset: Dataset, splits: Splits, frames: dict[str, int], findings: Findings) -> int | None:
-    """Every feature file that a split asks for, once; the usual D of the last folder."""
+    """Every feature file that a split needs, once; returns the usual D of the last folder."""
     folders: dict[Path, dict[str, None]] = {}
     absent: set[Path] = set()
     for split, sides in splits.items():
@@ -138,11 +116,11 @@ def _check_folder(
     shapes = {name: shape for name in names if (shape := _check_shape(folder, name, findings))}
     if not shapes:
         return None
-    axes = _check_axes(dataset, folder, shapes, frames, findings)
-    try:
-        shared_origin(folder, shapes)
-    except DataError as error:
-        findings.add_error("origin", folder, error)
+    layout = dataset.detect_layout((shape, frames.get(name)) for name, shape in shapes.items())
+    axes = layout[0] if layout else None
+    if axes is None:
+        findings.add_error("orientation", folder, DataError(UNDECIDED.format(folder=folder, files=len(shapes))))
+    findings.attempt(folder, shared_origin, folder, shapes, kind="origin")
     for name in shapes:
         _check_finite(folder / f"{name}.npy", axes, findings)
         _check_sidecar(folder / f"{name}.npy", findings)
@@ -155,67 +133,30 @@ def _check_folder(
         if dimension != usual:
             findings.add("dimension", path, None, f"expected {usual} channels as in most files, got {dimension}")
         elif name in frames:
-            _check_length(dataset, path, name, shape[axes.index("T")], frames[name], findings)
+            columns = shape[axes.index("T")]
+            findings.attempt(path, dataset.align, name, path, frames[name], columns, kind="length")
     return usual
 
 
 def _check_shape(folder: Path, name: str, findings: Findings) -> tuple[int, int] | None:
     path = folder / f"{name}.npy"
-    try:
-        resolve_inside(folder, name, ".npy")
-    except DataError as error:
-        findings.add_error("outside", path, error)
+    if findings.attempt(path, resolve_inside, folder, name, ".npy", kind="outside") is None:
         return None
-    try:
-        return stored_shape(path)
-    except DataError as error:
-        findings.add_error("unreadable" if path.exists() else "missing", path, error)
-        return None
-
-
-def _check_axes(
-    dataset: Dataset, folder: Path, shapes: dict[str, tuple[int, int]], frames: dict[str, int], findings: Findings
-) -> Axes | None:
-    if dataset.options.orientation != "auto":
-        return dataset.options.orientation
-    seen = ((shape, frames.get(name)) for name, shape in shapes.items())
-    found = detect_axes(seen, sample_rate=dataset.timebase.sample_rate, tolerance=dataset.options.tolerance)
-    if found is None:
-        findings.add_error("orientation", folder, DataError(UNDECIDED.format(folder=folder, files=len(shapes))))
-    return found[0] if found else None
-
-
-def _check_length(dataset: Dataset, path: Path, name: str, columns: int, frames: int, findings: Findings) -> None:
-    try:
-        align(
-            frames,
-            columns,
-            features=path,
-            labels=dataset.annotation_path(name),
-            sample_rate=dataset.timebase.sample_rate,
-            lengths=dataset.options.lengths,
-            tolerance=dataset.options.tolerance,
-        )
-    except DataError as error:
-        findings.add_error("length", path, error)
+    return findings.attempt(path, stored_shape, path)
 
 
 def _check_sidecar(path: Path, findings: Findings) -> None:
-    """A feature file must be the one that its sidecar speaks of."""
+    """A feature file must be the one that its sidecar describes."""
     try:
         sidecar = read_sidecar(path)
         if sidecar is not None and file_sha256(path) != sidecar.features_sha256:
             findings.add("origin", path, None, "its content is not what its sidecar says; extract these features again")
     except DataError:
-        return  # said already
+        return  # `shared_origin` has reported it
 
 
 def _check_finite(path: Path, axes: Axes | None, findings: Findings) -> None:
-    try:
-        step = first_bad_step(open_features(path, orientation=axes or "TD"))
-    except DataError as error:  # it was there a moment ago
-        findings.add_error("unreadable", path, error)
-        return
+    step = findings.attempt(path, lambda: first_bad_step(open_features(path, orientation=axes or "TD")))
     if step is not None:
         where = f" at step {step}" if axes else ""
         findings.add("not finite", path, None, f"NaN or infinite value{where}; extract these features again")

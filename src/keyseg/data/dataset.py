@@ -1,42 +1,42 @@
-"""A data set on disk in the field's layout: mapping.txt, groundTruth/, splits/ and features."""
+"""A data set on disk in the layout of MS-TCN: mapping.txt, groundTruth/, splits/ and features."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.alignment import align
-from keyseg.data.catalog import DatasetFacts, identify
-from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
-from keyseg.data.features import (
+from keyseg.data.feature_files import (
     UNDECIDED,
     Axes,
     check_finite,
     detect_axes,
     open_features,
-    read_as,
     stored_shape,
 )
+from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
+from keyseg.data.known_datasets import DatasetFacts, identify
 from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
 from keyseg.formats.frame_labels import locate_frame_labels
-from keyseg.timeline import ConfigError, DataError, IntArray, LabelMap, Segmentation, TimeBase, TimelineError, nearest
+from keyseg.timeline import ConfigError, DataError, IntArray, LabelMap, Segmentation, TimeBase, nearest
+from keyseg.timeline.errors import refuse
 
 
 @dataclass(frozen=True)
 class VideoSample:
     """One video, ready for a model.
 
-    features: (T, D) float32, T in feature steps. labels: (T,) int64 class ids, one a step. segmentation: the same
-    video in annotation frames.
+    features: (T, D) float32, T in feature steps. labels: (T,) int64 class ids, one per step. segmentation: the labels
+    in annotation frames.
     """
 
     name: str
@@ -46,17 +46,17 @@ class VideoSample:
 
 
 def time_base(facts: DatasetFacts | None, origin: FeatureOrigin | None, options: ReadOptions) -> TimeBase:
-    """Frame rate and sample rate as given, else what the features' sidecars say, else what is known of the data set,
-    else 15 and 1.
+    """Frame rate and sample rate: the options, else what the sidecars of the features say, else what is known of the
+    data set, else 15 and 1.
 
-    The sample rate never comes from the catalog: it belongs to a model and its features, not to the classes.
+    The sample rate is never taken from `facts`: it belongs to a model and its features, not to the classes.
     """
     fps = options.fps or (origin.fps if origin else facts.fps if facts else Fraction(15))
     return TimeBase(fps, options.sample_rate or (origin.sample_rate if origin else 1))
 
 
 def first_origin(root: Path, features: str | None) -> FeatureOrigin | None:
-    """What the first sidecar of a data set's features says. Raises DataError where it cannot be read."""
+    """What the first sidecar of a data set's features says. Raises DataError if it cannot be read."""
     folders = [root / features] if features else [root / "features", *sorted(root.glob("features_split*"))]
     for folder in folders:
         for path in sorted(folder.glob("*.json")):
@@ -66,9 +66,28 @@ def first_origin(root: Path, features: str | None) -> FeatureOrigin | None:
     return None
 
 
+def read_annotation(
+    path: Path,
+    classes: tuple[str, ...],
+    report: Callable[[Literal["empty", "unknown label"], Path, int | None, str], None] = refuse,
+) -> list[str]:
+    """One class name per frame; `report` is called if there are no frames, and for each name outside `classes`.
+
+    No classes: any name will do. Raises DataError, with file and line, if the file cannot be read, or by `report`.
+    """
+    names, only_line = locate_frame_labels(path)
+    if not names:
+        report("empty", path, None, "no labels in it; expected one class name per line")
+    for label in sorted(set(names).difference(classes), key=names.index) if classes else ():
+        frame, count = names.index(label), names.count(label)
+        message = f"unknown class {label!r}{nearest(label, classes)} from frame {frame} on, {count} frames in total"
+        report("unknown label", path, only_line or frame + 1, message)
+    return names
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Labels, splits and features below `root`; nothing is read before it is asked for, except the class list."""
+    """Labels, splits and features below `root`, read when they are needed; the class list is read by `open`."""
 
     root: Path
     labels: LabelMap
@@ -82,6 +101,12 @@ class Dataset:
         """Open a data set. options: the fields of `ReadOptions`.
 
         Raises DataError if there is no such data set, ConfigError on an option that is unknown or out of range.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "mapping.txt").write_text("0 background\\n1 pour\\n")
+        ...     Dataset.open(folder, fps="30000/1001", sample_rate=2).timebase
+        TimeBase(fps=Fraction(30000, 1001), sample_rate=2)
         """
         root, chosen = Path(root), ReadOptions.of(**options)
         if not root.is_dir():
@@ -92,7 +117,7 @@ class Dataset:
 
     @cached_property
     def splits(self) -> tuple[int, ...]:
-        """Split numbers, from the bundles. Raises DataError where there is none."""
+        """Split numbers, from the bundles. Raises DataError if there is none."""
         return find_splits(self.root)
 
     def names(self, split: int, subset: Subset) -> tuple[str, ...]:
@@ -100,10 +125,10 @@ class Dataset:
         if subset not in SUBSETS:
             raise ConfigError(f"subset is 'train' or 'test', got {subset!r}{nearest(subset, SUBSETS)}")
         self._known(split)
-        return read_bundle(bundle_path(self.root, split, subset))
+        return tuple(read_bundle(bundle_path(self.root, split, subset)))
 
     def group(self, name: str) -> str:
-        """Subject of a video, by the catalog, or the name itself."""
+        """Subject of a video of a known data set, or the name itself."""
         return self.facts.group(name) if self.facts else name
 
     def annotation_path(self, name: str) -> Path:
@@ -112,41 +137,30 @@ class Dataset:
 
     def annotation(self, name: str) -> Segmentation:
         """Labels of a video in annotation frames. Raises DataError with file and line."""
-        path = self.annotation_path(name)
-        found = locate_frame_labels(path)
-        if not found.names:
-            raise DataError(f"{path}: no labels in it; expected one class name a line")
-        try:
-            return Segmentation.from_frames(self.labels.encode(found.names))
-        except TimelineError:
-            frame = next(i for i, label in enumerate(found.names) if label not in self.labels.names)
-            label = found.names[frame]
-            raise DataError(
-                f"{path}:{found.line(frame)}: unknown class {label!r} at frame {frame}"
-                f"{nearest(label, self.labels.names)}; the classes stand in {self.root / 'mapping.txt'}"
-            ) from None
+        names = read_annotation(self.annotation_path(name), self.labels.names)
+        return Segmentation.from_frames(self.labels.encode(names))
 
     def feature_path(self, split: int) -> Path:
-        """Where a split's features belong: as set, else in `features`, else in `features_split{split}`."""
+        """Where a split's features belong: the option `features`, else `features`, else `features_split{split}`."""
         shared = self.root / (self.options.features or "features")
         per_split = not self.options.features and not shared.is_dir() and any(self.root.glob("features_split*"))
         return self.root / f"features_split{split}" if per_split else shared
 
     def feature_folder(self, split: int) -> Path:
-        """Folder of a split's features. Raises DataError if it is not there, or is that of another split."""
+        """Folder of a split's features. Raises DataError if it does not exist, or belongs to another split."""
         self._known(split)
         folder = self.feature_path(split)
         if not folder.is_dir():
             there = sorted(path.name for path in self.root.glob("*features*") if path.is_dir())
             raise DataError(
                 f"{folder}: no such folder; expected VIDEO.npy files in features, in features_split{split}, or in the"
-                f" folder that the option features names (there is {', '.join(there) or 'none'})"
+                f" folder named by the option features (existing: {', '.join(there) or 'none'})"
             )
         owner = re.search(r"_split(\d+)$", folder.name)
         if owner and int(owner[1]) != split:
             raise DataError(
-                f"{folder}: features learnt on the training videos of split {owner[1]}, asked for split {split}, whose"
-                " test videos they may have seen; leave features unset to take the folder of each split"
+                f"{folder}: features learnt on the training videos of split {owner[1]} may have seen test videos of"
+                f" split {split}; leave the option features unset to use the folder of each split"
             )
         return folder
 
@@ -155,21 +169,21 @@ class Dataset:
         return self.layout(split)[1]
 
     def origin(self, split: int) -> FeatureOrigin | None:
-        """What made the features of a split's videos, None where no sidecar says it.
+        """What made the features of a split's videos, None if no sidecar says it.
 
-        Raises DataError where they were not made alike, or at another rate than the labels have.
+        Raises DataError if they were made in different ways, or at another frame rate than the labels have.
         """
         folder = self.feature_folder(split)
         origin = shared_origin(folder, [name for subset in SUBSETS for name in self.names(split, subset)])
         if origin and origin.fps != self.timebase.fps:
             raise DataError(
-                f"{folder}: features at {origin.fps} fps, and labels were said to be at {self.timebase.fps}; leave fps"
-                " out, or extract the features again at the rate of the labels"
+                f"{folder}: the features are at {origin.fps} fps, but the option fps is {self.timebase.fps};"
+                " leave it out, or extract the features again at the rate of the labels"
             )
         return origin
 
     def presampled(self, split: int) -> bool:
-        """Whether the feature files hold a column a step already, by the first training video; False at sample_rate 1."""
+        """Whether feature files hold one column per step, by the first training video; False at sample rate 1."""
         if self.timebase.sample_rate == 1:
             return False
         name = self.names(split, "train")[0]
@@ -183,19 +197,23 @@ class Dataset:
         segmentation = self.annotation(name)
         axes, dimension = self.layout(split)
         stored = open_features(path, dimension=dimension, orientation=axes)
-        frames, columns = align(
-            segmentation.length,
-            len(stored),
+        frames, columns = self.align(name, path, segmentation.length, len(stored))
+        check_finite(path, stored)
+        ids = segmentation.to_frames()[:frames]
+        features = np.array(stored[columns], np.float32, order="C")  # a copy, so the file is closed
+        return VideoSample(name, features, self.timebase.frames_to_steps(ids), Segmentation.from_frames(ids))
+
+    def align(self, name: str, path: Path, frames: int, columns: int) -> tuple[int, slice | IntArray]:
+        """`keyseg.data.align` for the feature file of a video, with the options of this data set."""
+        return align(
+            frames,
+            columns,
             features=path,
             labels=self.annotation_path(name),
             sample_rate=self.timebase.sample_rate,
             lengths=self.options.lengths,
             tolerance=self.options.tolerance,
         )
-        check_finite(path, stored)
-        ids = segmentation.to_frames()[:frames]
-        features = np.array(stored[columns], np.float32, order="C")  # a copy, so the file is closed
-        return VideoSample(name, features, self.timebase.frames_to_steps(ids), Segmentation.from_frames(ids))
 
     def _known(self, split: int) -> None:
         if split not in self.splits:
@@ -204,7 +222,7 @@ class Dataset:
             )
 
     def layout(self, split: int) -> tuple[Axes, int]:
-        """Axes and D of a split's feature files, found once a folder. Raises DataError where they cannot be told."""
+        """Axes and D of a split's feature files, found once per folder. Raises DataError if nothing decides."""
         folder = self.feature_folder(split)
         if folder not in self._layouts:
             self._layouts[folder] = self._find_layout(folder, split)
@@ -214,20 +232,20 @@ class Dataset:
         names = [name for subset in SUBSETS for name in self.names(split, subset)]
         failures: list[DataError] = []
         shapes = self._shapes(folder, names, failures)
-        if self.options.orientation == "auto":
-            found = detect_axes(shapes, sample_rate=self.timebase.sample_rate, tolerance=self.options.tolerance)
-        else:
-            found = next((read_as(shape, self.options.orientation) for shape, _ in shapes), None)
-        if found is None and failures:
-            raise failures[0]
-        if found is None:
-            raise DataError(UNDECIDED.format(folder=folder, files=len(names)))
-        return found
+        layout = self.detect_layout(shapes)
+        if layout is None:
+            raise failures[0] if failures else DataError(UNDECIDED.format(folder=folder, files=len(names)))
+        return layout
+
+    def detect_layout(self, shapes: Iterable[tuple[tuple[int, int], int | None]]) -> tuple[Axes, int] | None:
+        """`detect_axes` with the options of this data set."""
+        rate, options = self.timebase.sample_rate, self.options
+        return detect_axes(shapes, orientation=options.orientation, sample_rate=rate, tolerance=options.tolerance)
 
     def _shapes(
         self, folder: Path, names: Iterable[str], failures: list[DataError]
     ) -> Iterator[tuple[tuple[int, int], int]]:
-        """Stored shape and number of labels of each video that can be read; what cannot does not stop the others."""
+        """Stored shape and number of labels of each readable video; the errors of others go to `failures`."""
         for name in names:
             try:
                 yield stored_shape(resolve_inside(folder, name, ".npy")), self.annotation(name).length

@@ -1,42 +1,40 @@
-"""Data sets of the MS-TCN release: download the archive, unpack what is asked for.
-
-A download goes through pooch, which checks the hash; what broke off is gone on with.
-"""
+"""Data sets of the MS-TCN release: download the archive, resuming an interrupted download, and unpack one data set."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import logging
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from keyseg.data.archive import Progress, check_space, check_target, contents, open_zip, size_text, unpack
-from keyseg.data.folders import cache_folder
-from keyseg.data.record import CHUNK, RemoteArchive, answer, reason, require_libraries, status
+from keyseg.data.archive import StageProgress, check_space, check_target, contents, open_zip, size_text, unpack
+from keyseg.data.folders import cache_folder, claimed
+from keyseg.data.record import CHUNK, RemoteArchive, response_to, status_text
 from keyseg.timeline import ConfigError, DataError, nearest
+from keyseg.timeline.files import write_json
 
 if TYPE_CHECKING:
     import requests
 
 RELEASED = ("gtea", "50salads", "breakfast")
 
-_TAIL = 1 << 22  # bytes at the end of an archive: its directory, of thousands of files
+_TAIL = 1 << 22  # bytes at the end of an archive: the zip's directory, of thousands of files
 
 
 def download_dataset(
-    remote: RemoteArchive, name: str, out: Path, *, cache: Path | None = None, progress: Progress = lambda *_: None
+    remote: RemoteArchive,
+    name: str,
+    out: Path,
+    *,
+    cache: Path | None = None,
+    progress: StageProgress = lambda *_: None,
 ) -> Path:
     """Download the archive (unless the cache has it), unpack data set `name` to `out`, and return the archive's path.
 
-    Raises ConfigError on an unknown name, OutputExistsError unless `out` is new or empty, DataError where the space is
-    short, the connection broke (the same call goes on), the hash is wrong, or the archive is not as expected.
+    Raises ConfigError on an unknown name, OutputExistsError unless `out` is new or empty, and DataError if there is not
+    enough space, the connection breaks (the same call resumes), or the archive is not the expected one.
     """
     if name not in RELEASED:
         raise ConfigError(f"the release has {', '.join(RELEASED)}; got {name!r}{nearest(name, RELEASED)}")
@@ -57,75 +55,57 @@ def kept_bytes(remote: RemoteArchive, cache: Path) -> int:
     path = remote.path(cache)
     if path.is_file() and path.stat().st_size == remote.size:
         return remote.size
-    return _Resumed(remote, path, lambda *_: None).kept()[0]
+    return _Download(remote, cache, lambda *_: None).kept()[0]
 
 
-def fetch(remote: RemoteArchive, cache: Path, progress: Progress) -> Path:
-    """Path of the archive in the cache, downloaded if it is not there or not right.
+def fetch(remote: RemoteArchive, cache: Path, progress: StageProgress) -> Path:
+    """Path of the archive in the cache, downloaded if it is not there or damaged.
 
-    Raises DataError where the connection broke (what came is kept, the same call goes on), where the hash is wrong
-    (what came is removed), and while another process downloads to the same cache.
+    Raises DataError if the connection breaks (progress is saved, the same call resumes), if the hash is wrong (the
+    download is removed), and while another process downloads to the same cache.
     """
-    require_libraries()
-    import pooch
-
     path = remote.path(cache)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    download = _Resumed(remote, path, progress)
-    with _alone(path.parent), _silent(pooch.get_logger()):
-        for stray in path.parent.glob("tmp*"):  # pooch's, of a process that was killed
-            if not stray.name.startswith(path.name):
-                stray.unlink()
+    with claimed(path.parent) as mine:
+        if not mine:
+            raise DataError(f"{path.parent}: another keyseg is downloading there; wait for it, or use another cache")
         if _is_right(path, remote, progress):
             return path
         path.unlink(missing_ok=True)
-        try:
-            pooch.retrieve(remote.url, remote.checksum, path.name, path.parent, downloader=download)
-        except ValueError as error:
+        download = _Download(remote, cache, progress)
+        download.complete()
+        if not _is_right(download.partial, remote, progress):
             download.forget()
             raise DataError(
-                f"{remote.url}: what came has not the hash {remote.checksum} of the record, and was removed;"
-                " download it again, and if that does not help, the record or its server is at fault"
-            ) from error
-        download.forget()  # it has its own name now
+                f"{remote.url}: the download does not have the hash {remote.checksum} of the record, and was removed;"
+                " download it again; if that does not help, the record or its server is at fault"
+            )
+        download.partial.replace(path)
+        download.forget()
     return path
 
 
-def _is_right(path: Path, remote: RemoteArchive, progress: Progress) -> bool:
-    """Whether the archive is there with the size and hash of the record."""
-    import pooch
-
+def _is_right(path: Path, remote: RemoteArchive, progress: StageProgress) -> bool:
+    """Whether a file has the size and the hash of the record."""
     if not path.exists() or path.stat().st_size != remote.size:
         return False
     progress("checking", 0, remote.size)
     algorithm, _, digest = remote.checksum.partition(":")
-    return bool(pooch.file_hash(str(path), algorithm) == digest)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest() == digest
 
 
-class _Resumed:
-    """A downloader for pooch that goes on where an earlier one stopped.
+class _Download:
+    """A download in NAME.partial; NAME.partial.json says of which version of the archive it is a part."""
 
-    What has come lies in NAME.partial; NAME.partial.json says of which file it is a part.
-    """
-
-    def __init__(self, remote: RemoteArchive, path: Path, progress: Progress) -> None:
+    def __init__(self, remote: RemoteArchive, cache: Path, progress: StageProgress) -> None:
+        path = remote.path(cache)
         self.remote = remote
         self.partial = path.with_name(f"{path.name}.partial")
         self.state = path.with_name(f"{path.name}.partial.json")
         self.progress = progress
 
-    def __call__(self, url: str, output_file: str, _: Any) -> None:
-        """Leave the whole file at `output_file`. Raises DataError if the server does not give it."""
-        self._complete()
-        self.progress("checking", 0, self.remote.size)
-        Path(output_file).unlink(missing_ok=True)
-        try:
-            os.link(self.partial, output_file)  # so that stopping now loses nothing: pooch removes its file
-        except OSError:  # no links on this disk
-            os.replace(self.partial, output_file)
-
     def kept(self) -> tuple[int, str]:
-        """Bytes of this archive that are there, and the server's mark of the version that they are of."""
+        """Bytes of this archive that are there, and the server's mark of their version."""
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
             known = state["checksum"] == self.remote.checksum and state["size"] == self.remote.size
@@ -135,55 +115,58 @@ class _Resumed:
         return (have, mark) if known and have <= self.remote.size else (0, "")
 
     def forget(self) -> None:
-        """Start anew next time."""
+        """Start from the beginning next time."""
         self.partial.unlink(missing_ok=True)
         self.state.unlink(missing_ok=True)
 
-    def _complete(self) -> None:
-        import requests
+    def complete(self) -> None:
+        """Download what is missing. Raises DataError, with what to do, if the server does not send it."""
+        try:
+            if not self._resume():
+                self.forget()  # the server has another version than the one that we have the start of
+                self._resume()
+        except DataError as error:
+            raise DataError(f"{error}; {self._hint()}") from error
 
+    def _resume(self) -> bool:
+        """Whether the rest of the archive could be appended to what is there."""
         have, mark = self.kept()
         if have == self.remote.size:
-            return
+            return True
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and mark:
             headers["If-Range"] = mark
-        try:
-            with answer(self.remote.url, headers) as response:
-                changed = have and response.status_code in (206, 416) and not self._goes_on(response, have, mark)
-                if not changed:
-                    have = self._take(response, have)
-        except requests.RequestException as error:
-            raise DataError(f"{self.remote.url}: {reason(error)}; {self._how_to_go_on()}") from error
-        if changed:
-            self.forget()
-            self._complete()  # once more, from the start
-        elif have < self.remote.size:
-            raise DataError(f"{self.remote.url}: the connection broke; {self._how_to_go_on()}")
+        with response_to(self.remote.url, headers) as response:
+            if have and response.status_code in (206, 416) and not self._continues(response, have, mark):
+                return False
+            have = self._take(response, have)
+        if have < self.remote.size:
+            raise DataError(f"{self.remote.url}: the connection broke")
+        return True
 
-    def _goes_on(self, response: requests.Response, have: int, mark: str) -> bool:
-        """Whether an answer is the rest of the file that we have the start of."""
+    def _continues(self, response: requests.Response, have: int, mark: str) -> bool:
+        """Whether a response is the rest of the file that we have the start of."""
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         same = not mark or _mark(response) in (mark, "")
         return bool(span and int(span[1]) == have and span[2] in ("*", str(self.remote.size)) and same)
 
     def _take(self, response: requests.Response, have: int) -> int:
-        """Append an answer to the `have` bytes there are, or start anew; return how many there are then."""
+        """Append a response to the `have` bytes there are, or start over; return how many there are then."""
         if response.status_code != 200 and not (have and response.status_code == 206):
-            raise DataError(f"{self.remote.url}: {status(response)}; {self._how_to_go_on()}")
+            raise DataError(f"{self.remote.url}: {status_text(response)}")
         if response.status_code == 200:
-            have = 0  # all of it: the file has changed, or the server gives no parts
+            have = 0  # the whole file: it has changed, or the server sends no parts
         announced = response.headers.get("Content-Length", "")
         encoded = "Content-Encoding" in response.headers
         if announced.isdecimal() and not encoded and have + int(announced) != self.remote.size:
             raise DataError(
                 f"{self.remote.url}: the record says {self.remote.size} bytes, the server would send"
-                f" {have + int(announced)}; try later, and if that does not help, the record is at fault"
+                f" {have + int(announced)}; if that does not change, the record is at fault"
             )
         if not have:
             self.forget()
             state = {"checksum": self.remote.checksum, "size": self.remote.size, "mark": _mark(response)}
-            self.state.write_text(json.dumps(state), encoding="utf-8")
+            write_json(self.state, state)
         with self.partial.open("ab" if have else "wb") as file:
             for piece in response.iter_content(CHUNK):
                 file.write(piece)
@@ -196,15 +179,15 @@ class _Resumed:
             raise DataError(f"{self.remote.url}: sends more than the {self.remote.size} bytes that the record says")
         return have
 
-    def _how_to_go_on(self) -> str:
+    def _hint(self) -> str:
         have, _ = self.kept()
         if not have:
             return "nothing was downloaded, try again later"
-        return f"{size_text(have)} of {size_text(self.remote.size)} are kept: the same command goes on from there"
+        return f"{size_text(have)} of {size_text(self.remote.size)} are saved; run the same command to resume"
 
 
 class _Tail(io.BytesIO):
-    """The end of a file of `size` bytes, read as if all of it were there. OSError before its start."""
+    """The end of a file of `size` bytes, read as if all of the file were there. Raises OSError before its start."""
 
     def __init__(self, tail: bytes, size: int) -> None:
         super().__init__(tail)
@@ -222,14 +205,14 @@ class _Tail(io.BytesIO):
 
 
 def _unpacked_size(remote: RemoteArchive, name: str) -> int | None:
-    """Bytes of a data set when unpacked, by the directory at the archive's end; None if the server gives no parts.
+    """Bytes of an unpacked data set, by the directory at the archive's end; None if the server sends no parts.
 
-    Raises DataError where the data set is not in there, before anything large is downloaded.
+    Raises DataError if the archive does not have the data set, before anything large is downloaded.
     """
     start = max(0, remote.size - _TAIL)
     tail = b""
     try:
-        with answer(remote.url, {"Range": f"bytes={start}-"}) as response:
+        with response_to(remote.url, {"Range": f"bytes={start}-"}) as response:
             span = response.headers.get("Content-Range", "")
             if response.status_code != 206 or not span.startswith(f"bytes {start}-"):
                 return None
@@ -237,36 +220,16 @@ def _unpacked_size(remote: RemoteArchive, name: str) -> int | None:
                 tail += piece
                 if len(tail) > _TAIL:
                     return None
+    except DataError:  # of the connection; the download will report it
+        return None
+    try:
         with open_zip(_Tail(tail, remote.size), remote.url) as archive:
             return contents(archive, name, remote.size, remote.url).size
-    except OSError:  # of the connection (the download will say so), or the directory is longer than this
+    except OSError:  # the directory is longer than this
         return None
 
 
 def _mark(response: requests.Response) -> str:
-    """What tells this version of a file from others: a strong ETag, else the date, else nothing."""
+    """What identifies this version of a file: a strong ETag, else the date, else nothing."""
     tag = response.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise DataError(f"{folder}: another keyseg is downloading there; wait for it, or use another cache") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _silent(logger: logging.Logger) -> Iterator[None]:
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

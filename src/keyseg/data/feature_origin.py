@@ -1,4 +1,4 @@
-"""Where features come from: the sidecar `VIDEO.json` that `keyseg features` writes beside `VIDEO.npy`."""
+"""What made a feature file: the sidecar `VIDEO.json` that `keyseg features` writes beside `VIDEO.npy`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from keyseg.timeline import DataError, TimeBase
 from keyseg.timeline.files import read_text
 from keyseg.timeline.rates import Rate
+from keyseg.timeline.validation import problem_text
 
 
 class FeatureOrigin(BaseModel):
-    """What made the features of a video, so that those of another video can be made alike.
+    """What made the features of a video, so that those of another video can be made in the same way.
 
-    extractor, version: its name and the version of what it computes. dimension: D. clip_length: frames that a row looks
-    at. fps: frames a second that it was shown, exact. sample_rate: frames a row. options: what else it was told, such as the
-    model and its revision.
+    extractor, version: its name and the version of what it computes. dimension: D. clip_length: frames that one row
+    sees. fps: frames per second that the extractor was shown, exact. sample_rate: frames between two feature rows.
+    options: its other settings, such as the revision of a model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,18 +35,18 @@ class FeatureOrigin(BaseModel):
 
     @property
     def timebase(self) -> TimeBase:
-        """Frames a second and frames a row."""
+        """Frame rate and sample rate."""
         return TimeBase(self.fps, self.sample_rate)
 
     def differences(self, other: FeatureOrigin) -> list[str]:
-        """What is not the same, as `name: here, there`."""
+        """The fields that differ, as `name: here, there`."""
         mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
         return [f"{key}: {mine[key]}, {theirs[key]}" for key in mine if mine[key] != theirs[key]]
 
     def __str__(self) -> str:
-        told = "".join(f", {name} {value}" for name, value in self.options.items())
-        every = f", a row every {self.sample_rate} frames" if self.sample_rate > 1 else ""
-        return f"{self.extractor} version {self.version}, {self.dimension} dimensions at {self.fps} fps{every}{told}"
+        options = "".join(f", {name} {value}" for name, value in self.options.items())
+        every = f", one row per {self.sample_rate} frames" if self.sample_rate > 1 else ""
+        return f"{self.extractor} version {self.version}, {self.dimension} dimensions at {self.fps} fps{every}{options}"
 
 
 class Gap(BaseModel):
@@ -59,11 +60,11 @@ class Gap(BaseModel):
 
 
 class FeatureSidecar(BaseModel):
-    """All that a feature file does not say itself.
+    """All that a feature file does not state itself.
 
-    video, video_sha256: name and content of the file that was read. frames: N, frames shown. pts: the presentation
-    time stamp of the picture that each frame shows, in ticks of time_base seconds; frame i stands for the time
-    pts[0] * time_base + i / fps. features_sha256: of the .npy file.
+    video, video_sha256: name and content of the file that was read. frames: number of frames shown. pts: the
+    presentation time stamp of the picture that each frame shows, in ticks of `time_base` seconds; frame i is the one at
+    time pts[0] * time_base + i / fps. features_sha256: of the .npy file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,20 +89,22 @@ class FeatureSidecar(BaseModel):
         ]
 
     @model_validator(mode="after")
-    def _a_time_a_frame(self) -> Self:
+    def _one_time_stamp_per_frame(self) -> Self:
         if len(self.pts) != self.frames:
-            raise ValueError(f"{self.frames} frames have as many time stamps, got {len(self.pts)}")
+            raise ValueError(f"{self.frames} frames need as many time stamps, got {len(self.pts)}")
         return self
 
 
 def sidecar_path(features: Path) -> Path:
-    """Where the sidecar of a feature file belongs."""
+    """The sidecar that belongs to a feature file."""
     return features.with_suffix(".json")
 
 
 def read_sidecar(features: Path) -> FeatureSidecar | None:
-    """The sidecar of a feature file, None where there is none, or JSON of another program. Raises DataError on one that
-    cannot be read."""
+    """The sidecar of a feature file; None if there is none, or JSON of another program.
+
+    Raises DataError on a damaged sidecar.
+    """
     path = sidecar_path(features)
     if not path.exists():
         return None
@@ -115,30 +118,25 @@ def read_sidecar(features: Path) -> FeatureSidecar | None:
         reason = str(error)
         if isinstance(error, ValidationError):
             first = error.errors()[0]
-            reason = "".join(f"{part}: " for part in first["loc"]) + first["msg"]
+            reason = "".join(f"{part}: " for part in first["loc"]) + problem_text(first)
         raise DataError(
             f"{path}: not a sidecar that keyseg features wrote ({reason}); extract these features again"
         ) from error
 
 
 def shared_origin(folder: Path, names: Iterable[str]) -> FeatureOrigin | None:
-    """What made the features of all these videos; None where no file has a sidecar.
+    """What made the features of all these videos; None if no file has a sidecar.
 
-    Raises DataError naming two files that were not made alike, or one without a sidecar beside one with.
+    Raises DataError naming two files that were made in different ways, or of which only one has a sidecar.
     """
-    first: tuple[str, FeatureOrigin | None] | None = None
-    for name in names:
-        sidecar = read_sidecar(folder / f"{name}.npy")
-        origin = sidecar.origin if sidecar else None
-        if first is None:
-            first = (name, origin)
-        elif origin != first[1]:
-            told = [
-                f"{video}.npy by {made or 'something unknown: it has no sidecar'}"
-                for video, made in (first, (name, origin))
-            ]
+    sidecars = ((name, read_sidecar(folder / f"{name}.npy")) for name in names)
+    origins = ((name, sidecar.origin if sidecar else None) for name, sidecar in sidecars)
+    first_name, first = next(origins, ("", None))
+    for name, origin in origins:
+        if origin != first:
+            unknown = "something unknown: it has no sidecar"
             raise DataError(
-                f"{folder}: features that were not made alike: {told[0]}; {told[1]}; extract all of them in one way,"
-                " with keyseg features"
+                f"{folder}: features that were made in different ways: {first_name}.npy by {first or unknown};"
+                f" {name}.npy by {origin or unknown}; extract all of them in one way, with keyseg features"
             )
-    return first[1] if first else None
+    return first

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from keyseg.timeline import DataError
 
-Kind = Literal[
+ProblemKind = Literal[
     "dimension",  # a feature file with another D than the rest of its folder
     "duplicate",  # twice in a bundle or in the mapping
     "empty",  # a file, split or class list with nothing in it
     "leak",  # a video on both sides of a split
     "group leak",  # a subject on both sides of a split (a warning)
-    "length",  # labels and features that do not go together
-    "missing",  # a file or folder that is not there
+    "length",  # labels and features of different lengths
+    "missing",  # a file or folder that does not exist
     "not finite",  # NaN or infinite features
-    "orientation",  # time and channels cannot be told apart
-    "origin",  # features that were not made alike, or a sidecar that cannot be read
+    "orientation",  # time and channels cannot be distinguished
+    "origin",  # features that were made in different ways, or a damaged sidecar
     "outside",  # a name or link that leads out of the data set
-    "unknown label",  # a label that is no class
+    "unknown label",  # a label that is not a class
     "unreadable",  # a file of another format, damaged, or pickled
     "unused",  # a video in no split (a warning)
 ]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong: its kind, the file, the line from 1 where there is one, and what is expected or to do."""
+    """Something wrong: its kind, the file, the line from 1 if there is one, and what is expected or to do."""
 
-    kind: Kind
+    kind: ProblemKind
     path: Path
     line: int | None
     message: str
@@ -43,24 +45,37 @@ class Problem:
 
 @dataclass
 class Findings:
-    """Problems and warnings in the order in which they were found."""
+    """Problems and warnings, collected in any order."""
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
-    def add(self, kind: Kind, path: Path, line: int | None, message: str) -> None:
-        """Note a problem."""
+    def add(self, kind: ProblemKind, path: Path, line: int | None, message: str) -> None:
+        """Note a problem; readers that report problems take this function."""
         self.problems.append(Problem(kind, path, line, message))
 
-    def warn(self, kind: Kind, path: Path, line: int | None, message: str) -> None:
+    def warn(self, kind: ProblemKind, path: Path, line: int | None, message: str) -> None:
         """Note a warning."""
         self.warnings.append(Problem(kind, path, line, message))
 
-    def add_error(self, kind: Kind, path: Path, error: DataError) -> None:
+    def add_error(self, kind: ProblemKind, path: Path, error: DataError) -> None:
         """Note what a reader raised about `path`; the place at the start of its message becomes the problem's."""
         place = re.match(rf"{re.escape(str(path))}(?::(\d+))?: ", str(error))
         line = int(place[1]) if place and place[1] else None
         self.add(kind, path, line, str(error)[place.end() :] if place else str(error))
+
+    def attempt(
+        self, path: Path, read: Callable[..., Value], *arguments: Any, kind: ProblemKind | None = None
+    ) -> Value | None:
+        """What `read(*arguments)` returns; None if it raises DataError, which is noted as a problem of `path`.
+
+        kind: of that problem; default: `missing` or `unreadable`.
+        """
+        try:
+            return read(*arguments)
+        except DataError as error:
+            self.add_error(kind or ("unreadable" if path.exists() else "missing"), path, error)
+            return None
 
     @staticmethod
     def ordered(problems: list[Problem]) -> tuple[Problem, ...]:

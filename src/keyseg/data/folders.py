@@ -1,4 +1,4 @@
-"""Folders: one that a single process at a time works in, and the one that keeps what was downloaded or extracted."""
+"""Folders for one process at a time, and the folder for what was downloaded or extracted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[bool]:
-    """Whether this process got the folder for itself; it is free again at the end, or when the process dies."""
+    """Whether this process has the folder, which is created, for itself; it is free again at the end, or on a kill."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=0)
     try:
@@ -27,5 +27,5 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 
 def cache_folder() -> Path:
-    """keyseg's part of the system's folder for caches."""
+    """The folder keyseg in the system's cache folder."""
     return Path(platformdirs.user_cache_dir("keyseg"))

@@ -1,4 +1,4 @@
-"""A data set in the field's layout, written from annotations in seconds."""
+"""A data set in the layout of MS-TCN, written from annotations in seconds."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Fold:
     test: tuple[str, ...]
 
 
-BACKGROUND = "background"
-_LATE = Fraction(1)  # seconds that an annotation may go on after the pictures: the sound is often longer
+_GAPS = "background"  # the class of times without a label
+_LATE = Fraction(1)  # seconds by which an annotation may outlast the pictures: the sound is often longer
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Annotations made ready: without background, which gaps become. notes: what a user should know."""
+    """Annotations of a data set to write; background is their gaps. notes: what a user should know."""
 
     annotations: dict[str, Annotation]
     labels: LabelMap
@@ -45,14 +45,14 @@ class Labelled:
 
 
 def ready(annotations: Mapping[str, Annotation], background: Iterable[str], overlap: Overlap) -> Labelled:
-    """Take out intervals of background, settle overlaps and find the classes: background, then the labels, sorted.
+    """Remove background intervals, resolve overlaps and find the classes: background, then the labels, sorted.
 
-    background: labels, in any case of letters, that mean that nothing is done; `background` is always one. Raises
+    background: labels, in upper or lower case, that mean that nothing is done; `background` is always one. Raises
     DataError naming the first overlap.
     """
-    idle = {class_name(name).casefold() for name in (*background, BACKGROUND)}
+    idle = {class_name(name).casefold() for name in (*background, _GAPS)}
     spelled: dict[str, set[str]] = defaultdict(set)
-    found, notes = {}, []
+    resolved, notes = {}, []
     for name, annotation in annotations.items():
         actions = tuple(i for i in annotation.intervals if class_name(i.label).casefold() not in idle)
         if not actions:
@@ -60,15 +60,15 @@ def ready(annotations: Mapping[str, Annotation], background: Iterable[str], over
         for interval in actions:
             spelled[class_name(interval.label)].add(interval.label)
         try:
-            found[name] = replace(annotation, intervals=actions).resolved(overlap)
+            resolved[name] = replace(annotation, intervals=actions).resolved(overlap)
         except TimelineError as error:
             raise DataError(str(error)) from error
     notes += _spelling_notes(spelled)
-    return Labelled(found, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,)), tuple(notes))
+    return Labelled(resolved, LabelMap((_GAPS, *sorted(spelled)), (_GAPS,)), tuple(notes))
 
 
 def _spelling_notes(spelled: Mapping[str, set[str]]) -> list[str]:
-    """What a user may have meant as one class, or as two. spelled: the labels that become each class."""
+    """Labels that become one class, and classes that look alike. spelled: the labels that become each class."""
     notes = [
         f"{' and '.join(map(repr, sorted(ways)))} are one class, {label}"
         for label, ways in sorted(spelled.items())
@@ -89,21 +89,21 @@ def frames_of(
 ) -> tuple[dict[str, Segmentation], tuple[str, ...]]:
     """Each annotation as frames of its video, and notes; frames: their number, by video.
 
-    The last label fills the last frame if it reaches into it, since videos end within a frame. What goes on less than a
-    second after the pictures is cut at their end, with a note. Raises DataError naming the video.
+    The last label fills the last frame if it reaches into it, since videos end within a frame. A label that outlasts
+    the pictures by less than a second is cut at their end, with a note. Raises DataError naming the video.
     """
-    found, notes = {}, []
+    segmentations, notes = {}, []
     for name, annotation in annotations.items():
-        settled, told = _to_the_pictures(annotation, frames[name], fps)
-        notes += told
+        fitted, more = _fit_pictures(annotation, frames[name], fps)
+        notes += more
         try:
-            found[name] = settled.segmentation(labels, fps, frames=frames[name])
+            segmentations[name] = fitted.segmentation(labels, fps, frames=frames[name])
         except TimelineError as error:
             raise DataError(str(error)) from error
-    return found, tuple(notes)
+    return segmentations, tuple(notes)
 
 
-def _to_the_pictures(annotation: Annotation, frames: int, fps: Fraction) -> tuple[Annotation, list[str]]:
+def _fit_pictures(annotation: Annotation, frames: int, fps: Fraction) -> tuple[Annotation, list[str]]:
     """An annotation that ends with the last of `frames` frames, if it ended near there, and notes."""
     end = frames / fps
     last = max((interval.end_seconds for interval in annotation.intervals), default=Fraction(0))
@@ -111,12 +111,12 @@ def _to_the_pictures(annotation: Annotation, frames: int, fps: Fraction) -> tupl
         return annotation, []
     notes = []
     if last > end + Fraction(1, 2) / fps:
-        spoken = f"labels go on to {float(last):.2f} s, the pictures to {float(end):.2f} s"
-        notes.append(f"{annotation.video}: {spoken}; cut there")
+        ends = f"the labels end at {float(last):.2f} s, the pictures at {float(end):.2f} s"
+        notes.append(f"{annotation.video}: {ends}; cut there")
     kept = []
     for interval in annotation.intervals:
         if interval.start_seconds >= end - Fraction(1, 2) / fps and interval.end_seconds > end:
-            notes.append(f"{annotation.video}: {interval} has no frame of the pictures; left out")
+            notes.append(f"{annotation.video}: {interval} starts after the pictures; left out")
         else:
             kept.append(replace(interval, end_seconds=min(interval.end_seconds, end)))
     if kept:
@@ -131,21 +131,21 @@ def check_folds(groups: Mapping[str, str], folds: int) -> None:
     count = len(set(groups.values()))
     if count < 2:
         raise ConfigError(
-            f"all {len(groups)} videos are of one group, so none could be tested without its group being trained on;"
-            " name at least two groups"
+            f"all {len(groups)} videos are of one group, which cannot be both trained on and tested; name at least two"
+            " groups"
         )
     if not 2 <= folds <= count:
         raise ConfigError(
-            f"{folds} splits: there must be at least 2, and at most one a group; there are {count} groups"
+            f"{folds} splits: there must be at least 2, and at most one per group; there are {count} groups"
         )
 
 
 def folds_by_group(groups: Mapping[str, str], frames: Mapping[str, int], folds: int) -> list[Fold]:
-    """Splits for cross-validation: each video is tested once, and never one whose group is trained on.
+    """Splits for cross-validation: each video is tested once, in a split that trains on no video of its group.
 
-    groups: the group of each video, such as the person in it. The largest group goes first, always to the fold that has
-    the fewest frames, so the folds are of like size; the same input gives the same folds. Raises ConfigError as
-    `check_folds`.
+    groups: the group of each video, such as the person in it. Groups are assigned from the largest on, each to the fold
+    with the fewest frames, so that folds are of similar size; the same input gives the same folds. Raises ConfigError
+    as `check_folds` does.
     """
     check_folds(groups, folds)
     sizes: dict[str, int] = defaultdict(int)
@@ -177,7 +177,7 @@ def write_layout(
 
 
 def write_lists(root: Path, labels: LabelMap, folds: Sequence[Fold]) -> None:
-    """Write mapping.txt and splits/ below `root`, the test videos of the last split last of all."""
+    """Write mapping.txt and splits/ below `root`; the test videos of the last split are written last."""
     write_text(root / "mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(labels.names)))
     for number, fold in enumerate(folds, 1):
         for subset in SUBSETS:

@@ -1,64 +1,63 @@
-"""How a data set's files are read: the one list of options, for every verb and every recipe."""
+"""How a data set's files are read: one list of options, for every verb and every recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from keyseg.data.alignment import Lengths
-from keyseg.data.features import Orientation
+from keyseg.data.feature_files import Orientation
 from keyseg.timeline import ConfigError, nearest
 from keyseg.timeline.rates import Rate
+from keyseg.timeline.validation import problem_text
 
 
 class ReadOptions(BaseModel):
-    """How the files of a data set are read."""
+    """How the files of a data set are read; see the fields. `of` reports a wrong value as a ConfigError.
+
+    >>> ReadOptions.of(fps="30000/1001", sample_rate=2).fps
+    Fraction(30000, 1001)
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     features: str | None = Field(
-        None, description="features folder below the data set; none: features, else features_split{split}"
+        None, description="features folder below the data set; default: features, else features_split{split}"
     )
-    background: tuple[str, ...] | None = Field(None, description="background classes; none: the class 'background'")
+    background: tuple[str, ...] | None = Field(None, description="background classes; default: the class 'background'")
     fps: Rate | None = Field(
         None,
-        description="annotation frames per second; none: what the sidecars of the features say, or what is known of"
-        " these classes, else 15",
+        description="annotation frames per second; default: what the sidecars of the features say, else what is known"
+        " of these classes, else 15",
     )
     sample_rate: int | None = Field(
-        None, ge=1, description="annotation frames per feature step; none: what the sidecars say, else 1"
+        None, ge=1, description="annotation frames per feature step; default: what the sidecars say, else 1"
     )
-    orientation: Orientation = Field("auto", description="axes of the feature files: DT, (channels, time), or TD")
+    orientation: Orientation = Field("auto", description="axes of the feature files: DT (channels, time) or TD")
     lengths: Lengths = Field("error", description="what to do where labels and features differ in length")
     tolerance: int = Field(0, ge=0, description="largest number of frames that `trim` may remove")
 
     @field_validator("background", mode="before")
     @classmethod
-    def _names(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else value
+    def _one_name_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _tolerance_trims(self) -> Self:
+    def _tolerance_needs_trim(self) -> Self:
         if self.tolerance and self.lengths != "trim":
-            raise ValueError(f"tolerance goes with lengths 'trim', got {self.tolerance} with {self.lengths!r}")
+            raise ValueError(f"tolerance {self.tolerance} needs lengths 'trim', got lengths {self.lengths!r}")
         return self
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """The options with these values. Raises ConfigError naming the first that is wrong.
-
-        >>> ReadOptions.of(fps="30000/1001", sample_rate=2).fps
-        Fraction(30000, 1001)
-        """
+        """The options with these values. Raises ConfigError naming the first that is wrong."""
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(map(str, first["loc"][:1]))
+            name = str(first["loc"][0]) if first["loc"] else ""
             if first["type"] == "extra_forbidden":
                 known = ", ".join(cls.model_fields)
-                raise ConfigError(f"unknown option {key!r}{nearest(key, cls.model_fields)}; known: {known}") from None
-            message = first["msg"].removeprefix("Value error, ")
-            raise ConfigError(f"{key}: {message}, got {first['input']!r}" if key else message) from None
+                raise ConfigError(f"unknown option {name!r}{nearest(name, cls.model_fields)}; known: {known}") from None
+            raise ConfigError(f"{name}: {problem_text(first)}" if name else problem_text(first)) from None

@@ -1,13 +1,14 @@
-"""Splits on disk: `splits/{train,test}.splitK.bundle`, a file name a line, and the paths that such names lead to."""
+"""Splits on disk, `splits/{train,test}.splitK.bundle` with one file name per line, and the paths of such names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
 from keyseg.timeline import DataError
+from keyseg.timeline.errors import refuse
 from keyseg.timeline.files import read_text
 
 Subset = Literal["train", "test"]
@@ -17,45 +18,48 @@ _BUNDLE = re.compile(r"(?:train|test)\.split(\d+)\.bundle")
 
 
 def bundle_path(root: Path, split: int, subset: Subset) -> Path:
-    """Where the names of one side of a split stand."""
+    """The file with the names of one side of a split."""
     return root / "splits" / f"{subset}.split{split}.bundle"
 
 
 def find_splits(root: Path) -> tuple[int, ...]:
-    """Numbers of the splits that have at least one bundle. Raises DataError where there is none."""
+    """Numbers of the splits that have at least one bundle. Raises DataError if there is none."""
     folder = root / "splits"
-    found = {int(match[1]) for path in folder.glob("*.bundle") if (match := _BUNDLE.fullmatch(path.name))}
-    if not found:
-        raise DataError(f"{folder}: no splits here; expected train.split1.bundle and test.split1.bundle, a name a line")
-    return tuple(sorted(found))
+    numbers = {int(match[1]) for path in folder.glob("*.bundle") if (match := _BUNDLE.fullmatch(path.name))}
+    if not numbers:
+        raise DataError(
+            f"{folder}: no splits here; expected train.split1.bundle and test.split1.bundle, with one name per line"
+        )
+    return tuple(sorted(numbers))
 
 
-def bundle_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line number and video name (without `.txt`) of every line that is not blank. Raises DataError if unreadable."""
-    for number, line in enumerate(read_text(path, "the file name of a video a line").split("\n"), 1):
-        if line.strip():
-            yield number, line.strip().removesuffix(".txt")
+def read_bundle(
+    path: Path, report: Callable[[Literal["duplicate", "empty", "outside"], Path, int | None, str], None] = refuse
+) -> dict[str, int]:
+    """Video names of one side of a split and their lines, in file order, without those that `report` is called for.
 
-
-def read_bundle(path: Path) -> tuple[str, ...]:
-    """Video names of one side of a split, in file order.
-
-    Raises DataError with file and line on a name that stands twice or leads out of its folder, and on an empty file.
+    Raises DataError if the file cannot be read; `report` raises it, with file and line, on a duplicate name, on a name
+    that leads out of the data set, and on an empty file.
     """
-    lines: dict[str, int] = {}
-    for number, name in bundle_lines(path):
-        if name in lines:
-            raise DataError(f"{path}:{number}: {name} stands here and on line {lines[name]}; delete one of the two")
+    text = read_text(path, "the file name of one video per line")
+    lines = [
+        (number, line.strip().removesuffix(".txt")) for number, line in enumerate(text.split("\n"), 1) if line.strip()
+    ]
+    names: dict[str, int] = {}
+    for number, name in lines:
         if not is_inside(name):
-            raise DataError(f"{path}:{number}: {name!r} leads out of the data set; expected the file name of a video")
-        lines[name] = number
+            report("outside", path, number, f"{name!r} leads out of the data set; expected the file name of a video")
+        elif name in names:
+            report("duplicate", path, number, f"{name} is on line {names[name]} already; delete one of the two")
+        else:
+            names[name] = number
     if not lines:
-        raise DataError(f"{path}: no video names; expected the file name of a video a line")
-    return tuple(lines)
+        report("empty", path, None, "no video names in it; expected the file name of one video per line")
+    return names
 
 
 def is_inside(name: str) -> bool:
-    """Whether a name, taken as written, stays in the folder it is looked up in."""
+    """Whether a name, taken as written, stays in the folder in which it is looked up."""
     # A Windows path knows both kinds of slash, and drives: a name that is safe there is safe anywhere.
     path = PureWindowsPath(name)
     return bool(name) and "\0" not in name and not path.anchor and ".." not in path.parts

@@ -1,4 +1,4 @@
-"""Audacity's label tracks: start, end and label with tabs between, a line each."""
+"""Audacity's label tracks: one line per label, with start, end and text between tabs."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from keyseg.formats.format import Reading, Writing
+from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.seconds import decimal_text, edges, seconds
 from keyseg.formats.text import interval, one_line
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import read_text
 
-_SPECTRAL = "\\"  # a line with the frequencies of the label above it
+_SPECTRAL = "\\"  # starts a line with the frequencies of the label above it
 
 
-def read(path: Path, reading: Reading) -> list[Annotation]:
-    """One video; lines of frequencies are left out. Raises DataError with file and line, also for a point label."""
-    found = []
+def read(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """One video; lines of frequencies are skipped. Raises DataError with file and line, also on a point label."""
+    labels = []
     for number, line in enumerate(read_text(path, "Audacity labels").split("\n"), 1):
         if not line.strip() or line.startswith(_SPECTRAL):
             continue
@@ -25,11 +25,11 @@ def read(path: Path, reading: Reading) -> list[Annotation]:
         cells = line.split("\t")
         if len(cells) != 3:
             raise DataError(f"{where}: expected start, end and label with tabs between, got {line[:80]!r}")
-        found.append(interval(seconds(cells[0], where), seconds(cells[1], where), cells[2], where))
-    return [Annotation(path.stem, tuple(found), None, reading.fps)]
+        labels.append(interval(seconds(cells[0], where), seconds(cells[1], where), cells[2], where))
+    return [Annotation(path.stem, tuple(labels), None, settings.fps)]
 
 
-def write(annotations: Sequence[Annotation], writing: Writing) -> str:
+def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """Seconds with six decimals. Raises DataError, TimelineError."""
     (annotation,) = annotations
     return "".join(
@@ -39,4 +39,4 @@ def write(annotations: Sequence[Annotation], writing: Writing) -> str:
 
 def looks(text: str) -> bool:
     """Two numbers with tabs in the first line."""
-    return re.match(r"\ufeff?\d+(\.\d+)?\t\d+(\.\d+)?(\t|\n|$)", text) is not None
+    return re.match(r"\d+(\.\d+)?\t\d+(\.\d+)?(\t|\n|$)", text) is not None

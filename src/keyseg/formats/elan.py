@@ -7,32 +7,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keyseg.formats.format import Reading, Writing
+from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.seconds import edges, seconds
-from keyseg.formats.text import interval, listed, one_line
-from keyseg.timeline import Annotation, ConfigError, DataError, nearest
+from keyseg.formats.text import choose_tier, interval, one_line
+from keyseg.timeline import Annotation, DataError
 
 _TIER = "actions"
 
 
-def read(path: Path, reading: Reading) -> list[Annotation]:
-    """One video: the tier that `reading` names, or the only one with annotations. Raises DataError, ConfigError."""
+def read(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """One video: the tier `settings.tier`, or the only one with annotations. Raises DataError, ConfigError."""
     content = _parsed(path)
-    name = _tier(path, content, reading.tier)
+    name = _tier(path, content, settings.tier)
     where = f"{path}: tier {name!r}"
     try:
         rows = [] if name is None else content.get_annotation_data_for_tier(name)
-    except Exception as error:  # annotations that refer to nothing, or in a circle
+    except Exception as error:  # annotations that refer to nothing, or to each other
         raise DataError(f"{where}: damaged ({type(error).__name__}: {error}); save it with ELAN again") from error
-    found = []
+    intervals = []
     for start, end, label, *_ in rows:
         if start is None or end is None:
-            raise DataError(f"{where}: {label[:80]!r} has no times of its own; choose its parent with --tier")
-        found.append(interval(seconds(f"{start}e-3", where), seconds(f"{end}e-3", where), label, where))
-    return [Annotation(path.stem, tuple(found), None, reading.fps)]
+            raise DataError(f"{where}: {label[:80]!r} has no times; choose the parent tier with --tier")
+        intervals.append(interval(seconds(f"{start}e-3", where), seconds(f"{end}e-3", where), label, where))
+    return [Annotation(path.stem, tuple(intervals), None, settings.fps)]
 
 
-def write(annotations: Sequence[Annotation], writing: Writing) -> str:
+def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """One tier, `actions`. Raises DataError, TimelineError."""
     (annotation,) = annotations
     from pympi import Elan
@@ -42,19 +42,19 @@ def write(annotations: Sequence[Annotation], writing: Writing) -> str:
     content.add_tier(_TIER)
     for start, end, label in edges(annotation, 3):
         content.add_annotation(_TIER, start, end, one_line(label))
-    with tempfile.TemporaryDirectory() as folder:  # pympi writes to paths only
+    with tempfile.TemporaryDirectory() as folder:  # pympi only writes to paths
         target = Path(folder, "annotation.eaf")
         content.to_file(str(target))
         return target.read_text(encoding="utf-8")
 
 
 def looks(text: str) -> bool:
-    """ELAN's outermost element."""
+    """ELAN's root element."""
     return "<ANNOTATION_DOCUMENT" in text[:100_000]
 
 
 def _parsed(path: Path) -> Any:
-    """pympi's object. pympi's own parser follows entities, so it only sees a file that has none."""
+    """pympi's object. pympi's own parser expands entities, so it only gets files without any."""
     from defusedxml import ElementTree
     from pympi import Elan
 
@@ -62,7 +62,7 @@ def _parsed(path: Path) -> Any:
         root = ElementTree.fromstring(path.read_bytes(), forbid_dtd=True)
     except OSError as error:
         raise DataError(f"{path}: cannot read it ({error}); it should hold an ELAN annotation") from error
-    except (SyntaxError, ValueError, LookupError) as error:  # not XML, what defusedxml refuses, unknown encodings
+    except (SyntaxError, ValueError, LookupError) as error:  # not XML, refused by defusedxml, or of unknown encoding
         reason = (
             str(error)
             if isinstance(error, SyntaxError)
@@ -73,18 +73,14 @@ def _parsed(path: Path) -> Any:
         raise DataError(f"{path}: expected an ELAN annotation, got XML of {root.tag!r}")
     try:
         return Elan.Eaf(str(path.resolve()), suppress_version_warning=True)
-    except Exception as error:  # pympi raises whatever a missing attribute or a wrong number leads to
+    except Exception as error:  # pympi raises anything on a missing attribute or a wrong number
         raise DataError(
-            f"{path}: not a whole ELAN annotation ({type(error).__name__}: {error}); save it with ELAN again"
+            f"{path}: not a complete ELAN annotation ({type(error).__name__}: {error}); save it with ELAN again"
         ) from error
 
 
 def _tier(path: Path, content: Any, wanted: str | None) -> str | None:
-    """The tier to read, None where no tier has annotations with times."""
-    tiers = content.get_tier_names()
-    if wanted is not None and wanted not in tiers:
-        raise ConfigError(f"{path}: no tier {wanted!r}{nearest(wanted, tiers)}; it has {listed(tiers) or 'none'}")
-    filled = [name for name in tiers if content.tiers[name][0]] if wanted is None else [wanted]
-    if len(filled) > 1:
-        raise ConfigError(f"{path}: several tiers have annotations: {listed(filled)}; choose one with --tier")
-    return filled[0] if filled else None
+    """The tier to read, None if no tier has annotations with times."""
+    names = [name for name in content.get_tier_names() if wanted is not None or content.tiers[name][0]]
+    index = choose_tier(path, "tier", names, wanted)
+    return None if index is None else names[index]

@@ -1,13 +1,13 @@
-"""EPIC-KITCHENS' CSV: a row an action, with clock times; the editions of 2018 and 2020 and their narrations."""
+"""EPIC-KITCHENS' CSV: one row per action, with clock times; the editions of 2018 and 2020 and their narrations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from keyseg.formats.format import Reading, Writing
-from keyseg.formats.seconds import clock, clock_text, edges
-from keyseg.formats.tables import Row, header, read_rows, table_text
+from keyseg.formats.format import ReadSettings, WriteSettings
+from keyseg.formats.seconds import clock_seconds, clock_text, edges
+from keyseg.formats.tables import TableRow, header, read_rows, table_text
 from keyseg.formats.text import interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval
 
@@ -19,18 +19,18 @@ _COLUMNS = (
 _NEEDS = "the columns video_id, start_timestamp and stop_timestamp, and verb and noun or narration"
 
 
-def read(path: Path, reading: Reading) -> list[Annotation]:
+def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The videos in the order of their first rows; a label is verb and noun, or the narration. Raises DataError."""
-    found: dict[str, list[Interval]] = {}
+    videos: dict[str, list[Interval]] = {}
     for row in read_rows(path, "actions as EPIC-KITCHENS lists them", _is_epic, _NEEDS):
-        start = clock(row.need("start_timestamp"), f"{row.where}: start_timestamp")
-        stop = clock(row.need("stop_timestamp"), f"{row.where}: stop_timestamp")
-        found.setdefault(row.need("video_id"), []).append(interval(start, stop, _label(row), row.where))
-    return [Annotation(video, tuple(intervals), None, reading.fps) for video, intervals in found.items()]
+        start = clock_seconds(row.need("start_timestamp"), f"{row.where}: start_timestamp")
+        stop = clock_seconds(row.need("stop_timestamp"), f"{row.where}: stop_timestamp")
+        videos.setdefault(row.need("video_id"), []).append(interval(start, stop, _label(row), row.where))
+    return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in videos.items()]
 
 
-def write(annotations: Sequence[Annotation], writing: Writing) -> str:
-    """The columns of 2020; the label is the narration, for verb and noun cannot be told in it. Raises TimelineError."""
+def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
+    """The columns of 2020; the narration is the label, verb and noun stay empty. Raises TimelineError."""
     rows = []
     for annotation in annotations:
         video = annotation.video
@@ -52,7 +52,7 @@ def _is_epic(names: list[str]) -> bool:
     return {"video_id", "start_timestamp", "stop_timestamp"} <= set(names)
 
 
-def _label(row: Row) -> str:
+def _label(row: TableRow) -> str:
     verb, noun = row.get("verb"), row.get("noun")
     label = f"{verb} {noun}" if verb and noun else row.get("narration")
     if not label:

@@ -11,8 +11,11 @@ from keyseg.timeline import Annotation, LabelMap, Overlap
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a file may not say itself. fps: frames a second; tier: which of several tiers; background: its labels."""
+class ReadSettings:
+    """What a file may leave open.
+
+    fps: frames per second. tier: which of several tiers to read. background: labels that are not actions.
+    """
 
     fps: Fraction | None = None
     tier: str | None = None
@@ -20,12 +23,11 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How to make frames where a format needs them.
+class WriteSettings:
+    """How to make frames where a format needs them; None takes what the annotation says.
 
-    fps: frames a second, None for the annotation's own. frames: length, None for the annotation's own. background: what
-    a gap is called where the annotation does not say it, () to refuse gaps. labels: the classes, None for those that
-    occur.
+    fps: frames per second. frames: length of the video. overlap: as in `Annotation.segmentation`. background: name of
+    gaps in annotations that name no background, () to refuse gaps. labels: the classes, None for those that occur.
     """
 
     fps: Fraction | None = None
@@ -35,18 +37,19 @@ class Writing:
     labels: LabelMap | None = None
 
 
-Read = Callable[[Path, Reading], list[Annotation]]
-Write = Callable[[Sequence[Annotation], Writing], str]
+Read = Callable[[Path, ReadSettings], list[Annotation]]
+Write = Callable[[Sequence[Annotation], WriteSettings], str]
 
 
 @dataclass(frozen=True)
 class Format:
     """One file format; its name is its key in FORMATS.
 
-    suffix: end of the file names that keyseg writes, different for each format. looks: whether a text is of this
-    format, asked where the file's name leaves a choice. several: a file may hold several videos; a writer of another
-    format is given one. frames: it knows frames, so writing needs a rate. tiles: every frame has a label, also
-    background. overlaps: intervals may overlap.
+    suffix: end of the file names that keyseg writes, different for each format. looks: whether a text, without byte
+    order mark, is of this format; asked where the file's name leaves a choice. also: other suffixes that tools give
+    such files. several: a file may hold several videos; otherwise the writer gets one. frames: times are counted in
+    frames, so writing needs a rate. tiles: every frame has a label, background included. overlaps: intervals may
+    overlap.
     """
 
     title: str
@@ -54,6 +57,7 @@ class Format:
     read: Read
     write: Write
     looks: Callable[[str], bool]
+    also: tuple[str, ...] = ()
     several: bool = False
     frames: bool = False
     tiles: bool = False

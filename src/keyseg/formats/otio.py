@@ -1,69 +1,71 @@
-"""OpenTimelineIO's JSON for editing programs: a clip an interval, gaps between, at a frame rate."""
+"""OpenTimelineIO's JSON for editing programs: one clip per interval, with gaps between them, at a frame rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from keyseg.formats.format import Reading, Writing
+from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import on_frames
-from keyseg.formats.json_text import parse
-from keyseg.formats.seconds import bounded, frame_rate
-from keyseg.formats.text import extra, interval, listed, one_line
-from keyseg.timeline import Annotation, ConfigError, DataError, Interval, KeysegError, TimelineError, nearest
+from keyseg.formats.json_text import parse_json
+from keyseg.formats.seconds import bounded, nominal_rate
+from keyseg.formats.text import choose_tier, interval, one_line
+from keyseg.timeline import Annotation, DataError, Interval, KeysegError
+from keyseg.timeline.extras import extra
 from keyseg.timeline.files import read_text
-from keyseg.timeline.rates import parse_rate
 
 _HOLDS = "an OpenTimelineIO timeline"
 _TRACK = "actions"
-_OURS = "keyseg"  # key of what we keep in a timeline's metadata
+_OURS = "keyseg"  # key of our part of a timeline's metadata
 
 
-def read(path: Path, reading: Reading) -> list[Annotation]:
-    """One video: clips of all video tracks, or of the one that `reading` names, where they stand in the timeline.
+def read(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """One video: the clips of all video tracks, or of the one that `settings` names, at their times in the timeline.
 
-    Raises DataError; ConfigError without opentimelineio, and on an unknown track.
+    Raises DataError, and ConfigError without opentimelineio and on an unknown track.
     """
-    otio = extra("opentimelineio")
+    otio = opentimelineio()
     text = read_text(path, _HOLDS)
-    parse(text, str(path), _HOLDS)  # its own parser lets pass what is no JSON, and keys that stand twice
+    parse_json(text, str(path), _HOLDS)  # its own parser accepts broken JSON and duplicate keys
     try:
         timeline = otio.adapters.read_from_string(text, "otio_json")
         if not isinstance(timeline, otio.schema.Timeline):
             raise DataError(f"{path}: expected {_HOLDS}, got {type(timeline).__name__}")
-        kept = exact_rate(dict(timeline.metadata.get(_OURS, {})).get("fps"))
-        tracks = video_tracks(path, otio, timeline, reading.tier)
-        found = tuple(item for track in tracks for item in intervals(path, otio, track, kept))
+        stored = dict(timeline.metadata.get(_OURS, {})).get("fps")
+        kept = None if stored is None else nominal_rate(stored, f"{path}: metadata")
+        tracks = video_tracks(path, otio, timeline, settings.tier)
+        clips = tuple(clip for track in tracks for clip in clip_intervals(path, otio, track, kept))
         length = max((track.duration() for track in tracks), default=None)
         if length is None:
-            return [Annotation(timeline.name or path.stem, (), None, kept or reading.fps)]
-        fps = kept or rate(length.rate, None, str(path))
-        return [Annotation(timeline.name or path.stem, found, exact_seconds(length, kept, str(path)), fps)]
+            return [Annotation(timeline.name or path.stem, (), None, kept or settings.fps)]
+        fps = kept or _rate(length.rate, None, str(path))
+        return [Annotation(timeline.name or path.stem, clips, _seconds(length, kept, str(path)), fps)]
     except KeysegError:
         raise
-    except Exception as error:  # opentimelineio raises whatever a missing key or a wrong type leads to
+    except Exception as error:  # opentimelineio raises anything on a missing key or a wrong type
         raise DataError(f"{path}: not {_HOLDS} ({error})") from error
 
 
-def write(annotations: Sequence[Annotation], writing: Writing) -> str:
-    """One video track; the exact rate is kept as metadata. Raises ConfigError, DataError, TimelineError."""
+def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
+    """One video track; the exact rate is stored as metadata. Raises ConfigError, DataError, TimelineError."""
     (annotation,) = annotations
-    otio = extra("opentimelineio")
-    spans, length, fps = on_frames(annotation, writing)
-    timeline = build(otio, annotation.video, spans, length, float(fps))
+    otio = opentimelineio()
+    spans, length, fps = on_frames(annotation, settings)
+    timeline = build_timeline(otio, annotation.video, spans, length, float(fps))
     timeline.metadata[_OURS] = {"fps": str(fps)}
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
 
 
 def looks(text: str) -> bool:
     """OpenTimelineIO's schema names."""
-    return '"OTIO_SCHEMA"' in text and text.lstrip("\ufeff \t\r\n").startswith("{")
+    return '"OTIO_SCHEMA"' in text and text.lstrip().startswith("{")
 
 
-def build(otio: Any, video: str, spans: Iterable[tuple[int, int, str]], length: int, fps: float) -> Any:
-    """A timeline of one video track: clips from and to frames, and gaps."""
+def build_timeline(otio: Any, video: str, spans: Iterable[tuple[int, int, str]], length: int, fps: float) -> Any:
+    """A timeline of one video track: clips for `spans`, and gaps between them."""
     timeline = otio.schema.Timeline(video)
     track = otio.schema.Track(_TRACK, kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(track)
@@ -84,20 +86,14 @@ def build(otio: Any, video: str, spans: Iterable[tuple[int, int, str]], length: 
 
 
 def video_tracks(path: Path, otio: Any, timeline: Any, wanted: str | None) -> list[Any]:
-    """The video tracks, or the one with a name. Raises ConfigError where there is none of that name."""
+    """The video tracks, or the one called `wanted`. Raises ConfigError if there is none of that name."""
     tracks = [track for track in timeline.tracks if track.kind == otio.schema.TrackKind.Video]
-    if wanted is None:
-        return tracks
-    names = [track.name for track in tracks]
-    if wanted not in names:
-        raise ConfigError(
-            f"{path}: no video track {wanted!r}{nearest(wanted, names)}; it has {listed(names) or 'none'}"
-        )
-    return [tracks[names.index(wanted)]]
+    index = None if wanted is None else choose_tier(path, "video track", [track.name for track in tracks], wanted)
+    return tracks if index is None else [tracks[index]]
 
 
-def intervals(path: Path, otio: Any, track: Any, kept: Fraction | None, offset: Any = None) -> Iterator[Interval]:
-    """The clips of a track, later by `offset`; black is a gap. Raises DataError on tracks in tracks."""
+def clip_intervals(path: Path, otio: Any, track: Any, kept: Fraction | None, offset: Any = None) -> Iterator[Interval]:
+    """The clips of a track, shifted by `offset`; black is a gap. Raises DataError on nested tracks."""
     for child, span in track.range_of_all_children().items():
         where = f"{path}: clip {child.name!r}"
         if isinstance(child, otio.schema.Gap | otio.schema.Transition) or _is_black(otio, child):
@@ -107,27 +103,26 @@ def intervals(path: Path, otio: Any, track: Any, kept: Fraction | None, offset: 
         start, end = span.start_time, span.end_time_exclusive()
         if offset is not None:
             start, end = start + offset, end + offset
-        yield interval(exact_seconds(start, kept, where), exact_seconds(end, kept, where), child.name, where)
+        yield interval(_seconds(start, kept, where), _seconds(end, kept, where), child.name, where)
 
 
-def exact_seconds(time: Any, kept: Fraction | None, where: str) -> Fraction:
-    """An OpenTimelineIO time. Raises DataError where it is no time in a video."""
-    return bounded(Fraction(time.value).limit_denominator(10**6) / rate(time.rate, kept, where), where)
+def _seconds(time: Any, kept: Fraction | None, where: str) -> Fraction:
+    """Exact seconds of an OpenTimelineIO time. Raises DataError if it cannot be a time in a video."""
+    return bounded(Fraction(time.value).limit_denominator(10**6) / _rate(time.rate, kept, where), where)
 
 
-def rate(told: float, kept: Fraction | None, where: str) -> Fraction:
-    """An OpenTimelineIO rate as exact as it was kept, or else as it was meant."""
-    return kept if kept is not None and float(kept) == told else frame_rate(repr(told), where)
-
-
-def exact_rate(text: object) -> Fraction | None:
-    """A rate that we kept as text, None where there is none."""
-    try:
-        return parse_rate(text)
-    except TimelineError:
-        return None
+def _rate(rate: float, kept: Fraction | None, where: str) -> Fraction:
+    """Exact rate of an OpenTimelineIO time; `kept` is the one that keyseg stored, and wins if it rounds to `rate`."""
+    return kept if kept is not None and float(kept) == rate else nominal_rate(repr(rate), where)
 
 
 def _is_black(otio: Any, clip: Any) -> bool:
     reference = getattr(clip, "media_reference", None)
     return isinstance(reference, otio.schema.GeneratorReference) and reference.generator_kind == "black"
+
+
+def opentimelineio(adapter: str = "opentimelineio") -> Any:
+    """The library, with the module of an adapter loaded. Raises ConfigError if one is not installed."""
+    with extra("formats", "this format"):
+        import_module(adapter)
+        return import_module("opentimelineio")

@@ -1,4 +1,4 @@
-"""Our table of segments: a row each, in frames and seconds, with commas (csv) or tabs (tsv) between the cells."""
+"""Our table of segments: one row each, in frames and seconds, separated by commas (csv) or tabs (tsv)."""
 
 from __future__ import annotations
 
@@ -6,44 +6,41 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.formats.format import Reading, Writing
+from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import as_background, segmented
 from keyseg.formats.seconds import seconds
-from keyseg.formats.tables import Row, header, read_rows, table_text
+from keyseg.formats.tables import TableRow, header, read_rows, table_text
 from keyseg.formats.text import interval
-from keyseg.timeline import Annotation, DataError, Interval, LabelMap, Segmentation, TimeBase
+from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
 
 COLUMNS = ("video", "start_frame", "end_frame", "start_seconds", "end_seconds", "label")
-_NEEDS = (
-    "the columns label, start_seconds and end_seconds; video, if there are several; for frames start_frame, end_frame"
-)
+_NEEDS = "the columns label, start_seconds and end_seconds; optional are video, start_frame and end_frame"
 _RATES = tuple(Fraction(rate) for rate in (15, 24, 25, 30, 50, 60, 10, 12, 20, 100, 120)) + tuple(
     Fraction(rate * 1000, 1001) for rate in (24, 30, 60)
 )
 _HALF_DIGIT = Fraction(1, 2 * 10**6)  # seconds in the table have six decimals
 
 
-def read(path: Path, reading: Reading) -> list[Annotation]:
-    """The videos in the order of their first rows; without a column for them one, called as the file. Background stays
-    labelled.
+def read(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """The videos in the order of their first rows; without that column, one video called like the file.
 
-    With columns of frames these count, at the rate of `reading` or the one that the seconds beside them show. Without
-    them the seconds count. Raises DataError.
+    Where there are columns of frames these count, at the rate of `settings` or else the one that the columns of seconds
+    imply; otherwise the seconds count. Background stays labelled. Raises DataError.
     """
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[TableRow]] = {}
     for row in read_rows(path, "a table of segments", _is_ours, _NEEDS):
         rows.setdefault(row.need("video") if "video" in row.cells else path.stem, []).append(row)
-    return [_annotation(path, video, found, reading) for video, found in rows.items()]
+    return [_annotation(path, *video, settings) for video in rows.items()]
 
 
-def write_csv(annotations: Sequence[Annotation], writing: Writing) -> str:
+def write_csv(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """A table with commas. Raises ConfigError without a rate, TimelineError."""
-    return table_text(COLUMNS, _cells(annotations, writing))
+    return table_text(COLUMNS, _cells(annotations, settings))
 
 
-def write_tsv(annotations: Sequence[Annotation], writing: Writing) -> str:
+def write_tsv(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """A table with tabs. Raises ConfigError without a rate, TimelineError."""
-    return table_text(COLUMNS, _cells(annotations, writing), "\t")
+    return table_text(COLUMNS, _cells(annotations, settings), "\t")
 
 
 def looks_csv(text: str) -> bool:
@@ -57,7 +54,7 @@ def looks_tsv(text: str) -> bool:
 
 
 def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> list[dict[str, object]]:
-    """Segments as JSON and tables show them; ends are exclusive, seconds have six decimals."""
+    """Segments as dictionaries, for JSON and tables; ends are exclusive, seconds have six decimals."""
     return [
         {
             "start_frame": segment.start_frame,
@@ -74,40 +71,37 @@ def _is_ours(names: list[str]) -> bool:
     return {"label", "start_seconds", "end_seconds"} <= set(names)
 
 
-def _cells(annotations: Iterable[Annotation], writing: Writing) -> Iterable[Iterable[object]]:
+def _cells(annotations: Iterable[Annotation], settings: WriteSettings) -> Iterable[Iterable[object]]:
     for annotation in annotations:
-        yield from ([annotation.video, *row.values()] for row in segment_rows(*segmented(annotation, writing)))
+        yield from ([annotation.video, *row.values()] for row in segment_rows(*segmented(annotation, settings)))
 
 
-def _annotation(path: Path, video: str, rows: list[Row], reading: Reading) -> Annotation:
-    in_frames = "start_frame" in rows[0].cells and "end_frame" in rows[0].cells
-    found: tuple[Interval, ...]
-    rate: Fraction | None
-    if in_frames:
+def _annotation(path: Path, video: str, rows: list[TableRow], settings: ReadSettings) -> Annotation:
+    rate = settings.fps
+    if {"start_frame", "end_frame"} <= rows[0].cells.keys():
         frames = [(_frame(row, "start_frame"), _frame(row, "end_frame"), row) for row in rows]
-        rate = reading.fps or _rate_shown(path, video, frames)
-        found = tuple(interval(a / rate, b / rate, row.need("label"), row.where) for a, b, row in frames)
+        rate = rate or _implied_rate(path, video, frames)
+        intervals = [interval(a / rate, b / rate, row.need("label"), row.where) for a, b, row in frames]
     else:
-        rate = reading.fps
-        found = tuple(interval(*_times(row), row.need("label"), row.where) for row in rows)
-    background = as_background(reading, {item.label for item in found})
-    return Annotation(video, found, max(item.end_seconds for item in found), rate, background)
+        intervals = [interval(*_times(row), row.need("label"), row.where) for row in rows]
+    background = as_background(settings, {item.label for item in intervals})
+    return Annotation(video, tuple(intervals), max(item.end_seconds for item in intervals), rate, background)
 
 
-def _times(row: Row) -> tuple[Fraction, Fraction]:
+def _times(row: TableRow) -> tuple[Fraction, Fraction]:
     start, end = (seconds(row.need(name), f"{row.where}: {name}") for name in ("start_seconds", "end_seconds"))
     return start, end
 
 
-def _frame(row: Row, column: str) -> int:
+def _frame(row: TableRow, column: str) -> int:
     text = row.need(column)
     if not text.isdecimal() or len(text) > 12:
         raise DataError(f"{row.where}: expected a frame number at {column!r}, got {text[:40]!r}")
     return int(text)
 
 
-def _rate_shown(path: Path, video: str, frames: list[tuple[int, int, Row]]) -> Fraction:
-    """The rate at which frames and seconds of all rows belong together: a usual one, or else the simplest."""
+def _implied_rate(path: Path, video: str, frames: list[tuple[int, int, TableRow]]) -> Fraction:
+    """The rate at which frames and seconds of all rows agree: a usual one, or else the simplest."""
     pairs = [(frame, seconds, row) for a, b, row in frames for frame, seconds in zip((a, b), _times(row), strict=True)]
     for rate in _RATES:
         if all(abs(frame / rate - time) <= _HALF_DIGIT for frame, time, _ in pairs):
@@ -119,8 +113,8 @@ def _rate_shown(path: Path, video: str, frames: list[tuple[int, int, Row]]) -> F
         wrong = next((row for number, at, row in pairs if abs(number / rate - at) > 2 * _HALF_DIGIT), None)
         if wrong is None:
             return rate
-        raise DataError(f"{wrong.where}: frames and seconds do not belong together as in the other rows of {video!r}")
-    raise DataError(f"{path}: frames and seconds of {video!r} show no frame rate; give --fps")
+        raise DataError(f"{wrong.where}: frames and seconds disagree with the other rows of {video!r}")
+    raise DataError(f"{path}: frames and seconds of {video!r} imply no frame rate; give --fps")
 
 
 def _simplest(low: Fraction, high: Fraction) -> Fraction:

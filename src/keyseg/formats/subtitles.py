@@ -1,4 +1,4 @@
-"""Subtitles: WebVTT and SRT, a cue an interval."""
+"""Subtitles: WebVTT and SRT, one cue per interval."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from keyseg.formats.format import Reading, Writing
-from keyseg.formats.seconds import clock, clock_text, edges
+from keyseg.formats.format import ReadSettings, WriteSettings
+from keyseg.formats.seconds import clock_seconds, clock_text, edges
 from keyseg.formats.text import interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import read_text
@@ -19,8 +19,8 @@ _SRT_TAG = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORE
 _NOT_CUES = ("NOTE", "STYLE", "REGION")
 
 
-def read_vtt(path: Path, reading: Reading) -> list[Annotation]:
-    """One video; notes, styles, regions, settings and tags are left out. Raises DataError."""
+def read_vtt(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """One video; notes, styles, regions, settings and tags are skipped. Raises DataError."""
     text = read_text(path, "WebVTT cues")
     if not looks_vtt(text):
         raise DataError(f"{path}:1: expected WEBVTT in the first line, got {text[:40]!r}")
@@ -32,11 +32,11 @@ def read_vtt(path: Path, reading: Reading) -> list[Annotation]:
         for number, block in blocks
         if block[0].split()[0] not in _NOT_CUES or any("-->" in line for line in block)
     ]
-    return [Annotation(path.stem, tuple(cues), None, reading.fps)]
+    return [Annotation(path.stem, tuple(cues), None, settings.fps)]
 
 
-def write_vtt(annotations: Sequence[Annotation], writing: Writing) -> str:
-    """A cue an interval; `&`, `<` and `>` are written as entities. Raises DataError, TimelineError."""
+def write_vtt(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
+    """One cue per interval; `&`, `<` and `>` are written as entities. Raises DataError, TimelineError."""
     (annotation,) = annotations
     cues = (
         f"\n{clock_text(start)} --> {clock_text(end)}\n{html.escape(one_line(label), quote=False)}\n"
@@ -45,14 +45,14 @@ def write_vtt(annotations: Sequence[Annotation], writing: Writing) -> str:
     return "WEBVTT\n" + "".join(cues)
 
 
-def read_srt(path: Path, reading: Reading) -> list[Annotation]:
-    """One video; tags of looks such as <i> are left out. Raises DataError."""
+def read_srt(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """One video; formatting tags such as <i> are skipped. Raises DataError."""
     cues = [_cue(path, number, block, _srt_label) for number, block in _blocks(read_text(path, "SRT subtitles"))]
-    return [Annotation(path.stem, tuple(cues), None, reading.fps)]
+    return [Annotation(path.stem, tuple(cues), None, settings.fps)]
 
 
-def write_srt(annotations: Sequence[Annotation], writing: Writing) -> str:
-    """A numbered cue an interval. Raises DataError on a label that would not be read back, TimelineError."""
+def write_srt(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
+    """One numbered cue per interval. Raises DataError on a label that would not be read back, TimelineError."""
     (annotation,) = annotations
     cues = []
     for number, (start, end, label) in enumerate(edges(annotation, 3), 1):
@@ -63,13 +63,13 @@ def write_srt(annotations: Sequence[Annotation], writing: Writing) -> str:
 
 
 def looks_vtt(text: str) -> bool:
-    """WEBVTT, alone or with words behind it."""
-    return re.match(r"\ufeff?WEBVTT(?:[ \t\n]|$)", text) is not None
+    """WEBVTT, alone or followed by words."""
+    return re.match(r"WEBVTT(?:[ \t\n]|$)", text) is not None
 
 
 def looks_srt(text: str) -> bool:
     """A number and times with a comma in the first two lines."""
-    return re.match(r"\ufeff?\s*\d+[ \t]*\n[\d:]+,\d+[ \t]+-->", text) is not None
+    return re.match(r"\s*\d+[ \t]*\n[\d:]+,\d+[ \t]+-->", text) is not None
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -84,15 +84,15 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _cue(path: Path, number: int, block: list[str], label_of: Callable[[list[str]], str]) -> Interval:
-    """A block as an interval: a name or number, which may lack, the times, and the label in all lines that follow."""
+    """A block as an interval: an optional name or number, the times, and the label in all lines that follow."""
     at = next((index for index, line in enumerate(block[:2]) if "-->" in line), None)
     if at is None:
         raise DataError(f"{path}:{number}: expected a cue's times, START --> END, got {block[0][:80]!r}")
     where = f"{path}:{number + at}"
-    found = _ARROW.fullmatch(block[at])
-    if not found:
+    times = _ARROW.fullmatch(block[at])
+    if not times:
         raise DataError(f"{where}: expected a cue's times, START --> END, got {block[at][:80]!r}")
-    return interval(clock(found[1], where), clock(found[2], where), label_of(block[at + 1 :]), where)
+    return interval(clock_seconds(times[1], where), clock_seconds(times[2], where), label_of(block[at + 1 :]), where)
 
 
 def _vtt_label(lines: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Tables with a header: rows by column name with their lines, whatever the mark between cells."""
+"""Tables with a header, separated by commas, tabs or semicolons: rows by column name, with their lines."""
 
 from __future__ import annotations
 
@@ -11,51 +11,52 @@ from pathlib import Path
 from keyseg.timeline import DataError
 from keyseg.timeline.files import read_text
 
-_MARKS = (",", "\t", ";")
+_SEPARATORS = (",", "\t", ";")
 _ABOVE = 30  # lines; some tools write facts about the file above the header
-_LONGEST_HEADER = 100_000  # below what the csv module takes for one cell
+_LONGEST_HEADER = 100_000  # below the limit of the csv module for one cell
 
 
 @dataclass(frozen=True)
-class Row:
-    """Cells by column name, and where the row stands, `FILE:LINE`."""
+class TableRow:
+    """Cells by column name, and the place of the row, `FILE:LINE`."""
 
     cells: dict[str, str]
     where: str
 
     def get(self, *columns: str) -> str:
-        """The cell of the first of these columns that is there and filled, or an empty text."""
+        """The cell of the first of these columns that is filled, or an empty string."""
         return next((self.cells[name].strip() for name in columns if self.cells.get(name, "").strip()), "")
 
     def need(self, *columns: str) -> str:
-        """As `get`. Raises DataError where there is none."""
-        found = self.get(*columns)
-        if not found:
+        """As `get`. Raises DataError if no such cell is filled."""
+        cell = self.get(*columns)
+        if not cell:
             raise DataError(f"{self.where}: nothing in the column {columns[0]!r}")
-        return found
+        return cell
 
 
 def header(text: str) -> list[str]:
-    """Names in the first line of a table, stripped; none where that is no line of a table."""
-    first = text.lstrip("\ufeff").split("\n", 1)[0]
+    """Column names in the first line of a text, stripped; none if that is not a line of a table."""
+    first = text.split("\n", 1)[0]
     try:
-        return [name.strip() for name in next(csv.reader([first[:_LONGEST_HEADER]], delimiter=_mark(first)), [])]
+        return [name.strip() for name in next(csv.reader([first[:_LONGEST_HEADER]], delimiter=_separator(first)), [])]
     except csv.Error:
         return []
 
 
-def read_rows(path: Path, holds: str, is_header: Callable[[list[str]], bool], needs: str) -> Iterator[Row]:
-    """Rows below the first line that `is_header` knows; `needs` tells which columns those are. Raises DataError."""
+def read_rows(path: Path, holds: str, is_header: Callable[[list[str]], bool], needs: str) -> Iterator[TableRow]:
+    """Rows below the first line that `is_header` accepts; `needs` describes that line in errors. Raises DataError."""
     lines = read_text(path, holds).split("\n")
     number = next((at for at, line in enumerate(lines[:_ABOVE]) if is_header(header(line))), None)
     if number is None:
-        found = ", ".join(header(lines[0]))[:200] or "nothing"
-        raise DataError(f"{path}:1: expected a header with {needs}, got {found}")
+        first_line = ", ".join(header(lines[0]))[:200] or "nothing"
+        raise DataError(f"{path}:1: expected a header with {needs}, got {first_line}")
     names = header(lines[number])
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise DataError(f"{path}:{number + 1}: the column {twice[0]!r} stands twice in the header")
-    reader = csv.reader(lines_of(lines[number + 1 :]), delimiter=_mark(lines[number]))
+        raise DataError(f"{path}:{number + 1}: duplicate column {twice[0]!r}")
+    # The csv module wants line ends, for cells that span lines.
+    reader = csv.reader([f"{line}\n" for line in lines[number + 1 :]], delimiter=_separator(lines[number]))
     while True:
         first = number + 2 + reader.line_num
         try:
@@ -68,23 +69,17 @@ def read_rows(path: Path, holds: str, is_header: Callable[[list[str]], bool], ne
             continue
         if len(cells) != len(names):
             raise DataError(f"{path}:{first}: expected {len(names)} cells as in the header, got {len(cells)}")
-        yield Row(dict(zip(names, cells, strict=True)), f"{path}:{first}")
+        yield TableRow(dict(zip(names, cells, strict=True)), f"{path}:{first}")
 
 
-def lines_of(lines: Iterable[str]) -> Iterator[str]:
-    """Lines with their ends, as the csv module wants them for cells that go over lines."""
-    return (f"{line}\n" for line in lines)
-
-
-def table_text(columns: Sequence[str], rows: Iterable[Iterable[object]], mark: str = ",") -> str:
+def table_text(columns: Sequence[str], rows: Iterable[Iterable[object]], separator: str = ",") -> str:
     """A table with a header."""
     stream = io.StringIO()
-    writer = csv.writer(stream, delimiter=mark, lineterminator="\n")
+    writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
     return stream.getvalue()
 
 
-def _mark(line: str) -> str:
-    """What stands between cells: the mark that occurs most often in the header."""
-    return max(_MARKS, key=line.count)
+def _separator(header_line: str) -> str:
+    return max(_SEPARATORS, key=header_line.count)

@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.formats.format import Reading, Writing
+from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.seconds import decimal_text, edges, rounded, seconds
-from keyseg.formats.text import interval, listed, one_line
-from keyseg.timeline import Annotation, ConfigError, DataError, nearest
+from keyseg.formats.text import choose_tier, interval, one_line
+from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import read_text
 
 _TIER = "actions"
-# Praat reads texts in quotes, flags and numbers that stand alone; whatever else is there is for people.
+# Praat reads quoted strings, flags and free-standing numbers; everything else is for people.
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|(?<!\S)<(?:exists|absent)>|(?<!\S)[-+]?\d[\d.]*(?:[eE][-+]?\d+)?(?!\S)')
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True)
-class _Tier:
-    name: str
-    kind: str
-    rows: list[tuple[str, str, str, str]]  # start, end, text, place
-
-
-def read(path: Path, reading: Reading) -> list[Annotation]:
-    """One video: the interval tier that `reading` names, or the only one. Raises DataError, ConfigError."""
+def read(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """One video: the interval tier `settings.tier`, or the only one. Raises DataError, ConfigError."""
     tokens = _Tokens(path, _text(path))
     tokens.expect('"ooTextFile"')
     tokens.expect('"TextGrid"')
-    tokens.time()
-    duration = tokens.time()
-    tiers = [_tier(tokens) for _ in range(tokens.count())] if tokens.flag() else []
-    found = [
-        interval(seconds(start, place), seconds(end, place), text, place)
-        for start, end, text, place in _chosen(path, tiers, reading.tier)
-        if text.strip()
-    ]
-    return [Annotation(path.stem, tuple(found), seconds(duration, str(path)), reading.fps)]
+    tokens.number("a time")
+    duration = tokens.number("a time")
+    exists = tokens.next("<exists>") == "<exists>"
+    tiers = [_tier(tokens) for _ in range(tokens.count())] if exists else []
+    usable = [(name, rows) for kind, name, rows in tiers if kind == "IntervalTier"]
+    index = choose_tier(path, "interval tier", [name for name, _ in usable], settings.tier)
+    if index is None:
+        raise DataError(f"{path}: no interval tier in it; points have no length")
+    intervals = [_interval(row) for row in usable[index][1] if row[2].strip()]
+    return [Annotation(path.stem, tuple(intervals), seconds(duration, str(path)), settings.fps)]
 
 
-def write(annotations: Sequence[Annotation], writing: Writing) -> str:
+def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """The long form, one tier, `actions`, with six decimals; gaps are intervals without text."""
     (annotation,) = annotations
     rows, reached = [], 0
@@ -55,19 +48,15 @@ def write(annotations: Sequence[Annotation], writing: Writing) -> str:
     length = rounded(annotation.duration_seconds or Fraction(0), 6)
     if length > reached:
         rows.append((reached, length, ""))
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0"]
-    lines += [
-        f"xmax = {decimal_text(max(length, reached))}",
-        "tiers? <exists>",
-        "size = 1",
-        "item []:",
-        "    item [1]:",
-    ]
-    lines += [f"        {line}" for line in ('class = "IntervalTier"', f'name = "{_TIER}"', *lines[3:5])]
+    span = ["xmin = 0", f"xmax = {decimal_text(max(length, reached))}"]
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", *span, "tiers? <exists>", "size = 1"]
+    lines += ["item []:", "    item [1]:"]
+    lines += [f"        {line}" for line in ('class = "IntervalTier"', f'name = "{_TIER}"', *span)]
     lines.append(f"        intervals: size = {len(rows)}")
     for number, (start, end, text) in enumerate(rows, 1):
-        told = (f"xmin = {decimal_text(start)}", f"xmax = {decimal_text(end)}", f"text = {_quoted(text)}")
-        lines += [f"        intervals [{number}]:", *(f"            {line}" for line in told)]
+        quoted = text.replace('"', '""')
+        fields = (f"xmin = {decimal_text(start)}", f"xmax = {decimal_text(end)}", f'text = "{quoted}"')
+        lines += [f"        intervals [{number}]:", *(f"            {field}" for field in fields)]
     return "\n".join(lines) + "\n"
 
 
@@ -77,11 +66,11 @@ def looks(text: str) -> bool:
 
 
 class _Tokens:
-    """What Praat reads of a file, one after the other."""
+    """What Praat reads of a file, token by token."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
-        self._found: Iterator[re.Match[str]] = _TOKEN.finditer(text)
+        self._matches = _TOKEN.finditer(text)
         self._at = 0
 
     @property
@@ -90,74 +79,61 @@ class _Tokens:
         return f"{self._path}:{self._text.count(chr(10), 0, self._at) + 1}"
 
     def next(self, what: str) -> str:
-        token = next(self._found, None)
-        if token is None:
+        match = next(self._matches, None)
+        if match is None:
             raise DataError(f"{self._path}: the file ends where {what} was expected; save it with Praat again")
-        self._at = token.start()
-        return token[0]
+        self._at = match.start()
+        return match[0]
 
-    def expect(self, token: str) -> None:
-        found = self.next(token)
-        if found != token:
-            raise DataError(f"{self.place}: expected {token}, got {found[:40]}; is it a TextGrid in text form?")
+    def expect(self, expected: str) -> None:
+        token = self.next(expected)
+        if token != expected:
+            raise DataError(f"{self.place}: expected {expected}, got {token[:40]}; is it a TextGrid in text form?")
 
-    def flag(self) -> bool:
-        return self.next("<exists>") == "<exists>"
-
-    def time(self) -> str:
-        return self._number("a time")
+    def number(self, what: str) -> str:
+        token = self.next(what)
+        if token.startswith(('"', "<")):
+            raise DataError(f"{self.place}: expected {what}, got {token[:40]}")
+        return token
 
     def count(self) -> int:
-        found = self._number("a number of tiers or intervals")
-        if not found.isdecimal() or len(found) > 9:
-            raise DataError(f"{self.place}: expected a whole number, got {found[:40]}")
-        return int(found)
+        token = self.number("a number of tiers or intervals")
+        if not token.isdecimal() or len(token) > 9:
+            raise DataError(f"{self.place}: expected a whole number, got {token[:40]}")
+        return int(token)
 
     def text(self) -> str:
-        found = self.next("a text in quotes")
-        if not found.startswith('"'):
-            raise DataError(f"{self.place}: expected a text in quotes, got {found[:40]}")
-        return " ".join(found[1:-1].replace('""', '"').split("\n"))
-
-    def _number(self, what: str) -> str:
-        found = self.next(what)
-        if found.startswith(('"', "<")):
-            raise DataError(f"{self.place}: expected {what}, got {found[:40]}")
-        return found
+        token = self.next("a string in quotes")
+        if not token.startswith('"'):
+            raise DataError(f"{self.place}: expected a string in quotes, got {token[:40]}")
+        return " ".join(token[1:-1].replace('""', '"').split("\n"))
 
 
-def _tier(tokens: _Tokens) -> _Tier:
+_TierRow = tuple[str, str, str, str]  # start, end, text, place
+
+
+def _tier(tokens: _Tokens) -> tuple[str, str, list[_TierRow]]:
+    """Class, name and rows of the next tier."""
     kind, name = tokens.text(), tokens.text()
     if kind not in ("IntervalTier", "TextTier"):
         raise DataError(f"{tokens.place}: expected an IntervalTier or a TextTier, got {kind[:40]!r}")
-    tokens.time()
-    tokens.time()
+    tokens.number("a time")
+    tokens.number("a time")
     rows = []
     for _ in range(tokens.count()):
-        start = tokens.time()
-        end = tokens.time() if kind == "IntervalTier" else start
+        start = tokens.number("a time")
+        end = tokens.number("a time") if kind == "IntervalTier" else start
         rows.append((start, end, tokens.text(), tokens.place))
-    return _Tier(name, kind, rows)
+    return kind, name, rows
 
 
-def _chosen(path: Path, tiers: list[_Tier], wanted: str | None) -> list[tuple[str, str, str, str]]:
-    usable = [tier for tier in tiers if tier.kind == "IntervalTier"]
-    names = [tier.name for tier in usable]
-    if wanted is not None:
-        usable = [tier for tier in usable if tier.name == wanted]
-        if not usable:
-            raise ConfigError(
-                f"{path}: no interval tier {wanted!r}{nearest(wanted, names)}; it has {listed(names) or 'none'}"
-            )
-    if not usable:
-        raise DataError(f"{path}: no interval tier in it; points have no length")
-    if len(usable) > 1:
-        raise ConfigError(f"{path}: several interval tiers: {listed(names)}; choose one with --tier")
-    return usable[0].rows
+def _interval(row: _TierRow) -> Interval:
+    start, end, text, place = row
+    return interval(seconds(start, place), seconds(end, place), text, place)
 
 
 def _text(path: Path) -> str:
-    """Praat writes UTF-8, or UTF-16 where a label is not ASCII."""
+    """Praat writes UTF-8, or UTF-16 if a label is not ASCII."""
     try:
         with path.open("rb") as file:
             start = file.read(2)
@@ -166,7 +142,3 @@ def _text(path: Path) -> str:
     except (OSError, UnicodeError) as error:
         raise DataError(f"{path}: cannot read it ({error}); it should hold a TextGrid") from error
     return read_text(path, "a TextGrid")
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

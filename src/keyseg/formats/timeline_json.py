@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from keyseg.formats.format import Reading, Writing
+from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import segmented
-from keyseg.formats.json_text import dump, parse
+from keyseg.formats.json_text import parse_json
 from keyseg.formats.segment_table import segment_rows
 from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
-from keyseg.timeline.files import read_text
-from keyseg.timeline.rates import parse_rate
+from keyseg.timeline.files import json_text, read_text
+from keyseg.timeline.rates import RATE_PATTERN, parse_rate
+from keyseg.timeline.validation import problem_text
 
 SCHEMA = Path(__file__).with_name("timeline.schema.json")
 _HOLDS = "a timeline that keyseg wrote"
@@ -22,11 +24,11 @@ _Name = Annotated[str, Field(pattern=r"^\S+$")]
 
 
 class SegmentRecord(BaseModel):
-    """One segment; frames count, seconds are for readers."""
+    """One segment; frames decide, seconds are for people."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     start_frame: int = Field(ge=0, description="First frame.")
-    end_frame: int = Field(gt=0, description="First frame after it; the next segment starts here.")
+    end_frame: int = Field(gt=0, description="First frame after the segment; the next one starts here.")
     start_seconds: float | None = Field(default=None, ge=0, description="start_frame / fps, to six decimals.")
     end_seconds: float | None = Field(default=None, gt=0, description="end_frame / fps, to six decimals.")
     label: _Name = Field(description="One of classes.")
@@ -37,12 +39,10 @@ class TimelineRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, title="keyseg timeline")
     video: str = Field(default="", description="Name of the video.")
-    fps: str = Field(
-        pattern=r"^\d{1,9}(/\d{1,9}|\.\d{1,9})?$", description="Frames a second, exact, as 30 or 30000/1001."
-    )
+    fps: str = Field(pattern=f"^{RATE_PATTERN}$", description="Frames per second, exact, such as 30 or 30000/1001.")
     frames: int = Field(ge=0, description="Length in frames.")
     classes: list[_Name] = Field(description="All classes, by id.")
-    background: list[_Name] = Field(description="Those of them that are no actions.")
+    background: list[_Name] = Field(description="The classes that are not actions.")
     segments: list[SegmentRecord] = Field(description="In order, without gaps.")
 
 
@@ -54,7 +54,7 @@ def schema() -> dict[str, Any]:
 def read_whole(path: Path) -> tuple[str, Segmentation, LabelMap, TimeBase]:
     """Video name, segmentation, classes and frame rate, all as written. Raises DataError."""
     text = read_text(path, _HOLDS)
-    parse(text, str(path), _HOLDS)  # what pydantic lets pass: keys that stand twice
+    parse_json(text, str(path), _HOLDS)  # pydantic accepts duplicate keys
     try:
         record = TimelineRecord.model_validate_json(text)
         labels = LabelMap(tuple(record.classes), tuple(record.background))
@@ -62,28 +62,27 @@ def read_whole(path: Path) -> tuple[str, Segmentation, LabelMap, TimeBase]:
         if [*(segment.start_frame for segment in record.segments), record.frames] != bounds:
             raise ValueError(f"segments must follow each other from frame 0 to {record.frames}")
         ids = labels.encode(segment.label for segment in record.segments)
-        found = Segmentation(bounds, ids)  # type: ignore[arg-type]
-        return record.video or path.stem, found, labels, TimeBase(parse_rate(record.fps))
+        segmentation = Segmentation(np.array(bounds), ids)
+        return record.video or path.stem, segmentation, labels, TimeBase(parse_rate(record.fps))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        reason = f"{place}: {first['msg']}, got {repr(first['input'])[:80]}"
-        raise DataError(f"{path}: not {_HOLDS} ({reason})") from None
+        raise DataError(f"{path}: not {_HOLDS} ({place}: {problem_text(first)})") from None
     except (ValueError, ArithmeticError) as error:
         raise DataError(f"{path}: not {_HOLDS} ({error})") from error
 
 
-def read(path: Path, reading: Reading) -> list[Annotation]:
+def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; background stays labelled. Raises DataError."""
-    video, found, labels, timebase = read_whole(path)
-    return [Annotation.of(video, found, labels, timebase, keep_background=True)]
+    video, segmentation, labels, timebase = read_whole(path)
+    return [Annotation.of(video, segmentation, labels, timebase, keep_background=True)]
 
 
-def write(annotations: Sequence[Annotation], writing: Writing) -> str:
+def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """One object. Raises ConfigError without a rate, TimelineError."""
     (annotation,) = annotations
-    segmentation, labels, timebase = segmented(annotation, writing)
-    return dump(
+    segmentation, labels, timebase = segmented(annotation, settings)
+    return json_text(
         {
             "video": annotation.video,
             "fps": str(timebase.fps),
@@ -97,4 +96,4 @@ def write(annotations: Sequence[Annotation], writing: Writing) -> str:
 
 def looks(text: str) -> bool:
     """An object with our keys."""
-    return text.lstrip("\ufeff \t\r\n").startswith("{") and all(f'"{key}"' in text for key in ("fps", "segments"))
+    return text.lstrip().startswith("{") and all(f'"{key}"' in text for key in ("fps", "segments"))

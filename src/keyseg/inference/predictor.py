@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from keyseg.data.feature_files import open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar
-from keyseg.data.features import open_features, stored_shape
 from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import FloatMap, KeypointOutput, NetworkOutput
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints

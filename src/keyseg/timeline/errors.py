@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
 
 
 class KeysegError(Exception):
-    """Base of every error that keyseg raises on purpose. The command line prints its message without a traceback."""
+    """Base of every error that keyseg raises on purpose. The command line prints its message without a traceback.
+
+    >>> from keyseg import KeysegError, LabelMap
+    >>> try:
+    ...     LabelMap(("cut", "pour")).id("por")
+    ... except KeysegError as error:
+    ...     print(error)
+    unknown class 'por' (did you mean 'pour'?)
+    """
 
     exit_code = 1
 
 
 class DataError(KeysegError):
-    """Annotations, features, splits or predictions on disk are not right."""
+    """Annotations, features, splits or predictions on disk are missing, damaged or inconsistent."""
 
 
 class TimelineError(KeysegError, ValueError):
@@ -25,7 +35,7 @@ class BundleError(KeysegError):
 
 
 class TrainingError(KeysegError):
-    """Training cannot go on: a loss is not finite, a run folder belongs to another configuration, and so on."""
+    """Training cannot continue, for example because a loss is not finite."""
 
 
 class ConfigError(KeysegError, ValueError):
@@ -42,5 +52,13 @@ class OutputExistsError(KeysegError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the known name closest to `name`, or an empty string."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def refuse(kind: str, path: Path, line: int | None, message: str) -> NoReturn:
+    """Raise DataError about a line of a file, or about the whole file.
+
+    Readers report a problem by calling this, or a function with the same parameters that collects problems.
+    """
+    raise DataError(f"{path}:{line}: {message}" if line else f"{path}: {message}")

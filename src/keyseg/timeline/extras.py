@@ -12,7 +12,7 @@ from keyseg.timeline.errors import ConfigError
 def extra(name: str, purpose: str) -> Iterator[None]:
     """Import inside this context: a missing module raises ConfigError with the command that installs the extra.
 
-    name: of the extra, such as `train`; purpose: what needs it, the start of the message.
+    name: of the extra, such as `train`. purpose: what needs it, a singular that starts the message, such as `training`.
     """
     try:
         yield
@@ -20,5 +20,5 @@ def extra(name: str, purpose: str) -> Iterator[None]:
         if error.name is None or error.name.split(".")[0] == "keyseg":
             raise
         raise ConfigError(
-            f"{purpose} needs {error.name}, which is not installed: pip install 'keyseg[{name}]'"
+            f"{purpose} needs {error.name}, which is not installed; run: pip install 'keyseg[{name}]'"
         ) from error

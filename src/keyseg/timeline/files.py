@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and text that strangers wrote."""
+"""Files and folders that appear whole or not at all, and reading text that may be damaged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,18 +13,15 @@ from typing import Any
 
 from keyseg.timeline.errors import DataError, OutputExistsError
 
-_CHUNK = 1 << 22  # bytes hashed at once
-
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; on success it is synced to disk and becomes `path` in one step.
+    """A path beside `path` to write to; on success it is synced to disk and replaces `path` in one step.
 
-    A kill or a power failure at any moment leaves the old file or the new one. Creates the folder. On an error the new
-    file is removed and the old one stays.
+    Whatever happens, a kill or a power failure included, `path` holds the old content or the new one. The folder is
+    created. On an error the new file is removed; a kill may leave it behind, under a hidden name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _partial(path)
     try:
         yield partial
         _sync(partial)
@@ -38,29 +34,46 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` to fill; on success it replaces `folder`, on an error it is removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    """A new folder beside `folder` to fill; on success it is synced to disk and replaces all of `folder`.
+
+    On an error the new folder is removed and the old one stays. A kill may leave the new one, or in the instant of
+    replacement both, under hidden names beside `folder`.
+    """
+    partial = _partial(folder)
+    former = partial.with_suffix(".former")
+    shutil.rmtree(partial, ignore_errors=True)  # of a killed process that had the same number
+    partial.mkdir()
     try:
         yield partial
         for path in (*partial.rglob("*"), partial):
             _sync(path)
-        partial.chmod(0o755)  # mkdtemp lets nobody else in
-        former = partial.with_suffix(".former")
         if folder.exists():
+            shutil.rmtree(former, ignore_errors=True)
             folder.rename(former)
-        partial.rename(folder)
+        try:
+            partial.rename(folder)
+        except OSError:
+            if former.exists():
+                former.rename(folder)
+            raise
         _sync(folder.parent)
         shutil.rmtree(former, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _partial(path: Path) -> Path:
+    """A hidden name beside `path` that no other process uses; the folder above exists afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
 def _sync(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of names, is on disk. Windows opens no folders and needs it not."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    """Wait until a file's content, or a folder's list of names, is on disk."""
+    windows = os.name == "nt"
+    if windows and path.is_dir():
+        return  # Windows cannot open folders
+    handle = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -74,41 +87,50 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file of UTF-8 text, line ends as they are."""
+    """Write a whole file of UTF-8 text; line ends are written as given."""
     write_bytes(path, text.encode())
+
+
+def json_text(content: Any) -> str:
+    """JSON with one value per line; letters outside ASCII are kept."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write a whole file of JSON."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json_text(content))
 
 
 def read_text(path: Path, holds: str) -> str:
     """Read UTF-8 text with or without a byte order mark and with any line ends.
 
-    Raises DataError with the file, the reason and what it should hold.
+    Raises DataError with the file, the reason and `holds`, what the file should hold.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise OSError("not a file")  # reading a pipe would wait forever
+        _refuse_special(path)
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise DataError(f"{path}: cannot read it ({reason}); it should hold {holds}, as UTF-8 text") from error
+        raise DataError(f"{path}: cannot read it ({_reason(error)}); it should hold {holds}, as UTF-8 text") from error
 
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's content, read in chunks. Raises DataError if it cannot be read."""
-    digest = hashlib.sha256()
     try:
-        if not path.is_file():
-            raise OSError("no such file" if not path.exists() else "not a file")
+        _refuse_special(path)
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path}: cannot read it ({error}); name a file on this machine") from error
-    return digest.hexdigest()
+        raise DataError(f"{path}: cannot read it ({_reason(error)})") from error
+
+
+def _refuse_special(path: Path) -> None:
+    """Raise OSError on anything but a file, since reading a pipe would wait forever."""
+    if path.exists() and not path.is_file():
+        raise OSError("not a file")
+
+
+def _reason(error: Exception) -> str:
+    return "no such file" if isinstance(error, FileNotFoundError) else str(error)
 
 
 def refuse_file(folder: Path, holds: str) -> None:

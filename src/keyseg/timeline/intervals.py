@@ -20,7 +20,11 @@ Time = TypeVar("Time", int, Fraction)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interval:
-    """One action from `start_seconds` (included) to `end_seconds` (excluded), both exact, with a free `label`."""
+    """One action from `start_seconds` (included) to `end_seconds` (excluded), both exact; the label is free text.
+
+    >>> print(Interval(Fraction(1, 2), Fraction(2), "take cup"))
+    'take cup' from 0.5 s to 2 s
+    """
 
     start_seconds: Fraction
     end_seconds: Fraction
@@ -40,10 +44,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Annotation:
-    """The intervals of one video, by start; they may leave gaps and may overlap.
+    """The intervals of one video, sorted by start; they may leave gaps and may overlap.
 
-    duration_seconds: length of the video, None where the file does not say it. fps: frames a second of the video, None
-    where the file does not say them. background: labels that are no actions; the first one is what a gap means.
+    duration_seconds: length of the video, None if unknown. fps: frames per second of the video, None if unknown.
+    background: labels that are not actions; gaps get the first one.
+
+    >>> tea = Annotation("tea", (Interval(1, 3, "pour"),), duration_seconds=Fraction(4), background=("idle",))
+    >>> tea.segmentation(LabelMap(("idle", "pour"), ("idle",)), fps=Fraction(2)).to_frames()
+    array([0, 0, 1, 1, 1, 1, 0, 0])
     """
 
     video: str
@@ -71,39 +79,32 @@ class Annotation:
         keep_background: bool = False,
     ) -> Annotation:
         """A segmentation in seconds; background segments become gaps, or stay intervals with `keep_background`."""
-        intervals = (
-            Interval(
-                timebase.start_seconds(segment.start_frame),
-                timebase.start_seconds(segment.end_frame),
-                labels.names[segment.label],
-            )
-            for segment in segmentation
-        )
-        duration = timebase.start_seconds(segmentation.length)
-        whole = cls(video, tuple(intervals), duration, timebase.fps, labels.background)
+        at = timebase.start_seconds
+        intervals = (Interval(at(s.start_frame), at(s.end_frame), labels.names[s.label]) for s in segmentation)
+        whole = cls(video, tuple(intervals), at(segmentation.length), timebase.fps, labels.background)
         return whole if keep_background else whole.actions()
 
     def actions(self) -> Annotation:
-        """The same without intervals of background, which become gaps."""
+        """The same without background intervals, which become gaps."""
         return replace(self, intervals=tuple(i for i in self.intervals if i.label not in self.background))
 
     def resolved(self, overlap: Overlap = "error") -> Annotation:
-        """The same without overlaps, at exact times; see `segmentation` for the ways. Raises TimelineError."""
+        """The same without overlaps, at exact times; `overlap` is as in `segmentation`. Raises TimelineError."""
         spans = _resolve(self.video, [(i.start_seconds, i.end_seconds, i) for i in self.intervals], overlap)
         return replace(self, intervals=tuple(Interval(start, end, i.label) for start, end, i in spans))
 
     def segmentation(
         self, labels: LabelMap, fps: Fraction, *, frames: int | None = None, overlap: Overlap = "error"
     ) -> Segmentation:
-        """The frames of this annotation: edges go to the nearest frame, gaps to the first background class.
+        """The frames of this annotation: edges move to the nearest frame, gaps get the first background class.
 
-        labels: the classes; an interval belongs to the one called `class_name` of its label. frames: length; without it
-        the duration counts, and without that the last end. Where intervals overlap after rounding: `error` refuses and
-        names both; `first` gives the frames to the one that starts first; `last` gives them to the one that starts
-        last, and what it interrupts goes on after it. Of two that start together the longer counts as the later.
+        labels: the classes; an interval belongs to the class `class_name(label)`. frames: length of the video; default:
+        its duration, or the end of the last interval. overlap: what to do where intervals overlap after rounding.
+        `error` names both; `first` gives the frames to the one that starts first; `last` gives them to the one that
+        starts last, and what it interrupts continues after it. Of two that start together the longer counts as later.
 
-        Raises TimelineError on an overlap, an unknown label, a gap without a background class, an interval so short
-        that no frame is left of it, and an interval that ends more than half a frame after the video.
+        Raises TimelineError on an overlap, an unknown label, a gap without a background class, an interval too short
+        to keep a frame, and an interval that ends more than half a frame after the video.
         """
         spans, length = self.frame_spans(fps, frames=frames, overlap=overlap)
         segments, reached = [], 0
@@ -122,11 +123,13 @@ class Annotation:
     def frame_spans(
         self, fps: Fraction, *, frames: int | None = None, overlap: Overlap = "error"
     ) -> tuple[list[tuple[int, int, Interval]], int]:
-        """First frame, first frame after it and interval, by start, without overlaps; and the length in frames.
+        """Start frame, end frame (excluded) and interval of each span, by start; and the length in frames.
 
-        Rounds, resolves and raises as `segmentation`, and leaves gaps and labels as they are.
+        Rounds, resolves overlaps and raises as `segmentation` does; gaps and labels stay.
         """
-        length = frames if frames is not None else self._frames(fps)
+        ends = (interval.end_seconds for interval in self.intervals)
+        duration = self.duration_seconds if self.duration_seconds is not None else max(ends, default=Fraction(0))
+        length = frames if frames is not None else _nearest_frame(duration * fps)
         spans = []
         for interval in self.intervals:
             start, end = _nearest_frame(interval.start_seconds * fps), _nearest_frame(interval.end_seconds * fps)
@@ -135,32 +138,27 @@ class Annotation:
             if end > length:
                 raise TimelineError(
                     f"{self.video}: {interval} ends after the video, which has {length} frames"
-                    f" ({_time(length / fps)} at {fps} frames a second); is the frame rate right?"
+                    f" ({_time(length / fps)} at {fps} frames per second); is the frame rate right?"
                 )
             if start >= end:
                 raise TimelineError(
-                    f"{self.video}: {interval} is so short that no frame is left of it at {fps} frames a second;"
-                    " remove it or take a higher frame rate"
+                    f"{self.video}: {interval} is too short to keep a frame at {fps} frames per second;"
+                    " remove it or choose a higher frame rate"
                 )
             spans.append((start, end, interval))
         return _resolve(self.video, spans, overlap), length
-
-    def _frames(self, fps: Fraction) -> int:
-        ends = (interval.end_seconds for interval in self.intervals)
-        duration = self.duration_seconds if self.duration_seconds is not None else max(ends, default=Fraction(0))
-        return _nearest_frame(duration * fps)
 
     def _gap(self, labels: LabelMap, start: int, end: int, fps: Fraction) -> int:
         if labels.background:
             return labels.id(labels.background[0])
         raise TimelineError(
             f"{self.video}: nothing is labelled from {_time(start / fps)} to {_time(end / fps)} (frames {start} to"
-            f" {end}), and there is no background class for it; name one"
+            f" {end}), and there is no background class to fill the gap; name one"
         )
 
 
 def class_name(label: str) -> str:
-    """A label as a class of the field's files, which know no blanks: `take cup` becomes `take_cup`."""
+    """A label as a class name, which has no white space: `take cup` becomes `take_cup`."""
     return "_".join(label.split())
 
 
@@ -169,27 +167,27 @@ def _time(seconds: Fraction) -> str:
 
 
 def _nearest_frame(frames: Fraction) -> int:
-    """Half a frame goes up, so that intervals that meet still meet."""
+    """Half a frame is rounded up, so that intervals that meet still meet."""
     return int((frames + Fraction(1, 2)) // 1)
 
 
 def _resolve(
     video: str, spans: Iterable[tuple[Time, Time, Interval]], overlap: Overlap
 ) -> list[tuple[Time, Time, Interval]]:
-    """Spans that do not overlap, by start; the parts of one span that touch are one."""
+    """Spans that do not overlap, by start; parts of one span that touch are joined."""
     ordered = sorted(spans, key=lambda span: span[:2])
     clash = next(((a, b) for a, b in pairwise(ordered) if b[0] < a[1]), None)
     if clash is None:
         return ordered
     if overlap == "error":
         raise TimelineError(
-            f"{video}: {clash[0][2]} and {clash[1][2]} overlap, and a frame has one label; remove one, or say which to"
-            " keep: first or last"
+            f"{video}: {clash[0][2]} and {clash[1][2]} overlap, and a frame has one label; remove one, or choose"
+            " which to keep: first or last"
         )
     sign = 1 if overlap == "first" else -1
     edges = sorted({edge for span in ordered for edge in span[:2]})
-    found: list[tuple[Time, Time, int]] = []
-    waiting: list[int] = []  # a heap of the spans under way, the winner on top; what has ended is dropped when met
+    parts: list[tuple[Time, Time, int]] = []
+    waiting: list[int] = []  # a heap of open spans, the winner on top; ended ones are dropped when they reach it
     arrived = 0
     for start, end in pairwise(edges):
         while arrived < len(ordered) and ordered[arrived][0] <= start:
@@ -200,8 +198,8 @@ def _resolve(
         if not waiting:
             continue
         winner = abs(waiting[0])
-        if found and found[-1][1:] == (start, winner):
-            found[-1] = (found[-1][0], end, winner)
+        if parts and parts[-1][1:] == (start, winner):
+            parts[-1] = (parts[-1][0], end, winner)
         else:
-            found.append((start, end, winner))
-    return [(start, end, ordered[winner][2]) for start, end, winner in found]
+            parts.append((start, end, winner))
+    return [(start, end, ordered[winner][2]) for start, end, winner in parts]

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from keyseg.timeline.errors import DataError, TimelineError, nearest
+from keyseg.timeline.errors import DataError, TimelineError, nearest, refuse
+from keyseg.timeline.files import read_text
 from keyseg.timeline.segmentation import IntArray
+
+Report = Callable[[Literal["unreadable", "duplicate", "missing", "empty"], Path, int | None, str], None]
+"""Called with the kind of a problem, the file, the line if there is one, and what is expected."""
+
+_MOST_DIGITS = 6  # of an id
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The classes of a data set: id i has the name `names[i]`; `background` names are not actions (may be empty).
+    """The classes of a data set: id i has the name `names[i]`; those in `background` are not actions.
 
-    Raises TimelineError on duplicate or empty names, or a background that is no class.
+    Raises TimelineError on names that are duplicate, empty or have white space, and on a background that is no class.
+
+    >>> labels = LabelMap(("background", "cut", "pour"), background=("background",))
+    >>> labels.encode(["cut", "pour", "cut"])
+    array([1, 2, 1])
+    >>> labels.decode([0, 2])
+    ['background', 'pour']
     """
 
     names: tuple[str, ...]
@@ -65,43 +78,52 @@ class LabelMap:
         return np.array(ids, np.int64)
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Names of many ids. Raises TimelineError naming the first that is no class and its index."""
+        """Names of many ids. Raises TimelineError naming the first id outside 0..C-1 and its index."""
         ids = list(ids)
         if ids and not 0 <= min(ids) <= max(ids) < len(self):
             where = next(i for i, value in enumerate(ids) if not 0 <= value < len(self))
             raise TimelineError(f"class ids are 0..{len(self) - 1}, got {ids[where]} at index {where}")
         return [self.names[i] for i in ids]
 
-    def with_background(self, background: Iterable[str]) -> LabelMap:
-        """The same classes with other background names."""
-        return LabelMap(self.names, tuple(background))
-
     @classmethod
     def read(cls, path: Path, background: Iterable[str] | None = None) -> LabelMap:
-        """Read the field's `mapping.txt`: lines of `id name`, ids 0..C-1 in any order.
+        """Read `mapping.txt` in the layout of MS-TCN: lines of `id name`, ids 0..C-1 in any order.
 
         background: names, or None for `background` where there is such a class. Raises DataError with file and line.
         """
-        found: dict[int, str] = {}
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot read the class list ({error}); it holds one 'id name' a line") from error
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            parts = line.split()
-            if len(parts) != 2 or not parts[0].isdecimal():
-                raise DataError(f"{path}:{number}: expected 'id name', got {line!r}")
-            if int(parts[0]) in found:
-                raise DataError(f"{path}:{number}: id {parts[0]} stands twice ({found[int(parts[0])]} and {parts[1]})")
-            found[int(parts[0])] = parts[1]
-        if sorted(found) != list(range(len(found))) or not found:
-            raise DataError(f"{path}: ids must be 0..C-1 without gaps, got {sorted(found)}")
-        names = tuple(found[i] for i in range(len(found)))
+        names = read_class_list(path, refuse)
         if background is None:
             background = ("background",) if "background" in names else ()
         try:
             return cls(names, tuple(background))
         except TimelineError as error:
             raise DataError(f"{path}: {error}") from error
+
+
+def read_class_list(path: Path, report: Report) -> tuple[str, ...]:
+    """Class names in order of their ids, from lines of `id name`; problems go to `report`, and their lines are skipped.
+
+    Raises DataError if the file cannot be read as text.
+    """
+    ids: dict[int, int] = {}  # id: its line
+    names: dict[str, tuple[int, int]] = {}  # name: its id and line
+    for number, line in enumerate(read_text(path, "one 'id name' per line").split("\n"), 1):
+        parts = line.split()
+        if not parts:
+            continue
+        if len(parts) != 2 or not parts[0].isdecimal() or len(parts[0]) > _MOST_DIGITS:
+            report("unreadable", path, number, f"expected 'id name', got {line[:80]!r}")
+            continue
+        label, name = int(parts[0]), parts[1]
+        if label in ids:
+            report("duplicate", path, number, f"id {label} is on line {ids[label]} already")
+        if name in names:
+            report("duplicate", path, number, f"class {name!r} is on line {names[name][1]} already")
+        ids.setdefault(label, number)
+        names.setdefault(name, (label, number))
+    gaps = [str(label) for label in range(max(ids, default=-1)) if label not in ids][:10]
+    if gaps:
+        report("missing", path, None, f"ids must be 0..C-1 without gaps; missing: {', '.join(gaps)}")
+    if not ids:
+        report("empty", path, None, "no classes in it; expected one 'id name' per line")
+    return tuple(sorted(names, key=lambda name: names[name]))

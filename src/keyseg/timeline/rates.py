@@ -6,35 +6,37 @@ import re
 from fractions import Fraction
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator
 
 from keyseg.timeline.errors import TimelineError
 
-_RATE = re.compile(r"\d{1,9}(?:/\d{1,9}|\.\d{1,12})?", re.ASCII)
+RATE_PATTERN = r"[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,20})?"
 _HIGHEST = 100_000
 
 
-def parse_rate(text: object) -> Fraction:
-    """The exact frame rate of a number or a fraction.
+def parse_rate(value: object) -> Fraction:
+    """The exact frame rate that a number, a fraction or a text spells.
 
-    Raises TimelineError, a ValueError, unless it is one of the forms `30`, `29.97` and `30000/1001`, above 0 and at
-    most 100000.
+    Raises TimelineError, which is a ValueError, unless it reads like `30`, `29.97` or `30000/1001` and is above 0 and
+    at most 100000.
 
     >>> parse_rate("30000/1001")
     Fraction(30000, 1001)
+    >>> parse_rate(29.97)
+    Fraction(2997, 100)
     """
-    spelled = str(text).strip()
+    text = str(value).strip()
     try:
-        rate = Fraction(spelled) if _RATE.fullmatch(spelled) else Fraction(0)
+        rate = Fraction(text) if re.fullmatch(RATE_PATTERN, text) else Fraction(0)
     except ZeroDivisionError:
         rate = Fraction(0)
     if not 0 < rate <= _HIGHEST:
         raise TimelineError(
-            f"a frame rate is a number such as 15 or 29.97, or a fraction such as 30000/1001, above 0 and at most"
-            f" {_HIGHEST}; got {spelled[:40]!r}"
+            "a frame rate is a number such as 15 or 29.97, or a fraction such as 30000/1001, above 0 and at most"
+            f" {_HIGHEST}; got {text[:40]!r}"
         )
     return rate
 
 
-Rate = Annotated[Fraction, BeforeValidator(parse_rate), PlainSerializer(str, when_used="json")]
-"""A frame rate in a pydantic model: read by `parse_rate`, exact, written as text."""
+Rate = Annotated[Fraction, BeforeValidator(parse_rate)]
+"""A frame rate in a pydantic model: read by `parse_rate`, exact, and dumped as text such as 30000/1001."""

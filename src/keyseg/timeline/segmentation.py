@@ -17,7 +17,11 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Segment:
-    """One action: frames `start_frame` (included) to `end_frame` (excluded) carry class id `label`."""
+    """One action: frames `start_frame` (included) to `end_frame` (excluded) carry class id `label`.
+
+    >>> Segment(3, 14, label=0).length
+    11
+    """
 
     start_frame: int
     end_frame: int
@@ -43,6 +47,14 @@ class Segmentation:
 
     boundaries: (S + 1,) int64, strictly increasing, from 0 to T. An empty video has the single boundary 0.
     labels: (S,) int64 class ids. Neighbours may carry the same label (an action done twice); `merged` joins them.
+
+    >>> video = Segmentation.from_frames([2, 2, 2, 0, 1, 1])
+    >>> video
+    Segmentation(3 segments, 6 frames)
+    >>> video.segments[0]
+    Segment(start_frame=0, end_frame=3, label=2)
+    >>> video == Segmentation([0, 3, 4, 6], [2, 0, 1])
+    True
     """
 
     boundaries: IntArray
@@ -69,7 +81,7 @@ class Segmentation:
 
     @classmethod
     def from_frames(cls, frames: npt.ArrayLike) -> Segmentation:
-        """Run-length encode one class id a frame, (T,) integers, into maximal segments. Linear, vectorised."""
+        """Run-length encode one class id per frame, (T,) integers, into maximal segments."""
         ids = _frozen_integers(frames, "frames")
         if ids.size == 0:
             return cls(np.zeros(1, np.int64), np.zeros(0, np.int64))
@@ -91,7 +103,7 @@ class Segmentation:
         )
 
     def to_frames(self) -> IntArray:
-        """One class id a frame, (T,) int64."""
+        """One class id per frame, (T,) int64."""
         return np.repeat(self.labels, np.diff(self.boundaries))
 
     def merged(self) -> Segmentation:

@@ -16,8 +16,12 @@ from keyseg.timeline.segmentation import IntArray
 class TimeBase:
     """How annotation frames, feature steps and seconds relate.
 
-    fps: annotation frames a second, exact. sample_rate: annotation frames a feature step (the field's sample rate).
-    Step i stands for frames [i * sample_rate, (i + 1) * sample_rate); T frames make ceil(T / sample_rate) steps.
+    fps: annotation frames per second, exact. sample_rate: annotation frames per feature step. Step i covers frames
+    [i * sample_rate, (i + 1) * sample_rate); T frames make ceil(T / sample_rate) steps.
+
+    >>> time = TimeBase(Fraction(30000, 1001), sample_rate=2)
+    >>> time.start_seconds(30000), time.steps(7)
+    (Fraction(1001, 1), 4)
     """
 
     fps: Fraction = Fraction(15)
@@ -36,7 +40,7 @@ class TimeBase:
         return Fraction(frame) / self.fps
 
     def frame_at(self, seconds: Fraction) -> int:
-        """The frame on screen at a time: the inverse of `start_seconds`, rounding down."""
+        """The frame shown at a time: the inverse of `start_seconds`, rounding down."""
         return int(Fraction(seconds) * self.fps // 1)
 
     def steps(self, frames: int) -> int:
@@ -44,11 +48,11 @@ class TimeBase:
         return -(-frames // self.sample_rate)
 
     def frames_to_steps(self, frames: npt.ArrayLike) -> IntArray:
-        """Per-frame values (T,) to per-step values (steps,): the first frame of each step, as the field samples."""
+        """Per-frame values (T, ...) to per-step values (steps, ...): those of the first frame of each step."""
         return np.asarray(frames)[:: self.sample_rate]
 
     def steps_to_frames(self, steps: npt.ArrayLike, length: int) -> IntArray:
-        """Per-step values (steps,) to per-frame values (length,). Raises TimelineError if the two do not belong."""
+        """Per-step values (steps,) to per-frame values (length,). Raises TimelineError on another number of steps."""
         values = np.asarray(steps)
         if len(values) != self.steps(length):
             raise TimelineError(

@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from keyseg.data.catalog import identify
+from keyseg.data.known_datasets import identify
 from keyseg.inference.systems import system_named
 from keyseg.timeline import ConfigError, DataError, LabelMap, nearest
+from keyseg.timeline.validation import problem_text
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import TRAINABLE
 
@@ -119,8 +120,7 @@ def _explain(item: Any, recipe: type[Recipe]) -> str:
     if item["type"] == "extra_forbidden":
         fields = _fields_at(recipe, item["loc"][:-1])
         return f"unknown key {key!r}{nearest(str(item['loc'][-1]), fields)}; known here: {', '.join(fields)}"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"{key!r}: {message}" if "; got " in message else f"{key!r}: {message}, got {item['input']!r}"
+    return f"{key!r}: {problem_text(item)}"
 
 
 def _fields_at(recipe: type[Recipe], location: Sequence[Any]) -> list[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from keyseg.data.feature_files import stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar, sidecar_path
-from keyseg.data.features import stored_shape
 from keyseg.data.folders import cache_folder
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256, refuse_file, whole_file, write_text

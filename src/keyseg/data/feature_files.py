@@ -1,4 +1,4 @@
-"""Feature files: one `.npy` a video, float16, float32 or float64, shape (D, T) or (T, D), memory-mapped."""
+"""Feature files: one `.npy` per video, float16, float32 or float64, shape (D, T) or (T, D), memory-mapped."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy.typing as npt
 
 from keyseg.timeline import DataError
 
-FloatArray = npt.NDArray[np.floating]
+FeatureArray = npt.NDArray[np.floating]
 Axes = Literal["DT", "TD"]
 Orientation = Literal["auto", "DT", "TD"]
 
 UNDECIDED = (
-    "{folder}: cannot tell time from channels by the shapes of its {files} files and the lengths of their labels;"
+    "{folder}: the shapes of its {files} files and the lengths of their labels do not show which axis is time;"
     " set orientation to 'DT' or 'TD'"
 )
 
-_CHUNK = 1 << 22  # values looked at at once: 16 MB as float32
+_CHUNK = 1 << 22  # values checked at once: 16 MB as float32
 _NOT_NPY = (OSError, ValueError, OverflowError, SyntaxError, tokenize.TokenError)
 
 
@@ -32,12 +32,12 @@ def open_features(
     dimension: int | None = None,
     orientation: Orientation = "auto",
     tolerance: int = 0,
-) -> FloatArray:
+) -> FeatureArray:
     """Memory-map the features of one video as a read-only view (T, D). Never executes a pickle.
 
-    orientation: axes of the file; "auto" finds them from the expected `steps` (T, give or take `tolerance`) and
-    `dimension` (D). A known `dimension` must fit in any case; a length other than `steps` is the caller's to judge.
-    Raises DataError if the file is not such an array, or its axes cannot be told apart.
+    orientation: axes of the file; "auto" finds them from the expected `steps` (T, plus or minus `tolerance`) and
+    `dimension` (D). A known `dimension` must always fit; a length other than `steps` is left to the caller. Raises
+    DataError if the file is not such an array, or nothing decides its axes.
     """
     array = _open_array(path)
     axes = orientation if orientation != "auto" else _axes(path, array.shape, steps, dimension, tolerance)
@@ -45,15 +45,15 @@ def open_features(
     if dimension is not None and features.shape[1] != dimension:
         raise DataError(
             f"{path}: expected {dimension} channels, got {features.shape[1]}"
-            f" (shape {array.shape} read as {_spelled(axes)}); set orientation if the axes are the other way round"
+            f" (shape {array.shape} read as ({axes[0]}, {axes[1]})); set orientation if the axes are swapped"
         )
     return features
 
 
-def _open_array(path: Path) -> FloatArray:
+def _open_array(path: Path) -> FeatureArray:
     try:
         if path.exists() and not path.is_file():
-            raise OSError("not a file")  # a pipe would be waited for
+            raise OSError("not a file")  # reading a pipe would wait forever
         # Maps .npy only: refuses object arrays (pickles) by their header, and anything else by its first bytes.
         array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
@@ -78,7 +78,7 @@ def _axes(path: Path, shape: tuple[int, ...], steps: int | None, dimension: int 
     by_steps = [axes for axes, length, _ in _readings(shape) if steps is None or abs(length - steps) <= tolerance]
     by_dimension = [axes for axes, _, channels in _readings(shape) if dimension in (None, channels)]
     both = [axes for axes in by_steps if axes in by_dimension]
-    # Where no reading fits both, a known D says which axis is time, and the caller judges the length.
+    # If no reading fits both, a known D decides which axis is time, and the caller judges the length.
     fitting = both or (by_dimension if dimension is not None else [])
     if len(fitting) == 1:
         return fitting[0]
@@ -99,10 +99,6 @@ def _readings(shape: tuple[int, ...]) -> tuple[tuple[Axes, int, int], tuple[Axes
     return ("DT", shape[1], shape[0]), ("TD", shape[0], shape[1])
 
 
-def _spelled(axes: Axes) -> str:
-    return f"({axes[0]}, {axes[1]})"
-
-
 def stored_shape(path: Path) -> tuple[int, int]:
     """Shape of a feature file as stored. Raises DataError as `open_features` does."""
     rows, columns = _open_array(path).shape
@@ -110,15 +106,22 @@ def stored_shape(path: Path) -> tuple[int, int]:
 
 
 def detect_axes(
-    seen: Iterable[tuple[tuple[int, int], int | None]], *, sample_rate: int = 1, tolerance: int = 0
+    seen: Iterable[tuple[tuple[int, int], int | None]],
+    *,
+    orientation: Orientation = "auto",
+    sample_rate: int = 1,
+    tolerance: int = 0,
 ) -> tuple[Axes, int] | None:
     """Axes and D that the files of one folder share, from pairs of (stored shape, number of labels or None).
 
-    The first file whose shape agrees with its labels one way only decides; so does a single size common to all shapes,
-    since D is the same everywhere and T is not. Reads no more pairs than it needs. None: nothing decides.
+    Without `orientation`, the first file whose shape agrees with its labels in only one way decides; so does a single
+    size common to all shapes, since D is the same everywhere and T is not. Reads no more pairs than it needs. None:
+    nothing decides.
     """
     common: set[int] | None = None
     for shape, frames in seen:
+        if orientation != "auto":
+            return read_as(shape, orientation)
         if frames is not None:
             fitting = [
                 (axes, channels)
@@ -134,11 +137,11 @@ def detect_axes(
     return None
 
 
-def first_bad_step(features: FloatArray) -> int | None:
+def first_bad_step(features: FeatureArray) -> int | None:
     """Index of the first step of (T, D) with a value that is NaN or infinite as float32, or None.
 
-    Goes through the array in the order in which it is stored, a chunk at a time, so a mapped file never lies in memory
-    as a whole.
+    Reads the array in the order in which it is stored and in chunks, so that a mapped file is never in memory as a
+    whole.
     """
     bad = np.zeros(len(features), bool)
     by_step = features.strides[0] >= features.strides[1]
@@ -154,7 +157,7 @@ def first_bad_step(features: FloatArray) -> int | None:
     return int(bad.argmax()) if bad.any() else None
 
 
-def check_finite(path: Path, features: FloatArray) -> None:
+def check_finite(path: Path, features: FeatureArray) -> None:
     """Raise DataError naming the file and the first step of (T, D) that is NaN or infinite."""
     step = first_bad_step(features)
     if step is not None:

@@ -1,4 +1,4 @@
-"""Facts about the field's data sets, with their sources; no data."""
+"""Facts about the public data sets of action segmentation, with their sources; no data."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fractions import Fraction
 class DatasetFacts:
     """What is known of a data set before it is opened.
 
-    classes: every class name, backgrounds included, in the usual order (ids come from mapping.txt, not from here).
-    fps: annotation frames a second. sample_rate: every how many annotation frames the field's models take a step.
-    group_pattern: matches the start of a video name up to the subject, whose videos must not be torn apart by a split.
+    classes: every class name, background included, in the usual order (ids come from mapping.txt, not from here).
+    fps: annotation frames per second. sample_rate: annotation frames per step in published models. group_pattern:
+    matches the start of a video name up to the subject; a split must not separate videos of one subject.
     """
 
     key: str
@@ -31,7 +31,7 @@ class DatasetFacts:
     citation: str
 
     def group(self, name: str) -> str:
-        """Subject of a video by its name, or the name itself where it is not of the data set's kind."""
+        """Subject of a video by its name, or the name itself if it does not match the pattern."""
         match = re.match(self.group_pattern, name)
         return match[0] if match else name
 
@@ -80,7 +80,7 @@ SALADS = DatasetFacts(
     key="50salads",
     title="50Salads (19 classes)",
     classes=(*_SALADS_ACTIONS.split(), "action_start", "action_end"),
-    background=(),  # the field's protocol leaves nothing out, action_start and action_end included
+    background=(),  # the usual protocol scores everything, action_start and action_end included
     fps=Fraction(30),
     sample_rate=2,  # MS-TCN: 30 fps features taken at 15 fps
     splits=5,
@@ -91,8 +91,8 @@ SALADS = DatasetFacts(
     citation=_SALADS_CITATION,
 )
 
-# The release of temporal convolutional networks (Lea et al., CVPR 2017): every tenth frame of the 30 fps videos, what
-# lies between actions is background, and what lies before the first and after the last action is cut off.
+# The TCN release (Lea et al., CVPR 2017): every tenth frame of the 30 fps videos. Frames between actions are
+# background; those before the first and after the last action are cut off.
 SALADS_MID = DatasetFacts(
     key="50salads-mid",
     title='50Salads "mid" of the TCN release (18 classes, every tenth frame)',
@@ -112,7 +112,7 @@ BREAKFAST = DatasetFacts(
     key="breakfast",
     title="Breakfast Actions",
     classes=tuple(_BREAKFAST_CLASSES.split()),
-    background=(),  # the field's protocol scores SIL (nothing is being done) like any action
+    background=(),  # the usual protocol scores SIL (nothing is being done) like any action
     fps=Fraction(15),
     sample_rate=1,
     splits=4,
@@ -130,6 +130,6 @@ DATASETS = {facts.key: facts for facts in (GTEA, SALADS, SALADS_MID, BREAKFAST)}
 
 
 def identify(label_names: Iterable[str]) -> DatasetFacts | None:
-    """The data set that has exactly these classes, in any order and spelled just so, or None."""
+    """The data set that has exactly these classes, in any order, or None."""
     names = frozenset(label_names)
     return next((facts for facts in DATASETS.values() if frozenset(facts.classes) == names), None)

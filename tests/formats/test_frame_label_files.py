@@ -1,4 +1,4 @@
-"""Frame labels: what was written is read back, the field's variants are read, and damage is named by file and line."""
+"""Frame labels: what was written is read back, usual variants are read, and damage is reported by file and line."""
 
 import os
 
@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.data import read_frame_labels, write_frame_labels
-from keyseg.formats.frame_labels import locate_frame_labels
+from keyseg.formats.frame_labels import locate_frame_labels, read_frame_labels, write_frame_labels
 from keyseg.timeline import DataError
 
 # Any class name: no white space, no lone surrogates (no text), no byte order mark (dropped at the start of a file).
@@ -40,7 +39,7 @@ def test_what_is_written_is_read_back(names, tmp_path_factory):
         b"### Recognized sequence: ###\ncut pour\n### Score: ###\n7\n### Frame level recognition: ###\ncut pour pour\n",
     ],
 )
-def test_variants_of_the_field_read_alike(raw, tmp_path):
+def test_usual_variants_read_alike(raw, tmp_path):
     path = tmp_path / "video.txt"
     path.write_bytes(raw)
     assert read_frame_labels(path) == ["cut", "pour", "pour"]
@@ -52,20 +51,20 @@ def test_a_class_that_starts_like_a_comment_is_a_class(tmp_path):
     assert read_frame_labels(path) == ["#cut", "#cut"]
 
 
-def test_a_label_knows_its_line(tmp_path):
+def test_labels_come_with_their_line(tmp_path):
     plain, recog = tmp_path / "plain.txt", tmp_path / "recog"
     plain.write_text("cut\npour\npour\n")
     recog.write_text("### Frame level recognition: ###\ncut pour pour\n")
-    assert [locate_frame_labels(plain).line(i) for i in range(3)] == [1, 2, 3]
-    assert [locate_frame_labels(recog).line(i) for i in range(3)] == [2, 2, 2]
+    assert locate_frame_labels(plain) == (["cut", "pour", "pour"], None)
+    assert locate_frame_labels(recog) == (["cut", "pour", "pour"], 2)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cut\n\npour\n", r"video.txt:2: expected one class name without blanks, got ''"),
-        ("cut\npour milk\npour\n", r"video.txt:2: expected one class name without blanks, got 'pour milk'"),
-        # As many words as lines, so that only a look at each line finds it.
+        ("cut\n\npour\n", r"video.txt:2: expected one class name without white space, got ''"),
+        ("cut\npour milk\npour\n", r"video.txt:2: expected one class name without white space, got 'pour milk'"),
+        # As many words as lines, so that only a check of each line finds it.
         ("cut\n\npour milk\n", r"video.txt:2: expected one class name"),
         ("### Frame level: ###\ncut pour\n\ncut\n", r"video.txt:4: expected all labels on one line .* got 'cut'"),
     ],
@@ -79,7 +78,7 @@ def test_damage_is_named_by_line(text, message, tmp_path):
 
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(
-        DataError, match=r"gone.txt: cannot read it \(no such file\); it should hold one class name a line"
+        DataError, match=r"gone.txt: cannot read it \(no such file\); it should hold one class name per line"
     ):
         read_frame_labels(tmp_path / "gone.txt")
     with pytest.raises(DataError, match="not a file"):
@@ -107,7 +106,7 @@ def test_an_empty_file_has_no_frames(text, tmp_path):
 def test_a_name_that_would_not_be_read_back_is_not_written(bad, tmp_path):
     path = tmp_path / "video.txt"
     path.write_text("before\n")
-    with pytest.raises(DataError, match="cannot write frame 1: a class name has no blanks"):
+    with pytest.raises(DataError, match="cannot write frame 1: a class name has no white space"):
         write_frame_labels(path, ["cut", bad])
     assert path.read_text() == "before\n"
 
@@ -126,6 +125,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypat
     assert path.read_text() == "before\n"
 
 
-def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="cannot write the labels"):
-        write_frame_labels(tmp_path / "gone" / "video.txt", ["cut"])
+def test_the_folder_is_created_unless_it_is_a_file(tmp_path):
+    write_frame_labels(tmp_path / "new" / "video.txt", ["cut"])
+    assert (tmp_path / "new" / "video.txt").read_text() == "cut\n"
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"video\.txt: cannot write the labels"):
+        write_frame_labels(tmp_path / "file" / "video.txt", ["cut"])

@@ -1,0 +1,122 @@
+"""Files of any format: their annotations, and annotations and predictions as their content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from keyseg.formats import timeline_json
+from keyseg.formats.format import Format, ReadSettings, WriteSettings
+from keyseg.formats.frames import segmented
+from keyseg.formats.table_of_formats import format_named, format_of
+from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
+
+
+def read_annotations(
+    path: Path,
+    fmt: str | None = None,
+    *,
+    fps: Fraction | None = None,
+    tier: str | None = None,
+    background: Iterable[str] | None = None,
+) -> list[Annotation]:
+    """The annotations in a file, one per video. A video that the file does not name is called like the file.
+
+    fmt: name in FORMATS; default: what the name and the content of the file show. fps: frames per second, for a file
+    that does not say it. tier: which of several tiers (ELAN, Praat), tracks (OpenTimelineIO) or subjects (BORIS).
+    background: labels that are not actions; default: what the file says, or `background` in formats that label every
+    frame.
+
+    Raises DataError with file and line, and ConfigError where `fps` or `tier` must be given.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "tea.vtt")
+    ...     _ = path.write_text("WEBVTT\\n\\n00:01.000 --> 00:02.500\\ntake cup\\n")
+    ...     print(read_annotations(path)[0].intervals[0])
+    'take cup' from 1 s to 2.5 s
+    """
+    name = fmt or format_of(path)
+    form = format_named(name)
+    chosen = None if background is None else tuple(background)
+    try:
+        annotations = form.read(path, ReadSettings(fps, tier, chosen))
+    except TimelineError as error:
+        raise DataError(f"{path}: {error}") from error
+    if len(annotations) == 1 and not form.several and annotations[0].video == path.stem:
+        annotations = [replace(annotations[0], video=_stem(path, form))]
+    videos = [annotation.video for annotation in annotations]
+    if len(set(videos)) < len(videos):
+        twice = next(video for video in videos if videos.count(video) > 1)
+        raise DataError(f"{path}: the video {twice!r} is in it twice")
+    return annotations if chosen is None else [replace(annotation, background=chosen) for annotation in annotations]
+
+
+def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: WriteSettings | None = None) -> str:
+    """Annotations as the content of one file. Formats that know gaps have gaps for background.
+
+    Raises ConfigError, DataError, TimelineError.
+
+    >>> from keyseg.timeline import Interval
+    >>> annotations_text("audacity", [Annotation("tea", (Interval(1, 2, "take cup"),))])
+    '1.000000\\t2.000000\\ttake cup\\n'
+    """
+    form, settings = format_named(fmt), settings or WriteSettings()
+    if len(annotations) != 1 and not form.several:
+        raise ConfigError(f"a file of {fmt} holds one video, got {len(annotations)}; write each to its own file")
+    if not form.tiles:
+        annotations = [annotation.actions() for annotation in annotations]
+    if not form.frames and (settings.overlap != "error" or not form.overlaps):
+        annotations = [annotation.resolved(settings.overlap) for annotation in annotations]
+    return form.write(annotations, settings)
+
+
+def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> str:
+    """A prediction as the content of a file. Raises ConfigError, DataError, TimelineError.
+
+    >>> labels = LabelMap(("background", "pour"), ("background",))
+    >>> print(timeline_text("srt", "tea", Segmentation.from_frames([0, 0, 1, 1, 1]), labels, TimeBase(Fraction(2))))
+    1
+    00:00:01,000 --> 00:00:02,500
+    pour
+    <BLANKLINE>
+    """
+    annotation = Annotation.of(name, segmentation, labels, timebase, keep_background=True)
+    return annotations_text(fmt, [annotation], WriteSettings(labels=labels))
+
+
+def timeline_bytes(fmt: str, name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> bytes:
+    """`timeline_text`, encoded as the file is."""
+    return timeline_text(fmt, name, segmentation, labels, timebase).encode()
+
+
+def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
+    """One video as segmentation, classes and time base; the classes are those that occur, except in keyseg's JSON.
+
+    The time base is None for files that count frames without a rate. Raises DataError, also on a file that has times
+    and no frame rate.
+    """
+    name = format_of(path)
+    if name == "json":
+        return timeline_json.read_whole(path)[1:]
+    counts_frames = name in ("txt", "recog")
+    annotations = read_annotations(path, name, fps=Fraction(15) if counts_frames else None)
+    if len(annotations) != 1:
+        raise DataError(
+            f"{path}: expected one video, got {len(annotations)}; separate them with: keyseg convert {path} FOLDER"
+        )
+    (annotation,) = annotations
+    if annotation.fps is None:
+        raise DataError(
+            f"{path}: it has no frame rate; convert it to frames with: keyseg convert {path} VIDEO.json --fps RATE"
+        )
+    segmentation, labels, timebase = segmented(annotation, WriteSettings())
+    return segmentation, labels, None if counts_frames else timebase
+
+
+def _stem(path: Path, form: Format) -> str:
+    """A file's name without the suffix of its format."""
+    known = path.name.lower().endswith(form.suffix.lower()) and len(path.name) > len(form.suffix)
+    return path.name[: -len(form.suffix)] if known else path.stem

@@ -1,0 +1,99 @@
+"""All formats by the name that --format, --from and --to take, and the format of a file."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from keyseg.formats import (
+    activitynet,
+    audacity,
+    boris,
+    edl,
+    elan,
+    epic,
+    frame_labels,
+    label_studio,
+    otio,
+    rttm,
+    subtitles,
+    textgrid,
+    timeline_json,
+)
+from keyseg.formats import segment_table as table
+from keyseg.formats.format import Format
+from keyseg.timeline import ConfigError, DataError, nearest
+
+_SNIFFED = 1_000_000  # bytes of a file that decide its format
+_tiling = partial(Format, frames=True, tiles=True, overlaps=False)
+_in_frames = partial(Format, frames=True, overlaps=False)
+_TXT = (frame_labels.read, frame_labels.write_txt, frame_labels.looks_txt)
+_RECOG = (frame_labels.read, frame_labels.write_recog, frame_labels.looks_recog)
+_ACTIVITYNET = (activitynet.read, activitynet.write, activitynet.looks, (".json",))
+_LABEL_STUDIO = (label_studio.read, label_studio.write, label_studio.looks, (".json",))
+
+FORMATS: dict[str, Format] = {
+    "txt": _tiling("one label per line", ".txt", *_TXT, ("",)),
+    "recog": _tiling("labels on one line", ".recog.txt", *_RECOG, (".txt", "")),
+    "csv": _tiling("table of segments", ".csv", table.read, table.write_csv, table.looks_csv, several=True),
+    "tsv": _tiling("table with tabs", ".tsv", table.read, table.write_tsv, table.looks_tsv, several=True),
+    "json": _tiling("keyseg's JSON", ".json", timeline_json.read, timeline_json.write, timeline_json.looks),
+    "activitynet": Format("ActivityNet, THUMOS", ".activitynet.json", *_ACTIVITYNET, several=True),
+    "epic": Format("EPIC-KITCHENS", ".epic.csv", epic.read, epic.write, epic.looks, (".csv",), several=True),
+    "vtt": Format("WebVTT", ".vtt", subtitles.read_vtt, subtitles.write_vtt, subtitles.looks_vtt),
+    "srt": Format("SRT", ".srt", subtitles.read_srt, subtitles.write_srt, subtitles.looks_srt),
+    "eaf": Format("ELAN", ".eaf", elan.read, elan.write, elan.looks, overlaps=False),
+    "boris": Format("BORIS", ".boris.csv", boris.read, boris.write, boris.looks, (".csv", ".tsv"), several=True),
+    "audacity": Format("Audacity labels", ".labels.txt", audacity.read, audacity.write, audacity.looks, (".txt",)),
+    "textgrid": Format("Praat", ".TextGrid", textgrid.read, textgrid.write, textgrid.looks, overlaps=False),
+    "labelstudio": _in_frames("Label Studio", ".labelstudio.json", *_LABEL_STUDIO, several=True),
+    "rttm": Format("RTTM", ".rttm", rttm.read, rttm.write, rttm.looks, several=True),
+    "otio": _in_frames("OpenTimelineIO", ".otio", otio.read, otio.write, otio.looks, (".json",)),
+    "edl": _in_frames("EDL, CMX 3600", ".edl", edl.read, edl.write, edl.looks),
+}
+
+
+def format_named(name: str) -> Format:
+    """One of FORMATS. Raises ConfigError naming the nearest."""
+    if name not in FORMATS:
+        raise ConfigError(f"unknown format {name!r}{nearest(name, FORMATS)}; known: {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def format_to_write(path: Path) -> str | None:
+    """The format whose suffix a file's name ends with, the longest if several fit; None if none does.
+
+    >>> format_to_write(Path("tea.boris.csv")), format_to_write(Path("tea.mp4"))
+    ('boris', None)
+    """
+    fits = [name for name, form in FORMATS.items() if path.name.lower().endswith(form.suffix.lower())]
+    return max(fits, key=lambda name: len(FORMATS[name].suffix), default=None)
+
+
+def name_fits(path: Path, fmt: str) -> bool:
+    """Whether a file with this name could be of a format."""
+    form = FORMATS[fmt]
+    return path.name.lower().endswith(form.suffix.lower()) or path.suffix.lower() in form.also
+
+
+def format_of(path: Path) -> str:
+    """The format of a file, by the end of its name and, where that leaves a choice, by its content.
+
+    Raises DataError naming the formats that it could be.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: cannot read it ({'not a file' if path.exists() else 'no such file'})")
+    sure = format_to_write(path)
+    if sure is not None and FORMATS[sure].suffix.count(".") > 1:
+        return sure
+    named = [name for name in FORMATS if name_fits(path, name)]
+    if len(named) == 1:
+        return named[0]
+    with path.open("rb") as file:
+        text = file.read(_SNIFFED).decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    matches = [name for name in named or FORMATS if FORMATS[name].looks(text)]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise DataError(f"{path}: it looks like none of {', '.join(named or FORMATS)}; name its format with --from")
+    raise DataError(f"{path}: it could be {' or '.join(matches)}; name its format with --from")
