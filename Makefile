@@ -37,7 +37,7 @@ bench: .venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keyseg needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name one: make PYTHON=python3.12 demo")'
 	$(PYTHON) -m venv .venv
 	@echo "installing into .venv (torch is the large part; a few minutes at most)"
-	$(PIP) -e .
+	$(PIP) -e '.[train]'
 	@touch $@
 
 .venv/.test: .venv/.core

@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
 from keyseg.inference.bundle import load
@@ -22,6 +21,9 @@ from keyseg.training.fit import Fit
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import run_all, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
+
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
 
 SYSTEMS = ("ms-tcn++", "bcn", "asformer", "asformer-extra", "rtk")
 """In the order in which they are trained and stand in the table."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-from lightning.pytorch.callbacks import Callback
+from typing import TYPE_CHECKING
 
 from keyseg.reproduction.comparison import refuse_unequal
 from keyseg.timeline import ConfigError, TrainingError
@@ -14,6 +13,9 @@ from keyseg.training.recipe import recipe_for
 from keyseg.training.results import loss_curves, run_all
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
 from keyseg.training.settings import RTKRecipe
+
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
 
 CURVES = {"gradient stopped": ("stopped", True), "gradient flows": ("flowing", False)}
 """What a curve is called; its run's folder, and `matching.stop_gradient` there."""
