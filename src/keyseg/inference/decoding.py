@@ -76,7 +76,7 @@ class FrameReading:
     @property
     def steps(self) -> int:
         """T."""
-        return self.frames.shape[1]
+        return int(self.frames.shape[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ class Predictor:
         """RTK's maps over features (T, D) of one video, as a batch of one. Raises ConfigError if there are none."""
         if not isinstance(self.model, RTK):
             raise ConfigError("heatmaps, keypoints and their graph are RTK's; this bundle holds another network")
-        return self._evaluate(features, lambda network, steps, mask: network(steps, mask).maps())
+        maps: KeypointMaps = self._evaluate(features, lambda network, steps, mask: network(steps, mask).maps())
+        return maps
 
     @torch.inference_mode()
     def _evaluate(self, features: npt.NDArray[np.floating], call: Callable[[Any, Tensor, Tensor], _Result]) -> _Result:

@@ -34,7 +34,7 @@ def edge_affinity(source: TemporalEdges, target: TemporalEdges) -> Tensor:
     squared = left.square().sum(-1)[:, :, None] + right.square().sum(-1)[:, None, :] - 2 * left @ right.transpose(1, 2)
     likeness = torch.exp(squared.clamp_min(0) / (-2 * _EDGE_WIDTH**2)) / source.index.shape[2]
     exists = source.valid.flatten(1)[:, :, None] & target.valid.flatten(1)[:, None, :]
-    return likeness.masked_fill(~exists, 0.0).unflatten(2, target.index.shape[1:]).unflatten(1, source.index.shape[1:])
+    return likeness.masked_fill(~exists, 0.0).reshape(len(exists), *source.index.shape[1:], *target.index.shape[1:])
 
 
 def edge_support(x: Tensor, edge: Tensor, source_index: Tensor, target_index: Tensor) -> Tensor:

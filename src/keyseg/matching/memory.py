@@ -62,7 +62,7 @@ class AnnotationMemory:
         Posterior by the forward-backward algorithm (Rabiner 1989). Cost is linear in I and in the nodes.
         Without nodes or segments the evidence itself comes back, in shares.
         """
-        shares = evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
+        shares: FloatArray = evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
         if not len(self) or not len(shares):
             return shares
         nodes = np.concatenate([segmentation.labels for segmentation in self.segmentations])
@@ -77,9 +77,9 @@ class AnnotationMemory:
         self, shares: FloatArray, durations: FloatArray, nodes: npt.NDArray[np.int64], config: MemoryConfig
     ) -> FloatArray:
         """Log-likelihood ratio of each segment and node, (I, N)."""
-        evidence = np.log((shares + _FLOOR) / (shares.mean(0) + _FLOOR))
+        evidence: FloatArray = np.log((shares + _FLOOR) / (shares.mean(0) + _FLOOR))
         remembered = np.concatenate([np.diff(segmentation.boundaries) for segmentation in self.segmentations])
-        ratio = np.abs(np.log(np.maximum(durations, 1))[:, None] - np.log(remembered))
+        ratio: FloatArray = np.abs(np.log(np.maximum(durations, 1))[:, None] - np.log(remembered))
         return config.sharpness * evidence[:, nodes] - config.duration * np.minimum(ratio, _LONGEST_RATIO)
 
     def _posterior(self, affinity: FloatArray, jump: float) -> FloatArray:
@@ -96,12 +96,14 @@ class AnnotationMemory:
             ahead = behind[i + 1] * likelihood[i + 1]
             behind[i] = _scaled(walk @ ahead + jump * ahead.mean())
         match = before * behind
-        return match / np.maximum(match.sum(1, keepdims=True), 1e-300)
+        total: FloatArray = np.maximum(match.sum(1, keepdims=True), 1e-300)
+        return match / total
 
     def _first_nodes(self) -> FloatArray:
         """Probability of each node for the first segment, (N,)."""
         first = np.concatenate([np.arange(len(segmentation)) == 0 for segmentation in self.segmentations])
-        return _OPENING * first / first.sum() + (1 - _OPENING) / len(first)
+        opening: FloatArray = _OPENING * first / first.sum()
+        return opening + (1 - _OPENING) / len(first)
 
     def _transitions(self) -> csr_array:
         """Weight of going from node to node within an annotation, (N, N), at most 1 a row; no way leads out of it."""

@@ -14,4 +14,5 @@ def percent(part: npt.ArrayLike, whole: npt.ArrayLike) -> npt.NDArray[np.float64
     print NaN as edit score and, from the same 0 / 0, F1 0 where no segments stand on either side.
     """
     part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    return 100 * np.divide(part, whole, out=np.ones(part.shape), where=whole != 0)
+    share: npt.NDArray[np.float64] = np.divide(part, whole, out=np.ones(part.shape), where=whole != 0)
+    return 100 * share

@@ -29,7 +29,7 @@ def local_attention(
     blocks = -(-length // window)
     present = mask[:, None, :]
     queries = F.pad(query / math.sqrt(channels), (0, blocks * window - length))
-    queries = queries.unflatten(2, (blocks, window)).permute(0, 2, 3, 1)  # (B, N, W, C)
+    queries = queries.reshape(batch, channels, blocks, window).permute(0, 2, 3, 1)  # (B, N, W, C)
     keys = _around_blocks(key * present, blocks, window)  # (B, N, K, C)
     values = _around_blocks(value * present, blocks, window)
     exists = _around_blocks(present.to(query.dtype), blocks, window).transpose(2, 3)  # (B, N, 1, K)
@@ -88,4 +88,5 @@ class LocalAttention(nn.Module):
     def forward(self, x: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """x: (B, query_dim, T), values: (B, value_dim, T), mask: (B, T) bool -> (B, out_dim, T), masked."""
         attended = local_attention(self.query(x), self.key(x), self.value(values), mask, self.window, self.convention)
-        return self.out(torch.relu(attended)) * mask[:, None, :]
+        out: Tensor = self.out(torch.relu(attended))
+        return out * mask[:, None, :]

@@ -68,7 +68,8 @@ class AttentionBlock(nn.Module):
             hidden = self.gate(hidden, mask)
         normed = instance_norm(hidden, mask)
         hidden = alpha * self.attention(normed, source if self.cross else normed, mask) + hidden
-        return (x + self.dropout(self.out(hidden))) * mask[:, None, :]
+        update: Tensor = self.dropout(self.out(hidden))
+        return (x + update) * mask[:, None, :]
 
 
 class Stage(nn.Module):

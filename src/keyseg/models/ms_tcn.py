@@ -36,7 +36,8 @@ class DualDilatedLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
         both = torch.cat((self.falling(x, mask), self.growing(x, mask)), dim=1)
-        return (x + self.dropout(torch.relu(self.fuse(both)))) * mask[:, None, :]
+        update: Tensor = self.dropout(torch.relu(self.fuse(both)))
+        return (x + update) * mask[:, None, :]
 
 
 class PredictionGenerator(nn.Module):
@@ -56,7 +57,8 @@ class PredictionGenerator(nn.Module):
         x = self.input(x) * mask[:, None, :]
         for layer in self.layers:
             x = layer(x, mask)
-        return self.classify(x) * mask[:, None, :]
+        logits: Tensor = self.classify(x)
+        return logits * mask[:, None, :]
 
 
 class MSTCN(nn.Module):

@@ -114,7 +114,8 @@ class ContextLayer(nn.Module):
         k = neighbours.shape[2] // 2
         message = self.before(hidden, neighbours[..., :k], valid[..., :k], mask)
         message = message + self.behind(hidden, neighbours[..., k:], valid[..., k:], mask)
-        return (hidden + self.dropout(torch.relu(self.norm(message)))) * mask[..., None]
+        update: Tensor = self.dropout(torch.relu(self.norm(message)))
+        return (hidden + update) * mask[..., None]
 
 
 def node_inputs(maps: KeypointMaps, nodes: KeypointNodes) -> Tensor:
@@ -150,6 +151,6 @@ def _surroundings(nodes: KeypointNodes, length: Tensor) -> tuple[Tensor, Tensor]
 def _interval_means(values: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """Mean of values (B, C, T) over steps [start, end) of each node -> (B, M, C)."""
     sums = torch.nn.functional.pad(values.double().cumsum(2), (1, 0))
-    index = lambda at: at[:, None].expand(-1, values.shape[1], -1)  # noqa: E731
-    total = sums.gather(2, index(end)) - sums.gather(2, index(start))
+    first, last = (step[:, None].expand(-1, values.shape[1], -1) for step in (start, end))
+    total = sums.gather(2, last) - sums.gather(2, first)
     return (total / (end - start).clamp_min(1)[:, None]).transpose(1, 2).to(values.dtype)

@@ -75,4 +75,5 @@ class RTK(nn.Module):
 
     def refine(self, maps: KeypointMaps, nodes: KeypointNodes) -> Refinement:
         """Judge decoded keypoints in the context of their neighbours."""
-        return self.refiner(maps, nodes)
+        refinement: Refinement = self.refiner(maps, nodes)
+        return refinement

@@ -36,7 +36,8 @@ class DilatedResidualLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
-        return (x + self.dropout(self.out(torch.relu(self.dilated(x, mask))))) * mask[:, None, :]
+        update: Tensor = self.dropout(self.out(torch.relu(self.dilated(x, mask))))
+        return (x + update) * mask[:, None, :]
 
 
 class DilatedStage(nn.Module):

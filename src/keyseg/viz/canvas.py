@@ -70,7 +70,7 @@ def text_width(texts: Sequence[str], size: float) -> float:
     renderer = new_figure(1.0).canvas.get_renderer()  # type: ignore[attr-defined]
     font = FontProperties(size=size)
     widths = [renderer.get_text_width_height_descent(text, font, False)[0] for text in texts]
-    return max(widths, default=0.0) / renderer.dpi
+    return float(max(widths, default=0.0) / renderer.dpi)
 
 
 def name_rows(axes: Axes, names: Sequence[str], size: float, gap: float = 0.06) -> None:
