@@ -162,5 +162,6 @@ def test_rooms_without_networks_open_without_torch(module):
     assert not loads_torch(module)
 
 
+@pytest.mark.slow
 def test_the_check_for_torch_sees_it():
     assert loads_torch("torch")

@@ -68,6 +68,7 @@ def test_training_names_the_extra(kitchen: Path, trained: Path, tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "needs"),
     [
