@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.inference.decoding import Judgement, Reading, Rules, decode
+from keyseg.inference.decoding import Judgement, ProposalConfig, Reading, Rules, decode, propose
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 
 STEPS = 40
@@ -56,3 +56,20 @@ def test_a_video_without_keypoints_is_one_segment_of_the_most_probable_class(bes
     action[best] += 0.02
     action[(best + 1) % 3, 7] = 0.2  # the highest peak belongs to another class
     assert segments(read([], [], action=action), refine=False) == [(0, STEPS, best)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "actions", "boundaries"),
+    [
+        ({}, [5, 9], [5, 9]),
+        ({"radius": 4}, [5], [5]),
+        ({"limit": 1}, [5], [5]),
+        ({"action_threshold": 0.625}, [5], [5, 9]),
+        ({"boundary_threshold": 0.625}, [5, 9], [5]),
+    ],
+)
+def test_proposals_of_both_kinds_follow_the_options(changes: Any, actions: list[int], boundaries: list[int]) -> None:
+    row = np.zeros(STEPS, np.float32)
+    row[[5, 9]] = 0.75, 0.5
+    config = ProposalConfig(**{"action_threshold": 0.25, "boundary_threshold": 0.25, "radius": 2, **changes})
+    assert [points.time.tolist() for points in propose(row[None], row, config)] == [actions, boundaries]
