@@ -1,23 +1,28 @@
-# Two commands: `make demo` and `make test`. Everything goes into .venv; nothing outside this folder is touched.
+# Start with `make demo` or `make test`. Everything is installed into .venv; nothing outside this folder is touched.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help demo test check bench clean .venv
+.PHONY: help demo test test-quick check bench clean .venv
 
 help:
-	@echo "make demo    install into .venv, draw toy kitchen videos, train RTK on them, write demo/report.html"
-	@echo "make test    install what the tests need and run them"
-	@echo "make check   lint, format and types"
-	@echo "make bench   speed and memory, written to benchmarks/results/"
-	@echo "make .venv   only the environment, with the keyseg command in .venv/bin"
-	@echo "make clean   remove .venv and what the tools cache"
+	@echo "make demo         draw toy kitchen videos, train RTK on them, write demo/report.html"
+	@echo "make test         run all tests"
+	@echo "make test-quick   run the tests that neither train nor encode videos, in under a minute"
+	@echo "make check        check style, format and types"
+	@echo "make bench        measure speed and memory, written to benchmarks/results/"
+	@echo "make .venv        install only, with the keyseg command in .venv/bin"
+	@echo "make clean        remove .venv and the caches of the tools"
 
 demo: .venv
 	$(BIN)/keyseg demo
 
 test: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-quick: .venv/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --hypothesis-profile quick \
+	  --durations 5 --durations-min 1
 
 check: .venv/.dev
 	$(BIN)/ruff check .
@@ -34,10 +39,10 @@ bench: .venv
 .venv: .venv/.core
 
 .venv/.core: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keyseg needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name one: make PYTHON=python3.12 demo")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keyseg needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; choose one: make PYTHON=python3.12 demo")'
 	$(PYTHON) -m venv .venv
 	@echo "installing into .venv (torch is the large part; a few minutes at most)"
-	$(PIP) -e .
+	$(PIP) -e '.[train]'
 	@touch $@
 
 .venv/.test: .venv/.core

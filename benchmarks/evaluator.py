@@ -1,10 +1,10 @@
-"""How long it takes to score every label file of a data set against a copy of itself, shifted in time.
+"""Time to score every label file of a data set against a copy of itself that is shifted in time.
 
     python benchmarks/evaluator.py annotations.tar.xz [--folder breakfast/groundTruth] [--shift 25] [--repeat 3]
 
-The archive holds one text file a video, a class name a line. It is unpacked to a temporary folder. Reports
-seconds for reading and scoring from class names, class ids and segmentations, for all videos and for twice
-as many; of several repetitions the fastest. Writes benchmarks/results/evaluator.md and evaluator.json; asserts nothing.
+The archive holds one text file per video with one class name per line. It is unpacked to a temporary folder. The table
+gives the seconds for reading and for scoring class names, class ids and segmentations, for all videos and for twice as
+many. The fastest repetition counts. Writes benchmarks/results/evaluator.md and evaluator.json.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def score_times(reference: Videos, prediction: Videos, repeat: int) -> dict[str, Any]:
-    """Seconds for the videos, for the same with 200 resamplings, and for twice the videos; and what was scored."""
+    """Seconds for the videos, for the videos with 200 resamplings and for twice the videos; and the scores."""
     once, report = fastest(lambda: evaluate(reference, prediction), repeat)
     resampled, _ = fastest(lambda: evaluate(reference, prediction, bootstrap=200), repeat)
     both = twice(reference), twice(prediction)
@@ -66,7 +66,7 @@ def score_times(reference: Videos, prediction: Videos, repeat: int) -> dict[str,
 
 
 def conversions(names: Videos) -> dict[str, Callable[[list[str]], Any]]:
-    """The forms in which labels can be given, by what to call them."""
+    """The forms in which labels can be given, by name."""
     labels = LabelMap(tuple(sorted(set().union(*map(set, names.values())))))
     return {
         "class names": list,
@@ -81,7 +81,7 @@ def read_videos(folder: Path) -> dict[str, list[str]]:
 
 
 def rotate(labels: list[str], frames: int) -> list[str]:
-    """The labels some frames later; those pushed out at the end come in at the start."""
+    """The labels some frames later; labels pushed out at the end come in at the start."""
     start = -frames % len(labels)
     return labels[start:] + labels[:start]
 

@@ -1,7 +1,7 @@
 """Predicting one very long video: time and peak memory of `Predictor.predict` on a feature file.
 
 python benchmarks/long_video.py [--steps 100000] [--dimension 2048]
-The features are a float16 file on disk, as a user has them. Writes benchmarks/results/long_video.md and .json.
+The features are a float16 file on disk, as users have them. Writes benchmarks/results/long_video.md and .json.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Forward and training-step time and peak memory of every system by video length; each in a process of its own.
+"""Time and peak memory of a forward pass and a training step of every system, by video length.
 
 python benchmarks/model.py [--models rtk bcn ...] [--lengths 1000 6000 20000] [--dimension 2048] [--repeats 3]
-Writes benchmarks/results/model.md and model.json. One thread; the growth column is the ratio that counts: a system that
-is linear in T takes 6 times as long for 6 times the steps.
+Each measurement runs in its own process with one thread. The growth column is what counts: a system that is linear in T
+takes 6 times as long for 6 times the steps. Writes benchmarks/results/model.md and model.json.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
         torch.randn(1, dimension, length), mask, frames[None], ("V",), (Segmentation.from_frames(frames.numpy()),)
     )
     parameters = [*network.parameters(), *objective.parameters()]
-    # RTK's matching joins late; the last epoch is a step of everything for the others.
+    # In the last epoch every part of a system is trained: RTK's matching joins late.
     epoch = 0 if model == "rtk" and what == "step" else recipe.epochs - 1
 
     def forward() -> None:
@@ -109,7 +109,7 @@ def main() -> None:
     title = f"Systems by video length, D = {options.dimension}, {CLASSES} classes, one video, one thread"
     note = (
         "forward: inference; step: forward, losses and backward; joined step: the same with RTK's matching and"
-        " refinement, from untrained heatmaps, which is the dearest case: as many proposals as the limit allows."
+        " refinement, from untrained heatmaps, which is the most expensive case: as many proposals as the limit allows."
     )
     write_results(Path(__file__).parent / "results" / "model", title, lines, rows, provenance(), note)
 

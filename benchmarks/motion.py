@@ -1,8 +1,8 @@
-"""Features `motion` of a 640 x 480 video of 30 frames a second, beside decoding alone, on one core.
+"""Extraction of `motion` features from a 640 x 480 video at 30 frames per second, beside decoding alone, on one core.
 
 python benchmarks/motion.py [--seconds 40] [--fps 15] [--repeats 3]
-Times are processor time, children included, so a busy machine does little harm. What counts is the ratio to decoding
-the whole file in the same run. Writes benchmarks/results/motion.md and .json.
+Times are CPU seconds, including child processes, so that a busy machine matters little. What counts is the ratio to
+decoding the whole file in the same run. Writes benchmarks/results/motion.md and .json.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RATE, WIDTH, HEIGHT = 30, 640, 480
 
 
 def write_video(path: Path, seconds: int) -> None:
-    """H.264 of things that move over a textured table, with the noise of a camera."""
+    """Write an H.264 video of things that move over a textured table, with the noise of a camera."""
     rng = np.random.default_rng(0)
     table = np.kron(rng.integers(60, 160, (30, 40, 3)), np.ones((16, 16, 1))).astype(np.int16)
     thing = rng.integers(0, 250, (120, 120, 3)).astype(np.int16)
@@ -46,14 +46,14 @@ def write_video(path: Path, seconds: int) -> None:
 
 
 def decode(path: Path) -> int:
-    """Every picture of the file with PyAV on one thread, not converted."""
+    """Decode every frame of the file with PyAV on one thread, without converting it."""
     with av.open(str(path)) as file:
         file.streams.video[0].codec_context.thread_count = 1
         return sum(1 for _ in file.decode(video=0))
 
 
 def processor_seconds(call: Callable[[], int], repeats: int) -> float:
-    """Median processor time of a call, of children that it waits for too."""
+    """Median CPU seconds of a call, including the child processes that it waits for."""
     found = []
     for _ in range(repeats):
         before = os.times()
@@ -88,7 +88,7 @@ def main() -> None:
 
         calls: dict[str, Callable[[], int]] = {
             "PyAV alone, every picture": lambda: decode(path),
-            f"VideoReader, {options.fps} frames a second of 120 x 160": read,
+            f"VideoReader, {options.fps} frames per second of 120 x 160": read,
             "motion alone, from memory": lambda: sum(map(len, motion.rows(frames))),
             "VideoReader and motion": extract,
         }
@@ -103,8 +103,8 @@ def main() -> None:
         table.append(
             f"| {row['what']} | {row['frames']:,} | {rate:,.0f} | {faster:.0f}x | {row['seconds'] / base:.2f} |"
         )
-    title = f"Features `motion` of {options.seconds} s of 640 x 480 H.264 at 30 frames a second, one core"
-    note = "Frames a second are those of the row: pictures of the file in the first, frames shown in the others."
+    title = f"Features `motion` of {options.seconds} s of 640 x 480 H.264 at 30 frames per second, one core"
+    note = "Frames per second count the frames of the file in the first row, and the sampled frames in the others."
     write_results(Path(__file__).parent / "results" / "motion", title, table, rows, provenance(), note)
 
 

@@ -1,9 +1,10 @@
-"""What the permutation loss is worth to the learnt heads: refinements trained side by side on one keypoint generator.
+"""What the permutation loss adds to the learnt heads: refinements trained side by side on one keypoint generator.
 
 python benchmarks/permutation_loss.py RUN [--seeds 0 1 2] [--epochs 15] [--variants none linear ...] [--out results/...]
-RUN is a finished run of rtk. Of each training the keypoint generator stays as it is (matching sends no gradient to it
-anyway), and new refinements are trained on its heatmaps of the training videos, with all of its dropouts and mixed
-segments, then judge the test videos. They differ in one thing, see VARIANTS; all see the same heatmaps in one order.
+RUN is a finished run of rtk. The keypoint generator of each training is kept as it is (matching sends it no gradient
+anyway). New refinements are trained on its heatmaps of the training videos, with dropout and mixed segments as in
+training, and evaluated on the test videos. They differ in one thing (see VARIANTS); all see the same heatmaps in the
+same order.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
 
 @dataclass
 class Candidate:
-    """A refinement with the criterion that it learns from."""
+    """A refinement and its criterion."""
 
     refiner: Refiner
     criterion: RTKCriterion
@@ -55,7 +56,7 @@ class Candidate:
 
 
 def candidate(recipe: RTKRecipe, classes: int, changes: Mapping[str, dict[str, Any]], seed: int) -> Candidate:
-    """A new refinement of a recipe with some values changed."""
+    """A new refinement for a recipe with some values changed."""
     torch.manual_seed(seed)
     sizes = recipe.network.refinement.model_copy(update=changes.get("refinement", {}))
     losses = recipe.losses.model_copy(update=changes.get("losses", {}))
@@ -95,7 +96,7 @@ def train(fit: Fit, recipe: RTKRecipe, predictor: Predictor, candidates: Mapping
 
 
 def with_classes(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
-    """Heads alone, the refined classes counting as evidence."""
+    """The heads alone, with the refined classes as evidence."""
     rules = decoder.rules.model_copy(update={"context_weight": 1.0})
     return decode(output, rules, refine=True).segmentation
 

@@ -1,4 +1,4 @@
-"""Where a benchmark's numbers come from, and how they are written."""
+"""Where the numbers of a benchmark come from, and how they are written."""
 
 from __future__ import annotations
 

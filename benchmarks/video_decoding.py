@@ -1,9 +1,9 @@
-"""Decoding a video for features: our reader, with its process and pipe, beside a bare loop of PyAV.
+"""Decoding a video for feature extraction: keyseg's reader, with its process and pipe, beside a bare PyAV loop.
 
 python benchmarks/video_decoding.py [--seconds 40] [--repeats 3]
-One clip of 640 x 480 at 25 frames a second, made by ffmpeg (H.264 with B-frames, noise so that decoding has work).
-Everything runs on one processor. What counts are processor seconds, those of the decoding process included, so that
-other work on the machine does not; each way runs in turn and its fastest run counts. Writes
+The clip is 640 x 480 at 25 frames per second, made by ffmpeg (H.264 with B-frames, and noise to give the decoder work).
+Everything runs on one core. Times are CPU seconds, including the decoding process, so that other work on the machine
+matters little. The two loops take turns and the fastest run of each counts. Writes
 benchmarks/results/video_decoding.md and .json.
 """
 
@@ -28,14 +28,14 @@ SOURCE = "testsrc2=size=640x480:rate=25"
 
 
 def make_clip(path: Path, seconds: int) -> None:
-    """A clip with moving shapes and some noise."""
+    """Make a clip with moving shapes and some noise."""
     encode = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "26", "-bf", "2", "-pix_fmt", "yuv420p"]
     source = ["-f", "lavfi", "-i", f"{SOURCE}:duration={seconds}", "-vf", "noise=alls=6:allf=t"]
     subprocess.run(["ffmpeg", "-v", "error", "-y", *source, *encode, str(path)], check=True)
 
 
 def bare(path: Path, fps: int, size: tuple[int, int] | None) -> int:
-    """Pictures of a bare loop in this process: every (25 / fps)-th is converted."""
+    """Number of frames that a bare loop in this process converts: every (25 / fps)-th."""
     shown = 0
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -49,19 +49,19 @@ def bare(path: Path, fps: int, size: tuple[int, int] | None) -> int:
 
 
 def ours(path: Path, fps: int, size: tuple[int, int] | None) -> int:
-    """Frames of the reader."""
+    """Number of frames that the reader gives."""
     with VideoReader(path, Fraction(fps), size) as reader:
         return sum(1 for _ in reader)
 
 
 def processor_seconds() -> float:
-    """What this process and those that it waited for have used."""
+    """CPU seconds of this process and of the child processes that it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def fastest(ways: list[Callable[[], int]], repeats: int) -> list[float]:
-    """Processor seconds of the fastest run of each; they take turns, so that a busy moment of the machine hits all."""
+    """CPU seconds of the fastest run of each; they take turns, so that a busy moment of the machine affects all."""
     best = [float("inf")] * len(ways)
     for _ in range(repeats):
         for place, way in enumerate(ways):
@@ -72,7 +72,7 @@ def fastest(ways: list[Callable[[], int]], repeats: int) -> list[float]:
 
 
 def main() -> None:
-    """Make the clip, time both ways at several rates and sizes, report."""
+    """Make the clip, time both loops at several rates and sizes, report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
@@ -81,7 +81,7 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rows, pictures = [], options.seconds * RATE
     table = [
-        "| frames a second | size | PyAV alone, s | our reader, s | ratio | pictures a second | times real time |",
+        "| frames per second | size | PyAV alone, s | keyseg, s | ratio | pictures per second | times real time |",
         "|---|---|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -92,12 +92,12 @@ def main() -> None:
             arguments = (path, fps, size)
             assert bare(*arguments) == ours(*arguments) == options.seconds * fps
             alone, reader = fastest([lambda a=arguments: bare(*a), lambda a=arguments: ours(*a)], options.repeats)
-            name = "as it is" if size is None else f"{size[0]} x {size[1]}"
+            name = "original" if size is None else f"{size[0]} x {size[1]}"
             rows.append({"fps": fps, "size": name, "pyav_seconds": alone, "reader_seconds": reader})
             speeds = f"{pictures / reader:,.0f} | {options.seconds / reader:.1f}"
             table.append(f"| {fps} | {name} | {alone:.2f} | {reader:.2f} | {reader / alone:.2f} | {speeds} |")
-    title = f"Decoding {options.seconds} s of 640 x 480 at 25 frames a second (H.264), one processor, one thread"
-    note = f"Processor seconds. Those of the reader include the start of its process, {start:.2f} s for any video."
+    title = f"Decoding {options.seconds} s of 640 x 480 at 25 frames per second (H.264), one core, one thread"
+    note = f"CPU seconds. Those of the reader include the start of its process, {start:.2f} s for any video."
     write_results(Path(__file__).parent / "results" / "video_decoding", title, table, rows, provenance(), note)
 
 

@@ -1,9 +1,9 @@
-"""From a video file to a timeline: time and peak memory of `keyseg predict BUNDLE VIDEO.mp4`, by the video's length.
+"""From a video file to a timeline: time and peak memory of `keyseg predict BUNDLE VIDEO.mp4`, by video length.
 
 python benchmarks/video_prediction.py [--minutes 1 10]
-The video is drawn: H.264, 640x480, 30 frames a second; the bundle holds an RTK of the default sizes with random
-weights, on `motion` features at 15 fps. Memory is that of all processes of the command together, proportional set size,
-looked at 20 times a second. Writes benchmarks/results/video_prediction.md and .json.
+The video is drawn (H.264, 640 x 480, 30 frames per second). The bundle holds an RTK of the default sizes with random
+weights, for `motion` features at 15 fps. Memory is the proportional set size of all processes of the command together,
+sampled 20 times per second. Writes benchmarks/results/video_prediction.md and .json.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CLASSES, RATE, SECONDS = 19, 30, 20
 
 
 def write_video(path: Path, minutes: int) -> None:
-    """Something that moves over a textured ground, drawn for some seconds and then repeated packet by packet."""
+    """Write a video of something that moves over a texture: some seconds are drawn, then repeated packet by packet."""
     rng = np.random.default_rng(0)
     ground = np.repeat(np.repeat(rng.integers(60, 190, (60, 80, 3), dtype=np.uint8), 8, 0), 8, 1)
     with av.open(str(path), "w") as container:
@@ -60,7 +60,7 @@ def write_video(path: Path, minutes: int) -> None:
 
 
 def write_bundle(folder: Path) -> None:
-    """An RTK that reads motion features; its answers mean nothing, its cost does."""
+    """Save an RTK with random weights that reads motion features."""
     torch.manual_seed(0)
     extractor = make_extractor("motion")
     origin = origin_of(extractor, Fraction(15))
@@ -79,7 +79,7 @@ def write_bundle(folder: Path) -> None:
 
 
 def measured(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak GiB of a command with all its processes."""
+    """Seconds and peak GiB of a command, with all its processes."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
     peak, ended = 0, threading.Event()
@@ -139,7 +139,7 @@ def main() -> None:
         speed = 60 * row["minutes"] / row["seconds"]
         cells = f"{row['seconds']:.1f} | {speed:.0f} | {row['again']:.1f} | {row['peak_gib']:.2f}"
         table.append(f"| {row['minutes']} | {cells} |")
-    title = "keyseg predict of a video file, 640x480 at 30 fps, motion features at 15 fps, one thread"
+    title = "keyseg predict of a video file, 640 x 480 at 30 fps, motion features at 15 fps, one thread"
     write_results(Path(__file__).parent / "results" / "video_prediction", title, table, rows, provenance())
 
 

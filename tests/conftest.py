@@ -1,4 +1,4 @@
-"""What all rooms' tests share: Hypothesis without a clock, with the same examples in every run; small clips."""
+"""What the tests of all rooms share: Hypothesis profiles, the marker `slow`, and small video files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("keyseg", deadline=None, derandomize=True)
+settings.register_profile("quick", settings.get_profile("keyseg"), max_examples=25)
 settings.load_profile("keyseg")
+
+SLOW_FIXTURES = {"workshop", "trained", "make_clip", "ffmpeg"}
+"""Fixtures that train a network or encode a video; every test that uses one, through others too, is slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their fixtures, so that `make test-quick` needs no list of tests."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 def write_clip(path: Path, pictures: Iterable[np.ndarray], rate: int = 10) -> Path:
-    """An H.264 file of pictures, (H, W, 3) uint8 with even sizes, at a constant rate."""
+    """Write pictures, (H, W, 3) uint8 with even sizes, to an H.264 file at a constant frame rate."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures = list(pictures)
     with av.open(str(path), "w") as container:

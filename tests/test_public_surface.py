@@ -1,4 +1,4 @@
-"""What `import keyseg` offers: these names, loaded when they are used, and a README whose code is Python."""
+"""What `import keyseg` offers: these names, loaded on first use, each with an example; and the code of the README."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -27,43 +28,39 @@ HOMES = {
 
 
 def test_the_public_names_are_these():
-    assert keyseg.__all__ == sorted(HOMES)
+    assert keyseg.__all__ == sorted([*HOMES, "__version__"])
     assert set(keyseg.__all__) <= set(dir(keyseg))
 
 
-def test_the_version_is_the_packages():
-    pyproject = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
-    assert f'version = "{keyseg.__version__}"' in pyproject
+def test_the_version_has_one_place():
+    pyproject = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    assert pyproject["project"]["dynamic"] == ["version"]
+    place = README.parent / pyproject["tool"]["hatch"]["version"]["path"]
+    assert f'__version__ = "{keyseg.__version__}"' in place.read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize(("name", "home"), HOMES.items())
 def test_public_names_come_from_their_rooms(name, home):
-    inside = "load" if name == "load" else name
-    assert getattr(keyseg, name) is getattr(importlib.import_module(home), inside)
+    assert getattr(keyseg, name) is getattr(importlib.import_module(home), name)
 
 
 def test_what_a_type_checker_sees_is_what_runs():
-    tree = ast.parse(Path(keyseg.__file__).read_text(encoding="utf-8"))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    seen = {
-        alias.asname or alias.name: (node.module, alias.name)
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    stub = ast.parse(Path(keyseg.__file__).with_name("__init__.pyi").read_text(encoding="utf-8"))
+    assert all(isinstance(node, ast.ImportFrom) and node.level == 1 for node in stub.body)
+    seen = {alias.asname: (f"keyseg.{node.module}", alias.name) for node in stub.body for alias in node.names}
     assert set(seen) == set(keyseg.__all__)
     for name, (module, inside) in seen.items():
         assert getattr(importlib.import_module(module), inside) is getattr(keyseg, name)
 
 
 def loaded_after(code: str) -> set[str]:
-    """Names of the modules of ours, and of numpy and torch, that a fresh Python has loaded after `code`."""
+    """The modules of keyseg, NumPy and PyTorch that a fresh Python has loaded after `code`."""
     code += "\nimport sys; print(*(m for m in sys.modules if m.split('.')[0] in ('keyseg', 'numpy', 'torch')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
-def test_names_are_loaded_when_they_are_used():
+def test_names_are_loaded_on_first_use():
     assert loaded_after("import keyseg") == {"keyseg"}
     after = loaded_after("import keyseg; keyseg.Segmentation")
     assert {"keyseg.timeline", "numpy"} <= after
@@ -73,7 +70,7 @@ def test_names_are_loaded_when_they_are_used():
 
 @pytest.mark.parametrize("name", ["lod", "Predictor", "_absent"])
 def test_an_unknown_name_is_an_attribute_error(name):
-    with pytest.raises(AttributeError, match=f"^module 'keyseg' has no attribute '{name}'$"):
+    with pytest.raises(AttributeError, match=f"^No keyseg attribute {name}$"):
         getattr(keyseg, name)
     assert not hasattr(keyseg, name)
 
@@ -88,12 +85,12 @@ def test_from_import_works_and_fails_as_usual():
 
 def python_blocks(text: str) -> list[tuple[int, str]]:
     """First line and code of each ```python block."""
-    found = re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [(text[: block.start()].count("\n") + 2, block[1]) for block in found]
+    blocks = re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [(text[: block.start()].count("\n") + 2, block[1]) for block in blocks]
 
 
 def names_used(code: str) -> set[str]:
-    """x of every `keyseg.x` and `from keyseg import x`."""
+    """Every x of `keyseg.x` and `from keyseg import x`."""
     tree = ast.walk(ast.parse(code))
     used = set()
     for node in tree:
@@ -111,7 +108,7 @@ def test_the_search_for_code_finds_it():
     assert names_used(code) == {"load", "evaluate"}
 
 
-def test_the_readmes_python_compiles_and_uses_what_there_is():
+def test_the_code_of_the_readme_compiles_and_uses_names_that_exist():
     for line, code in python_blocks(README.read_text(encoding="utf-8")):
         where = f"README.md:{line}"
         compile(code, where, "exec")

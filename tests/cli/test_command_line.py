@@ -132,6 +132,7 @@ def test_a_fault_of_ours_is_kept_in_a_log(keyseg: Any, monkeypatch: Any, tmp_pat
     assert "ZeroDivisionError: division by zero" in log
 
 
+@pytest.mark.slow
 def test_as_a_program_of_its_own(kitchen: Path, tmp_path: Path) -> None:
     done = real("check", kitchen)
     assert (done.returncode, done.stderr) == (0, "")

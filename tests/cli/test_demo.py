@@ -11,6 +11,7 @@ import pytest
 from keyseg.video import toy_kitchen
 
 
+@pytest.mark.slow
 def test_the_demo_goes_all_the_way_and_goes_on(keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = functools.partial(toy_kitchen.write_toy_videos, videos=5, test_videos=1)
     monkeypatch.setattr(toy_kitchen, "write_toy_videos", small)

@@ -230,6 +230,7 @@ def everything_loads(root):
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_damaged_the_check_does_not_raise_and_agrees_with_the_loader(data, disk_set, tmp_path_factory):

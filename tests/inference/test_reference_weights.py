@@ -316,6 +316,7 @@ def expect_found(system: str, config: Any, classes: int, folder: Path, *, input_
     np.testing.assert_allclose(found.frame_scores, wanted.probabilities[0].numpy(), atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(network=networks(), input_dim=st.integers(1, 6), steps=st.integers(1, 30))
 def test_networks_of_any_size_are_found(
@@ -450,6 +451,7 @@ def test_weights_that_are_not_of_the_program_are_refused(
         assert FIRST[system] in str(caught.value)  # the tensor by name
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(system=st.sampled_from(SYSTEMS), which=st.randoms(use_true_random=False), missing=st.booleans())
 def test_every_weight_is_needed_as_it_is(

@@ -25,6 +25,7 @@ def dustbins():
     return st.floats(-1, 1).map(torch.tensor)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(sources=st.integers(1, 13), targets=st.integers(1, 11), seed=st.integers(0, 999), dustbin=dustbins())
 def test_rows_sum_to_one_and_columns_do_not_exceed_it(sources, targets, seed, dustbin):

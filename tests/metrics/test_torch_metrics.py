@@ -42,6 +42,7 @@ def test_one_process_agrees_with_the_plain_functions(program):
     assert all(0 < score < 100 for score in expected.values())
 
 
+@pytest.mark.slow
 def test_two_processes_with_unequal_parts_agree_with_one(program, tmp_path):
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     run = subprocess.run(

@@ -25,6 +25,7 @@ from keyseg.video.toy_drawing import Canvas, Colour
 from keyseg.video.toy_kitchen import FPS, toy_video, write_toy_videos, write_video
 from keyseg.video.toy_scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
 
+pytestmark = pytest.mark.slow
 SEEDS = st.integers(0, 2**32 - 1)
 PARTS = st.floats(0, 1)
 

@@ -9,8 +9,6 @@ import sys
 
 PACKAGES = (
     "torch",
-    "lightning",
-    "torchmetrics",
     "numpy",
     "scipy",
     "rapidfuzz",
@@ -21,6 +19,7 @@ PACKAGES = (
     "pympi-ling",
 )
 EXTRAS = {
+    "lightning": ("train", "keyseg train"),
     "transformers": ("backbones", "features of pretrained networks"),
     "opentimelineio": ("formats", "OpenTimelineIO and EDL"),
     "requests": ("download", "keyseg data get"),

@@ -9,12 +9,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from keyseg.training.fit import Fit  # first: it reports a missing extra
+
+# isort: split
+
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from keyseg.training.fit import Fit
 
 LINES = 20  # of a log file, for one training
 

@@ -51,7 +51,8 @@ def table1(
         Train new runs shorter or longer than their recipes say.
     """
     from keyseg.cli.progress import TrainingProgress, quiet
-    from keyseg.reproduction.comparison import SYSTEMS, compare, prepare
+    from keyseg.inference.systems import SYSTEMS
+    from keyseg.reproduction.comparison import compare, prepare
     from keyseg.reproduction.comparison_tables import as_markdown
 
     quiet()

@@ -96,7 +96,8 @@ def _moving_average(values: npt.NDArray[np.floating], width: int) -> npt.NDArray
 
 
 def _unit(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    return rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    lengths: npt.NDArray[np.floating] = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    return rows / lengths
 
 
 def _write_video(root: Path, index: int, seed: int) -> str:

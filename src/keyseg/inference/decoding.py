@@ -79,7 +79,7 @@ class NetworkOutput:
     @property
     def steps(self) -> int:
         """T, the number of feature steps."""
-        return self.frames.shape[1]
+        return int(self.frames.shape[1])
 
 
 @dataclass(frozen=True, slots=True)

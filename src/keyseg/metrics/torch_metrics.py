@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from keyseg.metrics.alignment import Alignment, align_pair
 from keyseg.metrics.edit import edit_similarity
 from keyseg.metrics.percent import percent
 from keyseg.metrics.segmental_f1 import SegmentCounts, segment_counts
+from keyseg.timeline.extras import extra
+
+with extra("train", "keyseg.metrics.torch_metrics"):
+    from torchmetrics import Metric
 
 
 class FrameAccuracy(Metric):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
 from keyseg.inference.bundle import load
@@ -19,7 +18,7 @@ from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
 from keyseg.timeline.files import write_json, write_text
-from keyseg.training.fit import Fit
+from keyseg.training.fit import Fit, FitCallbacks
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import run_all, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
@@ -68,9 +67,7 @@ def refuse_unequal(runs: Sequence[Run]) -> None:
         )
 
 
-def compare(
-    runs: Sequence[Run], folder: Path, callbacks: Callable[[Fit], tuple[Callback, ...]]
-) -> dict[str, Any] | None:
+def compare(runs: Sequence[Run], folder: Path, callbacks: FitCallbacks) -> dict[str, Any] | None:
     """Train what is missing and write table1.md, .tex and .json. Returns None while other processes still train."""
     for run in runs:
         run_all(run, callbacks)

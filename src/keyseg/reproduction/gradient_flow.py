@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from lightning.pytorch.callbacks import Callback
 
 from keyseg.reproduction.comparison import refuse_unequal
 from keyseg.timeline import ConfigError, TrainingError
-from keyseg.training.fit import Fit
+from keyseg.training.fit import FitCallbacks
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import loss_curves, run_all
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
@@ -74,9 +72,7 @@ def _refuse_more_differences(folder: Path, recipes: Mapping[str, RTKRecipe]) -> 
         )
 
 
-def permutation_losses(
-    runs: Mapping[str, Run], callbacks: Callable[[Fit], tuple[Callback, ...]]
-) -> dict[str, tuple[list[float], list[float]]]:
+def permutation_losses(runs: Mapping[str, Run], callbacks: FitCallbacks) -> dict[str, tuple[list[float], list[float]]]:
     """Train what is missing, and return the permutation loss of each run by epoch, averaged over its trainings.
 
     Raises TrainingError while other processes still train.

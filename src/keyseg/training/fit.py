@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,10 @@ class Fit:
     def bundle(self) -> Path:
         """Folder of the bundle once the training is finished."""
         return self.folder / "bundle"
+
+
+FitCallbacks = Callable[[Fit], tuple[Callback, ...]]
+"""The Lightning callbacks of a training, such as its progress."""
 
 
 def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
@@ -167,16 +170,25 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
 def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any]:
     """Time and memory that a training took, and the machine."""
     calibration = fit.folder / "calibration" / "cost.json"
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "keyseg": __version__,
         "seconds": round(seconds, 1),
         "calibration_seconds": json.loads(calibration.read_text())["seconds"] if calibration.exists() else 0.0,
-        "peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
+        "peak_memory_mib": _peak_memory_mib(),
         "parameters": sum(p.numel() for p in module.model.parameters()),
         "threads": torch.get_num_threads(),
         "machine": f"{_processor()}, {os.cpu_count()} processors, {platform.system()}, torch {torch.__version__}",
     }
+
+
+def _peak_memory_mib() -> int | None:
+    """The most memory that this process has held; None on Windows, which does not report it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def _processor() -> str:

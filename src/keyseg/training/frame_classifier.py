@@ -28,7 +28,7 @@ def classify_frames(dataset: Dataset, split: int) -> dict[str, Segmentation]:
     for _ in range(_STEPS):
         optimiser.zero_grad()
         loss = cross_entropy(scaled @ weights, labels) + _DECAY * weights.square().sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
     found = {}
     for name in dataset.names(split, "test"):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
-
-from lightning.pytorch.callbacks import Callback
 
 from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
@@ -23,7 +21,7 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, LabelMap, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
-from keyseg.training.fit import Fit, run_fit
+from keyseg.training.fit import Fit, FitCallbacks, run_fit
 from keyseg.training.run import Run, is_main_process, process_count
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import SCORES, results_markdown
@@ -42,7 +40,7 @@ class Finished:
     cost: Mapping[str, Any]
 
 
-def run_all(run: Run, callbacks: Callable[[Fit], tuple[Callback, ...]]) -> dict[str, Any] | None:
+def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
     """Train and score every unfinished split and seed of a run, then summarise. Returns None in secondary processes.
 
     The same command may run several times at once with --resume: each takes trainings that no other works on.

@@ -17,7 +17,8 @@ from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingE
 from keyseg.timeline.files import write_text
 from keyseg.timeline.version import __version__
 from keyseg.training.fit import Fit
-from keyseg.training.recipe import Recipe, validate_recipe
+from keyseg.training.recipe import validate_recipe
+from keyseg.training.settings import Recipe
 
 RUN = "run.json"
 

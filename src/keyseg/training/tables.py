@@ -55,7 +55,7 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
     for name, cost in summary["cost"].items():
         lines.append(
             f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['calibration_seconds']:.0f} s of"
-            f" calibration, peak {cost['peak_memory_mib']} MiB, {cost['parameters']:,} parameters,"
+            f" calibration, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
             f" {cost['threads']} thread(s), {cost['machine']}"
         )
     return "\n".join(lines) + "\n"

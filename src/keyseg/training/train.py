@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.callbacks import Callback
-
-from keyseg.training.fit import Fit
+from keyseg.training.fit import FitCallbacks
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import run_all
 from keyseg.training.run import Run, is_main_process, start_run
@@ -29,7 +27,7 @@ def train(
     force: bool = False,
     command: str = "keyseg.training.train",
     report: Callable[[str], None] = lambda line: None,
-    callbacks: Callable[[Fit], tuple[Callback, ...]] = lambda fit: (),
+    callbacks: FitCallbacks = lambda fit: (),
 ) -> tuple[Run, dict[str, Any] | None]:
     """Train a system on splits and seeds of a data set, and leave bundles, predictions, scores and logs in `out`.
 

@@ -42,20 +42,24 @@ class Family:
 
 
 def _videomae(network: Any, clips: torch.Tensor) -> torch.Tensor:
-    return network(pixel_values=clips).last_hidden_state.mean(1)
+    hidden: torch.Tensor = network(pixel_values=clips).last_hidden_state
+    return hidden.mean(1)
 
 
 def _vjepa2(network: Any, clips: torch.Tensor) -> torch.Tensor:
-    return network(pixel_values_videos=clips, skip_predictor=True).last_hidden_state.mean(1)
+    hidden: torch.Tensor = network(pixel_values_videos=clips, skip_predictor=True).last_hidden_state
+    return hidden.mean(1)
 
 
 def _pooler(network: Any, pictures: torch.Tensor) -> torch.Tensor:
-    return network(pixel_values=pictures[:, 0]).pooler_output
+    pooled: torch.Tensor = network(pixel_values=pictures[:, 0]).pooler_output
+    return pooled
 
 
 def _siglip(network: Any, pictures: torch.Tensor) -> torch.Tensor:
     seen = network(pixel_values=pictures[:, 0])
-    return seen.last_hidden_state.mean(1) if seen.pooler_output is None else seen.pooler_output
+    pooled: torch.Tensor = seen.last_hidden_state.mean(1) if seen.pooler_output is None else seen.pooler_output
+    return pooled
 
 
 # By `model_type` of config.json. Means are over all patch tokens; the pooler of DINO is its CLS token after the last

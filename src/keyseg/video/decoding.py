@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.video.frame import PictureType
@@ -105,7 +105,7 @@ class Decoding:
         entries = self._stream.index_entries
         return next((entry.timestamp for entry in reversed(entries) if entry.size), 0)
 
-    def _packets(self) -> Iterator[Packet | Loss]:
+    def _packets(self) -> Iterator[Packet[Any] | Loss]:
         """Packets of all streams; what the container says of damage, which FFmpeg only logs, counts as a loss."""
         failures, packets = 0, self._container.demux()
         with av.logging.Capture() as messages:
@@ -128,11 +128,11 @@ class Decoding:
                 if ended:
                     return
 
-    def _other(self, packet: Packet) -> None:
+    def _other(self, packet: Packet[Any]) -> None:
         if packet.pts is not None and packet.time_base:
             self.others_end = max(self.others_end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
 
-    def _decode(self, packet: Packet) -> Iterator[Picture | Loss]:
+    def _decode(self, packet: Packet[Any]) -> Iterator[Picture | Loss]:
         at = packet.dts if self._slots is not None else packet.pts if packet.pts is not None else packet.dts
         if at is not None:
             if packet.size == 0:  # an AVI's way to say that the picture stays

@@ -78,7 +78,8 @@ def colour_histogram(rgb: Array) -> Array:
     dark = grey * np.clip((1 - bright) * 2, 0, 1)
     light = grey * np.clip((bright - 1) * 2, 0, 1)
     means = [cell_means(share, (2, 2)) for share in (*shares, dark, grey - dark - light, light)]
-    return np.sqrt(np.maximum(np.concatenate(means, 1), 0))
+    joined: Array = np.maximum(np.concatenate(means, 1), 0)
+    return np.sqrt(joined)
 
 
 def edge_histogram(grey: Array) -> Array:
