@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from keyseg.formats import format_of, read_annotations
-from keyseg.timeline import Annotation, ConfigError, DataError
+from keyseg.formats import annotations_text, format_of, read_annotations
+from keyseg.timeline import Annotation, ConfigError, DataError, Interval
 
 NTSC = Fraction(30000, 1001)
 
@@ -537,3 +537,33 @@ def test_suffixes_differ_and_none_hides_another() -> None:
     for name, form in FORMATS.items():
         assert format_to_write(Path(f"video{form.suffix}")) == name
     assert format_to_write(Path("video.mp4")) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"),
+    [
+        ("29.97", NTSC),
+        ("29.970", NTSC),
+        ("23.976", Fraction(24000, 1001)),
+        ("59.94", Fraction(60000, 1001)),
+        ("30", Fraction(30)),
+        ("12.5", Fraction(25, 2)),
+        ("30000/1001", NTSC),
+        ("2997/100", Fraction(2997, 100)),
+        ("0.0001", Fraction(1, 10_000)),
+    ],
+)
+def test_a_decimal_rate_may_be_rounded_and_a_fraction_is_exact(written: str, rate: Fraction, tmp_path: Path) -> None:
+    text = f'[{{"data": {{"video": "v", "fps": "{written}"}}, "annotations": []}}]'
+    assert one(file(tmp_path, "v.labelstudio.json", text)).fps == rate
+
+
+@pytest.mark.parametrize("fps", ["0", "1/0", "fast"])
+def test_a_damaged_rate_in_our_own_notes_is_an_error(fps: str, tmp_path: Path) -> None:
+    words = f"a frame rate is a number such as .*; got '{fps}'"
+    with pytest.raises(DataError, match=rf"v\.edl: KEYSEG FPS: {words}"):
+        read_annotations(file(tmp_path, "v.edl", f"TITLE: v\n* KEYSEG FPS: {fps}\n"), fps=Fraction(25))
+    span = (Interval(Fraction(0), Fraction(1), "take"),)
+    text = annotations_text("otio", [Annotation("v", span, None, Fraction(25))]).replace('"25"', f'"{fps}"')
+    with pytest.raises(DataError, match=rf"v\.otio: metadata: {words}"):
+        read_annotations(file(tmp_path, "v.otio", text))

@@ -26,7 +26,7 @@ ProblemKind = Literal[
     "unreadable",  # a file of another format, damaged, or pickled
     "unused",  # a video in no split (a warning)
 ]
-Value = TypeVar("Value")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Findings:
         self.add(kind, path, line, str(error)[place.end() :] if place else str(error))
 
     def attempt(
-        self, path: Path, read: Callable[..., Value], *arguments: Any, kind: ProblemKind | None = None
-    ) -> Value | None:
+        self, path: Path, read: Callable[..., _Value], *arguments: Any, kind: ProblemKind | None = None
+    ) -> _Value | None:
         """What `read(*arguments)` returns; None if it raises DataError, which is noted as a problem of `path`.
 
         kind: of that problem; default: `missing` or `unreadable`.

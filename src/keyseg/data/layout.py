@@ -31,7 +31,7 @@ class Fold:
     test: tuple[str, ...]
 
 
-_GAPS = "background"  # the class of times without a label
+BACKGROUND = "background"  # the class of times without a label
 _LATE = Fraction(1)  # seconds by which an annotation may outlast the pictures: the sound is often longer
 
 
@@ -50,7 +50,7 @@ def ready(annotations: Mapping[str, Annotation], background: Iterable[str], over
     background: labels, in upper or lower case, that mean that nothing is done; `background` is always one. Raises
     DataError naming the first overlap.
     """
-    idle = {class_name(name).casefold() for name in (*background, _GAPS)}
+    idle = {class_name(name).casefold() for name in (*background, BACKGROUND)}
     spelled: dict[str, set[str]] = defaultdict(set)
     resolved, notes = {}, []
     for name, annotation in annotations.items():
@@ -64,7 +64,7 @@ def ready(annotations: Mapping[str, Annotation], background: Iterable[str], over
         except TimelineError as error:
             raise DataError(str(error)) from error
     notes += _spelling_notes(spelled)
-    return Labelled(resolved, LabelMap((_GAPS, *sorted(spelled)), (_GAPS,)), tuple(notes))
+    return Labelled(resolved, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,)), tuple(notes))
 
 
 def _spelling_notes(spelled: Mapping[str, set[str]]) -> list[str]:

@@ -23,20 +23,31 @@ class ReadOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     features: str | None = Field(
-        None, description="features folder below the data set; default: features, else features_split{split}"
+        None,
+        description="Name of the features folder below the data set. Default: features, else features_split1, ...",
     )
-    background: tuple[str, ...] | None = Field(None, description="background classes; default: the class 'background'")
+    background: tuple[str, ...] | None = Field(
+        None,
+        description="Names of classes that are not actions; none for no such class. Default: the class 'background'.",
+    )
     fps: Rate | None = Field(
         None,
-        description="annotation frames per second; default: what the sidecars of the features say, else what is known"
-        " of these classes, else 15",
+        description="Annotation frames per second, such as 15 or 30000/1001. Default: that of the features' sidecars,"
+        " else that of the known data set with these classes, else 15.",
     )
     sample_rate: int | None = Field(
-        None, ge=1, description="annotation frames per feature step; default: what the sidecars say, else 1"
+        None, ge=1, description="Annotation frames per feature step. Default: that of the features' sidecars, else 1."
     )
-    orientation: Orientation = Field("auto", description="axes of the feature files: DT (channels, time) or TD")
-    lengths: Lengths = Field("error", description="what to do where labels and features differ in length")
-    tolerance: int = Field(0, ge=0, description="largest number of frames that `trim` may remove")
+    orientation: Orientation = Field(
+        "auto",
+        description="Axes of the feature files: DT (channels, time), TD (time, channels), or auto to detect them.",
+    )
+    lengths: Lengths = Field(
+        "error",
+        description="Where labels and features differ in length: report an error, trim both to the shorter one, or"
+        " resample the features.",
+    )
+    tolerance: int = Field(0, ge=0, description="Largest number of frames that trim may remove.")
 
     @field_validator("background", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from keyseg.timeline import DataError
 from keyseg.timeline.files import read_text
 
-Value = TypeVar("Value")
+_Value = TypeVar("_Value")
 _CALLED = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 
@@ -32,7 +32,7 @@ def parse_json(text: str, where: str, holds: str) -> Any:
         raise DataError(f"{where}: {error}; it should hold {holds}") from None
 
 
-def need(content: Any, key: str, kind: type[Value], where: str) -> Value:
+def need(content: Any, key: str, kind: type[_Value], where: str) -> _Value:
     """`content[key]`, an instance of `kind`. Raises DataError at `where`."""
     value = content.get(key)
     if not isinstance(value, kind) or isinstance(value, bool):

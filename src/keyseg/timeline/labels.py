@@ -14,7 +14,7 @@ from keyseg.timeline.errors import DataError, TimelineError, nearest, refuse
 from keyseg.timeline.files import read_text
 from keyseg.timeline.segmentation import IntArray
 
-Report = Callable[[Literal["unreadable", "duplicate", "missing", "empty"], Path, int | None, str], None]
+ReportProblem = Callable[[Literal["unreadable", "duplicate", "missing", "empty"], Path, int | None, str], None]
 """Called with the kind of a problem, the file, the line if there is one, and what is expected."""
 
 _MOST_DIGITS = 6  # of an id
@@ -100,7 +100,7 @@ class LabelMap:
             raise DataError(f"{path}: {error}") from error
 
 
-def read_class_list(path: Path, report: Report) -> tuple[str, ...]:
+def read_class_list(path: Path, report: ReportProblem) -> tuple[str, ...]:
     """Class names in order of their ids, from lines of `id name`; problems go to `report`, and their lines are skipped.
 
     Raises DataError if the file cannot be read as text.
