@@ -30,7 +30,7 @@ from keyseg.training.augmentation import mix_segments
 from keyseg.training.fit import Fit
 from keyseg.training.objective import cosine
 from keyseg.training.results import average_over_seeds, finished_predictor
-from keyseg.training.rtk import context_losses
+from keyseg.training.rtk_objective import context_losses
 from keyseg.training.run import read_run
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import score_table

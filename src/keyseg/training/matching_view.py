@@ -15,7 +15,7 @@ from keyseg.models.rtk import RTK
 from keyseg.timeline import DataError, Segmentation
 from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.fit import Fit
-from keyseg.training.rtk import RTKObjective
+from keyseg.training.rtk_objective import RTKObjective
 from keyseg.training.run import Run
 from keyseg.training.settings import RTKRecipe
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyseg.timeline import LabelMap
-from keyseg.training.bcn import BCNObjective
-from keyseg.training.frames import FrameObjective
+from keyseg.training.bcn_objective import BCNObjective
+from keyseg.training.frame_objective import FrameObjective
 from keyseg.training.objective import Objective
-from keyseg.training.rtk import RTKObjective
+from keyseg.training.rtk_objective import RTKObjective
 from keyseg.training.settings import (
     ASFormerExtraRecipe,
     ASFormerRecipe,
