@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keyseg.video import toy_kitchen
+from keyseg.toy import kitchen as toy_kitchen
 
 
 def test_the_demo_goes_all_the_way_and_goes_on(keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

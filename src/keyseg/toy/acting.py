@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keyseg.data.synthetic_grammar import BACKGROUND, ScriptStep
+from keyseg.data.layout import BACKGROUND
+from keyseg.toy.grammar import ScriptStep
 
 # Which tool an action is done with. What `take` takes follows from what is done next. Cutting and stirring are done
 # with one tool, and milk and oil come from one bottle, so that no single picture tells them apart.

@@ -1,7 +1,7 @@
-"""The toy kitchen as videos: short H.264 films of its scripts, in the field's layout without features.
+"""The toy kitchen as videos: short H.264 films in the layout of a data set, without features.
 
-What happens comes from the same grammar as the features of `keyseg.data.synthetic`: video i of a seed has one script in
-both. Pictures of single frames tell little; the order of movements and what happened before tell the rest.
+The scripts are those of `keyseg.toy.kitchen_features`: video i of a seed follows the same one in both. A single picture
+shows little; the order of movements and what happened before show the rest.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import numpy as np
 
 from keyseg.data.folders import claimed
 from keyseg.data.layout import Fold, write_lists
-from keyseg.data.synthetic import check_counts
-from keyseg.data.synthetic_grammar import LABELS, RECIPES, sample_script
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
 from keyseg.timeline.files import whole_file, write_text
+from keyseg.toy.acting import Act, plan, play
+from keyseg.toy.grammar import COOKING_RECIPES, LABELS, check_counts, sample_script
+from keyseg.toy.scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
 from keyseg.video.extractor import Image
-from keyseg.video.toy_acting import Act, plan, play
-from keyseg.video.toy_scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
 from keyseg.video.workers import worker_pool
 
 FPS = 10
@@ -65,7 +64,7 @@ class ToyVideo:
 def toy_video(index: int, seed: int = 0) -> ToyVideo:
     """Video `index` of a toy kitchen, whatever the counts. Recipes take turns."""
     rng = np.random.default_rng([seed, index])
-    recipe = RECIPES[index % len(RECIPES)]
+    recipe = COOKING_RECIPES[index % len(COOKING_RECIPES)]
     script = sample_script(recipe, rng)
     ends = np.round(np.cumsum([step.duration for step in script]) * rng.uniform(*_FRAMES_PER_STEP)).astype(int)
     acts = plan(script, np.diff(ends, prepend=0).tolist(), rng)

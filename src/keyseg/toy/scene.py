@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keyseg.toy.acting import GRIPS, LID_HEIGHTS, TOOLS, Layout, Pose
+from keyseg.toy.drawing import Canvas, Colour, Floats
 from keyseg.video.extractor import Image
-from keyseg.video.toy_acting import GRIPS, LID_HEIGHTS, TOOLS, Layout, Pose
-from keyseg.video.toy_drawing import Canvas, Colour, Floats
 
 WIDTH, HEIGHT = 240, 180
 

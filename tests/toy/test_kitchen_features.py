@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.data.dataset import Dataset
-from keyseg.data.synthetic import TIME, prototypes, render_features, script_labels, write_toy_kitchen
-from keyseg.data.synthetic_grammar import (
-    BACKGROUND,
+from keyseg.data.layout import BACKGROUND
+from keyseg.timeline import ConfigError, OutputExistsError, Segmentation
+from keyseg.toy.grammar import (
+    COOKING_RECIPES,
     DURATIONS,
     FAILED_STEPS,
     FAILING_ACTIONS,
@@ -21,17 +22,16 @@ from keyseg.data.synthetic_grammar import (
     LOOK_ALIKES,
     NEAR_ALIKES,
     PAUSE_STEPS,
-    RECIPES,
-    Recipe,
+    CookingRecipe,
     ScriptStep,
     sample_actions,
     sample_script,
 )
-from keyseg.timeline import ConfigError, OutputExistsError, Segmentation
+from keyseg.toy.kitchen_features import TIME, prototypes, render_features, script_labels, write_toy_kitchen
 
 SEEDS = st.integers(0, 2**32 - 1)
 SCRIPTS = st.builds(
-    lambda recipe, seed: sample_script(recipe, np.random.default_rng(seed)), st.sampled_from(RECIPES), SEEDS
+    lambda recipe, seed: sample_script(recipe, np.random.default_rng(seed)), st.sampled_from(COOKING_RECIPES), SEEDS
 )
 OPENED_FOR = {"pour_milk", "pour_oil", "spread"}
 
@@ -78,7 +78,7 @@ def test_mapping_gives_background_id_0(kitchen: Path) -> None:
 
 
 def test_every_class_occurs_in_the_smallest_training_set(tmp_path: Path) -> None:
-    root = write_toy_kitchen(tmp_path / "small", videos=len(RECIPES) + 1, test_videos=1)
+    root = write_toy_kitchen(tmp_path / "small", videos=len(COOKING_RECIPES) + 1, test_videos=1)
     found = {label for name in _bundle(root, "train") for label in (root / "groundTruth" / name).read_text().split()}
     assert found == set(LABELS.names)
 
@@ -171,8 +171,8 @@ def test_negative_seed(tmp_path: Path) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(RECIPES), SEEDS)
-def test_actions_follow_the_grammar(recipe: Recipe, seed: int) -> None:
+@given(st.sampled_from(COOKING_RECIPES), SEEDS)
+def test_actions_follow_the_grammar(recipe: CookingRecipe, seed: int) -> None:
     actions = sample_actions(recipe, np.random.default_rng(seed))
     first = {"tea": "boil", "sandwich": "toast", "salad": "wash", "pancakes": "crack"}
     assert actions[0] == first[recipe.name]
@@ -193,7 +193,7 @@ def test_actions_follow_the_grammar(recipe: Recipe, seed: int) -> None:
 @given(SEEDS)
 def test_what_is_poured_follows_from_the_first_action(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    drawn = {recipe.name: set(sample_actions(recipe, rng)) for recipe in RECIPES}
+    drawn = {recipe.name: set(sample_actions(recipe, rng)) for recipe in COOKING_RECIPES}
     for name in ("tea", "pancakes"):
         assert "pour_milk" in drawn[name]
         assert "pour_oil" not in drawn[name]
@@ -202,7 +202,7 @@ def test_what_is_poured_follows_from_the_first_action(seed: int) -> None:
 
 
 def test_options_orders_and_repeats_all_occur() -> None:
-    tea, salad = RECIPES[0], RECIPES[2]
+    tea, salad = COOKING_RECIPES[0], COOKING_RECIPES[2]
     teas = {sample_actions(tea, np.random.default_rng(seed)) for seed in range(50)}
     assert {actions.count("cut") for actions in teas} == {0, 1}
     assert {actions.count("stir") for actions in teas} == {1, 2}
@@ -249,14 +249,16 @@ def test_a_failed_attempt_is_background_and_the_action_follows(script: tuple[Scr
 
 
 def test_failed_attempts_of_every_kind_occur_about_once_a_video() -> None:
-    scripts = [sample_script(RECIPES[seed % 4], np.random.default_rng(seed)) for seed in range(200)]
+    scripts = [sample_script(COOKING_RECIPES[seed % 4], np.random.default_rng(seed)) for seed in range(200)]
     failed = [step.appearance for script in scripts for step in script if step.label != step.appearance]
     assert set(failed) == set(FAILING_ACTIONS)
     assert 0.7 < len(failed) / len(scripts) < 2.0
 
 
 def test_videos_are_of_a_size_to_train_on() -> None:
-    drawn = [script_labels(sample_script(RECIPES[seed % 4], np.random.default_rng(seed))) for seed in range(200)]
+    drawn = [
+        script_labels(sample_script(COOKING_RECIPES[seed % 4], np.random.default_rng(seed))) for seed in range(200)
+    ]
     lengths = [len(labels) for labels in drawn]
     counts = [len(Segmentation.from_frames(labels)) for labels in drawn]
     assert 200 < np.median(lengths) < 280
@@ -353,7 +355,7 @@ def video_means() -> dict[str, np.ndarray]:
     means: dict[str, list[np.ndarray]] = {name: [] for name in LABELS.names}
     for seed in range(200):
         rng = np.random.default_rng([17, seed])
-        script = sample_script(RECIPES[seed % len(RECIPES)], rng)
+        script = sample_script(COOKING_RECIPES[seed % len(COOKING_RECIPES)], rng)
         labels, features = script_labels(script), render_features(script, rng)
         inner = np.ones(len(labels), bool)
         for boundary in np.flatnonzero(np.diff(labels)):

@@ -10,8 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.layout import Fold, write_lists
-from keyseg.data.synthetic_grammar import LABELS, LOOK_ALIKES, NEAR_ALIKES, RECIPES, ScriptStep, sample_script
-from keyseg.timeline import ConfigError, IntArray, OutputExistsError, TimeBase
+from keyseg.timeline import IntArray, OutputExistsError, TimeBase
+from keyseg.toy.grammar import (
+    COOKING_RECIPES,
+    LABELS,
+    LOOK_ALIKES,
+    NEAR_ALIKES,
+    ScriptStep,
+    check_counts,
+    sample_script,
+)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -101,7 +109,7 @@ def _unit(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 
 def _write_video(root: Path, index: int, seed: int) -> str:
     rng = np.random.default_rng([seed, index])
-    recipe = RECIPES[index % len(RECIPES)]
+    recipe = COOKING_RECIPES[index % len(COOKING_RECIPES)]
     name = f"{recipe.name}_{index:03d}"
     script = sample_script(recipe, rng)
     _write_lines(root / "groundTruth" / f"{name}.txt", LABELS.decode(script_labels(script)))
@@ -113,17 +121,6 @@ def _write_video(root: Path, index: int, seed: int) -> str:
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-
-
-def check_counts(videos: int, test_videos: int, seed: int) -> None:
-    """Raise ConfigError on a negative seed, or counts that leave no test video or a recipe without a training video."""
-    if seed < 0:
-        raise ConfigError(f"seed is a whole number >= 0, got {seed}")
-    if test_videos < 1 or videos - test_videos < len(RECIPES):
-        raise ConfigError(
-            f"a toy kitchen needs at least 1 test video and {len(RECIPES)} training videos (one a recipe), got"
-            f" {videos} videos with {test_videos} for the test: ask for more videos or fewer test videos"
-        )
 
 
 def _check_free(root: Path) -> None:

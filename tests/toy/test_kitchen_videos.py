@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 
 from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
-from keyseg.data.synthetic import write_toy_kitchen
-from keyseg.data.synthetic_grammar import BACKGROUND, LABELS, RECIPES, sample_script
+from keyseg.data.layout import BACKGROUND
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
-from keyseg.video import toy_kitchen
-from keyseg.video.toy_acting import TOOLS, VESSELS, Act, along, plan, pose_at
-from keyseg.video.toy_drawing import Canvas, Colour
-from keyseg.video.toy_kitchen import FPS, toy_video, write_toy_videos, write_video
-from keyseg.video.toy_scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
+from keyseg.toy import kitchen as toy_kitchen
+from keyseg.toy.acting import TOOLS, VESSELS, Act, along, plan, pose_at
+from keyseg.toy.drawing import Canvas, Colour
+from keyseg.toy.grammar import COOKING_RECIPES, LABELS, sample_script
+from keyseg.toy.kitchen import FPS, toy_video, write_toy_videos, write_video
+from keyseg.toy.kitchen_features import write_toy_kitchen
+from keyseg.toy.scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
 
 SEEDS = st.integers(0, 2**32 - 1)
 PARTS = st.floats(0, 1)
@@ -214,7 +215,7 @@ def test_wrong_arguments(tmp_path: Path, wrong: dict[str, int], message: str) ->
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.sampled_from(RECIPES), SEEDS)
+@given(st.sampled_from(COOKING_RECIPES), SEEDS)
 def test_a_plan_has_the_right_tool_at_hand(recipe, seed: int) -> None:
     rng = np.random.default_rng(seed)
     script = sample_script(recipe, rng)
@@ -307,7 +308,7 @@ def test_a_vessel_is_out_of_the_picture_at_both_ends(name: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(RECIPES), SEEDS)
+@given(st.sampled_from(COOKING_RECIPES), SEEDS)
 def test_nothing_jumps(recipe, seed: int) -> None:
     rng = np.random.default_rng(seed)
     script = sample_script(recipe, rng)

@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from keyseg.timeline import LabelMap
-
-BACKGROUND = "background"
+from keyseg.data.layout import BACKGROUND
+from keyseg.timeline import ConfigError, LabelMap
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CookingRecipe:
     """Stages in order; the phases inside one stage may be done in any order."""
 
     name: str
@@ -81,8 +80,8 @@ _MILK = Phase(("take", "open", "pour_milk", "close", "put"))
 _OIL = Phase(("take", "open", "pour_oil", "close", "put"))
 _SPREAD = Phase(("take", "open", "spread", "close", "put"))
 
-RECIPES = (
-    Recipe(
+COOKING_RECIPES = (
+    CookingRecipe(
         "tea",
         (
             (Phase(("boil",)),),
@@ -91,7 +90,7 @@ RECIPES = (
             (Phase(("serve",)),),
         ),
     ),
-    Recipe(
+    CookingRecipe(
         "sandwich",
         (
             (Phase(("toast",)),),
@@ -100,7 +99,7 @@ RECIPES = (
             (Phase(("serve",)),),
         ),
     ),
-    Recipe(
+    CookingRecipe(
         "salad",
         (
             (Phase(("wash",)),),
@@ -109,7 +108,7 @@ RECIPES = (
             (Phase(("serve",)),),
         ),
     ),
-    Recipe(
+    CookingRecipe(
         "pancakes",
         (
             (Phase(("crack",)),),
@@ -129,12 +128,12 @@ PAUSE_STEPS = (2, 5)
 GAP_CHANCE = 0.15
 
 
-def sample_actions(recipe: Recipe, rng: np.random.Generator) -> tuple[str, ...]:
+def sample_actions(recipe: CookingRecipe, rng: np.random.Generator) -> tuple[str, ...]:
     """Draw the actions of one video in order, without background: optional phases, orders and repeats are settled."""
     return tuple(action for stage in recipe.stages for action in _stage_actions(stage, rng))
 
 
-def sample_script(recipe: Recipe, rng: np.random.Generator) -> tuple[ScriptStep, ...]:
+def sample_script(recipe: CookingRecipe, rng: np.random.Generator) -> tuple[ScriptStep, ...]:
     """Draw what happens in one video, background first and last.
 
     Neighbours differ in label, except inside a background that holds a failed attempt.
@@ -151,6 +150,17 @@ def sample_script(recipe: Recipe, rng: np.random.Generator) -> tuple[ScriptStep,
             script.append(ScriptStep(BACKGROUND, BACKGROUND, int(rng.integers(*PAUSE_STEPS))))
         script.append(_true(action, rng))
     return (*script, _true(BACKGROUND, rng))
+
+
+def check_counts(videos: int, test_videos: int, seed: int) -> None:
+    """Raise ConfigError on a negative seed, or counts that leave no test video or a recipe without a training video."""
+    if seed < 0:
+        raise ConfigError(f"seed is a whole number >= 0, got {seed}")
+    if test_videos < 1 or videos - test_videos < len(COOKING_RECIPES):
+        raise ConfigError(
+            f"a toy kitchen needs at least 1 test video and {len(COOKING_RECIPES)} training videos (one a recipe), got"
+            f" {videos} videos with {test_videos} for the test: ask for more videos or fewer test videos"
+        )
 
 
 def _stage_actions(stage: tuple[Phase, ...], rng: np.random.Generator) -> Iterator[str]:
