@@ -67,7 +67,9 @@ def decoded():
     def read(path, fps, image_size=None, *, damaged=False, limits=Limits()):  # noqa: B008
         with io.BytesIO() as messages, path.open("rb") as video:
             request = protocol.Request(Fraction(fps), image_size, limits, damaged)
-            decode_process.decode(protocol.Request.from_json(request.to_json()), video, decode_process.Output(messages))
+            decode_process.answer_request(
+                protocol.Request.from_json(request.to_json()), video, decode_process.Output(messages)
+            )
             return _parse(messages.getvalue())
 
     def _parse(data):

@@ -103,7 +103,7 @@ def make_data(data: Path, cache: Path) -> None:
     """Draw the videos and extract their features; what is there is kept."""
     from keyseg.cli.features import FeatureProgress
     from keyseg.toy.kitchen import FPS, write_toy_videos
-    from keyseg.video.files import find_videos
+    from keyseg.video.find_videos import find_videos
     from keyseg.video.jobs import Work, extract_all
 
     workers = min(2, os.cpu_count() or 1)

@@ -21,8 +21,6 @@ from keyseg.toy.grammar import (
     sample_script,
 )
 
-FloatArray = npt.NDArray[np.float32]
-
 DIMENSIONS = 24
 TIME = TimeBase(Fraction(5))
 
@@ -60,7 +58,7 @@ def script_labels(script: Sequence[ScriptStep]) -> IntArray:
     return np.repeat(LABELS.encode(step.label for step in script), [step.duration for step in script])
 
 
-def prototypes() -> FloatArray:
+def prototypes() -> npt.NDArray[np.float32]:
     """How each class looks on average, (C, D): equal rows for look-alikes, close ones for near-alikes."""
     rng = np.random.default_rng(_KITCHEN_SEED)
     rows = _unit(rng.standard_normal((len(LABELS), DIMENSIONS)))
@@ -71,7 +69,7 @@ def prototypes() -> FloatArray:
     return rows.astype(np.float32)
 
 
-def render_features(script: Sequence[ScriptStep], rng: np.random.Generator) -> FloatArray:
+def render_features(script: Sequence[ScriptStep], rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """What a video backbone might see of a script, (D, T).
 
     Each step shows its appearance, blended over boundaries and interrupted by short distractors of other classes; on

@@ -17,8 +17,8 @@ from keyseg.data.features import stored_shape
 from keyseg.data.folders import cache_folder
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256, refuse_file, whole_file, write_text
+from keyseg.video.extraction import ReportFrames, extract_features, origin_of
 from keyseg.video.extractor import Extractor
-from keyseg.video.features import Progress, extract_features, origin_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FeatureCache:
         fps: Fraction,
         *,
         damaged: bool = False,
-        progress: Progress = lambda *_: None,
+        progress: ReportFrames = lambda *_: None,
         remade: Callable[[str], None] = lambda _: None,
     ) -> CachedFeatures:
         """The features of a video, extracted if they are not there, or are not what their sidecar says.

@@ -26,13 +26,13 @@ from keyseg.video.opening import (
     DeclaredEnd,
     clock_start,
     declared_end,
+    display_transform,
     open_container,
-    orientation,
     picture_stream,
     quarter_turns,
 )
 from keyseg.video.protocol import ALIVE, END, FAILED, FRAMES, HEAD, INFO, Request
-from keyseg.video.sampling import Run, Sampler
+from keyseg.video.sampling import Sampler, ShownPicture
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -123,10 +123,10 @@ class Job:
             raise Refusal(f"pictures of {size} are larger than the limit of {pixels} pixels; {_SMALLER}")
         return stream
 
-    def _begin(self, picture: Picture, runs: Iterator[Run[VideoFrame]]) -> Iterator[Run[VideoFrame]]:
+    def _begin(self, picture: Picture, runs: Iterator[ShownPicture[VideoFrame]]) -> Iterator[ShownPicture[VideoFrame]]:
         """Send what the file is, now that the first picture is known. The runs before it are made, not yet sent."""
         made, frame, sampler = list(runs), picture.frame, self._sampler
-        height, width = orientation(frame).decoded_size(frame.height, frame.width)
+        height, width = display_transform(frame).decoded_size(frame.height, frame.width)
         self._size = self._request.image_size or (height, width)
         info = VideoInfo(
             width=width,
@@ -141,13 +141,13 @@ class Job:
         self._output.send(INFO, json.dumps({**vars(info), "image_size": self._size}, default=str).encode())
         return iter(made)
 
-    def _send(self, runs: Iterable[Run[VideoFrame]]) -> None:
+    def _send(self, runs: Iterable[ShownPicture[VideoFrame]]) -> None:
         for run in runs:
             self._output.send(FRAMES, self._image(run.picture).data.cast("B"), run.pts, run.frames)
 
     def _image(self, frame: VideoFrame) -> np.ndarray:
         """(H, W, 3) uint8 as displayed, scaled; only for pictures that are shown."""
-        up = orientation(frame)
+        up = display_transform(frame)
         height, width = up.decoded_size(*self._size)
         rgb = self._reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
         return np.ascontiguousarray(up.turn(np.asarray(rgb.to_ndarray(), np.uint8)))
@@ -213,7 +213,7 @@ def _memory_is_short() -> bool:
     return False
 
 
-def decode(request: Request, video: BinaryIO, output: Output) -> None:
+def answer_request(request: Request, video: BinaryIO, output: Output) -> None:
     """Answer a request with messages, the last of them `END` or `FAILED`."""
     av.logging.set_level(av.logging.ERROR)  # containers report damage in the log only
     av.logging.set_skip_repeated(False)
@@ -231,13 +231,13 @@ def decode(request: Request, video: BinaryIO, output: Output) -> None:
         output.send(FAILED, json.dumps(f"cannot read the video ({words(error)}); {WANTED}").encode())
 
 
-def main() -> None:
+def _main() -> None:
     """Decode the file on standard input."""
     request = Request.from_json(sys.argv[1])
     _restrict(request.limits.memory_mib)
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
-        decode(request, os.fdopen(0, "rb"), Output(os.fdopen(1, "wb")))
+        answer_request(request, os.fdopen(0, "rb"), Output(os.fdopen(1, "wb")))
 
 
 if __name__ == "__main__":
-    main()
+    _main()

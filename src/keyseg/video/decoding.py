@@ -43,7 +43,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Progress:
+class PacketRead:
     """A packet was read and no picture came of it."""
 
 
@@ -72,7 +72,7 @@ class Decoding:
         self._last_packet = self._last = stream.start_time or 0
         self._good_until: int | None = None  # where the last good picture ends, once there is one
 
-    def __iter__(self) -> Iterator[Picture | Loss | Progress]:
+    def __iter__(self) -> Iterator[Picture | Loss | PacketRead]:
         held: deque[Picture] = deque()
         for event in self._events():
             if isinstance(event, Loss) and held:
@@ -88,7 +88,7 @@ class Decoding:
                 yield held.popleft()
         yield from held
 
-    def _events(self) -> Iterator[Picture | Loss | Progress]:
+    def _events(self) -> Iterator[Picture | Loss | PacketRead]:
         for packet in self._packets():
             if isinstance(packet, Loss):
                 yield packet
@@ -96,7 +96,7 @@ class Decoding:
                 self._other(packet)
             else:
                 yield from self._decode(packet)
-            yield Progress()
+            yield PacketRead()
         if self._slots is not None and self._last_packet < (last := self._last_in_index()):
             yield self._lose(self._last_packet, _MISSING, last - self._last_packet)
 

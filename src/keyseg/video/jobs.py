@@ -16,9 +16,9 @@ from keyseg.data.feature_origin import FeatureSidecar
 from keyseg.timeline import DataError, KeysegError, OutputExistsError
 from keyseg.timeline.files import file_sha256, refuse_file
 from keyseg.video.cache import FeatureCache, checked_sidecar
-from keyseg.video.catalog import make_extractor
+from keyseg.video.extraction import origin_of
 from keyseg.video.extractor import Extractor
-from keyseg.video.features import origin_of
+from keyseg.video.extractors import make_extractor
 from keyseg.video.workers import CONTEXT, worker_pool
 
 _TOLD_EVERY = 0.2  # seconds between two reports of one video

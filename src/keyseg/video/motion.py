@@ -15,7 +15,7 @@ from keyseg.video.motion_histograms import (
     EDGES,
     FASTEST,
     GRID,
-    Array,
+    MotionArray,
     cell_means,
     colour_histogram,
     edge_histogram,
@@ -25,8 +25,6 @@ from keyseg.video.motion_histograms import (
     high_passed,
     opening_and_turning,
 )
-
-VERSION = "1"
 
 # Slow things show in small pixels over more frames, fast ones in large pixels from frame to frame.
 _SLOW_LAG, _FAST_LAG = 3, 1
@@ -46,7 +44,7 @@ class Motion:
     """
 
     name = "motion"
-    version = VERSION
+    version = "1"
     dimension = _LOOKS + 2 * (_CELLS * (DIRECTIONS + 1) + 2 * (1 + _CELLS))
     clip_length = 2 * _AROUND + 1
     sample_rate = 1
@@ -60,7 +58,7 @@ class Motion:
 
     def rows(self, frames: Iterable[Image]) -> Iterator[Rows]:
         """Features of N frames in blocks (n, D), N rows in all. Raises ConfigError on frames of another size."""
-        kept: Array | None = None
+        kept: MotionArray | None = None
         for seen in self._frame_by_frame(_repeated(self._checked(frames), _AROUND)):
             kept = seen if kept is None else np.concatenate([kept, seen])
             ready = len(kept) - 2 * _AROUND
@@ -78,9 +76,9 @@ class Motion:
                 )
             yield frame
 
-    def _frame_by_frame(self, frames: Iterator[Image]) -> Iterator[Array]:
+    def _frame_by_frame(self, frames: Iterator[Image]) -> Iterator[MotionArray]:
         """What each frame shows, then what moved since the frames before it, (n, _LOOKS + M), a block at a time."""
-        before: tuple[Array, Array] | None = None
+        before: tuple[MotionArray, MotionArray] | None = None
         while block := list(islice(frames, self._block)):
             small = halved(np.stack(block))
             fine = small @ _GREY
@@ -106,7 +104,7 @@ def _repeated(frames: Iterator[Image], times: int) -> Iterator[Image]:
         yield from [last] * times
 
 
-def _moved(pictures: Array, lag: int) -> Array:
+def _moved(pictures: MotionArray, lag: int) -> MotionArray:
     """What adds up over frames, (n, M / 2), of pictures (n + lag, H, W)."""
     first, second = pictures[:-lag], pictures[lag:]
     sums = flow_sums(*flow(first, second))
@@ -115,7 +113,7 @@ def _moved(pictures: Array, lag: int) -> Array:
     return np.concatenate([sums, change[..., None]], 2).reshape(len(first), -1)
 
 
-def _pooled(sums: Array) -> Array:
+def _pooled(sums: MotionArray) -> MotionArray:
     """Motion of a window of frames, (n, D'), from what adds up, (n + 2 * _AROUND, M)."""
     rows = len(sums) - 2 * _AROUND
     found = []

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-Array = npt.NDArray[np.floating]  # float32 throughout
+MotionArray = npt.NDArray[np.floating]  # float32 throughout
 
 GRID = (3, 4)
 HUES, EDGES, DIRECTIONS = 6, 6, 8
@@ -21,19 +21,19 @@ _SLOWEST, FASTEST = 0.08, 2.5  # pixels: slower than this is still, and this muc
 _TINY = np.float32(1e-6)
 
 
-def halved(images: npt.NDArray[np.integer] | Array) -> Array:
+def halved(images: npt.NDArray[np.integer] | MotionArray) -> MotionArray:
     """Means over 2 x 2 pixels: (n, H, W, ...) to (n, H / 2, W / 2, ...), float32."""
     kind = np.uint16 if images.dtype == np.uint8 else np.float32
     rows = np.add(images[:, 0::2], images[:, 1::2], dtype=kind)
     return np.add(rows[:, :, 0::2], rows[:, :, 1::2], dtype=kind).astype(np.float32, copy=False) / 4
 
 
-def high_passed(grey: Array) -> Array:
+def high_passed(grey: MotionArray) -> MotionArray:
     """Pictures (n, H, W) less their surroundings: a change of brightness vanishes."""
     return grey - _blurred(grey, _HIGH_PASS)
 
 
-def cell_means(values: Array, grid: tuple[int, int] = GRID) -> Array:
+def cell_means(values: MotionArray, grid: tuple[int, int] = GRID) -> MotionArray:
     """(n, H, W) to (n, cells), row by row."""
     count, height, width = values.shape
     rows, columns = grid
@@ -41,7 +41,7 @@ def cell_means(values: Array, grid: tuple[int, int] = GRID) -> Array:
     return np.asarray(sums.reshape(count, -1) / (height // rows * (width // columns)), np.float32)
 
 
-def lobes(x: Array, y: Array, length: Array, bins: int) -> list[Array]:
+def lobes(x: MotionArray, y: MotionArray, length: MotionArray, bins: int) -> list[MotionArray]:
     """How much of the vectors (x, y) goes each of `bins` ways, the first along x, the next turned from x towards y.
 
     A vector gives its whole length to a way that it points along, and shares it between two that it lies between.
@@ -60,7 +60,7 @@ def lobes(x: Array, y: Array, length: Array, bins: int) -> list[Array]:
     return shares
 
 
-def colour_histogram(rgb: Array) -> Array:
+def colour_histogram(rgb: MotionArray) -> MotionArray:
     """Share of hues, dark, middle and bright of pictures (n, H, W, 3): (n, 4 * COLOURS), square roots.
 
     Hue is relative to the intensity, dark and bright to the mean of the picture, so light matters little.
@@ -81,7 +81,7 @@ def colour_histogram(rgb: Array) -> Array:
     return np.sqrt(np.maximum(np.concatenate(means, 1), 0))
 
 
-def edge_histogram(grey: Array) -> Array:
+def edge_histogram(grey: MotionArray) -> MotionArray:
     """How strong edges are by their direction, light to dark and dark to light alike: (n, cells * EDGES), square roots.
 
     Relative to the edges of the same cell, and a little to those of the picture, so contrast matters little.
@@ -97,7 +97,7 @@ def edge_histogram(grey: Array) -> Array:
     return np.sqrt(shares).reshape(len(grey), -1)
 
 
-def gradients(grey: Array) -> tuple[Array, Array]:
+def gradients(grey: MotionArray) -> tuple[MotionArray, MotionArray]:
     """Central differences along x and y, zero at the border."""
     x, y = np.zeros_like(grey), np.zeros_like(grey)
     np.subtract(grey[:, :, 2:], grey[:, :, :-2], out=x[:, :, 1:-1])
@@ -107,7 +107,7 @@ def gradients(grey: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def flow(first: Array, second: Array) -> tuple[Array, Array]:
+def flow(first: MotionArray, second: MotionArray) -> tuple[MotionArray, MotionArray]:
     """Velocities (x, y) in pixels from pictures (n, H, W) to later ones, by least squares in small windows.
 
     The method of Lucas and Kanade (IJCAI 1981) with a penalty on length, so where nothing is seen nothing moves.
@@ -127,7 +127,7 @@ def flow(first: Array, second: Array) -> tuple[Array, Array]:
     return u * believed, v * believed
 
 
-def flow_sums(u: Array, v: Array) -> Array:
+def flow_sums(u: MotionArray, v: MotionArray) -> MotionArray:
     """What adds up over frames of velocities (n, H, W): (n, cells, DIRECTIONS + MOMENTS).
 
     Directions: right, then by eighths of a turn to down, left, up. Moments: of length m at place p, with velocity w,
@@ -150,7 +150,7 @@ def flow_sums(u: Array, v: Array) -> Array:
     return np.stack([cell_means(value) for value in (*lobes(u, v, length, DIRECTIONS), *moments)], 2)
 
 
-def opening_and_turning(moments: Array) -> Array:
+def opening_and_turning(moments: MotionArray) -> MotionArray:
     """How much motion goes away from its own centre and clockwise round it: (..., MOMENTS) to (..., 2) in [-1, 1]."""
     m, mx, my, mpp, u, v, along, across = np.moveaxis(moments, -1, 0)
     inverse = 1 / (m + _TINY)
@@ -161,5 +161,5 @@ def opening_and_turning(moments: Array) -> Array:
     return np.stack([(along - x * u - y * v) / most, (across - x * v + y * u) / most], -1)
 
 
-def _blurred(values: Array, size: int) -> Array:
+def _blurred(values: MotionArray, size: int) -> MotionArray:
     return uniform_filter1d(uniform_filter1d(values, size, 1, mode="nearest"), size, 2, mode="nearest")

@@ -113,7 +113,7 @@ def _clock_time(text: str) -> Fraction | None:
 
 
 @dataclass(frozen=True)
-class Orientation:
+class DisplayTransform:
     """How a decoded picture becomes the displayed one: rows for columns first, then mirrored."""
 
     transpose: bool = False
@@ -131,16 +131,16 @@ class Orientation:
         return image[:: -1 if self.mirror_rows else 1, :: -1 if self.mirror_columns else 1]
 
 
-def orientation(frame: VideoFrame) -> Orientation:
+def display_transform(frame: VideoFrame) -> DisplayTransform:
     """From the display matrix; a turn by anything but a quarter counts as the nearest quarter."""
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
-        return Orientation()
+        return DisplayTransform()
     # A point (x, y), y down, is displayed at (a x + c y, b x + d y).
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
     if abs(b) + abs(c) > abs(a) + abs(d):
-        return Orientation(True, mirror_columns=c < 0, mirror_rows=b < 0)
-    return Orientation(False, mirror_columns=a < 0, mirror_rows=d < 0)
+        return DisplayTransform(True, mirror_columns=c < 0, mirror_rows=b < 0)
+    return DisplayTransform(False, mirror_columns=a < 0, mirror_rows=d < 0)
 
 
 def quarter_turns(frame: VideoFrame) -> int:

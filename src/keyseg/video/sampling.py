@@ -15,7 +15,7 @@ ROUNDING = Fraction(1, 1000)
 
 
 @dataclass(frozen=True)
-class Run(Generic[PictureT]):
+class ShownPicture(Generic[PictureT]):
     """A picture that stays on screen for some frames. pts: when it was to appear, in ticks."""
 
     picture: PictureT
@@ -56,7 +56,7 @@ class Sampler(Generic[PictureT]):
         if self._lost is None or pts < self._lost[0]:
             self._lost = (pts, self._lost[1] if self._lost else reason)
 
-    def show(self, picture: PictureT, pts: int, end_pts: int) -> Iterator[Run[PictureT]]:
+    def show(self, picture: PictureT, pts: int, end_pts: int) -> Iterator[ShownPicture[PictureT]]:
         """A picture comes on screen: the frames before it are known now."""
         self._hear(pts, end_pts)
         if self._shown is None:
@@ -64,7 +64,7 @@ class Sampler(Generic[PictureT]):
         yield from self._until(self._frames_before(self.seconds(pts) - ROUNDING))
         self._shown, self._lost = (picture, pts), None
 
-    def finish(self, seconds: Fraction, reason: str = "") -> Iterator[Run[PictureT]]:
+    def finish(self, seconds: Fraction, reason: str = "") -> Iterator[ShownPicture[PictureT]]:
         """The frames that are left, up to `seconds` after frame 0; what lies behind the last picture is lost."""
         if seconds > self.seconds(self.end_pts):
             self.lose(self.end_pts, self.end_pts, reason)
@@ -84,14 +84,14 @@ class Sampler(Generic[PictureT]):
         """How many i there are with i / fps < seconds."""
         return max(0, math.ceil(seconds * self.fps))
 
-    def _until(self, frame: int) -> Iterator[Run[PictureT]]:
+    def _until(self, frame: int) -> Iterator[ShownPicture[PictureT]]:
         start = self._next
         if self._shown is None or frame <= start:
             return
         if self._lost:
             self._gap(max(start, self._frames_before(self.seconds(self._lost[0]) - ROUNDING)), frame, self._lost[1])
         self._next = frame
-        yield Run(*self._shown, frame - start)
+        yield ShownPicture(*self._shown, frame - start)
 
     def _gap(self, start: int, end: int, reason: str) -> None:
         if start < end:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.timeline import DataError, TimelineError
-from keyseg.video.opening import WANTED, clock_start, open_container, open_file, orientation, picture_stream
+from keyseg.video.opening import WANTED, clock_start, display_transform, open_container, open_file, picture_stream
 from keyseg.video.sampling import ROUNDING
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _duration(frame: VideoFrame, stream: VideoStream) -> Fraction:
 
 
 def _thumbnail(frame: VideoFrame) -> Image:
-    up = orientation(frame)
+    up = display_transform(frame)
     height, width = up.decoded_size(frame.height, frame.width)
     scale = min(_HEIGHT / height, _WIDTH / width, 1.0)
     rows, columns = up.decoded_size(max(1, round(scale * height)), max(1, round(scale * width)))

@@ -19,8 +19,6 @@ from keyseg.video.model_folder import MISSING_EXTRA, ModelFolder
 if TYPE_CHECKING:
     import torch
 
-VERSION = "1"
-
 _FRAMES_AT_ONCE = 64
 # Weights that pooled features never pass through; some published files lack them.
 _UNUSED = ("predictor.", "mask_token", "text_model.", "logit_scale", "logit_bias")
@@ -71,7 +69,7 @@ FAMILIES = {
 }
 
 
-class Backbone:
+class PretrainedExtractor:
     """A pretrained model, asked about clips of `clip_length` frames (1: single pictures), a row every `sample_rate` frames.
 
     The clip of a row is centred on the row's frames; the first and last frame repeat beyond the ends. float32; on CUDA
@@ -79,7 +77,7 @@ class Backbone:
     of the clip, at least 1. device: None is CUDA where there is one. batch: clips at once; rows do not depend on it.
     """
 
-    version = VERSION
+    version = "1"
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from keyseg.video.extractor import Extractor, Image
 from keyseg.video.reading import VideoReader
 
 # Frames shown so far, and how many there will be by what the video says of itself (None if it does not).
-Progress = Callable[[int, int | None], None]
+ReportFrames = Callable[[int, int | None], None]
 
 
 def origin_of(extractor: Extractor, fps: Fraction) -> FeatureOrigin:
@@ -40,7 +40,7 @@ def extract_features(
     *,
     video_sha256: str | None = None,
     damaged: bool = False,
-    progress: Progress = lambda *_: None,
+    progress: ReportFrames = lambda *_: None,
 ) -> FeatureSidecar:
     """Write the features of a video to `out`, (T, D) float16 in .npy, and its sidecar beside it; return the sidecar.
 

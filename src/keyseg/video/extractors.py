@@ -95,17 +95,17 @@ def _described(what: Extractor | FeatureOrigin) -> dict[str, object]:
 
 
 def _local(folder: Path, sample_rate: int | None, device: str | None, name: str | None = None) -> Extractor:
-    from keyseg.video.backbones import Backbone
     from keyseg.video.model_folder import local_folder
+    from keyseg.video.pretrained import PretrainedExtractor
 
-    return Backbone(name or str(folder), local_folder(folder), sample_rate=sample_rate, device=device)
+    return PretrainedExtractor(name or str(folder), local_folder(folder), sample_rate=sample_rate, device=device)
 
 
 def _published(name: str, revision: str | None, sample_rate: int | None, device: str | None) -> Extractor:
-    from keyseg.video.backbones import Backbone
     from keyseg.video.model_folder import hub_folder
+    from keyseg.video.pretrained import PretrainedExtractor
 
-    return Backbone(name, hub_folder(name, revision), sample_rate=sample_rate, device=device)
+    return PretrainedExtractor(name, hub_folder(name, revision), sample_rate=sample_rate, device=device)
 
 
 def _sample_rate(options: Mapping[str, str]) -> int | None:

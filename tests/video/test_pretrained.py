@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyseg.timeline import ConfigError, DataError
-from keyseg.video.backbones import Backbone, clips
 from keyseg.video.model_folder import local_folder
+from keyseg.video.pretrained import PretrainedExtractor, clips
 
 transformers = pytest.importorskip("transformers")
 
@@ -110,7 +110,7 @@ def folder(folders, tmp_path):
 
 
 def backbone(folder, **options):
-    return Backbone("tiny", local_folder(folder), device="cpu", **options)
+    return PretrainedExtractor("tiny", local_folder(folder), device="cpu", **options)
 
 
 def frames_for(extractor, count, seed=0):
@@ -385,7 +385,7 @@ def test_strides_and_batches_are_positive(folders, options):
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta:x"])
 def test_a_device_that_is_not_there_is_refused(folders, device):
     with pytest.raises(ConfigError, match=f"device '{device}' cannot be used here"):
-        Backbone("tiny", local_folder(folders[dinov2][1]), device=device)
+        PretrainedExtractor("tiny", local_folder(folders[dinov2][1]), device=device)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -393,7 +393,7 @@ def test_a_device_that_is_not_there_is_refused(folders, device):
 def test_a_gpu_gives_nearly_the_same(folders, family):
     folder = folders[family][1]
     frames = frames_for(backbone(folder), 9)
-    there = rows(Backbone("tiny", local_folder(folder), device="cuda"), frames)
+    there = rows(PretrainedExtractor("tiny", local_folder(folder), device="cuda"), frames)
     here = rows(backbone(folder), frames)
     assert there.dtype == np.float32
     assert np.abs(there - here).max() < 0.05 * np.abs(here).max()

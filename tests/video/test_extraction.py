@@ -18,8 +18,8 @@ from keyseg.data.feature_origin import read_sidecar, sidecar_path
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256
 from keyseg.video.cache import FeatureCache
-from keyseg.video.features import extract_features, origin_of
-from keyseg.video.files import find_videos
+from keyseg.video.extraction import extract_features, origin_of
+from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Event, Work, extract_all
 
 FPS = Fraction(10)

@@ -11,10 +11,10 @@ import pytest
 
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.timeline import ConfigError, DataError
-from keyseg.video.backbones import Backbone
-from keyseg.video.catalog import SUGGESTED, extractor_of, make_extractor
-from keyseg.video.features import origin_of
+from keyseg.video.extraction import origin_of
+from keyseg.video.extractors import SUGGESTED, extractor_of, make_extractor
 from keyseg.video.motion import Motion
+from keyseg.video.pretrained import PretrainedExtractor
 
 transformers = pytest.importorskip("transformers")
 
@@ -78,7 +78,7 @@ def test_motion_runs_without_transformers_and_torch(monkeypatch):
 def test_a_folder_by_its_path_and_again_by_its_origin(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     extractor = make_extractor("model", device="cpu")
-    assert isinstance(extractor, Backbone)
+    assert isinstance(extractor, PretrainedExtractor)
     assert extractor.name == str(folder)
     assert extractor.sample_rate == 2  # a quarter of the clip
     origin = origin_of(extractor, Fraction(15))
@@ -171,9 +171,9 @@ def test_a_sample_rate_is_a_whole_number(folder, value):
 
 def test_unknown_options_are_refused(folder):
     with pytest.raises(
-        ConfigError, match=r"unknown option 'strid' \(did you mean 'sample_rate'\?\); possible: sample_rate"
+        ConfigError, match=r"unknown option 'sample_rat' \(did you mean 'sample_rate'\?\); possible: sample_rate"
     ):
-        make_extractor(str(folder), options={"strid": "4"})
+        make_extractor(str(folder), options={"sample_rat": "4"})
     with pytest.raises(ConfigError, match="motion takes no sample_rate; it has one version, and a row a frame"):
         make_extractor("motion", options={"sample_rate": "4"})
     with pytest.raises(ConfigError, match="motion takes no revision"):
