@@ -66,9 +66,9 @@ def decoded():
 
     def read(path, fps, image_size=None, *, damaged=False, limits=Limits()):  # noqa: B008
         with io.BytesIO() as messages, path.open("rb") as video:
-            request = protocol.Request(Fraction(fps), image_size, limits, damaged)
+            request = protocol.FrameRequest(Fraction(fps), image_size, limits, damaged)
             decode_process.answer_request(
-                protocol.Request.from_json(request.to_json()), video, decode_process.Output(messages)
+                protocol.request_from_json(protocol.request_to_json(request)), video, decode_process.Output(messages)
             )
             return _parse(messages.getvalue())
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from keyseg.timeline import ConfigError, DataError
-from keyseg.video import reading
+from keyseg.video import decode_client
 from keyseg.video.reading import Gap, Limits, VideoInfo, VideoReader, probe
 
 _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-pix_fmt", "yuv420p")
@@ -36,11 +36,11 @@ def test_frames_come_through_the_process_as_they_are_decoded(clip, decoded):
     video = clip("a.mp4", *_X264)
     info, expected, _ = decoded(video, 10)
     with VideoReader(video, Fraction(10)) as reader:
-        pid = reader._process.pid
+        pid = reader._process.popen.pid
         frames = list(reader)
         assert reader.gaps == ()
     assert gone(pid)
-    assert reader.info == VideoInfo(64, 48, 0, Fraction(info["time_base"]), 0, Fraction(2), "h264", info["container"])
+    assert reader.info == VideoInfo(64, 48, Fraction(info["time_base"]), 0, Fraction(2), "h264", info["container"])
     assert [frame.pts for frame in frames] == [pts for _, pts in expected]
     assert all((frame.image == image).all() for frame, (image, _) in zip(frames, expected, strict=True))
     assert frames[0].image.dtype == np.uint8
@@ -92,7 +92,7 @@ def test_leaving_early_ends_the_process(clip):
 
     def leave():
         with reader:
-            pids.append(reader._process.pid)
+            pids.append(reader._process.popen.pid)
             next(iter(reader))
             raise Stop
 
@@ -115,15 +115,15 @@ def test_a_process_that_is_killed_is_a_data_error(clip):
     with VideoReader(clip("a.mp4", *_X264), Fraction(5000), (480, 640)) as reader:
         frames = iter(reader)
         next(frames)
-        reader._process.send_signal(signal.SIGKILL)
+        reader._process.popen.send_signal(signal.SIGKILL)
         with pytest.raises(DataError, match=r"a\.mp4: the process that decodes this video was killed by signal 9"):
             list(frames)
 
 
 def test_a_process_that_hangs_is_stopped(clip, monkeypatch):
     with VideoReader(clip("a.mp4", *_X264), Fraction(5000), (480, 640)) as reader:
-        monkeypatch.setattr(reading, "_STALL_SECONDS", 0.1)
-        os.kill(reader._process.pid, signal.SIGSTOP)
+        monkeypatch.setattr(decode_client, "_STALL_SECONDS", 0.1)
+        os.kill(reader._process.popen.pid, signal.SIGSTOP)
         with pytest.raises(DataError, match=r"a\.mp4: decoding made no progress for 0\.1 s and was stopped"):
             list(reader)
 
@@ -278,7 +278,7 @@ def peak_kib(video):
     with VideoReader(video, Fraction(25)) as reader:
         for count, _ in enumerate(reader, start=1):
             if count % 50 == 0 and reader._process is not None:
-                status = Path(f"/proc/{reader._process.pid}/status").read_text()
+                status = Path(f"/proc/{reader._process.popen.pid}/status").read_text()
                 found = re.search(r"VmHWM:\s+(\d+)", status)
                 peak = int(found.group(1)) if found else 0
     return count, peak

@@ -141,8 +141,3 @@ def display_transform(frame: VideoFrame) -> DisplayTransform:
     if abs(b) + abs(c) > abs(a) + abs(d):
         return DisplayTransform(True, mirror_columns=c < 0, mirror_rows=b < 0)
     return DisplayTransform(False, mirror_columns=a < 0, mirror_rows=d < 0)
-
-
-def quarter_turns(frame: VideoFrame) -> int:
-    """Degrees clockwise, 0, 90, 180 or 270, that a decoded picture is turned by."""
-    return round(-frame.rotation / 90) * 90 % 360

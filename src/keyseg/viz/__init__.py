@@ -1,14 +1,14 @@
 """Figures and the HTML report: timelines, comparisons, heatmaps, re-assembly, matchings, curves.
 
-Matplotlib is imported when a figure is drawn, and PyAV when a video is read, not before.
+Matplotlib is imported when a figure is drawn, not before.
 """
 
+from keyseg.video.key_frames import read_key_frames
 from keyseg.viz.colours import class_colours
 from keyseg.viz.comparison import differing_ranges, plot_comparison
 from keyseg.viz.curves import plot_curves, read_metrics_csv
 from keyseg.viz.figures import save_figure
 from keyseg.viz.heatmaps import plot_heatmaps
-from keyseg.viz.key_frames import read_key_frames
 from keyseg.viz.matching import plot_matching
 from keyseg.viz.page_player import key_frame_times
 from keyseg.viz.reassembly import plot_reassembly

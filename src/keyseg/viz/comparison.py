@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.timeline import ConfigError, LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.video.extractor import Image
 from keyseg.viz.canvas import MARGIN, WIDTH, add_axes, title_height
-from keyseg.viz.key_frames import Image
 from keyseg.viz.rows import Row, check_rows
 from keyseg.viz.timelines import plot_timelines
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.video.extractor import Image
 from keyseg.video.opening import declared_end, open_container, open_file, picture_stream
 from keyseg.viz.clock import clock, clock_unit
-from keyseg.viz.key_frames import Image
 from keyseg.viz.rows import Row
 
 MOST_BYTES = 20_000_000  # of all videos of a page: a browser holds the page in memory
