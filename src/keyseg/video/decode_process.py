@@ -127,7 +127,8 @@ class FrameJob:
             time_base=sampler.time_base,
             start_pts=sampler.first_pts or 0,
             declared_seconds=self._declared_seconds(),
-            codec=self._stream.codec_context.name,
+            codec=self._stream.codec_context.codec.canonical_name,
+            pixel_format=frame.format.name,
             container=self._container.format.name,
         )
         self._output.send(INFO, json.dumps({**vars(info), "image_size": self._size}, default=str).encode())

@@ -18,7 +18,7 @@ class VideoInfo:
 
     width, height: of a picture as displayed, after rotation. time_base: seconds per tick. start_pts: ticks at which
     frame 0 begins. declared_seconds: length of the video stream, or None if the file does not declare it. codec,
-    container: FFmpeg's names.
+    pixel_format, container: FFmpeg's names.
     """
 
     width: int
@@ -27,6 +27,7 @@ class VideoInfo:
     start_pts: int
     declared_seconds: Fraction | None
     codec: str
+    pixel_format: str
     container: str
 
 

@@ -121,5 +121,6 @@ def _info(values: dict[str, Any]) -> VideoInfo:
         start_pts=values["start_pts"],
         declared_seconds=None if declared is None else Fraction(declared),
         codec=values["codec"],
+        pixel_format=values["pixel_format"],
         container=values["container"],
     )
