@@ -73,12 +73,9 @@ class FeatureCache:
                 remade(reason)
             if found is not None and (damaged or not found.gaps):
                 return CachedFeatures(path, found.model_copy(update={"video": video.name}), fresh=False)
-            sidecar_path(path).unlink(missing_ok=True)
-            with whole_file(path) as partial:
-                sidecar = extract_features(
-                    video, extractor, fps, partial, video_sha256=digest, damaged=damaged, progress=progress
-                )
-            write_text(sidecar_path(path), sidecar.model_dump_json() + "\n")
+            sidecar = extract_features(
+                video, extractor, fps, path, video_sha256=digest, damaged=damaged, progress=progress
+            )
             return CachedFeatures(path, sidecar, fresh=True, remade=reason is not None)
 
 

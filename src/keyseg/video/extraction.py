@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, Gap, sidecar_path
+from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, sidecar_path
 from keyseg.timeline import DataError
-from keyseg.timeline.files import file_sha256, write_text
+from keyseg.timeline.files import file_sha256, whole_file, write_text
 from keyseg.video.extractor import Extractor, Image
 from keyseg.video.reading import VideoReader
 
@@ -50,38 +50,40 @@ def extract_features(
     """
     digest = video_sha256 or file_sha256(video)
     pts: list[int] = []
-    with VideoReader(video, fps, extractor.image_size, damaged=damaged) as reader:
-        seconds = reader.info.declared_seconds
-        expected = None if seconds is None else -int(-seconds * fps // 1)
+    with whole_file(out) as partial:
+        with VideoReader(video, fps, extractor.image_size, damaged=damaged) as reader:
+            seconds = reader.info.declared_seconds
+            expected = None if seconds is None else -int(-seconds * fps // 1)
 
-        def shown() -> Iterator[Image]:
-            for frame in reader:
-                pts.append(frame.pts)
-                progress(len(pts), expected)
-                yield frame.image
+            def shown() -> Iterator[Image]:
+                for frame in reader:
+                    pts.append(frame.pts)
+                    progress(len(pts), expected)
+                    yield frame.image
 
-        try:
-            rows = _write_rows(out, extractor, shown())
-        except _NotFiniteError as error:
+            try:
+                rows = _write_rows(partial, extractor, shown())
+            except _NotFiniteError as error:
+                raise DataError(
+                    f"{video}: {extractor.name} gives NaN or infinite features at frame"
+                    f" {error.row * extractor.sample_rate}; if it is a network, try it without reduced precision"
+                ) from None
+        expected_rows = -(-len(pts) // extractor.sample_rate)
+        if rows != expected_rows:
             raise DataError(
-                f"{video}: {extractor.name} gives NaN or infinite features at frame {error.row * extractor.sample_rate};"
-                " if it is a network, try it without reduced precision"
-            ) from None
-        gaps: tuple[Gap, ...] = reader.gaps
-        time_base = reader.info.time_base
-    wanted = -(-len(pts) // extractor.sample_rate)
-    if rows != wanted:
-        raise DataError(f"{video}: {extractor.name} made {rows} rows of {len(pts)} frames, expected {wanted}")
-    sidecar = FeatureSidecar(
-        origin=origin_of(extractor, fps),
-        video=video.name,
-        video_sha256=digest,
-        features_sha256=file_sha256(out),
-        frames=len(pts),
-        time_base=str(time_base),
-        pts=tuple(pts),
-        gaps=gaps,
-    )
+                f"{video}: {extractor.name} made {rows} rows from {len(pts)} frames, expected {expected_rows}"
+            )
+        sidecar = FeatureSidecar(
+            origin=origin_of(extractor, fps),
+            video=video.name,
+            video_sha256=digest,
+            features_sha256=file_sha256(partial),
+            frames=len(pts),
+            time_base=str(reader.info.time_base),
+            pts=tuple(pts),
+            gaps=reader.gaps,
+        )
+        sidecar_path(out).unlink(missing_ok=True)
     write_text(sidecar_path(out), sidecar.model_dump_json() + "\n")
     return sidecar
 
@@ -96,7 +98,6 @@ class _NotFiniteError(ValueError):
 
 def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image]) -> int:
     """Append rows to a new .npy as they come and return how many there were."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with path.open("wb") as file:
         _write_header(file, 0, extractor.dimension)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keyseg.timeline import ConfigError, DataError
-
-MISSING_EXTRA = "pretrained models need transformers, which is not installed; run: pip install 'keyseg[backbones]'"
+from keyseg.timeline.extras import extra
 
 _CONFIG = "config.json"
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -78,11 +77,9 @@ def hub_folder(name: str, revision: str | None) -> ModelFolder:
     own library. Raises ConfigError on a name or revision that is not there or without the extra, DataError on a model
     that cannot be fetched or has no safetensors weights.
     """
-    try:
+    with extra("backbones", "a published model"):
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-    except ImportError as error:
-        raise ConfigError(MISSING_EXTRA) from error
     pinned = f" --revision {revision}" if revision else ""
     try:
         path = Path(snapshot_download(name, revision=revision, allow_patterns=_NEEDED))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keyseg.timeline import ConfigError, DataError, nearest
+from keyseg.timeline.extras import extra
 from keyseg.video.extractor import Image, Rows
-from keyseg.video.model_folder import MISSING_EXTRA, ModelFolder
+from keyseg.video.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     import torch
@@ -195,10 +196,8 @@ def _device(name: str | None) -> torch.device:
 
 def _load(path: Path) -> Any:
     """The network of a folder whose files were checked: safetensors only, none of the folder's code, no gradients."""
-    try:
+    with extra("backbones", "a pretrained model"):
         from transformers import AutoConfig, AutoModel
-    except ImportError as error:
-        raise ConfigError(MISSING_EXTRA) from error
     import torch
 
     try:
