@@ -49,19 +49,19 @@ def _write(path, codec="mpeg4", fps=10, size=(64, 48), times=None, per_colour=No
 def _colours_shown(images):
     """The index of the colour of each image."""
     means = [image.reshape(-1, 3).mean(axis=0) for _, image in images]
-    found = [int(np.abs(_COLOURS.astype(float) - mean).sum(axis=1).argmin()) for mean in means]
-    for which, mean in zip(found, means, strict=True):
+    result = [int(np.abs(_COLOURS.astype(float) - mean).sum(axis=1).argmin()) for mean in means]
+    for which, mean in zip(result, means, strict=True):
         np.testing.assert_allclose(mean, _COLOURS[which], atol=12)
-    return found
+    return result
 
 
 @pytest.mark.parametrize(("suffix", "codec", "fps"), _KINDS)
 def test_the_frame_on_screen_at_a_time_is_returned(tmp_path, suffix, codec, fps):
     video = _write(tmp_path / f"a.{suffix}", codec, fps)
     times = [2.5, 0.0, 0.99, 1.0, 3.95, 2.5, 1.98]  # in any order, twice, at a change of colour and just before
-    found = read_key_frames(video, times)
-    assert [seconds for seconds, _ in found] == times
-    assert _colours_shown(found) == [2, 0, 0, 1, 3, 2, 1]
+    result = read_key_frames(video, times)
+    assert [seconds for seconds, _ in result] == times
+    assert _colours_shown(result) == [2, 0, 0, 1, 3, 2, 1]
 
 
 def test_times_of_frames_as_floats_are_met(tmp_path):
@@ -136,7 +136,7 @@ _LISTS = {
 def test_lists_of_other_files_are_not_followed(tmp_path, kind, suffix):
     _write(tmp_path / "a.ts", "mpeg2video", 25)
     (tmp_path / f"list.{suffix}").write_text(_LISTS[kind])
-    with pytest.raises(DataError, match=r"cannot read the video .* no playlist"):
+    with pytest.raises(DataError, match=r"cannot read the video .* not a playlist"):
         read_key_frames(tmp_path / f"list.{suffix}", [0])
 
 

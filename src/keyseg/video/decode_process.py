@@ -195,7 +195,7 @@ def displayed(frame: VideoFrame, size: tuple[int, int], reformatter: VideoReform
     transform = display_transform(frame)
     height, width = transform.decoded_size(*size)
     rgb = reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
-    return np.ascontiguousarray(transform.turn(np.asarray(rgb.to_ndarray(), np.uint8)))
+    return np.ascontiguousarray(transform.apply(np.asarray(rgb.to_ndarray(), np.uint8)))
 
 
 def _stream_within(container: InputContainer, most_pixels: int) -> VideoStream:

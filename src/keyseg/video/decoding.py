@@ -64,8 +64,8 @@ def set_up_decoder(stream: VideoStream, max_pixels: int) -> None:
 class Decoding:
     """Reads a container once, from start to end.
 
-    After a loss, all pictures up to the next key frame are lost too: they were predicted from the lost one, and decoders
-    seldom report it.
+    After a loss, all pictures up to the next key frame are lost too: they were predicted from the lost one, which
+    decoders seldom report.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, max_pixels: int) -> None:

@@ -1,4 +1,4 @@
-"""From a video file to a feature file with its sidecar, streamed: memory does not grow with the length."""
+"""From a video file to a feature file with its sidecar, as a stream: memory does not grow with the length."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from keyseg.timeline.files import file_sha256, whole_file, write_text
 from keyseg.video.extractor import Extractor, Image
 from keyseg.video.reading import VideoReader
 
-# Frames shown so far, and how many there will be by what the video says of itself (None if it does not).
+# Called with the number of frames so far and the number that the video declares, or None.
 ReportFrames = Callable[[int, int | None], None]
 
 
 def origin_of(extractor: Extractor, fps: Fraction) -> FeatureOrigin:
-    """What a sidecar and a bundle say of features that an extractor makes at a frame rate."""
+    """The record, in sidecars and bundles, of the features that an extractor makes at a frame rate."""
     return FeatureOrigin(
         extractor=extractor.name,
         version=extractor.version,
@@ -42,11 +42,11 @@ def extract_features(
     damaged: bool = False,
     progress: ReportFrames = lambda *_: None,
 ) -> FeatureSidecar:
-    """Write the features of a video to `out`, (T, D) float16 in .npy, and its sidecar beside it; return the sidecar.
+    """Write the features of a video to `out`, (T, D) float16 in .npy, and a sidecar beside it; return the sidecar.
 
-    Frame i is the picture on screen at i / fps seconds (see `VideoReader`); row j stands for frames [j * sample_rate,
-    (j + 1) * sample_rate). The sidecar is written last, so a feature file with one is whole. damaged: go on over damage and
-    flag the gaps. Raises DataError on a video that cannot be read, or on features that are not finite.
+    Frame i is the picture on screen at i / fps seconds (see `VideoReader`); row j describes frames [j * sample_rate,
+    (j + 1) * sample_rate). The sidecar is written last, so a feature file with one is complete. damaged: continue after
+    damage and record the gaps. Raises DataError if the video cannot be read or the features are not finite.
     """
     digest = video_sha256 or file_sha256(video)
     pts: list[int] = []
@@ -97,7 +97,7 @@ class _NotFiniteError(ValueError):
 
 
 def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image]) -> int:
-    """Append rows to a new .npy as they come and return how many there were."""
+    """Append rows to a new .npy as they come and return their number."""
     count = 0
     with path.open("wb") as file:
         _write_header(file, 0, extractor.dimension)
@@ -111,7 +111,7 @@ def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image]) -> in
             file.write(stored.tobytes())
             count += len(stored)
         file.seek(0)
-        # numpy leaves room in a header for a first axis that grows, so the final one is as long.
+        # NumPy leaves room in the header for a growing first axis, so the final header is as long.
         _write_header(file, count, extractor.dimension)
         assert file.tell() == start
     return count
