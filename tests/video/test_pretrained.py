@@ -211,9 +211,9 @@ PREPROCESSORS = [
 ]
 
 
-@pytest.mark.parametrize(("said", "mean", "std", "size"), PREPROCESSORS)
-def test_the_preprocessor_of_the_folder_is_used(folders, folder, said, mean, std, size):
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+@pytest.mark.parametrize(("content", "mean", "std", "size"), PREPROCESSORS)
+def test_the_preprocessor_of_the_folder_is_used(folders, folder, content, mean, std, size):
+    (folder / "preprocessor_config.json").write_text(json.dumps(content))
     extractor = backbone(folder)
     assert extractor.image_size == size
     frames = frames_for(extractor, 3)
@@ -228,7 +228,7 @@ def test_a_model_of_one_size_keeps_it(folders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("content", "message"),
     [
         ({"image_mean": [0.5, 0.5]}, "image_mean must be three numbers"),
         ({"image_mean": "0.5"}, "image_mean must be three numbers"),
@@ -241,8 +241,8 @@ def test_a_model_of_one_size_keeps_it(folders, tmp_path):
         ([], "expected a JSON object, got list"),
     ],
 )
-def test_a_preprocessor_that_makes_no_sense_is_refused(folder, said, message):
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+def test_a_preprocessor_that_makes_no_sense_is_refused(folder, content, message):
+    (folder / "preprocessor_config.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=message):
         backbone(folder)
 

@@ -23,7 +23,7 @@ _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-pi
 _FAST = (*_X264, "-movflags", "faststart")
 
 
-def gone(pid):
+def has_ended(pid):
     """Whether a process has ended and was reaped."""
     try:
         os.kill(pid, 0)
@@ -39,7 +39,7 @@ def test_frames_come_through_the_process_as_they_are_decoded(clip, decoded):
         pid = reader._process.popen.pid
         frames = list(reader)
         assert reader.gaps == ()
-    assert gone(pid)
+    assert has_ended(pid)
     assert reader.info == VideoInfo(
         64, 48, Fraction(info["time_base"]), 0, Fraction(2), "h264", "yuv420p", info["container"]
     )
@@ -100,7 +100,7 @@ def test_leaving_early_ends_the_process(clip):
 
     with pytest.raises(Stop):
         leave()
-    assert gone(pids[0])
+    assert has_ended(pids[0])
 
 
 def test_a_reader_is_read_once_inside_its_with(clip):

@@ -52,7 +52,7 @@ def frames_in(gaps):
     return {frame for start, end, _ in gaps for frame in range(start, end)}
 
 
-def stand_ins(gaps, frames):
+def expected_pictures(gaps, frames):
     """The picture that each of `frames` frames should show, at the rate of the file."""
     lost, shown = frames_in(gaps), []
     for frame in range(frames):
@@ -70,7 +70,7 @@ def test_a_file_cut_short_is_an_error_that_says_when(noisy, changed, decoded, nu
     assert Fraction(info["declared_seconds"]) == 4
     assert len(frames) == 100
     assert [(end, start > 40) for start, end, _ in gaps] == [(100, True)]
-    assert numbers(short, 25, damaged=True) == stand_ins(gaps, 100)
+    assert numbers(short, 25, damaged=True) == expected_pictures(gaps, 100)
 
 
 def test_a_file_cut_between_pictures_is_short_by_its_header_alone(noisy, ffmpeg, changed, decoded):
@@ -113,7 +113,7 @@ def test_bytes_that_are_wrong_are_found_and_only_their_pictures_lost(
     assert len(frames) == 100
     assert 1 <= len(frames_in(gaps)) <= 60
     assert 40 < min(frames_in(gaps)) <= max(frames_in(gaps)) < 80
-    assert numbers(wrong, 25, damaged=True) == stand_ins(gaps, 100)
+    assert numbers(wrong, 25, damaged=True) == expected_pictures(gaps, 100)
 
 
 def test_pictures_outside_the_gaps_are_those_of_the_whole_file(noisy, changed, decoded):

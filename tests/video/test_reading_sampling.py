@@ -19,7 +19,7 @@ def sample(fps, pictures, *, lost=(), seconds=None, time_base=_TICK):
     runs = []
     for pts, duration in pictures:
         if pts in lost:
-            sampler.lose(pts, pts + duration, "gone")
+            sampler.lose(pts, pts + duration, "lost")
         else:
             runs += sampler.show(f"picture {pts}", pts, pts + duration)
     end = sampler.seconds(sampler.end_pts)
@@ -67,9 +67,9 @@ def test_losses_change_nothing_but_their_own_frames(fps, film, data):
     good = [pts for pts in stamps if pts not in lost]
     for frame, (picture, pts) in enumerate(frames):
         due = whole[frame][1]
-        stand_in = max((p for p in good if p <= due), default=good[0])
-        assert picture == f"picture {stand_in}"
-        assert pts == (stand_in if stand_in <= due else stamps[0])
+        replacement = max((p for p in good if p <= due), default=good[0])
+        assert picture == f"picture {replacement}"
+        assert pts == (replacement if replacement <= due else stamps[0])
 
 
 def test_a_picture_a_millisecond_late_counts_and_two_do_not():
@@ -98,8 +98,8 @@ def test_a_missing_end_too_short_for_a_frame_is_still_reported():
 
 def test_first_losses_may_come_in_decoding_order():
     sampler = Sampler(Fraction(10), _TICK)
-    sampler.lose(300, 400, "gone")
+    sampler.lose(300, 400, "lost")
     sampler.lose(0, 100, "first")
     assert [(run.pts, run.frames) for run in sampler.show("a", 500, 600)] == [(0, 5)]
     assert [(run.pts, run.frames) for run in sampler.finish(Fraction(6, 10))] == [(500, 1)]
-    assert sampler.gaps == [(0, 5, "gone")]
+    assert sampler.gaps == [(0, 5, "lost")]
