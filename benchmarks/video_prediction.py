@@ -27,8 +27,8 @@ from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.predictor import Predictor
 from keyseg.models.rtk import RTK, RTKConfig
 from keyseg.timeline import LabelMap
-from keyseg.video.catalog import make_extractor
-from keyseg.video.features import origin_of
+from keyseg.video.extraction import origin_of
+from keyseg.video.extractors import make_extractor
 from provenance import provenance, write_results
 
 CLASSES, RATE, SECONDS = 19, 30, 20

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from keyseg.cli.main import run
-from keyseg.data.synthetic import write_toy_kitchen
+from keyseg.toy.kitchen_features import write_toy_kitchen
 
 TINY = (
     "network.backbone.channels=8",

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from keyseg.video import toy_kitchen
+from keyseg.toy import demo
 
 
 @pytest.mark.slow
-def test_the_demo_goes_all_the_way_and_goes_on(keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = functools.partial(toy_kitchen.write_toy_videos, videos=5, test_videos=1)
-    monkeypatch.setattr(toy_kitchen, "write_toy_videos", small)
+def test_the_demo_runs_to_the_end_and_keeps_what_is_complete(
+    keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "run_demo", functools.partial(demo.run_demo, videos=5, test_videos=1))
     out = tmp_path / "demo"
     answer = keyseg("demo", "--out", out, "--epochs", 1)
     assert answer.code == 0, answer.err
@@ -37,3 +38,9 @@ def test_the_demo_goes_all_the_way_and_goes_on(keyseg: Any, tmp_path: Path, monk
     assert again.code == 0
     assert (out / "run" / "split1" / "seed0" / "bundle" / "weights.safetensors").stat().st_mtime_ns == bundle
     assert again.out.split("done in")[0] == answer.out.split("done in")[0]
+
+
+def test_a_demo_without_epochs_draws_nothing(keyseg: Any, tmp_path: Path) -> None:
+    answer = keyseg("demo", "--out", tmp_path / "demo", "--epochs", 0)
+    assert (answer.code, answer.err) == (2, "error: epochs must be at least 1, got 0\n")
+    assert not (tmp_path / "demo").exists()

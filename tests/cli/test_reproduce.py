@@ -333,7 +333,7 @@ def test_fig2_draws_systems_boxes_and_key_frames(
     import keyseg.viz as viz
 
     original = viz.plot_comparison
-    monkeypatch.setattr(viz, "read_key_frames", read_key_frames)
+    monkeypatch.setattr("keyseg.video.key_frames.read_key_frames", read_key_frames)
     monkeypatch.setattr(viz, "differing_ranges", differing_ranges)
     monkeypatch.setattr(viz, "plot_comparison", plot_comparison)
     options = ("--out", tmp_path / "fig2.svg", "--file", "tea.mp4", "--frames", "4")

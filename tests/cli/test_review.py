@@ -119,7 +119,7 @@ def test_what_to_do_after_an_interrupt(
 
     monkeypatch.setattr("keyseg.training.run.start_run", interrupted)
     monkeypatch.setattr("keyseg.training.recipe.recipe_for", interrupted)
-    monkeypatch.setattr("keyseg.data.synthetic.write_toy_kitchen", interrupted)
+    monkeypatch.setattr("keyseg.toy.demo.write_toy_videos", interrupted)
     monkeypatch.setattr(sys, "argv", ["keyseg"])
     inputs = [str(tmp_path)] if verb == "train" else []
     assert run([verb, *inputs, "--out", str(tmp_path / "out")]) == 1

@@ -1,4 +1,4 @@
-"""Clips made by ffmpeg, in which each picture says which one it is, and the decoder without its process."""
+"""Clips made by ffmpeg, in which each picture shows its number, and the decoder without its process."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 
 from keyseg.video.limits import Limits
 
-# Eight bars, each black or white: the bits of the number of the picture, the lowest on the left.
+# Eight bars, each black or white: the bits of the picture's number, the lowest on the left.
 _BARS = "geq=lum='if(bitand(floor(N/pow(2,floor(X*8/W))),1),220,30)':cb=128:cr=128"
 
 
 def number(image):
-    """Which picture it is (modulo 256), from the middle of each bar."""
+    """The number of a picture (modulo 256), read from the middle of each bar."""
     height, width, _ = image.shape
     bars = image[height // 2, width // 16 :: width // 8, 1][:8]
     return int(sum(1 << place for place, bar in enumerate(bars) if bar > 127))
@@ -26,7 +26,7 @@ def number(image):
 
 @pytest.fixture(scope="session")
 def ffmpeg():
-    """Runs ffmpeg, quietly."""
+    """ffmpeg(*options): run ffmpeg, quietly."""
     program = shutil.which("ffmpeg")
     if program is None:
         pytest.skip("ffmpeg is not installed; the clips of these tests are made with it")
@@ -61,13 +61,15 @@ def clip(ffmpeg, tmp_path_factory):
 
 @pytest.fixture
 def decoded():
-    """decoded(path, fps, ...): (info, frames as (image, pts), gaps), by the code of the process, in this one."""
+    """decoded(path, fps, ...): (info, frames as (image, pts), gaps), by the decoder in this process."""
     from keyseg.video import decode_process, protocol
 
     def read(path, fps, image_size=None, *, damaged=False, limits=Limits()):  # noqa: B008
         with io.BytesIO() as messages, path.open("rb") as video:
-            request = protocol.Request(Fraction(fps), image_size, limits, damaged)
-            decode_process.decode(protocol.Request.from_json(request.to_json()), video, decode_process.Output(messages))
+            request = protocol.FrameRequest(Fraction(fps), image_size, limits, damaged)
+            decode_process.answer_request(
+                protocol.request_from_json(protocol.request_to_json(request)), video, decode_process.Output(messages)
+            )
             return _parse(messages.getvalue())
 
     def _parse(data):
@@ -94,7 +96,7 @@ def decoded():
 
 @pytest.fixture
 def numbers(decoded):
-    """numbers(path, fps, ...): which picture each frame shows."""
+    """numbers(path, fps, ...): the number of the picture that each frame shows."""
 
     def read(path, fps, **options):
         return [number(image) for image, _ in decoded(path, fps, **options)[1]]

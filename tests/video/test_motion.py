@@ -1,4 +1,4 @@
-"""`motion` tells ways to move apart, sees nothing in a still, and gives the same rows whatever the blocks."""
+"""`motion` distinguishes movements, sees none in a still, and gives the same rows for any block size."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def rows(frames, block=32):
     return np.concatenate([np.zeros((0, Motion.dimension), np.float32), *Motion(block=block).rows(frames)])
 
 
-def views(found):
-    """Of slow and of fast motion: directions (N, 12, 8), change (N, 12), opening and turning (N, 13, 2)."""
+def views(result):
+    """Directions (N, 12, 8), change (N, 12), opening and turning (N, 13, 2), of slow and then of fast motion."""
     for start in (LOOKS, LOOKS + VIEW):
-        view = found[:, start : start + VIEW]
+        view = result[:, start : start + VIEW]
         yield view[:, :96].reshape(-1, 12, 8), view[:, 96:108], view[:, 108:].reshape(-1, 13, 2)
 
 
@@ -47,7 +47,7 @@ def drawn(discs, *, radius=10, noise=0.0, seed=0):
 
 
 def straight(turn, speed, frames=13):
-    """One disc through the middle: `turn` eighths of a full turn from right towards down, `speed` pixels a frame."""
+    """One disc through the middle: `turn` eighths of a full turn from right towards down, `speed` pixels per frame."""
     angle = turn * np.pi / 4
     path = [(i - frames // 2) * speed for i in range(frames)]
     return [[(way * np.cos(angle), way * np.sin(angle))] for way in path]
@@ -65,18 +65,18 @@ def noisy(frames, seed=0):
     return list(np.random.default_rng(seed).integers(0, 256, (frames, 120, 160, 3)).astype(np.uint8))
 
 
-def test_what_the_extractor_says_of_itself_is_so():
+def test_the_extractors_properties_are_true():
     motion = Motion()
-    found = rows(noisy(5))
+    result = rows(noisy(5))
     assert (motion.name, motion.version, motion.sample_rate, dict(motion.options)) == ("motion", "1", 1, {})
-    assert found.shape == (5, motion.dimension)
-    assert found.dtype == np.float32
+    assert result.shape == (5, motion.dimension)
+    assert result.dtype == np.float32
     assert motion.dimension <= 400
 
 
 @pytest.mark.parametrize("turn", range(8))
 @pytest.mark.parametrize(("speed", "view"), [(0.3, 0), (1.0, 0), (1.5, 1), (6.0, 1)])
-def test_the_eight_ways_to_move_are_told_apart(turn, speed, view):
+def test_the_eight_directions_are_distinguished(turn, speed, view):
     directions, _, _ = list(views(rows(drawn(straight(turn, speed), noise=2))))[view]
     assert (directions[6] ** 2).sum(0).argmax() == turn
 
@@ -123,34 +123,34 @@ def test_light_matters_little():
     assert np.abs(here - there).mean() < 0.01
 
 
-def test_a_lamp_that_flickers_is_no_motion():
+def test_a_flickering_lamp_is_not_motion():
     picture = drawn([[(0, 0)]])[0]
     frames = [picture, (picture * 0.9).astype(np.uint8)] * 7
     for (flicker, _, _), (moving, _, _) in zip(views(rows(frames)), views(rows(drawn(straight(0, 1.5)))), strict=True):
         assert (flicker[6] ** 2).sum() < 0.1 * (moving[6] ** 2).sum()
 
 
-def mirrored(found):
-    """The rows of the mirror image: left and right, clockwise and back change places."""
-    out = found.copy()
-    for start, (directions, change, turns) in zip((LOOKS, LOOKS + VIEW), views(found), strict=True):
+def mirrored(result):
+    """The rows of the mirror image: left and right are swapped, and clockwise and counter-clockwise."""
+    out = result.copy()
+    for start, (directions, change, turns) in zip((LOOKS, LOOKS + VIEW), views(result), strict=True):
         cells = np.arange(12).reshape(3, 4)[:, ::-1].ravel()
         turns = turns[:, [0, *(cells + 1)]] * [1, -1]
         parts = directions[:, cells][:, :, (4 - np.arange(8)) % 8], change[:, cells], turns
-        out[:, start : start + VIEW] = np.concatenate([part.reshape(len(found), -1) for part in parts], 1)
-    colours = found[:, :36].reshape(-1, 9, 2, 2)
-    edges = found[:, 36:LOOKS].reshape(-1, 3, 4, 6)
-    out[:, :36] = colours[..., ::-1].reshape(len(found), -1)
-    out[:, 36:LOOKS] = edges[:, :, ::-1, (6 - np.arange(6)) % 6].reshape(len(found), -1)
+        out[:, start : start + VIEW] = np.concatenate([part.reshape(len(result), -1) for part in parts], 1)
+    colours = result[:, :36].reshape(-1, 9, 2, 2)
+    edges = result[:, 36:LOOKS].reshape(-1, 3, 4, 6)
+    out[:, :36] = colours[..., ::-1].reshape(len(result), -1)
+    out[:, 36:LOOKS] = edges[:, :, ::-1, (6 - np.arange(6)) % 6].reshape(len(result), -1)
     return out
 
 
-def backwards(found):
+def backwards(result):
     """The rows of the video played backwards."""
-    out = found[::-1].copy()
-    for start, (directions, change, turns) in zip((LOOKS, LOOKS + VIEW), views(found[::-1]), strict=True):
+    out = result[::-1].copy()
+    for start, (directions, change, turns) in zip((LOOKS, LOOKS + VIEW), views(result[::-1]), strict=True):
         parts = np.roll(directions, 4, 2), change, -turns
-        out[:, start : start + VIEW] = np.concatenate([part.reshape(len(found), -1) for part in parts], 1)
+        out[:, start : start + VIEW] = np.concatenate([part.reshape(len(result), -1) for part in parts], 1)
     return out
 
 
@@ -175,12 +175,12 @@ def test_played_backwards_everything_moves_the_other_way(frames):
 @given(st.integers(0, 30), st.integers(1, 40))
 def test_rows_do_not_depend_on_blocks(count, block):
     frames = (SCENES[0] + SCENES[1] + SCENES[2])[:count]
-    found = rows(frames, block)
-    assert found.shape == (count, Motion.dimension)
-    assert np.allclose(found, rows(frames, 1000), atol=1e-6)
+    result = rows(frames, block)
+    assert result.shape == (count, Motion.dimension)
+    assert np.allclose(result, rows(frames, 1000), atol=1e-6)
 
 
-def test_a_row_looks_at_nine_frames_and_no_more():
+def test_a_row_depends_on_nine_frames():
     frames = SCENES[0] + SCENES[1]
     before = rows(frames)
     for number in (0, 11, 25):
@@ -208,10 +208,10 @@ def test_frames_are_read_as_they_are_needed():
         [np.stack([np.full((120, 160), value, np.uint8) for value in (255, 0, 0)], 2)] * 3,
     ],
 )
-def test_whatever_it_is_shown_values_stay_small(frames):
-    found = rows(frames)
-    assert np.isfinite(found).all()
-    assert np.abs(found).max() <= 1
+def test_all_values_are_between_minus_one_and_one(frames):
+    result = rows(frames)
+    assert np.isfinite(result).all()
+    assert np.abs(result).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_block_without_frames_is_refused():
         Motion(block=0)
 
 
-def test_flow_finds_the_shift_of_a_texture():
+def test_flow_recovers_the_shift_of_a_texture():
     rng = np.random.default_rng(3)
     x, y = np.meshgrid(np.arange(80), np.arange(60))
     waves = [(rng.uniform(-0.5, 0.5, 2), rng.uniform(0, 6)) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""The reader and its process: what it gives, what it refuses, and that nothing of it stays."""
+"""The reader and its process: its frames, what it refuses, and that no process is left behind."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 from keyseg.timeline import ConfigError, DataError
-from keyseg.video import reading
+from keyseg.video import decode_client
 from keyseg.video.reading import Gap, Limits, VideoInfo, VideoReader, probe
 
 _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-pix_fmt", "yuv420p")
 _FAST = (*_X264, "-movflags", "faststart")
 
 
-def gone(pid):
-    """Whether a process has ended and was waited for."""
+def has_ended(pid):
+    """Whether a process has ended and was reaped."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -36,18 +36,20 @@ def test_frames_come_through_the_process_as_they_are_decoded(clip, decoded):
     video = clip("a.mp4", *_X264)
     info, expected, _ = decoded(video, 10)
     with VideoReader(video, Fraction(10)) as reader:
-        pid = reader._process.pid
+        pid = reader._process.popen.pid
         frames = list(reader)
         assert reader.gaps == ()
-    assert gone(pid)
-    assert reader.info == VideoInfo(64, 48, 0, Fraction(info["time_base"]), 0, Fraction(2), "h264", info["container"])
+    assert has_ended(pid)
+    assert reader.info == VideoInfo(
+        64, 48, Fraction(info["time_base"]), 0, Fraction(2), "h264", "yuv420p", info["container"]
+    )
     assert [frame.pts for frame in frames] == [pts for _, pts in expected]
     assert all((frame.image == image).all() for frame, (image, _) in zip(frames, expected, strict=True))
     assert frames[0].image.dtype == np.uint8
     assert not frames[0].image.flags.writeable
 
 
-def test_images_have_the_size_that_was_asked_for(clip):
+def test_images_have_the_requested_size(clip):
     with VideoReader(str(clip("a.mp4", *_X264)), Fraction(2), (20, 30)) as reader:
         assert [frame.image.shape for frame in reader] == [(20, 30, 3)] * 4
         assert (reader.info.height, reader.info.width) == (48, 64)
@@ -75,7 +77,7 @@ def test_gaps_are_known_after_the_last_frame(clip, tmp_path):
     assert gap.reason
 
 
-def test_probe_says_what_the_file_says(clip):
+def test_probe_reports_what_the_file_declares(clip):
     info = probe(clip("a.mkv", *_X264))
     assert (info.width, info.height, info.codec, info.container) == (64, 48, "h264", "matroska,webm")
     assert info.declared_seconds == 2
@@ -92,13 +94,13 @@ def test_leaving_early_ends_the_process(clip):
 
     def leave():
         with reader:
-            pids.append(reader._process.pid)
+            pids.append(reader._process.popen.pid)
             next(iter(reader))
             raise Stop
 
     with pytest.raises(Stop):
         leave()
-    assert gone(pids[0])
+    assert has_ended(pids[0])
 
 
 def test_a_reader_is_read_once_inside_its_with(clip):
@@ -115,15 +117,15 @@ def test_a_process_that_is_killed_is_a_data_error(clip):
     with VideoReader(clip("a.mp4", *_X264), Fraction(5000), (480, 640)) as reader:
         frames = iter(reader)
         next(frames)
-        reader._process.send_signal(signal.SIGKILL)
+        reader._process.popen.send_signal(signal.SIGKILL)
         with pytest.raises(DataError, match=r"a\.mp4: the process that decodes this video was killed by signal 9"):
             list(frames)
 
 
 def test_a_process_that_hangs_is_stopped(clip, monkeypatch):
     with VideoReader(clip("a.mp4", *_X264), Fraction(5000), (480, 640)) as reader:
-        monkeypatch.setattr(reading, "_STALL_SECONDS", 0.1)
-        os.kill(reader._process.pid, signal.SIGSTOP)
+        monkeypatch.setattr(decode_client, "_STALL_SECONDS", 0.1)
+        os.kill(reader._process.popen.pid, signal.SIGSTOP)
         with pytest.raises(DataError, match=r"a\.mp4: decoding made no progress for 0\.1 s and was stopped"):
             list(reader)
 
@@ -160,7 +162,7 @@ def test_pictures_larger_than_the_limit_are_refused(clip):
 
 
 def test_a_header_that_promises_huge_pictures_takes_no_memory(clip, tmp_path):
-    """An AVI of motion JPEG whose header says 60000 x 60000."""
+    """An AVI whose header declares 60000 x 60000."""
     data = bytearray(clip("a.avi", "-c:v", "ffv1").read_bytes())
     place = data.index(b"strf") + 8  # size of the header, width, height
     data[place + 4 : place + 12] = (60000).to_bytes(4, "little") * 2
@@ -178,14 +180,14 @@ def test_a_video_longer_than_the_limit_is_refused(clip):
 
 
 @pytest.mark.parametrize("name", ["none.mp4", "https://localhost/a.mp4", "file:a.mp4", "concat:a.ts|a.ts", "pipe:0"])
-def test_addresses_are_no_files(clip, tmp_path, monkeypatch, name):
+def test_addresses_are_refused(clip, tmp_path, monkeypatch, name):
     (tmp_path / "a.mp4").write_bytes(clip("a.mp4", *_X264).read_bytes())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="no such video file; give the path of a file on this machine"):
         probe(name)
 
 
-def test_data_in_an_address_is_no_file():
+def test_data_in_an_address_is_refused():
     with pytest.raises(DataError, match="no such video file"):
         probe("data:video/mp4;base64,AAAA")
     with pytest.raises(DataError, match="cannot open this video file"):
@@ -194,7 +196,7 @@ def test_data_in_an_address_is_no_file():
         probe("a" * 5000)
 
 
-def test_folders_devices_and_pipes_are_no_files(tmp_path):
+def test_folders_devices_and_pipes_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     for place in (tmp_path, Path(os.devnull), tmp_path / "pipe.mp4"):
         with pytest.raises(DataError, match="no such video file"):
@@ -218,13 +220,13 @@ _LISTS = {
 def test_lists_of_other_files_are_not_followed(clip, decoded, tmp_path, kind, suffix):
     there = clip("a.ts", *_X264)
     (tmp_path / f"list.{suffix}").write_text(_LISTS[kind].format(there=there))
-    with pytest.raises(RuntimeError, match=r"cannot read the video .* no playlist"):
+    with pytest.raises(RuntimeError, match=r"cannot read the video .* not a playlist"):
         decoded(tmp_path / f"list.{suffix}", 10)
 
 
 def test_the_process_refuses_a_list_too(clip, tmp_path):
     (tmp_path / "list.mp4").write_text(_LISTS["concat"].format(there=clip("a.ts", *_X264)))
-    with pytest.raises(DataError, match=r"list\.mp4: cannot read the video .* no playlist"):
+    with pytest.raises(DataError, match=r"list\.mp4: cannot read the video .* not a playlist"):
         probe(tmp_path / "list.mp4")
 
 
@@ -241,7 +243,7 @@ def test_sound_alone_is_refused(ffmpeg, decoded, tmp_path):
         decoded(tmp_path / "sound.mp4", 10)
 
 
-def test_a_cover_is_no_video(clip, ffmpeg, decoded, tmp_path):
+def test_a_cover_picture_is_not_a_video(clip, ffmpeg, decoded, tmp_path):
     cover = tmp_path / "cover.png"
     ffmpeg("-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1", cover)
     inputs = ("-f", "lavfi", "-i", "sine=duration=1", "-i", cover)
@@ -274,13 +276,13 @@ def test_limits_are_positive():
 
 
 def peak_kib(video):
-    """Most memory of the decoding process up to the last frame."""
+    """Number of frames, and peak memory of the decoding process in KiB."""
     with VideoReader(video, Fraction(25)) as reader:
         for count, _ in enumerate(reader, start=1):
             if count % 50 == 0 and reader._process is not None:
-                status = Path(f"/proc/{reader._process.pid}/status").read_text()
-                found = re.search(r"VmHWM:\s+(\d+)", status)
-                peak = int(found.group(1)) if found else 0
+                status = Path(f"/proc/{reader._process.popen.pid}/status").read_text()
+                result = re.search(r"VmHWM:\s+(\d+)", status)
+                peak = int(result.group(1)) if result else 0
     return count, peak
 
 

@@ -1,4 +1,4 @@
-"""Damaged files: without `damaged` an error that says where, with it every frame, and gaps that name the wrong ones."""
+"""Damaged files: without `damaged` an error with the place; with it every frame, and gaps for the wrong ones."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _NOISE = "noise=alls=12:allf=t:all_seed=7"  # so that the pictures fill the file
 
 @pytest.fixture
 def noisy(clip):
-    """A clip of 100 pictures whose bytes are mostly pictures."""
+    """noisy(name, *options): a clip of 100 pictures that take up most of the file."""
     return lambda name, *options, **more: clip(name, *options, pictures=100, size="128x64", filters=_NOISE, **more)
 
 
 @pytest.fixture
 def changed(tmp_path):
-    """changed(path, how): a copy of a file with other bytes."""
+    """changed(path, how): a copy of a file with its bytes changed by `how`."""
 
     def make(path, how):
         data = bytearray(path.read_bytes())
@@ -52,8 +52,8 @@ def frames_in(gaps):
     return {frame for start, end, _ in gaps for frame in range(start, end)}
 
 
-def stand_ins(gaps, frames):
-    """Which picture each of `frames` frames at the rate of the file should show."""
+def expected_pictures(gaps, frames):
+    """The picture that each of `frames` frames should show, at the rate of the file."""
     lost, shown = frames_in(gaps), []
     for frame in range(frames):
         shown.append(frame if frame not in lost else shown[-1] if shown else None)
@@ -70,23 +70,23 @@ def test_a_file_cut_short_is_an_error_that_says_when(noisy, changed, decoded, nu
     assert Fraction(info["declared_seconds"]) == 4
     assert len(frames) == 100
     assert [(end, start > 40) for start, end, _ in gaps] == [(100, True)]
-    assert numbers(short, 25, damaged=True) == stand_ins(gaps, 100)
+    assert numbers(short, 25, damaged=True) == expected_pictures(gaps, 100)
 
 
 def test_a_file_cut_between_pictures_is_short_by_its_header_alone(noisy, ffmpeg, changed, decoded):
-    """A whole Matroska file whose header says more than there is."""
+    """An intact Matroska file whose header declares more than it holds."""
     whole = noisy("a.mkv", *_X264)
     longer = changed(whole, lambda data: data.replace(b"00:00:04.000000000", b"00:00:06.500000000"))
-    message = r"it was cut short: the pictures end at 4\.00 s, but by the file it lasts 6\.50 s; .*--damaged"
+    message = r"it was cut short: the pictures end at 4\.00 s, but the file declares 6\.50 s; .*--damaged"
     with pytest.raises(RuntimeError, match=message):
         decoded(longer, 10)
     _, frames, gaps = decoded(longer, 10, damaged=True)
     assert len(frames) == 65
-    assert gaps == [(40, 65, "the pictures end at 4.00 s, but by the file it lasts 6.50 s")]
+    assert gaps == [(40, 65, "the pictures end at 4.00 s, but the file declares 6.50 s")]
 
 
 @pytest.mark.parametrize("says", [b"00:00:04.400000000", b"00:00:03.000000000"])
-def test_a_length_that_is_about_right_or_too_small_is_no_damage(noisy, changed, decoded, says):
+def test_a_declared_length_that_is_nearly_right_or_too_short_is_not_damage(noisy, changed, decoded, says):
     other = changed(noisy("a.mkv", *_X264), lambda data: data.replace(b"00:00:04.000000000", says))
     _, frames, gaps = decoded(other, 10)
     assert (len(frames), gaps) == (40, [])
@@ -107,13 +107,13 @@ def test_bytes_that_are_wrong_are_found_and_only_their_pictures_lost(
     with pytest.raises(RuntimeError, match=r"damaged at [123]\.\d\d s.*--damaged"):
         decoded(wrong, 25)
     _, frames, gaps = decoded(wrong, 25, damaged=True)
-    if name == "a.avi":  # it counts its pictures and has lost the head of a chunk here, or more
+    if name == "a.avi":  # it counts its pictures and has lost at least the head of a chunk here
         assert 96 <= len(frames) <= 100
         return
     assert len(frames) == 100
     assert 1 <= len(frames_in(gaps)) <= 60
     assert 40 < min(frames_in(gaps)) <= max(frames_in(gaps)) < 80
-    assert numbers(wrong, 25, damaged=True) == stand_ins(gaps, 100)
+    assert numbers(wrong, 25, damaged=True) == expected_pictures(gaps, 100)
 
 
 def test_pictures_outside_the_gaps_are_those_of_the_whole_file(noisy, changed, decoded):
@@ -125,7 +125,7 @@ def test_pictures_outside_the_gaps_are_those_of_the_whole_file(noisy, changed, d
 
 
 @pytest.mark.parametrize(("name", "options"), [*_KINDS, ("a.ts", _X264), ("a.mpg", ("-c:v", "mpeg2video"))])
-def test_flipped_bits_never_make_a_video_shorter_in_silence(noisy, changed, decoded, name, options):
+def test_flipped_bits_never_make_a_video_shorter_silently(noisy, changed, decoded, name, options):
     whole = noisy(name, *options)
     for seed in range(6):
         bits = random.Random(seed)
@@ -152,18 +152,18 @@ def test_lost_first_pictures_keep_the_clock(noisy, changed, decoded, numbers):
     broken = changed(whole, overwrite((pictures + 1) / len(data), 3000))
     info, frames, gaps = decoded(broken, 25, damaged=True)
     assert info["start_pts"] == 0
-    assert (gaps[0][0], gaps[0][1]) == (0, 25)  # up to the next key frame, which stands in
+    assert (gaps[0][0], gaps[0][1]) == (0, 25)  # up to the next key frame, which replaces them
     assert numbers(broken, 25, damaged=True) == [25] * 25 + list(range(25, 100))
     assert [pts for _, pts in frames[:25]] == [0] * 25
 
 
-def test_a_broadcast_that_starts_amid_pictures_begins_at_its_first_key_frame(noisy, changed, numbers):
+def test_a_broadcast_begins_at_its_first_key_frame(noisy, changed, numbers):
     video = changed(noisy("a.ts", *_X264), lambda data: data[188 * (len(data) // 188 // 8) :])
-    found = numbers(video, 25)
-    assert found == list(range(25, 100))
+    result = numbers(video, 25)
+    assert result == list(range(25, 100))
 
 
-def test_sound_longer_than_the_pictures_is_no_damage(clip, ffmpeg, decoded, tmp_path):
+def test_sound_longer_than_the_pictures_is_not_damage(clip, ffmpeg, decoded, tmp_path):
     sound = ("-f", "lavfi", "-i", "sine=duration=5")
     for name in ("a.mp4", "a.mkv", "a.flv", "a.avi"):
         codec = ("-c:a", "aac" if name != "a.avi" else "pcm_s16le", *(("-ar", "44100") if name == "a.flv" else ()))
@@ -172,7 +172,7 @@ def test_sound_longer_than_the_pictures_is_no_damage(clip, ffmpeg, decoded, tmp_
 
 
 def test_a_matroska_that_does_not_say_how_long_the_pictures_are(clip, changed, decoded):
-    """Only the whole has a length: with sound that goes on for so long nothing is missing, without it something is."""
+    """Only the whole file declares a length: sound of that length fulfils it, otherwise the end is missing."""
     sound = ("-f", "lavfi", "-i", "sine=duration=5")
     video = clip("a.mkv", *_X264, "-c:a", "aac", inputs=sound)
 
@@ -186,7 +186,7 @@ def test_a_matroska_that_does_not_say_how_long_the_pictures_are(clip, changed, d
         place = data.index(b"\x44\x89\x88") + 3  # the Duration of a Segment, in ms
         return untagged(data[:place] + struct.pack(">d", 9000.0) + data[place + 8 :])
 
-    with pytest.raises(RuntimeError, match=r"pictures end at 2\.00 s, but by the file it lasts [89]\.\d\d s"):
+    with pytest.raises(RuntimeError, match=r"pictures end at 2\.00 s, but the file declares [89]\.\d\d s"):
         decoded(changed(video, longer), 10)
 
 
@@ -195,7 +195,7 @@ def test_a_live_matroska_declares_nothing_and_is_read_to_its_end(clip, decoded):
     assert (info["declared_seconds"], len(frames), gaps) == (None, 20, [])
 
 
-def test_an_avi_that_lost_a_chunk_does_not_shift_in_silence(noisy, changed, decoded):
+def test_an_avi_that_lost_a_chunk_does_not_shift_silently(noisy, changed, decoded):
     video = noisy("a.avi", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
 
     def without_a_head(data):
@@ -203,7 +203,7 @@ def test_an_avi_that_lost_a_chunk_does_not_shift_in_silence(noisy, changed, deco
         data[place : place + 4] = b"xxxx"
         return data
 
-    with pytest.raises(RuntimeError, match="packets are missing that the index names"):
+    with pytest.raises(RuntimeError, match="packets of the index are missing"):
         decoded(changed(video, without_a_head), 25)
 
 
@@ -213,7 +213,7 @@ def test_a_declared_length_beyond_the_limit_is_not_filled(noisy, changed, decode
         decoded(video, 25, damaged=True)
 
 
-def test_want_of_memory_is_not_taken_for_damage(noisy, changed, decoded, monkeypatch):
-    monkeypatch.setattr(decode_process, "_memory_is_short", lambda: True)
+def test_a_lack_of_memory_is_not_taken_for_damage(noisy, changed, decoded, monkeypatch):
+    monkeypatch.setattr(decode_process, "memory_is_short", lambda: True)
     with pytest.raises(RuntimeError, match="needs more memory than the limit of 2048 MiB"):
         decoded(changed(noisy("a.mp4", *_FAST), overwrite(0.52)), 25, damaged=True)

@@ -1,4 +1,4 @@
-"""Which picture is on screen at i / fps: the sampler against a slow oracle, and losses of pictures."""
+"""The picture on screen at i / fps: the sampler against a slow oracle, and lost pictures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ROUNDING = Fraction(1, 1000)
 
 
 def sample(fps, pictures, *, lost=(), seconds=None, time_base=_TICK):
-    """(picture and stamp of every frame, gaps), from (pts, duration) of pictures; those in `lost` are not there."""
+    """(picture and time stamp of each frame, gaps), from (pts, duration) of pictures; those in `lost` are missing."""
     sampler = Sampler(Fraction(fps), time_base)
     runs = []
     for pts, duration in pictures:
         if pts in lost:
-            sampler.lose(pts, pts + duration, "gone")
+            sampler.lose(pts, pts + duration, "lost")
         else:
             runs += sampler.show(f"picture {pts}", pts, pts + duration)
     end = sampler.seconds(sampler.end_pts)
@@ -29,14 +29,14 @@ def sample(fps, pictures, *, lost=(), seconds=None, time_base=_TICK):
 
 
 def oracle(fps, pictures):
-    """All pictures in a list, each frame looked up by its time."""
+    """The pts of the picture of each frame, looked up by its time."""
     first, last = pictures[0][0], pictures[-1]
-    found, i = [], 0
+    result, i = [], 0
     while i == 0 or Fraction(i) / fps < (last[0] + last[1] - first) * _TICK - min(_TICK, _ROUNDING):
         shown = [pts for pts, _ in pictures if (pts - first) * _TICK <= Fraction(i) / fps + _ROUNDING]
-        found.append(max(shown))
+        result.append(max(shown))
         i += 1
-    return found
+    return result
 
 
 rates = st.fractions(min_value="1/7", max_value=90, max_denominator=1001)
@@ -46,7 +46,7 @@ films = st.tuples(st.integers(-5000, 5000), st.lists(st.integers(0, 400), min_si
 
 
 @given(rates, films)
-def test_the_sampler_shows_what_the_oracle_finds(fps, film):
+def test_the_sampler_agrees_with_the_oracle(fps, film):
     frames, gaps = sample(fps, film)
     assert [pts for _, pts in frames] == oracle(fps, film)
     assert [picture for picture, _ in frames] == [f"picture {pts}" for _, pts in frames]
@@ -67,9 +67,9 @@ def test_losses_change_nothing_but_their_own_frames(fps, film, data):
     good = [pts for pts in stamps if pts not in lost]
     for frame, (picture, pts) in enumerate(frames):
         due = whole[frame][1]
-        stand_in = max((p for p in good if p <= due), default=good[0])
-        assert picture == f"picture {stand_in}"
-        assert pts == (stand_in if stand_in <= due else stamps[0])
+        replacement = max((p for p in good if p <= due), default=good[0])
+        assert picture == f"picture {replacement}"
+        assert pts == (replacement if replacement <= due else stamps[0])
 
 
 def test_a_picture_a_millisecond_late_counts_and_two_do_not():
@@ -92,14 +92,14 @@ def test_the_end_that_is_missing_is_a_gap():
     assert gaps == [(2, 10, "early")]
 
 
-def test_a_missing_end_too_short_for_a_frame_is_named_all_the_same():
+def test_a_missing_end_too_short_for_a_frame_is_still_reported():
     assert sample(1, [(0, 700)], seconds=Fraction(9, 10))[1] == [(1, 1, "early")]
 
 
-def test_the_first_loss_may_be_heard_of_in_order_of_decoding():
+def test_first_losses_may_come_in_decoding_order():
     sampler = Sampler(Fraction(10), _TICK)
-    sampler.lose(300, 400, "gone")
+    sampler.lose(300, 400, "lost")
     sampler.lose(0, 100, "first")
     assert [(run.pts, run.frames) for run in sampler.show("a", 500, 600)] == [(0, 5)]
     assert [(run.pts, run.frames) for run in sampler.finish(Fraction(6, 10))] == [(500, 1)]
-    assert sampler.gaps == [(0, 5, "gone")]
+    assert sampler.gaps == [(0, 5, "lost")]

@@ -70,7 +70,7 @@ def features(
     force
         Overwrite other features in OUT.
     """
-    from keyseg.video.files import find_videos
+    from keyseg.video.find_videos import find_videos
     from keyseg.video.jobs import Work, extract_all
 
     if not videos:

@@ -78,7 +78,7 @@ def init(
     from keyseg.cli.features import frame_rate
     from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
     from keyseg.timeline.files import refuse_file
-    from keyseg.video.files import find_videos
+    from keyseg.video.find_videos import find_videos
     from keyseg.video.jobs import Work
 
     if not videos or not annotations:

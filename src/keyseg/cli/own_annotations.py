@@ -55,7 +55,7 @@ def read_all(
 ) -> Own:
     """Annotations of all files; of a folder, those files that can be read or go by the name of a video."""
     from keyseg.formats import find_sources
-    from keyseg.video.files import SUFFIXES
+    from keyseg.video.find_videos import SUFFIXES
 
     found = Own()
     for path in paths:
@@ -105,7 +105,7 @@ def name_key(name: str) -> str:
 
 def video_stem(name: str) -> str:
     """`day1` for `day1.mp4` and for `day1`."""
-    from keyseg.video.files import SUFFIXES
+    from keyseg.video.find_videos import SUFFIXES
 
     path = PureWindowsPath(name)
     return path.stem if path.suffix.lower() in SUFFIXES else path.name

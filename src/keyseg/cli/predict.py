@@ -224,7 +224,7 @@ def write_scores(path: Path, prediction: Prediction) -> None:
 
 def input_files(paths: Iterable[Path]) -> list[Path]:
     """Videos and feature files named, and those in folders named. Raises DataError on none, or on two of one name."""
-    from keyseg.video.files import one_a_name, videos_inside
+    from keyseg.video.find_videos import one_a_name, videos_inside
 
     found: list[Path] = []
     for path in paths:

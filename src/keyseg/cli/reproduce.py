@@ -146,7 +146,8 @@ def fig2(
         Overwrite the file.
     """
     from keyseg.reproduction.timelines import video_rows
-    from keyseg.viz import differing_ranges, plot_comparison, read_key_frames, save_figure
+    from keyseg.video.key_frames import read_key_frames
+    from keyseg.viz import differing_ranges, plot_comparison, save_figure
     from keyseg.viz.figures import figure_kind
 
     figure_kind(out, force=force)

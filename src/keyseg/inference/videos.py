@@ -9,9 +9,9 @@ from keyseg.data.feature_origin import FeatureSidecar
 from keyseg.inference.predictor import Prediction, Predictor
 from keyseg.timeline import DataError
 from keyseg.video.cache import FeatureCache
-from keyseg.video.catalog import extractor_of
+from keyseg.video.extraction import ReportFrames
 from keyseg.video.extractor import Extractor
-from keyseg.video.features import Progress
+from keyseg.video.extractors import extractor_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def predict_video(
     extractor: Extractor | None = None,
     cache: FeatureCache | None = None,
     damaged: bool = False,
-    progress: Progress = lambda *_: None,
+    progress: ReportFrames = lambda *_: None,
 ) -> VideoPrediction:
     """Segment a video file. Frame i of the timeline is the picture on screen at i / fps seconds.
 

@@ -1,4 +1,4 @@
-"""Features of videos that were extracted before, found by content: a renamed video is not extracted again."""
+"""A cache of features by the content of the video: a renamed video is not extracted again."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidec
 from keyseg.data.folders import cache_folder
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256, refuse_file, whole_file, write_text
+from keyseg.video.extraction import ReportFrames, extract_features, origin_of
 from keyseg.video.extractor import Extractor
-from keyseg.video.features import Progress, extract_features, origin_of
 
 
 @dataclass(frozen=True)
 class CachedFeatures:
-    """A feature file in the cache. fresh: it was extracted just now. remade: an entry was there and was not right."""
+    """A feature file in the cache. fresh: it was extracted just now. remade: it replaced a damaged entry."""
 
     path: Path
     sidecar: FeatureSidecar
@@ -31,7 +31,7 @@ class CachedFeatures:
     remade: bool = False
 
     def copy_to(self, out: Path) -> None:
-        """Leave the feature file at `out` and its sidecar beside it, each whole or not at all, the sidecar last."""
+        """Copy the feature file to `out` and its sidecar beside it, each whole or not at all, the sidecar last."""
         sidecar_path(out).unlink(missing_ok=True)
         with whole_file(out) as partial:
             shutil.copyfile(self.path, partial)
@@ -39,7 +39,7 @@ class CachedFeatures:
 
 
 class FeatureCache:
-    """A folder of feature files, named by the content of the video, the extractor with its version, and the rate."""
+    """A folder of feature files, named by the video's content, the extractor with its version, and the frame rate."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "features"
@@ -52,13 +52,13 @@ class FeatureCache:
         fps: Fraction,
         *,
         damaged: bool = False,
-        progress: Progress = lambda *_: None,
+        progress: ReportFrames = lambda *_: None,
         remade: Callable[[str], None] = lambda _: None,
     ) -> CachedFeatures:
-        """The features of a video, extracted if they are not there, or are not what their sidecar says.
+        """The features of a video, extracted unless an intact entry exists.
 
-        One process at a time works on an entry; another one waits and then finds it. remade: called with the reason
-        where an entry is made again. Raises DataError on a video that cannot be read, or has gaps unless `damaged`.
+        One process at a time works on an entry; another one waits and then finds it. remade: called with the reason if
+        a damaged entry is made again. Raises DataError if the video cannot be read, or has gaps without `damaged`.
         """
         digest = file_sha256(video)
         origin = origin_of(extractor, fps)
@@ -67,25 +67,22 @@ class FeatureCache:
         with FileLock(path.with_suffix(".lock")):
             reason = None
             try:
-                found = checked_sidecar(path, digest, origin)
+                sidecar = checked_sidecar(path, digest, origin)
             except DataError as error:
-                found, reason = None, str(error)
+                sidecar, reason = None, str(error)
                 remade(reason)
-            if found is not None and (damaged or not found.gaps):
-                return CachedFeatures(path, found.model_copy(update={"video": video.name}), fresh=False)
-            sidecar_path(path).unlink(missing_ok=True)
-            with whole_file(path) as partial:
-                sidecar = extract_features(
-                    video, extractor, fps, partial, video_sha256=digest, damaged=damaged, progress=progress
-                )
-            write_text(sidecar_path(path), sidecar.model_dump_json() + "\n")
+            if sidecar is not None and (damaged or not sidecar.gaps):
+                return CachedFeatures(path, sidecar.model_copy(update={"video": video.name}), fresh=False)
+            sidecar = extract_features(
+                video, extractor, fps, path, video_sha256=digest, damaged=damaged, progress=progress
+            )
             return CachedFeatures(path, sidecar, fresh=True, remade=reason is not None)
 
 
 def checked_sidecar(path: Path, video_sha256: str, origin: FeatureOrigin) -> FeatureSidecar | None:
-    """The sidecar of a feature file that is what its sidecar says: made of this video in this way. None: no such file.
+    """The sidecar of a feature file that was made from this video in this way; None if there is no such file.
 
-    Raises DataError on a file or sidecar that is damaged.
+    Raises DataError if the file or its sidecar is damaged.
     """
     if not path.exists():
         return None
@@ -97,11 +94,11 @@ def checked_sidecar(path: Path, video_sha256: str, origin: FeatureOrigin) -> Fea
     if shape != wanted:
         raise DataError(f"{path}: shape {shape}, expected {wanted}; extract these features again")
     if file_sha256(path) != sidecar.features_sha256:
-        raise DataError(f"{path}: its content is not what its sidecar says; extract these features again")
+        raise DataError(f"{path}: its content does not match its sidecar; extract these features again")
     return sidecar
 
 
 def _key(video_sha256: str, origin: FeatureOrigin) -> str:
-    """A file name of the video's content and of what makes its features."""
+    """A file name from the video's content and the origin of the features."""
     made_by = hashlib.sha256(json.dumps(origin.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
     return f"{video_sha256[:32]}-{made_by[:16]}"

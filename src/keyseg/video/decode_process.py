@@ -1,6 +1,6 @@
-"""The process that decodes a video: `python -m keyseg.video.decode_process REQUEST < VIDEO`, messages on its output.
+"""The process that decodes a video: `python -m keyseg.video.decode_process REQUEST < VIDEO`, messages on stdout.
 
-It may crash, hang or run out of memory on a hostile file, and takes nothing else with it.
+It may crash, hang or run out of memory on a hostile file without harm to anything else.
 """
 
 from __future__ import annotations
@@ -12,27 +12,37 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from keyseg.video.decoding import Decoding, Loss, Picture, words
-from keyseg.video.limits import VideoInfo
+from keyseg.video.decoding import Decoding, Loss, Picture, Refusal, ffmpeg_message, set_up_decoder
+from keyseg.video.limits import VideoInfo, memory_is_short, restrict_memory
 from keyseg.video.opening import (
     WANTED,
     DeclaredEnd,
     clock_start,
     declared_end,
+    display_transform,
     open_container,
-    orientation,
     picture_stream,
-    quarter_turns,
 )
-from keyseg.video.protocol import ALIVE, END, FAILED, FRAMES, HEAD, INFO, Request
-from keyseg.video.sampling import Run, Sampler
+from keyseg.video.protocol import (
+    ALIVE,
+    END,
+    FAILED,
+    FRAMES,
+    HEAD,
+    INFO,
+    FrameRequest,
+    KeyFrameRequest,
+    Request,
+    request_from_json,
+)
+from keyseg.video.sampling import Sampler, ShownPicture
+from keyseg.video.seeking import picture_at
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -40,22 +50,16 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _ALIVE_SECONDS = 2.0
-_SPARE_MIB = 32
-# A file that ends early: by more than this, and by more than a picture.
+# A file ends early if this much is missing, and more than one picture.
 _EARLY_SECONDS = Fraction(1, 2)
-# Recordings of a broadcast: may start amid pictures that need an earlier one.
+# Recordings of broadcasts may start with pictures that need an earlier one.
 _BROADCASTS = ("mpegts", "mpeg", "mpegvideo")
-_KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture stands in for what is lost)"
-
+_KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture replaces lost ones)"
 _SMALLER = "make it smaller, for example with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
 
 
-class Refusal(Exception):
-    """Why a video is not decoded, in words that follow its name."""
-
-
 class Output:
-    """Writes messages, and a sign of life where there are none for long."""
+    """Writes messages, and a sign of life after a long silence."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._last = file, time.monotonic()
@@ -68,17 +72,17 @@ class Output:
         self._last = time.monotonic()
 
     def alive(self) -> None:
-        """Say so, if nothing was said for a while."""
+        """Give a sign of life if nothing was written for a while."""
         if time.monotonic() - self._last > _ALIVE_SECONDS:
             self.send(ALIVE)
 
 
-class Job:
-    """One video, from the open file to the last message."""
+class FrameJob:
+    """One video as frames at a steady rate, from the open file to the last message."""
 
-    def __init__(self, request: Request, container: InputContainer, output: Output) -> None:
+    def __init__(self, request: FrameRequest, container: InputContainer, output: Output) -> None:
         self._request, self._output, self._container = request, output, container
-        self._stream = self._pictures()
+        self._stream = _stream_within(container, request.limits.pixels)
         self._declared: DeclaredEnd | None = declared_end(container, self._stream)
         start = clock_start(container, self._stream)
         self._sampler: Sampler[VideoFrame] = Sampler(
@@ -87,7 +91,7 @@ class Job:
         self._reformatter, self._size = VideoReformatter(), (0, 0)
 
     def run(self) -> None:
-        """Send what the file is, its frames, and its gaps."""
+        """Send the file's properties, its frames, and its gaps."""
         sampler, limit = self._sampler, self._request.limits.seconds
         decoding = Decoding(self._container, self._stream, self._request.limits.pixels)
         for event in decoding:
@@ -95,8 +99,8 @@ class Job:
             if isinstance(event, Loss):
                 if not sampler.shows and self._container.format.name in _BROADCASTS:
                     continue
-                if _memory_is_short():
-                    raise MemoryError  # some decoders call it damage
+                if memory_is_short():
+                    raise MemoryError  # some decoders report it as damage
                 if not self._request.damaged:
                     raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {_KEEP}")
                 sampler.lose(event.pts, event.end_pts, event.reason)
@@ -112,62 +116,45 @@ class Job:
         self._send(sampler.finish(*self._end(decoding)))
         self._output.send(END, json.dumps(sampler.gaps).encode())
 
-    def _pictures(self) -> VideoStream:
-        stream, pixels = picture_stream(self._container), self._request.limits.pixels
-        if stream is None:
-            raise Refusal("there is no video stream in this file; give the one with the pictures")
-        if stream.codec_context is None:
-            raise Refusal(f"its pictures are in a format that FFmpeg cannot decode; {WANTED}")
-        if stream.codec_context.width * stream.codec_context.height > pixels:
-            size = f"{stream.codec_context.width} x {stream.codec_context.height}"
-            raise Refusal(f"pictures of {size} are larger than the limit of {pixels} pixels; {_SMALLER}")
-        return stream
-
-    def _begin(self, picture: Picture, runs: Iterator[Run[VideoFrame]]) -> Iterator[Run[VideoFrame]]:
-        """Send what the file is, now that the first picture is known. The runs before it are made, not yet sent."""
+    def _begin(self, picture: Picture, runs: Iterator[ShownPicture[VideoFrame]]) -> Iterator[ShownPicture[VideoFrame]]:
+        """Send the file's properties, now that the first picture is known; return the runs, which are sent after it."""
         made, frame, sampler = list(runs), picture.frame, self._sampler
-        height, width = orientation(frame).decoded_size(frame.height, frame.width)
+        height, width = display_transform(frame).decoded_size(frame.height, frame.width)
         self._size = self._request.image_size or (height, width)
         info = VideoInfo(
             width=width,
             height=height,
-            rotation=quarter_turns(frame),
             time_base=sampler.time_base,
             start_pts=sampler.first_pts or 0,
-            declared_seconds=self._own_seconds(),
-            codec=self._stream.codec_context.name,
+            declared_seconds=self._declared_seconds(),
+            codec=self._stream.codec_context.codec.canonical_name,
+            pixel_format=frame.format.name,
             container=self._container.format.name,
         )
         self._output.send(INFO, json.dumps({**vars(info), "image_size": self._size}, default=str).encode())
         return iter(made)
 
-    def _send(self, runs: Iterable[Run[VideoFrame]]) -> None:
+    def _send(self, runs: Iterable[ShownPicture[VideoFrame]]) -> None:
         for run in runs:
-            self._output.send(FRAMES, self._image(run.picture).data.cast("B"), run.pts, run.frames)
-
-    def _image(self, frame: VideoFrame) -> np.ndarray:
-        """(H, W, 3) uint8 as displayed, scaled; only for pictures that are shown."""
-        up = orientation(frame)
-        height, width = up.decoded_size(*self._size)
-        rgb = self._reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
-        return np.ascontiguousarray(up.turn(np.asarray(rgb.to_ndarray(), np.uint8)))
+            image = displayed(run.picture, self._size, self._reformatter)
+            self._output.send(FRAMES, image.data.cast("B"), run.pts, run.frames)
 
     def _place(self, pts: int) -> str:
-        whole = self._own_seconds()
+        whole = self._declared_seconds()
         return f"at {float(self._sampler.seconds(pts)):.2f} s" + (f" of {float(whole):.2f} s" if whole else "")
 
-    def _own_seconds(self) -> Fraction | None:
-        """Length of the pictures by the file, from frame 0 on."""
+    def _declared_seconds(self) -> Fraction | None:
+        """Declared length of the pictures, from frame 0 on."""
         if self._declared is None or self._declared.shared:
             return None
         return max(Fraction(0), self._declared.seconds - self._start()) or None
 
     def _start(self) -> Fraction:
-        """When frame 0 begins, on the clock of the stream."""
+        """When frame 0 begins, on the stream's clock."""
         return (self._sampler.first_pts or 0) * self._sampler.time_base
 
     def _end(self, decoding: Decoding) -> tuple[Fraction, str]:
-        """Seconds after frame 0 at which the video ends, and why nothing is seen at its end. Raises Refusal."""
+        """Seconds after frame 0 at which the video ends, and why its end is missing if it is. Raises Refusal."""
         sampler, limit = self._sampler, self._request.limits.seconds
         end = sampler.seconds(sampler.end_pts)
         missing = self._missing(end, decoding)
@@ -178,7 +165,7 @@ class Job:
         return missing or (end, "")
 
     def _missing(self, end: Fraction, decoding: Decoding) -> tuple[Fraction, str] | None:
-        """Seconds after frame 0 at which the video should end, in numbers and words, if it ends well before."""
+        """Seconds after frame 0 at which the video should end, and a message, if it ends well before."""
         if self._declared is None:
             return None
         declared, reached = self._declared.seconds - self._start(), end
@@ -186,58 +173,72 @@ class Job:
             reached = max(reached, decoding.others_end - self._start())
         if declared - reached <= max(_EARLY_SECONDS, decoding.usual_seconds):
             return None
-        return declared, f"the pictures end at {float(end):.2f} s, but by the file it lasts {float(declared):.2f} s"
+        return declared, f"the pictures end at {float(end):.2f} s, but the file declares {float(declared):.2f} s"
 
 
-def _restrict(memory_mib: int) -> None:
-    """Bound the memory of this process, where the system can."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    limit = memory_mib * 2**20
-    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and does not take it
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def send_key_frames(request: KeyFrameRequest, container: InputContainer, output: Output) -> None:
+    """Send the picture at each time of a request, scaled down to the largest size, in its shape."""
+    stream, reformatter = _stream_within(container, request.limits.pixels), VideoReformatter()
+    set_up_decoder(stream, request.limits.pixels)
+    for seconds in request.seconds:
+        frame = picture_at(container, stream, seconds, output.alive)
+        height, width = display_transform(frame).decoded_size(frame.height, frame.width)
+        scale = min(request.largest[0] / height, request.largest[1] / width, 1.0)
+        size = max(1, round(scale * height)), max(1, round(scale * width))
+        output.send(INFO, json.dumps({"image_size": size}).encode())
+        output.send(FRAMES, displayed(frame, size, reformatter).data.cast("B"), frame.pts or 0, 1)
+    output.send(END, b"[]")
 
 
-def _memory_is_short() -> bool:
-    """Whether this process came near the bound of its memory; known on Linux only."""
-    with contextlib.suppress(ImportError, OSError, StopIteration):
-        import resource
-
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
-        return limit != resource.RLIM_INFINITY and limit / 2**20 - peak_kib / 1024 < _SPARE_MIB
-    return False
+def displayed(frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> np.ndarray:
+    """A picture as displayed, scaled to a size (H, W): (H, W, 3) uint8."""
+    transform = display_transform(frame)
+    height, width = transform.decoded_size(*size)
+    rgb = reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
+    return np.ascontiguousarray(transform.apply(np.asarray(rgb.to_ndarray(), np.uint8)))
 
 
-def decode(request: Request, video: BinaryIO, output: Output) -> None:
+def _stream_within(container: InputContainer, most_pixels: int) -> VideoStream:
+    """The stream of the pictures. Raises Refusal if there is none, or none that can be decoded within the limit."""
+    stream = picture_stream(container)
+    if stream is None:
+        raise Refusal("there is no video stream in this file; give the one with the pictures")
+    if stream.codec_context is None:
+        raise Refusal(f"its pictures are in a format that FFmpeg cannot decode; {WANTED}")
+    if stream.codec_context.width * stream.codec_context.height > most_pixels:
+        size = f"{stream.codec_context.width} x {stream.codec_context.height}"
+        raise Refusal(f"pictures of {size} are larger than the limit of {most_pixels} pixels; {_SMALLER}")
+    return stream
+
+
+def answer_request(request: Request, video: BinaryIO, output: Output) -> None:
     """Answer a request with messages, the last of them `END` or `FAILED`."""
-    av.logging.set_level(av.logging.ERROR)  # containers report damage in the log only
+    av.logging.set_level(av.logging.ERROR)  # damage to containers is reported in the log only
     av.logging.set_skip_repeated(False)
     try:
         with open_container(video, request.limits.pixels) as container:
-            Job(request, container, output).run()
+            if isinstance(request, KeyFrameRequest):
+                send_key_frames(request, container, output)
+            else:
+                FrameJob(request, container, output).run()
     except Refusal as error:
         output.send(FAILED, json.dumps(str(error)).encode())
     except MemoryError:
         need = f"decoding it needs more memory than the limit of {request.limits.memory_mib} MiB; {_SMALLER}"
         output.send(FAILED, json.dumps(need).encode())
-    except BrokenPipeError:  # the reader has gone
+    except BrokenPipeError:  # the reader is gone
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
-        output.send(FAILED, json.dumps(f"cannot read the video ({words(error)}); {WANTED}").encode())
+        output.send(FAILED, json.dumps(f"cannot read the video ({ffmpeg_message(error)}); {WANTED}").encode())
 
 
-def main() -> None:
+def _main() -> None:
     """Decode the file on standard input."""
-    request = Request.from_json(sys.argv[1])
-    _restrict(request.limits.memory_mib)
+    request = request_from_json(sys.argv[1])
+    restrict_memory(request.limits.memory_mib)
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
-        decode(request, os.fdopen(0, "rb"), Output(os.fdopen(1, "wb")))
+        answer_request(request, os.fdopen(0, "rb"), Output(os.fdopen(1, "wb")))
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -1,4 +1,4 @@
-"""Pictures of a container in order of time, and word of each one that was lost. Used in the decoding process only."""
+"""Pictures of a container in order of time, and a report of every lost one. Used in the decoding process only."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 _MOST_FAILURES = 100
 _MOST_HELD = 8
-_FALLBACK_RATE = Fraction(25)
-_MISSING = "packets are missing that the index names, so that pictures after some place show too early"
+FALLBACK_RATE = Fraction(25)
+_MISSING = "packets of the index are missing, so that later pictures would be shown too early"
+
+
+class Refusal(Exception):
+    """Why a video is not decoded, in words that follow its name."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A good picture, on screen from `pts` until `end_pts` by its own word (ticks)."""
+    """A good picture, on screen from `pts` until the `end_pts` that it declares (ticks)."""
 
     frame: VideoFrame
     pts: int
@@ -35,7 +39,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Loss:
-    """Pictures from `pts` on are missing or wrong, and why."""
+    """Pictures from `pts` on are missing or wrong, and the reason."""
 
     pts: int
     end_pts: int
@@ -43,27 +47,32 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """A packet was read and no picture came of it."""
+class PacketRead:
+    """A packet was read, whatever came of it."""
+
+
+def set_up_decoder(stream: VideoStream, max_pixels: int) -> None:
+    """Set the options of a stream's decoder, before the first picture."""
+    context = stream.codec_context
+    context.thread_count = 1  # several videos at once scale better
+    context.options = {"max_pixels": str(max_pixels)}
+    if context.name == "h264":
+        # Without it, a stream that does not declare its reordering depth may first show pictures out of order.
+        context.options = {**context.options, "strict": "1"}
 
 
 class Decoding:
-    """Reads a container once, front to back.
+    """Reads a container once, from start to end.
 
-    After something was lost, pictures are lost too until the next key frame: they were predicted from it, and decoders
-    seldom say so.
+    After a loss, all pictures up to the next key frame are lost too: they were predicted from the lost one, which
+    decoders seldom report.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, max_pixels: int) -> None:
         self._container, self._stream = container, stream
-        self.others_end = Fraction(0)  # where packets of other streams end, in seconds
-        context = stream.codec_context
-        context.thread_count = 1  # a process a video is what scales
-        context.options = {"max_pixels": str(max_pixels)}
-        if context.name == "h264":
-            # Without it, a stream that does not tell its depth of reordering may first show pictures out of order.
-            context.options = {**context.options, "strict": "1"}
-        rate = Fraction(stream.average_rate or stream.guessed_rate or _FALLBACK_RATE)
+        self.others_end = Fraction(0)  # where the packets of other streams end, in seconds
+        set_up_decoder(stream, max_pixels)
+        rate = Fraction(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)
         self.usual_seconds = 1 / rate
         self._usual = max(1, round(self.usual_seconds / Fraction(stream.time_base or 1)))
         self._keys: deque[int] = deque(maxlen=64)
@@ -72,11 +81,11 @@ class Decoding:
         self._last_packet = self._last = stream.start_time or 0
         self._good_until: int | None = None  # where the last good picture ends, once there is one
 
-    def __iter__(self) -> Iterator[Picture | Loss | Progress]:
+    def __iter__(self) -> Iterator[Picture | Loss | PacketRead]:
         held: deque[Picture] = deque()
         for event in self._events():
             if isinstance(event, Loss) and held:
-                # B-pictures come out before the one they were predicted from, which may be this one.
+                # B-pictures come out before the picture they were predicted from, which may be this one.
                 event = Loss(min(event.pts, held[0].pts), event.end_pts, event.reason)
                 held.clear()
             if not isinstance(event, Picture):
@@ -88,25 +97,25 @@ class Decoding:
                 yield held.popleft()
         yield from held
 
-    def _events(self) -> Iterator[Picture | Loss | Progress]:
+    def _events(self) -> Iterator[Picture | Loss | PacketRead]:
         for packet in self._packets():
             if isinstance(packet, Loss):
                 yield packet
             elif packet.stream_index != self._stream.index:
-                self._other(packet)
+                self._note_end(packet)
             else:
                 yield from self._decode(packet)
-            yield Progress()
+            yield PacketRead()
         if self._slots is not None and self._last_packet < (last := self._last_in_index()):
             yield self._lose(self._last_packet, _MISSING, last - self._last_packet)
 
     def _last_in_index(self) -> int:
-        """When the last packet with a picture should come; an AVI counts them, so that each one missing moves time."""
+        """When the last packet with a picture is due; an AVI counts packets, so each missing one shifts the time."""
         entries = self._stream.index_entries
         return next((entry.timestamp for entry in reversed(entries) if entry.size), 0)
 
     def _packets(self) -> Iterator[Packet[Any] | Loss]:
-        """Packets of all streams; what the container says of damage, which FFmpeg only logs, counts as a loss."""
+        """Packets of all streams; damage to the container, which FFmpeg only logs, counts as a loss."""
         failures, packets = 0, self._container.demux()
         with av.logging.Capture() as messages:
             while failures < _MOST_FAILURES:
@@ -118,24 +127,24 @@ class Decoding:
                     raise
                 except (av.FFmpegError, OSError) as error:
                     failures, packets = failures + 1, self._container.demux()
-                    yield self._lose(self._last_packet, words(error))
-                said = [text.strip() for _, name, text in messages if name == self._container.format.name]
+                    yield self._lose(self._last_packet, ffmpeg_message(error))
+                complaints = [text.strip() for _, name, text in messages if name == self._container.format.name]
                 messages.clear()
-                if said:
-                    yield self._lose(self._last_packet, said[0])
+                if complaints:
+                    yield self._lose(self._last_packet, complaints[0])
                 if packet is not None:
                     yield packet
                 if ended:
                     return
 
-    def _other(self, packet: Packet[Any]) -> None:
+    def _note_end(self, packet: Packet[Any]) -> None:
         if packet.pts is not None and packet.time_base:
             self.others_end = max(self.others_end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
 
     def _decode(self, packet: Packet[Any]) -> Iterator[Picture | Loss]:
         at = packet.dts if self._slots is not None else packet.pts if packet.pts is not None else packet.dts
         if at is not None:
-            if packet.size == 0:  # an AVI's way to say that the picture stays
+            if packet.size == 0:  # in an AVI the picture then stays
                 return
             self._last_packet = at
             if packet.is_keyframe:
@@ -152,7 +161,7 @@ class Decoding:
             if self._slots and at in self._slots:
                 self._slots.remove(at)
                 heapq.heapify(self._slots)
-            yield self._lose(at, words(error))
+            yield self._lose(at, ffmpeg_message(error))
             return
         for frame in frames:
             yield self._judge(frame)
@@ -166,14 +175,14 @@ class Decoding:
             return self._lose(pts, "a picture is damaged", length)
         suspect = self._suspect
         if suspect is not None and not any(suspect < key <= pts for key in self._keys):
-            return Loss(pts, pts + length, "a picture was predicted from what is damaged")
+            return Loss(pts, pts + length, "a picture was predicted from a damaged one")
         self._suspect, self._good_until = None, pts + length
         return Picture(frame, pts, pts + length)
 
     def _lose(self, pts: int | None, reason: str, length: int | None = None) -> Loss:
         at = self._last if pts is None else pts
         self._suspect = at if self._suspect is None else max(self._suspect, at)
-        # Nothing between the last good picture and the next key frame is sure: packets come in order of decoding.
+        # Nothing between the last good picture and the next key frame is certain: packets come in decoding order.
         start = at if self._good_until is None else min(at, self._good_until)
         return Loss(start, at + (self._usual if length is None else length), reason)
 
@@ -181,14 +190,14 @@ class Decoding:
         if self._slots is None:
             pts = frame.pts if frame.pts is not None else frame.dts
             return pts if pts is not None else self._last + self._usual
-        # An AVI has no times of presentation, only a slot a picture in order of decoding; pictures come out in order
-        # of presentation, so each takes the first slot that is free. FFmpeg's own guess goes wrong with B-frames.
+        # An AVI has no presentation times, only one slot per picture in decoding order; pictures come out in
+        # presentation order, so each takes the first free slot. FFmpeg's own guess is wrong with B-frames.
         while self._slots and self._good_until is not None and self._slots[0] <= self._last:
             heapq.heappop(self._slots)
         return heapq.heappop(self._slots) if self._slots else self._last + self._usual
 
 
-def words(error: BaseException) -> str:
-    """What FFmpeg says of an error: the line of its log if there is one."""
+def ffmpeg_message(error: BaseException) -> str:
+    """FFmpeg's description of an error: the line of its log if there is one."""
     log = getattr(error, "log", None)
     return log[2].strip() if log else str(getattr(error, "strerror", None) or error)

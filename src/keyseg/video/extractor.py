@@ -1,4 +1,4 @@
-"""What a feature extractor is."""
+"""The interface of feature extractors."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from keyseg.timeline import ConfigError
+
 Image = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float32]
 
 
 class Extractor(Protocol):
-    """Turns the frames of a video into rows of features, a row a sample_rate.
+    """Turns the frames of a video into rows of features, one row per `sample_rate` frames.
 
-    name, version: of what is computed; another version means other numbers. dimension: D. clip_length: frames that a
-    row looks at. sample_rate: frames a row. image_size: (height, width) that it wants its frames in. options: what else
-    decides the numbers.
+    name, version: of the computation; another version means other numbers. dimension: D. clip_length: frames that a row
+    is computed from. sample_rate: frames between two rows. image_size: (height, width) of the frames it takes. options:
+    whatever else decides the numbers.
     """
 
     name: str
@@ -31,6 +33,19 @@ class Extractor(Protocol):
     def rows(self, frames: Iterable[Image]) -> Iterator[Rows]:
         """Features of N frames, (H, W, 3) uint8 RGB, in blocks (n, D) with ceil(N / sample_rate) rows in all.
 
-        Row j stands for frames [j * sample_rate, (j + 1) * sample_rate). Reads frames as it goes: memory does not grow with N.
+        Row j describes frames [j * sample_rate, (j + 1) * sample_rate). Frames are read as they are needed: memory does
+        not grow with N.
         """
         ...
+
+
+def checked_frames(extractor: Extractor, frames: Iterable[Image]) -> Iterator[Image]:
+    """The frames as they come. Raises ConfigError on one of another size or type than the extractor takes."""
+    shape = (*extractor.image_size, 3)
+    for number, frame in enumerate(frames):
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ConfigError(
+                f"{extractor.name} takes frames of shape {shape}, uint8 RGB, got {frame.shape} {frame.dtype} at frame"
+                f" {number}; let the reader resize to image_size"
+            )
+        yield frame

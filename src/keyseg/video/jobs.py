@@ -1,4 +1,4 @@
-"""Features of many videos: in this process, or by several workers; what fails is told and does not stop the others."""
+"""Features of many videos, in this process or in several; a failure is reported and does not stop the others."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from keyseg.data.feature_origin import FeatureSidecar
 from keyseg.timeline import DataError, KeysegError, OutputExistsError
 from keyseg.timeline.files import file_sha256, refuse_file
 from keyseg.video.cache import FeatureCache, checked_sidecar
-from keyseg.video.catalog import make_extractor
+from keyseg.video.extraction import origin_of
 from keyseg.video.extractor import Extractor
-from keyseg.video.features import origin_of
+from keyseg.video.extractors import make_extractor
 from keyseg.video.workers import CONTEXT, worker_pool
 
-_TOLD_EVERY = 0.2  # seconds between two reports of one video
+_REPORT_SECONDS = 0.2  # between two reports on one video
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done with every video. extractor: its name, and what else `make_extractor` takes."""
+    """What to do with every video. extractor: its name, for `make_extractor`, as are revision, device and options."""
 
     extractor: str
     fps: Fraction
@@ -45,10 +45,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to a video. frames, expected: how many were read, and how many there will be, if that is known.
+    """What happened to a video. frames, expected: how many were read, and how many there will be if that is known.
 
-    kind: frames (so far), remade (with the reason; goes on), then one of made, cached (found in the cache), kept (was
-    in its place) or failed (with the reason).
+    kind: frames (read so far), remade (a damaged file, with the reason; extraction continues), then one of made, cached
+    (found in the cache), kept (found in its place) or failed (with the reason).
     """
 
     video: Path
@@ -62,15 +62,15 @@ Notify = Callable[[Event], None]
 
 
 def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify: Notify) -> None:
-    """Leave OUT/VIDEO.npy and its sidecar for each video. Safe to run twice, and again after a kill."""
+    """Write OUT/VIDEO.npy and its sidecar for each video. Safe to run twice, and again after a kill."""
     refuse_file(work.out, "features")
-    FeatureCache(work.cache)  # says if there is a file in its place
+    FeatureCache(work.cache)  # raises if a file is in its place
     if workers == 1:
         extractor = work.make()
         for video in videos:
             _extract(video, extractor, work, notify)
         return
-    work.make()  # so that what is wrong with it is said once, by this process
+    work.make()  # so that this process reports once if something is wrong with it
     events: Any = CONTEXT.Queue()
     try:
         with worker_pool(workers, _start_worker, work, events) as pool:
@@ -79,13 +79,13 @@ def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify:
                 _pass_on(events, notify)
                 for done in [future for future in waiting if future.done()]:
                     waiting.remove(done)
-                    done.result()  # raises what is a fault of ours
+                    done.result()  # raises unexpected errors
     except BrokenProcessPool as error:
         raise DataError(
-            "a process that extracts features ended, perhaps for want of memory; run the same command with fewer"
-            " workers, what was done is kept"
+            "a process that extracts features ended, perhaps because memory ran out; run the same command with fewer"
+            " workers: finished videos are kept"
         ) from error
-    _pass_on(events, notify)  # the workers have ended, so all they said is there
+    _pass_on(events, notify)  # the workers have ended, so all their events are there
 
 
 def _pass_on(events: Any, notify: Notify) -> None:
@@ -116,7 +116,7 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
     def progress(frames: int, expected: int | None) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _TOLD_EVERY:
+        if now - last >= _REPORT_SECONDS:
             last = now
             notify(Event(video, "frames", frames, expected))
 
@@ -126,7 +126,7 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
         if kept is not None:
             notify(Event(video, "kept", kept.frames, message=_gaps(kept)))
             return
-        found = FeatureCache(work.cache).features(
+        features = FeatureCache(work.cache).features(
             video,
             extractor,
             work.fps,
@@ -134,9 +134,9 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
             progress=progress,
             remade=lambda reason: notify(Event(video, "remade", message=reason)),
         )
-        found.copy_to(out)
-        kind: Literal["made", "cached"] = "made" if found.fresh else "cached"
-        notify(Event(video, kind, found.sidecar.frames, message=_gaps(found.sidecar)))
+        features.copy_to(out)
+        kind: Literal["made", "cached"] = "made" if features.fresh else "cached"
+        notify(Event(video, kind, features.sidecar.frames, message=_gaps(features.sidecar)))
     except (KeysegError, OSError) as error:
         notify(Event(video, "failed", message=str(error)))
 
@@ -146,10 +146,10 @@ def _gaps(sidecar: FeatureSidecar) -> str:
 
 
 def _kept(video: Path, out: Path, extractor: Extractor, work: Work, notify: Notify) -> FeatureSidecar | None:
-    """The sidecar of features that are in their place already, None where there are none, they are damaged, or have
-    gaps that are not to be.
+    """The sidecar of features that are already in place; None if there are none, or they are damaged, or have gaps
+    that were not asked for.
 
-    Raises OutputExistsError where another file is in the way.
+    Raises OutputExistsError if another file is in the way.
     """
     if not out.exists():
         return None
@@ -160,7 +160,6 @@ def _kept(video: Path, out: Path, extractor: Extractor, work: Work, notify: Noti
         return None
     if sidecar is None:
         raise OutputExistsError(
-            f"{out} exists and holds other features, of another video or made in another way; choose another --out or"
-            " use --force"
+            f"{out} exists and holds the features of another video or extractor; choose another --out or use --force"
         )
     return sidecar if work.damaged or not sidecar.gaps else None

@@ -1,4 +1,4 @@
-"""The folder of a pretrained model: where it is, whether it is safe and whole, and what its JSON files say."""
+"""The folder of a pretrained model: where it is, whether it is safe and complete, and what its JSON files contain."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keyseg.timeline import ConfigError, DataError
-
-MISSING_EXTRA = "pretrained models need transformers, which is not installed; run: pip install 'keyseg[backbones]'"
+from keyseg.timeline.extras import extra
 
 _CONFIG = "config.json"
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -25,7 +24,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder with config.json and safetensors weights. origin: what pins its content, for FeatureOrigin.options."""
+    """A folder with config.json and safetensors weights. origin: identifies its content, for FeatureOrigin.options."""
 
     path: Path
     origin: dict[str, str]
@@ -36,23 +35,23 @@ class ModelFolder:
         return _json_object(self.path / _CONFIG)
 
     def preprocessing(self) -> Preprocessing:
-        """What the model's preprocessor says, ImageNet's mean and deviation where there is none. Raises DataError."""
-        found = next((self.path / name for name in _PREPROCESSORS if (self.path / name).is_file()), None)
-        if found is None:
+        """The settings of the model's preprocessor, or ImageNet's mean and deviation. Raises DataError."""
+        file = next((self.path / name for name in _PREPROCESSORS if (self.path / name).is_file()), None)
+        if file is None:
             return Preprocessing(*_IMAGENET, None)
-        said = _json_object(found)
-        mean, std = _triple(found, said, "image_mean", _IMAGENET[0]), _triple(found, said, "image_std", _IMAGENET[1])
-        if not said.get("do_normalize", True):
+        values = _json_object(file)
+        mean, std = _triple(file, values, "image_mean", _IMAGENET[0]), _triple(file, values, "image_std", _IMAGENET[1])
+        if not values.get("do_normalize", True):
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if min(std) <= 0:
-            raise DataError(f"{found}: image_std must be above 0, got {said['image_std']}")
-        cropped = said.get("crop_size") if said.get("do_center_crop", "crop_size" in said) else None
-        return Preprocessing(mean, std, _sides(cropped) or _sides(said.get("size")))
+            raise DataError(f"{file}: image_std must be above 0, got {values['image_std']}")
+        cropped = values.get("crop_size") if values.get("do_center_crop", "crop_size" in values) else None
+        return Preprocessing(mean, std, _sides(cropped) or _sides(values.get("size")))
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """mean, std: of red, green and blue between 0 and 1. size: (height, width) of its pictures where it says one."""
+    """mean, std: of red, green and blue between 0 and 1. size: (height, width) of the pictures, if it is given."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -60,7 +59,7 @@ class Preprocessing:
 
 
 def local_folder(path: Path) -> ModelFolder:
-    """A model's folder on this machine, pinned by the SHA-256 of its files. Raises DataError."""
+    """A model's folder on this machine, identified by the SHA-256 of its files. Raises DataError."""
     files = _checked_files(path)
     digest = hashlib.sha256()
     for file in files:
@@ -72,24 +71,22 @@ def local_folder(path: Path) -> ModelFolder:
 
 
 def hub_folder(name: str, revision: str | None) -> ModelFolder:
-    """The cached folder of a Hugging Face model, fetched if need be, pinned by its commit.
+    """The cached folder of a Hugging Face model, downloaded if necessary, identified by its commit.
 
-    revision: a branch, tag or commit; None is the newest. Honours HF_HUB_OFFLINE and the other settings of the hub's
-    own library. Raises ConfigError on a name or revision that is not there or without the extra, DataError on a model
-    that cannot be fetched or has no safetensors weights.
+    revision: a branch, tag or commit; None for the newest. Honours HF_HUB_OFFLINE and the other settings of the hub's
+    library. Raises ConfigError if the name or revision does not exist or the extra is missing, DataError if the model
+    cannot be downloaded or has no safetensors weights.
     """
-    try:
+    with extra("backbones", "a published model"):
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-    except ImportError as error:
-        raise ConfigError(MISSING_EXTRA) from error
     pinned = f" --revision {revision}" if revision else ""
     try:
         path = Path(snapshot_download(name, revision=revision, allow_patterns=_NEEDED))
     except GatedRepoError as error:
         raise DataError(
-            f"{name}: its owner gives it only to those who accept the terms; do so on https://huggingface.co/{name},"
-            " then run: hf auth login"
+            f"{name}: its owner requires that you accept the terms; do so on https://huggingface.co/{name}, then run:"
+            " hf auth login"
         ) from error
     except RepositoryNotFoundError as error:
         raise ConfigError(
@@ -110,30 +107,30 @@ def hub_folder(name: str, revision: str | None) -> ModelFolder:
 
 
 def _checked_files(path: Path) -> list[Path]:
-    """The files that decide the numbers, config first. Raises DataError unless all weights are there as safetensors."""
+    """The files that decide the numbers, config first. Raises DataError unless all weights are safetensors."""
     config = path / _CONFIG
     if not config.is_file():
-        raise DataError(f"{path}: no {_CONFIG} in this folder; expected one that save_pretrained of transformers wrote")
+        raise DataError(f"{path}: no {_CONFIG} in this folder; expected one written by save_pretrained of transformers")
     if (path / "adapter_config.json").exists() or "transformers_weights" in _json_object(config):
-        raise DataError(f"{path}: names weights that lie elsewhere; expected a whole model with its own {_WEIGHTS}")
+        raise DataError(f"{path}: refers to weights elsewhere; expected a complete model with its own {_WEIGHTS}")
     if (path / _WEIGHTS).is_file():
         weights = [path / _WEIGHTS]
     elif (path / _INDEX).is_file():
         parts = _json_object(path / _INDEX).get("weight_map")
         names = sorted({str(part) for part in parts.values()}) if isinstance(parts, dict) else []
-        strange = [name for name in names if Path(name).name != name or not name.endswith(".safetensors")]
-        if strange or not names:
-            raise DataError(f"{path / _INDEX}: expected names of .safetensors files beside it, got {strange or names}")
+        unsafe = [name for name in names if Path(name).name != name or not name.endswith(".safetensors")]
+        if unsafe or not names:
+            raise DataError(f"{path / _INDEX}: expected names of .safetensors files beside it, got {unsafe or names}")
         weights = [path / _INDEX, *(path / name for name in names)]
-        gone = [file.name for file in weights if not file.is_file()]
-        if gone:
-            raise DataError(f"{path}: weights are missing: {', '.join(gone)}; fetch the model again")
+        missing = [file.name for file in weights if not file.is_file()]
+        if missing:
+            raise DataError(f"{path}: weights are missing: {', '.join(missing)}; fetch the model again")
     else:
-        there = sorted(file.name for file in path.iterdir() if file.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5"))
-        has = f"only {', '.join(there)}, which can run code when read" if there else "no weights"
+        others = sorted(file.name for file in path.iterdir() if file.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5"))
+        has = f"only {', '.join(others)}, which can run code when read" if others else "no weights"
         raise DataError(
-            f"{path}: expected {_WEIGHTS}, got {has}; take a revision with safetensors, or load the model in"
-            " transformers where you trust it and write it with save_pretrained"
+            f"{path}: expected {_WEIGHTS}, got {has}; take a revision with safetensors or, if you trust the"
+            " model, load it in transformers and write it with save_pretrained"
         )
     return [config, *(path / name for name in _PREPROCESSORS if (path / name).is_file()), *weights]
 
@@ -148,10 +145,10 @@ def _json_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _triple(path: Path, said: dict[str, Any], key: str, otherwise: tuple[float, ...]) -> tuple[float, ...]:
-    values = said.get(key, otherwise)
-    right = isinstance(values, list | tuple) and len(values) == 3 and all(_is_number(value) for value in values)
-    if not right:
+def _triple(path: Path, content: dict[str, Any], key: str, default: tuple[float, ...]) -> tuple[float, ...]:
+    values = content.get(key, default)
+    valid = isinstance(values, list | tuple) and len(values) == 3 and all(_is_number(value) for value in values)
+    if not valid:
         raise DataError(f"{path}: {key} must be three numbers, for red, green and blue, got {values}")
     return tuple(float(value) for value in values)
 
@@ -161,7 +158,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _sides(size: Any) -> tuple[int, int] | None:
-    """(height, width) of a preprocessor's size, which is a number or an object; None if it does not fix both."""
+    """(height, width) from a preprocessor's size, a number or an object; None if it does not give both."""
     if isinstance(size, dict):
         edge = size.get("shortest_edge")
         size = (size.get("height", edge), size.get("width", edge))

@@ -1,4 +1,4 @@
-"""What `motion` sees in pictures: colours, edges and flow, as histograms over the cells of a grid."""
+"""The measurements of `motion`: colours, edges and flow, as histograms over the cells of a grid."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-Array = npt.NDArray[np.floating]  # float32 throughout
+MotionArray = npt.NDArray[np.floating]  # float32 throughout
 
 GRID = (3, 4)
 HUES, EDGES, DIRECTIONS = 6, 6, 8
 COLOURS = HUES + 3
 MOMENTS = 8
 
-# Noise of camera and codec: the length of an edge, in grey levels a pixel, and the square of one where flow is fitted.
+# Noise of camera and codec: of an edge, in grey levels per pixel, and squared where flow is fitted.
 _EDGE_NOISE, _SQUARED_NOISE = 2.0, 6.0
 _HIGH_PASS = 9  # pixels
-_WINDOW = 7  # pixels over which one velocity is fitted
-_SLOWEST, FASTEST = 0.08, 2.5  # pixels: slower than this is still, and this much more is the most that counts
+_WINDOW = 7  # pixels, over which one velocity is fitted
+_SLOWEST, FASTEST = 0.08, 2.5  # pixels: a slower one counts as still, and at most this much more counts
 _TINY = np.float32(1e-6)
 
 
-def halved(images: npt.NDArray[np.integer] | Array) -> Array:
-    """Means over 2 x 2 pixels: (n, H, W, ...) to (n, H / 2, W / 2, ...), float32."""
+def halved(images: npt.NDArray[np.integer] | MotionArray) -> MotionArray:
+    """Means over 2 x 2 pixels, from (n, H, W, ...) to (n, H / 2, W / 2, ...), float32."""
     kind = np.uint16 if images.dtype == np.uint8 else np.float32
     rows = np.add(images[:, 0::2], images[:, 1::2], dtype=kind)
     return np.add(rows[:, :, 0::2], rows[:, :, 1::2], dtype=kind).astype(np.float32, copy=False) / 4
 
 
-def high_passed(grey: Array) -> Array:
-    """Pictures (n, H, W) less their surroundings: a change of brightness vanishes."""
+def high_passed(grey: MotionArray) -> MotionArray:
+    """Pictures (n, H, W) minus their local mean: a change of brightness vanishes."""
     return grey - _blurred(grey, _HIGH_PASS)
 
 
-def cell_means(values: Array, grid: tuple[int, int] = GRID) -> Array:
-    """(n, H, W) to (n, cells), row by row."""
+def cell_means(values: MotionArray, grid: tuple[int, int] = GRID) -> MotionArray:
+    """Means over the cells of a grid, from (n, H, W) to (n, cells), row by row."""
     count, height, width = values.shape
     rows, columns = grid
     sums = values.reshape(count, rows, height // rows, width).sum(2).reshape(count, rows, columns, -1).sum(3)
     return np.asarray(sums.reshape(count, -1) / (height // rows * (width // columns)), np.float32)
 
 
-def lobes(x: Array, y: Array, length: Array, bins: int) -> list[Array]:
-    """How much of the vectors (x, y) goes each of `bins` ways, the first along x, the next turned from x towards y.
+def lobes(x: MotionArray, y: MotionArray, length: MotionArray, bins: int) -> list[MotionArray]:
+    """Lengths of the vectors (x, y) in each of `bins` directions, the first along x, the next turned towards y.
 
-    A vector gives its whole length to a way that it points along, and shares it between two that it lies between.
+    A vector along a direction gives it its whole length; one between two directions shares its length between them.
     """
     turns = 2 * np.pi * np.arange(bins) / bins
     reach = np.float32(np.cos(2 * np.pi / bins))
@@ -60,10 +60,10 @@ def lobes(x: Array, y: Array, length: Array, bins: int) -> list[Array]:
     return shares
 
 
-def colour_histogram(rgb: Array) -> Array:
-    """Share of hues, dark, middle and bright of pictures (n, H, W, 3): (n, 4 * COLOURS), square roots.
+def colour_histogram(rgb: MotionArray) -> MotionArray:
+    """Shares of hues and of dark, middle and bright grey in pictures (n, H, W, 3): (n, 4 * COLOURS), square roots.
 
-    Hue is relative to the intensity, dark and bright to the mean of the picture, so light matters little.
+    Hue is relative to the intensity, and dark and bright to the picture's mean, so lighting matters little.
     """
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     total = red + green + blue
@@ -78,14 +78,14 @@ def colour_histogram(rgb: Array) -> Array:
     dark = grey * np.clip((1 - bright) * 2, 0, 1)
     light = grey * np.clip((bright - 1) * 2, 0, 1)
     means = [cell_means(share, (2, 2)) for share in (*shares, dark, grey - dark - light, light)]
-    joined: Array = np.maximum(np.concatenate(means, 1), 0)
-    return np.sqrt(joined)
+    roots: MotionArray = np.sqrt(np.maximum(np.concatenate(means, 1), 0))
+    return roots
 
 
-def edge_histogram(grey: Array) -> Array:
-    """How strong edges are by their direction, light to dark and dark to light alike: (n, cells * EDGES), square roots.
+def edge_histogram(grey: MotionArray) -> MotionArray:
+    """Strength of edges by direction, whichever side is dark: (n, cells * EDGES), square roots.
 
-    Relative to the edges of the same cell, and a little to those of the picture, so contrast matters little.
+    It is relative to the edges of the same cell, and a little to those of the picture, so contrast matters little.
     """
     x, y = gradients(grey)
     squared = x * x + y * y
@@ -98,7 +98,7 @@ def edge_histogram(grey: Array) -> Array:
     return np.sqrt(shares).reshape(len(grey), -1)
 
 
-def gradients(grey: Array) -> tuple[Array, Array]:
+def gradients(grey: MotionArray) -> tuple[MotionArray, MotionArray]:
     """Central differences along x and y, zero at the border."""
     x, y = np.zeros_like(grey), np.zeros_like(grey)
     np.subtract(grey[:, :, 2:], grey[:, :, :-2], out=x[:, :, 1:-1])
@@ -108,10 +108,10 @@ def gradients(grey: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def flow(first: Array, second: Array) -> tuple[Array, Array]:
+def flow(first: MotionArray, second: MotionArray) -> tuple[MotionArray, MotionArray]:
     """Velocities (x, y) in pixels from pictures (n, H, W) to later ones, by least squares in small windows.
 
-    The method of Lucas and Kanade (IJCAI 1981) with a penalty on length, so where nothing is seen nothing moves.
+    This is the method of Lucas and Kanade (IJCAI 1981) with a penalty on length, so featureless areas do not move.
     """
     x, y = gradients((first + second) * np.float32(0.5))
     change = second - first
@@ -124,15 +124,16 @@ def flow(first: Array, second: Array) -> tuple[Array, Array]:
     u = (yy * xt - xy * yt) * scale
     v = (xx * yt - xy * xt) * scale
     length = np.sqrt(u * u + v * v)
-    believed = np.clip(length - np.float32(_SLOWEST), 0, np.float32(FASTEST)) / (length + _TINY)
-    return u * believed, v * believed
+    kept = np.clip(length - np.float32(_SLOWEST), 0, np.float32(FASTEST)) / (length + _TINY)
+    return u * kept, v * kept
 
 
-def flow_sums(u: Array, v: Array) -> Array:
-    """What adds up over frames of velocities (n, H, W): (n, cells, DIRECTIONS + MOMENTS).
+def flow_sums(u: MotionArray, v: MotionArray) -> MotionArray:
+    """Sums of velocities (n, H, W) that can be averaged over frames: (n, cells, DIRECTIONS + MOMENTS).
 
-    Directions: right, then by eighths of a turn to down, left, up. Moments: of length m at place p, with velocity w,
-    the means of m, m p, m |p|^2, w, w . p and w x p; places count from the middle of the picture in its widths.
+    Directions are right, then by eighths of a turn over down, left and up. Moments are, for velocity w of length m at
+    position p, the means of m, m p, m |p|^2, w, w . p and w x p; positions are relative to the middle of the picture,
+    in picture widths.
     """
     height, width = u.shape[1:]
     down, right = np.mgrid[:height, :width].astype(np.float32)
@@ -151,16 +152,16 @@ def flow_sums(u: Array, v: Array) -> Array:
     return np.stack([cell_means(value) for value in (*lobes(u, v, length, DIRECTIONS), *moments)], 2)
 
 
-def opening_and_turning(moments: Array) -> Array:
-    """How much motion goes away from its own centre and clockwise round it: (..., MOMENTS) to (..., 2) in [-1, 1]."""
+def opening_and_turning(moments: MotionArray) -> MotionArray:
+    """Motion away from its own centre, and clockwise around it: from (..., MOMENTS) to (..., 2) in [-1, 1]."""
     m, mx, my, mpp, u, v, along, across = np.moveaxis(moments, -1, 0)
     inverse = 1 / (m + _TINY)
     x, y = mx * inverse, my * inverse
     spread = np.maximum(mpp - (mx * x + my * y), 0)
-    # By Cauchy and Schwarz neither exceeds this; the constant silences a few pixels that are off.
+    # By Cauchy and Schwarz neither exceeds this; the constant suppresses a few wrong pixels.
     most = np.sqrt(spread * m) + np.float32(2e-4)
     return np.stack([(along - x * u - y * v) / most, (across - x * v + y * u) / most], -1)
 
 
-def _blurred(values: Array, size: int) -> Array:
+def _blurred(values: MotionArray, size: int) -> MotionArray:
     return uniform_filter1d(uniform_filter1d(values, size, 1, mode="nearest"), size, 2, mode="nearest")

@@ -1,4 +1,4 @@
-"""Opening a video file: one regular file, only containers of one file, the stream of pictures, and which way is up."""
+"""Opening a video file: one regular file, containers of one file only, the video stream, and which way is up."""
 
 from __future__ import annotations
 
@@ -19,23 +19,21 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-# Containers of one file. Playlists and lists of files (hls, dash, concat) name other places, and are not among them.
+# Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
-# The file is read through a Python object, which needs no protocol; so none is left to open anything else with.
+# The file is read through a Python object, which needs no protocol; with none allowed, nothing else can be opened.
 _ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
 WANTED = (
-    "expected one whole file such as .mp4, .mkv or .avi, no playlist: fetch it again, or convert it with:"
+    "expected one whole file such as .mp4, .mkv or .avi, not a playlist: fetch it again, or convert it with:"
     " ffmpeg -i IN OUT.mp4"
 )
-
-
 _ENCODER_DELAY = Fraction(1, 10)  # seconds
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open a regular file, and nothing that blocks or is no file. Raises DataError."""
+    """Open a regular file, never a device or a pipe. Raises DataError."""
     try:
-        # A FIFO without a writer would block until there is one.
+        # Opening a FIFO would block until it has a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise _no_file(path) from error
@@ -60,7 +58,7 @@ def open_container(file: BinaryIO, max_pixels: int | None = None) -> InputContai
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The first video stream that is no cover picture."""
+    """The first video stream that is not a cover picture."""
     from av.stream import Disposition
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -68,9 +66,9 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
 
 
 def clock_start(container: InputContainer, stream: VideoStream) -> int | None:
-    """When the file's clock starts, in ticks of the stream, where the sound starts well before the pictures; else None.
+    """When the file's clock starts, in ticks of the stream, if the sound starts well before the pictures; else None.
 
-    Less than a tenth of a second is what encoders of sound take to begin.
+    Sound encoders need up to a tenth of a second to begin, so less than that does not count.
     """
     if container.start_time is None or stream.start_time is None:
         return None
@@ -80,17 +78,17 @@ def clock_start(container: InputContainer, stream: VideoStream) -> int | None:
 
 @dataclass(frozen=True)
 class DeclaredEnd:
-    """When the pictures end by the file. shared: the end of the longest stream, which may be the sound."""
+    """When the pictures end according to the file. shared: it is the end of the longest stream, maybe the sound."""
 
     seconds: Fraction
     shared: bool = False
 
 
 def declared_end(container: InputContainer, stream: VideoStream) -> DeclaredEnd | None:
-    """What the header says, on the clock of the stream; None where FFmpeg would only guess from the data."""
+    """The end in the header, on the stream's clock; None where FFmpeg would only guess it from the data."""
     clock, kind = Fraction(stream.time_base or 1), container.format.name
     if kind.startswith("mov,") or kind in ("avi", "mxf"):
-        # FFmpeg shortens the duration of an AVI that is cut; the number of its frames stays what the header says.
+        # FFmpeg shortens the duration of an AVI that is cut; the number of frames stays that of the header.
         ticks = max(stream.duration or 0, stream.frames if kind == "avi" else 0)
         return DeclaredEnd(((stream.start_time or 0) + ticks) * clock) if ticks > 0 else None
     if kind not in ("matroska,webm", "flv"):
@@ -104,7 +102,7 @@ def declared_end(container: InputContainer, stream: VideoStream) -> DeclaredEnd 
 
 
 def _clock_time(text: str) -> Fraction | None:
-    """Seconds of 00:01:02.500000000."""
+    """Seconds of a text such as 00:01:02.500000000."""
     try:
         hours, minutes, seconds = text.strip("\0 ").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
@@ -113,36 +111,31 @@ def _clock_time(text: str) -> Fraction | None:
 
 
 @dataclass(frozen=True)
-class Orientation:
-    """How a decoded picture becomes the displayed one: rows for columns first, then mirrored."""
+class DisplayTransform:
+    """How a decoded picture becomes the displayed one: first rows and columns swapped, then mirrored."""
 
     transpose: bool = False
     mirror_columns: bool = False
     mirror_rows: bool = False
 
     def decoded_size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) before what becomes (height, width); it works both ways."""
+        """(height, width) of a decoded picture from that of the displayed one, or the other way round."""
         return (width, height) if self.transpose else (height, width)
 
-    def turn(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """The displayed picture (H, W, 3) of a decoded one."""
+    def apply(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The displayed picture (H, W, 3) from the decoded one."""
         if self.transpose:
             image = image.swapaxes(0, 1)
         return image[:: -1 if self.mirror_rows else 1, :: -1 if self.mirror_columns else 1]
 
 
-def orientation(frame: VideoFrame) -> Orientation:
-    """From the display matrix; a turn by anything but a quarter counts as the nearest quarter."""
+def display_transform(frame: VideoFrame) -> DisplayTransform:
+    """The transform in the display matrix; any rotation counts as the nearest multiple of 90 degrees."""
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
-        return Orientation()
+        return DisplayTransform()
     # A point (x, y), y down, is displayed at (a x + c y, b x + d y).
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
     if abs(b) + abs(c) > abs(a) + abs(d):
-        return Orientation(True, mirror_columns=c < 0, mirror_rows=b < 0)
-    return Orientation(False, mirror_columns=a < 0, mirror_rows=d < 0)
-
-
-def quarter_turns(frame: VideoFrame) -> int:
-    """Degrees clockwise, 0, 90, 180 or 270, that a decoded picture is turned by."""
-    return round(-frame.rotation / 90) * 90 % 360
+        return DisplayTransform(True, mirror_columns=c < 0, mirror_rows=b < 0)
+    return DisplayTransform(False, mirror_columns=a < 0, mirror_rows=d < 0)

@@ -10,13 +10,13 @@ from typing import Generic, TypeVar
 
 PictureT = TypeVar("PictureT")
 
-# A picture that starts this little behind a time counts: clocks of containers are rounded, often to 1 ms.
+# A picture that starts this little after a time counts: the clocks of containers are rounded, often to 1 ms.
 ROUNDING = Fraction(1, 1000)
 
 
 @dataclass(frozen=True)
-class Run(Generic[PictureT]):
-    """A picture that stays on screen for some frames. pts: when it was to appear, in ticks."""
+class ShownPicture(Generic[PictureT]):
+    """A picture that stays on screen for some frames. pts: when it is due, in ticks."""
 
     picture: PictureT
     pts: int
@@ -25,20 +25,20 @@ class Run(Generic[PictureT]):
 
 @dataclass
 class Sampler(Generic[PictureT]):
-    """Takes pictures in order of time and gives runs of frames; keeps one picture.
+    """Takes pictures in order of time and returns how many frames each is shown for; keeps one picture.
 
-    fps: frames a second. time_base: seconds a tick. gaps: (first frame, end frame, reason) of frames whose own picture
-    was lost. Frame i shows the last picture that starts at first_pts * time_base + i / fps or before. first_pts: when
-    time begins, None for the first thing heard of, lost or not. Before the first good picture, that one stands in.
+    Frame i shows the last picture that starts at or before first_pts * time_base + i / fps, or the first good picture
+    if there is none. fps: frames per second. time_base: seconds per tick. gaps: (first frame, end frame, reason) of
+    frames whose own picture was lost. first_pts: when time begins; None for the first event, a loss or a picture.
     """
 
     fps: Fraction
     time_base: Fraction
     gaps: list[tuple[int, int, str]] = field(default_factory=list)
     first_pts: int | None = None
-    end_pts: int = 0  # of the last thing heard of
+    end_pts: int = 0  # of the last event
     _shown: tuple[PictureT, int] | None = None
-    _lost: tuple[int, str] | None = None  # since when the picture on screen is not the right one
+    _lost: tuple[int, str] | None = None  # since when, and why, the picture on screen is not the right one
     _next: int = 0
 
     @property
@@ -51,47 +51,47 @@ class Sampler(Generic[PictureT]):
         return (pts - (pts if self.first_pts is None else self.first_pts)) * self.time_base
 
     def lose(self, pts: int, end_pts: int, reason: str) -> None:
-        """From `pts` on the right picture is missing, until `show` brings the next."""
-        self._hear(pts, end_pts)
+        """The right picture is missing from `pts` on, until `show` brings the next."""
+        self._note(pts, end_pts)
         if self._lost is None or pts < self._lost[0]:
             self._lost = (pts, self._lost[1] if self._lost else reason)
 
-    def show(self, picture: PictureT, pts: int, end_pts: int) -> Iterator[Run[PictureT]]:
-        """A picture comes on screen: the frames before it are known now."""
-        self._hear(pts, end_pts)
+    def show(self, picture: PictureT, pts: int, end_pts: int) -> Iterator[ShownPicture[PictureT]]:
+        """A picture comes on screen; return the frames before it, which are known now."""
+        self._note(pts, end_pts)
         if self._shown is None:
             self._shown = (picture, self.first_pts if self.first_pts is not None else pts)
         yield from self._until(self._frames_before(self.seconds(pts) - ROUNDING))
         self._shown, self._lost = (picture, pts), None
 
-    def finish(self, seconds: Fraction, reason: str = "") -> Iterator[Run[PictureT]]:
-        """The frames that are left, up to `seconds` after frame 0; what lies behind the last picture is lost."""
+    def finish(self, seconds: Fraction, reason: str = "") -> Iterator[ShownPicture[PictureT]]:
+        """The remaining frames, up to `seconds` after frame 0; those after the last picture are lost."""
         if seconds > self.seconds(self.end_pts):
             self.lose(self.end_pts, self.end_pts, reason)
         frames = max(1, self._frames_before(seconds - min(self.time_base, ROUNDING)))
         yield from self._until(frames)
         if self._lost and not (self.gaps and self.gaps[-1][1] == frames):
-            self.gaps.append((frames, frames, self._lost[1]))  # too short for a frame, but not to be silent about
+            self.gaps.append((frames, frames, self._lost[1]))  # too short for a frame, but reported
 
-    def _hear(self, pts: int, end_pts: int) -> None:
+    def _note(self, pts: int, end_pts: int) -> None:
         if self.first_pts is None:
             self.first_pts = self.end_pts = pts
-        if not self.shows:  # what was lost is heard of in order of decoding
+        if not self.shows:  # losses come in decoding order
             self.first_pts = min(self.first_pts, pts)
         self.end_pts = max(self.end_pts, end_pts)
 
     def _frames_before(self, seconds: Fraction) -> int:
-        """How many i there are with i / fps < seconds."""
+        """The number of i >= 0 with i / fps < seconds."""
         return max(0, math.ceil(seconds * self.fps))
 
-    def _until(self, frame: int) -> Iterator[Run[PictureT]]:
+    def _until(self, frame: int) -> Iterator[ShownPicture[PictureT]]:
         start = self._next
         if self._shown is None or frame <= start:
             return
         if self._lost:
             self._gap(max(start, self._frames_before(self.seconds(self._lost[0]) - ROUNDING)), frame, self._lost[1])
         self._next = frame
-        yield Run(*self._shown, frame - start)
+        yield ShownPicture(*self._shown, frame - start)
 
     def _gap(self, start: int, end: int, reason: str) -> None:
         if start < end:

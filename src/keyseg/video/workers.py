@@ -1,4 +1,4 @@
-"""Worker processes that end when the process that started them does, however it ends."""
+"""Worker processes that end with the process that started them, however it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-# New interpreters: a fork of a process with threads, such as torch has, may hang.
+# New interpreters, since a fork of a process with threads, such as torch starts, may hang.
 CONTEXT = multiprocessing.get_context("spawn")
 
 
@@ -19,9 +19,9 @@ CONTEXT = multiprocessing.get_context("spawn")
 def worker_pool(
     workers: int, start: Callable[..., None] | None = None, *arguments: Any
 ) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes, each of which calls `start`, a function of a module, with the arguments first.
+    """A pool of processes, each of which first calls `start`, a module-level function, with the arguments.
 
-    Ctrl-C goes to the main process alone. On an error there the workers are stopped at once, what they work on is lost.
+    Only the main process receives Ctrl-C. On an error there the workers are stopped at once and their work is lost.
     """
     pool = ProcessPoolExecutor(workers, CONTEXT, _begin, (start, arguments))
     try:

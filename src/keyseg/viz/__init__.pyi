@@ -5,7 +5,6 @@ from .curves import plot_curves as plot_curves
 from .curves import read_metrics_csv as read_metrics_csv
 from .figures import save_figure as save_figure
 from .heatmaps import plot_heatmaps as plot_heatmaps
-from .key_frames import read_key_frames as read_key_frames
 from .matching import plot_matching as plot_matching
 from .page_player import key_frame_times as key_frame_times
 from .reassembly import plot_reassembly as plot_reassembly

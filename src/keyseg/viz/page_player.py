@@ -12,7 +12,8 @@ import numpy as np
 
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.video.extractor import Image
-from keyseg.video.opening import declared_end, open_container, open_file, picture_stream
+from keyseg.video.opening import open_file
+from keyseg.video.reading import probe
 from keyseg.viz.clock import axis_time
 from keyseg.viz.rows import Row, check_image
 
@@ -42,34 +43,24 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
     Raises DataError if there is no such file, browsers do not play it, or it is larger than a page may be;
     TimelineError if it is too short.
     """
-    import av
-
     if total == 0:
         raise TimelineError(f"{path}: the timeline of this video has no frames, so nothing can play; leave it out")
     with open_file(path) as file:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise DataError(_too_large(f"{path} has {size / 1e6:.1f} MB"))
-        try:
-            with open_container(file) as container:
-                stream = picture_stream(container)
-                codec = stream.codec_context.codec.canonical_name if stream else "no pictures"
-                pixels = stream.pix_fmt if stream else None
-                kind = "mp4" if "mp4" in container.format.name else container.format.name.split(",")[-1]
-                end = declared_end(container, stream) if stream else None
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot read the video ({error}); convert it with: {_CONVERT}") from error
-        if codec not in _PLAYED.get(kind, ()) or pixels != "yuv420p":
+        info = probe(path)
+        kind = "mp4" if "mp4" in info.container else info.container.split(",")[-1]
+        if info.codec not in _PLAYED.get(kind, ()) or info.pixel_format != "yuv420p":
             raise DataError(
-                f"{path}: browsers play h264 in mp4, and vp8, vp9 and av1 in webm, all as yuv420p; this is {codec},"
-                f" {pixels}, in {kind}; convert it with: {_CONVERT}"
+                f"{path}: browsers play h264 in mp4, and vp8, vp9 and av1 in webm, all as yuv420p; this is"
+                f" {info.codec}, {info.pixel_format}, in {kind}; convert it with: {_CONVERT}"
             )
-        if end and total > end.seconds + _SLACK_SECONDS:
+        if info.declared_seconds and total > info.declared_seconds + _SLACK_SECONDS:
             raise TimelineError(
-                f"{path}: the video ends at {float(end.seconds):.2f} s, its timeline at {float(total):.2f} s; does the"
+                f"{path}: the video ends at {float(info.declared_seconds):.2f} s, its timeline at {float(total):.2f} s; does the"
                 " timeline belong to this video, and is its frame rate right?"
             )
-        file.seek(0)
         return file.read()
 
 

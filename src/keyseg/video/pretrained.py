@@ -1,9 +1,9 @@
-"""Pretrained video and image models of transformers as feature extractors (`pip install 'keyseg[backbones]'`)."""
+"""Pretrained video and image models from transformers as feature extractors (extra `backbones`)."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -13,26 +13,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keyseg.timeline import ConfigError, DataError, nearest
-from keyseg.video.extractor import Image, Rows
-from keyseg.video.model_folder import MISSING_EXTRA, ModelFolder
+from keyseg.timeline.extras import extra
+from keyseg.video.extractor import Image, Rows, checked_frames
+from keyseg.video.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     import torch
 
-VERSION = "1"
-
 _FRAMES_AT_ONCE = 64
-# Weights that pooled features never pass through; some published files lack them.
+# Weights that pooled features do not use; some published files lack them.
 _UNUSED = ("predictor.", "mask_token", "text_model.", "logit_scale", "logit_bias")
 
 
 @dataclass(frozen=True)
 class Family:
-    """How a kind of model is asked.
+    """How features are computed with one kind of model.
 
-    pooled: features (B, D) of the network and of pictures (B, L, 3, H, W). length: the setting that holds the frames of
-    a clip, None for models of single pictures. size: the setting that holds the height and width. any_size: the size
-    that the preprocessor says goes before it.
+    pooled: features (B, D) from the network and pictures (B, L, 3, H, W). length: the config key of the number of
+    frames in a clip, None for models of single pictures. size: the config key of the height and width. any_size: the
+    preprocessor's size takes precedence over it.
     """
 
     pooled: Callable[[Any, torch.Tensor], torch.Tensor]
@@ -62,8 +61,8 @@ def _siglip(network: Any, pictures: torch.Tensor) -> torch.Tensor:
     return pooled
 
 
-# By `model_type` of config.json. Means are over all patch tokens; the pooler of DINO is its CLS token after the last
-# norm, that of SigLIP its attention pool, with a mean over patches where a model has none.
+# By `model_type` in config.json. Means are over all patch tokens. The pooler of DINO is its CLS token after the last
+# norm; that of SigLIP is its attention pool, or the mean over patches if a model has none.
 FAMILIES = {
     "videomae": Family(_videomae, length="num_frames"),
     "vjepa2": Family(_vjepa2, length="frames_per_clip", size="crop_size"),
@@ -75,15 +74,16 @@ FAMILIES = {
 }
 
 
-class Backbone:
-    """A pretrained model, asked about clips of `clip_length` frames (1: single pictures), a row every `sample_rate` frames.
+class PretrainedExtractor:
+    """A pretrained model on clips of `clip_length` frames (1: single pictures), one row every `sample_rate` frames.
 
-    The clip of a row is centred on the row's frames; the first and last frame repeat beyond the ends. float32; on CUDA
-    mixed with bfloat16, or float16 where the GPU has no bfloat16. name: as the user gave it. sample_rate: None is a quarter
-    of the clip, at least 1. device: None is CUDA where there is one. batch: clips at once; rows do not depend on it.
+    The clip of a row is centred on the row's frames; the first and last frame are repeated beyond the ends. Numbers are
+    float32; on CUDA mixed with bfloat16, or float16 if the GPU has no bfloat16. name: as the user gave it. sample_rate:
+    None is a quarter of the clip, at least 1. device: None is CUDA if available. batch: clips at once, which does not
+    change the rows.
     """
 
-    version = VERSION
+    version = "1"
 
     def __init__(
         self,
@@ -94,9 +94,8 @@ class Backbone:
         device: str | None = None,
         batch: int | None = None,
     ) -> None:
-        """Load the model. Raises ConfigError on a family, sample_rate or device that will not do, DataError on its files."""
-        said = folder.config
-        self._family = _family(folder.path, said)
+        """Load the model. Raises ConfigError on an unknown family or a wrong option, DataError on bad files."""
+        self._family = _family(folder.path, folder.config)
         self._device = _device(device)
         self._network = _load(folder.path).to(self._device)
         config = self._network.config
@@ -109,16 +108,16 @@ class Backbone:
         self.image_size = _image_size(folder.path, config, self._family, preprocessing.size)
         self._batch = batch or max(1, _FRAMES_AT_ONCE // self.clip_length)
         if self.sample_rate < 1 or self._batch < 1:
-            raise ConfigError(f"sample_rate and batch are at least 1, got {self.sample_rate} and {self._batch}")
+            raise ConfigError(f"sample_rate and batch must be at least 1, got {self.sample_rate} and {self._batch}")
         self._mean = np.array(preprocessing.mean, np.float32) * 255
         self._std = np.array(preprocessing.std, np.float32) * 255
 
     def rows(self, frames: Iterable[Image]) -> Iterator[Rows]:
         """Features of N frames in blocks (n, D), ceil(N / sample_rate) rows in all.
 
-        Raises ConfigError on frames of another size, DataError where the model gives NaN or infinity.
+        Raises ConfigError on frames of another size, DataError if the model returns NaN or infinity.
         """
-        ready = clips(self._checked(frames), self.clip_length, self.sample_rate)
+        ready = clips(checked_frames(self, frames), self.clip_length, self.sample_rate)
         first = 0
         while block := list(islice(ready, self._batch)):
             rows = self._features(np.stack(block))
@@ -145,23 +144,14 @@ class Backbone:
                 pooled = self._family.pooled(self._network, scaled)
             return np.asarray(pooled.float().cpu().numpy(), np.float32)
 
-    def _checked(self, frames: Iterable[Image]) -> Iterator[Image]:
-        for number, frame in enumerate(frames):
-            if frame.shape != (*self.image_size, 3) or frame.dtype != np.uint8:
-                raise ConfigError(
-                    f"{self.name} wants frames of shape {(*self.image_size, 3)}, uint8 RGB, got {frame.shape}"
-                    f" {frame.dtype} at frame {number}; let the reader resize to image_size"
-                )
-            yield frame
-
 
 def clips(frames: Iterable[Image], length: int, sample_rate: int) -> Iterator[Image]:
-    """Clips (L, H, W, 3) centred on each sample_rate's frames; the first and last frame repeat beyond the ends.
+    """Clips (L, H, W, 3), one per row, centred on its frames; the first and last frame are repeated beyond the ends.
 
-    Clip j shows frames j * sample_rate + sample_rate // 2 - length // 2 and on. Holds about length + sample_rate frames.
+    Clip j starts at frame j * sample_rate + sample_rate // 2 - length // 2. Holds about length + sample_rate frames.
     """
     held: deque[Image] = deque()
-    source, begin = iter(frames), 0  # begin: number of the first frame that is held
+    source, begin = iter(frames), 0  # begin: number of the first held frame
     row = 0
     while True:
         first = row * sample_rate + sample_rate // 2 - length // 2
@@ -172,7 +162,7 @@ def clips(frames: Iterable[Image], length: int, sample_rate: int) -> Iterator[Im
         wanted = np.clip(np.arange(first, first + length), 0, end - 1)
         yield np.stack([held[number - begin] for number in wanted])
         row += 1
-        # The last frame stays: it may have to repeat.
+        # The last frame is kept: it may have to be repeated.
         while len(held) > 1 and begin < first + sample_rate:
             held.popleft()
             begin += 1
@@ -182,7 +172,7 @@ def _family(path: Path, config: dict[str, Any]) -> Family:
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise ConfigError(
-            f"{path}: a model of type {kind!r} has no features here{nearest(str(kind), FAMILIES)};"
+            f"{path}: models of type {kind!r} are not supported{nearest(str(kind), FAMILIES)};"
             f" possible: {', '.join(FAMILIES)}"
         )
     return FAMILIES[kind]
@@ -200,11 +190,9 @@ def _device(name: str | None) -> torch.device:
 
 
 def _load(path: Path) -> Any:
-    """The network of a folder whose files were checked: safetensors only, none of the folder's code, no gradients."""
-    try:
+    """The network in a checked folder: from safetensors only, without running the folder's code, without gradients."""
+    with extra("backbones", "a pretrained model"):
         from transformers import AutoConfig, AutoModel
-    except ImportError as error:
-        raise ConfigError(MISSING_EXTRA) from error
     import torch
 
     try:
@@ -217,7 +205,7 @@ def _load(path: Path) -> Any:
                 trust_remote_code=False,
                 local_files_only=True,
                 dtype=torch.float32,
-                attn_implementation="sdpa",  # a folder may name another one, which would be fetched and run
+                attn_implementation="sdpa",  # a folder may name another one, which would be downloaded and run
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # reported below
             )
@@ -227,16 +215,16 @@ def _load(path: Path) -> Any:
     lacking = {key for key in lacking if not any(part in key for part in _UNUSED)}
     if lacking:
         raise DataError(
-            f"{path}: the weights lack {len(lacking)} parts or have them in another size, {min(lacking)} among them;"
-            " expected all of the model that config.json describes: fetch it again"
+            f"{path}: {len(lacking)} weights are missing or have another size, such as {min(lacking)}; expected the"
+            " complete model that config.json describes: fetch it again"
         )
-    # Of SigLIP only what sees is kept.
+    # Only the vision part of SigLIP is kept.
     return getattr(network, "vision_model", network).eval().requires_grad_(False)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the progress bar of transformers and its table of weights that a family does not use."""
+    """Silence the progress bar of transformers and its table of unused weights."""
     from transformers.utils import logging
 
     bar, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -251,10 +239,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _image_size(path: Path, config: Any, family: Family, preferred: tuple[int, int] | None) -> tuple[int, int]:
-    own = getattr(config, family.size)
-    size = preferred if family.any_size and preferred else (own, own) if isinstance(own, int) else tuple(own)
-    patch = config.patch_size
-    height, width = (patch, patch) if isinstance(patch, int) else patch
-    if size[0] % height or size[1] % width:
-        raise DataError(f"{path}: pictures of {size} are no whole number of patches of {(height, width)}")
-    return size[0], size[1]
+    size = preferred if family.any_size and preferred else _pair(getattr(config, family.size))
+    patch = _pair(config.patch_size)
+    if size[0] % patch[0] or size[1] % patch[1]:
+        raise DataError(f"{path}: the picture size {size} is not a whole number of patches of {patch}")
+    return size
+
+
+def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])

@@ -1,4 +1,4 @@
-"""The toy kitchen as videos: its files, that they are made once and whole, and that single pictures tell little."""
+"""The toy kitchen as videos: its files, which are made once and whole, and that single pictures show little."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 
 from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
-from keyseg.data.synthetic import write_toy_kitchen
-from keyseg.data.synthetic_grammar import BACKGROUND, LABELS, RECIPES, sample_script
+from keyseg.data.layout import BACKGROUND
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
-from keyseg.video import toy_kitchen
-from keyseg.video.toy_acting import TOOLS, VESSELS, Act, along, plan, pose_at
-from keyseg.video.toy_drawing import Canvas, Colour
-from keyseg.video.toy_kitchen import FPS, toy_video, write_toy_videos, write_video
-from keyseg.video.toy_scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
+from keyseg.toy import kitchen as toy_kitchen
+from keyseg.toy.acting import TOOLS, VESSELS, Act, along, plan, pose_at
+from keyseg.toy.drawing import Canvas, Colour
+from keyseg.toy.grammar import COOKING_RECIPES, LABELS, sample_script
+from keyseg.toy.kitchen import FPS, toy_video, write_toy_videos, write_video
+from keyseg.toy.kitchen_features import write_toy_kitchen
+from keyseg.toy.scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
 
 pytestmark = pytest.mark.slow
 SEEDS = st.integers(0, 2**32 - 1)
@@ -94,7 +95,7 @@ def test_a_video_shows_the_script_of_the_features_of_its_name(kitchen: Path, tmp
 
 
 def test_the_files_show_the_frames_that_are_drawn_here(kitchen: Path) -> None:
-    # The files were drawn by processes that started anew, and compressed.
+    # The files were drawn by other processes, and compressed.
     shown = _decode(kitchen / "videos" / "sandwich_001.mp4")[:40].astype(float)
     drawn = np.stack(list(itertools.islice(toy_video(1, 3).frames(), 40)))
     assert np.abs(shown - drawn).mean() < 5
@@ -110,7 +111,7 @@ def test_frames_repeat_and_differ_by_video_and_seed() -> None:
 
 
 def test_first_video_is_pinned() -> None:
-    # Results are quoted for these videos: if these change, they must be measured again.
+    # Results are quoted for these videos: if they change, they must be measured again.
     video = toy_video(0)
     frame = next(itertools.islice(video.frames(), 150, None))
     assert (video.name, len(video.labels), video.labels[150]) == ("tea_000", 351, "take")
@@ -118,11 +119,11 @@ def test_first_video_is_pinned() -> None:
     np.testing.assert_allclose(frame[::60, ::80].reshape(-1, 3).mean(1), pinned, atol=1)
 
 
-# written once, and whole
+# each written once, and whole
 
 
 def _stub(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Draw nothing: an empty file for a video. Returns the names that would have been drawn."""
+    """Write empty files instead of drawing. Returns the names that would have been drawn."""
     drawn: list[str] = []
 
     def write(path: Path, frames: object) -> None:
@@ -138,7 +139,7 @@ def _write(root: Path, **more) -> Path:
     return write_toy_videos(root, **{"videos": 5, "test_videos": 1, "workers": 1, **more})
 
 
-def test_what_was_interrupted_goes_on_and_what_is_whole_is_kept(tmp_path, monkeypatch) -> None:
+def test_an_interrupted_call_resumes_and_keeps_finished_videos(tmp_path, monkeypatch) -> None:
     drawn = _stub(monkeypatch)
     _write(tmp_path / "k")
     assert len(drawn) == 5
@@ -157,7 +158,7 @@ def test_what_was_interrupted_goes_on_and_what_is_whole_is_kept(tmp_path, monkey
     assert drawn == []
 
 
-def test_a_video_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
+def test_an_unfinished_video_leaves_nothing(tmp_path: Path) -> None:
     def frames():
         yield np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         raise KeyboardInterrupt
@@ -167,23 +168,23 @@ def test_a_video_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
+def test_an_unwritable_place_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "videos").write_text("a file")
-    with pytest.raises(DataError, match=r"a\.mp4: cannot write the video .* is there space"):
+    with pytest.raises(DataError, match=r"a\.mp4: cannot write the video .* check the free space"):
         write_video(tmp_path / "videos" / "a.mp4", iter([]))
 
 
 def test_other_folders_are_left_alone(tmp_path, monkeypatch) -> None:
     drawn = _stub(monkeypatch)
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(OutputExistsError, match=r"is not an empty folder, and holds no toy videos"):
+    with pytest.raises(OutputExistsError, match=r"is not empty and holds no toy videos"):
         _write(tmp_path)
-    with pytest.raises(OutputExistsError, match=r"mine\.txt is not an empty folder"):
+    with pytest.raises(OutputExistsError, match=r"mine\.txt is not empty"):
         _write(tmp_path / "mine.txt")
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
     _write(tmp_path / "k")
     for other in ({"seed": 1}, {"videos": 6}, {"videos": 6, "test_videos": 2}):
-        with pytest.raises(OutputExistsError, match=r'holds other toy videos, .*"seed": 0.*, asked for'):
+        with pytest.raises(OutputExistsError, match=r'holds other toy videos, .*"seed": 0.*, not'):
             _write(tmp_path / "k", **other)
     assert len(drawn) == 5
 
@@ -200,12 +201,12 @@ def test_two_processes_do_not_draw_in_one_folder(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"videos": 4}, "got 4 videos with 1 for the test: ask for more"),
-        ({"seed": -1}, "seed is a whole number >= 0, got -1"),
-        ({"workers": 0}, "workers is a number of processes >= 1, got 0"),
+        ({"videos": 4}, "got 4 videos, 1 of them for testing: ask for more"),
+        ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
+        ({"workers": 0}, "workers must be at least 1, got 0"),
     ],
 )
-def test_wrong_arguments(tmp_path: Path, wrong: dict[str, int], message: str) -> None:
+def test_wrong_arguments_are_refused(tmp_path: Path, wrong: dict[str, int], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         _write(tmp_path / "k", **wrong)
     assert not (tmp_path / "k").exists()
@@ -215,7 +216,7 @@ def test_wrong_arguments(tmp_path: Path, wrong: dict[str, int], message: str) ->
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.sampled_from(RECIPES), SEEDS)
+@given(st.sampled_from(COOKING_RECIPES), SEEDS)
 def test_a_plan_has_the_right_tool_at_hand(recipe, seed: int) -> None:
     rng = np.random.default_rng(seed)
     script = sample_script(recipe, rng)
@@ -279,7 +280,7 @@ def test_cutting_and_stirring_pass_through_the_same_places() -> None:
     apart = np.abs(np.subtract.outer([p.tool_at for p in cut], [p.tool_at for p in stir]))
     assert apart.min() < 0.5
     assert {replace(p, right=0, tool_at=0) for p in cut} == {replace(p, right=0, tool_at=0) for p in stir}
-    # Up and down, and round: what differs is where it goes next.
+    # One goes up and down, the other round: they differ in where they go next.
     assert np.ptp([p.tool_at.real for p in cut]) < 1e-9 < 15 < np.ptp([p.tool_at.real for p in stir])
 
 
@@ -308,7 +309,7 @@ def test_a_vessel_is_out_of_the_picture_at_both_ends(name: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(RECIPES), SEEDS)
+@given(st.sampled_from(COOKING_RECIPES), SEEDS)
 def test_nothing_jumps(recipe, seed: int) -> None:
     rng = np.random.default_rng(seed)
     script = sample_script(recipe, rng)
@@ -349,12 +350,12 @@ def test_shapes_cover_their_area_and_nothing_outside() -> None:
     assert area(lambda c: c.ellipse(500 + 40j, (20, 20), white)) == 0
 
 
-# what a picture tells
+# what a picture shows
 
 
-def test_single_pictures_tell_little(kitchen: Path) -> None:
-    # All 32 videos: nearest means get 11 % of test frames right, a linear classifier 41 %, 26 % are background. A
-    # dilated TCN gets 84 % from features of 9 frames that see motion, a linear classifier 71 % (counts and seed 0).
+def test_single_pictures_show_little(kitchen: Path) -> None:
+    # On all 32 videos of seed 0, nearest means classify 11 % of the test frames correctly, a linear classifier 41 %;
+    # 26 % are background. From motion features of 9 frames, a dilated TCN reaches 84 %, a linear classifier 71 %.
     videos = {
         name: _decode(kitchen / "videos" / f"{name}.mp4", width=24, height=18) for name in _names(kitchen, "train")
     }
@@ -369,7 +370,7 @@ def test_single_pictures_tell_little(kitchen: Path) -> None:
     assert (nearest == np.array(_labels(kitchen, test))).mean() < 0.35
 
 
-def test_pictures_of_taking_and_putting_cannot_be_told_apart() -> None:
+def test_pictures_of_taking_and_putting_are_indistinguishable() -> None:
     def stills(style: int) -> list[np.ndarray]:
         rng = np.random.default_rng(style)
         layout = sample_layout(rng)

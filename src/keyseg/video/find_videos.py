@@ -1,4 +1,4 @@
-"""Which files are videos, and by what name their features and timelines go."""
+"""Which files are videos; the name of a file without its ending is the name of its features and timelines."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from pathlib import Path
 
 from keyseg.timeline import DataError
 
-# Endings of files that are taken from a folder; a file that is named itself may have any.
+# Endings of the files that are taken from a folder; a file given by its own path may have any.
 _ENDINGS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts flv wmv asf ogv mxf dv"
 SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
 
 def find_videos(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and the videos in the folders named, sorted within a folder.
+    """The given files, and the videos in the given folders, sorted within a folder.
 
-    Raises DataError on a folder without a video, a path that is not there, and two videos of one name.
+    Raises DataError on a folder without a video, a path that does not exist, and two videos with one name.
     """
-    found: list[Path] = []
+    videos: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = videos_inside(path)
             if not inside:
                 raise DataError(f"{path}: no video in this folder; looked for {', '.join(sorted(SUFFIXES))}")
-            found += inside
+            videos += inside
         elif path.exists():
-            found.append(path)
+            videos.append(path)
         else:
             raise DataError(f"{path}: no such file or folder")
-    return one_a_name(found)
+    return one_a_name(videos)
 
 
 def videos_inside(folder: Path) -> list[Path]:
-    """Videos of a folder by their endings, sorted; hidden files are none (some systems leave one beside each video)."""
+    """Videos of a folder by their endings, sorted, without hidden files (some systems leave one beside each video)."""
     visible = (file for file in sorted(folder.iterdir()) if not file.name.startswith("."))
     return [file for file in visible if file.suffix.lower() in SUFFIXES and file.is_file()]
 
 
 def one_a_name(paths: Iterable[Path]) -> list[Path]:
-    """The files without those named twice. Raises DataError where two files would go by one name."""
+    """The files without repetitions. Raises DataError if two files would have the same name."""
     by_name: dict[str, Path] = {}
     for path in paths:
         other = by_name.setdefault(path.stem, path)

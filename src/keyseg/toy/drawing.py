@@ -1,6 +1,6 @@
-"""Simple shapes with smooth edges, painted on an image: what the pictures of the toy kitchen are made of.
+"""Simple shapes with smooth edges, painted on an image: the elements of the toy kitchen's pictures.
 
-A point is a complex number, x + iy in pixels with y downward; a turn by `angle` is a product with exp(i angle).
+A point is a complex number, x + iy in pixels with y downward; a rotation by `angle` is a product with exp(i angle).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Colour(NamedTuple):
 
 
 class Canvas:
-    """An image that is painted on: `pixels`, (H, W, 3) float32 from 0 to 255. `offset` moves all that is painted."""
+    """An image to paint on. pixels: (H, W, 3) float32 from 0 to 255. offset: shifts everything that is painted."""
 
     def __init__(self, pixels: Floats, offset: complex = 0j) -> None:
         self.pixels = pixels
@@ -40,7 +40,7 @@ class Canvas:
             return
         pixels, x, y = patch
         x, y = _turned(x, y, angle)
-        # The distance to the edge, exact for a circle and near enough for an edge of one pixel.
+        # The distance to the edge: exact for a circle, and close enough for an edge one pixel wide.
         inside = (1 - np.sqrt((x / radii[0]) ** 2 + (y / radii[1]) ** 2)) * min(radii)
         _blend(pixels, inside, colour)
 
@@ -69,7 +69,7 @@ class Canvas:
         _blend(pixels, radius - np.hypot(beyond, y), colour)
 
     def _patch(self, centre: complex, reach: float) -> tuple[Floats, Floats, Floats] | None:
-        """The part of the image around a point, and x (1, w) and y (h, 1) from that point; None if it is outside."""
+        """The part of the image around a point, with x (1, w) and y (h, 1) relative to it; None if it is outside."""
         height, width, _ = self.pixels.shape
         x, y = (centre + self.offset).real, (centre + self.offset).imag
         left, right = max(0, int(x - reach) - 1), min(width, int(x + reach) + 2)
@@ -82,7 +82,7 @@ class Canvas:
 
 
 def _turned(x: Floats, y: Floats, angle: float) -> tuple[Floats, Floats]:
-    """Coordinates in axes that are turned by `angle`."""
+    """Coordinates in axes that are rotated by `angle`."""
     if angle == 0:
         return x, y
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -90,6 +90,6 @@ def _turned(x: Floats, y: Floats, angle: float) -> tuple[Floats, Floats]:
 
 
 def _blend(pixels: Floats, inside: npt.NDArray[np.floating], colour: Colour) -> None:
-    """Lay a colour over pixels; `inside` is how far each lies inside the shape, in pixels."""
+    """Blend a colour into pixels; inside: how far each is inside the shape, in pixels."""
     coverage = np.clip(inside + np.float32(0.5), 0, 1)[:, :, None]
     pixels += coverage * (np.array(colour, np.float32) - pixels)

@@ -1,4 +1,4 @@
-"""Key frames read back from videos made here, one colour after the other, in several containers; damaged files."""
+"""Key frames read back from videos of four colours, in several containers; damaged files, lists, other formats."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from keyseg.timeline import DataError, TimelineError
-from keyseg.viz import read_key_frames
+from keyseg.video.decoding import Refusal
+from keyseg.video.key_frames import read_key_frames
+from keyseg.video.seeking import picture_at
 
 av = pytest.importorskip("av")
 
 _COLOURS = np.array([(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 200)], np.uint8)
-# Container, codec, frames a second; MPEG knows no 10.
+# Container, codec, frames per second; MPEG does not allow 10.
 _KINDS = [
     ("mp4", "mpeg4", 10),
     ("mov", "mpeg4", 10),
@@ -29,7 +31,7 @@ _KINDS = [
 
 
 def _write(path, codec="mpeg4", fps=10, size=(64, 48), times=None, per_colour=None):
-    """A video of four colours, each a second or `per_colour` frames long; or a frame at each of `times`, in 1 / fps."""
+    """A video of four colours, each a second or `per_colour` frames long; or frames at `times`, in 1 / fps."""
     width, height = size
     per_colour = per_colour or fps
     with av.open(path, "w") as container:
@@ -45,25 +47,25 @@ def _write(path, codec="mpeg4", fps=10, size=(64, 48), times=None, per_colour=No
 
 
 def _colours_shown(images):
-    """Which of the four colours each image is."""
+    """The index of the colour of each image."""
     means = [image.reshape(-1, 3).mean(axis=0) for _, image in images]
-    found = [int(np.abs(_COLOURS.astype(float) - mean).sum(axis=1).argmin()) for mean in means]
-    for which, mean in zip(found, means, strict=True):
+    result = [int(np.abs(_COLOURS.astype(float) - mean).sum(axis=1).argmin()) for mean in means]
+    for which, mean in zip(result, means, strict=True):
         np.testing.assert_allclose(mean, _COLOURS[which], atol=12)
-    return found
+    return result
 
 
 @pytest.mark.parametrize(("suffix", "codec", "fps"), _KINDS)
 def test_the_frame_on_screen_at_a_time_is_returned(tmp_path, suffix, codec, fps):
     video = _write(tmp_path / f"a.{suffix}", codec, fps)
     times = [2.5, 0.0, 0.99, 1.0, 3.95, 2.5, 1.98]  # in any order, twice, at a change of colour and just before
-    found = read_key_frames(video, times)
-    assert [seconds for seconds, _ in found] == times
-    assert _colours_shown(found) == [2, 0, 0, 1, 3, 2, 1]
+    result = read_key_frames(video, times)
+    assert [seconds for seconds, _ in result] == times
+    assert _colours_shown(result) == [2, 0, 0, 1, 3, 2, 1]
 
 
 def test_times_of_frames_as_floats_are_met(tmp_path):
-    """Frame 7 at 15 a second starts at 0.467 s in a container that counts milliseconds, behind 7 / 15."""
+    """Frame 7 at 15 fps starts at 0.467 s in a container that counts milliseconds, a little after 7 / 15."""
     video = _write(tmp_path / "a.mkv", fps=15, per_colour=7)
     assert _colours_shown(read_key_frames(str(video), [n / 15 for n in (6, 7, 13, 14, 20, 21)])) == [0, 1, 1, 2, 2, 3]
 
@@ -87,7 +89,7 @@ def test_no_times_give_no_frames(tmp_path):
     assert read_key_frames(_write(tmp_path / "a.mp4"), []) == []
 
 
-def test_a_time_behind_the_end_is_refused(tmp_path):
+def test_a_time_after_the_end_is_refused(tmp_path):
     video = _write(tmp_path / "a.mp4")
     for late in (4.0, 100, 1e300):
         with pytest.raises(DataError, match=r"a\.mp4: the video ends at 4\.00 s.*is the frame rate"):
@@ -95,7 +97,7 @@ def test_a_time_behind_the_end_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("seconds", [-0.1, float("nan"), float("inf")])
-def test_times_that_are_none_are_refused(tmp_path, seconds):
+def test_negative_and_infinite_times_are_refused(tmp_path, seconds):
     with pytest.raises(TimelineError, match="time must be >= 0 seconds, got"):
         read_key_frames(tmp_path / "a.mp4", [seconds])
 
@@ -110,13 +112,13 @@ def test_only_a_file_that_is_there_is_opened(tmp_path, monkeypatch, name):
         read_key_frames(name, [0])
 
 
-def test_folders_and_devices_are_no_files(tmp_path):
+def test_folders_and_devices_are_refused(tmp_path):
     for place in (tmp_path, os.devnull):
         with pytest.raises(DataError, match="no such video file"):
             read_key_frames(place, [0])
 
 
-def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+def test_a_colon_in_a_name_is_not_a_protocol(tmp_path, monkeypatch):
     _write(tmp_path / "a.mp4").rename(tmp_path / "concat:a.mp4")
     monkeypatch.chdir(tmp_path)
     assert _colours_shown(read_key_frames("concat:a.mp4", [2.2])) == [2]
@@ -134,7 +136,7 @@ _LISTS = {
 def test_lists_of_other_files_are_not_followed(tmp_path, kind, suffix):
     _write(tmp_path / "a.ts", "mpeg2video", 25)
     (tmp_path / f"list.{suffix}").write_text(_LISTS[kind])
-    with pytest.raises(DataError, match=r"cannot read the video .* no playlist"):
+    with pytest.raises(DataError, match=r"cannot read the video .* not a playlist"):
         read_key_frames(tmp_path / f"list.{suffix}", [0])
 
 
@@ -167,6 +169,39 @@ def test_a_file_without_pictures_is_refused(tmp_path):
         read_key_frames(tmp_path / "sound.mp4", [0])
 
 
-def test_pyav_is_loaded_only_when_a_video_is_read():
-    program = "import sys, keyseg.viz\nassert 'av' not in sys.modules, 'imported too early'\n"
-    subprocess.run([sys.executable, "-c", program], check=True)
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_images_are_upright(tmp_path, degrees):
+    picture = np.zeros((240, 640, 3), np.uint8)
+    picture[:120, :320] = 255
+    with av.open(tmp_path / "a.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 640, 240, "yuv420p"
+        stream.set_display_rotation(degrees)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    ((_, image),) = read_key_frames(tmp_path / "a.mp4", [0])
+    assert image.shape == {0: (160, 427, 3), 180: (160, 427, 3)}.get(degrees, (160, 60, 3))
+    expected = np.rot90(picture, degrees // 90)
+    for down, right in [(0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)]:
+        result, wanted = (p[int(down * p.shape[0]), int(right * p.shape[1])] for p in (image, expected))
+        np.testing.assert_allclose(result.astype(int), wanted.astype(int), atol=12)
+
+
+def test_nothing_is_decoded_in_this_process(tmp_path):
+    program = (
+        "import sys\nfrom keyseg.viz import read_key_frames\nassert len(read_key_frames(sys.argv[1], [0, 3])) == 2\n"
+        "assert 'av' not in sys.modules, 'decoded in the main process'\n"
+    )
+    subprocess.run([sys.executable, "-c", program, _write(tmp_path / "a.mp4")], check=True)
+
+
+@pytest.mark.parametrize(("suffix", "codec", "fps"), _KINDS)
+def test_a_long_video_is_not_decoded_as_a_whole(tmp_path, suffix, codec, fps):
+    video = _write(tmp_path / f"a.{suffix}", codec, fps, per_colour=40 * fps)
+    with av.open(video) as container:
+        for seconds, most in ((100, 250), (0, 40)):
+            packets = []
+            picture_at(container, container.streams.video[0], Fraction(seconds), lambda: packets.append(1))  # noqa: B023
+            assert 0 < len(packets) <= most
+        with pytest.raises(Refusal, match="the video ends at 160"):
+            picture_at(container, container.streams.video[0], Fraction(200), lambda: None)

@@ -1,4 +1,4 @@
-"""Extractors by name, and again from what features say of their making."""
+"""Extractors by name, and again from the origin of features."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.timeline import ConfigError, DataError
-from keyseg.video.backbones import Backbone
-from keyseg.video.catalog import SUGGESTED, extractor_of, make_extractor
-from keyseg.video.features import origin_of
+from keyseg.video.extraction import origin_of
+from keyseg.video.extractors import SUGGESTED, extractor_of, make_extractor
 from keyseg.video.motion import Motion
+from keyseg.video.pretrained import PretrainedExtractor
 
 transformers = pytest.importorskip("transformers")
 
@@ -41,7 +41,7 @@ def folder(saved, tmp_path):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path, saved):
-    """An offline cache of the hub with `someone/tiny` in two revisions."""
+    """An offline cache of the hub that holds two revisions of `someone/tiny`."""
     from huggingface_hub import constants
 
     cache = tmp_path / "hub" / "models--someone--tiny"
@@ -78,7 +78,7 @@ def test_motion_runs_without_transformers_and_torch(monkeypatch):
 def test_a_folder_by_its_path_and_again_by_its_origin(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     extractor = make_extractor("model", device="cpu")
-    assert isinstance(extractor, Backbone)
+    assert isinstance(extractor, PretrainedExtractor)
     assert extractor.name == str(folder)
     assert extractor.sample_rate == 2  # a quarter of the clip
     origin = origin_of(extractor, Fraction(15))
@@ -111,7 +111,7 @@ def test_a_published_model_is_pinned_by_its_commit(hub, revision, commit):
         ("someone/tiny", "d" * 40, f"hf download someone/tiny --revision {'d' * 40}$"),
     ],
 )
-def test_a_model_that_is_not_in_the_cache_says_how_to_fetch_it(hub, name, revision, command):
+def test_the_error_for_a_model_outside_the_cache_gives_the_command_to_fetch_it(hub, name, revision, command):
     with pytest.raises(DataError, match=f"not in the cache and cannot be fetched .*run: {command}"):
         make_extractor(name, revision=revision)
 
@@ -124,7 +124,7 @@ def test_a_published_model_with_pickles_only_is_refused(hub):
 
 
 @pytest.mark.parametrize("error", ["GatedRepoError", "RepositoryNotFoundError", "RevisionNotFoundError"])
-def test_what_the_hub_answers_is_said_plainly(monkeypatch, error):
+def test_answers_of_the_hub_are_explained(monkeypatch, error):
     import huggingface_hub
     from huggingface_hub import errors
 
@@ -133,7 +133,7 @@ def test_what_the_hub_answers_is_said_plainly(monkeypatch, error):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     expected = {
-        "GatedRepoError": (DataError, "accept the terms; do so on https://huggingface.co/someone/tiny"),
+        "GatedRepoError": (DataError, "you accept the terms; do so on https://huggingface.co/someone/tiny"),
         "RepositoryNotFoundError": (ConfigError, "no public model of this name"),
         "RevisionNotFoundError": (ConfigError, "no revision 'v9'; give a branch, tag or commit"),
     }
@@ -165,16 +165,16 @@ def test_suggested_models_have_names_of_the_hub(hub):
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two", "", "²"])
 def test_a_sample_rate_is_a_whole_number(folder, value):
-    with pytest.raises(ConfigError, match=f"sample_rate is a whole number of frames, 1 or more, got '{value}'"):
+    with pytest.raises(ConfigError, match=f"sample_rate must be a whole number of frames, 1 or more, got '{value}'"):
         make_extractor(str(folder), options={"sample_rate": value})
 
 
 def test_unknown_options_are_refused(folder):
     with pytest.raises(
-        ConfigError, match=r"unknown option 'strid' \(did you mean 'sample_rate'\?\); possible: sample_rate"
+        ConfigError, match=r"unknown option 'sample_rat' \(did you mean 'sample_rate'\?\); possible: sample_rate"
     ):
-        make_extractor(str(folder), options={"strid": "4"})
-    with pytest.raises(ConfigError, match="motion takes no sample_rate; it has one version, and a row a frame"):
+        make_extractor(str(folder), options={"sample_rat": "4"})
+    with pytest.raises(ConfigError, match="motion takes no sample_rate; it has one version, and one row per frame"):
         make_extractor("motion", options={"sample_rate": "4"})
     with pytest.raises(ConfigError, match="motion takes no revision"):
         make_extractor("motion", revision="main")
@@ -197,7 +197,7 @@ def test_a_folder_that_moved_is_the_same_model(folder, tmp_path):
         extractor_of(origin, "cpu", tmp_path / "another")
 
 
-def test_a_folder_that_is_gone_or_holds_another_model_is_refused(folder):
+def test_a_missing_folder_and_one_with_another_model_are_refused(folder):
     origin = origin_of(make_extractor(str(folder), device="cpu"), Fraction(15))
     shutil.rmtree(folder)
     with pytest.raises(DataError, match="there is no such folder on this machine; put the model's folder there"):
@@ -207,7 +207,7 @@ def test_a_folder_that_is_gone_or_holds_another_model_is_refused(folder):
         extractor_of(origin, device="cpu")
 
 
-def test_without_the_extra_it_says_what_to_install(hub, folder, monkeypatch):
+def test_without_the_extra_the_error_says_what_to_install(hub, folder, monkeypatch):
     origin = origin_of(make_extractor("someone/tiny", device="cpu"), Fraction(15))
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ConfigError, match=r"pip install 'keyseg\[backbones\]'"):

@@ -1,4 +1,4 @@
-"""Features of video files: whole files with times, a cache by content, many videos at once."""
+"""Features of video files: complete files with times, a cache by content, many videos at once."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from keyseg.data.feature_origin import read_sidecar, sidecar_path
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256
 from keyseg.video.cache import FeatureCache
-from keyseg.video.features import extract_features, origin_of
-from keyseg.video.files import find_videos
+from keyseg.video.extraction import extract_features, origin_of
+from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Event, Work, extract_all
 
 FPS = Fraction(10)
 
 
 class Means:
-    """Mean red, green and blue of each sample_rate's first frame; counts the frames that it has seen."""
+    """Mean red, green and blue of every `sample_rate`-th frame; counts the frames that it has seen."""
 
     def __init__(self, sample_rate: int = 1, version: str = "1", spoil: int | None = None) -> None:
         self.name, self.version, self.dimension, self.clip_length, self.sample_rate = (
@@ -52,7 +52,7 @@ class Means:
 
 @pytest.fixture(scope="module")
 def clip(make_clip: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """23 grey pictures at 10 frames a second, each a little brighter than the last."""
+    """23 grey pictures at 10 frames per second, each a little brighter than the last."""
     pictures = [np.full((48, 64, 3), 20 + 8 * i, np.uint8) for i in range(23)]
     return make_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", pictures)
 
@@ -92,15 +92,16 @@ def test_an_extractor_that_fails_is_named(clip: Path, tmp_path: Path) -> None:
         def rows(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             yield from list(super().rows(frames))[:-1]
 
-    with pytest.raises(DataError, match="made 22 rows of 23 frames, expected 23"):
+    with pytest.raises(DataError, match="made 22 rows from 23 frames, expected 23"):
         extract_features(clip, Short(), FPS, tmp_path / "a.npy")
-    assert not sidecar_path(tmp_path / "a.npy").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_the_cache_goes_by_content(clip: Path, tmp_path: Path) -> None:
+def test_the_cache_is_keyed_by_content(clip: Path, tmp_path: Path) -> None:
     cache, extractor = FeatureCache(tmp_path / "cache"), Means()
     first = cache.features(clip, extractor, FPS)
     assert (first.fresh, extractor.seen) == (True, 23)
+    assert sorted(p.suffix for p in (tmp_path / "cache").iterdir()) == [".json", ".lock", ".npy"]
     renamed = tmp_path / "renamed.mp4"
     renamed.write_bytes(clip.read_bytes())
     again = cache.features(renamed, extractor, FPS)
@@ -108,7 +109,7 @@ def test_the_cache_goes_by_content(clip: Path, tmp_path: Path) -> None:
     assert again.sidecar.video == "renamed.mp4"
     for other, fps in ((Means(version="2"), FPS), (Means(sample_rate=2), FPS), (Means(), Fraction(5))):
         assert cache.features(clip, other, fps).fresh
-    with renamed.open("ab") as file:  # another content
+    with renamed.open("ab") as file:  # other content
         file.write(b"\0")
     assert cache.features(renamed, extractor, FPS).fresh
 
@@ -145,7 +146,7 @@ def test_a_failure_leaves_no_entry(clip: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def means(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extractor called means, in this process."""
+    """Make `means` the extractor of this process."""
     monkeypatch.setattr(jobs, "make_extractor", lambda *_, **__: Means())
 
 
@@ -207,7 +208,7 @@ def test_videos_in_folders(tmp_path: Path) -> None:
     for name in ("b.mp4", "a.MKV", "notes.txt"):
         (tmp_path / name).touch()
     assert [path.name for path in find_videos([tmp_path])] == ["a.MKV", "b.mp4"]
-    assert find_videos([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]  # named: the reader will judge
+    assert find_videos([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]  # by its path: the reader will decide
     assert find_videos([tmp_path, tmp_path / "b.mp4"]) == [tmp_path / "a.MKV", tmp_path / "b.mp4"]
     (tmp_path / "a.mp4").touch()
     with pytest.raises(DataError, match=r"would both be called a; rename one"):
@@ -220,7 +221,7 @@ def test_videos_in_folders(tmp_path: Path) -> None:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there and has not ended."""
+    """Whether a process exists and has not ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -229,7 +230,7 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
-    """The main process is killed while two workers are busy; they go away by themselves."""
+    """The main process is killed while two workers are busy; they end by themselves."""
     script = tmp_path / "parent.py"
     script.write_text(
         "import os, signal, time\n"
@@ -248,4 +249,4 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
         if not any(runs(pid) for pid in workers):
             return
         time.sleep(0.1)
-    pytest.fail(f"processes {workers} are still there")
+    pytest.fail(f"processes {workers} are still running")

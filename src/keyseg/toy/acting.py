@@ -1,4 +1,4 @@
-"""What is where in each frame of a toy video: hands, tools, lids and vessels, moved along key positions.
+"""The positions of hands, tools, lids and vessels in each frame of a toy video, moved along key positions.
 
 Points are complex numbers, x + iy in pixels with y downward. Everything here follows from a script and a layout.
 """
@@ -11,30 +11,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keyseg.data.synthetic_grammar import BACKGROUND, ScriptStep
+from keyseg.data.layout import BACKGROUND
+from keyseg.toy.grammar import ScriptStep
 
-# Which tool an action is done with. What `take` takes follows from what is done next. Cutting and stirring are done
-# with one tool, and milk and oil come from one bottle, so that no single picture tells them apart.
+# The tool of each action. What `take` takes follows from the next action. Cutting and stirring share a tool, and milk
+# and oil come from one bottle, so that no single picture distinguishes them.
 _TOOLS = {"cut": "spatula", "stir": "spatula", "pour_milk": "bottle", "pour_oil": "bottle", "spread": "jar"}
 TOOLS = tuple(dict.fromkeys(_TOOLS.values()))
-# Actions with a vessel that comes into the picture and leaves it again, so that it tells nothing about other frames.
+# Actions with a vessel that comes into the picture and leaves it again, so that other frames do not show it.
 VESSELS = {"boil": "kettle", "toast": "toaster", "wash": "basin", "crack": "egg", "fry": "pan", "serve": "plate"}
 
-# Where the right hand holds a tool, seen from the middle of the tool.
+# Where the right hand holds a tool, relative to the middle of the tool.
 GRIPS = {"spatula": 9 + 17j, "bottle": 9 + 8j, "jar": 12 + 8j}
 LID_HEIGHTS = {"bottle": 25, "jar": 16}
-_LID_PUT_DOWN = 4 + 30j  # where a lid lies meanwhile, seen from the middle of its bottle or jar
+_LID_PUT_DOWN = 4 + 30j  # where a lid lies meanwhile, relative to the middle of its bottle or jar
 _HAND_BELOW_LID = 4 + 9j
-_OVER_BOARD = -26 - 30j  # of the bottle while it pours, from the board
-_POURING = 1.95  # how far it is tilted then, in radians
+_OVER_BOARD = -26 - 30j  # the bottle while it pours, relative to the board
+_POURING = 1.95  # its tilt then, in radians
 _OUTSIDE = 300 + 120j  # where vessels come from
-_HOLD = 16 + 16j  # of a vessel's hand, from the middle of the vessel
-_REACHED = 0.4  # part of the way that a failed `take` goes: the hand turns back before it is there
+_HOLD = 16 + 16j  # the hand at a vessel, relative to the middle of the vessel
+_REACHED = 0.4  # part of the way of a failed `take`, after which the hand turns back
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things stand in one video, and how fast it goes.
+    """The places of things in one video, and its tempo.
 
     right, left: the resting hands. board: where food lies. slots: where each tool is kept. stands: where each tool is
     while it is out of its slot. tempo: 1 on average, more for quicker hands.
@@ -50,10 +51,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Pose:
-    """All that moves, in one frame. Angles in radians; `turn` is of the right hand, `phase` of steam, water and bread.
+    """Everything that moves, in one frame. Angles are in radians.
 
-    tool: what is out of its slot, or None. lid: middle of the lid of a bottle or jar, None where it is closed.
-    spreading: whether the right hand holds a spatula that came out of the jar.
+    turn: of the right hand. tool: the one out of its slot. lid: middle of an opened lid. spreading: whether the right
+    hand holds a spatula that came out of the jar. phase: of steam, water and bread.
     """
 
     right: complex
@@ -72,10 +73,10 @@ class Pose:
 
 @dataclass(frozen=True)
 class Act:
-    """A script step as it is played: `frames` frames of `appearance`, with the state of the table while it goes on.
+    """A script step as it is played: `frames` frames of `appearance`, with the state of the table meanwhile.
 
-    tool: what is in use, or is being taken or put. opened: whether its lid is off. begins: phase of repeated movements.
-    shift: where exactly it is done. ends_early: a failed attempt. wanders: where a free hand goes in a pause, or None.
+    tool: the one in use, or being taken or put. opened: whether its lid is off. begins: phase of repeated movements.
+    shift: of the place. ends_early: a failed attempt. wanders: where a free hand goes in a pause, or None.
     """
 
     appearance: str
@@ -89,7 +90,7 @@ class Act:
 
 
 def plan(script: Sequence[ScriptStep], frames: Sequence[int], rng: np.random.Generator) -> tuple[Act, ...]:
-    """Settle what each step of a script is done with and where; `frames` is the length of each."""
+    """Choose the tool and the place of each step of a script; frames: the length of each."""
     needed = _tools_to_take(script)
     tool, opened, acts = None, False, []
     for step, length, upcoming in zip(script, frames, needed, strict=True):
@@ -102,7 +103,7 @@ def plan(script: Sequence[ScriptStep], frames: Sequence[int], rng: np.random.Gen
             begins=float(rng.uniform(0, 2 * math.pi)),
             shift=complex(*rng.uniform(-4, 4, 2)),
             ends_early=ends_early,
-            # Half of the pauses are no rest: the hand goes somewhere and comes back.
+            # In half of the pauses the hand does not rest: it goes somewhere and comes back.
             wanders=complex(rng.uniform(70, 215), rng.uniform(55, 140)) if rng.random() < 0.5 else None,
         )
         acts.append(act)
@@ -115,7 +116,7 @@ def plan(script: Sequence[ScriptStep], frames: Sequence[int], rng: np.random.Gen
 
 
 def play(acts: Sequence[Act], layout: Layout, rng: np.random.Generator, fps: int) -> Iterator[Pose]:
-    """The pose in every frame of a video, in order; hands are never quite still."""
+    """The pose in each frame of a video, in order; hands are never quite still."""
     total = sum(act.frames for act in acts)
     sway = _wandering(total, rng), _wandering(total, rng)
     frame = 0
@@ -127,7 +128,7 @@ def play(acts: Sequence[Act], layout: Layout, rng: np.random.Generator, fps: int
 
 
 def pose_at(act: Act, layout: Layout, part: float, seconds: float) -> Pose:
-    """The pose after a `part` of an act, from 0 to 1, and `seconds` after its start."""
+    """The pose after a `part` of an act, from 0 to 1, which is `seconds` after its start."""
     name, phase = act.appearance, act.begins + 2 * math.pi * layout.tempo * seconds
     if name in VESSELS:
         return _with_vessel(act, layout, part, phase)
@@ -145,7 +146,7 @@ def pose_at(act: Act, layout: Layout, part: float, seconds: float) -> Pose:
 
 
 def along(part: float, times: Sequence[float], points: Sequence[complex]) -> complex:
-    """Where something is that passes `points` at `times` (from 0 to 1) and slows down at each of them."""
+    """The position of something that passes `points` at `times` (from 0 to 1) and slows down at each of them."""
     for start, end, here, there in zip(times[:-1], times[1:], points[:-1], points[1:], strict=True):
         if part <= end:
             share = (part - start) / (end - start)
@@ -154,7 +155,7 @@ def along(part: float, times: Sequence[float], points: Sequence[complex]) -> com
 
 
 def _carrying(act: Act, layout: Layout, done: float) -> Pose:
-    """`take` forward, `put` backward: to the slot with an empty hand, then with the tool to where it is used."""
+    """`take` forward, `put` backward: to the slot with an empty hand, then with the tool to its place of use."""
     assert act.tool is not None
     slot, stand, grip = layout.slots[act.tool], layout.stands[act.tool], GRIPS[act.tool]
     hand = along(done, (0, 0.45, 1), (layout.right, slot + grip, stand + grip))
@@ -172,7 +173,7 @@ def _standing(act: Act, layout: Layout) -> Pose:
 
 
 def _turning_lid(act: Act, layout: Layout, done: float) -> Pose:
-    """`open` forward, `close` backward: the hand goes to the lid, turns it, lifts it off and lays it down."""
+    """`open` forward, `close` backward: the hand goes to the lid, turns it, lifts it off and puts it down."""
     pose = _standing(act, layout)
     assert act.tool is not None
     on, off = pose.tool_at - 1j * LID_HEIGHTS[act.tool], pose.tool_at + _LID_PUT_DOWN
@@ -195,7 +196,7 @@ def _pouring(act: Act, layout: Layout, part: float, phase: float) -> Pose:
 
 
 def _working(act: Act, layout: Layout, part: float, phase: float) -> Pose:
-    """Movements that repeat: `stir` in circles, `cut` up and down, `spread` to the left and right. Else a pause."""
+    """Repeated movements: `stir` in circles, `cut` up and down, `spread` to the left and right; otherwise a pause."""
     pose = _standing(act, layout)
     fade = along(part, (0, 0.15, 0.85, 1), (0, 1, 1, 0)).real
     moves = {
@@ -212,7 +213,7 @@ def _working(act: Act, layout: Layout, part: float, phase: float) -> Pose:
 
 
 def _with_vessel(act: Act, layout: Layout, part: float, phase: float) -> Pose:
-    """A hand brings a vessel, something is done with it, and the hand takes it away."""
+    """A hand brings a vessel, does something with it, and takes it away."""
     place = layout.board + 22 - 4j + act.shift
     times, way = (0, 0.1, 0.28, 0.74, 0.9, 1), (_OUTSIDE, _OUTSIDE, place, place, _OUTSIDE, _OUTSIDE)
     at = along(part, times, way)
@@ -236,7 +237,7 @@ def _with_vessel(act: Act, layout: Layout, part: float, phase: float) -> Pose:
 
 
 def _tools_to_take(script: Sequence[ScriptStep]) -> list[str | None]:
-    """For each step the tool of the next action that is done with one; a failed cut does not count, it comes before."""
+    """For each step the tool of the next action that needs one; a failed cut does not count, since it comes before."""
     tools: list[str | None] = []
     upcoming = None
     for step in reversed(script):
@@ -246,6 +247,6 @@ def _tools_to_take(script: Sequence[ScriptStep]) -> list[str | None]:
 
 
 def _wandering(frames: int, rng: np.random.Generator) -> np.ndarray:
-    """A slow way around 0, (frames,) complex, about 2 pixels wide."""
+    """A slow random path around 0, (frames,) complex, about 2 pixels wide."""
     steps = rng.standard_normal((frames + 14, 2)) @ np.array([1, 1j])
     return 2.0 * np.convolve(steps, np.full(15, 1 / np.sqrt(15)), mode="valid") * 0.7

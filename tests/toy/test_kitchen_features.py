@@ -1,4 +1,4 @@
-"""The toy kitchen: its files, its grammar, and that context tells look-alikes apart where single steps cannot."""
+"""The toy kitchen: its files, its grammar, and that context distinguishes look-alikes where single steps do not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.data.dataset import Dataset
-from keyseg.data.synthetic import TIME, prototypes, render_features, script_labels, write_toy_kitchen
-from keyseg.data.synthetic_grammar import (
-    BACKGROUND,
+from keyseg.data.layout import BACKGROUND
+from keyseg.timeline import ConfigError, OutputExistsError, Segmentation
+from keyseg.toy.grammar import (
+    COOKING_RECIPES,
     DURATIONS,
     FAILED_STEPS,
     FAILING_ACTIONS,
@@ -21,17 +22,16 @@ from keyseg.data.synthetic_grammar import (
     LOOK_ALIKES,
     NEAR_ALIKES,
     PAUSE_STEPS,
-    RECIPES,
-    Recipe,
+    CookingRecipe,
     ScriptStep,
     sample_actions,
     sample_script,
 )
-from keyseg.timeline import ConfigError, OutputExistsError, Segmentation
+from keyseg.toy.kitchen_features import TIME, prototypes, render_features, script_labels, write_toy_kitchen
 
 SEEDS = st.integers(0, 2**32 - 1)
 SCRIPTS = st.builds(
-    lambda recipe, seed: sample_script(recipe, np.random.default_rng(seed)), st.sampled_from(RECIPES), SEEDS
+    lambda recipe, seed: sample_script(recipe, np.random.default_rng(seed)), st.sampled_from(COOKING_RECIPES), SEEDS
 )
 OPENED_FOR = {"pour_milk", "pour_oil", "spread"}
 
@@ -78,9 +78,9 @@ def test_mapping_gives_background_id_0(kitchen: Path) -> None:
 
 
 def test_every_class_occurs_in_the_smallest_training_set(tmp_path: Path) -> None:
-    root = write_toy_kitchen(tmp_path / "small", videos=len(RECIPES) + 1, test_videos=1)
-    found = {label for name in _bundle(root, "train") for label in (root / "groundTruth" / name).read_text().split()}
-    assert found == set(LABELS.names)
+    root = write_toy_kitchen(tmp_path / "small", videos=len(COOKING_RECIPES) + 1, test_videos=1)
+    labels = {label for name in _bundle(root, "train") for label in (root / "groundTruth" / name).read_text().split()}
+    assert labels == set(LABELS.names)
 
 
 def test_opens_as_a_data_set(kitchen: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_video_does_not_depend_on_the_counts(kitchen: Path, tmp_path: Path) ->
 
 
 def test_first_video_is_pinned(tmp_path: Path) -> None:
-    # Results are quoted for this data set: if these change, they must be measured again.
+    # Results are quoted for this data set: if it changes, they must be measured again.
     root = write_toy_kitchen(tmp_path / "pinned", videos=5, test_videos=1, seed=0)
     labels = LABELS.encode((root / "groundTruth" / "tea_000.txt").read_text().split())
     features = np.load(root / "features" / "tea_000.npy")
@@ -148,7 +148,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(OutputExistsError, match=r"is not an empty folder: .* only into a new or empty one"):
+    with pytest.raises(OutputExistsError, match=r"is not an empty folder; .* only written into a new or empty one"):
         write_toy_kitchen(tmp_path)
     assert _contents(tmp_path) == {"mine.txt": b"mine"}
     with pytest.raises(OutputExistsError, match=r"mine\.txt is not an empty folder"):
@@ -156,14 +156,14 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("videos", "test_videos"), [(40, 0), (13, 10), (0, 0), (5, -1)])
-def test_counts_that_make_no_data_set(tmp_path: Path, videos: int, test_videos: int) -> None:
-    with pytest.raises(ConfigError, match=rf"got {videos} videos with {test_videos} for the test: ask for more"):
+def test_counts_without_a_data_set_are_refused(tmp_path: Path, videos: int, test_videos: int) -> None:
+    with pytest.raises(ConfigError, match=rf"got {videos} videos, {test_videos} of them for testing: ask for more"):
         write_toy_kitchen(tmp_path / "x", videos=videos, test_videos=test_videos)
     assert not (tmp_path / "x").exists()
 
 
-def test_negative_seed(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="seed is a whole number >= 0, got -1"):
+def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="seed must be a whole number >= 0, got -1"):
         write_toy_kitchen(tmp_path / "x", seed=-1)
 
 
@@ -171,8 +171,8 @@ def test_negative_seed(tmp_path: Path) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(RECIPES), SEEDS)
-def test_actions_follow_the_grammar(recipe: Recipe, seed: int) -> None:
+@given(st.sampled_from(COOKING_RECIPES), SEEDS)
+def test_actions_follow_the_grammar(recipe: CookingRecipe, seed: int) -> None:
     actions = sample_actions(recipe, np.random.default_rng(seed))
     first = {"tea": "boil", "sandwich": "toast", "salad": "wash", "pancakes": "crack"}
     assert actions[0] == first[recipe.name]
@@ -193,7 +193,7 @@ def test_actions_follow_the_grammar(recipe: Recipe, seed: int) -> None:
 @given(SEEDS)
 def test_what_is_poured_follows_from_the_first_action(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    drawn = {recipe.name: set(sample_actions(recipe, rng)) for recipe in RECIPES}
+    drawn = {recipe.name: set(sample_actions(recipe, rng)) for recipe in COOKING_RECIPES}
     for name in ("tea", "pancakes"):
         assert "pour_milk" in drawn[name]
         assert "pour_oil" not in drawn[name]
@@ -202,7 +202,7 @@ def test_what_is_poured_follows_from_the_first_action(seed: int) -> None:
 
 
 def test_options_orders_and_repeats_all_occur() -> None:
-    tea, salad = RECIPES[0], RECIPES[2]
+    tea, salad = COOKING_RECIPES[0], COOKING_RECIPES[2]
     teas = {sample_actions(tea, np.random.default_rng(seed)) for seed in range(50)}
     assert {actions.count("cut") for actions in teas} == {0, 1}
     assert {actions.count("stir") for actions in teas} == {1, 2}
@@ -243,20 +243,22 @@ def test_a_failed_attempt_is_background_and_the_action_follows(script: tuple[Scr
             assert (script[i - 1].label, script[i - 1].appearance) == (BACKGROUND, BACKGROUND)
             assert (script[i + 1].label, script[i + 1].appearance) == (BACKGROUND, BACKGROUND)
             assert script[i + 2].label == script[i + 2].appearance == step.appearance
-            # Too short to pass for the action itself, and the pause is short too.
+            # The attempt is too short to pass for the action itself, and the pause is short too.
             assert step.duration <= DURATIONS[step.appearance].minimum
             assert script[i + 1].duration <= DURATIONS[BACKGROUND].minimum
 
 
-def test_failed_attempts_of_every_kind_occur_about_once_a_video() -> None:
-    scripts = [sample_script(RECIPES[seed % 4], np.random.default_rng(seed)) for seed in range(200)]
+def test_failed_attempts_of_every_kind_occur_about_once_per_video() -> None:
+    scripts = [sample_script(COOKING_RECIPES[seed % 4], np.random.default_rng(seed)) for seed in range(200)]
     failed = [step.appearance for script in scripts for step in script if step.label != step.appearance]
     assert set(failed) == set(FAILING_ACTIONS)
     assert 0.7 < len(failed) / len(scripts) < 2.0
 
 
-def test_videos_are_of_a_size_to_train_on() -> None:
-    drawn = [script_labels(sample_script(RECIPES[seed % 4], np.random.default_rng(seed))) for seed in range(200)]
+def test_videos_have_a_usual_length() -> None:
+    drawn = [
+        script_labels(sample_script(COOKING_RECIPES[seed % 4], np.random.default_rng(seed))) for seed in range(200)
+    ]
     lengths = [len(labels) for labels in drawn]
     counts = [len(Segmentation.from_frames(labels)) for labels in drawn]
     assert 200 < np.median(lengths) < 280
@@ -270,7 +272,7 @@ def test_durations_have_their_minimum_and_mean(name: str) -> None:
     rng = np.random.default_rng(1)
     drawn = np.array([DURATIONS[name].sample(rng) for _ in range(2000)])
     assert drawn.min() == DURATIONS[name].minimum
-    # Whole steps are rounded down, half a step on average.
+    # Rounding down to whole steps takes half a step on average.
     assert drawn.mean() == pytest.approx(DURATIONS[name].mean - 0.5, abs=0.6)
     assert drawn.std() > 1
 
@@ -278,7 +280,7 @@ def test_durations_have_their_minimum_and_mean(name: str) -> None:
 # features
 
 
-def test_script_labels_are_what_the_annotator_writes() -> None:
+def test_script_labels_are_the_annotators() -> None:
     script = [ScriptStep("take", "take", 2), ScriptStep(BACKGROUND, "cut", 3), ScriptStep("cut", "cut", 1)]
     take, cut = LABELS.id("take"), LABELS.id("cut")
     assert script_labels(script).tolist() == [take, take, 0, 0, 0, cut]
@@ -304,12 +306,12 @@ def test_boundaries_are_blended_over_a_few_steps() -> None:
     np.testing.assert_allclose(share[16:24], [0, 0, 0.2, 0.4, 0.6, 0.8, 1, 1], atol=0.06)
 
 
-def test_a_few_steps_in_a_hundred_show_distractors() -> None:
+def test_a_few_percent_of_the_steps_show_distractors() -> None:
     script = [ScriptStep("wash", "wash", 200)]
     mean = np.mean([render_features(script, np.random.default_rng(seed)) for seed in range(400)], axis=(0, 2))
     wash = prototypes()[LABELS.id("wash")]
     axis = prototypes().mean(axis=0) - wash
-    # A burst every 25 steps, 2 steps long on average; bursts that overlap and those cut off at the end count less.
+    # A burst every 25 steps, 2 steps long on average; overlapping bursts and those cut off at the end count less.
     assert (mean - wash) @ axis / (axis @ axis) == pytest.approx(0.077, abs=0.02)
 
 
@@ -319,14 +321,14 @@ def test_noise_is_style_drift_and_white_noise() -> None:
     noise = shown - shown.mean(axis=(0, 2), keepdims=True)
     at = noise[:, :, 20]
     same, next_step, far = ((at * noise[:, :, 20 + lag]).mean() for lag in (0, 1, 30))
-    # What lasts all video is style (0.12); what lasts a few steps is drift (0.2, a moving average over 9) and, by about
-    # 0.003, distractors; the rest is white (0.25) and, by about 0.003, distractors.
+    # Style (0.12) lasts the whole video; drift (0.2, a moving average over 9) and, by about 0.003, distractors last a
+    # few steps; the rest is white noise (0.25) and, by about 0.003, distractors.
     assert far == pytest.approx(0.12**2, abs=0.004)
     assert next_step - far == pytest.approx(0.2**2 * 8 / 9 + 0.003, abs=0.006)
     assert same - next_step == pytest.approx(0.25**2 + 0.2**2 / 9 + 0.003, abs=0.006)
 
 
-def test_look_alikes_are_jars_and_bottles_near_alikes_hands() -> None:
+def test_look_alikes_and_near_alikes_are_these() -> None:
     assert set(LOOK_ALIKES) == {("open", "close"), ("pour_milk", "pour_oil")}
     assert set(NEAR_ALIKES) == {("take", "put")}
 
@@ -349,11 +351,11 @@ def test_only_alikes_are_alike() -> None:
 
 @pytest.fixture(scope="module")
 def video_means() -> dict[str, np.ndarray]:
-    """Mean features of each class in each of 200 videos that has it, (V, D), two steps from any boundary."""
+    """Mean features (V, D) of each class in the videos, out of 200, that have it, two steps from any boundary."""
     means: dict[str, list[np.ndarray]] = {name: [] for name in LABELS.names}
     for seed in range(200):
         rng = np.random.default_rng([17, seed])
-        script = sample_script(RECIPES[seed % len(RECIPES)], rng)
+        script = sample_script(COOKING_RECIPES[seed % len(COOKING_RECIPES)], rng)
         labels, features = script_labels(script), render_features(script, rng)
         inner = np.ones(len(labels), bool)
         for boundary in np.flatnonzero(np.diff(labels)):
@@ -366,18 +368,18 @@ def video_means() -> dict[str, np.ndarray]:
 
 
 def _largest_t(first: np.ndarray, second: np.ndarray) -> float:
-    """Largest t statistic of the difference of two samples of videos over the channels (Welch)."""
+    """Largest t statistic (Welch) over the channels, of the difference between two samples of videos."""
     error = np.sqrt(first.var(axis=0, ddof=1) / len(first) + second.var(axis=0, ddof=1) / len(second))
     return float(np.abs((first.mean(axis=0) - second.mean(axis=0)) / error).max())
 
 
 @pytest.mark.parametrize("pair", LOOK_ALIKES)
-def test_single_steps_do_not_tell_look_alikes_apart(pair: tuple[str, str], video_means: dict[str, np.ndarray]) -> None:
-    # A largest t of 24 channels above 4 has a chance of about 0.15 % if the means are equal.
+def test_single_steps_do_not_distinguish_look_alikes(pair: tuple[str, str], video_means: dict[str, np.ndarray]) -> None:
+    # If the means are equal, the largest t of 24 channels exceeds 4 with a probability of about 0.15 %.
     assert min(len(video_means[name]) for name in pair) > 50
     assert _largest_t(video_means[pair[0]], video_means[pair[1]]) < 4
 
 
 @pytest.mark.parametrize("pair", [("take", "put"), ("open", "stir"), ("pour_oil", "spread")])
-def test_single_steps_tell_other_classes_apart(pair: tuple[str, str], video_means: dict[str, np.ndarray]) -> None:
+def test_single_steps_distinguish_other_classes(pair: tuple[str, str], video_means: dict[str, np.ndarray]) -> None:
     assert _largest_t(video_means[pair[0]], video_means[pair[1]]) > 6

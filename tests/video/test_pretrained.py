@@ -1,4 +1,4 @@
-"""Pretrained models as extractors, on tiny real classes with random weights: rows are what models say of the clips."""
+"""Pretrained models as extractors: the rows of tiny random models of the real classes, against a hand computation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyseg.timeline import ConfigError, DataError
-from keyseg.video.backbones import Backbone, clips
 from keyseg.video.model_folder import local_folder
+from keyseg.video.pretrained import PretrainedExtractor, clips
 
 transformers = pytest.importorskip("transformers")
 
@@ -64,7 +64,7 @@ def headless():
     return siglip_vision(vision_use_head=False)
 
 
-# What each says of one clip (1, L, 3, H, W), asked by hand.
+# The features of one clip (1, L, 3, H, W), computed by hand.
 BY_HAND = {
     videomae: lambda model, clip: model(clip).last_hidden_state.mean(1),
     vjepa2: lambda model, clip: model(clip).predictor_output.target_hidden_state.mean(1),
@@ -74,7 +74,7 @@ BY_HAND = {
     siglip: lambda model, clip: model.get_image_features(clip[:, 0]).pooler_output,
     headless: lambda model, clip: model(clip[:, 0]).last_hidden_state.mean(1),
 }
-SAYS = {
+PROPERTIES = {
     videomae: (32, 4, 1, (32, 32)),
     vjepa2: (36, 8, 2, (32, 32)),
     dinov2: (24, 1, 1, (42, 42)),
@@ -105,12 +105,12 @@ def folders(tmp_path_factory):
 
 @pytest.fixture
 def folder(folders, tmp_path):
-    """A copy of DINOv2's folder, to spoil."""
+    """A copy of the folder of DINOv2, to be damaged."""
     return shutil.copytree(folders[dinov2][1], tmp_path / "model")
 
 
 def backbone(folder, **options):
-    return Backbone("tiny", local_folder(folder), device="cpu", **options)
+    return PretrainedExtractor("tiny", local_folder(folder), device="cpu", **options)
 
 
 def frames_for(extractor, count, seed=0):
@@ -135,22 +135,22 @@ def by_hand(family, model, frames, length, sample_rate, mean=IMAGENET[0], std=IM
 
 @families
 def test_dimension_and_clip_are_read_from_the_config(folders, family):
-    found = backbone(folders[family][1])
-    assert (found.dimension, found.clip_length, found.sample_rate, found.image_size) == SAYS[family]
+    result = backbone(folders[family][1])
+    assert (result.dimension, result.clip_length, result.sample_rate, result.image_size) == PROPERTIES[family]
 
 
 @families
 @pytest.mark.parametrize("sample_rate", [None, 3])
-def test_rows_are_what_the_model_says_of_the_clips(folders, family, sample_rate):
+def test_rows_are_the_models_features_of_the_clips(folders, family, sample_rate):
     model, folder = folders[family]
     extractor = backbone(folder, sample_rate=sample_rate)
     frames = frames_for(extractor, 11)
     wanted = by_hand(family, model, frames, extractor.clip_length, extractor.sample_rate)
-    found = rows(extractor, frames)
-    assert found.dtype == np.float32
-    assert found.shape == (-(-11 // extractor.sample_rate), extractor.dimension)
-    assert np.allclose(found, wanted, atol=2e-5)
-    assert np.std(found, axis=0).min() > 1e-4  # frames differ and so do rows
+    result = rows(extractor, frames)
+    assert result.dtype == np.float32
+    assert result.shape == (-(-11 // extractor.sample_rate), extractor.dimension)
+    assert np.allclose(result, wanted, atol=2e-5)
+    assert np.std(result, axis=0).min() > 1e-4  # frames differ and so do rows
 
 
 @families
@@ -164,14 +164,14 @@ def test_batches_do_not_matter(folders, family):
 
 
 @families
-def test_nothing_is_learnt(folders, family):
+def test_the_network_is_frozen(folders, family):
     extractor = backbone(folders[family][1])
     network = extractor._network
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_of_siglip_only_the_pictures_part_is_kept(folders):
+def test_only_the_vision_part_of_siglip_is_kept(folders):
     assert not any("text" in name for name, _ in backbone(folders[siglip][1])._network.named_parameters())
 
 
@@ -179,7 +179,7 @@ def test_a_video_without_frames_has_no_rows(folders):
     assert rows(backbone(folders[videomae][1]), []).shape == (0, 32)
 
 
-def test_weights_of_a_classifier_do_too(folders, tmp_path):
+def test_weights_of_a_classifier_work_too(folders, tmp_path):
     config = transformers.VideoMAEConfig(image_size=32, patch_size=16, num_frames=4, num_labels=3, **SMALL)
     model = transformers.VideoMAEForVideoClassification(config).eval()
     model.save_pretrained(tmp_path / "model")
@@ -211,9 +211,9 @@ PREPROCESSORS = [
 ]
 
 
-@pytest.mark.parametrize(("said", "mean", "std", "size"), PREPROCESSORS)
-def test_the_preprocessor_of_the_folder_counts(folders, folder, said, mean, std, size):
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+@pytest.mark.parametrize(("content", "mean", "std", "size"), PREPROCESSORS)
+def test_the_preprocessor_of_the_folder_is_used(folders, folder, content, mean, std, size):
+    (folder / "preprocessor_config.json").write_text(json.dumps(content))
     extractor = backbone(folder)
     assert extractor.image_size == size
     frames = frames_for(extractor, 3)
@@ -228,18 +228,21 @@ def test_a_model_of_one_size_keeps_it(folders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("content", "message"),
     [
         ({"image_mean": [0.5, 0.5]}, "image_mean must be three numbers"),
         ({"image_mean": "0.5"}, "image_mean must be three numbers"),
         ({"image_std": [1, 0, 1]}, "image_std must be above 0"),
         ({"image_std": [1, float("nan"), 1]}, "image_std must be three numbers"),
-        ({"size": {"height": 30, "width": 42}}, r"pictures of \(30, 42\) are no whole number of patches of \(14, 14\)"),
+        (
+            {"size": {"height": 30, "width": 42}},
+            r"size \(30, 42\) is not a whole number of patches of \(14, 14\)",
+        ),
         ([], "expected a JSON object, got list"),
     ],
 )
-def test_a_preprocessor_that_makes_no_sense_is_refused(folder, said, message):
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+def test_a_preprocessor_that_makes_no_sense_is_refused(folder, content, message):
+    (folder / "preprocessor_config.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=message):
         backbone(folder)
 
@@ -287,11 +290,11 @@ def test_code_in_a_folder_is_not_run(folder):
 def test_weights_that_lie_elsewhere_are_refused(folder):
     config = (folder / "config.json").read_text()
     (folder / "config.json").write_text(json.dumps(json.loads(config) | {"transformers_weights": "other.bin"}))
-    with pytest.raises(DataError, match="names weights that lie elsewhere"):
+    with pytest.raises(DataError, match="refers to weights elsewhere"):
         backbone(folder)
     (folder / "config.json").write_text(config)
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/else"}')
-    with pytest.raises(DataError, match="names weights that lie elsewhere"):
+    with pytest.raises(DataError, match="refers to weights elsewhere"):
         backbone(folder)
 
 
@@ -303,9 +306,9 @@ def change_config(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "dinov"}, r"type 'dinov' has no features here \(did you mean 'dinov2'\?\); possible: videomae"),
-        ({"model_type": "bert"}, "type 'bert' has no features here; possible: videomae, vjepa2, dinov2"),
-        ({"model_type": None}, "type None has no features here"),
+        ({"model_type": "dinov"}, r"type 'dinov' are not supported \(did you mean 'dinov2'\?\); possible: videomae"),
+        ({"model_type": "bert"}, "type 'bert' are not supported; possible: videomae, vjepa2, dinov2"),
+        ({"model_type": None}, "type None are not supported"),
     ],
 )
 def test_another_family_is_refused(folder, changes, message):
@@ -319,11 +322,11 @@ def test_another_family_is_refused(folder, changes, message):
     [
         (
             {"hidden_size": 48},
-            "the weights lack .* parts or have them in another size, embeddings.cls_token among them",
+            r"weights are missing or have another size, such as embeddings\.cls_token;",
         ),
         ({"hidden_size": "many"}, "the model cannot be loaded"),
-        ({"num_hidden_layers": 3}, "the weights lack .* parts"),
-        ({"model_type": "videomae"}, "the weights lack .* parts"),
+        ({"num_hidden_layers": 3}, "weights are missing or have another size"),
+        ({"model_type": "videomae"}, "weights are missing or have another size"),
     ],
 )
 def test_weights_of_another_model_are_refused(folder, changes, message):
@@ -341,7 +344,7 @@ def test_damaged_files_are_refused(folder):
     with pytest.raises(DataError, match=r"config\.json: cannot be read as JSON"):
         backbone(folder)
     (folder / "config.json").unlink()
-    with pytest.raises(DataError, match=r"no config\.json in this folder; expected one that save_pretrained"):
+    with pytest.raises(DataError, match=r"no config\.json in this folder; expected one written by save_pretrained"):
         backbone(folder)
 
 
@@ -358,7 +361,7 @@ def test_the_hash_of_a_folder_is_of_its_content(folders, folder):
     assert len({first["sha256"], second["sha256"], local_folder(folder).origin["sha256"]}) == 3
 
 
-def test_a_model_that_gives_no_numbers_is_named(folder):
+def test_a_model_that_returns_nan_is_named(folder):
     from safetensors.torch import load_file, save_file
 
     weights = load_file(folder / "model.safetensors")
@@ -372,20 +375,20 @@ def test_a_model_that_gives_no_numbers_is_named(folder):
 
 def test_frames_of_another_size_are_refused(folders):
     extractor = backbone(folders[dinov2][1])
-    with pytest.raises(ConfigError, match=r"tiny wants frames of shape \(42, 42, 3\), uint8 RGB, got \(40, 42, 3\)"):
+    with pytest.raises(ConfigError, match=r"tiny takes frames of shape \(42, 42, 3\), uint8 RGB, got \(40, 42, 3\)"):
         rows(extractor, [np.zeros((40, 42, 3), np.uint8)])
 
 
 @pytest.mark.parametrize("options", [{"sample_rate": 0}, {"batch": -1}])
-def test_strides_and_batches_are_positive(folders, options):
+def test_sample_rates_and_batches_are_positive(folders, options):
     with pytest.raises(ConfigError, match="at least 1"):
         backbone(folders[dinov2][1], **options)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta:x"])
-def test_a_device_that_is_not_there_is_refused(folders, device):
+def test_a_missing_device_is_refused(folders, device):
     with pytest.raises(ConfigError, match=f"device '{device}' cannot be used here"):
-        Backbone("tiny", local_folder(folders[dinov2][1]), device=device)
+        PretrainedExtractor("tiny", local_folder(folders[dinov2][1]), device=device)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -393,13 +396,13 @@ def test_a_device_that_is_not_there_is_refused(folders, device):
 def test_a_gpu_gives_nearly_the_same(folders, family):
     folder = folders[family][1]
     frames = frames_for(backbone(folder), 9)
-    there = rows(Backbone("tiny", local_folder(folder), device="cuda"), frames)
+    there = rows(PretrainedExtractor("tiny", local_folder(folder), device="cuda"), frames)
     here = rows(backbone(folder), frames)
     assert there.dtype == np.float32
     assert np.abs(there - here).max() < 0.05 * np.abs(here).max()
 
 
-def test_without_the_extra_it_says_what_to_install(folders, monkeypatch):
+def test_without_the_extra_the_error_says_what_to_install(folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ConfigError, match=r"pip install 'keyseg\[backbones\]'"):
         backbone(folders[dinov2][1])
@@ -408,17 +411,17 @@ def test_without_the_extra_it_says_what_to_install(folders, monkeypatch):
 def test_loading_is_silent(tmp_path, capsys):
     config = transformers.VideoMAEConfig(image_size=32, patch_size=16, num_frames=4, **SMALL)
     transformers.VideoMAEForVideoClassification(config).save_pretrained(tmp_path / "model")
-    level, said = transformers.logging.get_verbosity(), []
+    level, logged = transformers.logging.get_verbosity(), []
     handler = logging.Handler()
-    handler.emit = said.append
+    handler.emit = logged.append
     logging.getLogger("transformers").addHandler(handler)
     capsys.readouterr()
     try:
         backbone(tmp_path / "model")  # which has a classifier, not used here
-        assert (said, *capsys.readouterr()) == ([], "", "")
+        assert (logged, *capsys.readouterr()) == ([], "", "")
         assert transformers.logging.get_verbosity() == level
         transformers.VideoMAEModel.from_pretrained(tmp_path / "model")
-        assert said  # it would have been heard
+        assert logged  # so this test would notice
     finally:
         logging.getLogger("transformers").removeHandler(handler)
 
@@ -426,12 +429,12 @@ def test_loading_is_silent(tmp_path, capsys):
 @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 12))
 def test_clips_are_centred_and_repeat_the_ends(count, length, sample_rate):
     frames = [np.full((1, 1, 3), number, np.uint8) for number in range(count)]
-    found = [clip[:, 0, 0, 0].tolist() for clip in clips(iter(frames), length, sample_rate)]
+    result = [clip[:, 0, 0, 0].tolist() for clip in clips(iter(frames), length, sample_rate)]
     wanted = []
     for row in range(-(-count // sample_rate)):
         first = row * sample_rate + sample_rate // 2 - length // 2
         wanted.append([min(max(number, 0), count - 1) for number in range(first, first + length)])
-    assert found == wanted
+    assert result == wanted
 
 
 @pytest.mark.parametrize(("length", "sample_rate"), [(16, 4), (4, 16), (1, 1), (1, 5)])

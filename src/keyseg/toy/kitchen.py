@@ -1,7 +1,7 @@
-"""The toy kitchen as videos: short H.264 films of its scripts, in the field's layout without features.
+"""The toy kitchen as videos: short H.264 films in the layout of a data set, without features.
 
-What happens comes from the same grammar as the features of `keyseg.data.synthetic`: video i of a seed has one script in
-both. Pictures of single frames tell little; the order of movements and what happened before tell the rest.
+The scripts are those of `keyseg.toy.kitchen_features`: video i of a seed follows the same one in both. A single picture
+shows little; the order of movements and what happened before show the rest.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ import numpy as np
 
 from keyseg.data.folders import claimed
 from keyseg.data.layout import Fold, write_lists
-from keyseg.data.synthetic import check_counts
-from keyseg.data.synthetic_grammar import LABELS, RECIPES, sample_script
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
 from keyseg.timeline.files import whole_file, write_text
+from keyseg.toy.acting import Act, plan, play
+from keyseg.toy.grammar import COOKING_RECIPES, LABELS, check_counts, sample_script
+from keyseg.toy.scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
 from keyseg.video.extractor import Image
-from keyseg.video.toy_acting import Act, plan, play
-from keyseg.video.toy_scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
 from keyseg.video.workers import worker_pool
 
 FPS = 10
 
-_FRAMES_PER_STEP = (1.5, 2.0)  # of a video; a step of the grammar would be 2 frames, which makes longer videos
-_VISITS_A_SECOND = 0.06
+_FRAMES_PER_STEP = (1.5, 2.0)  # at 2, a step of the grammar, videos would be longer
+_VISITS_PER_SECOND = 0.06
 _VISIT_FRAMES = (6, 16)
 _ABOUT = "toy-videos.json"
 _ENCODER = {"preset": "veryfast", "crf": "25", "bf": "0"}
@@ -39,7 +38,7 @@ _ENCODER = {"preset": "veryfast", "crf": "25", "bf": "0"}
 
 @dataclass(frozen=True)
 class ToyVideo:
-    """What is filmed: a name, the acts of a script with the label of each, and the seed of all that is random."""
+    """A video to draw: its name, the acts of a script with the label of each, and the seed of everything random."""
 
     name: str
     acts: tuple[Act, ...]
@@ -48,11 +47,11 @@ class ToyVideo:
 
     @property
     def labels(self) -> list[str]:
-        """The class that an annotator gives to each frame."""
+        """The annotator's class of each frame."""
         return [label for act, label in zip(self.acts, self.acts_labels, strict=True) for _ in range(act.frames)]
 
     def frames(self) -> Iterator[Image]:
-        """The pictures in order, (180, 240, 3) uint8 RGB; the same ones each time."""
+        """The pictures in order, (180, 240, 3) uint8 RGB; the same ones in every call."""
         rng = np.random.default_rng([*self.seed, 1])
         layout = sample_layout(rng)
         scene = Scene(layout, sample_look(rng), rng)
@@ -63,9 +62,14 @@ class ToyVideo:
 
 
 def toy_video(index: int, seed: int = 0) -> ToyVideo:
-    """Video `index` of a toy kitchen, whatever the counts. Recipes take turns."""
+    """Video `index` of a toy kitchen, which does not depend on the counts. Recipes take turns.
+
+    >>> video = toy_video(0)
+    >>> video.name, len(video.labels)
+    ('tea_000', 351)
+    """
     rng = np.random.default_rng([seed, index])
-    recipe = RECIPES[index % len(RECIPES)]
+    recipe = COOKING_RECIPES[index % len(COOKING_RECIPES)]
     script = sample_script(recipe, rng)
     ends = np.round(np.cumsum([step.duration for step in script]) * rng.uniform(*_FRAMES_PER_STEP)).astype(int)
     acts = plan(script, np.diff(ends, prepend=0).tolist(), rng)
@@ -73,27 +77,28 @@ def toy_video(index: int, seed: int = 0) -> ToyVideo:
 
 
 def write_toy_videos(root: Path, *, videos: int = 32, test_videos: int = 8, seed: int = 0, workers: int = 2) -> Path:
-    """Write `videos` toy videos, the last `test_videos` of them the test set, in the field's layout; return `root`.
+    """Draw `videos` toy videos, of which the last `test_videos` are the test set; return `root`.
 
-    Files: `videos/VIDEO.mp4` (10 frames a second), `groundTruth/VIDEO.txt` (a label a frame), `mapping.txt`,
-    `splits/train.split1.bundle` and `splits/test.split1.bundle`, the bundles last. Each is written whole or not at
-    all, and a call that was interrupted goes on where it stopped. workers: processes that draw at a time; more than one
-    start anew from the main module, which a script must guard with `if __name__ == "__main__"`.
-    Raises OutputExistsError where `root` holds anything else, ConfigError on counts that make no data set.
+    Files, in the common layout of action segmentation data: `videos/VIDEO.mp4` (10 frames per second),
+    `groundTruth/VIDEO.txt` (one label per frame), `mapping.txt`, `splits/train.split1.bundle` and
+    `splits/test.split1.bundle`, the bundles last. Each is written whole or not at all, and an interrupted call resumes
+    when it is repeated. workers: number of drawing processes; several ones import the main module, so a script must
+    guard its calls with `if __name__ == "__main__"`. Raises OutputExistsError if `root` holds anything else,
+    ConfigError as `check_counts`.
     """
     check_counts(videos, test_videos, seed)
     if workers < 1:
-        raise ConfigError(f"workers is a number of processes >= 1, got {workers}")
+        raise ConfigError(f"workers must be at least 1, got {workers}")
     about = json.dumps({"videos": videos, "test_videos": test_videos, "seed": seed}) + "\n"
     _check_ours(root, about)
     with claimed(root) as free:
         if not free:
             raise ConfigError(
-                f"{root}: another process is drawing toy videos here; wait for it, or name another folder"
+                f"{root}: another process is drawing toy videos here; wait for it, or choose another folder"
             )
         write_text(root / _ABOUT, about)
-        for left in (root / "videos").glob(".*.partial"):
-            left.unlink()
+        for partial in (root / "videos").glob(".*.partial"):
+            partial.unlink()
         _draw_all(root, seed, videos, workers)
         names = tuple(toy_video(i, seed).name for i in range(videos))
         write_lists(root, LABELS, [Fold(names[: videos - test_videos], names[videos - test_videos :])])
@@ -101,11 +106,11 @@ def write_toy_videos(root: Path, *, videos: int = 32, test_videos: int = 8, seed
 
 
 def write_video(path: Path, frames: Iterator[Image]) -> None:
-    """Write frames (H, W, 3) uint8 as H.264 in MP4 that browsers play; the file appears whole or not at all."""
+    """Write frames (H, W, 3) uint8 as an H.264 MP4 that browsers play; the file appears whole or not at all."""
     import av
 
     try:
-        # With the index in front a browser can jump to any time before all is loaded.
+        # With the index in front, a browser can jump to any time before the whole file is loaded.
         with (
             whole_file(path) as partial,
             av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container,
@@ -121,24 +126,24 @@ def write_video(path: Path, frames: Iterator[Image]) -> None:
             container.mux(stream.encode())
     except (av.FFmpegError, OSError) as error:
         raise DataError(
-            f"{path}: cannot write the video ({error}); is there space, and may you write here? Then run it again:"
-            " whole videos are kept"
+            f"{path}: cannot write the video ({error}); check the free space and your permissions, then run it again:"
+            " finished videos are kept"
         ) from error
 
 
 def _check_ours(root: Path, about: str) -> None:
-    """Raise OutputExistsError unless the folder is new, empty, or holds the same toy videos, all or some of them."""
+    """Raise OutputExistsError unless the folder is new, empty, or holds the same toy videos or some of them."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return
     try:
-        found = (root / _ABOUT).read_text(encoding="utf-8")
+        existing = (root / _ABOUT).read_text(encoding="utf-8")
     except OSError:
         raise OutputExistsError(
-            f"{root} is not an empty folder, and holds no toy videos: they are written only into a new or empty folder"
+            f"{root} is not empty and holds no toy videos; they are only written into a new or empty folder"
         ) from None
-    if found != about:
+    if existing != about:
         raise OutputExistsError(
-            f"{root} holds other toy videos, {found.strip()}, asked for {about.strip()}: name another folder"
+            f"{root} holds other toy videos, {existing.strip()}, not {about.strip()}; choose another folder"
         )
 
 
@@ -154,8 +159,8 @@ def _draw_all(root: Path, seed: int, videos: int, workers: int) -> None:
                 done.result()
     except BrokenProcessPool as error:
         raise DataError(
-            f"{root}: a process that draws toy videos ended; run it again, whole videos are kept. If that does not"
-            ' help, use workers=1; a script of your own calls this below `if __name__ == "__main__":`'
+            f"{root}: a process that draws toy videos ended; run it again: finished videos are kept. If that does not"
+            ' help, use workers=1; in a script, call this below `if __name__ == "__main__":`'
         ) from error
 
 
@@ -169,27 +174,26 @@ def _is_whole(root: Path, index: int, seed: int) -> bool:
 
 def _draw(root: Path, index: int, seed: int) -> None:
     video = toy_video(index, seed)
-    film, labels = _paths(root, video.name)
-    write_video(film, video.frames())
-    labels.parent.mkdir(parents=True, exist_ok=True)
+    path, labels = _paths(root, video.name)
+    write_video(path, video.frames())
     write_frame_labels(labels, video.labels)
 
 
 def _shakes(frames: int, rng: np.random.Generator) -> Sequence[complex]:
-    """How far the camera is off in each frame, in whole pixels, one more or less at a time."""
+    """The offset of the camera in each frame, in whole pixels, changing by at most one at a time."""
     steps = rng.choice([-1, 0, 1], p=[0.06, 0.88, 0.06], size=(frames, 2))
     away = np.cumsum(steps, axis=0)
-    # Folded at 2 pixels, so that it never drifts off: ... 1, 2, 1, 0, -1, -2, -1 ...
+    # Folded at 2 pixels, so that it never drifts away: ... 1, 2, 1, 0, -1, -2, -1 ...
     near = np.abs((away - 2) % 8 - 4) - 2
     return [complex(x, y) for x, y in near.tolist()]
 
 
 def _visits(frames: int, rng: np.random.Generator) -> dict[int, complex]:
-    """Frames in which the hand of someone else reaches into the corner, and where it is."""
-    found: dict[int, complex] = {}
-    for start in np.flatnonzero(rng.random(frames) < _VISITS_A_SECOND / FPS).tolist():
+    """Frames in which someone else's hand reaches into the corner, and its position."""
+    positions: dict[int, complex] = {}
+    for start in np.flatnonzero(rng.random(frames) < _VISITS_PER_SECOND / FPS).tolist():
         length = int(rng.integers(*_VISIT_FRAMES))
         to = complex(rng.uniform(185, 225), rng.uniform(20, 60))
         for i in range(length):
-            found[start + i] = 262 - 30j + np.sin(np.pi * (i + 0.5) / length) * (to - (262 - 30j))
-    return found
+            positions[start + i] = 262 - 30j + np.sin(np.pi * (i + 0.5) / length) * (to - (262 - 30j))
+    return positions

@@ -1,4 +1,4 @@
-"""The toy kitchen: a small synthetic data set in the field's layout, where context decides and frames do not."""
+"""The toy kitchen as features: a small synthetic data set in which context decides and single frames do not."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.layout import Fold, write_lists
-from keyseg.data.synthetic_grammar import LABELS, LOOK_ALIKES, NEAR_ALIKES, RECIPES, ScriptStep, sample_script
-from keyseg.timeline import ConfigError, IntArray, OutputExistsError, TimeBase
-
-FloatArray = npt.NDArray[np.float32]
+from keyseg.formats.frame_labels import write_frame_labels
+from keyseg.timeline import IntArray, OutputExistsError, TimeBase
+from keyseg.toy.grammar import (
+    COOKING_RECIPES,
+    LABELS,
+    LOOK_ALIKES,
+    NEAR_ALIKES,
+    ScriptStep,
+    check_counts,
+    sample_script,
+)
 
 DIMENSIONS = 24
 TIME = TimeBase(Fraction(5))
 
-_KITCHEN_SEED = 2023  # the same appearances in every toy kitchen, so a model of one can be run on another
-# Prototypes have length 1; noise is given as the standard deviation of a channel. The amounts are chosen so that a
-# logistic regression on single steps gets 58-60 % of the test steps right, with F1@50 of about 10, and a dilated TCN
-# that sees 127 steps to each side 83-84 %, with F1@50 of 69-74 (default counts, seeds 0, 1 and 2).
-_NEAR_DISTANCE = 0.45  # of near-alikes, where two unrelated classes are sqrt(2) apart on average
+_KITCHEN_SEED = 2023  # all toy kitchens have the same appearances, so a model of one can be run on another
+# Prototypes have length 1; noise is given as the standard deviation of a channel. The amounts are chosen such that a
+# logistic regression on single steps classifies 58-60 % of the test steps correctly, with F1@50 of about 10, and a
+# dilated TCN that sees 127 steps to each side 83-84 %, with F1@50 of 69-74 (default counts, seeds 0, 1 and 2).
+_NEAR_DISTANCE = 0.45  # of near-alikes; two unrelated classes are sqrt(2) apart on average
 _TRANSITION_STEPS = 5
 _STYLE = 0.12
 _DRIFT = 0.2
@@ -33,12 +40,12 @@ _BURST_STEPS = (1, 4)
 
 
 def write_toy_kitchen(root: Path, *, videos: int = 40, test_videos: int = 10, seed: int = 0) -> Path:
-    """Write `videos` toy videos, the last `test_videos` of them the test set, in the field's layout; return `root`.
+    """Write the features of `videos` toy videos, of which the last `test_videos` are the test set; return `root`.
 
-    Files: `mapping.txt`, `groundTruth/VIDEO.txt` (a label a step), `features/VIDEO.npy` ((D, T) float32),
-    `splits/train.split1.bundle` and `splits/test.split1.bundle`. Recipes take turns, and video i of a seed is the same
-    whatever the counts. Raises OutputExistsError where `root` holds anything, ConfigError on a negative seed or on
-    counts that leave no test video or a recipe without a training video.
+    Files, in the common layout of action segmentation data: `mapping.txt`, `groundTruth/VIDEO.txt` (one label per
+    step), `features/VIDEO.npy` ((D, T) float32), `splits/train.split1.bundle` and `splits/test.split1.bundle`. Recipes
+    take turns, and video i of a seed does not depend on the counts. Raises OutputExistsError if `root` is not empty,
+    ConfigError as `check_counts`.
     """
     check_counts(videos, test_videos, seed)
     _check_free(root)
@@ -48,12 +55,16 @@ def write_toy_kitchen(root: Path, *, videos: int = 40, test_videos: int = 10, se
 
 
 def script_labels(script: Sequence[ScriptStep]) -> IntArray:
-    """The class id the annotator gives to each step, (T,) int64."""
+    """The annotator's class id of each step, (T,) int64."""
     return np.repeat(LABELS.encode(step.label for step in script), [step.duration for step in script])
 
 
-def prototypes() -> FloatArray:
-    """How each class looks on average, (C, D): equal rows for look-alikes, close ones for near-alikes."""
+def prototypes() -> npt.NDArray[np.float32]:
+    """The mean features of each class, (C, D): equal rows for look-alikes, close ones for near-alikes.
+
+    >>> prototypes().shape
+    (16, 24)
+    """
     rng = np.random.default_rng(_KITCHEN_SEED)
     rows = _unit(rng.standard_normal((len(LABELS), DIMENSIONS)))
     for first, second in LOOK_ALIKES:
@@ -63,11 +74,11 @@ def prototypes() -> FloatArray:
     return rows.astype(np.float32)
 
 
-def render_features(script: Sequence[ScriptStep], rng: np.random.Generator) -> FloatArray:
-    """What a video backbone might see of a script, (D, T).
+def render_features(script: Sequence[ScriptStep], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Features of a script as a video backbone might give them, (D, T).
 
-    Each step shows its appearance, blended over boundaries and interrupted by short distractors of other classes; on
-    top come one style a video, slow drift and white noise.
+    Each step shows its appearance, blended at boundaries and interrupted by short distractors of other classes; one
+    style per video, slow drift and white noise are added.
     """
     looks = np.repeat(LABELS.encode(step.appearance for step in script), [step.duration for step in script])
     clean = _moving_average(prototypes()[looks], _TRANSITION_STEPS)
@@ -88,7 +99,7 @@ def _with_distractors(clean: npt.NDArray[np.floating], rng: np.random.Generator)
 
 
 def _moving_average(values: npt.NDArray[np.floating], width: int) -> npt.NDArray[np.floating]:
-    """Average over `width` (odd) neighbours in time, (T, D), the ends repeated."""
+    """Mean over `width` (odd) neighbours in time, (T, D), with the ends repeated."""
     half = width // 2
     padded = np.pad(values.astype(np.float64), ((half + 1, half), (0, 0)), mode="edge")
     sums = np.cumsum(padded, axis=0)
@@ -102,31 +113,15 @@ def _unit(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 
 def _write_video(root: Path, index: int, seed: int) -> str:
     rng = np.random.default_rng([seed, index])
-    recipe = RECIPES[index % len(RECIPES)]
+    recipe = COOKING_RECIPES[index % len(COOKING_RECIPES)]
     name = f"{recipe.name}_{index:03d}"
     script = sample_script(recipe, rng)
-    _write_lines(root / "groundTruth" / f"{name}.txt", LABELS.decode(script_labels(script)))
+    write_frame_labels(root / "groundTruth" / f"{name}.txt", LABELS.decode(script_labels(script)))
     (root / "features").mkdir(exist_ok=True)
     np.save(root / "features" / f"{name}.npy", render_features(script, rng).astype("<f4"))
     return name
 
 
-def _write_lines(path: Path, lines: Sequence[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-
-
-def check_counts(videos: int, test_videos: int, seed: int) -> None:
-    """Raise ConfigError on a negative seed, or counts that leave no test video or a recipe without a training video."""
-    if seed < 0:
-        raise ConfigError(f"seed is a whole number >= 0, got {seed}")
-    if test_videos < 1 or videos - test_videos < len(RECIPES):
-        raise ConfigError(
-            f"a toy kitchen needs at least 1 test video and {len(RECIPES)} training videos (one a recipe), got"
-            f" {videos} videos with {test_videos} for the test: ask for more videos or fewer test videos"
-        )
-
-
 def _check_free(root: Path) -> None:
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
-        raise OutputExistsError(f"{root} is not an empty folder: a toy kitchen is written only into a new or empty one")
+        raise OutputExistsError(f"{root} is not an empty folder; a toy kitchen is only written into a new or empty one")

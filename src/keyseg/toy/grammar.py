@@ -1,4 +1,4 @@
-"""The action grammar of the toy kitchen: recipes, durations, hesitations, and scripts drawn from them."""
+"""The action grammar of the toy kitchen: cooking recipes, durations, failed attempts, and random scripts of them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from keyseg.timeline import LabelMap
-
-BACKGROUND = "background"
+from keyseg.data.layout import BACKGROUND
+from keyseg.timeline import ConfigError, LabelMap
 
 
 @dataclass(frozen=True)
 class Duration:
-    """How long an action lasts, in steps: `minimum` plus a gamma-distributed rest, `mean` on average."""
+    """How long an action lasts in steps: `minimum` plus a gamma-distributed remainder, `mean` on average."""
 
     minimum: int
     mean: int
 
     def sample(self, rng: np.random.Generator) -> int:
-        """Draw a whole number of steps >= minimum. Shape 3 gives the long right tail of real actions."""
+        """Draw a whole number of steps, at least the minimum. Shape 3 gives the long right tail of real actions."""
         return self.minimum + int(rng.gamma(3.0, (self.mean - self.minimum) / 3.0))
 
 
@@ -35,8 +34,8 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Stages in order; the phases inside one stage may be done in any order."""
+class CookingRecipe:
+    """Stages in order; the phases of one stage may be done in any order."""
 
     name: str
     stages: tuple[tuple[Phase, ...], ...]
@@ -44,7 +43,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ScriptStep:
-    """What happens for `duration` steps: the label the annotator writes and the class it looks like."""
+    """What happens for `duration` steps. label: the annotator's. appearance: the class that it looks like."""
 
     label: str
     appearance: str
@@ -71,18 +70,18 @@ DURATIONS = {
 }
 LABELS = LabelMap(tuple(DURATIONS), (BACKGROUND,))
 
-# Classes with one and the same appearance. Only context tells them apart: a jar is opened before something leaves it
-# and closed after; milk or oil follows from the recipe, hence from its first step.
+# Classes with the same appearance, which only context distinguishes: a jar is opened before something leaves it and
+# closed after; milk or oil follows from the recipe, hence from its first step.
 LOOK_ALIKES = (("open", "close"), ("pour_milk", "pour_oil"))
-# Classes that look nearly the same: something is taken before it is used, and put after.
+# Classes that look nearly the same: something is taken before it is used, and put back after.
 NEAR_ALIKES = (("take", "put"),)
 
 _MILK = Phase(("take", "open", "pour_milk", "close", "put"))
 _OIL = Phase(("take", "open", "pour_oil", "close", "put"))
 _SPREAD = Phase(("take", "open", "spread", "close", "put"))
 
-RECIPES = (
-    Recipe(
+COOKING_RECIPES = (
+    CookingRecipe(
         "tea",
         (
             (Phase(("boil",)),),
@@ -91,7 +90,7 @@ RECIPES = (
             (Phase(("serve",)),),
         ),
     ),
-    Recipe(
+    CookingRecipe(
         "sandwich",
         (
             (Phase(("toast",)),),
@@ -100,7 +99,7 @@ RECIPES = (
             (Phase(("serve",)),),
         ),
     ),
-    Recipe(
+    CookingRecipe(
         "salad",
         (
             (Phase(("wash",)),),
@@ -109,7 +108,7 @@ RECIPES = (
             (Phase(("serve",)),),
         ),
     ),
-    Recipe(
+    CookingRecipe(
         "pancakes",
         (
             (Phase(("crack",)),),
@@ -120,8 +119,8 @@ RECIPES = (
     ),
 )
 
-# A failed first attempt looks like the action, is background, and the action follows after a short pause
-# (supplement of the paper, Fig. 2b). The lengths are in steps, last one excluded.
+# A failed first attempt looks like the action but is background, and the action follows after a short pause (the
+# paper's supplement, Fig. 2b). The lengths are ranges in steps, without the last value.
 FAILING_ACTIONS = ("take", "cut")
 FAILED_CHANCE = 0.25
 FAILED_STEPS = (3, 6)
@@ -129,28 +128,42 @@ PAUSE_STEPS = (2, 5)
 GAP_CHANCE = 0.15
 
 
-def sample_actions(recipe: Recipe, rng: np.random.Generator) -> tuple[str, ...]:
-    """Draw the actions of one video in order, without background: optional phases, orders and repeats are settled."""
+def sample_actions(recipe: CookingRecipe, rng: np.random.Generator) -> tuple[str, ...]:
+    """Draw the actions of one video in order, without background: optional phases, their order and repeats."""
     return tuple(action for stage in recipe.stages for action in _stage_actions(stage, rng))
 
 
-def sample_script(recipe: Recipe, rng: np.random.Generator) -> tuple[ScriptStep, ...]:
-    """Draw what happens in one video, background first and last.
+def sample_script(recipe: CookingRecipe, rng: np.random.Generator) -> tuple[ScriptStep, ...]:
+    """Draw what happens in one video, with background first and last.
 
-    Neighbours differ in label, except inside a background that holds a failed attempt.
+    Neighbours differ in label, except within background that contains a failed attempt.
+
+    >>> [step.label for step in sample_script(COOKING_RECIPES[0], np.random.default_rng(0))][:4]
+    ['background', 'boil', 'background', 'take']
     """
     actions = sample_actions(recipe, rng)
-    script = [_true(BACKGROUND, rng), _true(actions[0], rng)]
+    script = [_performed(BACKGROUND, rng), _performed(actions[0], rng)]
     for previous, action in pairwise(actions):
         fails = action in FAILING_ACTIONS and rng.random() < FAILED_CHANCE
         # Without a gap, nothing would show where `put` ends and the next `take` starts.
         if fails or (previous, action) == ("put", "take") or rng.random() < GAP_CHANCE:
-            script.append(_true(BACKGROUND, rng))
+            script.append(_performed(BACKGROUND, rng))
         if fails:
             script.append(ScriptStep(BACKGROUND, action, int(rng.integers(*FAILED_STEPS))))
             script.append(ScriptStep(BACKGROUND, BACKGROUND, int(rng.integers(*PAUSE_STEPS))))
-        script.append(_true(action, rng))
-    return (*script, _true(BACKGROUND, rng))
+        script.append(_performed(action, rng))
+    return (*script, _performed(BACKGROUND, rng))
+
+
+def check_counts(videos: int, test_videos: int, seed: int) -> None:
+    """Raise ConfigError on a negative seed, or counts without a test video or without a training video per recipe."""
+    if seed < 0:
+        raise ConfigError(f"seed must be a whole number >= 0, got {seed}")
+    if test_videos < 1 or videos - test_videos < len(COOKING_RECIPES):
+        raise ConfigError(
+            f"a toy kitchen needs at least 1 test video and {len(COOKING_RECIPES)} training videos (one per recipe),"
+            f" got {videos} videos, {test_videos} of them for testing: ask for more videos or fewer test videos"
+        )
 
 
 def _stage_actions(stage: tuple[Phase, ...], rng: np.random.Generator) -> Iterator[str]:
@@ -161,5 +174,5 @@ def _stage_actions(stage: tuple[Phase, ...], rng: np.random.Generator) -> Iterat
             yield from phase.actions * int(rng.integers(fewest, most + 1))
 
 
-def _true(name: str, rng: np.random.Generator) -> ScriptStep:
+def _performed(name: str, rng: np.random.Generator) -> ScriptStep:
     return ScriptStep(name, name, DURATIONS[name].sample(rng))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keyseg.toy.acting import GRIPS, LID_HEIGHTS, TOOLS, Layout, Pose
+from keyseg.toy.drawing import Canvas, Colour, Floats
 from keyseg.video.extractor import Image
-from keyseg.video.toy_acting import GRIPS, LID_HEIGHTS, TOOLS, Layout, Pose
-from keyseg.video.toy_drawing import Canvas, Colour, Floats
 
 WIDTH, HEIGHT = 240, 180
 
@@ -19,13 +19,13 @@ _DARK = Colour(52, 50, 54)
 _CHINA = Colour(232, 230, 224)
 _SKINS = (Colour(238, 194, 164), Colour(214, 160, 122), Colour(164, 112, 80), Colour(112, 76, 56))
 _TABLES = (Colour(156, 118, 82), Colour(176, 148, 112), Colour(122, 96, 76), Colour(150, 152, 150))
-# Noise is drawn once a video, on a sheet that is larger than the picture by this; each frame shows a part of it.
+# Noise is drawn once per video, on a sheet larger than the picture by this; each frame shows a part of it.
 _SPARE = 64
 
 
 @dataclass(frozen=True)
 class Look:
-    """The colours and the light of one video. gain: of red, green and blue. flicker: of the light, a share of 1."""
+    """The colours and the light of one video. gain: of red, green and blue. flicker: relative, of the light."""
 
     table: Colour
     skin: Colour
@@ -43,7 +43,7 @@ class Look:
 
 
 def sample_layout(rng: np.random.Generator) -> Layout:
-    """Draw where things stand in a video and how fast it goes."""
+    """Draw the places of things in a video and its tempo."""
     rack, board = 40 + 38j + _near(rng, 8), 140 + 104j + _near(rng, 8)
     slots = {name: rack + 28 * i + _near(rng, 2) for i, name in enumerate(TOOLS)}
     tip, stand = board - 4 - 6j, board - 58 - 10j
@@ -53,7 +53,7 @@ def sample_layout(rng: np.random.Generator) -> Layout:
 
 
 def sample_look(rng: np.random.Generator) -> Look:
-    """Draw the colours and the light of a video, and what lies around in it."""
+    """Draw the colours, the light and the clutter of a video."""
 
     def shade(colour: Colour) -> Colour:
         return Colour(*(float(np.clip(value + rng.uniform(-12, 12), 0, 255)) for value in colour))
@@ -87,7 +87,7 @@ def sample_look(rng: np.random.Generator) -> Look:
 
 
 class Scene:
-    """Paints the frames of one video. Its tables with a tool missing are painted once each, and then copied."""
+    """Paints the frames of one video. The table without each tool is painted once, and then copied."""
 
     def __init__(self, layout: Layout, look: Look, rng: np.random.Generator) -> None:
         self._layout, self._look = layout, look
@@ -102,8 +102,8 @@ class Scene:
     ) -> Image:
         """One frame, (H, W, 3) uint8 RGB.
 
-        jitter: how far the camera is off, in whole pixels. visitor: the hand of someone else who reaches into the
-        picture, or None. beat: phase of the flicker.
+        jitter: offset of the camera, in whole pixels. visitor: position of someone else's hand, or None. beat: phase of
+        the flicker.
         """
         canvas = Canvas(self._table(pose.tool, jitter).copy(), jitter)
         self._vessel(canvas, pose)

@@ -1,4 +1,4 @@
-"""Extractors by name: `motion`, a model of Hugging Face, or a local folder with one."""
+"""Extractors by name: `motion`, a Hugging Face model, or a local folder with a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.timeline import ConfigError, DataError, nearest
 from keyseg.video.extractor import Extractor
 
-# Published models of each family. Others of the same families work too.
+# Some published models. Others of the same families work too.
 SUGGESTED = (
     "facebook/dinov2-small",
     "facebook/dinov2-base",
@@ -27,30 +27,33 @@ _OPTIONS = ("sample_rate",)
 def make_extractor(
     name: str, *, revision: str | None = None, device: str | None = None, options: Mapping[str, str] = {}
 ) -> Extractor:
-    """The extractor of a name: `motion`, a Hugging Face model (`facebook/dinov2-small`) or a local folder.
+    """The extractor with a name: `motion`, a Hugging Face model (`facebook/dinov2-small`) or a local folder.
 
-    revision: branch, tag or commit of a Hugging Face model. device: of pretrained models, `cuda` or `cpu`; `motion`
-    runs on the CPU anyway. options: `sample_rate`, frames a row of pretrained models. Raises ConfigError on what is not
-    possible, DataError on a model that cannot be fetched or read.
+    revision: branch, tag or commit of a Hugging Face model. device: `cuda` or `cpu`, for pretrained models; `motion`
+    always runs on the CPU. options: `sample_rate`, frames between two rows of a pretrained model. Raises ConfigError on
+    a wrong name or option, DataError on a model that cannot be fetched or read.
+
+    >>> make_extractor("motion").dimension
+    376
     """
     if name == "motion":
         from keyseg.video.motion import Motion
 
-        told = [*(["revision"] if revision else []), *options]
-        if told:
-            raise ConfigError(f"motion takes no {told[0]}; it has one version, and a row a frame")
+        given = [*(["revision"] if revision else []), *options]
+        if given:
+            raise ConfigError(f"motion takes no {given[0]}; it has one version, and one row per frame")
         return Motion()
     sample_rate = _sample_rate(options)
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         if revision:
-            raise ConfigError(f"{name}: a local folder has no revision; its content says which one it is")
+            raise ConfigError(f"{name}: a local folder has no revision; it is identified by its content")
         return _local(folder.resolve(), sample_rate, device)
     if not _HUB_NAME.fullmatch(name):
         known = ("motion", *SUGGESTED)
         raise ConfigError(
             f"no extractor {name!r}{nearest(name, known)}; possible: motion, an existing folder with a model, or a"
-            f" model of Hugging Face such as {', '.join(SUGGESTED)}"
+            f" Hugging Face model such as {', '.join(SUGGESTED)}"
         )
     return _published(name, revision, sample_rate, device)
 
@@ -58,9 +61,8 @@ def make_extractor(
 def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path | None = None) -> Extractor:
     """The extractor that made some features, to make more of the same.
 
-    folder: where a local model lies now, None for the place where it lay; its content decides, not its place. Raises
-    ConfigError where the extra is not installed, DataError where the model is not at hand or what this keyseg computes
-    is not the same.
+    folder: where a local model is now, or None if it has not moved; its content must be the same, not its place. Raises
+    ConfigError if the extra is not installed, DataError if the model is not available or would make other features.
     """
     if folder is not None and not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; it should hold the model of {origin.extractor}")
@@ -75,11 +77,11 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
     else:
         raise DataError(
             f"the features were made with {origin}: there is no such folder on this machine; put the model's folder"
-            " there or say where it is (--extractor FOLDER), or extract the features of all videos with a model that is"
-            " at hand and train again"
+            " there or give its new place (--extractor FOLDER), or extract the features of all videos with another"
+            " model and train again"
         )
-    made, wanted = _described(extractor), _described(origin)
-    differences = [f"{what} {made[what]}, not {wanted[what]}" for what in made if made[what] != wanted[what]]
+    here, wanted = _described(extractor), _described(origin)
+    differences = [f"{key} {here[key]}, not {wanted[key]}" for key in here if here[key] != wanted[key]]
     if differences:
         raise DataError(
             f"the features were made with {origin}; here {origin.extractor} has {'; '.join(differences)}: use the"
@@ -88,24 +90,24 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
     return extractor
 
 
-def _described(what: Extractor | FeatureOrigin) -> dict[str, object]:
-    """All that decides features but the frame rate."""
-    numbers = {key: getattr(what, key) for key in ("version", "dimension", "clip_length", "sample_rate")}
-    return numbers | {"options": dict(what.options)}
+def _described(source: Extractor | FeatureOrigin) -> dict[str, object]:
+    """Everything that decides the features, except the frame rate."""
+    numbers = {key: getattr(source, key) for key in ("version", "dimension", "clip_length", "sample_rate")}
+    return numbers | {"options": dict(source.options)}
 
 
 def _local(folder: Path, sample_rate: int | None, device: str | None, name: str | None = None) -> Extractor:
-    from keyseg.video.backbones import Backbone
     from keyseg.video.model_folder import local_folder
+    from keyseg.video.pretrained import PretrainedExtractor
 
-    return Backbone(name or str(folder), local_folder(folder), sample_rate=sample_rate, device=device)
+    return PretrainedExtractor(name or str(folder), local_folder(folder), sample_rate=sample_rate, device=device)
 
 
 def _published(name: str, revision: str | None, sample_rate: int | None, device: str | None) -> Extractor:
-    from keyseg.video.backbones import Backbone
     from keyseg.video.model_folder import hub_folder
+    from keyseg.video.pretrained import PretrainedExtractor
 
-    return Backbone(name, hub_folder(name, revision), sample_rate=sample_rate, device=device)
+    return PretrainedExtractor(name, hub_folder(name, revision), sample_rate=sample_rate, device=device)
 
 
 def _sample_rate(options: Mapping[str, str]) -> int | None:
@@ -114,5 +116,5 @@ def _sample_rate(options: Mapping[str, str]) -> int | None:
             raise ConfigError(f"unknown option {key!r}{nearest(key, _OPTIONS)}; possible: {', '.join(_OPTIONS)}")
     value = options.get("sample_rate")
     if value is not None and not (value.isascii() and value.isdecimal() and int(value) >= 1):
-        raise ConfigError(f"sample_rate is a whole number of frames, 1 or more, got {value!r}")
+        raise ConfigError(f"sample_rate must be a whole number of frames, 1 or more, got {value!r}")
     return None if value is None else int(value)

@@ -1,0 +1,122 @@
+"""From a video file to a feature file with its sidecar, as a stream: memory does not grow with the length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, sidecar_path
+from keyseg.timeline import DataError
+from keyseg.timeline.files import file_sha256, whole_file, write_text
+from keyseg.video.extractor import Extractor, Image
+from keyseg.video.reading import VideoReader
+
+# Called with the number of frames so far and the number that the video declares, or None.
+ReportFrames = Callable[[int, int | None], None]
+
+
+def origin_of(extractor: Extractor, fps: Fraction) -> FeatureOrigin:
+    """The record, in sidecars and bundles, of the features that an extractor makes at a frame rate."""
+    return FeatureOrigin(
+        extractor=extractor.name,
+        version=extractor.version,
+        dimension=extractor.dimension,
+        clip_length=extractor.clip_length,
+        fps=fps,
+        sample_rate=extractor.sample_rate,
+        options=dict(extractor.options),
+    )
+
+
+def extract_features(
+    video: Path,
+    extractor: Extractor,
+    fps: Fraction,
+    out: Path,
+    *,
+    video_sha256: str | None = None,
+    damaged: bool = False,
+    progress: ReportFrames = lambda *_: None,
+) -> FeatureSidecar:
+    """Write the features of a video to `out`, (T, D) float16 in .npy, and a sidecar beside it; return the sidecar.
+
+    Frame i is the picture on screen at i / fps seconds (see `VideoReader`); row j describes frames [j * sample_rate,
+    (j + 1) * sample_rate). The sidecar is written last, so a feature file with one is complete. damaged: continue after
+    damage and record the gaps. Raises DataError if the video cannot be read or the features are not finite.
+    """
+    digest = video_sha256 or file_sha256(video)
+    pts: list[int] = []
+    with whole_file(out) as partial:
+        with VideoReader(video, fps, extractor.image_size, damaged=damaged) as reader:
+            seconds = reader.info.declared_seconds
+            expected = None if seconds is None else -int(-seconds * fps // 1)
+
+            def shown() -> Iterator[Image]:
+                for frame in reader:
+                    pts.append(frame.pts)
+                    progress(len(pts), expected)
+                    yield frame.image
+
+            try:
+                rows = _write_rows(partial, extractor, shown())
+            except _NotFiniteError as error:
+                raise DataError(
+                    f"{video}: {extractor.name} gives NaN or infinite features at frame"
+                    f" {error.row * extractor.sample_rate}; if it is a network, try it without reduced precision"
+                ) from None
+        expected_rows = -(-len(pts) // extractor.sample_rate)
+        if rows != expected_rows:
+            raise DataError(
+                f"{video}: {extractor.name} made {rows} rows from {len(pts)} frames, expected {expected_rows}"
+            )
+        sidecar = FeatureSidecar(
+            origin=origin_of(extractor, fps),
+            video=video.name,
+            video_sha256=digest,
+            features_sha256=file_sha256(partial),
+            frames=len(pts),
+            time_base=str(reader.info.time_base),
+            pts=tuple(pts),
+            gaps=reader.gaps,
+        )
+        sidecar_path(out).unlink(missing_ok=True)
+    write_text(sidecar_path(out), sidecar.model_dump_json() + "\n")
+    return sidecar
+
+
+class _NotFiniteError(ValueError):
+    """row: the first row with a value that is not finite as float16."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
+
+
+def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image]) -> int:
+    """Append rows to a new .npy as they come and return their number."""
+    count = 0
+    with path.open("wb") as file:
+        _write_header(file, 0, extractor.dimension)
+        start = file.tell()
+        for block in extractor.rows(frames):
+            with np.errstate(over="ignore"):
+                stored = np.ascontiguousarray(block, np.dtype("<f2"))
+            finite = np.isfinite(stored).all(axis=1)
+            if not finite.all():
+                raise _NotFiniteError(count + int(np.argmin(finite)))
+            file.write(stored.tobytes())
+            count += len(stored)
+        file.seek(0)
+        # NumPy leaves room in the header for a growing first axis, so the final header is as long.
+        _write_header(file, count, extractor.dimension)
+        assert file.tell() == start
+    return count
+
+
+def _write_header(file: BinaryIO, rows: int, dimension: int) -> None:
+    content = {"descr": "<f2", "fortran_order": False, "shape": (rows, dimension)}
+    np.lib.format.write_array_header_1_0(file, content)
