@@ -15,9 +15,11 @@ import av
 import numpy as np
 import pytest
 
+from keyseg.data.feature_origin import Gap
 from keyseg.timeline import ConfigError, DataError
 from keyseg.video import decode_client
-from keyseg.video.reading import Gap, Limits, VideoInfo, VideoReader, probe
+from keyseg.video.limits import Limits, VideoInfo
+from keyseg.video.reading import VideoReader, probe
 
 _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-pix_fmt", "yuv420p")
 _FAST = (*_X264, "-movflags", "faststart")

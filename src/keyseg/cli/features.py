@@ -78,8 +78,7 @@ def features(
     if workers < 1:
         raise ConfigError(f"--workers takes a number >= 1, got {workers}")
     chosen = part_of(find_videos(videos), shard)
-    options = {} if sample_rate is None else {"sample_rate": str(sample_rate)}
-    work = Work(extractor, frame_rate(fps), out, cache, damaged, force, revision, device, options)
+    work = Work(extractor, frame_rate(fps), out, cache, damaged, force, revision, device, sample_rate)
     with FeatureProgress(len(chosen)) as shown:
         extract_all(chosen, work, workers=min(workers, max(1, len(chosen))), notify=shown)
     if shown.failed:

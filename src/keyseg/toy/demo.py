@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from keyseg.data.dataset import Dataset
 from keyseg.formats import FORMATS, timeline_bytes
 from keyseg.inference.bundle import load
-from keyseg.inference.predictor import Prediction, Predictor
+from keyseg.inference.predictor import Predictor
 from keyseg.inference.videos import predict_video
 from keyseg.metrics import evaluate
 from keyseg.timeline import ConfigError, DataError, Segmentation
@@ -65,11 +65,6 @@ class DemoResult:
     videos: tuple[Path, ...]
 
 
-@contextmanager
-def _unreported(videos: int) -> Iterator[Notify]:
-    yield lambda _: None
-
-
 def run_demo(
     out: Path,
     *,
@@ -79,7 +74,7 @@ def run_demo(
     test_videos: int = 8,
     command: str = "keyseg demo",
     say: Callable[[str], None] = lambda _: None,
-    extraction: Callable[[int], AbstractContextManager[Notify]] = _unreported,
+    extraction: Callable[[int], AbstractContextManager[Notify]] = lambda _: nullcontext(lambda _: None),
     callbacks: Callable[[Fit], tuple[Callback, ...]] = lambda _: (),
 ) -> DemoResult:
     """Draw toy kitchen videos, train RTK on them, label test videos from their files, and write a report.
@@ -109,9 +104,9 @@ def run_demo(
     by_frame = classify_frames(fit.dataset, 1)
     scores = {**summary["last_epoch"], FRAME_CLASSIFIER: _scores(fit.dataset, by_frame)}
     scores = {system: scores[system] for system in DEMO_TITLES}
-    shown = _predict(fit.dataset, load(fit.bundle), data / "videos", cache, out / "timelines")
-    _write_report(out / "report.html", run, summary["cost"]["split1/seed0"], scores, shown, by_frame)
-    paths = tuple(video.path for video in shown)
+    shown = _predict(fit.dataset, load(fit.bundle), by_frame, data / "videos", cache, out / "timelines")
+    _write_report(out / "report.html", run, summary["cost"]["split1/seed0"], scores, shown)
+    paths = tuple(video.video for video in shown if video.video)
     return DemoResult(scores, out / "report.html", fit.bundle, out / "timelines", paths)
 
 
@@ -138,28 +133,30 @@ def _scores(dataset: Dataset, predicted: Mapping[str, Segmentation]) -> dict[str
     return {name: report[name] for name in SCORES}
 
 
-@dataclass(frozen=True)
-class _TestVideo:
-    """A test video: its file and the prediction from that file alone."""
-
-    name: str
-    path: Path
-    prediction: Prediction
-
-
 def _predict(
-    dataset: Dataset, predictor: Predictor, videos: Path, cache: Path, timelines: Path
-) -> tuple[_TestVideo, ...]:
-    """Predict some test videos from their files, as `keyseg predict` does, and write their timelines."""
+    dataset: Dataset,
+    predictor: Predictor,
+    by_frame: Mapping[str, Segmentation],
+    videos: Path,
+    cache: Path,
+    timelines: Path,
+) -> list[VideoTimeline]:
+    """Predict some test videos from their files alone, as `keyseg predict` does, and write their timelines."""
     shown = []
     for name in dataset.names(1, "test")[:_SHOWN]:
         path = videos / f"{name}.mp4"
-        prediction = predict_video(predictor, path, cache=FeatureCache(cache)).prediction
+        predicted = predict_video(predictor, path, cache=FeatureCache(cache)).prediction.segmentation
         for kind in _FORMATS:
-            content = timeline_bytes(kind, name, prediction.segmentation, predictor.labels, predictor.timebase)
+            content = timeline_bytes(kind, name, predicted, predictor.labels, predictor.timebase)
             write_bytes(timelines / f"{name}{FORMATS[kind].suffix}", content)
-        shown.append(_TestVideo(name, path, prediction))
-    return tuple(shown)
+        rows = (
+            ("ground truth", dataset.annotation(name)),
+            (DEMO_TITLES["rtk"], predicted),
+            (DEMO_TITLES[FRAME_CLASSIFIER], by_frame[name]),
+        )
+        key_frames = read_key_frames(path, key_frame_times(predicted, dataset.timebase))
+        shown.append(VideoTimeline(name, rows, path, tuple(key_frames)))
+    return shown
 
 
 def _write_report(
@@ -167,8 +164,7 @@ def _write_report(
     run: Run,
     cost: Mapping[str, Any],
     scores: Mapping[str, Mapping[str, float]],
-    videos: Sequence[_TestVideo],
-    by_frame: Mapping[str, Segmentation],
+    videos: Sequence[VideoTimeline],
 ) -> None:
     """Playing videos with their timelines, the scores, the learning curves, and the provenance."""
     dataset = run.fits()[0].dataset
@@ -182,7 +178,7 @@ def _write_report(
             ScoreRow(DEMO_TITLES[system], row["f1@10"], row["f1@25"], row["f1@50"], row["edit"], row["acc"])
             for system, row in scores.items()
         ],
-        videos=[_video_timeline(video, dataset, by_frame[video.name]) for video in videos],
+        videos=videos,
         labels=dataset.labels,
         timebase=dataset.timebase,
         figures={"Losses by epoch": plot_curves(loss_curves(run), ylabel="loss", marks=marks)},
@@ -196,18 +192,4 @@ def _write_report(
             "machine": str(cost["machine"]),
         },
         force=True,
-    )
-
-
-def _video_timeline(video: _TestVideo, dataset: Dataset, by_frame: Segmentation) -> VideoTimeline:
-    predicted = video.prediction.segmentation
-    return VideoTimeline(
-        video.name,
-        (
-            ("ground truth", dataset.annotation(video.name)),
-            (DEMO_TITLES["rtk"], predicted),
-            (DEMO_TITLES[FRAME_CLASSIFIER], by_frame),
-        ),
-        video.path,
-        tuple(read_key_frames(video.path, key_frame_times(predicted, dataset.timebase))),
     )

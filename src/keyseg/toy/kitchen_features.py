@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from keyseg.data.layout import Fold, write_lists
 from keyseg.formats.frame_labels import write_frame_labels
-from keyseg.timeline import IntArray, OutputExistsError, TimeBase
+from keyseg.timeline import IntArray, OutputExistsError
 from keyseg.toy.grammar import (
     COOKING_RECIPES,
     LABELS,
@@ -23,7 +22,6 @@ from keyseg.toy.grammar import (
 )
 
 DIMENSIONS = 24
-TIME = TimeBase(Fraction(5))
 
 _KITCHEN_SEED = 2023  # all toy kitchens have the same appearances, so a model of one can be run on another
 # Prototypes have length 1; noise is given as the standard deviation of a channel. The amounts are chosen such that a

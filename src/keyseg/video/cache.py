@@ -23,12 +23,11 @@ from keyseg.video.extractor import Extractor
 
 @dataclass(frozen=True)
 class CachedFeatures:
-    """A feature file in the cache. fresh: it was extracted just now. remade: it replaced a damaged entry."""
+    """A feature file in the cache. fresh: it was extracted just now."""
 
     path: Path
     sidecar: FeatureSidecar
     fresh: bool
-    remade: bool = False
 
     def copy_to(self, out: Path) -> None:
         """Copy the feature file to `out` and its sidecar beside it, each whole or not at all, the sidecar last."""
@@ -65,18 +64,17 @@ class FeatureCache:
         path = self.folder / f"{_key(digest, origin)}.npy"
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            reason = None
             try:
                 sidecar = checked_sidecar(path, digest, origin)
             except DataError as error:
-                sidecar, reason = None, str(error)
-                remade(reason)
+                sidecar = None
+                remade(str(error))
             if sidecar is not None and (damaged or not sidecar.gaps):
                 return CachedFeatures(path, sidecar.model_copy(update={"video": video.name}), fresh=False)
             sidecar = extract_features(
                 video, extractor, fps, path, video_sha256=digest, damaged=damaged, progress=progress
             )
-            return CachedFeatures(path, sidecar, fresh=True, remade=reason is not None)
+            return CachedFeatures(path, sidecar, fresh=True)
 
 
 def checked_sidecar(path: Path, video_sha256: str, origin: FeatureOrigin) -> FeatureSidecar | None:

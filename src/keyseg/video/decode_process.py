@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -105,39 +104,37 @@ class FrameJob:
                     raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {_KEEP}")
                 sampler.lose(event.pts, event.end_pts, event.reason)
             elif isinstance(event, Picture):
-                runs = sampler.show(event.frame, event.pts, event.end_pts)
+                shown = sampler.show(event.frame, event.pts, event.end_pts)
                 if self._size == (0, 0):
-                    runs = self._begin(event, runs)
+                    self._begin(event.frame)
                 if sampler.seconds(event.end_pts) > limit:
                     raise Refusal(f"longer than the limit of {limit} s; cut it into parts")
-                self._send(runs)
+                self._send(shown)
         if not sampler.shows:
             raise Refusal(f"there is a video stream in this file, but no picture could be decoded; {WANTED}")
         self._send(sampler.finish(*self._end(decoding)))
         self._output.send(END, json.dumps(sampler.gaps).encode())
 
-    def _begin(self, picture: Picture, runs: Iterator[ShownPicture[VideoFrame]]) -> Iterator[ShownPicture[VideoFrame]]:
-        """Send the file's properties, now that the first picture is known; return the runs, which are sent after it."""
-        made, frame, sampler = list(runs), picture.frame, self._sampler
+    def _begin(self, frame: VideoFrame) -> None:
+        """Send the file's properties, now that the first picture is known."""
         height, width = display_transform(frame).decoded_size(frame.height, frame.width)
         self._size = self._request.image_size or (height, width)
         info = VideoInfo(
             width=width,
             height=height,
-            time_base=sampler.time_base,
-            start_pts=sampler.first_pts or 0,
+            time_base=self._sampler.time_base,
+            start_pts=self._sampler.first_pts or 0,
             declared_seconds=self._declared_seconds(),
             codec=self._stream.codec_context.codec.canonical_name,
             pixel_format=frame.format.name,
             container=self._container.format.name,
         )
         self._output.send(INFO, json.dumps({**vars(info), "image_size": self._size}, default=str).encode())
-        return iter(made)
 
-    def _send(self, runs: Iterable[ShownPicture[VideoFrame]]) -> None:
-        for run in runs:
-            image = displayed(run.picture, self._size, self._reformatter)
-            self._output.send(FRAMES, image.data.cast("B"), run.pts, run.frames)
+    def _send(self, pictures: list[ShownPicture[VideoFrame]]) -> None:
+        for shown in pictures:
+            image = displayed(shown.picture, self._size, self._reformatter)
+            self._output.send(FRAMES, image.data.cast("B"), shown.pts, shown.frames)
 
     def _place(self, pts: int) -> str:
         whole = self._declared_seconds()

@@ -61,13 +61,7 @@ def extract_features(
                     progress(len(pts), expected)
                     yield frame.image
 
-            try:
-                rows = _write_rows(partial, extractor, shown())
-            except _NotFiniteError as error:
-                raise DataError(
-                    f"{video}: {extractor.name} gives NaN or infinite features at frame"
-                    f" {error.row * extractor.sample_rate}; if it is a network, try it without reduced precision"
-                ) from None
+            rows = _write_rows(partial, extractor, shown(), video)
         expected_rows = -(-len(pts) // extractor.sample_rate)
         if rows != expected_rows:
             raise DataError(
@@ -88,16 +82,8 @@ def extract_features(
     return sidecar
 
 
-class _NotFiniteError(ValueError):
-    """row: the first row with a value that is not finite as float16."""
-
-    def __init__(self, row: int) -> None:
-        super().__init__(row)
-        self.row = row
-
-
-def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image]) -> int:
-    """Append rows to a new .npy as they come and return their number."""
+def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image], video: Path) -> int:
+    """Append rows to a new .npy as they come and return their number. Raises DataError if one is not finite."""
     count = 0
     with path.open("wb") as file:
         _write_header(file, 0, extractor.dimension)
@@ -107,7 +93,11 @@ def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image]) -> in
                 stored = np.ascontiguousarray(block, np.dtype("<f2"))
             finite = np.isfinite(stored).all(axis=1)
             if not finite.all():
-                raise _NotFiniteError(count + int(np.argmin(finite)))
+                frame = (count + int(np.argmin(finite))) * extractor.sample_rate
+                raise DataError(
+                    f"{video}: {extractor.name} gives NaN or infinite features at frame {frame}; if it is a network,"
+                    " try it without reduced precision"
+                )
             file.write(stored.tobytes())
             count += len(stored)
         file.seek(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from keyseg.data.feature_origin import FeatureOrigin
@@ -21,17 +20,16 @@ SUGGESTED = (
 )
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w", re.ASCII)
-_OPTIONS = ("sample_rate",)
 
 
 def make_extractor(
-    name: str, *, revision: str | None = None, device: str | None = None, options: Mapping[str, str] = {}
+    name: str, *, revision: str | None = None, sample_rate: int | None = None, device: str | None = None
 ) -> Extractor:
     """The extractor with a name: `motion`, a Hugging Face model (`facebook/dinov2-small`) or a local folder.
 
-    revision: branch, tag or commit of a Hugging Face model. device: `cuda` or `cpu`, for pretrained models; `motion`
-    always runs on the CPU. options: `sample_rate`, frames between two rows of a pretrained model. Raises ConfigError on
-    a wrong name or option, DataError on a model that cannot be fetched or read.
+    revision: branch, tag or commit of a Hugging Face model. sample_rate: frames between two rows of a pretrained model.
+    device: `cuda` or `cpu`, for pretrained models; `motion` always runs on the CPU. Raises ConfigError on a wrong name
+    or option, DataError on a model that cannot be fetched or read.
 
     >>> make_extractor("motion").dimension
     376
@@ -39,23 +37,22 @@ def make_extractor(
     if name == "motion":
         from keyseg.video.motion import Motion
 
-        given = [*(["revision"] if revision else []), *options]
-        if given:
-            raise ConfigError(f"motion takes no {given[0]}; it has one version, and one row per frame")
+        if revision or sample_rate is not None:
+            given = "revision" if revision else "sample_rate"
+            raise ConfigError(f"motion takes no {given}; it has one version, and one row per frame")
         return Motion()
-    sample_rate = _sample_rate(options)
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         if revision:
             raise ConfigError(f"{name}: a local folder has no revision; it is identified by its content")
-        return _local(folder.resolve(), sample_rate, device)
+        return _pretrained(str(folder.resolve()), sample_rate, device, folder=folder.resolve())
     if not _HUB_NAME.fullmatch(name):
         known = ("motion", *SUGGESTED)
         raise ConfigError(
             f"no extractor {name!r}{nearest(name, known)}; possible: motion, an existing folder with a model, or a"
             f" Hugging Face model such as {', '.join(SUGGESTED)}"
         )
-    return _published(name, revision, sample_rate, device)
+    return _pretrained(name, sample_rate, device, revision=revision)
 
 
 def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path | None = None) -> Extractor:
@@ -71,9 +68,10 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
 
         extractor: Extractor = Motion()
     elif "revision" in origin.options:
-        extractor = _published(origin.extractor, origin.options["revision"], origin.sample_rate, device)
+        extractor = _pretrained(origin.extractor, origin.sample_rate, device, revision=origin.options["revision"])
     elif (folder or Path(origin.extractor)).is_dir():
-        extractor = _local(folder or Path(origin.extractor), origin.sample_rate, device, origin.extractor)
+        folder = folder or Path(origin.extractor)
+        extractor = _pretrained(origin.extractor, origin.sample_rate, device, folder=folder)
     else:
         raise DataError(
             f"the features were made with {origin}: there is no such folder on this machine; put the model's folder"
@@ -96,25 +94,17 @@ def _described(source: Extractor | FeatureOrigin) -> dict[str, object]:
     return numbers | {"options": dict(source.options)}
 
 
-def _local(folder: Path, sample_rate: int | None, device: str | None, name: str | None = None) -> Extractor:
-    from keyseg.video.model_folder import local_folder
+def _pretrained(
+    name: str,
+    sample_rate: int | None,
+    device: str | None,
+    *,
+    folder: Path | None = None,
+    revision: str | None = None,
+) -> Extractor:
+    """The model in a folder, or else the published one."""
+    from keyseg.video.model_folder import hub_folder, local_folder
     from keyseg.video.pretrained import PretrainedExtractor
 
-    return PretrainedExtractor(name or str(folder), local_folder(folder), sample_rate=sample_rate, device=device)
-
-
-def _published(name: str, revision: str | None, sample_rate: int | None, device: str | None) -> Extractor:
-    from keyseg.video.model_folder import hub_folder
-    from keyseg.video.pretrained import PretrainedExtractor
-
-    return PretrainedExtractor(name, hub_folder(name, revision), sample_rate=sample_rate, device=device)
-
-
-def _sample_rate(options: Mapping[str, str]) -> int | None:
-    for key in options:
-        if key not in _OPTIONS:
-            raise ConfigError(f"unknown option {key!r}{nearest(key, _OPTIONS)}; possible: {', '.join(_OPTIONS)}")
-    value = options.get("sample_rate")
-    if value is not None and not (value.isascii() and value.isdecimal() and int(value) >= 1):
-        raise ConfigError(f"sample_rate must be a whole number of frames, 1 or more, got {value!r}")
-    return None if value is None else int(value)
+    model = local_folder(folder) if folder else hub_folder(name, revision)
+    return PretrainedExtractor(name, model, sample_rate=sample_rate, device=device)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from queue import Empty
@@ -26,7 +26,7 @@ _REPORT_SECONDS = 0.2  # between two reports on one video
 
 @dataclass(frozen=True)
 class Work:
-    """What to do with every video. extractor: its name, for `make_extractor`, as are revision, device and options."""
+    """What to do with every video. extractor, revision, device, sample_rate: for `make_extractor`."""
 
     extractor: str
     fps: Fraction
@@ -36,11 +36,11 @@ class Work:
     force: bool = False
     revision: str | None = None
     device: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    sample_rate: int | None = None
 
     def make(self) -> Extractor:
         """The extractor."""
-        return make_extractor(self.extractor, revision=self.revision, device=self.device, options=self.options)
+        return make_extractor(self.extractor, revision=self.revision, sample_rate=self.sample_rate, device=self.device)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,6 @@ from keyseg.timeline import ConfigError
 from keyseg.video.decode_client import DecodingProcess
 from keyseg.video.limits import Limits, VideoInfo
 from keyseg.video.protocol import END, FRAMES, INFO, FrameRequest
-
-__all__ = ["Gap", "Limits", "SampledFrame", "VideoInfo", "VideoReader", "probe"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,9 @@ class VideoReader:
         self._process = DecodingProcess(self._path, self._request)
         try:
             values = json.loads(self._process.message(INFO)[3])
-            self._size = (values["image_size"][0], values["image_size"][1])
-            self.info = _info(values)
+            self._size, declared = values.pop("image_size"), values["declared_seconds"]
+            exact = {"time_base": Fraction(values["time_base"]), "declared_seconds": declared and Fraction(declared)}
+            self.info = VideoInfo(**values | exact)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -110,17 +109,3 @@ class VideoReader:
             image.flags.writeable = False
             for _ in range(frames):
                 yield SampledFrame(image, pts)
-
-
-def _info(values: dict[str, Any]) -> VideoInfo:
-    declared = values["declared_seconds"]
-    return VideoInfo(
-        width=values["width"],
-        height=values["height"],
-        time_base=Fraction(values["time_base"]),
-        start_pts=values["start_pts"],
-        declared_seconds=None if declared is None else Fraction(declared),
-        codec=values["codec"],
-        pixel_format=values["pixel_format"],
-        container=values["container"],
-    )

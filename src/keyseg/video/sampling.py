@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Generic, TypeVar
@@ -56,22 +55,24 @@ class Sampler(Generic[PictureT]):
         if self._lost is None or pts < self._lost[0]:
             self._lost = (pts, self._lost[1] if self._lost else reason)
 
-    def show(self, picture: PictureT, pts: int, end_pts: int) -> Iterator[ShownPicture[PictureT]]:
+    def show(self, picture: PictureT, pts: int, end_pts: int) -> list[ShownPicture[PictureT]]:
         """A picture comes on screen; return the frames before it, which are known now."""
         self._note(pts, end_pts)
         if self._shown is None:
             self._shown = (picture, self.first_pts if self.first_pts is not None else pts)
-        yield from self._until(self._frames_before(self.seconds(pts) - ROUNDING))
+        shown = self._until(self._frames_before(self.seconds(pts) - ROUNDING))
         self._shown, self._lost = (picture, pts), None
+        return shown
 
-    def finish(self, seconds: Fraction, reason: str = "") -> Iterator[ShownPicture[PictureT]]:
+    def finish(self, seconds: Fraction, reason: str = "") -> list[ShownPicture[PictureT]]:
         """The remaining frames, up to `seconds` after frame 0; those after the last picture are lost."""
         if seconds > self.seconds(self.end_pts):
             self.lose(self.end_pts, self.end_pts, reason)
         frames = max(1, self._frames_before(seconds - min(self.time_base, ROUNDING)))
-        yield from self._until(frames)
+        shown = self._until(frames)
         if self._lost and not (self.gaps and self.gaps[-1][1] == frames):
             self.gaps.append((frames, frames, self._lost[1]))  # too short for a frame, but reported
+        return shown
 
     def _note(self, pts: int, end_pts: int) -> None:
         if self.first_pts is None:
@@ -84,14 +85,14 @@ class Sampler(Generic[PictureT]):
         """The number of i >= 0 with i / fps < seconds."""
         return max(0, math.ceil(seconds * self.fps))
 
-    def _until(self, frame: int) -> Iterator[ShownPicture[PictureT]]:
+    def _until(self, frame: int) -> list[ShownPicture[PictureT]]:
         start = self._next
         if self._shown is None or frame <= start:
-            return
+            return []
         if self._lost:
             self._gap(max(start, self._frames_before(self.seconds(self._lost[0]) - ROUNDING)), frame, self._lost[1])
         self._next = frame
-        yield ShownPicture(*self._shown, frame - start)
+        return [ShownPicture(*self._shown, frame - start)]
 
     def _gap(self, start: int, end: int, reason: str) -> None:
         if start < end:
