@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -63,20 +64,27 @@ def train_verb(
         Delete an earlier run in the same folder.
     """
     from keyseg.cli.progress import TrainingProgress, quiet
-    from keyseg.training.recipe import recipe_for
-    from keyseg.training.results import run_all
-    from keyseg.training.run import is_main_process, start_run
     from keyseg.training.tables import summary_lines
+    from keyseg.training.train import train
 
     quiet()
-    changes = [*set_, *([] if features is None else [f"data.features={features}"])]
-    chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
-    run = start_run(out, data, chosen, split, seed, command_line(), resume=resume, force=force)
-    main_process = is_main_process()
-    if main_process:
-        print(f"recipe: {source}; {len(run.fits())} training(s) -> {out}", file=sys.stderr)
-    summary = run_all(run, lambda fit: (TrainingProgress(fit),) if main_process else ())
-    if main_process and summary is not None:
+    run, summary = train(
+        data,
+        out=out,
+        model=model,
+        recipe=recipe,
+        changes=[*set_, *([] if features is None else [f"data.features={features}"])],
+        splits=split,
+        seeds=seed,
+        epochs=epochs,
+        background=background,
+        resume=resume,
+        force=force,
+        command=command_line(),
+        report=partial(print, file=sys.stderr),
+        callbacks=lambda fit: (TrainingProgress(fit),),
+    )
+    if summary is not None:
         print("\n".join(summary_lines(run, summary)))
     return 0
 
