@@ -18,7 +18,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from cyclopts import App, Parameter
 
-from keyseg.cli.data import ByteProgress, data
+from keyseg.cli.data import ByteProgress, data_verb
 from keyseg.cli.main import run
 from keyseg.data.download import RELEASED
 from keyseg.data.known_datasets import DATASETS
@@ -63,11 +63,11 @@ def release(kitchen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def get(release: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """`data` with the record and a cache of this test."""
+    """`data_verb` with the record and a cache of this test."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # they would make a terminal of what is none
         monkeypatch.delenv(name, raising=False)
-    return functools.partial(data, "get", record=release.record, cache=tmp_path / "cache")
+    return functools.partial(data_verb, "get", record=release.record, cache=tmp_path / "cache")
 
 
 def test_terms_come_first_and_nothing_is_downloaded_without_accept(
@@ -117,7 +117,7 @@ def test_what_is_there_already_is_said(
     capsys.readouterr()
     with pytest.raises(ConfigError, match="add --accept"):
         get("breakfast", out=tmp_path / "breakfast")
-    assert f"data.zip, {release.size / 1000:.1f} kB of it are there; breakfast goes to" in capsys.readouterr().out
+    assert f"data.zip, {release.size / 1000:.1f} kB of it already downloaded; breakfast goes to" in capsys.readouterr().out
     get("breakfast", out=tmp_path / "breakfast", accept=True)
     assert "downloading" not in capsys.readouterr().err
 
@@ -135,7 +135,7 @@ def test_errors_come_before_anything_is_downloaded(
     with pytest.raises(ConfigError, match=r"pip install 'keyseg\[download\]'"):
         get("gtea", out=tmp_path / "gtea", accept=True)
     with pytest.raises(ConfigError, match=r"pip install 'keyseg\[download\]'"):
-        data("get", "gtea", out=tmp_path / "gtea", accept=True)
+        data_verb("get", "gtea", out=tmp_path / "gtea", accept=True)
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().out.count(DATASETS["gtea"].terms) == 4  # the terms in any case
 
@@ -146,19 +146,19 @@ def test_the_default_cache_is_the_systems(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda project: tmp_path / "caches" / project)
     with pytest.raises(ConfigError, match="add --accept"):
-        data("get", "gtea", out=tmp_path / "gtea", record=release.record)
+        data_verb("get", "gtea", out=tmp_path / "gtea", record=release.record)
     assert f"kept in {tmp_path / 'caches' / 'keyseg' / 'downloads' / 'data.zip'};" in capsys.readouterr().out
 
 
 def test_the_defaults_are_those_of_the_library() -> None:
-    assert inspect.signature(data).parameters["record"].default == RECORD
-    assert get_args(get_type_hints(data)["name"]) == RELEASED
+    assert inspect.signature(data_verb).parameters["record"].default == RECORD
+    assert get_args(get_type_hints(data_verb)["name"]) == RELEASED
 
 
 def parsed(*words: str) -> dict[str, Any]:
     """What the command line makes of words after `keyseg`."""
     app = App(default_parameter=Parameter(negative=()))
-    app.command(data, name="data")
+    app.command(data_verb, name="data")
     _, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
     bound.apply_defaults()
     return dict(bound.arguments)

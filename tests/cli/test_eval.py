@@ -37,7 +37,6 @@ def test_eval_of_folders_is_the_evaluator_with_json_as_its_only_output(folders: 
         ("--background", "background", "idle"): ("background", "idle"),
         ("--background", "idle"): ("idle",),
         ("--background", "none"): (),
-        ("--empty-background",): (),
     }
     found = {}
     for arguments, background in cases.items():
@@ -89,13 +88,13 @@ def test_eval_of_a_run_is_what_training_said(trained: Path, keyseg: Any) -> None
         (("--ref", "{ref}"), 2, "give a run folder, or both --ref and --pred"),
         (("--pred", "{pred}"), 2, "give a run folder, or both --ref and --pred"),
         (("{ref}", "--ref", "{ref}", "--pred", "{pred}"), 2, "give a run folder, or both --ref and --pred"),
-        (("{ref}", "--background", "idle"), 2, "--background goes with --ref and --pred; a run has its own"),
+        (("{ref}", "--background", "idle"), 2, "--background goes with --ref and --pred; a run has its own background classes\n"),
         (("--ref", "{ref}", "--pred", "{pred}", "--protocol", "mstcn"), 2, "unknown protocol 'mstcn' (did you mean"),
         (("{ref}",), 1, "no run here; expected the folder that keyseg train --out made"),
         (
             ("--ref", "{ref}", "--pred", "nowhere"),
             1,
-            "nowhere: no such folder; expected one with a file of labels a video",
+            "nowhere: no such folder; expected one label file per video",
         ),
         (("--ref", "{ref}", "--pred", "{empty}"), 1, "no predictions here; expected VIDEO.txt or VIDEO"),
         (("--ref", "{pred}", "--pred", "{ref}"), 1, "for c (1 in all)"),

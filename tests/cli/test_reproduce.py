@@ -16,6 +16,7 @@ import pytest
 
 from keyseg.cli.main import run
 from keyseg.data.folders import claimed
+from keyseg.reproduction import figures
 from keyseg.training import results
 from keyseg.training.recipe import load_recipe
 from keyseg.training.run import start_run
@@ -105,7 +106,7 @@ def test_help_names_the_table_and_the_figures(keyseg: Any) -> None:
         answer = keyseg(*arguments)
         assert (answer.code, answer.err) == (0, "")
         for name, words in {
-            "ablations": "Tables of what each part of RTK is worth",
+            "ablations": "Tables of what each part of RTK contributes",
             "table1": "Table 1: train and score RTK and the systems",
             "fig1": "Figure 1: the rule-based re-assembly",
             "fig2": "Figure 2: timelines of a test video",
@@ -120,9 +121,9 @@ def test_help_names_the_table_and_the_figures(keyseg: Any) -> None:
         (("fig4",), 'Unknown command "fig4". Did you mean "fig3"?'),
         (("tabel1", "data"), 'Unknown command "tabel1". Did you mean "table1"?'),
         (("table1",), "DATA"),
-        (("table1", "KITCHEN", "--models", "rtk", "asfomer"), "no system 'asfomer'; known: ms-tcn++, bcn, asformer,"),
+        (("table1", "KITCHEN", "--models", "rtk", "asfomer"), "no system 'asfomer' (did you mean 'asformer'?); known: ms-tcn++,"),
         (("table1", "KITCHEN", "--epochs", "0"), "--epochs takes a number >= 1, got 0"),
-        (("table1", "KITCHEN", "--split", "one"), "--split takes a number, several as 1,2, or all; got 'one'"),
+        (("table1", "KITCHEN", "--split", "one"), "error: --split: expected a split's number, several as 1,2, or all;"),
         (("table1", "KITCHEN", "--seed", "-1"), "seeds are whole numbers from 0"),
         (("table1", "KITCHEN", "--seed", "many"), "many"),
         (("fig1",), "--out"),
@@ -147,7 +148,7 @@ def test_wrong_use_is_code_2_and_nothing_is_trained(
     monkeypatch.chdir(tmp_path)
     answer = keyseg("reproduce", *(kitchen if word == "KITCHEN" else word for word in arguments))
     assert (answer.code, answer.out) == (2, "")
-    assert words in " ".join(re.sub("[│╭╮╰╯─]", " ", answer.err).split())
+    assert words in answer.err
     assert list(tmp_path.rglob("*.png")) == []
 
 
@@ -244,7 +245,7 @@ def test_a_command_that_cannot_finish_the_table_says_so(kitchen: Path, keyseg: A
         assert mine
         answer = keyseg(*command)
     assert (answer.code, answer.out) == (0, "")
-    assert answer.err.endswith("\nother commands still train; the last one to finish writes the table\n")
+    assert answer.err.endswith("\nother commands are still training; the last one to finish writes the table\n")
     assert answer.err.count("epoch 1/1") == 1  # the other system was trained meanwhile
     assert list(tmp_path.glob("table1.*")) == []
     answer = keyseg(*command)
@@ -262,7 +263,7 @@ def test_interrupting_says_that_the_same_command_goes_on(
 
     monkeypatch.setattr(results, "run_fit", interrupted)
     answer = keyseg("reproduce", "table1", kitchen, "--out", tmp_path, "--models", "ms-tcn++")
-    assert answer == (1, "", "interrupted; what was done is kept: the same command goes on\n")
+    assert answer == (1, "", "interrupted; progress is saved; run the same command to resume\n")
 
 
 # Figures.
@@ -330,12 +331,10 @@ def test_fig2_draws_systems_boxes_and_key_frames(
         drawn.update(options, rows=rows, labels=labels, timebase=timebase)
         return original(rows, labels, timebase, **options)
 
-    import keyseg.viz as viz
-
-    original = viz.plot_comparison
-    monkeypatch.setattr(viz, "read_key_frames", read_key_frames)
-    monkeypatch.setattr(viz, "differing_ranges", differing_ranges)
-    monkeypatch.setattr(viz, "plot_comparison", plot_comparison)
+    original = figures.plot_comparison
+    monkeypatch.setattr(figures, "read_key_frames", read_key_frames)
+    monkeypatch.setattr(figures, "differing_ranges", differing_ranges)
+    monkeypatch.setattr(figures, "plot_comparison", plot_comparison)
     options = ("--out", tmp_path / "fig2.svg", "--file", "tea.mp4", "--frames", "4")
     assert keyseg("reproduce", "fig2", kitchen, "--video", "tea_004", "--runs", made.folder, *options).code == 0
 
@@ -389,16 +388,14 @@ def test_fig2_says_what_is_missing(made: Made, kitchen: Path, keyseg: Any, tmp_p
 def test_fig3_trains_what_is_missing_and_draws_both(
     trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    import keyseg.viz as viz
-
     drawn: dict[str, Any] = {}
-    original = viz.plot_curves
+    original = figures.plot_curves
 
     def plot_curves(curves: Any, **options: Any) -> Any:
         drawn.update(options, curves=curves)
         return original(curves, **options)
 
-    monkeypatch.setattr(viz, "plot_curves", plot_curves)
+    monkeypatch.setattr(figures, "plot_curves", plot_curves)
     shutil.copytree(trained, tmp_path / "fig3" / "stopped")
     file = tmp_path / "fig3.png"
     command = ("reproduce", "fig3", kitchen, "--runs", tmp_path / "fig3", "--out", file)

@@ -115,7 +115,7 @@ def test_features_of_a_folder(own: Path, cache: Path, keyseg: Any, tmp_path: Pat
     assert {path.name for path in out.glob("*.npy")} == {"ann_1.npy", "bob_1.npy"}
     answer = keyseg(*command)
     assert answer.code == 0
-    assert answer.err.count("was there") == 2
+    assert answer.err.count("already extracted") == 2
     assert len(list(out.glob("*.npy"))) == len(list(out.glob("*.json"))) == 4
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")
@@ -124,7 +124,7 @@ def test_features_of_a_folder(own: Path, cache: Path, keyseg: Any, tmp_path: Pat
     )
     assert answer.code == 1
     assert f"error: {bad}: " in answer.err
-    assert answer.err.endswith(f"1 of 2 videos could not be done; the others are in {tmp_path / 'o'}\n")
+    assert answer.err.endswith(f"1 of 2 videos failed; the others are in {tmp_path / 'o'}\n")
     assert (tmp_path / "o" / "ann_1.npy").exists()
 
 
@@ -132,12 +132,12 @@ def test_features_of_a_folder(own: Path, cache: Path, keyseg: Any, tmp_path: Pat
     ("words", "message"),
     [
         ((), "name at least one video file"),
-        (("--fps", "0"), "--fps takes a positive number"),
-        (("--fps", "fast"), "--fps takes a positive number"),
+        (("--fps", "0"), "error: --fps: a frame rate is a number such as 15 or 29.97, or a fraction such as 30000/1001,"),
+        (("--fps", "fast"), "above 0 and at most 100000; got 'fast'\n"),
         (("--shard", "3/2"), "--shard takes i/n"),
         (("--shard", "0/2"), "--shard takes i/n"),
         (("--shard", "2"), "--shard takes i/n"),
-        (("--workers", "0"), "--workers takes a number >= 1"),
+        (("--workers", "0"), 'error: Invalid value "0" for --workers. Must be >= 1.'),
         (("--extractor", "motoin"), "motion"),
     ],
 )
@@ -166,7 +166,7 @@ def test_init_names_what_has_no_partner(own: Path, cache: Path, keyseg: Any, tmp
     assert "not empty; choose a new folder" in answer.err
     answer = keyseg("init", tmp_path / "none", *base, "--annotations", some / "zoe_1.vtt")
     assert answer.code == 1
-    assert "0 of 4 videos have an annotation by the same name" in answer.err
+    assert "0 of 4 videos have an annotation of the same name" in answer.err
     assert not (tmp_path / "none").exists()
 
 
@@ -215,7 +215,7 @@ def test_init_with_wrong_groups(own: Path, cache: Path, keyseg: Any, tmp_path: P
     for text, message in (
         ("video,person\nann_1,a\n", ":1: expected the columns video and group"),
         ("video,group\nann_1,a\nann_2,\n", ":3: expected a video and its group"),
-        ("video,group\nann_1,a\nann_1,b\n", ":3: ann_1 is in group a by an earlier line"),
+        ("video,group\nann_1,a\nann_1,b\n", ":3: an earlier line puts ann_1 in group a; delete one of the two"),
         ("video,group\nann_1,a\nann_2,a\n", "no group for bob_1, bob_2"),
     ):
         table.write_text(text)
@@ -262,11 +262,11 @@ def test_predict_goes_on_where_it_stopped(own: Path, keyseg: Any, trained: Path,
     (tmp_path / f"{files[0].stem}.txt").write_text("mine\n")
     answer = keyseg("predict", trained, *files, "--out", tmp_path, "--resume", "--format", "txt,csv", "--scores")
     assert answer.code == 0
-    assert answer.err.startswith("1 files are there and kept\n")
+    assert answer.err.startswith("1 existing files are kept\n")
     assert (tmp_path / f"{files[0].stem}.txt").read_text() == "mine\n"
     assert len(list(tmp_path.iterdir())) == 9
     answer = keyseg("predict", trained, *files, "--out", tmp_path, "--resume", "--force")
-    assert (answer.code, answer.err.startswith("error: --resume keeps what is there")) == (2, True)
+    assert (answer.code, answer.err.startswith("error: --resume keeps existing timelines")) == (2, True)
 
 
 def test_one_format_that_cannot_hold_a_name_does_not_stop_the_others(
@@ -343,7 +343,7 @@ def test_labels_a_frame_must_be_as_many_as_frames(own: Path, cache: Path, keyseg
     assert answer.code == 0, answer.err
     answer = keyseg("init", tmp_path / "other", *words, "--fps", 20)
     assert answer.code == 1
-    assert "ann_1.txt: 46 labels, and the video has 92 frames at 20 frames a second; is --fps" in answer.err
+    assert "ann_1.txt: 46 labels, but the video has 92 frames at 20 frames per second; is --fps" in answer.err
 
 
 def test_timelines_do_not_replace_sidecars(
@@ -364,7 +364,7 @@ def test_what_cannot_be_written_does_not_stop_the_rest(
     answer = keyseg("predict", trained, *files, "--out", tmp_path, "--format", "csv,txt", "--force")
     assert answer.code == 1
     assert {path.name for path in tmp_path.iterdir()} == {f"{f.stem}.{end}" for f in files for end in ("csv", "txt")}
-    assert answer.err.endswith("1 of 2 videos could not be done; the others are in " + f"{tmp_path}\n")
+    assert answer.err.endswith("1 of 2 videos failed; the others are in " + f"{tmp_path}\n")
 
 
 def test_a_missing_extra_is_told_before_any_work(
