@@ -54,7 +54,8 @@ def convert_verb(
     tier
         Which of several tiers of ELAN or Praat, tracks of OpenTimelineIO, or subjects of BORIS.
     background
-        Classes that are not actions, or none; gaps between actions get the first one. Default: the class 'background'.
+        Names of classes that are not actions; gaps between actions get the first one. none for no such class. Default:
+        the class 'background'.
     force
         Overwrite existing files.
     """

@@ -35,15 +35,15 @@ def eval_verb(
     Parameters
     ----------
     run
-        Folder that keyseg train wrote. Instead of it, --ref and --pred.
+        Folder that keyseg train wrote; or give --ref and --pred instead.
     ref
         Folder of annotations, VIDEO.txt, with one label per line.
     pred
         Folder of predictions, VIDEO.txt or VIDEO, with one label per line or all labels on the second line (recog).
     background
-        Classes that edit score and F1 leave out, or none. Default: the class 'background'.
+        Names of classes that edit score and F1 leave out; none for no class. Default: the class 'background'.
     protocol
-        How to count: ms-tcn, ms-tcn2-eval, bcn or tcn.
+        Evaluation protocol: ms-tcn, ms-tcn2-eval, bcn or tcn.
     details
         With --json, also print the protocol, and the scores per class, per video and per training.
     json_

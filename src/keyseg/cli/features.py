@@ -121,7 +121,6 @@ class FeatureProgress:
     def __call__(self, event: Event, videos: int | None = None) -> None:
         """Show an event of the extraction. videos: how many there are, if that was not known at first."""
         self.videos = videos or self.videos
-        self._seconds(event.video)  # starts the clock
         if event.kind == "frames":
             self.advance(event.video, event.frames, event.expected)
         elif event.kind == "remade":

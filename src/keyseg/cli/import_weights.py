@@ -38,7 +38,7 @@ def import_weights_verb(
     mapping
         mapping.txt of the data set, which names the classes. Default: class0, class1, ...
     background
-        Classes that are not actions, or none. Default: the class 'background'.
+        Names of classes that are not actions; none for no such class. Default: the class 'background'.
     fps
         Annotation frames per second, such as 15 or 30000/1001. Default: that of the data set with these classes, else
         15.

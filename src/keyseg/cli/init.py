@@ -60,7 +60,7 @@ def init_verb(
     fps
         Frames per second of the labels and features, such as 15 or 30000/1001.
     background
-        Labels that mean that nothing is done, besides 'background': these times become unlabelled.
+        Labels that mean that nothing is done, besides 'background'; their times become background.
     overlap
         Where two labels overlap: error reports both; first keeps the one that starts first; last lets the one that
         starts last interrupt it.

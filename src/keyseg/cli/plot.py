@@ -11,10 +11,10 @@ def plot_verb(*inputs: Path, out: Path, title: str = "", force: bool = False) ->
     Parameters
     ----------
     inputs
-        Label files or JSON timelines of one video, ground truth first: one bar each; in seconds if one of them has a
+        Label files or JSON timelines of one video, ground truth first: one bar each, in seconds if one of them has a
         frame rate, else in frames. Or a bundle and one .npy file: heatmaps with keypoints. Or a run folder, or the
         metrics.csv of one training: learning curves. Or a run folder and the name of a video of its data set: the
-        keypoint graph and its matching to that of the annotation.
+        keypoint graph and its matching to the annotation's graph.
     out
         File for the figure; its suffix, .png, .svg or .pdf, decides the format.
     title

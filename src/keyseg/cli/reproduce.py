@@ -13,7 +13,7 @@ from keyseg.cli.train import command_line
 
 reproduce = App(
     name="reproduce",
-    help="Make the table and the figures of the RTK supplement on a data set of yours.",
+    help="Make the table and the figures of the RTK supplement on your own data set.",
     sort_key=100,  # after the single verbs
 )
 

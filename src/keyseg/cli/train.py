@@ -46,7 +46,7 @@ def train_verb(
         System to train: rtk, or one that it is compared with; a wrong name lists all. Default: that of --recipe, else
         rtk.
     recipe
-        YAML file. Default: the shipped recipe of the system for this data set, or the system's default recipe.
+        YAML file. Default: the system's shipped recipe for this data set, else the system's defaults.
     set_
         Change one value of the recipe, such as optimiser.learning_rate=0.001, or how the data are read:
         data.sample_rate=2, data.lengths=trim, data.tolerance=3. A wrong key lists the valid ones. Can be repeated.
@@ -57,7 +57,7 @@ def train_verb(
     features
         Name of the features folder below DATA.
     background
-        Classes that are not actions, or none. Default: the class 'background'.
+        Names of classes that are not actions; none for no such class. Default: the class 'background'.
     resume
         Continue an interrupted run, or add splits and seeds to a finished one.
     force
