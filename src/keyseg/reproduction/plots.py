@@ -24,20 +24,20 @@ def plot(inputs: Sequence[Path], out: Path, *, title: str = "", force: bool = Fa
     """
     if not inputs:
         raise ConfigError("name what to draw; see: keyseg plot --help")
-    first, others = inputs[0], inputs[1:]
-    if first.suffix == ".csv" and not others:
-        figure = _metrics(first, title)
-    elif first.is_dir() and not others:
-        figure = _learning_curves(first, title)
-    elif first.is_dir() and others[0].suffix == ".npy":
-        figure = _heatmaps(inputs, title)
-    elif first.is_dir():
-        figure = _matching(inputs, title)
-    else:
-        figure = _timelines(inputs, title)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the figure shows a box instead
-        return save_figure(figure, out, force=force)
+        return save_figure(_figure(inputs, title), out, force=force)
+
+
+def _figure(inputs: Sequence[Path], title: str) -> Figure:
+    first, others = inputs[0], inputs[1:]
+    if first.suffix == ".csv" and not others:
+        return _metrics(first, title)
+    if first.is_dir() and not others:
+        return _learning_curves(first, title)
+    if first.is_dir() and others[0].suffix == ".npy":
+        return _heatmaps(inputs, title)
+    return _matching(inputs, title) if first.is_dir() else _timelines(inputs, title)
 
 
 def _timelines(files: Sequence[Path], title: str) -> Figure:
