@@ -1,4 +1,4 @@
-"""keyseg check and keyseg train, as a stranger uses them."""
+"""keyseg check and keyseg train, as a new user runs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE = "a frame rate is a number such as 15 or 29.97, or a fraction such as 3000
 
 @pytest.fixture
 def copied(kitchen: Path, tmp_path: Path) -> Path:
-    """A kitchen to break."""
+    """A copy of the kitchen that a test may break."""
     return shutil.copytree(kitchen, tmp_path / "kitchen")
 
 
@@ -62,6 +62,7 @@ def test_check_of_broken_data_reports_every_problem_with_its_place(copied: Path,
     ("arguments", "code", "words"),
     [
         (("--background", "none"), 0, "ok"),
+        (("--background", "background", "cut"), 0, "ok"),
         (("--background", "nothing"), 1, "background 'nothing' is not a class"),
         (("--fps", "30000/1001"), 0, "ok"),
         (("--features", "i3d"), 1, "i3d: no such folder"),
@@ -100,7 +101,7 @@ def test_train_leaves_a_run_and_says_where(
     for place in (out / "results.md", out / "split1/seed3/bundle", out / "split1/seed3/predictions"):
         assert f" {place}\n" in answer.out
         assert place.exists()
-    assert "split 1 seed 3: epoch 2/2" in answer.err  # progress is no result
+    assert "split 1 seed 3: epoch 2/2" in answer.err  # progress is not a result
     assert "recipe: " in answer.err
     run = json.loads((out / "run.json").read_text())
     assert run["command"].startswith(f"keyseg train {kitchen.name} --out {out.name} --set network.backbone.channels=8")
@@ -111,10 +112,12 @@ def test_train_leaves_a_run_and_says_where(
 
     answer = keyseg("train", kitchen, "--out", out, *options)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == f"error: {out} holds a run; use --resume to continue it or --force to delete it\n"
+    assert (
+        answer.err == f"error: {out} holds a run; use --resume to continue it or --force to delete it and start again\n"
+    )
     answer = keyseg("train", kitchen, "--out", out, *options, "--resume")
     assert answer.code == 1
-    assert "data.background is [] there and None now; repeat its options to go on with it" in answer.err
+    assert "data.background was [] and is now None; repeat its options to resume it" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_train_leaves_a_run_and_says_where(
         (("--split", "9"), 1, "no split 9; there are splits 1"),
         (("--split", "one"), 2, "error: --split: expected a split's number, several as 1,2, or all; got 'one'\n"),
         (("--model", "asfomer"), 2, "'asfomer' (did you mean 'asformer'?); known: ms-tcn++, bcn, asformer, "),
-        (("--seed", "-1"), 2, "seeds are whole numbers from 0"),
+        (("--seed", "-1"), 2, "expected at least one seed, each from 0 to 2**32 - 1, got [-1]"),
         (("--set", "optimiser.epoch=3"), 2, "unknown key 'optimiser.epoch' (did you mean 'epochs'?)"),
         (("--set", "optimiser.epochs"), 2, "a change is written section.key=value, got 'optimiser.epochs'"),
         (("--set", "optimiser.epochs=-1"), 2, "'optimiser.epochs': Input should be greater than or equal to 1, got -1"),

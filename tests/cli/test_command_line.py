@@ -1,4 +1,4 @@
-"""The command itself: verbs, help, exit codes, and every failure a message."""
+"""The command itself: verbs, help, exit codes, and a message for every failure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from keyseg.cli.main import VERBS, app
 from keyseg.timeline import ConfigError, DataError
 from keyseg.timeline.version import __version__
 
-# Every verb, those of a group too.
+# Every verb, including those of a group.
 COMMANDS = {verb: app[verb] for verb in VERBS} | {
     f"reproduce {name}": app["reproduce"][name] for name in ("table1", "ablations", "fig1", "fig2", "fig3")
 }
 
 
 def squeezed(text: str) -> str:
-    """Without blanks: where a table breaks a line does not matter."""
+    """The text without spaces and line breaks, which depend on the width of a table."""
     return "".join(text.split())
 
 
@@ -51,6 +51,8 @@ def test_help_of_a_verb_says_each_option_in_words(verb: str, keyseg: Any) -> Non
     text = " ".join(re.sub("[│╭╮╰╯─]", " ", answer.out).split())
     assert " ".join((COMMANDS[verb].default_command.__doc__ or "").split("\n")[0].split()) in text
     for argument in COMMANDS[verb].assemble_argument_collection(parse_docstring=True):
+        if argument.children:  # a model, whose fields are the options
+            continue
         help_text = " ".join((argument.parameter.help or "").split())
         assert len(help_text) > 10, f"{verb} {argument.name} has no words"
         assert argument.name in text
@@ -87,7 +89,7 @@ def test_version(keyseg: Any) -> None:
         (("plot", "a.txt"), "--out"),
     ],
 )
-def test_wrong_use_is_told_on_stderr_with_code_2(arguments: tuple[str, ...], words: str, keyseg: Any) -> None:
+def test_wrong_usage_is_reported_on_stderr_with_code_2(arguments: tuple[str, ...], words: str, keyseg: Any) -> None:
     answer = keyseg(*arguments)
     assert answer.code == 2
     assert answer.out == ""
@@ -115,7 +117,7 @@ def test_errors_are_messages(error: BaseException, code: int, words: str, keyseg
         assert main_module.run(["check", "data"]) == code
 
 
-def test_a_fault_of_ours_is_kept_in_a_log(keyseg: Any, monkeypatch: Any, tmp_path: Path) -> None:
+def test_a_bug_of_ours_is_kept_in_a_log(keyseg: Any, monkeypatch: Any, tmp_path: Path) -> None:
     def fails(*_: Any, **__: Any) -> int:
         raise ZeroDivisionError("division by zero")
 

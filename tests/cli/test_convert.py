@@ -96,7 +96,7 @@ def test_several_videos_and_a_format_of_one_need_a_folder(keyseg: Any, tmp_path:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.vtt", "b.vtt"]
     answer = keyseg("convert", source, tmp_path / "x.csv", "--fps", "2", "--frames", "9")
     assert (answer.code, answer.err.split(",")[0]) == (2, "error: --frames is the length of one video")
-    assert keyseg("convert", source, tmp_path / "same").code == 0  # without --to the format stays
+    assert keyseg("convert", source, tmp_path / "same").code == 0  # without --to the format stays the same
     assert sorted(path.name for path in (tmp_path / "same").iterdir()) == ["a.rttm", "b.rttm"]
 
 
@@ -180,7 +180,7 @@ def test_a_video_name_that_leads_elsewhere_is_refused(video: str, keyseg: Any, t
         (("tea.vtt", "x.txt", "--fps", "2", "--frames", "3"), 1, "ends after the video, which has 3 frames"),
     ],
 )
-def test_wrong_use_is_told(
+def test_wrong_usage_is_reported(
     arguments: tuple[str, ...], code: int, words: str, vtt: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -195,7 +195,9 @@ def test_wrong_use_is_told(
     assert not list(tmp_path.glob("x*"))
 
 
-def test_a_missing_extra_says_how_to_get_it(vtt: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it(
+    vtt: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
     import importlib
 
     load = importlib.import_module

@@ -1,4 +1,4 @@
-"""keyseg import-weights, and keyseg predict --scores: weights of the reference programs, the reference programs' numbers.
+"""keyseg import-weights, and keyseg predict --scores: weights of the reference programs give the programs' numbers.
 
 models/golden/*.npz: small random networks of the public programs ASFormer, MS-TCN2 and BCN, their weights under the
 programs' own names, six inputs of 2 to 130 steps, and the output of all four stages for each.
@@ -35,7 +35,7 @@ GOLDEN = {
 }
 SYSTEMS = tuple(GOLDEN)
 LENGTHS = {"v0": 2, "v1": 7, "v2": 16, "v3": 33, "v4": 64, "v5": 130}
-TOLD = {
+REPORTED = {
     "asformer": "ASFormer: 12 channels in, 7 classes, {} parameters; channels 16, encoder_layers 5, decoder_layers 5\n",
     "ms-tcn++": "MS-TCN++: 12 channels in, 7 classes, {} parameters; channels 16, generator_layers 5,"
     " refinement_layers 4\n",
@@ -59,7 +59,7 @@ def with_classes(weights: Weights, classes: int) -> Weights:
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Callable[..., Path]:
-    """Files of golden weights by system; classes other than seven on demand."""
+    """Files of golden weights by system; with more than seven classes on demand."""
 
     def save(system: str, classes: int = 7) -> Path:
         path = tmp_path / f"{system}-{classes}.model"
@@ -71,7 +71,7 @@ def weights(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folders of the golden inputs as feature files, by system. Not to be changed."""
+    """Folders of the golden inputs as feature files, by system. Tests must not change them."""
     folder = tmp_path_factory.mktemp("inputs")
     for system, found in GOLDEN.items():
         (folder / system).mkdir()
@@ -108,7 +108,7 @@ def test_converted_weights_give_the_numbers_of_the_reference(
     WAYS[way](golden(system), file)
     answer = keyseg("import-weights", file, "--model", system, "--out", bundle)
     size = sum(value.numel() for name, value in golden(system).items() if ".bn." not in name)
-    assert answer == (0, f"{bundle}\n", TOLD[system].format(f"{size:,}"))
+    assert answer == (0, f"{bundle}\n", REPORTED[system].format(f"{size:,}"))
     assert [path.name for path in bundle.parent.iterdir()] == ["bundle"]
     assert sorted(path.name for path in bundle.iterdir()) == ["config.json", "weights.safetensors"]
     config = json.loads((bundle / "config.json").read_text())
@@ -128,7 +128,7 @@ def test_converted_weights_give_the_numbers_of_the_reference(
         np.testing.assert_allclose(found["stages"], GOLDEN[system][f"output/{index}"][:, 0], atol=1e-5, rtol=0)
         labels = read_frame_labels(out / f"{video}.txt")
         assert len(labels) == length
-        if system != "bcn":  # which smooths its answer
+        if system != "bcn":  # which smooths its output
             assert labels == [f"class{i}" for i in found["stages"][-1].argmax(0)]
 
 
@@ -144,8 +144,8 @@ def test_a_single_step_has_scores(system: str, weights: Any, keyseg: Any, tmp_pa
     assert len(read_frame_labels(tmp_path / "out" / "one.txt")) == 1
 
 
-def test_published_sizes_are_called_so(keyseg: Any, tmp_path: Path) -> None:
-    """A network of MS-TCN++'s published sizes, zeros all over."""
+def test_published_sizes_are_named_as_such(keyseg: Any, tmp_path: Path) -> None:
+    """A network of MS-TCN++'s published sizes, with all weights 0."""
     config = MSTCNConfig()
     channels, reads = config.channels, 3
     sizes = {"PG.conv_1x1_in": (channels, reads, 1), "PG.conv_out": (4, channels, 1)}
@@ -199,7 +199,7 @@ def test_a_mapping_names_the_classes(system: str, weights: Any, inputs: Any, key
 
 
 @pytest.mark.parametrize("key", DATASETS)
-def test_frames_a_second_are_those_of_the_data_set_whose_classes_these_are(
+def test_the_frame_rate_is_that_of_the_data_set_with_these_classes(
     key: str, weights: Any, keyseg: Any, tmp_path: Path
 ) -> None:
     facts = DATASETS[key]
@@ -219,7 +219,7 @@ def test_frames_a_second_are_those_of_the_data_set_whose_classes_these_are(
 def test_a_sample_rate_spreads_steps_over_annotation_frames(
     system: str, weights: Any, inputs: Any, keyseg: Any, tmp_path: Path
 ) -> None:
-    """Frames are sampled as the data loaders of the programs do, every second one, and each answer stands for two."""
+    """As in the programs' data loaders, every second frame is used, and each prediction holds for two frames."""
     file = weights(system)
     for name, options in {"two": ("--fps", "30", "--sample-rate", "2"), "one": ()}.items():
         assert keyseg("import-weights", file, "--model", system, "--out", tmp_path / name, *options).code == 0
@@ -242,7 +242,7 @@ def test_a_sample_rate_spreads_steps_over_annotation_frames(
 
 
 class Executes:
-    """Unpickled, it makes a folder."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder)
@@ -257,7 +257,7 @@ def cut(file: Path) -> None:
 
 
 def changed(**values: Any) -> Callable[[Path], None]:
-    """Save ASFormer's weights with others for some, None for none; a double underscore stands for a dot."""
+    """Save ASFormer's weights with some replaced, or left out for None; a double underscore replaces a dot."""
 
     def save(file: Path) -> None:
         found = golden("asformer") | {name.replace("__", "."): value for name, value in values.items()}
@@ -313,10 +313,10 @@ def test_what_is_not_the_weights_is_refused_and_nothing_written(
     assert answer.err.startswith(f"error: {file}: ")
     assert words in answer.err
     assert "fault of keyseg" not in answer.err
-    assert sorted(tmp_path.rglob("*")) == before  # nothing executed, no bundle, nothing half-made
+    assert sorted(tmp_path.rglob("*")) == before  # nothing executed, no bundle, nothing half-written
 
 
-def test_wrong_use_is_told_and_nothing_written(weights: Any, keyseg: Any, tmp_path: Path) -> None:
+def test_wrong_usage_is_reported_and_nothing_written(weights: Any, keyseg: Any, tmp_path: Path) -> None:
     file, names = weights("asformer"), mapping(tmp_path, "abcdefg")
     use, out = ("--model", "asformer"), ("--out", tmp_path / "bundle")
     cases = [
@@ -325,10 +325,14 @@ def test_wrong_use_is_told_and_nothing_written(weights: Any, keyseg: Any, tmp_pa
         ((file, *out), 2, "--model"),
         ((file, *use), 2, "--out"),
         ((*use, *out), 2, "WEIGHTS"),
-        ((file, *use, *out, "--background", "a"), 2, "--background names classes, which have no names without --mapping"),
+        (
+            (file, *use, *out, "--background", "a"),
+            2,
+            "--background names classes, which have no names without --mapping",
+        ),
         ((file, *use, *out, "--background", "none"), 2, "give both"),
         *(
-            ((file, *use, *out, "--fps", rate), 2, f"error: --fps: a frame rate is a number such as 15 or 29.97, or a")
+            ((file, *use, *out, "--fps", rate), 2, "error: --fps: a frame rate is a number such as 15 or 29.97, or a")
             for rate in ("fast", "0", "1/0", "nan")
         ),
         ((file, *use, *out, "--sample-rate", "0"), 2, 'error: Invalid value "0" for --sample-rate. Must be >= 1.'),
@@ -350,7 +354,7 @@ def test_wrong_use_is_told_and_nothing_written(weights: Any, keyseg: Any, tmp_pa
         assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_bundles_are_replaced_only_if_told_and_nothing_else_is(weights: Any, keyseg: Any, tmp_path: Path) -> None:
+def test_only_bundles_are_replaced_and_only_with_force(weights: Any, keyseg: Any, tmp_path: Path) -> None:
     bundle, asformer, other = tmp_path / "bundle", weights("asformer"), weights("ms-tcn++")
     assert keyseg("import-weights", asformer, "--model", "asformer", "--out", bundle).code == 0
     before = {path.name: path.read_bytes() for path in bundle.iterdir()}
@@ -394,7 +398,7 @@ def test_scores_of_rtk_have_its_heatmaps(trained: Path, kitchen: Path, keyseg: A
         assert not (tmp_path / f"{file.stem}.txt").exists()
 
 
-def test_scores_are_not_overwritten_unless_told(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
+def test_scores_are_not_overwritten_without_force(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
     file, other = sorted((kitchen / "features").iterdir())[:2]
     target = tmp_path / f"{file.stem}.scores.npz"
     target.write_text("mine\n")
@@ -405,7 +409,7 @@ def test_scores_are_not_overwritten_unless_told(trained: Path, kitchen: Path, ke
         == f"error: {target} exists (1 such files); choose another --out, continue with --resume, or use --force\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
-    assert keyseg("predict", trained, file, "--out", tmp_path).code == 0  # asked for none, it touches none
+    assert keyseg("predict", trained, file, "--out", tmp_path).code == 0  # without --scores it touches none
     assert target.read_text() == "mine\n"
     assert keyseg("predict", trained, other, file, "--out", tmp_path, "--scores", "--force").code == 0
     assert "stages" in scores(target)

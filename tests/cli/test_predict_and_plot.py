@@ -1,4 +1,4 @@
-"""keyseg predict and keyseg plot: files that others open, never over something that is there."""
+"""keyseg predict and keyseg plot: files that other programs open, and no file overwritten."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def test_predict_files_and_folders_in_every_format(trained: Path, kitchen: Path,
     assert answer.code == 0
     assert len(answer.err.splitlines()) == 6
     assert {path.name for path in (tmp_path / "all").iterdir()} == {f"{file.stem}.txt" for file in files}
-    for path in (trained / "split1/seed0/predictions").iterdir():  # as training left them
+    for path in (trained / "split1/seed0/predictions").iterdir():  # as training wrote them
         assert (tmp_path / "all" / path.name).read_text() == path.read_text()
 
 
-def test_predict_does_not_overwrite_unless_told(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
+def test_predict_does_not_overwrite_without_force(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
     file, other = sorted((kitchen / "features").iterdir())[:2]
     target = tmp_path / f"{file.stem}.txt"
     target.write_text("mine\n")

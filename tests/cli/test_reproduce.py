@@ -47,6 +47,7 @@ TITLES = (
     "BCN",
     "ASFormer",
     "ASFormer + extra",
+    "frame-wise backbone (argmax of its frame classifier)",
     "RTK without rules (argmax of its action heatmaps)",
     "RTK without refinement",
     "RTK",
@@ -54,7 +55,7 @@ TITLES = (
 
 
 class Made(NamedTuple):
-    """A table of all systems, and what was said when it was made. Not to be changed."""
+    """A table of all systems, and the output of the command that made it. Tests must not change it."""
 
     folder: Path
     code: int
@@ -63,7 +64,7 @@ class Made(NamedTuple):
 
 
 def prepared(folder: Path, data: Path, system: str) -> None:
-    """A run of a tiny network that is not trained yet, as keyseg train would leave it when it is stopped at once."""
+    """A run of a tiny network that is not trained yet, as if keyseg train was interrupted at the start."""
     recipe = load_recipe(None, (f"model={system}", "optimiser.epochs=1", *SMALL[system]))
     start_run(folder / system, data, recipe, (1,), (0,), f"keyseg train {data.name} --model {system}")
 
@@ -84,7 +85,7 @@ def made(kitchen: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on no training is to start."""
+    """No training may start from here on."""
 
     def fails(*_: Any) -> Any:
         raise AssertionError("a training started")
@@ -98,7 +99,7 @@ def first_cells(text: str) -> list[str]:
     return [row.split("|")[1].strip() for row in rows[2:]]
 
 
-# What there is.
+# Help and wrong usage.
 
 
 def test_help_names_the_table_and_the_figures(keyseg: Any) -> None:
@@ -121,10 +122,13 @@ def test_help_names_the_table_and_the_figures(keyseg: Any) -> None:
         (("fig4",), 'Unknown command "fig4". Did you mean "fig3"?'),
         (("tabel1", "data"), 'Unknown command "tabel1". Did you mean "table1"?'),
         (("table1",), "DATA"),
-        (("table1", "KITCHEN", "--models", "rtk", "asfomer"), "no system 'asfomer' (did you mean 'asformer'?); known: ms-tcn++,"),
+        (
+            ("table1", "KITCHEN", "--models", "rtk", "asfomer"),
+            "no system 'asfomer' (did you mean 'asformer'?); known: ms-tcn++,",
+        ),
         (("table1", "KITCHEN", "--epochs", "0"), "--epochs takes a number >= 1, got 0"),
         (("table1", "KITCHEN", "--split", "one"), "error: --split: expected a split's number, several as 1,2, or all;"),
-        (("table1", "KITCHEN", "--seed", "-1"), "seeds are whole numbers from 0"),
+        (("table1", "KITCHEN", "--seed", "-1"), "expected at least one seed, each from 0 to 2**32 - 1, got [-1]"),
         (("table1", "KITCHEN", "--seed", "many"), "many"),
         (("fig1",), "--out"),
         (("fig1", "--out", "x.bmp"), "x.bmp: a figure is saved as .png, .svg, .pdf, got suffix '.bmp'"),
@@ -136,7 +140,7 @@ def test_help_names_the_table_and_the_figures(keyseg: Any) -> None:
         (("fig3", "KITCHEN", "--out", "x.png", "--epochs", "0"), "--epochs takes a number >= 1, got 0"),
     ],
 )
-def test_wrong_use_is_code_2_and_nothing_is_trained(
+def test_wrong_usage_is_code_2_and_nothing_is_trained(
     arguments: tuple[str, ...],
     words: str,
     kitchen: Path,
@@ -179,19 +183,19 @@ def test_table1_prints_what_it_writes(made: Made, kitchen: Path) -> None:
     assert text.startswith(f"# Table 1 on {kitchen.name}\n")
     assert first_cells(text) == list(TITLES)
     table = json.loads((made.folder / "table1.json").read_text())
-    assert list(table["rows"]) == [*SMALL, "rtk-no-rules", "rtk-no-refinement", "rtk"]
+    assert list(table["rows"]) == [*SMALL, "frame-wise", "rtk-no-rules", "rtk-no-refinement", "rtk"]
     assert (made.folder / "table1.tex").read_text().count(r"\\") == 1 + len(TITLES)
     assert str(kitchen.parent) not in text
 
 
-def test_table1_shows_progress_of_what_it_trains_and_takes_what_is_finished(made: Made, trained: Path) -> None:
+def test_table1_shows_progress_of_trainings_and_uses_finished_ones(made: Made, trained: Path) -> None:
     assert made.err.count("split 1 seed 0: epoch 1/1") == 3
-    assert made.err.count("split 1 seed 0: epoch 2/2") == 1  # BCN; RTK, of two epochs too, was finished
+    assert made.err.count("split 1 seed 0: epoch 2/2") == 1  # BCN; RTK, also of two epochs, was finished
     config = Path("split1/seed0/bundle/config.json")
     assert (made.folder / "rtk" / config).read_bytes() == (trained / config).read_bytes()
 
 
-def test_table1_says_in_what_a_run_differs_from_the_shipped_recipe(made: Made) -> None:
+def test_table1_says_how_a_run_differs_from_the_shipped_recipe(made: Made) -> None:
     table = json.loads((made.folder / "table1.json").read_text())
     origin = table["runs"]["ms-tcn++"]
     assert origin["recipe"] == "defaults of ms-tcn++"
@@ -207,23 +211,23 @@ def test_table1_says_in_what_a_run_differs_from_the_shipped_recipe(made: Made) -
     assert "`keyseg train kitchen --model ms-tcn++`" in line
 
 
-def test_table1_again_trains_nothing_and_comes_to_the_same(
+def test_table1_again_trains_nothing_and_gives_the_same(
     made: Made, kitchen: Path, keyseg: Any, untrained: None
 ) -> None:
     assert keyseg("reproduce", "table1", kitchen, "--out", made.folder) == (0, made.out, "")
 
 
-def test_models_are_chosen_and_stand_in_the_order_of_the_supplement(
+def test_models_are_chosen_and_listed_in_the_order_of_the_supplement(
     made: Made, kitchen: Path, keyseg: Any, untrained: None, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(made.folder, tmp_path / "table1")
     answer = keyseg("reproduce", "table1", kitchen, "--out", folder, "--models", "rtk", "asformer")
     assert (answer.code, answer.err) == (0, "")
-    assert first_cells(answer.out) == ["ASFormer", *TITLES[-3:]]
+    assert first_cells(answer.out) == ["ASFormer", *TITLES[-4:]]
 
 
 def test_options_go_to_new_runs(kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    """A new run has the shipped recipe at the pace that was asked for. Nothing is trained here, so no table is made."""
+    """A new run has the shipped recipe, scaled to the epochs. Nothing is trained here, so no table is made."""
     monkeypatch.setattr("keyseg.reproduction.comparison.run_all", lambda *_: None)
     options = ("--models", "ms-tcn++", "bcn", "--split", "1", "--seed", "3", "1", "--epochs", "20")
     answer = keyseg("reproduce", "table1", kitchen, "--out", tmp_path / "out", *options)
@@ -253,9 +257,7 @@ def test_a_command_that_cannot_finish_the_table_says_so(kitchen: Path, keyseg: A
     assert answer.err.count("epoch 1/1") == 1
 
 
-def test_interrupting_says_that_the_same_command_goes_on(
-    kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_an_interrupt_says_how_to_resume(kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any) -> None:
     prepared(tmp_path, kitchen, "ms-tcn++")
 
     def interrupted(*_: Any) -> Any:
@@ -280,7 +282,7 @@ def test_ablations_print_what_they_write_and_train_nothing(
     assert set(json.loads((tmp_path / "parts" / "ablations.json").read_text())["rows"]) >= {"RTK"}
 
 
-def test_ablations_of_what_is_no_run_of_rtk_say_so(made: Made, keyseg: Any, tmp_path: Path) -> None:
+def test_ablations_refuse_what_is_not_a_run_of_rtk(made: Made, keyseg: Any, tmp_path: Path) -> None:
     result = keyseg("reproduce", "ablations", str(made.folder / "asformer"), "--out", str(tmp_path / "parts"))
     assert result.code != 0
     assert "only a run of rtk can be taken apart, and this is a run of asformer" in result.err
@@ -314,7 +316,7 @@ def test_fig2_shows_a_test_video_of_the_table(made: Made, kitchen: Path, keyseg:
 def test_fig2_draws_systems_boxes_and_key_frames(
     made: Made, kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    """Key frames stand in the middles of equal parts; boxes where RTK is right and the frame-wise systems wrong."""
+    """Key frames come from the middles of equal parts; boxes mark where only RTK is right."""
     asked: list[float] = []
     drawn: dict[str, Any] = {}
 
@@ -381,7 +383,7 @@ def test_fig2_says_what_is_missing(made: Made, kitchen: Path, keyseg: Any, tmp_p
     assert f"{tmp_path / 'rtk'}: no run here; train the systems first: keyseg reproduce table1 DATA" in answer.err
     answer = keyseg(*command, "--video", "tea_000", "--runs", made.folder)
     assert (answer.code, answer.out) == (1, "")
-    assert "no split of this run tests on a video 'tea_000'; it does on sandwich_005, tea_004\n" in answer.err
+    assert "no split of this run tests on a video 'tea_000'; it tests on sandwich_005, tea_004\n" in answer.err
     assert not (tmp_path / "fig2.png").exists()
 
 
