@@ -90,7 +90,11 @@ def train_verb(
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:
-    """The command as typed, with only the last part of absolute paths, since bundles and tables are shared."""
+    """The command as typed, with only the last part of absolute paths, since bundles and tables are shared.
+
+    >>> command_line(["train", "/home/me/salads", "--out=/home/me/run"])
+    'keyseg train salads --out=run'
+    """
     words = sys.argv[1:] if arguments is None else arguments
     return shlex.join(["keyseg", *map(_without_folders, words)])
 

@@ -13,7 +13,7 @@ from keyseg.formats import find_sources, read_annotations
 from keyseg.timeline import Annotation, ConfigError, DataError
 from keyseg.timeline.files import read_text
 
-Report = Callable[[str], None]
+_Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _name_key(name: str) -> str:
 
 
 def read_user_annotations(
-    paths: Iterable[Path], videos: VideoNames, fmt: str | None, tier: str | None, fps: Fraction, report: Report
+    paths: Iterable[Path], videos: VideoNames, fmt: str | None, tier: str | None, fps: Fraction, report: _Report
 ) -> dict[str, UserAnnotation]:
     """The annotations of all files, and of the folders' files that can be read or are named after a video, by the name
     of the video in the file.
@@ -97,7 +97,7 @@ def _read(file: Path, form: str, tier: str | None, fps: Fraction) -> list[Annota
         return read_annotations(file, form, tier=tier, fps=fps)
 
 
-def pair(videos: VideoNames, annotations: Mapping[str, UserAnnotation], report: Report) -> dict[Path, UserAnnotation]:
+def pair(videos: VideoNames, annotations: Mapping[str, UserAnnotation], report: _Report) -> dict[Path, UserAnnotation]:
     """The videos that have an annotation, sorted by name, with their annotations.
 
     report: called with a note about videos and annotations without a partner. Raises DataError on fewer than two pairs.

@@ -38,13 +38,11 @@ def convert(
 ) -> tuple[Path, ...]:
     """Write the annotations of a file or a folder in another format; return the files that were written.
 
-    target: a file, or a folder that gets one file per video. from_format, to_format: names in FORMATS, None to tell
-    them from the files' names and contents. fps: annotation frames per second, where a format counts frames and the
-    source has no rate. frames: length of the video, where the source has none. overlap: what to do with overlapping
-    actions where the target allows one label at a time. tier: which of several tiers, tracks or subjects. background:
-    classes that are not actions, None for `background`; gaps get the first. report: called with a note about files
-    that are left out, and about classes of `background` that do not occur.
-
+    target: a file, or a folder that gets one file per video. from_format, to_format: names in FORMATS, None to detect
+    them from the files' names and contents. fps, frames: rate and length of the video, where the source has none.
+    overlap: what to do with overlapping actions where the target allows one label at a time. tier: which of several
+    tiers, tracks or subjects. background: classes that are not actions, None for `background`; gaps get the first.
+    report: called with a note about files that are left out, and about classes of `background` that do not occur.
     Nothing is written on an error. Raises ConfigError, DataError, TimelineError, and OutputExistsError unless `force`.
     """
     sources = find_sources(source, from_format)

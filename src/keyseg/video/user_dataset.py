@@ -50,15 +50,14 @@ def init_dataset(
 ) -> UserDataset:
     """Make a data set below `root`: features, labels per frame, classes and splits for cross-validation.
 
-    A video and its annotation belong together by name. videos, annotations: files, or folders of them. from_format,
-    tier: of the annotations, see `keyseg.formats.read_annotations`. groups: CSV table with the columns video and group;
-    no group is in both halves of a split. splits: None for 4, or the number of groups if there are fewer. fps: of the
-    labels and features. background: labels besides `background` that mean that nothing is done. overlap: what to do
-    where two labels overlap. extractor, workers, cache, damaged: see `keyseg.video.jobs`. report: called with notes
-    about what is left out or changed. notify: called with each event of the extraction and the number of videos.
+    A video and its annotation belong together by name. videos, annotations: files, or folders of them. groups: CSV
+    table with the columns video and group; no group is in both halves of a split. splits: None for 4, or the number of
+    groups if there are fewer. background: labels besides `background` that mean that nothing is done. report: called
+    with notes about what is left out or changed. notify: called with each event of the extraction and the number of
+    videos.
+    The other arguments are those of `read_annotations` and `Work`.
 
-    `root` holds nothing until everything has succeeded. Raises ConfigError, DataError, and OutputExistsError where
-    `root` is not empty.
+    `root` stays empty until everything has succeeded. Raises ConfigError, DataError, and OutputExistsError.
     """
     if not videos or not annotations:
         raise ConfigError("--videos and --annotations each name at least one file or folder")
