@@ -80,9 +80,9 @@ def test_options_of_check(arguments: tuple[str, ...], code: int, words: str, kit
         (("--fps", "fast"), f"error: --fps: {RATE} 100000; got 'fast'\n"),
         (("--fps", "1/0"), f"error: --fps: {RATE} 100000; got '1/0'\n"),
         (("--fps", "-1"), f"error: --fps: {RATE} 100000; got '-1'\n"),
-        (("--sample-rate", "0"), "error: --sample-rate: Input should be greater than or equal to 1; got '0'\n"),
-        (("--tolerance", "3"), "error: tolerance goes with lengths 'trim', got 3 with 'error'\n"),
-        (("--lengths", "cut"), "error: --lengths: Input should be 'error', 'trim' or 'resample'; got 'cut'\n"),
+        (("--sample-rate", "0"), "error: --sample-rate: Input should be greater than or equal to 1, got '0'\n"),
+        (("--tolerance", "3"), "error: tolerance 3 needs lengths 'trim', got lengths 'error'\n"),
+        (("--lengths", "cut"), "error: --lengths: Input should be 'error', 'trim' or 'resample', got 'cut'\n"),
     ],
 )
 def test_options_of_check_out_of_range(arguments: tuple[str, ...], words: str, kitchen: Path, keyseg: Any) -> None:

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from keyseg.data.catalog import DATASETS
+from keyseg.data.known_datasets import DATASETS
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.inference import load
 from keyseg.models.ms_tcn import MSTCNConfig
@@ -337,7 +337,7 @@ def test_wrong_usage_is_reported_and_nothing_written(weights: Any, keyseg: Any, 
         ),
         ((file, *use, *out, "--sample-rate", "0"), 2, 'error: Invalid value "0" for --sample-rate. Must be >= 1.'),
         ((file, *use, *out, "--sample-rate", "half"), 2, 'error: --sample-rate: unable to convert "half" into int.'),
-        ((file, *use, *out, "--mapping", tmp_path / "gone.txt"), 1, "gone.txt: cannot read the class list"),
+        ((file, *use, *out, "--mapping", tmp_path / "gone.txt"), 1, "gone.txt: cannot read it (no such file)"),
         ((file, *use, *out, "--mapping", names, "--background", "h"), 1, "background 'h' is not a class"),
         (
             (file, *use, *out, "--mapping", mapping(tmp_path / "short", "abcdef")),

@@ -24,6 +24,7 @@ from keyseg.cli.predict import predict_verb
 from keyseg.cli.reproduce import reproduce
 from keyseg.cli.train import train_verb
 from keyseg.timeline import KeysegError
+from keyseg.timeline.validation import problem_text
 from keyseg.timeline.version import __version__
 
 VERBS: dict[str, Callable[..., int]] = {
@@ -104,8 +105,5 @@ def _usage_error(error: CycloptsError) -> str:
     if not isinstance(error.__cause__, ValidationError):
         return str(error).removeprefix("Invalid value for ")
     first = error.__cause__.errors()[0]  # of options that are the fields of a model
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    value = "" if "got" in message else f"; got {first['input']!r}"
-    return f"--{str(first['loc'][0]).replace('_', '-')}: {message}{value}"
+    flag = "".join(f"--{name}: ".replace("_", "-") for name in first["loc"][:1])
+    return flag + problem_text(first)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keyseg.formats import (
     FORMATS,
-    Writing,
+    WriteSettings,
     annotations_text,
     find_sources,
     format_named,
@@ -65,8 +65,8 @@ def convert(
     if existing and not force:
         raise OutputExistsError(f"{existing[0]} exists ({len(existing)} such files); choose another OUT or use --force")
     gaps = ("background",) if background is None else tuple(background)
-    writing = Writing(fps, frames, overlap, gaps)
-    texts = {path: annotations_text(to_format, videos, writing) for path, videos in targets.items()}
+    settings = WriteSettings(fps, frames, overlap, gaps)
+    texts = {path: annotations_text(to_format, videos, settings) for path, videos in targets.items()}
     for path, text in texts.items():
         write_text(path, text)
     labels = {label for annotation in annotations for label in annotation.labels}

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel, ValidationError
 
-from keyseg.data.catalog import identify
+from keyseg.data.known_datasets import identify
 from keyseg.inference.bundle import CONFIG, WEIGHTS, save_bundle
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.predictor import Predictor
