@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 
 
 class Answer(NamedTuple):
-    """What a command did: exit code, stdout, stderr."""
+    """The result of a command: exit code, stdout, stderr."""
 
     code: int
     out: str
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 @pytest.fixture
 def keyseg(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
-    """Run a command in this process; no answer may be a traceback."""
+    """Run a command in this process; its output never holds a traceback."""
     monkeypatch.setenv("COLUMNS", "120")
 
     def call(*arguments: object) -> Answer:
@@ -48,7 +48,7 @@ def keyseg(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         code = run(words)
         answer = Answer(code, *capsys.readouterr())
         assert "Traceback" not in answer.out + answer.err
-        assert (answer.err != "") or code == 0 or answer.out  # a failure never is silent
+        assert (answer.err != "") or code == 0 or answer.out  # a failure is never silent
         return answer
 
     return call
@@ -56,13 +56,13 @@ def keyseg(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture(scope="session")
 def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six toy videos, two of them test videos. Not to be changed."""
+    """Six toy videos, two of them test videos. Tests must not change them."""
     return write_toy_kitchen(tmp_path_factory.mktemp("kitchen") / "kitchen", videos=6, test_videos=2)
 
 
 @pytest.fixture(scope="session")
 def trained(kitchen: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run. Not to be changed."""
+    """The folder of a finished run. Tests must not change it."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["keyseg", "train", "kitchen"])

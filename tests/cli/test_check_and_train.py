@@ -1,4 +1,4 @@
-"""keyseg check and keyseg train, as a stranger uses them."""
+"""keyseg check and keyseg train, as a new user runs them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.cli.train import parse_splits
-from keyseg.timeline import ConfigError
+from keyseg.cli.options import split_numbers
+
+RATE = "a frame rate is a number such as 15 or 29.97, or a fraction such as 30000/1001, above 0 and at most"
 
 
 @pytest.fixture
 def copied(kitchen: Path, tmp_path: Path) -> Path:
-    """A kitchen to break."""
+    """A copy of the kitchen that a test may break."""
     return shutil.copytree(kitchen, tmp_path / "kitchen")
 
 
@@ -61,7 +62,7 @@ def test_check_of_broken_data_reports_every_problem_with_its_place(copied: Path,
     ("arguments", "code", "words"),
     [
         (("--background", "none"), 0, "ok"),
-        (("--empty-background",), 0, "ok"),
+        (("--background", "background", "cut"), 0, "ok"),
         (("--background", "nothing"), 1, "background 'nothing' is not a class"),
         (("--fps", "30000/1001"), 0, "ok"),
         (("--features", "i3d"), 1, "i3d: no such folder"),
@@ -76,11 +77,12 @@ def test_options_of_check(arguments: tuple[str, ...], code: int, words: str, kit
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--fps", "fast"), "--fps takes a number or a fraction such as 30000/1001, got 'fast'"),
-        (("--fps", "1/0"), "--fps takes a number or a fraction such as 30000/1001, got '1/0'"),
-        (("--fps", "-1"), "fps must be positive"),
-        (("--sample-rate", "0"), "sample_rate must be a whole number of frames >= 1, got 0"),
-        (("--tolerance", "3"), "tolerance is a number of frames >= 0 that goes with lengths 'trim'"),
+        (("--fps", "fast"), f"error: --fps: {RATE} 100000; got 'fast'\n"),
+        (("--fps", "1/0"), f"error: --fps: {RATE} 100000; got '1/0'\n"),
+        (("--fps", "-1"), f"error: --fps: {RATE} 100000; got '-1'\n"),
+        (("--sample-rate", "0"), "error: --sample-rate: Input should be greater than or equal to 1, got '0'\n"),
+        (("--tolerance", "3"), "error: tolerance 3 needs lengths 'trim', got lengths 'error'\n"),
+        (("--lengths", "cut"), "error: --lengths: Input should be 'error', 'trim' or 'resample', got 'cut'\n"),
     ],
 )
 def test_options_of_check_out_of_range(arguments: tuple[str, ...], words: str, kitchen: Path, keyseg: Any) -> None:
@@ -99,7 +101,7 @@ def test_train_leaves_a_run_and_says_where(
     for place in (out / "results.md", out / "split1/seed3/bundle", out / "split1/seed3/predictions"):
         assert f" {place}\n" in answer.out
         assert place.exists()
-    assert "split 1 seed 3: epoch 2/2" in answer.err  # progress is no result
+    assert "split 1 seed 3: epoch 2/2" in answer.err  # progress is not a result
     assert "recipe: " in answer.err
     run = json.loads((out / "run.json").read_text())
     assert run["command"].startswith(f"keyseg train {kitchen.name} --out {out.name} --set network.backbone.channels=8")
@@ -110,18 +112,21 @@ def test_train_leaves_a_run_and_says_where(
 
     answer = keyseg("train", kitchen, "--out", out, *options)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == f"error: {out} holds a run; use --resume to continue it or --force to delete it\n"
+    assert (
+        answer.err == f"error: {out} holds a run; use --resume to continue it or --force to delete it and start again\n"
+    )
     answer = keyseg("train", kitchen, "--out", out, *options, "--resume")
     assert answer.code == 1
-    assert "data.background is [] there and None now; repeat its options to go on with it" in answer.err
+    assert "data.background was [] and is now None; repeat its options to resume it" in answer.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("--split", "9"), 1, "no split 9; there are splits 1"),
-        (("--split", "one"), 2, "--split takes a number, several as 1,2, or all; got 'one'"),
-        (("--seed", "-1"), 2, "seeds are whole numbers from 0"),
+        (("--split", "one"), 2, "error: --split: expected a split's number, several as 1,2, or all; got 'one'\n"),
+        (("--model", "asfomer"), 2, "'asfomer' (did you mean 'asformer'?); known: ms-tcn++, bcn, asformer, "),
+        (("--seed", "-1"), 2, "expected at least one seed, each from 0 to 2**32 - 1, got [-1]"),
         (("--set", "optimiser.epoch=3"), 2, "unknown key 'optimiser.epoch' (did you mean 'epochs'?)"),
         (("--set", "optimiser.epochs"), 2, "a change is written section.key=value, got 'optimiser.epochs'"),
         (("--set", "optimiser.epochs=-1"), 2, "'optimiser.epochs': Input should be greater than or equal to 1, got -1"),
@@ -152,9 +157,9 @@ def test_train_where_there_is_no_data_set_or_no_folder_to_write_to(kitchen: Path
 
 
 def test_splits_as_typed() -> None:
-    assert parse_splits("2") == (2,)
-    assert parse_splits("1,3") == (1, 3)
-    assert parse_splits("all") == ()
+    assert split_numbers("2") == (2,)
+    assert split_numbers("1,3") == (1, 3)
+    assert split_numbers("all") == ()
     for text in ("", "1,", "x", "1 2"):
-        with pytest.raises(ConfigError, match="--split takes a number, several as 1,2, or all"):
-            parse_splits(text)
+        with pytest.raises(ValueError, match="expected a split's number, several as 1,2, or all; got "):
+            split_numbers(text)

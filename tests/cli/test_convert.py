@@ -1,428 +1,214 @@
-"""keyseg convert, and keyseg predict --scores: weights of the reference programs, the reference programs' numbers.
-
-models/golden/*.npz: small random networks of the public programs ASFormer, MS-TCN2 and BCN, their weights under the
-programs' own names, six inputs of 2 to 130 steps, and the output of all four stages for each.
-"""
+"""keyseg convert IN OUT: files and folders of timelines, from one format to another."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import pickle
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
-from torch import Tensor
 
-from keyseg.data.known_datasets import DATASETS
-from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.inference import load
-from keyseg.models.ms_tcn import MSTCNConfig
+from keyseg.formats import FORMATS
+from keyseg.timeline import ConfigError
 
-Weights = dict[str, Tensor]
-
-FOLDER = Path(__file__).parents[1] / "models" / "golden"
-GOLDEN = {
-    "asformer": dict(np.load(FOLDER / "asformer.npz")),
-    "ms-tcn++": dict(np.load(FOLDER / "ms_tcn2.npz")),
-    "bcn": dict(np.load(FOLDER / "bcn.npz")),
-}
-SYSTEMS = tuple(GOLDEN)
-LENGTHS = {"v0": 2, "v1": 7, "v2": 16, "v3": 33, "v4": 64, "v5": 130}
-TOLD = {
-    "asformer": "ASFormer: 12 channels in, 7 classes, {} parameters; channels 16, encoder_layers 5, decoder_layers 5\n",
-    "ms-tcn++": "MS-TCN++: 12 channels in, 7 classes, {} parameters; channels 16, generator_layers 5,"
-    " refinement_layers 4\n",
-    "bcn": "BCN: 12 channels in, 7 classes, {} parameters; channels 16, layers 4, barrier {{'channels': 8}}\n",
-}
-
-
-def golden(system: str) -> Weights:
-    """The golden network's state dict under the names of its program."""
-    found = GOLDEN[system]
-    return {name.removeprefix("weight/"): torch.from_numpy(found[name]) for name in found if name.startswith("weight/")}
-
-
-def with_classes(weights: Weights, classes: int) -> Weights:
-    """The network with more classes: wherever an axis is as long as the seven classes, they are repeated."""
-    for name, value in weights.items():
-        for axis in [axis for axis, size in enumerate(value.shape) if size == 7]:
-            weights[name] = value = value.index_select(axis, torch.arange(classes) % 7)
-    return weights
+VTT = "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\ntake cup\n\n00:00:03.000 --> 00:00:03.500\npour\n"
+TXT = ["background"] * 2 + ["take_cup"] * 2 + ["background"] * 2 + ["pour"]
 
 
 @pytest.fixture
-def weights(tmp_path: Path) -> Callable[..., Path]:
-    """Files of golden weights by system; classes other than seven on demand."""
-
-    def save(system: str, classes: int = 7) -> Path:
-        path = tmp_path / f"{system}-{classes}.model"
-        torch.save(with_classes(golden(system), classes), path)
-        return path
-
-    return save
-
-
-@pytest.fixture(scope="session")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folders of the golden inputs as feature files, by system. Not to be changed."""
-    folder = tmp_path_factory.mktemp("inputs")
-    for system, found in GOLDEN.items():
-        (folder / system).mkdir()
-        for index in range(6):
-            np.save(folder / system / f"v{index}.npy", found[f"input/{index}"][0])
-    return lambda system: folder / system
-
-
-def scores(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as found:
-        return dict(found)
-
-
-def parallel(weights: Weights) -> Weights:
-    return {f"module.{name}": value for name, value in weights.items()}
-
-
-WAYS: dict[str, Callable[[Weights, Path], None]] = {
-    "epoch-50.pth": torch.save,
-    "epoch-50.model": torch.save,
-    "old.model": lambda found, path: torch.save(found, path, _use_new_zipfile_serialization=False),
-    "weights.safetensors": save_file,
-    "parallel.pth": lambda found, path: torch.save(parallel(found), path),
-    "checkpoint.pt": lambda found, path: torch.save({"epoch": 50, "state_dict": parallel(found)}, path),
-}
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize("way", WAYS)
-def test_converted_weights_give_the_numbers_of_the_reference(
-    way: str, system: str, inputs: Any, keyseg: Any, tmp_path: Path
-) -> None:
-    file, bundle, out = tmp_path / way, tmp_path / "deep" / "bundle", tmp_path / "out"
-    WAYS[way](golden(system), file)
-    answer = keyseg("convert", file, "--model", system, "--out", bundle)
-    size = sum(value.numel() for name, value in golden(system).items() if ".bn." not in name)
-    assert answer == (0, f"{bundle}\n", TOLD[system].format(f"{size:,}"))
-    assert [path.name for path in bundle.parent.iterdir()] == ["bundle"]
-    assert sorted(path.name for path in bundle.iterdir()) == ["config.json", "weights.safetensors"]
-    config = json.loads((bundle / "config.json").read_text())
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert config["provenance"] == {"converted from": way, "sha256": digest}
-    assert (config["model"], config["classes"]) == (system, [f"class{i}" for i in range(7)])
-    assert (config["background"], config["fps"], config["sample_rate"]) == ([], "15", 1)
-
-    answer = keyseg("predict", bundle, inputs(system), "--out", out, "--scores")
-    assert (answer.code, answer.out) == (0, "")
-    assert {path.name for path in out.iterdir()} == {f"{v}{end}" for v in LENGTHS for end in (".txt", ".scores.npz")}
-    for index, (video, length) in enumerate(LENGTHS.items()):
-        found = scores(out / f"{video}.scores.npz")
-        assert list(found) == ["stages"]
-        assert found["stages"].dtype == np.float32
-        assert found["stages"].shape == (4, 7, length)
-        np.testing.assert_allclose(found["stages"], GOLDEN[system][f"output/{index}"][:, 0], atol=1e-5, rtol=0)
-        labels = read_frame_labels(out / f"{video}.txt")
-        assert len(labels) == length
-        if system != "bcn":  # which smooths its answer
-            assert labels == [f"class{i}" for i in found["stages"][-1].argmax(0)]
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_a_single_step_has_scores(system: str, weights: Any, keyseg: Any, tmp_path: Path) -> None:
-    np.save(tmp_path / "one.npy", GOLDEN[system]["input/0"][0, :, :1])
-    assert keyseg("convert", weights(system), "--model", system, "--out", tmp_path / "bundle").code == 0
-    answer = keyseg("predict", tmp_path / "bundle", tmp_path / "one.npy", "--out", tmp_path / "out", "--scores")
-    assert answer.code == 0
-    stages = scores(tmp_path / "out" / "one.scores.npz")["stages"]
-    assert stages.shape == (4, 7, 1)
-    assert np.isfinite(stages).all()
-    assert len(read_frame_labels(tmp_path / "out" / "one.txt")) == 1
-
-
-def test_published_sizes_are_called_so(keyseg: Any, tmp_path: Path) -> None:
-    """A network of MS-TCN++'s published sizes, zeros all over."""
-    config = MSTCNConfig()
-    channels, reads = config.channels, 3
-    sizes = {"PG.conv_1x1_in": (channels, reads, 1), "PG.conv_out": (4, channels, 1)}
-    for i in range(config.generator_layers):
-        sizes |= {f"PG.conv_dilated_{side}.{i}": (channels, channels, 3) for side in (1, 2)}
-        sizes[f"PG.conv_fusion.{i}"] = (channels, 2 * channels, 1)
-    for stage in range(config.refinements):
-        sizes |= {f"Rs.{stage}.conv_1x1": (channels, 4, 1), f"Rs.{stage}.conv_out": (4, channels, 1)}
-        for i in range(config.refinement_layers):
-            sizes[f"Rs.{stage}.layers.{i}.conv_dilated"] = (channels, channels, 3)
-            sizes[f"Rs.{stage}.layers.{i}.conv_1x1"] = (channels, channels, 1)
-    found = {f"{name}.weight": torch.zeros(size) for name, size in sizes.items()}
-    found |= {f"{name}.bias": torch.zeros(size[0]) for name, size in sizes.items()}
-    torch.save(found, tmp_path / "epoch-100.model")
-    answer = keyseg("convert", tmp_path / "epoch-100.model", "--model", "ms-tcn++", "--out", tmp_path / "bundle")
-    assert answer.code == 0
-    assert answer.err.startswith("MS-TCN++: 3 channels in, 4 classes, ")
-    assert answer.err.endswith(" parameters; the published sizes\n")
-
-
-def mapping(folder: Path, names: Any) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / "mapping.txt"
-    path.write_text("".join(f"{i} {name}\n" for i, name in enumerate(names)))
+def vtt(tmp_path: Path) -> Path:
+    path = tmp_path / "tea.vtt"
+    path.write_text(VTT)
     return path
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_a_mapping_names_the_classes(system: str, weights: Any, inputs: Any, keyseg: Any, tmp_path: Path) -> None:
-    names = ["cut", "pour", "stir", "background", "take", "put", "wait"]
-    common = ("convert", weights(system), "--model", system, "--mapping", mapping(tmp_path, names))
-    cases = {
-        (): ("background",),
-        ("--background", "wait"): ("wait",),
-        ("--background", "background", "wait"): ("background", "wait"),
-        ("--background", "none"): (),
-        ("--empty-background",): (),
-    }
-    for number, (options, background) in enumerate(cases.items()):
-        bundle = tmp_path / f"bundle{number}"
-        assert keyseg(*common, "--out", bundle, *options).code == 0
-        labels = load(bundle).labels
-        assert labels.names == tuple(names)
-        assert labels.background == background
-    video = inputs(system) / "v5.npy"
-    assert keyseg("predict", tmp_path / "bundle0", video, "--out", tmp_path, "--scores").code == 0
-    last = scores(tmp_path / "v5.scores.npz")["stages"][-1]
-    labels = read_frame_labels(tmp_path / "v5.txt")
-    assert set(labels) <= set(names)
-    if system != "bcn":
-        assert labels == [names[i] for i in last.argmax(0)]
+def test_times_to_frames_and_back(vtt: Path, keyseg: Any, tmp_path: Path) -> None:
+    labels = tmp_path / "tea.txt"
+    assert keyseg("convert", vtt, labels, "--fps", "2") == (0, f"{labels}\n", "")
+    assert labels.read_text().split() == TXT
+    again = tmp_path / "again.vtt"
+    assert keyseg("convert", labels, again, "--fps", "2").code == 0
+    assert again.read_text() == VTT.replace(" cup", "_cup")
 
 
-@pytest.mark.parametrize("key", DATASETS)
-def test_frames_a_second_are_those_of_the_data_set_whose_classes_these_are(
-    key: str, weights: Any, keyseg: Any, tmp_path: Path
+def test_a_format_that_counts_frames_asks_for_the_rate_and_others_do_not(
+    vtt: Path, keyseg: Any, tmp_path: Path
 ) -> None:
-    facts = DATASETS[key]
-    classes = mapping(tmp_path, sorted(facts.classes, reverse=True))
-    common = ("convert", weights("ms-tcn++", len(facts.classes)), "--model", "ms-tcn++", "--mapping", classes)
-    assert keyseg(*common, "--out", tmp_path / "bundle").code == 0
-    predictor = load(tmp_path / "bundle")
-    assert predictor.timebase.fps == facts.fps
-    assert predictor.timebase.sample_rate == facts.sample_rate
-    assert predictor.labels.names == tuple(sorted(facts.classes, reverse=True))
-    assert predictor.labels.background == facts.background
-    assert keyseg(*common, "--out", tmp_path / "other", "--fps", "30000/1001").code == 0
-    assert str(load(tmp_path / "other").timebase.fps) == "30000/1001"
+    answer = keyseg("convert", vtt, tmp_path / "tea.json")
+    assert answer.code == 2
+    assert answer.err == "error: tea: this format counts frames, and the frame rate is unknown; give --fps\n"
+    assert not (tmp_path / "tea.json").exists()
+    assert keyseg("convert", vtt, tmp_path / "tea.srt").code == 0
+    (tmp_path / "a.txt").write_text("take\ntake\n")
+    answer = keyseg("convert", tmp_path / "a.txt", tmp_path / "a.srt")
+    assert answer.code == 2
+    assert "a.txt: this format counts frames, and the frame rate is unknown; give --fps" in answer.err
+    assert keyseg("convert", tmp_path / "a.txt", tmp_path / "a.recog.txt").code == 0  # frames in, frames out
+    assert (tmp_path / "a.recog.txt").read_text() == "### Frame level recognition: ###\ntake take\n"
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_a_sample_rate_spreads_steps_over_annotation_frames(
-    system: str, weights: Any, inputs: Any, keyseg: Any, tmp_path: Path
-) -> None:
-    """Frames are sampled as the data loaders of the programs do, every second one, and each answer stands for two."""
-    file = weights(system)
-    for name, options in {"two": ("--fps", "30", "--sample-rate", "2"), "one": ()}.items():
-        assert keyseg("convert", file, "--model", system, "--out", tmp_path / name, *options).code == 0
-    halves = tmp_path / "halves"
-    halves.mkdir()
-    for video in LENGTHS:
-        np.save(halves / f"{video}.npy", np.load(inputs(system) / f"{video}.npy")[:, ::2])
-    two, one = tmp_path / "of two", tmp_path / "of one"
-    options = ("--scores", "--format", "txt,json")
-    assert keyseg("predict", tmp_path / "two", inputs(system), "--out", two, *options).code == 0
-    assert keyseg("predict", tmp_path / "one", halves, "--out", one, *options).code == 0
-    for video, length in LENGTHS.items():
-        steps = read_frame_labels(one / f"{video}.txt")
-        assert read_frame_labels(two / f"{video}.txt") == np.repeat(steps, 2)[:length].tolist()
-        found = scores(two / f"{video}.scores.npz")["stages"]
-        assert found.shape == (4, 7, -(-length // 2))
-        np.testing.assert_array_equal(found, scores(one / f"{video}.scores.npz")["stages"])
-        content = json.loads((two / f"{video}.json").read_text())
-        assert (content["fps"], content["frames"]) == ("30", length)
+def test_another_rate_moves_edges_to_the_nearest_frame(vtt: Path, keyseg: Any, tmp_path: Path) -> None:
+    assert keyseg("convert", vtt, tmp_path / "tea.json", "--fps", "30", "--frames", "150").code == 0
+    content = json.loads((tmp_path / "tea.json").read_text())
+    assert (content["fps"], content["frames"]) == ("30", 150)
+    assert keyseg("convert", tmp_path / "tea.json", tmp_path / "tea.txt", "--fps", "2").code == 0
+    assert (tmp_path / "tea.txt").read_text().split() == [*TXT, "background", "background", "background"]
 
 
-class Executes:
-    """Unpickled, it makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.folder,)
-
-
-def cut(file: Path) -> None:
-    torch.save(golden("asformer"), file)
-    file.write_bytes(file.read_bytes()[:-4000])
-
-
-def changed(**values: Any) -> Callable[[Path], None]:
-    """Save ASFormer's weights with others for some, None for none; a double underscore stands for a dot."""
-
-    def save(file: Path) -> None:
-        found = golden("asformer") | {name.replace("__", "."): value for name, value in values.items()}
-        torch.save({name: value for name, value in found.items() if value is not None}, file)
-
-    return save
-
-
-BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "code": (lambda file: torch.save(Executes(file.parent / "executed"), file), "refused: it holds something other"),
-    "code beside weights": (
-        lambda file: torch.save(golden("asformer") | {"a": Executes(file.parent / "executed")}, file),
-        "nothing in it was executed. Save the state dict alone",
-    ),
-    "a pickle": (
-        lambda file: file.write_bytes(pickle.dumps(Executes(file.parent / "executed"), protocol=2)),
-        "refused: it holds something other than tensors, or is damaged (UnpicklingError)",
-    ),
-    "cut off": (cut, "or is damaged (RuntimeError)"),
-    "empty": (lambda file: file.touch(), "or is damaged (EOFError)"),
-    "text": (lambda file: file.write_text("epoch 50: loss 0.3\n"), "or is damaged ("),
-    "a folder": (lambda file: file.mkdir(), "not a file; expected weights as .pth, .pt, .model or .safetensors"),
-    "missing": (lambda file: None, "no such file; expected weights as .pth, .pt, .model or .safetensors"),
-    "a list": (lambda file: torch.save([torch.ones(2)], file), "expected tensors by name, got list"),
-    "an optimiser": (
-        lambda file: torch.save(torch.optim.Adam([torch.ones(2, requires_grad=True)]).state_dict(), file),
-        "expected tensors by name, got something else at 'state'; save the state dict alone",
-    ),
-    "another system": (
-        lambda file: torch.save(golden("bcn"), file),
-        "not the weights of ASFormer as its program names them (no tensor 'encoder.conv_1x1.weight')",
-    ),
-    "one missing": (changed(decoders__1__conv_out__bias=None), 'Missing key(s) in state_dict: "backbone.decoders.1.'),
-    "one more": (changed(decoders__1__more=torch.ones(2)), "decoders.1.more"),
-    "another shape": (changed(decoders__1__conv_out__bias=torch.ones(3)), "size mismatch for backbone.decoders.1."),
-    "NaN": (
-        changed(decoders__1__conv_out__bias=torch.full((7,), torch.nan)),
-        "decoders.1.conv_out.bias holds NaN or infinite values; take weights from before training failed",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ["weights.pth", "weights.model"])
-@pytest.mark.parametrize(("save", "words"), BAD.values())
-def test_what_is_not_the_weights_is_refused_and_nothing_written(
-    save: Callable[[Path], Any], words: str, name: str, keyseg: Any, tmp_path: Path
-) -> None:
-    file = tmp_path / name
-    save(file)
-    before = sorted(tmp_path.rglob("*"))
-    answer = keyseg("convert", file, "--model", "asformer", "--out", tmp_path / "new" / "bundle")
-    assert (answer.code, answer.out) == (1, "")
-    assert answer.err.startswith(f"error: {file}: ")
-    assert words in answer.err
-    assert "fault of keyseg" not in answer.err
-    assert sorted(tmp_path.rglob("*")) == before  # nothing executed, no bundle, nothing half-made
-
-
-def test_wrong_use_is_told_and_nothing_written(weights: Any, keyseg: Any, tmp_path: Path) -> None:
-    file, names = weights("asformer"), mapping(tmp_path, "abcdefg")
-    use, out = ("--model", "asformer"), ("--out", tmp_path / "bundle")
-    cases = [
-        ((file, "--model", "asfomer", *out), 2, "asfomer"),
-        ((file, "--model", "rtk", *out), 2, "rtk"),
-        ((file, *out), 2, "--model"),
-        ((file, *use), 2, "--out"),
-        ((*use, *out), 2, "WEIGHTS"),
-        ((file, *use, *out, "--background", "a"), 2, "--background names classes, and without --mapping they have no"),
-        ((file, *use, *out, "--background", "none"), 2, "give both"),
-        ((file, *use, *out, "--empty-background"), 2, "give both"),
-        ((file, *use, *out, "--fps", "fast"), 2, "error: --fps fast: "),
-        ((file, *use, *out, "--fps", "0"), 2, "--fps 0: fps must be positive, got 0"),
-        ((file, *use, *out, "--fps", "1/0"), 2, "error: --fps 1/0: "),
-        ((file, *use, *out, "--fps", "nan"), 2, "error: --fps nan: "),
-        (
-            (file, *use, *out, "--sample-rate", "0"),
-            2,
-            "error: --sample-rate 0: sample_rate must be a whole number of frames",
-        ),
-        ((file, *use, *out, "--sample-rate", "half"), 2, "half"),
-        ((file, *use, *out, "--mapping", tmp_path / "gone.txt"), 1, "gone.txt: cannot read it (no such file)"),
-        ((file, *use, *out, "--mapping", names, "--background", "h"), 1, "background 'h' is not a class"),
-        (
-            (file, *use, *out, "--mapping", mapping(tmp_path / "short", "abcdef")),
-            1,
-            f"error: {file}: weights for 7 classes, and the mapping has 6; give the right one\n",
-        ),
-    ]
-    before = sorted(tmp_path.rglob("*"))
-    for arguments, code, words in cases:
-        answer = keyseg("convert", *arguments)
-        assert (answer.code, answer.out) == (code, ""), arguments
-        assert words in answer.err
-        assert "fault of keyseg" not in answer.err
-        assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_bundles_are_replaced_only_if_told_and_nothing_else_is(weights: Any, keyseg: Any, tmp_path: Path) -> None:
-    bundle, asformer, other = tmp_path / "bundle", weights("asformer"), weights("ms-tcn++")
-    assert keyseg("convert", asformer, "--model", "asformer", "--out", bundle).code == 0
-    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
-
-    answer = keyseg("convert", other, "--model", "ms-tcn++", "--out", bundle)
-    assert (answer.code, answer.out) == (2, "")
-    assert answer.err == f"error: {bundle} exists; choose another --out or use --force\n"
-    answer = keyseg("convert", other, "--model", "bcn", "--out", bundle, "--force")
-    assert answer.code == 1
-    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
-    assert keyseg("convert", other, "--model", "ms-tcn++", "--out", bundle, "--force").code == 0
-    assert load(bundle).variants == ("ms-tcn++",)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["asformer-7.model", "bundle", "ms-tcn++-7.model"]
-
-    (bundle / "notes.txt").write_text("mine\n")
-    for place in (bundle, tmp_path, other):
-        answer = keyseg("convert", other, "--model", "ms-tcn++", "--out", place, "--force")
-        assert (answer.code, answer.out) == (2, "")
-        assert answer.err == f"error: {place} is there and not a bundle alone; choose another --out\n"
-    assert (bundle / "notes.txt").read_text() == "mine\n"
-    assert asformer.is_file()
-    assert other.is_file()
-
-
-def test_scores_of_rtk_have_its_heatmaps(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
-    files = sorted((kitchen / "features").iterdir())[:2]
-    assert keyseg("predict", trained, *files, "--out", tmp_path, "--scores", "--format", "json").code == 0
-    predictor = load(trained)
-    classes = len(predictor.labels)
-    for file in files:
-        found, wanted = scores(tmp_path / f"{file.stem}.scores.npz"), predictor.predict(file)
-        steps = -(-wanted.segmentation.length // predictor.timebase.sample_rate)
-        assert {name: (array.shape, array.dtype) for name, array in found.items()} == {
-            "stages": ((len(wanted.stages), classes, steps), np.float32),
-            "action": ((classes, steps), np.float32),
-            "boundary": ((steps,), np.float32),
-        }
-        np.testing.assert_array_equal(found["stages"], wanted.stages)
-        np.testing.assert_array_equal(found["action"], wanted.action_heatmap)
-        np.testing.assert_array_equal(found["boundary"], wanted.boundary_heatmap)
-        assert not (tmp_path / f"{file.stem}.txt").exists()
-
-
-def test_scores_are_not_overwritten_unless_told(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
-    file, other = sorted((kitchen / "features").iterdir())[:2]
-    target = tmp_path / f"{file.stem}.scores.npz"
-    target.write_text("mine\n")
-    answer = keyseg("predict", trained, other, file, "--out", tmp_path, "--scores")
-    assert (answer.code, answer.out) == (2, "")
-    assert (
-        answer.err
-        == f"error: {target} exists (1 such files); choose another --out, go on with --resume, or use --force\n"
-    )
-    assert [path.name for path in tmp_path.iterdir()] == [target.name]
-    assert keyseg("predict", trained, file, "--out", tmp_path).code == 0  # asked for none, it touches none
-    assert target.read_text() == "mine\n"
-    assert keyseg("predict", trained, other, file, "--out", tmp_path, "--scores", "--force").code == 0
-    assert "stages" in scores(target)
-
-
-def test_no_scores_of_what_cannot_be_read(weights: Any, inputs: Any, keyseg: Any, tmp_path: Path) -> None:
-    keyseg("convert", weights("ms-tcn++"), "--model", "ms-tcn++", "--out", tmp_path / "bundle")
-    np.save(tmp_path / "wide.npy", np.zeros((13, 5), np.float32))
+@pytest.mark.parametrize("fmt", list(FORMATS))
+def test_every_format_by_name(fmt: str, vtt: Path, keyseg: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    good = inputs("ms-tcn++") / "v1.npy"
-    answer = keyseg("predict", tmp_path / "bundle", tmp_path / "wide.npy", good, "--out", out, "--scores")
+    assert keyseg("convert", vtt, out, "--to", fmt, "--fps", "2").code == 0
+    (written,) = out.iterdir()
+    assert written.name == f"tea{FORMATS[fmt].suffix}"
+    back = tmp_path / "back.txt"
+    assert keyseg("convert", written, back, "--from", fmt, "--fps", "2").code == 0
+    assert back.read_text().split() == TXT
+
+
+def test_a_folder_of_files_into_a_folder_or_one_file(vtt: Path, keyseg: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.txt").write_text("take\nbackground\npour\n")
+    (folder / ".hidden.txt").write_text("x y\n")
+    (folder / "a.mp4").touch()
+    answer = keyseg("convert", folder, tmp_path / "out", "--to", "eaf", "--fps", "1")
+    assert answer.code == 0
+    assert answer.err == f"note: 1 other files in {folder} are left out: a.mp4\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.eaf", "b.eaf"]
+    assert keyseg("convert", folder, tmp_path / "all.activitynet.json", "--fps", "1").code == 0
+    content = json.loads((tmp_path / "all.activitynet.json").read_text())
+    assert list(content["database"]) == ["a", "b"]
+    assert keyseg("convert", tmp_path / "all.activitynet.json", tmp_path / "apart", "--to", "txt").code == 0
+    assert (tmp_path / "apart" / "b.txt").read_text() == "take\nbackground\npour\n"
+
+
+def test_several_videos_and_a_format_of_one_need_a_folder(keyseg: Any, tmp_path: Path) -> None:
+    source = tmp_path / "all.rttm"
+    source.write_text("".join(f"SPEAKER {name} 1 0 1 <NA> <NA> take <NA> <NA>\n" for name in "ab"))
+    answer = keyseg("convert", source, tmp_path / "all.vtt")
+    assert (answer.code, answer.err) == (
+        2,
+        "error: a file of vtt holds one video, and there are 2; name a folder as OUT\n",
+    )
+    assert keyseg("convert", source, tmp_path / "out", "--to", "vtt").code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.vtt", "b.vtt"]
+    answer = keyseg("convert", source, tmp_path / "x.csv", "--fps", "2", "--frames", "9")
+    assert (answer.code, answer.err.split(",")[0]) == (2, "error: --frames is the length of one video")
+    assert keyseg("convert", source, tmp_path / "same").code == 0  # without --to the format stays the same
+    assert sorted(path.name for path in (tmp_path / "same").iterdir()) == ["a.rttm", "b.rttm"]
+
+
+def test_overlaps_and_tiers(keyseg: Any, tmp_path: Path) -> None:
+    source = tmp_path / "a.srt"
+    source.write_text("1\n00:00:00,000 --> 00:00:03,000\ntake\n\n2\n00:00:01,000 --> 00:00:02,000\npour\n")
+    common = ("convert", source, tmp_path / "a.txt", "--fps", "1")
+    answer = keyseg(*common)
     assert answer.code == 1
-    assert f"error: {tmp_path / 'wide.npy'}: the model reads features of 12 dimensions" in answer.err
-    assert sorted(path.name for path in out.iterdir()) == ["v1.scores.npz", "v1.txt"]
+    assert answer.err.startswith("error: a: 'take' from 0 s to 3 s and 'pour' from 1 s to 2 s overlap")
+    for overlap, expected in (("first", ["take"] * 3), ("last", ["take", "pour", "take"])):
+        assert keyseg(*common, "--overlap", overlap, "--force").code == 0
+        assert (tmp_path / "a.txt").read_text().split() == expected
+    assert keyseg(*common, "--overlap", "both", "--force").code == 2
+    answer = keyseg(*common, "--tier", "hands", "--force")
+    assert (answer.code, answer.err) == (2, f"error: {source}: SRT has no tiers; leave out --tier\n")
+
+
+def test_background_by_name(keyseg: Any, tmp_path: Path) -> None:
+    source = tmp_path / "a.txt"
+    source.write_text("SIL\ntake\nSIL\n")
+    target = tmp_path / "a.labels.txt"
+    assert keyseg("convert", source, target, "--fps", "1", "--background", "SIL").code == 0
+    assert target.read_text() == "1.000000\t2.000000\ttake\n"
+    assert keyseg("convert", source, target, "--fps", "1", "--force").code == 0
+    assert target.read_text().count("SIL") == 2
+    back = ("convert", target, tmp_path / "b.txt", "--fps", "1", "--frames", "4", "--background")
+    assert keyseg(*back, "idle").err == "note: nothing is labelled 'idle'; gaps are called so\n"
+    assert (tmp_path / "b.txt").read_text().split() == ["SIL", "take", "SIL", "idle"]
+    answer = keyseg(*back, "none", "--force")
+    assert answer.code == 1
+    assert (
+        "nothing is labelled from 3 s to 4 s (frames 3 to 4), and there is no background class to fill the gap"
+        in answer.err
+    )
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(vtt: Path, keyseg: Any, tmp_path: Path) -> None:
+    target = tmp_path / "tea.srt"
+    target.write_text("mine")
+    answer = keyseg("convert", vtt, target)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == f"error: {target} exists (1 such files); choose another OUT or use --force\n"
+    assert target.read_text() == "mine"
+    assert keyseg("convert", vtt, target, "--force").code == 0
+    assert "take cup" in target.read_text()
+    folder = tmp_path / "two"
+    folder.mkdir()
+    (folder / "a.vtt").write_text(VTT)
+    (folder / "b.vtt").write_text(VTT.replace("03.500", "02.500"))
+    answer = keyseg("convert", folder, tmp_path / "out", "--to", "srt")
+    assert answer.code == 1
+    assert f"{folder / 'b.vtt'}:6: 'pour' ends at 2.5 s, before it starts at 3 s" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("video", ["../../escaped", "a/b", "..", ".hidden", "a\\\\b", "a\\u0000b", " "])
+def test_a_video_name_that_leads_elsewhere_is_refused(video: str, keyseg: Any, tmp_path: Path) -> None:
+    source = tmp_path / "all.activitynet.json"
+    source.write_text('{"database": {"%s": {"annotations": [{"segment": [0, 1], "label": "x"}]}}}' % video)  # noqa: UP031
+    answer = keyseg("convert", source, tmp_path / "deep" / "out", "--to", "vtt")
+    assert answer.code == 1
+    assert "cannot be the name of a file; rename the video" in answer.err
+    assert sorted(tmp_path.rglob("*.vtt")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, 'error: Command "convert" parameter IN requires an argument.'),
+        (("tea.vtt",), 2, 'error: Command "convert" parameter OUT requires an argument.'),
+        (("tea.vtt", "x.doc"), 2, "x.doc: no format has this suffix; name the format with --to"),
+        (("tea.vtt", "x.srt", "--to", "sub"), 2, "unknown format 'sub'"),
+        (("tea.vtt", "x.srt", "--from", "vt"), 2, "unknown format 'vt' (did you mean 'vtt'?)"),
+        (("tea.vtt", "x.srt", "--fps", "0"), 2, "error: --fps: a frame rate is a number such as 15 or 29.97, or a"),
+        (("tea.vtt", "x.srt", "--fps", "fast"), 2, "above 0 and at most 100000; got 'fast'\n"),
+        (("tea.vtt", "x.srt", "--frames", "0"), 2, 'error: Invalid value "0" for --frames. Must be >= 1.'),
+        (("tea.vtt", "x.srt", "--model", "bcn"), 2, "error: Unknown option: --model"),
+        (("absent.vtt", "x.srt"), 1, "absent.vtt: cannot read it (no such file)"),
+        (("empty", "x.srt"), 1, "empty: no file here that is of a known format; it holds nothing"),
+        (("none.rttm", "x.csv"), 1, "none.rttm: no video with annotations in it"),
+        (("mixed", "out"), 2, "the files have several formats (srt, vtt); choose one to write with --to"),
+        (("mixed", "out", "--to", "eaf"), 1, "mixed: the video 'tea' is in it twice; convert the files one by one"),
+        (("tea.vtt", "x.txt", "--fps", "2", "--frames", "3"), 1, "ends after the video, which has 3 frames"),
+    ],
+)
+def test_wrong_usage_is_reported(
+    arguments: tuple[str, ...], code: int, words: str, vtt: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "none.rttm").touch()
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / "tea.vtt").write_text(VTT)
+    (tmp_path / "mixed" / "tea.srt").write_text("")
+    answer = keyseg("convert", *arguments)
+    assert (answer.code, answer.out) == (code, "")
+    assert words in answer.err
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it(
+    vtt: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentimelineio", None)
+    for name in ("x.otio", "x.edl"):
+        answer = keyseg("convert", vtt, tmp_path / name, "--fps", "25")
+        assert answer.code == ConfigError.exit_code
+        assert "which is not installed; run: pip install 'keyseg[formats]'" in answer.err
+
+
+def test_help_names_every_format(keyseg: Any) -> None:
+    words = keyseg("convert", "--help").out.replace(",", " ").split()
+    assert set(FORMATS) <= set(words)

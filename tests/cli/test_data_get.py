@@ -18,7 +18,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from cyclopts import App, Parameter
 
-from keyseg.cli.data import ByteProgress, data
+from keyseg.cli.data import ByteProgress, data_verb
 from keyseg.cli.main import run
 from keyseg.data.download import RELEASED
 from keyseg.data.known_datasets import DATASETS
@@ -33,12 +33,12 @@ class Silent(SimpleHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
-        """A client that has seen enough is no error."""
+        """Ignore clients that close the connection early."""
 
 
 @pytest.fixture(scope="module")
 def release(kitchen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A server with a record and an archive, in which a toy kitchen stands for each of the data sets."""
+    """A server with a record and an archive, in which a toy kitchen takes the place of each data set."""
     folder, inside = tmp_path_factory.mktemp("served"), tmp_path_factory.mktemp("archive")
     for name in RELEASED:
         shutil.copytree(kitchen, inside / "data" / name)
@@ -63,18 +63,18 @@ def release(kitchen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def get(release: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """`data` with the record and a cache of this test."""
+    """`data_verb` with the record and a cache for this test."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # they would make a terminal of what is none
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # they would make rich take a file for a terminal
         monkeypatch.delenv(name, raising=False)
-    return functools.partial(data, "get", record=release.record, cache=tmp_path / "cache")
+    return functools.partial(data_verb, "get", record=release.record, cache=tmp_path / "cache")
 
 
 def test_terms_come_first_and_nothing_is_downloaded_without_accept(
     get: Any, release: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(
-        ConfigError, match=r"nothing was downloaded; read the terms and add --accept to agree"
+        ConfigError, match=r"nothing was downloaded; read the terms, and add --accept to agree"
     ) as caught:
         get("gtea", out=tmp_path / "gtea")
     assert caught.value.exit_code == 2
@@ -110,14 +110,16 @@ def test_with_accept_the_data_set_is_there(
     assert len(lines) <= 3 + 2 * 20
 
 
-def test_what_is_there_already_is_said(
+def test_what_is_already_downloaded_is_reported(
     get: Any, release: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     get("gtea", out=tmp_path / "gtea", accept=True)
     capsys.readouterr()
     with pytest.raises(ConfigError, match="add --accept"):
         get("breakfast", out=tmp_path / "breakfast")
-    assert f"data.zip, {release.size / 1000:.1f} kB of it are there; breakfast goes to" in capsys.readouterr().out
+    assert (
+        f"data.zip, {release.size / 1000:.1f} kB of it already downloaded; breakfast goes to" in capsys.readouterr().out
+    )
     get("breakfast", out=tmp_path / "breakfast", accept=True)
     assert "downloading" not in capsys.readouterr().err
 
@@ -135,30 +137,30 @@ def test_errors_come_before_anything_is_downloaded(
     with pytest.raises(ConfigError, match=r"pip install 'keyseg\[download\]'"):
         get("gtea", out=tmp_path / "gtea", accept=True)
     with pytest.raises(ConfigError, match=r"pip install 'keyseg\[download\]'"):
-        data("get", "gtea", out=tmp_path / "gtea", accept=True)
+        data_verb("get", "gtea", out=tmp_path / "gtea", accept=True)
     assert list(tmp_path.iterdir()) == []
-    assert capsys.readouterr().out.count(DATASETS["gtea"].terms) == 4  # the terms in any case
+    assert capsys.readouterr().out.count(DATASETS["gtea"].terms) == 4  # the terms are always shown
 
 
-def test_the_default_cache_is_the_systems(
+def test_the_default_cache_is_that_of_the_system(
     release: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda project: tmp_path / "caches" / project)
     with pytest.raises(ConfigError, match="add --accept"):
-        data("get", "gtea", out=tmp_path / "gtea", record=release.record)
+        data_verb("get", "gtea", out=tmp_path / "gtea", record=release.record)
     assert f"kept in {tmp_path / 'caches' / 'keyseg' / 'downloads' / 'data.zip'};" in capsys.readouterr().out
 
 
 def test_the_defaults_are_those_of_the_library() -> None:
-    assert inspect.signature(data).parameters["record"].default == RECORD
-    assert get_args(get_type_hints(data)["name"]) == RELEASED
+    assert inspect.signature(data_verb).parameters["record"].default == RECORD
+    assert get_args(get_type_hints(data_verb)["name"]) == RELEASED
 
 
 def parsed(*words: str) -> dict[str, Any]:
-    """What the command line makes of words after `keyseg`."""
+    """The arguments that the command line parses from the words after `keyseg`."""
     app = App(default_parameter=Parameter(negative=()))
-    app.command(data, name="data")
+    app.command(data_verb, name="data")
     _, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
     bound.apply_defaults()
     return dict(bound.arguments)
@@ -198,7 +200,7 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys
     assert "left" not in err
 
 
-def test_progress_counts_speed_from_where_it_went_on(
+def test_progress_counts_speed_from_where_it_resumed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([100.0, 110.0, 130.0])

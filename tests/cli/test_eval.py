@@ -16,7 +16,7 @@ SCORES = ["acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames"]
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Annotations of three videos, and predictions of two of them: a label a line, and a recog file."""
+    """Annotations of three videos, and predictions of two of them: one label per line, and a recog file."""
     ref, pred = tmp_path / "ref", tmp_path / "pred"
     ref.mkdir()
     pred.mkdir()
@@ -37,7 +37,6 @@ def test_eval_of_folders_is_the_evaluator_with_json_as_its_only_output(folders: 
         ("--background", "background", "idle"): ("background", "idle"),
         ("--background", "idle"): ("idle",),
         ("--background", "none"): (),
-        ("--empty-background",): (),
     }
     found = {}
     for arguments, background in cases.items():
@@ -49,7 +48,7 @@ def test_eval_of_folders_is_the_evaluator_with_json_as_its_only_output(folders: 
         assert scores == {key: wanted[key] for key in SCORES}
         assert answer.err == "note: 1 of 3 annotated videos have no prediction and are not scored\n"
         found[background] = scores["edit"], scores["f1@50"]
-    assert len(set(found.values())) == 4  # so the background does matter here
+    assert len(set(found.values())) == 4  # so the background matters here
     assert (scores["videos"], scores["frames"]) == (2, 12)
     answer = keyseg("eval", "--ref", ref, "--pred", pred, "--json", "--details", "--protocol", "tcn")
     details = json.loads(answer.out)
@@ -71,7 +70,7 @@ def test_eval_of_folders_as_a_table(folders: tuple[Path, Path], keyseg: Any) -> 
     assert keyseg("eval", "--ref", ref, "--pred", pred, "--background", "none").out.endswith("and F1: none\n")
 
 
-def test_eval_of_a_run_is_what_training_said(trained: Path, keyseg: Any) -> None:
+def test_eval_of_a_run_gives_the_scores_of_training(trained: Path, keyseg: Any) -> None:
     answer = keyseg("eval", trained, "--json")
     assert (answer.code, answer.err) == (0, "")
     scores = json.loads(answer.out)
@@ -89,13 +88,17 @@ def test_eval_of_a_run_is_what_training_said(trained: Path, keyseg: Any) -> None
         (("--ref", "{ref}"), 2, "give a run folder, or both --ref and --pred"),
         (("--pred", "{pred}"), 2, "give a run folder, or both --ref and --pred"),
         (("{ref}", "--ref", "{ref}", "--pred", "{pred}"), 2, "give a run folder, or both --ref and --pred"),
-        (("{ref}", "--background", "idle"), 2, "--background goes with --ref and --pred; a run has its own"),
+        (
+            ("{ref}", "--background", "idle"),
+            2,
+            "--background goes with --ref and --pred; a run has its own background classes\n",
+        ),
         (("--ref", "{ref}", "--pred", "{pred}", "--protocol", "mstcn"), 2, "unknown protocol 'mstcn' (did you mean"),
-        (("{ref}",), 1, "no run here; expected the folder that keyseg train --out made"),
+        (("{ref}",), 1, "no run here; expected a folder that keyseg train --out made"),
         (
             ("--ref", "{ref}", "--pred", "nowhere"),
             1,
-            "nowhere: no such folder; expected one with a file of labels a video",
+            "nowhere: no such folder; expected one label file per video",
         ),
         (("--ref", "{ref}", "--pred", "{empty}"), 1, "no predictions here; expected VIDEO.txt or VIDEO"),
         (("--ref", "{pred}", "--pred", "{ref}"), 1, "for c (1 in all)"),

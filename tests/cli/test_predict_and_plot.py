@@ -1,4 +1,4 @@
-"""keyseg predict and keyseg plot: files that others open, never over something that is there."""
+"""keyseg predict and keyseg plot: files that other programs open, and no file overwritten."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def test_predict_files_and_folders_in_every_format(trained: Path, kitchen: Path,
     assert answer.code == 0
     assert len(answer.err.splitlines()) == 6
     assert {path.name for path in (tmp_path / "all").iterdir()} == {f"{file.stem}.txt" for file in files}
-    for path in (trained / "split1/seed0/predictions").iterdir():  # as training left them
+    for path in (trained / "split1/seed0/predictions").iterdir():  # as training wrote them
         assert (tmp_path / "all" / path.name).read_text() == path.read_text()
 
 
-def test_predict_does_not_overwrite_unless_told(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
+def test_predict_does_not_overwrite_without_force(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
     file, other = sorted((kitchen / "features").iterdir())[:2]
     target = tmp_path / f"{file.stem}.txt"
     target.write_text("mine\n")
     answer = keyseg("predict", trained, other, file, "--out", tmp_path)
     assert answer.code == 2
     assert answer.err == (
-        f"error: {target} exists (1 such files); choose another --out, go on with --resume, or use --force\n"
+        f"error: {target} exists (1 such files); choose another --out, continue with --resume, or use --force\n"
     )
     assert target.read_text() == "mine\n"
     assert not (tmp_path / f"{other.stem}.txt").exists()
@@ -71,10 +71,10 @@ def test_one_bad_file_does_not_stop_the_others(trained: Path, kitchen: Path, key
     for name in ("features/a.npy", "features/n.npy", "features/z.npy", "gone.npy"):
         assert f"error: {tmp_path / name}: " in answer.err
     assert "step 3" in answer.err
-    assert answer.err.endswith(f"4 of 5 videos could not be done; the others are in {tmp_path / 'out'}\n")
+    assert answer.err.endswith(f"4 of 5 videos failed; the others are in {tmp_path / 'out'}\n")
     answer = keyseg("predict", trained, tmp_path / "gone.npy", "--out", tmp_path / "none")
     assert answer.code == 1
-    assert answer.err.endswith("1 of 1 videos could not be done\n")
+    assert answer.err.endswith("1 of 1 videos failed\n")
 
 
 def test_predict_of_what_cannot_be_done(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:

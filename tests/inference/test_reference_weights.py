@@ -128,7 +128,7 @@ def test_the_answer_is_the_most_probable_class_of_the_last_stage(system: str, tm
     np.testing.assert_allclose(prediction.frame_scores.sum(0), 1, atol=1e-3)
     if system != "bcn":  # which smooths its probabilities
         assert (prediction.stages[-1].argmax(0) == prediction.frame_scores.argmax(0)).all()
-    with pytest.raises(BundleError, match=r"epoch-50\.model: weights for 7 classes, and the mapping has 6; give the"):
+    with pytest.raises(BundleError, match=r"epoch-50\.model: weights for 7 classes, but the mapping has 6; name the"):
         convert_reference(tmp_path / "epoch-50.model", system, LabelMap(tuple("abcdef")))
 
 
@@ -395,7 +395,7 @@ NOT_THEIRS = r"not the weights of (ASFormer|MS-TCN\+\+|BCN) as its program names
     {
         "no layer 2": (
             without(LAYER),
-            NOT_THEIRS + r"\((encoder\.layers|PG\.conv_fusion|stage1\.layers)\.N\. stands with the numbers N = \[0, 1,",
+            NOT_THEIRS + r"\((encoder\.layers|PG\.conv_fusion|stage1\.layers)\.N\. occurs with the numbers N = \[0, 1,",
         ),
         "the first is missing": (
             without(FIRST),

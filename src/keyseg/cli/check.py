@@ -2,63 +2,41 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from keyseg.cli.background import Background, background_names
+from keyseg.cli.options import background_names
+from keyseg.data.read_options import ReadOptions
+
+_DEFAULT = ReadOptions()
 
 
-def check(
+def check_verb(
     data: Path,
     /,
     *,
-    features: str | None = None,
-    background: Background = None,
-    fps: str | None = None,
-    sample_rate: int | None = None,
-    orientation: Literal["auto", "DT", "TD"] = "auto",
-    lengths: Literal["error", "trim", "resample"] = "error",
-    tolerance: int = 0,
+    options: Annotated[ReadOptions, Parameter(name="*", consume_multiple=True)] = _DEFAULT,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Look at every file of a data set and report all problems with file and line; exit code 1 if there is one.
+    """Read every file of a data set and report all problems with file and line; exit code 1 if there are any.
 
     Parameters
     ----------
     data
         Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...).
-    features
-        Name of the features folder below DATA. Default: features, else features_split1 and so on.
-    background
-        Classes that are not actions, one or several names, or none. Default: the class 'background'.
-    fps
-        Annotation frames a second, such as 15 or 30000/1001. Default: what the features' sidecars
-        say, or what is known of these classes, else 15.
-    sample_rate
-        Take every n-th step of features and labels. Default: what the features' sidecars say, else 1.
-    orientation
-        Axes of the feature files: DT, (channels, time), or TD; auto finds out.
-    lengths
-        Where labels and features differ in length: report it, trim both to the shorter, or resample the features.
-    tolerance
-        Most frames that --lengths trim may cut.
     json_
-        One JSON object on stdout instead of lines.
+        Print one JSON object instead of lines.
     """
     from keyseg.data import check_dataset
 
-    report = check_dataset(
-        data,
-        features=features,
-        background=background_names(background),
-        fps=fps,
-        sample_rate=sample_rate,
-        orientation=orientation,
-        lengths=lengths,
-        tolerance=tolerance,
-    )
+    chosen = dict(options)
+    if options.background is not None:
+        chosen["background"] = background_names(options.background)
+    report = check_dataset(data, **chosen)
     if json_:
         print(report.to_json())
         return 0 if report.ok else 1
@@ -74,11 +52,13 @@ def check(
     if report.origin:
         print(f"features: {report.origin}")
     print("ok" if report.ok else f"{len(report.problems)} problem(s)")
-    reading = {"fps": fps, "sample_rate": sample_rate, "orientation": orientation, "lengths": lengths}
-    unusual = {key: value for key, value in reading.items() if value not in (None, "auto", "error")}
-    if tolerance:
-        unusual["tolerance"] = tolerance
-    if report.ok and unusual:
-        changes = " ".join(f"--set data.{key}={value}" for key, value in unusual.items())
-        print(f"for keyseg train to read it so: {changes}")
+    changes = ReadOptions(**chosen).model_dump(mode="json", exclude_defaults=True)
+    if report.ok and changes:
+        print(f"to make keyseg train read it in the same way: {' '.join(map(_as_set_option, changes.items()))}")
     return 0 if report.ok else 1
+
+
+def _as_set_option(change: tuple[str, Any]) -> str:
+    key, value = change
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"--set {shlex.quote(f'data.{key}={text}')}"

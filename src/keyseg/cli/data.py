@@ -1,4 +1,4 @@
-"""keyseg data: get one of the field's data sets, under its owners' terms."""
+"""keyseg data: get a public data set, under its owners' terms."""
 
 from __future__ import annotations
 
@@ -12,39 +12,42 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from keyseg.data.record import RECORD
 from keyseg.timeline import ConfigError
 
-LINES = 20  # of a log file, for one stage
-RELEASE = "Y. Abu Farha, J. Gall: MS-TCN: Multi-Stage Temporal Convolutional Network for Action Segmentation. CVPR 2019"
+_LINES = 20  # of a log file, per stage
+_RELEASE = (
+    "Y. Abu Farha, J. Gall: MS-TCN: Multi-Stage Temporal Convolutional Network for Action Segmentation. CVPR 2019"
+)
 
 
-def data(
+def data_verb(
     action: Literal["get"],
     name: Literal["gtea", "50salads", "breakfast"],
     /,
     *,
     out: Path,
-    record: Annotated[str, Parameter(env_var="KEYSEG_DATA_RECORD")] = "https://zenodo.org/api/records/3625992",
+    record: Annotated[str, Parameter(env_var="KEYSEG_DATA_RECORD")] = RECORD,
     cache: Path | None = None,
     accept: bool = False,
 ) -> int:
-    """Download one of the field's data sets from its public archive: I3D features, labels and splits.
+    """Download GTEA, 50Salads or Breakfast from its public archive: I3D features, labels and splits.
 
-    The archive holds all three data sets (about 30 GB), and only the one asked for is unpacked. Interrupt it at any
-    moment: the same command goes on. The data are their owners'; without --accept only the terms are shown.
+    One archive (about 30 GB) holds all three data sets; only the one you name is unpacked. After an interruption the
+    same command resumes. The data belong to their owners; without --accept only the terms are shown.
 
     Parameters
     ----------
     action
-        What to do; get is all there is.
+        What to do; get is the only action.
     name
         Which data set.
     out
         New or empty folder for mapping.txt, groundTruth/, splits/ and features/.
     record
-        Address of the archive's record, JSON as of Zenodo's API: it says where the archive is, its size and its hash.
+        URL of the archive's record, JSON in the format of Zenodo's API, with the archive's URL, size and checksum.
     cache
-        Folder that keeps the archive for the next data set. Default: keyseg in the system's folder for caches.
+        Folder that keeps the archive for the next data set. Default: keyseg in the system's cache folder.
     accept
         Agree to the data set's terms.
     """
@@ -56,30 +59,28 @@ def data(
 
     facts = DATASETS[name]
     print(f"{facts.title}\n  homepage  {facts.homepage}\n  terms     {facts.terms}\n  cite      {facts.citation}")
-    print(f"            {RELEASE}")
-    print("The data are their owners', for research, under the terms above; keyseg ships none.")
+    print(f"            {_RELEASE}")
+    print("The data belong to their owners and are for research, under the terms above; keyseg ships none.")
     check_target(out)
     folder = cache_folder() if cache is None else cache
     remote = read_record(record)
     kept = kept_bytes(remote, folder)
     size = size_text(remote.size)
-    there = f", {size_text(kept)} of it are there" if kept else ""
+    there = f", {size_text(kept)} of it already downloaded" if kept else ""
     print(f"{remote.name}: {size} from {remote.url}\n  kept in {remote.path(folder)}{there}; {name} goes to {out}")
     if not accept:
-        raise ConfigError(
-            f"nothing was downloaded; read the terms and add --accept to agree to them and go on ({size})"
-        )
+        raise ConfigError(f"nothing was downloaded; read the terms, and add --accept to agree and continue ({size})")
     sys.stdout.flush()
     with ByteProgress() as progress:
         path = download_dataset(remote, name, out, cache=folder, progress=progress)
     sampling = f" --sample-rate {facts.sample_rate}" if facts.sample_rate > 1 else ""
-    print(f"{out}: done\n  {path} ({size}) is kept for the other data sets; delete it when you have them")
+    print(f"{out}: done\n  {path} ({size}) is kept for the other data sets; delete it when you have those you need")
     print(f"  next: keyseg check {out}{sampling}")
     return 0
 
 
 class ByteProgress:
-    """Stages of a work that is counted in bytes, on stderr: bars on a terminal, else a line now and then."""
+    """Progress in bytes of each stage of a download, on stderr: bars on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
@@ -101,12 +102,12 @@ class ByteProgress:
             self.bar.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` bytes; the first call of a stage starts it. Nothing is known of how far a check is."""
+        """Show `done` of `total` bytes; the first call of a stage starts it. The stage `checking` has no progress."""
         if stage != self.stage:
             self._start(stage, done, total)
         if self.bar is not None:
             self.bar.update(self.task, completed=done)
-        elif done * LINES // total > self.done * LINES // total:
+        elif done * _LINES // total > self.done * _LINES // total:
             print(self._line(done, total), file=sys.stderr, flush=True)
         self.done = done
 

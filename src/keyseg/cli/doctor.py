@@ -1,4 +1,4 @@
-"""keyseg doctor: what this installation is and what could go wrong with it."""
+"""keyseg doctor: what is installed, and what could go wrong with it."""
 
 from __future__ import annotations
 
@@ -7,43 +7,52 @@ import os
 import platform
 import sys
 
-PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "rapidfuzz",
-    "safetensors",
-    "pydantic",
-    "matplotlib",
-    "av",
-    "pympi-ling",
-)
-EXTRAS = {
-    "lightning": ("train", "keyseg train"),
+_PACKAGES = ("torch", "numpy", "scipy", "rapidfuzz", "safetensors", "pydantic", "matplotlib", "av", "pympi-ling")
+_EXTRAS = {
+    "lightning": ("train", "keyseg train, demo and reproduce"),
+    "torchmetrics": ("train", "keyseg train, demo and reproduce"),
+    "tensorboard": ("train", "logs of keyseg train"),
     "transformers": ("backbones", "features of pretrained networks"),
     "opentimelineio": ("formats", "OpenTimelineIO and EDL"),
     "requests": ("download", "keyseg data get"),
 }
+_LEAST_LIGHTNING = (2, 6, 6)  # earlier releases are not safe
 
 
-def doctor() -> int:
-    """Show versions, processors, accelerators and threads, and what to mend; exit code 1 if something is broken."""
+def doctor_verb() -> int:
+    """Show versions, processors, GPUs and threads, and how to repair what is broken; exit code 1 if anything is."""
     from keyseg.timeline.version import __version__
 
     print(f"keyseg {__version__}, Python {platform.python_version()} ({sys.executable}), {platform.platform()}")
-    broken = []
-    for name in PACKAGES:
-        try:
-            print(f"  {name:<15}{importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            print(f"  {name:<15}missing")
-            broken.append(f"{name} is not installed: pip install keyseg -c constraints.txt")
-    for name, (extra, use) in EXTRAS.items():
-        try:
-            print(f"  {name:<15}{importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            print(f"  {name:<15}not installed; {use}: pip install 'keyseg[{extra}]'")
-    broken += _lightning_problems()
+    problems = []
+    for name in _PACKAGES:
+        installed = _version(name)
+        print(f"  {name:<15}{installed or 'missing'}")
+        if installed is None:
+            problems.append(f"{name} is not installed: pip install keyseg")
+    for name, (extra, use) in _EXTRAS.items():
+        missing = f"not installed; {use}: pip install 'keyseg[{extra}]'"
+        print(f"  {name:<15}{_version(name) or missing}")
+    lightning = _version("lightning")
+    least = ".".join(map(str, _LEAST_LIGHTNING))
+    if lightning and tuple(int(part) for part in lightning.split(".")[:3] if part.isdigit()) < _LEAST_LIGHTNING:
+        problems.append(f"lightning {lightning} is not safe (before {least}): pip install 'lightning>={least}'")
+    if _version("torch"):
+        _print_processors()
+    for problem in problems:
+        print(f"problem: {problem}")
+    print("broken" if problems else "everything is fine")
+    return 1 if problems else 0
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _print_processors() -> None:
     import torch
 
     print(f"processors: {os.cpu_count()}, torch uses {torch.get_num_threads()} thread(s)")
@@ -51,21 +60,6 @@ def doctor() -> int:
         properties = torch.cuda.get_device_properties(index)
         print(f"GPU {index}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
     if not torch.cuda.is_available():
-        print("GPU: none; training runs on the processor")
+        print("GPU: none; training runs on the CPU")
     if torch.get_num_threads() > 1 and "OMP_WAIT_POLICY" not in os.environ:
-        print("hint: if other programs keep the processors busy, set OMP_WAIT_POLICY=passive or OMP_NUM_THREADS=1")
-    for problem in broken:
-        print(f"problem: {problem}")
-    print("broken" if broken else "all well")
-    return 1 if broken else 0
-
-
-def _lightning_problems() -> list[str]:
-    try:
-        version = importlib.metadata.version("lightning")
-    except importlib.metadata.PackageNotFoundError:
-        return []
-    parts = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
-    if parts < (2, 6, 6):
-        return [f"lightning {version} is not safe (before 2.6.6): pip install 'lightning>=2.6.6' -c constraints.txt"]
-    return []
+        print("hint: if other programs keep the CPU busy, set OMP_WAIT_POLICY=passive or OMP_NUM_THREADS=1")

@@ -124,7 +124,7 @@ def ablate(run: Run, folder: Path) -> dict[str, Any]:
         "rows": {name: average_over_seeds(reports) for name, reports in rows.items()},
     }
     write_json(folder / "ablations.json", result)
-    write_text(folder / "ablations.md", as_markdown(result))
+    write_text(folder / "ablations.md", _as_markdown(result))
     return result
 
 
@@ -154,7 +154,7 @@ def score_decodings(fit: Fit, predictor: Predictor, decodings: Mapping[str, Deco
     return reports
 
 
-def as_markdown(result: Mapping[str, Any]) -> str:
+def _as_markdown(result: Mapping[str, Any]) -> str:
     """Both tables, and where they come from."""
     rows, splits, seeds = result["rows"], result["splits"], result["seeds"]
     return "\n".join(

@@ -1,0 +1,131 @@
+"""Convert files and folders of annotations from one format to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from keyseg.formats import (
+    FORMATS,
+    WriteSettings,
+    annotations_text,
+    find_sources,
+    format_named,
+    format_to_write,
+    read_annotations,
+)
+from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
+from keyseg.timeline.files import write_text
+
+_FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
+_WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris"}
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    from_format: str | None = None,
+    to_format: str | None = None,
+    fps: Fraction | None = None,
+    frames: int | None = None,
+    overlap: Overlap = "error",
+    tier: str | None = None,
+    background: Collection[str] | None = None,
+    force: bool = False,
+    report: Callable[[str], None] = lambda note: None,
+) -> tuple[Path, ...]:
+    """Write the annotations of a file or a folder in another format; return the files that were written.
+
+    target: a file, or a folder that gets one file per video. from_format, to_format: names in FORMATS, None to detect
+    them from the files' names and contents. fps, frames: rate and length of the video, where the source has none.
+    overlap: what to do with overlapping actions where the target allows one label at a time. tier: which of several
+    tiers, tracks or subjects. background: classes that are not actions, None for `background`; gaps get the first.
+    report: called with a note about files that are left out, and about classes of `background` that do not occur.
+    Nothing is written on an error. Raises ConfigError, DataError, TimelineError, and OutputExistsError unless `force`.
+    """
+    sources = find_sources(source, from_format)
+    if sources.left_out:
+        names = ", ".join(path.name for path in sources.left_out[:5])
+        report(f"{len(sources.left_out)} other files in {source} are left out: {names}")
+    to_format = to_format or _target_format(target, sorted(set(sources.formats.values())))
+    format_named(to_format)
+    annotations = [
+        annotation
+        for file, name in sources.formats.items()
+        for annotation in _read(file, name, to_format, fps, tier, background)
+    ]
+    targets = _targets(target, to_format, annotations, source)
+    if frames is not None and len(annotations) > 1:
+        raise ConfigError(
+            f"--frames is the length of one video, and there are {len(annotations)}; convert them one by one"
+        )
+    existing = [path for path in targets if path.exists()]
+    if existing and not force:
+        raise OutputExistsError(f"{existing[0]} exists ({len(existing)} such files); choose another OUT or use --force")
+    gaps = ("background",) if background is None else tuple(background)
+    settings = WriteSettings(fps, frames, overlap, gaps)
+    texts = {path: annotations_text(to_format, videos, settings) for path, videos in targets.items()}
+    for path, text in texts.items():
+        write_text(path, text)
+    labels = {label for annotation in annotations for label in annotation.labels}
+    for name in sorted(set(background or ()) - labels):
+        report(f"nothing is labelled {name!r}; gaps are called so")
+    return tuple(texts)
+
+
+def _target_format(target: Path, formats: Sequence[str]) -> str:
+    """The format that the target's suffix shows, or else the only one of the sources. Raises ConfigError."""
+    if target.is_dir() or not target.suffix:
+        if len(formats) > 1:
+            raise ConfigError(f"the files have several formats ({', '.join(formats)}); choose one to write with --to")
+        return formats[0]
+    shown = format_to_write(target)
+    if shown is None:
+        raise ConfigError(f"{target}: no format has this suffix; name the format with --to")
+    return shown
+
+
+def _read(
+    file: Path,
+    name: str,
+    to_format: str,
+    fps: Fraction | None,
+    tier: str | None,
+    background: Collection[str] | None,
+) -> list[Annotation]:
+    if fps is None and {name, to_format} <= _FRAME_LABELS:
+        fps = Fraction(1)  # frames in, frames out: any rate will do
+    if tier is not None and name not in _WITH_TIERS:
+        raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
+    return read_annotations(file, name, fps=fps, tier=tier, background=background)
+
+
+def _targets(
+    target: Path, fmt: str, annotations: Sequence[Annotation], source: Path
+) -> Mapping[Path, Sequence[Annotation]]:
+    """The videos of each file to write."""
+    if not annotations:
+        raise DataError(f"{source}: no video with annotations in it")
+    form = FORMATS[fmt]
+    names = [annotation.video for annotation in annotations]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{source}: the video {twice[0]!r} is in it twice; convert the files one by one")
+    if not target.is_dir() and target.suffix:
+        if len(annotations) > 1 and not form.several:
+            raise ConfigError(
+                f"a file of {fmt} holds one video, and there are {len(annotations)}; name a folder as OUT"
+            )
+        return {target: annotations}
+    return {
+        target / f"{_file_name(name)}{form.suffix}": [video] for name, video in zip(names, annotations, strict=True)
+    }
+
+
+def _file_name(video: str) -> str:
+    """A video's name as a file's. Raises DataError where it would lead to another folder."""
+    if not video.strip() or video.startswith(".") or any(c in "/\\" or ord(c) < 32 for c in video):
+        raise DataError(f"the video name {video!r} cannot be the name of a file; rename the video")
+    return video

@@ -1,0 +1,76 @@
+"""Weight files of strangers: nothing in them is executed, and anything but tensors is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from keyseg.timeline import BundleError
+
+Weights = dict[str, Tensor]
+
+
+def read_weights(path: Path) -> Weights:
+    """The tensors of a checkpoint by name, as float32, without the `module.` of data-parallel training.
+
+    Raises BundleError on a file that is missing, damaged, or holds anything but tensors of finite numbers.
+    """
+    if not path.is_file():
+        reason = "not a file" if path.exists() else "no such file"
+        raise BundleError(f"{path}: {reason}; expected weights as .pth, .pt, .model or .safetensors")
+    try:
+        safe = path.suffix.lower() == ".safetensors"
+        content: Any = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"{path}: cannot be read as weights ({brief_reason(error)})") from error
+    except Exception as error:  # torch raises many kinds
+        raise BundleError(
+            f"{path}: refused: it holds something other than tensors, or is damaged ({type(error).__name__}); nothing"
+            " in it was executed. Save the state dict alone: torch.save(model.state_dict(), file)"
+        ) from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        got = "none" if isinstance(content, Mapping) else type(content).__name__
+        raise BundleError(f"{path}: expected tensors by name, got {got}; save the state dict alone")
+    other = [name for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
+    if other:
+        raise BundleError(
+            f"{path}: expected tensors by name, got something else at {other[0]!r}; save the state dict alone"
+        )
+    weights = {name: _numbers(path, name, value) for name, value in content.items()}
+    if all(name.startswith("module.") for name in weights):
+        return {name.removeprefix("module."): value for name, value in weights.items()}
+    return weights
+
+
+def _numbers(path: Path, name: str, value: Tensor) -> Tensor:
+    """A tensor as float32 in memory of its own. Raises BundleError unless it is a plain array of finite numbers, as
+    many as the file holds."""
+    plain = value.layout == torch.strided and not (value.is_complex() or value.is_quantized or value.is_meta)
+    if not plain or value.is_nested or value.numel() == 0 or value.untyped_storage().nbytes() < value.nbytes:
+        raise BundleError(f"{path}: {name} is empty or not an array of real numbers; save the state dict again")
+    numbers = value.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+    if not numbers.isfinite().all():
+        raise BundleError(f"{path}: {name} holds NaN or infinite values; take weights from before training failed")
+    return numbers
+
+
+def brief_reason(error: Exception) -> str:
+    """The reason of an error of torch, pydantic or Python, in one line."""
+    if isinstance(error, KeyError):
+        return f"no tensor {error}"
+    if isinstance(error, IndexError):
+        return "a tensor has too few axes"
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())[:240]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2])[:240]
