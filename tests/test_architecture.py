@@ -22,7 +22,7 @@ MOST_LINES = 350
 ROOMS = {
     "timeline": set(),
     "formats": {"timeline"},
-    "metrics": {"timeline"},
+    "metrics": {"timeline", "formats"},
     "data": {"timeline", "formats"},
     "video": {"timeline", "data"},
     "keypoints": {"timeline"},
@@ -46,7 +46,7 @@ WRITERS = {
     "data/synthetic.py": "fills a partial folder that its caller renames",
     "video/features.py": "fills a partial file of its caller row by row",
     "video/cache.py": "copies into a partial file",
-    "cli/init.py": "renames the parts of a complete data set",
+    "video/user_dataset.py": "renames the parts of a complete data set",
 }
 
 
