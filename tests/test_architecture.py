@@ -43,10 +43,9 @@ WRITERS = {
     "timeline/files.py": "is the writer",
     "data/download.py": "keeps what has arrived, so that an interrupted download resumes",
     "data/archive.py": "renames an unpacked folder, complete by then",
-    "data/synthetic.py": "fills a partial folder that its caller renames",
-    "video/features.py": "fills a partial file of its caller row by row",
-    "video/cache.py": "copies into a partial file",
-    "cli/init.py": "renames the parts of a complete data set",
+    "toy/kitchen_features.py": "draws a data set for tests, which nobody resumes",
+    "video/extraction.py": "fills the partial file of its caller row by row",
+    "video/user_dataset.py": "renames the parts of a complete data set",
 }
 
 
