@@ -1,4 +1,4 @@
-"""The documents against the code: files, functions, options and links that they name are there."""
+"""The documents against the code: files, functions, options and link targets that they name exist."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w./-]+\.py")
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
 GROUPS = {"reproduce": app["reproduce"]}  # verbs with verbs of their own
-# Words in backticks that are no names of code: letters of shapes, values of options, a file of the user's.
+# Words in backticks that are not names in code: letters of shapes, values of options, files of the user.
 PLAIN = {*"BCDFMNT", "linear", "quadratic", "VIDEO.npy", "VIDEO.mp4", "VIDEO.json"}
 
 
 def _file(name: str) -> Path | None:
-    """The file that a page means: below src/keyseg, or below the repository."""
+    """The file that a page means: below src/keyseg, or below the root of the repository."""
     return next((path for path in (SOURCE / name, ROOT / name) if path.is_file()), None)
 
 
 @cache
 def _defined(path: Path) -> frozenset[str]:
-    """Functions, classes, constants and `Class.member` that a file defines; nothing that it imports."""
+    """Functions, classes, constants and `Class.member` that a file defines, without those that it imports."""
     names: set[str] = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         names |= _names(node)
@@ -57,9 +57,9 @@ def _everywhere() -> frozenset[str]:
 
 
 def faults_of_map(text: str) -> list[str]:
-    """What a page names that is not there: a file, or a name that is not defined in the file named before it.
+    """Files that a page names and that do not exist, and names that the file named before them does not define.
 
-    A name before any file of its line, or a bare one in a row that names no file, must be defined somewhere.
+    A name with no file before it in its line or table cell must be defined somewhere.
     """
     faults = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -78,7 +78,7 @@ def faults_of_map(text: str) -> list[str]:
 
 
 def _is_known(word: str, known: frozenset[str]) -> bool:
-    """Whether a name is defined; a bare member (`decoder_layers`) counts for the class that has it."""
+    """Whether a name is defined; a member alone (`decoder_layers`) counts for any class that has it."""
     return word in known or any(name.endswith(f".{word}") for name in known)
 
 
@@ -86,27 +86,27 @@ HERE = re.compile(r"https://(github\.com/keyseg/keyseg/(blob|tree)|raw\.githubus
 
 
 def broken_links(text: str, folder: Path) -> list[str]:
-    """Links of a page in `folder` to files of the repository, relative or on GitHub, that lead nowhere."""
+    """Links of a page in `folder` to files of the repository, relative or on GitHub, without a target."""
     text = HERE.sub(f"{ROOT.as_posix()}/", text)
     targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
     return [target for target in targets if target and not (folder / target).exists()]
 
 
 @pytest.mark.parametrize("page", MAPS)
-def test_files_and_names_of_the_maps_are_there(page: str) -> None:
+def test_files_and_names_of_the_maps_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    assert len(FILE.findall(text)) >= 15  # so the page is read at all
+    assert len(FILE.findall(text)) >= 15  # the page is read at all
     assert faults_of_map(text) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page: str) -> None:
+def test_link_targets_exist(page: str) -> None:
     path = ROOT / page
     assert broken_links(path.read_text(encoding="utf-8"), path.parent) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_python_files_named_are_there(page: str) -> None:
+def test_python_files_that_pages_name_exist(page: str) -> None:
     path = ROOT / page
     named = [word for word in CODE.findall(path.read_text(encoding="utf-8")) if FILE.fullmatch(word)]
     assert [word for word in named if _file(word) is None and not (path.parent / word).is_file()] == []
@@ -114,7 +114,7 @@ def test_python_files_named_are_there(page: str) -> None:
 
 @cache
 def _options(verb: str) -> frozenset[str] | None:
-    """What a verb takes, `eval` or `reproduce fig1`; None if there is no such verb. A group alone takes nothing."""
+    """Options of a verb, `eval` or `reproduce fig1`; None if there is no such verb. A group alone has none."""
     first, _, second = verb.partition(" ")
     if verb in GROUPS:
         return frozenset()
@@ -125,16 +125,18 @@ def _options(verb: str) -> frozenset[str] | None:
 
 
 def unknown_commands(text: str) -> list[str]:
-    """Verbs and options of `keyseg VERB --option` in backticks, which may go over lines, or at the start of a line that
-    the command lacks. A verb of a group has two words: `keyseg reproduce fig1`."""
+    """Verbs and options that do not exist, in backticks (even over line ends) or at the start of a line.
+
+    A verb of a group has two words: `keyseg reproduce fig1`.
+    """
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     spelled = [*re.findall(r"`([^`]+)`", prose), *re.findall(r"^(keyseg [^#\n]*)", text, re.MULTILINE)]
     faults = []
     for command in (" ".join(words.split()) for words in spelled):
-        found = re.match(r"keyseg ([a-z-]+)(?: ([a-z]+\d*)\b)?", command)
-        if not found:
+        match = re.match(r"keyseg ([a-z-]+)(?: ([a-z]+\d*)\b)?", command)
+        if not match:
             continue
-        verb = f"{found[1]} {found[2]}" if found[1] in GROUPS and found[2] else found[1]
+        verb = f"{match[1]} {match[2]}" if match[1] in GROUPS and match[2] else match[1]
         known = _options(verb)
         if known is None:
             faults.append(f"keyseg {verb}")
@@ -145,7 +147,7 @@ def unknown_commands(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("results/")])  # typed long ago
-def test_verbs_and_options_named_are_there(page: str) -> None:
+def test_verbs_and_options_that_pages_name_exist(page: str) -> None:
     assert unknown_commands((ROOT / page).read_text(encoding="utf-8")) == []
 
 
@@ -157,9 +159,9 @@ def test_python_of_the_readme_runs() -> None:
     assert used == {"load", "evaluate", "reassemble"}
     assert used <= set(keyseg.__all__)
     alone = "\n".join(line for line in block[1].splitlines() if re.match(r"import|report|segmentation", line))
-    found: dict[str, object] = {}
-    exec(compile(alone, "README.md", "exec"), found)  # the two calls that need no bundle
-    assert {"report", "segmentation"} <= set(found)
+    results: dict[str, object] = {}
+    exec(compile(alone, "README.md", "exec"), results)  # the two calls that need no bundle
+    assert {"report", "segmentation"} <= set(results)
 
 
 def _is_keyseg(node: ast.Attribute) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -16,8 +17,9 @@ PACKAGE = Path(keyseg.__file__).parent
 
 
 def with_examples(package: Path) -> list[str]:
-    """Names of the modules with an example, such as `keyseg.timeline.labels`."""
-    files = [path for path in sorted(package.rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
+    """Names of the modules with an example that runs, such as `keyseg.timeline.labels`."""
+    runs = re.compile(r">>> (?!.*\+SKIP)")
+    files = [path for path in sorted(package.rglob("*.py")) if runs.search(path.read_text(encoding="utf-8"))]
     parts = [path.relative_to(package.parent).with_suffix("").parts for path in files]
     return [".".join(names[:-1] if names[-1] == "__init__" else names) for names in parts]
 
@@ -36,13 +38,15 @@ def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("name", sorted(set(keyseg.__all__) - {"__version__"}))
 def test_every_public_name_has_an_example(name: str) -> None:
-    assert doctest.DocTestParser().get_examples(getattr(keyseg, name).__doc__)
+    examples = doctest.DocTestParser().get_examples(getattr(keyseg, name).__doc__)
+    assert [example for example in examples if doctest.SKIP not in example.options]
 
 
 def test_an_example_that_is_wrong_is_reported(tmp_path: Path) -> None:
     for name, result in {"right": 2, "wrong": 3}.items():
         (tmp_path / f"{name}.py").write_text(f'"""Adds.\n\n>>> 1 + 1\n{result}\n"""\n')
     (tmp_path / "silent.py").write_text('"""Shows nothing."""\n')
+    (tmp_path / "skipped.py").write_text('"""Takes long.\n\n>>> train()  # doctest: +SKIP\n"""\n')
     assert [name.split(".")[1] for name in with_examples(tmp_path)] == ["right", "wrong"]
     failures = {}
     for name in ("right", "wrong"):

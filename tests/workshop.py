@@ -58,7 +58,7 @@ class Workshop:
     changes: tuple[str, ...] = TINY
 
     def write(self, root: Path, sample_rate: int = 1) -> Path:
-        """A data set of eight videos, six to train on, below `root`. sample_rate: labels a column of the feature files."""
+        """Write eight videos, six for training, to `root`; one feature column per `sample_rate` labels."""
         random = np.random.default_rng(11)
         looks = random.normal(size=(len(CLASSES), DIMENSION))
         for folder in ("groundTruth", "features", "splits"):

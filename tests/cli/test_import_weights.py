@@ -25,6 +25,7 @@ from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.inference import load
 from keyseg.models.ms_tcn import MSTCNConfig
 
+pytestmark = pytest.mark.slow
 Weights = dict[str, Tensor]
 
 FOLDER = Path(__file__).parents[1] / "models" / "golden"

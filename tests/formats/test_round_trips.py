@@ -116,6 +116,7 @@ def test_what_a_format_keeps_is_what_the_table_says(fmt: str, tmp_path: Path) ->
     assert (found.background != ()) == FORMATS[fmt].tiles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", list(FORMATS))
 @pytest.mark.parametrize("second", list(FORMATS))
 def test_any_format_to_any_other(first: str, second: str, tmp_path: Path) -> None:

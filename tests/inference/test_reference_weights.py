@@ -35,6 +35,7 @@ from keyseg.models.bcn import BCNConfig
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.timeline import BundleError, LabelMap, TimeBase
 
+pytestmark = pytest.mark.slow
 Weights = dict[str, Tensor]
 
 FOLDER = Path(__file__).parents[1] / "models" / "golden"
@@ -316,7 +317,6 @@ def expect_found(system: str, config: Any, classes: int, folder: Path, *, input_
     np.testing.assert_allclose(found.frame_scores, wanted.probabilities[0].numpy(), atol=1e-6, rtol=0)
 
 
-@pytest.mark.slow
 @settings(max_examples=60)
 @given(network=networks(), input_dim=st.integers(1, 6), steps=st.integers(1, 30))
 def test_networks_of_any_size_are_found(
@@ -451,7 +451,6 @@ def test_weights_that_are_not_of_the_program_are_refused(
         assert FIRST[system] in str(caught.value)  # the tensor by name
 
 
-@pytest.mark.slow
 @settings(max_examples=40)
 @given(system=st.sampled_from(SYSTEMS), which=st.randoms(use_true_random=False), missing=st.booleans())
 def test_every_weight_is_needed_as_it_is(
