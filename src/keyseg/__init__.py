@@ -4,7 +4,7 @@
     prediction = predictor.predict("features/VIDEO.npy")
     prediction.segmentation, prediction.frame_labels
 
-The public names are listed in `__init__.pyi` and loaded when they are first used, so that `import keyseg` costs nothing.
+The public names are listed in `__init__.pyi` and loaded when they are first used, so `import keyseg` costs nothing.
 """
 
 import lazy_loader
