@@ -18,6 +18,7 @@ from keyseg.video.seeking import picture_at
 
 av = pytest.importorskip("av")
 
+pytestmark = pytest.mark.slow
 _COLOURS = np.array([(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 200)], np.uint8)
 # Container, codec, frames per second; MPEG does not allow 10.
 _KINDS = [

@@ -25,6 +25,7 @@ from keyseg.viz.clock import axis_time
 from keyseg.viz.page_player import jpeg, key_frame_times
 
 _LABELS = LabelMap(("background", "cut", "stir"), ("background",))
+pytestmark = pytest.mark.slow
 _TIME = TimeBase(Fraction(10))
 _TRUTH = Segmentation(np.array([0, 3, 12, 20]), np.array([0, 1, 2]))
 _GUESS = Segmentation(np.array([0, 5, 20]), np.array([0, 1]))

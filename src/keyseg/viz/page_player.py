@@ -58,8 +58,8 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
             )
         if info.declared_seconds and total > info.declared_seconds + _SLACK_SECONDS:
             raise TimelineError(
-                f"{path}: the video ends at {float(info.declared_seconds):.2f} s, its timeline at {float(total):.2f} s; does the"
-                " timeline belong to this video, and is its frame rate right?"
+                f"{path}: the video ends at {float(info.declared_seconds):.2f} s, its timeline at {float(total):.2f} s;"
+                " does the timeline belong to this video, and is its frame rate right?"
             )
         return file.read()
 
