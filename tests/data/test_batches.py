@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.data import VideoSample
 from keyseg.data.batches import IGNORE, collate
+from keyseg.data.dataset import VideoSample
 from keyseg.timeline import DataError, Segmentation
 
 

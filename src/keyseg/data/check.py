@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from keyseg.data.check_labels import Splits, check_annotations, check_mapping, check_splits
 from keyseg.data.dataset import Dataset, first_origin, time_base
-from keyseg.data.feature_files import UNDECIDED, Axes, first_bad_step, open_features, read_as, stored_shape
+from keyseg.data.feature_files import UNDECIDED, Axes, first_bad_step, open_features, stored_shape
 from keyseg.data.feature_origin import read_sidecar, shared_origin
 from keyseg.data.findings import Findings, Problem
 from keyseg.data.known_datasets import identify
@@ -76,8 +78,8 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
     facts = identify(classes)
     return CheckReport(
         root,
-        findings.ordered(findings.problems),
-        findings.ordered(findings.warnings),
+        findings.ordered(warnings=False),
+        findings.ordered(warnings=True),
         facts.title if facts else None,
         videos=len(frames),
         frames=sum(frames.values()),
@@ -91,72 +93,60 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
 def _check_features(dataset: Dataset, splits: Splits, frames: dict[str, int], findings: Findings) -> int | None:
     """Every feature file that a split needs, once; returns the usual D of the last folder."""
     folders: dict[Path, dict[str, None]] = {}
-    absent: set[Path] = set()
+    wrong: dict[Path, DataError] = {}  # a folder that is wrong for several splits is one problem
     for split, sides in splits.items():
+        folder = dataset.feature_path(split)
         try:
-            folder = dataset.feature_folder(split)
+            dataset.feature_folder(split)
         except DataError as error:
-            path = dataset.feature_path(split)
-            if path not in absent:
-                findings.add_error("leak" if path.is_dir() else "missing", path, error)
-            absent.add(path)
+            wrong.setdefault(folder, error)
             continue
-        names = folders.setdefault(folder, {})
-        for side in sides.values():
-            names.update(dict.fromkeys(side))
+        folders.setdefault(folder, {}).update(dict.fromkeys(name for side in sides.values() for name in side))
+    for folder, reason in wrong.items():
+        findings.add_error("leak" if folder.is_dir() else "missing", folder, reason)
     dimension = None
     for folder, names in folders.items():
-        dimension = _check_folder(dataset, folder, list(names), frames, findings) or dimension
+        dimension = _check_folder(dataset, folder, names, frames, findings) or dimension
     return dimension
 
 
 def _check_folder(
-    dataset: Dataset, folder: Path, names: list[str], frames: dict[str, int], findings: Findings
+    dataset: Dataset, folder: Path, names: Iterable[str], frames: dict[str, int], findings: Findings
 ) -> int | None:
-    shapes = {name: shape for name in names if (shape := _check_shape(folder, name, findings))}
+    paths = {name: folder / f"{name}.npy" for name in names}
+    shapes = {}
+    for name, path in paths.items():
+        if findings.attempt(path, resolve_inside, folder, name, ".npy", kind="outside"):
+            shape = findings.attempt(path, stored_shape, path)
+            if shape:
+                shapes[name] = shape
     if not shapes:
         return None
-    layout = dataset.detect_layout((shape, frames.get(name)) for name, shape in shapes.items())
-    axes = layout[0] if layout else None
-    if axes is None:
-        findings.add_error("orientation", folder, DataError(UNDECIDED.format(folder=folder, files=len(shapes))))
     findings.attempt(folder, shared_origin, folder, shapes, kind="origin")
+    layout = dataset.detect_layout((shape, frames.get(name)) for name, shape in shapes.items())
     for name in shapes:
-        _check_finite(folder / f"{name}.npy", axes, findings)
-        _check_sidecar(folder / f"{name}.npy", findings)
-    if axes is None:
+        _check_content(paths[name], layout[0] if layout else None, findings)
+    if layout is None:
+        findings.add("orientation", folder, None, UNDECIDED.format(files=len(shapes)))
         return None
-    ((usual, _),) = Counter(read_as(shape, axes)[1] for shape in shapes.values()).most_common(1)
+    time, channels = layout[0].index("T"), layout[0].index("D")
+    ((usual, _),) = Counter(shape[channels] for shape in shapes.values()).most_common(1)
     for name, shape in shapes.items():
-        path = folder / f"{name}.npy"
-        dimension = read_as(shape, axes)[1]
-        if dimension != usual:
-            findings.add("dimension", path, None, f"expected {usual} channels as in most files, got {dimension}")
+        if shape[channels] != usual:
+            message = f"expected {usual} channels as in most files, got {shape[channels]}"
+            findings.add("dimension", paths[name], None, message)
         elif name in frames:
-            columns = shape[axes.index("T")]
-            findings.attempt(path, dataset.align, name, path, frames[name], columns, kind="length")
+            findings.attempt(paths[name], dataset.align, name, paths[name], frames[name], shape[time], kind="length")
     return usual
 
 
-def _check_shape(folder: Path, name: str, findings: Findings) -> tuple[int, int] | None:
-    path = folder / f"{name}.npy"
-    if findings.attempt(path, resolve_inside, folder, name, ".npy", kind="outside") is None:
-        return None
-    return findings.attempt(path, stored_shape, path)
-
-
-def _check_sidecar(path: Path, findings: Findings) -> None:
-    """A feature file must be the one that its sidecar describes."""
-    try:
-        sidecar = read_sidecar(path)
-        if sidecar is not None and file_sha256(path) != sidecar.features_sha256:
-            findings.add("origin", path, None, "its content is not what its sidecar says; extract these features again")
-    except DataError:
-        return  # `shared_origin` has reported it
-
-
-def _check_finite(path: Path, axes: Axes | None, findings: Findings) -> None:
+def _check_content(path: Path, axes: Axes | None, findings: Findings) -> None:
+    """A feature file must be finite, and the one that its sidecar describes."""
     step = findings.attempt(path, lambda: first_bad_step(open_features(path, orientation=axes or "TD")))
     if step is not None:
         where = f" at step {step}" if axes else ""
         findings.add("not finite", path, None, f"NaN or infinite value{where}; extract these features again")
+    with suppress(DataError):  # `shared_origin` has reported it
+        sidecar = read_sidecar(path)
+        if sidecar and file_sha256(path) != sidecar.features_sha256:
+            findings.add("origin", path, None, "its content is not what its sidecar says; extract these features again")

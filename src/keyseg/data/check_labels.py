@@ -35,34 +35,28 @@ def check_splits(root: Path, facts: DatasetFacts | None, findings: Findings) -> 
         splits[number] = {
             subset: findings.attempt(path, read_bundle, path, findings.add) or {} for subset, path in paths.items()
         }
-        _check_leaks(root, number, splits[number], facts, findings)
+        _check_leaks(paths, splits[number], facts, findings)
     return splits
 
 
 def _check_leaks(
-    root: Path, number: int, sides: Mapping[Subset, dict[str, int]], facts: DatasetFacts | None, findings: Findings
+    paths: Mapping[Subset, Path],
+    sides: Mapping[Subset, dict[str, int]],
+    facts: DatasetFacts | None,
+    findings: Findings,
 ) -> None:
     train, test = sides["train"], sides["test"]
-    path = bundle_path(root, number, "test")
-    where = bundle_path(root, number, "train").name
-    for name in test.keys() & train.keys():
-        findings.add(
-            "leak", path, test[name], f"{name} is both a test and a training video ({where}, line {train[name]})"
-        )
-    if facts is None:
-        return
-    trained = {facts.group(name): name for name in train if name not in test}
-    warned: set[str] = set()
+    trained = {facts.group(name): name for name in train if name not in test} if facts else {}
     for name, line in test.items():
-        group = facts.group(name)
-        if name not in train and group in trained and group not in warned:
-            warned.add(group)
-            findings.warn(
-                "group leak",
-                path,
-                line,
-                f"{name} is a test video, and {trained[group]}, also of {group}, a training video",
-            )
+        if name in train:
+            both = f"{name} is both a test and a training video ({paths['train'].name}, line {train[name]})"
+            findings.add("leak", paths["test"], line, both)
+        elif facts:
+            group = facts.group(name)
+            other = trained.pop(group, None)  # so that there is one warning per subject
+            if other:
+                message = f"{name} is a test video, and {other}, also of {group}, a training video"
+                findings.add("group leak", paths["test"], line, message)
 
 
 def check_annotations(root: Path, classes: tuple[str, ...], splits: Splits, findings: Findings) -> dict[str, int]:
@@ -71,34 +65,23 @@ def check_annotations(root: Path, classes: tuple[str, ...], splits: Splits, find
     if not folder.is_dir():
         findings.add("missing", folder, None, "no such folder; expected the labels of each video in VIDEO.txt")
         return {}
-    named = _first_places(root, splits)
-    unused = {path.stem: "" for path in sorted(folder.glob("*.txt")) if path.stem not in named}
-    frames: dict[str, int] = {}
-    for name, place in (named | unused).items():
-        length = _check_annotation(folder, name, place, classes, findings)
-        if length:
-            frames[name] = length
-    if splits:
-        for name in unused:
-            findings.warn("unused", folder / f"{name}.txt", None, "this video is in no split")
-    return frames
-
-
-def _first_places(root: Path, splits: Splits) -> dict[str, str]:
-    """Where each video is named first, for messages."""
-    places: dict[str, str] = {}
+    places: dict[str, str] = {}  # where each video is named first
     for number, sides in splits.items():
         for subset, names in sides.items():
             for name, line in names.items():
                 places.setdefault(name, f"{bundle_path(root, number, subset).name}, line {line}")
-    return places
-
-
-def _check_annotation(folder: Path, name: str, place: str, classes: tuple[str, ...], findings: Findings) -> int:
-    path = folder / f"{name}.txt"
-    if findings.attempt(path, resolve_inside, folder, name, ".txt", kind="outside") is None:
-        return 0
-    if not path.exists():
-        findings.add("missing", path, None, f"no such file; expected the labels of the video named in {place}")
-        return 0
-    return len(findings.attempt(path, read_annotation, path, classes, findings.add) or ())
+    unused = [path.stem for path in sorted(folder.glob("*.txt")) if path.stem not in places]
+    frames: dict[str, int] = {}
+    for name in (*places, *unused):
+        path = folder / f"{name}.txt"
+        if findings.attempt(path, resolve_inside, folder, name, ".txt", kind="outside") is None:
+            continue
+        if name in places and not path.exists():
+            findings.add(
+                "missing", path, None, f"no such file; expected the labels of the video named in {places[name]}"
+            )
+        elif labels := findings.attempt(path, read_annotation, path, classes, findings.add):
+            frames[name] = len(labels)
+    for name in unused if splits else ():
+        findings.add("unused", folder / f"{name}.txt", None, "this video is in no split")
+    return frames

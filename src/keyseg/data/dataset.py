@@ -14,14 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.alignment import align
-from keyseg.data.feature_files import (
-    UNDECIDED,
-    Axes,
-    check_finite,
-    detect_axes,
-    open_features,
-    stored_shape,
-)
+from keyseg.data.feature_files import UNDECIDED, Axes, check_finite, detect_axes, open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
 from keyseg.data.known_datasets import DatasetFacts, identify
 from keyseg.data.read_options import ReadOptions
@@ -164,17 +157,13 @@ class Dataset:
             )
         return folder
 
-    def dimension(self, split: int) -> int:
-        """D, channels of the features of a split."""
-        return self.layout(split)[1]
-
     def origin(self, split: int) -> FeatureOrigin | None:
         """What made the features of a split's videos, None if no sidecar says it.
 
         Raises DataError if they were made in different ways, or at another frame rate than the labels have.
         """
         folder = self.feature_folder(split)
-        origin = shared_origin(folder, [name for subset in SUBSETS for name in self.names(split, subset)])
+        origin = shared_origin(folder, self._both_sides(split))
         if origin and origin.fps != self.timebase.fps:
             raise DataError(
                 f"{folder}: the features are at {origin.fps} fps, but the option fps is {self.timebase.fps};"
@@ -188,8 +177,7 @@ class Dataset:
             return False
         name = self.names(split, "train")[0]
         shape = stored_shape(self.feature_folder(split) / f"{name}.npy")
-        columns = shape[1] if self.layout(split)[0] == "DT" else shape[0]
-        return columns == self.timebase.steps(self.annotation(name).length)
+        return shape[self.layout(split)[0].index("T")] == self.timebase.steps(self.annotation(name).length)
 
     def load(self, name: str, split: int) -> VideoSample:
         """Features and labels of a video at one length. Raises DataError on anything wrong with its files."""
@@ -215,6 +203,9 @@ class Dataset:
             tolerance=self.options.tolerance,
         )
 
+    def _both_sides(self, split: int) -> list[str]:
+        return [name for subset in SUBSETS for name in self.names(split, subset)]
+
     def _known(self, split: int) -> None:
         if split not in self.splits:
             raise DataError(
@@ -225,17 +216,13 @@ class Dataset:
         """Axes and D of a split's feature files, found once per folder. Raises DataError if nothing decides."""
         folder = self.feature_folder(split)
         if folder not in self._layouts:
-            self._layouts[folder] = self._find_layout(folder, split)
+            names = self._both_sides(split)
+            failures: list[DataError] = []
+            layout = self.detect_layout(self._shapes(folder, names, failures))
+            if layout is None:
+                raise failures[0] if failures else DataError(f"{folder}: {UNDECIDED.format(files=len(names))}")
+            self._layouts[folder] = layout
         return self._layouts[folder]
-
-    def _find_layout(self, folder: Path, split: int) -> tuple[Axes, int]:
-        names = [name for subset in SUBSETS for name in self.names(split, subset)]
-        failures: list[DataError] = []
-        shapes = self._shapes(folder, names, failures)
-        layout = self.detect_layout(shapes)
-        if layout is None:
-            raise failures[0] if failures else DataError(UNDECIDED.format(folder=folder, files=len(names)))
-        return layout
 
     def detect_layout(self, shapes: Iterable[tuple[tuple[int, int], int | None]]) -> tuple[Axes, int] | None:
         """`detect_axes` with the options of this data set."""

@@ -130,7 +130,9 @@ class _Part:
 
     def _resume(self, have: int, mark: str, progress: StageProgress) -> None:
         """Append the rest of the archive to the `have` bytes there are, or forget these if they are of another file."""
-        headers = {"Range": f"bytes={have}-", "If-Range": mark or None} if have else {}
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and mark:
+            headers["If-Range"] = mark
         with response_to(self.remote.url, headers, 200, *((206, 416) if have else ())) as response:
             if response.status_code == 200:
                 have = 0  # the whole file: it has changed, or the server sends no parts

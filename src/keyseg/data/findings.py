@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -26,6 +26,7 @@ ProblemKind = Literal[
     "unreadable",  # a file of another format, damaged, or pickled
     "unused",  # a video in no split (a warning)
 ]
+_WARNINGS = ("group leak", "unused")
 _Value = TypeVar("_Value")
 
 
@@ -43,20 +44,15 @@ class Problem:
         return f"{where}: {self.message}"
 
 
-@dataclass
 class Findings:
     """Problems and warnings, collected in any order."""
 
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
 
     def add(self, kind: ProblemKind, path: Path, line: int | None, message: str) -> None:
         """Note a problem; readers that report problems take this function."""
-        self.problems.append(Problem(kind, path, line, message))
-
-    def warn(self, kind: ProblemKind, path: Path, line: int | None, message: str) -> None:
-        """Note a warning."""
-        self.warnings.append(Problem(kind, path, line, message))
+        self._problems.append(Problem(kind, path, line, message))
 
     def add_error(self, kind: ProblemKind, path: Path, error: DataError) -> None:
         """Note what a reader raised about `path`; the place at the start of its message becomes the problem's."""
@@ -77,7 +73,7 @@ class Findings:
             self.add_error(kind or ("unreadable" if path.exists() else "missing"), path, error)
             return None
 
-    @staticmethod
-    def ordered(problems: list[Problem]) -> tuple[Problem, ...]:
-        """Sorted by path and line."""
-        return tuple(sorted(problems, key=lambda p: (str(p.path), p.line or 0, p.kind, p.message)))
+    def ordered(self, *, warnings: bool) -> tuple[Problem, ...]:
+        """The warnings or the problems, sorted by path and line."""
+        chosen = (problem for problem in self._problems if (problem.kind in _WARNINGS) == warnings)
+        return tuple(sorted(chosen, key=lambda p: (str(p.path), p.line or 0, p.kind, p.message)))

@@ -80,7 +80,7 @@ def read_record(address: str = RECORD) -> RemoteArchive:
 
 
 @contextmanager
-def response_to(url: str, headers: Mapping[str, str | None], *expected: int) -> Iterator[requests.Response]:
+def response_to(url: str, headers: Mapping[str, str], *expected: int) -> Iterator[requests.Response]:
     """A response whose body is not read yet and not compressed, so that positions in it are positions in the file.
 
     Raises DataError if its status is not an `expected` one, or if the connection fails while it is used, and
@@ -91,7 +91,7 @@ def response_to(url: str, headers: Mapping[str, str | None], *expected: int) -> 
 
     ours = {"User-Agent": f"keyseg/{__version__}", "Accept-Encoding": "identity"}
     try:
-        with requests.get(url, headers=ours | dict(headers), stream=True, timeout=_WAIT) as response:
+        with requests.get(url, headers={**ours, **headers}, stream=True, timeout=_WAIT) as response:
             if response.status_code not in expected:
                 wait = response.headers.get("Retry-After")
                 status = f"{response.status_code} {response.reason}" + (f", retry after {wait} s" if wait else "")
