@@ -23,6 +23,8 @@ from keyseg.formats.frame_labels import locate_frame_labels
 from keyseg.timeline import ConfigError, DataError, IntArray, LabelMap, Segmentation, TimeBase, nearest
 from keyseg.timeline.errors import refuse
 
+NO_DATA_SET = "no such folder; expected a data set with mapping.txt, groundTruth/ and splits/"
+
 
 @dataclass(frozen=True)
 class VideoSample:
@@ -103,7 +105,7 @@ class Dataset:
         """
         root, chosen = Path(root), ReadOptions.of(**options)
         if not root.is_dir():
-            raise DataError(f"{root}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
+            raise DataError(f"{root}: {NO_DATA_SET}")
         labels = LabelMap.read(root / "mapping.txt", chosen.background)
         facts = identify(labels.names)
         return cls(root, labels, time_base(facts, first_origin(root, chosen.features), chosen), facts, chosen)
