@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
 from keyseg.formats.frame_labels import locate_frame_labels
 from keyseg.timeline import ConfigError, DataError, IntArray, LabelMap, Segmentation, TimeBase, nearest
-from keyseg.timeline.errors import refuse
+from keyseg.timeline.errors import ReportProblem, refuse
 
 NO_DATA_SET = "no such folder; expected a data set with mapping.txt, groundTruth/ and splits/"
 
@@ -61,11 +61,7 @@ def first_origin(root: Path, features: str | None) -> FeatureOrigin | None:
     return None
 
 
-def read_annotation(
-    path: Path,
-    classes: tuple[str, ...],
-    report: Callable[[Literal["empty", "unknown label"], Path, int | None, str], None] = refuse,
-) -> list[str]:
+def read_annotation(path: Path, classes: tuple[str, ...], report: ReportProblem = refuse) -> list[str]:
     """One class name per frame; `report` is called if there are no frames, and for each name outside `classes`.
 
     No classes: any name will do. Raises DataError, with file and line, if the file cannot be read, or by `report`.

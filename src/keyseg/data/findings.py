@@ -6,26 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from keyseg.timeline import DataError
+from keyseg.timeline.errors import ProblemKind
 
-ProblemKind = Literal[
-    "dimension",  # a feature file with another D than the rest of its folder
-    "duplicate",  # twice in a bundle or in the mapping
-    "empty",  # a file, split or class list with nothing in it
-    "leak",  # a video on both sides of a split
-    "group leak",  # a subject on both sides of a split (a warning)
-    "length",  # labels and features of different lengths
-    "missing",  # a file or folder that does not exist
-    "not finite",  # NaN or infinite features
-    "orientation",  # time and channels cannot be distinguished
-    "origin",  # features that were made in different ways, or a damaged sidecar
-    "outside",  # a name or link that leads out of the data set
-    "unknown label",  # a label that is not a class
-    "unreadable",  # a file of another format, damaged, or pickled
-    "unused",  # a video in no split (a warning)
-]
 _WARNINGS = ("group leak", "unused")
 _Value = TypeVar("_Value")
 
