@@ -55,8 +55,7 @@ def first_origin(root: Path, features: str | None) -> FeatureOrigin | None:
     folders = [root / features] if features else [root / "features", *sorted(root.glob("features_split*"))]
     for folder in folders:
         for path in sorted(folder.glob("*.json")):
-            sidecar = read_sidecar(path.with_suffix(".npy"))
-            if sidecar:
+            if sidecar := read_sidecar(path.with_suffix(".npy")):
                 return sidecar.origin
     return None
 

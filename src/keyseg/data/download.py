@@ -42,10 +42,7 @@ def download_dataset(
     out = check_target(out)
     cache = cache_folder() if cache is None else cache
     left = remote.size - kept_bytes(remote, cache)
-    needs = {cache: left}
-    if left:
-        needs[out] = _unpacked_size(remote, name) or 0
-    check_space(needs)
+    check_space({cache: left, out: _unpacked_size(remote, name) if left else 0})
     path = fetch(remote, cache, progress)
     unpack(path, name, out, progress)
     return path
@@ -193,8 +190,8 @@ class _Tail(io.BytesIO):
         return super().seek(offset, whence) + self._start
 
 
-def _unpacked_size(remote: RemoteArchive, name: str) -> int | None:
-    """Bytes of an unpacked data set, by the directory at the archive's end; None if the server sends no parts.
+def _unpacked_size(remote: RemoteArchive, name: str) -> int:
+    """Bytes of an unpacked data set, by the directory at the archive's end; 0 if the server sends no parts.
 
     Raises DataError if the archive does not have the data set, before anything large is downloaded.
     """
@@ -202,12 +199,12 @@ def _unpacked_size(remote: RemoteArchive, name: str) -> int | None:
     try:
         with response_to(remote.url, {"Range": f"bytes={start}-"}, 206) as response:
             if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-{remote.size - 1}/"):
-                return None
+                return 0
             tail = read_start(response, _TAIL)
     except DataError:  # of the connection; the download will report it
-        return None
+        return 0
     try:
         with open_zip(_Tail(tail, remote.size), remote.url) as archive:
             return contents(archive, name, remote.size, remote.url).size
     except OSError:  # the directory is longer than this
-        return None
+        return 0
