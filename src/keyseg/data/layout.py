@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -35,28 +35,21 @@ BACKGROUND = "background"  # the class of times without a label
 _LATE = Fraction(1)  # seconds by which an annotation may outlast the pictures: the sound is often longer
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Annotations of a data set to write; background is their gaps. notes: what a user should know."""
-
-    annotations: dict[str, Annotation]
-    labels: LabelMap
-    notes: tuple[str, ...]
-
-
-def ready(annotations: Mapping[str, Annotation], background: Iterable[str], overlap: Overlap) -> Labelled:
+def ready(
+    annotations: Mapping[str, Annotation], background: Iterable[str], overlap: Overlap, report: Callable[[str], None]
+) -> tuple[dict[str, Annotation], LabelMap]:
     """Remove background intervals, resolve overlaps and find the classes: background, then the labels, sorted.
 
-    background: labels, in upper or lower case, that mean that nothing is done; `background` is always one. Raises
-    DataError naming the first overlap.
+    background: labels, in upper or lower case, that mean that nothing is done; `background` is always one. report:
+    called with notes about labels. Raises DataError naming the first overlap.
     """
     idle = {class_name(name).casefold() for name in (*background, BACKGROUND)}
     spelled: dict[str, set[str]] = defaultdict(set)  # the labels that become each class
-    resolved, notes = {}, []
+    resolved = {}
     for name, annotation in annotations.items():
         actions = tuple(i for i in annotation.intervals if class_name(i.label).casefold() not in idle)
         if not actions:
-            notes.append(f"{name}: no action is labelled, all of it is background")
+            report(f"{name}: no action is labelled, all of it is background")
         for interval in actions:
             spelled[class_name(interval.label)].add(interval.label)
         try:
@@ -67,52 +60,54 @@ def ready(annotations: Mapping[str, Annotation], background: Iterable[str], over
     for label, ways in sorted(spelled.items()):
         alike[label.casefold()].append(label)
         if len(ways) > 1:
-            notes.append(f"{' and '.join(map(repr, sorted(ways)))} are one class, {label}")
+            report(f"{' and '.join(map(repr, sorted(ways)))} are one class, {label}")
     for classes in alike.values():
         if len(classes) > 1:
-            notes.append(f"{' and '.join(classes)} are different classes; rename one if they are the same")
-    return Labelled(resolved, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,)), tuple(notes))
+            report(f"{' and '.join(classes)} are different classes; rename one if they are the same")
+    return resolved, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,))
 
 
 def frames_of(
-    annotations: Mapping[str, Annotation], frames: Mapping[str, int], labels: LabelMap, fps: Fraction
-) -> tuple[dict[str, Segmentation], tuple[str, ...]]:
-    """Each annotation as frames of its video, and notes; frames: their number, by video.
+    annotations: Mapping[str, Annotation],
+    frames: Mapping[str, int],
+    labels: LabelMap,
+    fps: Fraction,
+    report: Callable[[str], None],
+) -> dict[str, Segmentation]:
+    """Each annotation as frames of its video; frames: their number, by video. report: called with notes.
 
     The last label fills the last frame if it reaches into it, since videos end within a frame. A label that outlasts
     the pictures by less than a second is cut at their end, with a note. Raises DataError naming the video.
     """
-    segmentations, notes = {}, []
+    segmentations = {}
     for name, annotation in annotations.items():
-        fitted, more = _fit_pictures(annotation, frames[name], fps)
-        notes += more
+        fitted = _fit_pictures(annotation, frames[name], fps, report)
         try:
             segmentations[name] = fitted.segmentation(labels, fps, frames=frames[name])
         except TimelineError as error:
             raise DataError(str(error)) from error
-    return segmentations, tuple(notes)
+    return segmentations
 
 
-def _fit_pictures(annotation: Annotation, frames: int, fps: Fraction) -> tuple[Annotation, list[str]]:
-    """An annotation that ends with the last of `frames` frames, if it ended near there, and notes."""
+def _fit_pictures(annotation: Annotation, frames: int, fps: Fraction, report: Callable[[str], None]) -> Annotation:
+    """An annotation that ends with the last of `frames` frames, if it ended near there."""
     end, half = frames / fps, Fraction(1, 2) / fps
     last = max((interval.end_seconds for interval in annotation.intervals), default=Fraction(0))
     if not end - 2 * half < last <= end + _LATE:
-        return annotation, []
-    notes = []
+        return annotation
     if last > end + half:
         ends = f"the labels end at {float(last):.2f} s, the pictures at {float(end):.2f} s"
-        notes.append(f"{annotation.video}: {ends}; cut there")
+        report(f"{annotation.video}: {ends}; cut there")
     kept = []
     for interval in annotation.intervals:
         if interval.start_seconds >= end - half and interval.end_seconds > end:
-            notes.append(f"{annotation.video}: {interval} starts after the pictures; left out")
+            report(f"{annotation.video}: {interval} starts after the pictures; left out")
         else:
             kept.append(replace(interval, end_seconds=min(interval.end_seconds, end)))
     latest = max(range(len(kept)), key=lambda i: kept[i].end_seconds, default=-1)
     if kept and kept[latest].end_seconds > end - 2 * half:
         kept[latest] = replace(kept[latest], end_seconds=end)
-    return replace(annotation, intervals=tuple(kept)), notes
+    return replace(annotation, intervals=tuple(kept))
 
 
 def check_folds(groups: Mapping[str, str], folds: int) -> None:
