@@ -18,6 +18,7 @@ from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
 from keyseg.data.splits import SUBSETS, is_inside
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
+from keyseg.timeline.files import nearest_existing
 
 StageProgress = Callable[[str, int, int], None]
 """Called with a stage ("downloading", "checking", "unpacking"), bytes done and bytes in total."""
@@ -119,24 +120,19 @@ def check_target(out: Path) -> Path:
         raise OutputExistsError(f"{out} is not an empty folder: a data set is unpacked only into a new or empty one")
     if out == Path.cwd() or out.is_mount():
         raise ConfigError(f"{out} is the current folder or a mount point; name a new folder below it")
-    above = _nearest_existing(out.parent)
+    above = nearest_existing(out.parent)
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise ConfigError(f"{out}: cannot create it, {above} is not a writable folder; name another place")
     return out
-
-
-def _nearest_existing(path: Path) -> Path:
-    path = path.absolute()
-    return next(place for place in (path, *path.parents) if place.exists())
 
 
 def check_space(needs: Mapping[Path, int]) -> None:
     """Raise DataError if the disk of these folders does not have the bytes free that they need, all together."""
     disks: dict[int, list[Path]] = defaultdict(list)
     for folder in needs:
-        disks[_nearest_existing(folder).stat().st_dev].append(folder)
+        disks[nearest_existing(folder).stat().st_dev].append(folder)
     for folders in disks.values():
-        free = shutil.disk_usage(_nearest_existing(folders[0])).free
+        free = shutil.disk_usage(nearest_existing(folders[0])).free
         if sum(needs[folder] for folder in folders) > free:
             parts = " and ".join(f"{size_text(needs[folder])} in {folder}" for folder in folders)
             raise DataError(f"not enough space: {parts}, with {size_text(free)} free; make room or name another disk")

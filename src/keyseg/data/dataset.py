@@ -215,7 +215,15 @@ class Dataset:
         if folder not in self._layouts:
             names = self._both_sides(split)
             failures: list[DataError] = []
-            layout = self.detect_layout(self._shapes(folder, names, failures))
+
+            def readable() -> Iterator[tuple[tuple[int, int], int]]:
+                for name in names:
+                    try:
+                        yield stored_shape(resolve_inside(folder, name, ".npy")), self.annotation(name).length
+                    except DataError as error:
+                        failures.append(error)
+
+            layout = self.detect_layout(readable())
             if layout is None:
                 raise failures[0] if failures else DataError(f"{folder}: {UNDECIDED.format(files=len(names))}")
             self._layouts[folder] = layout
@@ -225,13 +233,3 @@ class Dataset:
         """`detect_axes` with the options of this data set."""
         rate, options = self.timebase.sample_rate, self.options
         return detect_axes(shapes, orientation=options.orientation, sample_rate=rate, tolerance=options.tolerance)
-
-    def _shapes(
-        self, folder: Path, names: Iterable[str], failures: list[DataError]
-    ) -> Iterator[tuple[tuple[int, int], int]]:
-        """Stored shape and number of labels of each readable video; the errors of others go to `failures`."""
-        for name in names:
-            try:
-                yield stored_shape(resolve_inside(folder, name, ".npy")), self.annotation(name).length
-            except DataError as error:
-                failures.append(error)

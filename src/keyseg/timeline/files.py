@@ -135,6 +135,11 @@ def _reason(error: Exception) -> str:
 
 def refuse_file(folder: Path, holds: str) -> None:
     """Raise OutputExistsError if `folder` cannot be created because it, or a folder above it, is a file."""
-    existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
-    if existing is not None and not existing.is_dir():
+    existing = nearest_existing(folder)
+    if not existing.is_dir():
         raise OutputExistsError(f"{existing} is a file; name a folder for the {holds}")
+
+
+def nearest_existing(path: Path) -> Path:
+    """A path, or the folder above it that exists."""
+    return next((place for place in (path, *path.parents) if place.exists()), Path())
