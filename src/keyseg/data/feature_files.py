@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.timeline import DataError
+from keyseg.timeline.files import refuse_special
 
 FeatureArray = npt.NDArray[np.floating]
 Axes = Literal["DT", "TD"]
@@ -51,8 +52,7 @@ def open_features(path: Path, *, dimension: int | None = None, orientation: Orie
 
 def _open_array(path: Path) -> FeatureArray:
     try:
-        if path.exists() and not path.is_file():
-            raise OSError("not a file")  # reading a pipe would wait forever
+        refuse_special(path)
         # Maps .npy only: refuses object arrays (pickles) by their header, and anything else by its first bytes.
         array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:

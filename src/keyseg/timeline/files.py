@@ -107,7 +107,7 @@ def read_text(path: Path, holds: str) -> str:
     Raises DataError with the file, the reason and `holds`, what the file should hold.
     """
     try:
-        _refuse_special(path)
+        refuse_special(path)
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot read it ({_reason(error)}); it should hold {holds}, as UTF-8 text") from error
@@ -116,14 +116,14 @@ def read_text(path: Path, holds: str) -> str:
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's content, read in chunks. Raises DataError if it cannot be read."""
     try:
-        _refuse_special(path)
+        refuse_special(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot read it ({_reason(error)})") from error
 
 
-def _refuse_special(path: Path) -> None:
+def refuse_special(path: Path) -> None:
     """Raise OSError on anything but a file, since reading a pipe would wait forever."""
     if path.exists() and not path.is_file():
         raise OSError("not a file")
