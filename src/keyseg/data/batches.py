@@ -30,11 +30,6 @@ class Batch:
     names: tuple[str, ...]
     segmentations: tuple[Segmentation, ...]
 
-    @property
-    def lengths(self) -> Tensor:
-        """Number of real steps of each video, (B,) int64."""
-        return self.mask.sum(dim=1)
-
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on a device."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
