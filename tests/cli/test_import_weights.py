@@ -211,7 +211,8 @@ def test_the_frame_rate_is_that_of_the_data_set_with_these_classes(
     assert predictor.timebase.fps == facts.fps
     assert predictor.timebase.sample_rate == facts.sample_rate
     assert predictor.labels.names == tuple(sorted(facts.classes, reverse=True))
-    assert predictor.labels.background == facts.background
+    background = {"gtea": ("background",), "50salads-mid": ("background",)}
+    assert predictor.labels.background == background.get(key, ())
     assert keyseg(*common, "--out", tmp_path / "other", "--fps", "30000/1001").code == 0
     assert str(load(tmp_path / "other").timebase.fps) == "30000/1001"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.data import align
+from keyseg.data.alignment import align
 from keyseg.timeline import DataError, TimeBase
 
 FILES = {"features": Path("f.npy"), "labels": Path("l.txt")}

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.data import VideoSample
 from keyseg.data.batches import IGNORE, collate
+from keyseg.data.dataset import VideoSample
 from keyseg.timeline import DataError, Segmentation
 
 
@@ -27,7 +27,7 @@ def test_padding_is_at_the_end():
     assert batch.mask.tolist() == [[True, True, False, False, False], [True] * 5]
     assert batch.labels.dtype == torch.int64
     assert batch.labels.tolist() == [[0, 0, IGNORE, IGNORE, IGNORE], [0, 0, 1, 1, 2]]
-    assert batch.lengths.tolist() == [2, 5]
+    assert batch.mask.sum(dim=1).tolist() == [2, 5]
     assert batch.names == ("a", "b")
     assert [s.length for s in batch.segmentations] == [2, 5]
     assert len(batch) == 2
@@ -50,7 +50,7 @@ def test_a_batch_of_one_has_no_padding():
 def test_every_video_can_be_cut_out_of_its_batch(lengths):
     samples = [video(str(i), length, start=i + 1) for i, length in enumerate(lengths)]
     batch = collate(samples)
-    assert batch.lengths.tolist() == lengths
+    assert batch.mask.sum(dim=1).tolist() == lengths
     for i, sample in enumerate(samples):
         np.testing.assert_array_equal(batch.features[i, :, batch.mask[i]].T, sample.features)
         np.testing.assert_array_equal(batch.labels[i, batch.mask[i]], sample.labels)

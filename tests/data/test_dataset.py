@@ -45,7 +45,7 @@ def test_properties_of_a_data_set(disk_set):
     assert dataset.splits == (1, 12)
     assert dataset.names(1, "train") == ("S1_a", "S1_b")
     assert dataset.names(1, "test") == ("S2_a", "S2_b")
-    assert dataset.dimension(1) == DIMENSION
+    assert dataset.layout(1)[1] == DIMENSION
     assert dataset.group("S1_a") == "S1_a"
     assert dataset.annotation("S2_b").length == 37
 
@@ -77,7 +77,7 @@ def test_orientation_and_float_type_do_not_matter(dtype, axes, given_axes, disk_
     disk_set.rewrite_features(lambda array: (array.T if axes == "TD" else array).astype(dtype))
     dataset = Dataset.open(disk_set.root, orientation=axes if given_axes else "auto")
     np.testing.assert_array_equal(dataset.load("S2_b", 1).features, expected.features)
-    assert dataset.dimension(1) == DIMENSION
+    assert dataset.layout(1)[1] == DIMENSION
 
 
 def test_a_square_file_is_read_like_the_rest_of_its_folder(disk_set):
@@ -160,7 +160,7 @@ def test_a_folder_of_features_for_each_split(disk_set):
         length = Dataset.open(disk_set.root).annotation(name).length
         disk_set.features(name, np.full((3, length), 2), folder="features_split2")
     dataset = Dataset.open(disk_set.root)
-    assert (dataset.dimension(1), dataset.dimension(2)) == (DIMENSION, 3)
+    assert (dataset.layout(1)[1], dataset.layout(2)[1]) == (DIMENSION, 3)
     assert dataset.load("S1_a", 1).features.shape == (23, DIMENSION)
     assert (dataset.load("S1_a", 2).features == 2).all()
     with pytest.raises(
@@ -173,14 +173,14 @@ def test_a_named_folder_of_features_goes_before_the_default(disk_set):
     for name in ("S1_a", "S1_b", "S2_a", "S2_b"):
         length = Dataset.open(disk_set.root).annotation(name).length
         disk_set.features(name, np.ones((2, length)), folder="features_accel")
-    assert Dataset.open(disk_set.root, features="features_accel").dimension(1) == 2
-    assert Dataset.open(disk_set.root).dimension(1) == DIMENSION
+    assert Dataset.open(disk_set.root, features="features_accel").layout(1)[1] == 2
+    assert Dataset.open(disk_set.root).layout(1)[1] == DIMENSION
 
 
 def test_one_folder_has_one_dimension(disk_set):
     disk_set.features("S2_b", np.ones((DIMENSION + 6, 37)))
     dataset = Dataset.open(disk_set.root)
-    assert dataset.dimension(1) == DIMENSION
+    assert dataset.layout(1)[1] == DIMENSION
     with pytest.raises(DataError, match=r"S2_b.npy: expected 5 channels, got 11 \(shape \(11, 37\) read as \(D, T\)\)"):
         dataset.load("S2_b", 1)
 

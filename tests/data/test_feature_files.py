@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.data import first_bad_step, open_features
-from keyseg.data.feature_files import check_finite, detect_axes
+from keyseg.data.feature_files import check_finite, detect_axes, first_bad_step, open_features
 from keyseg.timeline import DataError
 
 T, D = 13, 7
@@ -24,51 +23,40 @@ def save(path, array):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4"])
 @pytest.mark.parametrize("fortran", [False, True])
 @pytest.mark.parametrize("axes", ["DT", "TD"])
-@pytest.mark.parametrize("known", [{"steps": T}, {"dimension": D}, {"steps": T, "dimension": D}])
-def test_any_layout_opens_as_steps_by_channels(axes, dtype, fortran, known, tmp_path):
+def test_any_layout_opens_as_steps_by_channels(axes, dtype, fortran, tmp_path):
     array = np.asarray(PLANTED.T if axes == "DT" else PLANTED, dtype, order="F" if fortran else "C")
     path = save(tmp_path / "v.npy", array)
     for orientation in ("auto", axes):
-        features = open_features(path, orientation=orientation, **known)
+        features = open_features(path, orientation=orientation, dimension=D)
         np.testing.assert_array_equal(features, PLANTED)
 
 
 def test_the_view_is_mapped_and_read_only(tmp_path):
-    features = open_features(save(tmp_path / "v.npy", PLANTED.T), steps=T)
+    features = open_features(save(tmp_path / "v.npy", PLANTED.T), dimension=D)
     assert isinstance(features, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         features[0, 0] = 1
 
 
 @pytest.mark.parametrize(
-    ("shape", "known", "message"),
+    ("shape", "dimension", "message"),
     [
-        ((7, 7), {"steps": 7}, r"shape \(7, 7\) fits the expected 7 steps both ways; set orientation to 'DT' or 'TD'"),
-        ((7, 7), {"steps": 7, "dimension": 7}, "7 steps and 7 channels both ways; set orientation"),
-        ((7, 13), {}, "does not say which axis is time; set orientation"),
-        ((7, 13), {"steps": 11}, "fits the expected 11 steps neither way; set orientation"),
-        ((7, 13), {"dimension": 11}, "fits the expected 11 channels neither way"),
-        # Within 6 steps of 10, either axis could be time.
-        ((7, 13), {"steps": 10, "tolerance": 6}, "both ways"),
+        ((7, 7), 7, r"shape \(7, 7\) fits the expected 7 channels both ways; set orientation to 'DT' or 'TD'"),
+        ((7, 13), None, r"shape \(7, 13\) does not say which axis is time; set orientation"),
+        ((7, 13), 11, "fits the expected 11 channels neither way; set orientation"),
     ],
 )
-def test_axes_that_nothing_decides(shape, known, message, tmp_path):
+def test_axes_that_nothing_decides(shape, dimension, message, tmp_path):
     path = save(tmp_path / "v.npy", np.zeros(shape, np.float32))
     with pytest.raises(DataError, match=message):
-        open_features(path, **known)
+        open_features(path, dimension=dimension)
 
 
 def test_orientation_settles_a_square(tmp_path):
     square = np.arange(49, dtype=np.float32).reshape(7, 7)
     path = save(tmp_path / "v.npy", square)
-    np.testing.assert_array_equal(open_features(path, orientation="TD", steps=7), square)
-    np.testing.assert_array_equal(open_features(path, orientation="DT", steps=7), square.T)
-
-
-def test_a_known_dimension_decides_where_the_length_is_off(tmp_path):
-    path = save(tmp_path / "v.npy", PLANTED.T)
-    assert open_features(path, steps=11, dimension=D).shape == (T, D)
-    assert open_features(path, steps=11, tolerance=2).shape == (T, D)
+    np.testing.assert_array_equal(open_features(path, orientation="TD", dimension=7), square)
+    np.testing.assert_array_equal(open_features(path, orientation="DT", dimension=7), square.T)
 
 
 def test_another_dimension_than_the_expected_one(tmp_path):
@@ -124,16 +112,16 @@ def test_a_pickle_is_refused_and_never_run(tmp_path):
 
 def test_files_that_are_not_arrays(tmp_path):
     with pytest.raises(DataError, match=r"gone.npy: no such feature file"):
-        open_features(tmp_path / "gone.npy", steps=T)
+        open_features(tmp_path / "gone.npy", dimension=D)
     (tmp_path / "empty.npy").touch()
     np.savez(tmp_path / "zip.npz", PLANTED)
     (tmp_path / "zip.npz").rename(tmp_path / "zip.npy")
     (tmp_path / "text.npy").write_text("0.1 0.2\n")
     for name in ("empty", "zip", "text"):
         with pytest.raises(DataError, match=f"{name}.npy: cannot map it as a .npy array"):
-            open_features(tmp_path / f"{name}.npy", steps=T)
+            open_features(tmp_path / f"{name}.npy", dimension=D)
     with pytest.raises(DataError, match="not a file"):
-        open_features(tmp_path, steps=T)
+        open_features(tmp_path, dimension=D)
 
 
 @settings(max_examples=150, deadline=None)
@@ -167,7 +155,7 @@ def test_the_first_bad_step_is_found_in_any_layout_and_chunk(axes, value, chunk,
     array = PLANTED.copy()
     array[11, 0] = array[4, 6] = value
     path = save(tmp_path / "v.npy", array.T if axes == "DT" else array)
-    features = open_features(path, steps=T)
+    features = open_features(path, dimension=D)
     assert first_bad_step(features) == 4
     with pytest.raises(DataError, match=r"v.npy: NaN or infinite value at step 4; extract"):
         check_finite(path, features)

@@ -5,23 +5,21 @@ from fractions import Fraction
 
 import pytest
 
-from keyseg.data import DATASETS, identify
-from keyseg.data.known_datasets import BREAKFAST, GTEA, SALADS, SALADS_MID
+from keyseg.data.known_datasets import BREAKFAST, DATASETS, GTEA, SALADS, SALADS_MID, identify
 
 
 @pytest.mark.parametrize(
-    ("facts", "classes", "videos", "splits", "fps", "sample_rate"),
+    ("facts", "classes", "fps", "sample_rate"),
     [
-        (GTEA, 11, 28, 4, 15, 1),
-        (SALADS, 19, 50, 5, 30, 2),
-        (SALADS_MID, 18, 50, 5, 3, 1),
-        (BREAKFAST, 48, 1712, 4, 15, 1),
+        (GTEA, 11, 15, 1),
+        (SALADS, 19, 30, 2),
+        (SALADS_MID, 18, 3, 1),
+        (BREAKFAST, 48, 15, 1),
     ],
 )
-def test_published_numbers(facts, classes, videos, splits, fps, sample_rate):
+def test_published_numbers(facts, classes, fps, sample_rate):
     assert len(set(facts.classes)) == len(facts.classes) == classes
-    assert set(facts.background) <= set(facts.classes)
-    assert (facts.videos, facts.splits, facts.fps, facts.sample_rate) == (videos, splits, Fraction(fps), sample_rate)
+    assert (facts.fps, facts.sample_rate) == (Fraction(fps), sample_rate)
     assert facts.homepage.startswith("https://")
     assert facts.terms
     assert re.search(r"(19|20)\d\d$", facts.citation)

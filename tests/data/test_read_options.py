@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from keyseg.data import Dataset, ReadOptions
+from keyseg.data import Dataset
+from keyseg.data.read_options import ReadOptions
 from keyseg.timeline import ConfigError, KeysegError
 
 

@@ -8,9 +8,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -19,6 +18,7 @@ from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
 from keyseg.data.splits import SUBSETS, is_inside
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
+from keyseg.timeline.files import nearest_existing
 
 StageProgress = Callable[[str, int, int], None]
 """Called with a stage ("downloading", "checking", "unpacking"), bytes done and bytes in total."""
@@ -35,15 +35,9 @@ class Contents:
     bytes by the zip's directory; unpacking writes no more than that.
     """
 
-    root: str
-    members: tuple[tuple[PurePosixPath, zipfile.ZipInfo], ...]
+    root: PurePosixPath
+    members: list[tuple[PurePosixPath, zipfile.ZipInfo]]
     size: int
-
-    def listing(self) -> str:
-        """The top level, such as `mapping.txt, features/ (28 files)`."""
-        counts = Counter(place.parts[0] for place, _ in self.members)
-        folders = {place.parts[0] for place, _ in self.members if len(place.parts) > 1}
-        return ", ".join(f"{top}/ ({counts[top]} files)" if top in folders else top for top in sorted(counts)[:10])
 
 
 def open_zip(file: Path | BinaryIO, where: str) -> zipfile.ZipFile:
@@ -60,39 +54,34 @@ def contents(archive: zipfile.ZipFile, name: str, size: int, where: str) -> Cont
     Raises DataError if it is not in there, and on anything that should not be unpacked: names that lead out of the
     folder, links, encrypted files, and far more bytes than such an archive can hold.
     """
-    entries = [(PurePosixPath(info.filename).parts, info) for info in archive.infolist()]
+    entries = [(PurePosixPath(info.filename), info) for info in archive.infolist()]
     for _, info in entries:
         if not is_inside(info.filename):
             raise DataError(
                 f"{where}: {info.filename!r} leads out of the folder it is unpacked to; do not use this file"
             )
-    for root in (("data", name), (name,)):
-        below = [(parts[len(root) :], info) for parts, info in entries if parts[: len(root)] == root]
-        members = tuple((PurePosixPath(*parts), info) for parts, info in below if parts and not info.is_dir())
-        if members:
+    for root in (PurePosixPath("data", name), PurePosixPath(name)):
+        below = [(path, info) for path, info in entries if root in path.parents and not info.is_dir()]
+        if below:
             break
     else:
-        tops = sorted({"/".join(parts[: 1 + (parts[0] == "data")]) for parts, _ in entries if parts})
+        tops = sorted({"/".join(path.parts[: 1 + (path.parts[0] == "data")]) for path, _ in entries if path.parts})
         raise DataError(f"{where}: no data set {name!r} in it; it holds {', '.join(tops[:10]) or 'nothing'}")
-    for _, info in members:
-        _check_member(info, where)
-    files = Contents("/".join(root), members, sum(info.file_size for _, info in members))
-    if files.size > _MOST_EXPANSION * size:
+    for _, info in below:
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise DataError(f"{where}: {info.filename!r} is a link or a special file; expected files and folders only")
+        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataError(
+                f"{where}: {info.filename!r} is encrypted, or not compressed by 'deflate' (method"
+                f" {info.compress_type}), which keyseg does not read; unpack the archive with another program"
+            )
+    unpacked = sum(info.file_size for _, info in below)
+    if unpacked > _MOST_EXPANSION * size:
         raise DataError(
-            f"{where}: {files.root} would grow to {size_text(files.size)} from an archive of {size_text(size)};"
+            f"{where}: {root} would grow to {size_text(unpacked)} from an archive of {size_text(size)};"
             " no archive of features does, do not use this file"
         )
-    return files
-
-
-def _check_member(info: zipfile.ZipInfo, where: str) -> None:
-    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise DataError(f"{where}: {info.filename!r} is a link or a special file; expected files and folders only")
-    if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(
-            f"{where}: {info.filename!r} is encrypted, or not compressed by 'deflate' (method {info.compress_type}),"
-            " which keyseg does not read; unpack the archive with another program"
-        )
+    return Contents(root, [(path.relative_to(root), info) for path, info in below], unpacked)
 
 
 def unpack(path: Path, name: str, out: Path, progress: StageProgress) -> None:
@@ -102,15 +91,23 @@ def unpack(path: Path, name: str, out: Path, progress: StageProgress) -> None:
     damaged, malicious, or without a sound data set. Nothing is left behind then.
     """
     out = check_target(out)
+    hidden = out.with_name(f".{out.name}.unpacking")
+    folder = hidden / out.name
     with open_zip(path, str(path)) as archive:
         files = contents(archive, name, path.stat().st_size, str(path))
         check_space({out: files.size})
-        with _hidden(out) as folder:
-            _extract(archive, files, folder, progress, path)
-            _check_layout(folder, files, path)
-            if out.exists():
-                out.rmdir()  # fails if somebody has put something there
-            folder.rename(out)
+        with claimed(hidden) as mine:
+            if not mine:
+                raise DataError(f"{hidden}: another keyseg is unpacking to {out}; wait for it")
+            try:
+                shutil.rmtree(folder, ignore_errors=True)  # of a killed process
+                _extract(archive, files, folder, progress, path)
+                _check_layout(folder, files, path)
+                if out.exists():
+                    out.rmdir()  # fails if somebody has put something there
+                folder.rename(out)
+            finally:
+                shutil.rmtree(hidden, ignore_errors=True)
 
 
 def check_target(out: Path) -> Path:
@@ -123,26 +120,20 @@ def check_target(out: Path) -> Path:
         raise OutputExistsError(f"{out} is not an empty folder: a data set is unpacked only into a new or empty one")
     if out == Path.cwd() or out.is_mount():
         raise ConfigError(f"{out} is the current folder or a mount point; name a new folder below it")
-    above = _nearest_existing(out.parent)
+    above = nearest_existing(out.parent)
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise ConfigError(f"{out}: cannot create it, {above} is not a writable folder; name another place")
     return out
 
 
-def _nearest_existing(path: Path) -> Path:
-    path = path.absolute()
-    return next(place for place in (path, *path.parents) if place.exists())
-
-
 def check_space(needs: Mapping[Path, int]) -> None:
     """Raise DataError if the disk of these folders does not have the bytes free that they need, all together."""
-    disks: dict[int, list[Path]] = {}
+    disks: dict[int, list[Path]] = defaultdict(list)
     for folder in needs:
-        disks.setdefault(_nearest_existing(folder).stat().st_dev, []).append(folder)
+        disks[nearest_existing(folder).stat().st_dev].append(folder)
     for folders in disks.values():
-        need = sum(needs[folder] for folder in folders)
-        free = shutil.disk_usage(_nearest_existing(folders[0])).free
-        if need > free:
+        free = shutil.disk_usage(nearest_existing(folders[0])).free
+        if sum(needs[folder] for folder in folders) > free:
             parts = " and ".join(f"{size_text(needs[folder])} in {folder}" for folder in folders)
             raise DataError(f"not enough space: {parts}, with {size_text(free)} free; make room or name another disk")
 
@@ -155,26 +146,10 @@ def size_text(size: int) -> str:
     return f"{size} bytes"
 
 
-@contextmanager
-def _hidden(out: Path) -> Iterator[Path]:
-    """A folder beside `out` for one process at a time, empty at first even after a kill, and removed at the end."""
-    hidden = out.with_name(f".{out.name}.unpacking")
-    with claimed(hidden) as mine:
-        if not mine:
-            raise DataError(f"{hidden}: another keyseg is unpacking to {out}; wait for it")
-        try:
-            folder = hidden / out.name
-            if folder.exists():
-                shutil.rmtree(folder)
-            yield folder
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
-
-
 def _extract(archive: zipfile.ZipFile, files: Contents, folder: Path, progress: StageProgress, path: Path) -> None:
     done = 0
     for place, info in files.members:
-        target = folder.joinpath(*place.parts)
+        target = folder / place
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(info) as source, target.open("xb") as sink:
@@ -200,5 +175,7 @@ def _check_layout(folder: Path, files: Contents, path: Path) -> None:
                 if not any(place.glob(pattern)):
                     raise DataError(f"{place}: no {pattern} in it")
     except DataError as error:
-        reason = str(error).replace(str(folder), files.root)
-        raise DataError(f"{path}: not a complete data set, {reason}; the archive holds {files.listing()}") from error
+        reason = str(error).replace(str(folder), str(files.root))
+        tops = Counter(f"{place.parts[0]}/" if len(place.parts) > 1 else place.name for place, _ in files.members)
+        listing = ", ".join(f"{top} ({tops[top]} files)" if top[-1] == "/" else top for top in sorted(tops)[:10])
+        raise DataError(f"{path}: not a complete data set, {reason}; the archive holds {listing}") from error

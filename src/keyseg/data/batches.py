@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from keyseg.data.dataset import VideoSample
 from keyseg.timeline import DataError, Segmentation
@@ -29,11 +29,6 @@ class Batch:
     labels: Tensor
     names: tuple[str, ...]
     segmentations: tuple[Segmentation, ...]
-
-    @property
-    def lengths(self) -> Tensor:
-        """Number of real steps of each video, (B,) int64."""
-        return self.mask.sum(dim=1)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on a device."""
@@ -61,19 +56,12 @@ def collate(samples: Sequence[VideoSample]) -> Batch:
                 f"videos of a batch have features of one dimension, got {dimension} ({samples[0].name})"
                 f" and {sample.features.shape[1]} ({sample.name})"
             )
-    shape = len(samples), max(len(sample.features) for sample in samples)
-    features = np.zeros((shape[0], dimension, shape[1]), np.float32)
-    mask = np.zeros(shape, bool)
-    labels = np.full(shape, IGNORE, np.int64)
-    for i, sample in enumerate(samples):
-        steps = len(sample.features)
-        features[i, :, :steps] = sample.features.T
-        mask[i, :steps] = True
-        labels[i, :steps] = sample.labels
+    features = pad_sequence([torch.tensor(sample.features) for sample in samples], batch_first=True)
+    labels = pad_sequence([torch.tensor(sample.labels) for sample in samples], batch_first=True, padding_value=IGNORE)
     return Batch(
-        torch.from_numpy(features),
-        torch.from_numpy(mask),
-        torch.from_numpy(labels),
+        features.mT.contiguous(),
+        labels != IGNORE,
+        labels,
         tuple(sample.name for sample in samples),
         tuple(sample.segmentation for sample in samples),
     )

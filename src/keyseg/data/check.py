@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from keyseg.data.check_labels import Splits, check_annotations, check_mapping, check_splits
-from keyseg.data.dataset import Dataset, first_origin, time_base
-from keyseg.data.feature_files import UNDECIDED, Axes, first_bad_step, open_features, read_as, stored_shape
+from keyseg.data.dataset import NO_DATA_SET, Dataset, first_origin, read_annotation, time_base
+from keyseg.data.feature_files import UNDECIDED, Axes, first_bad_step, open_features, stored_shape
 from keyseg.data.feature_origin import read_sidecar, shared_origin
 from keyseg.data.findings import Findings, Problem
 from keyseg.data.known_datasets import identify
 from keyseg.data.read_options import ReadOptions
-from keyseg.data.splits import resolve_inside
-from keyseg.timeline import DataError, LabelMap
+from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
+from keyseg.timeline import DataError, LabelMap, nearest
 from keyseg.timeline.files import file_sha256
+from keyseg.timeline.labels import read_class_list
+
+_Splits = dict[int, dict[Subset, dict[str, int]]]
+"""Split number, side, video name: the line of the bundle that has it first."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +64,24 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
     root, chosen = Path(root), ReadOptions.of(**options)
     findings = Findings()
     classes: tuple[str, ...] = ()
-    splits: Splits = {}
+    splits: _Splits = {}
     frames: dict[str, int] = {}
-    dimension = None
+    dimension = facts = None
     origin = findings.attempt(root, first_origin, root, chosen.features, kind="unreadable")
     if root.is_dir():
+        classes = _check_mapping(root / "mapping.txt", chosen.background, findings)
+        facts = identify(classes)
         # Not Dataset.open, which stops at the first problem of the class list.
-        dataset = Dataset(root, LabelMap(()), time_base(None, origin, chosen), None, chosen)
-        classes = check_mapping(root / "mapping.txt", chosen.background, findings)
-        splits = check_splits(root, identify(classes), findings)
-        frames = check_annotations(root, classes, splits, findings)
+        dataset = Dataset(root, LabelMap(classes), time_base(facts, origin, chosen), facts, chosen)
+        splits = _check_splits(dataset, findings)
+        frames = _check_annotations(dataset, splits, findings)
         dimension = _check_features(dataset, splits, frames, findings)
     else:
-        message = "no such folder; expected a data set with mapping.txt, groundTruth/ and splits/"
-        findings.add("missing", root, None, message)
-    facts = identify(classes)
+        findings.add("missing", root, None, NO_DATA_SET)
     return CheckReport(
         root,
-        findings.ordered(findings.problems),
-        findings.ordered(findings.warnings),
+        findings.ordered(warnings=False),
+        findings.ordered(warnings=True),
         facts.title if facts else None,
         videos=len(frames),
         frames=sum(frames.values()),
@@ -88,75 +92,124 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
     )
 
 
-def _check_features(dataset: Dataset, splits: Splits, frames: dict[str, int], findings: Findings) -> int | None:
+def _check_mapping(path: Path, background: Iterable[str] | None, findings: Findings) -> tuple[str, ...]:
+    """Class names of all readable lines, each once, in order of their ids."""
+    names = findings.attempt(path, read_class_list, path, findings.add)
+    if names is None:
+        return ()
+    for name in background or ():
+        if name not in names:
+            findings.add("unknown label", path, None, f"background {name!r} is not a class{nearest(name, names)}")
+    return names
+
+
+def _check_splits(dataset: Dataset, findings: Findings) -> _Splits:
+    """Every bundle of every split, then what both sides of a split share."""
+    splits: _Splits = {}
+    for number in findings.attempt(dataset.root / "splits", find_splits, dataset.root, kind="missing") or ():
+        sides = splits[number] = {}
+        for subset in SUBSETS:
+            path = bundle_path(dataset.root, number, subset)
+            sides[subset] = findings.attempt(path, read_bundle, path, findings.add) or {}
+        path, train, test = bundle_path(dataset.root, number, "test"), sides["train"], sides["test"]
+        trained = {dataset.group(name): name for name in train if name not in test}
+        for name, line in test.items():
+            group = dataset.group(name)
+            if name in train:
+                place = f"{bundle_path(dataset.root, number, 'train').name}, line {train[name]}"
+                findings.add("leak", path, line, f"{name} is both a test and a training video ({place})")
+            elif group in trained:
+                other = trained.pop(group)  # so that there is one warning per subject
+                message = f"{name} is a test video, and {other}, also of {group}, a training video"
+                findings.add("group leak", path, line, message)
+    return splits
+
+
+def _check_annotations(dataset: Dataset, splits: _Splits, findings: Findings) -> dict[str, int]:
+    """Number of frames of every video in a split or in groundTruth/ whose labels can be read."""
+    folder = dataset.root / "groundTruth"
+    if not folder.is_dir():
+        findings.add("missing", folder, None, "no such folder; expected the labels of each video in VIDEO.txt")
+        return {}
+    places: dict[str, str] = {}  # where each video is named first
+    for number, sides in splits.items():
+        for subset, names in sides.items():
+            for name, line in names.items():
+                places.setdefault(name, f"{bundle_path(dataset.root, number, subset).name}, line {line}")
+    unused = [path.stem for path in sorted(folder.glob("*.txt")) if path.stem not in places]
+    frames: dict[str, int] = {}
+    for name in (*places, *unused):
+        path = folder / f"{name}.txt"
+        if findings.attempt(path, resolve_inside, folder, name, ".txt", kind="outside") is None:
+            continue
+        if name in places and not path.exists():
+            findings.add(
+                "missing", path, None, f"no such file; expected the labels of the video named in {places[name]}"
+            )
+        elif labels := findings.attempt(path, read_annotation, path, dataset.labels.names, findings.add):
+            frames[name] = len(labels)
+    for name in unused if splits else ():
+        findings.add("unused", folder / f"{name}.txt", None, "this video is in no split")
+    return frames
+
+
+def _check_features(dataset: Dataset, splits: _Splits, frames: dict[str, int], findings: Findings) -> int | None:
     """Every feature file that a split needs, once; returns the usual D of the last folder."""
     folders: dict[Path, dict[str, None]] = {}
-    absent: set[Path] = set()
+    wrong: dict[Path, DataError] = {}  # a folder that is wrong for several splits is one problem
     for split, sides in splits.items():
+        folder = dataset.feature_path(split)
         try:
-            folder = dataset.feature_folder(split)
+            dataset.feature_folder(split)
         except DataError as error:
-            path = dataset.feature_path(split)
-            if path not in absent:
-                findings.add_error("leak" if path.is_dir() else "missing", path, error)
-            absent.add(path)
+            wrong.setdefault(folder, error)
             continue
-        names = folders.setdefault(folder, {})
-        for side in sides.values():
-            names.update(dict.fromkeys(side))
+        folders.setdefault(folder, {}).update(dict.fromkeys(name for side in sides.values() for name in side))
+    for folder, reason in wrong.items():
+        findings.add_error("leak" if folder.is_dir() else "missing", folder, reason)
     dimension = None
     for folder, names in folders.items():
-        dimension = _check_folder(dataset, folder, list(names), frames, findings) or dimension
+        dimension = _check_folder(dataset, folder, names, frames, findings) or dimension
     return dimension
 
 
 def _check_folder(
-    dataset: Dataset, folder: Path, names: list[str], frames: dict[str, int], findings: Findings
+    dataset: Dataset, folder: Path, names: Iterable[str], frames: dict[str, int], findings: Findings
 ) -> int | None:
-    shapes = {name: shape for name in names if (shape := _check_shape(folder, name, findings))}
+    paths = {name: folder / f"{name}.npy" for name in names}
+    shapes = {}
+    for name, path in paths.items():
+        if findings.attempt(path, resolve_inside, folder, name, ".npy", kind="outside"):
+            shape = findings.attempt(path, stored_shape, path)
+            if shape:
+                shapes[name] = shape
     if not shapes:
         return None
-    layout = dataset.detect_layout((shape, frames.get(name)) for name, shape in shapes.items())
-    axes = layout[0] if layout else None
-    if axes is None:
-        findings.add_error("orientation", folder, DataError(UNDECIDED.format(folder=folder, files=len(shapes))))
     findings.attempt(folder, shared_origin, folder, shapes, kind="origin")
+    layout = dataset.detect_layout((shape, frames.get(name)) for name, shape in shapes.items())
     for name in shapes:
-        _check_finite(folder / f"{name}.npy", axes, findings)
-        _check_sidecar(folder / f"{name}.npy", findings)
-    if axes is None:
+        _check_content(paths[name], layout[0] if layout else None, findings)
+    if layout is None:
+        findings.add("orientation", folder, None, UNDECIDED.format(files=len(shapes)))
         return None
-    ((usual, _),) = Counter(read_as(shape, axes)[1] for shape in shapes.values()).most_common(1)
+    time, channels = layout[0].index("T"), layout[0].index("D")
+    ((usual, _),) = Counter(shape[channels] for shape in shapes.values()).most_common(1)
     for name, shape in shapes.items():
-        path = folder / f"{name}.npy"
-        dimension = read_as(shape, axes)[1]
-        if dimension != usual:
-            findings.add("dimension", path, None, f"expected {usual} channels as in most files, got {dimension}")
+        if shape[channels] != usual:
+            message = f"expected {usual} channels as in most files, got {shape[channels]}"
+            findings.add("dimension", paths[name], None, message)
         elif name in frames:
-            columns = shape[axes.index("T")]
-            findings.attempt(path, dataset.align, name, path, frames[name], columns, kind="length")
+            findings.attempt(paths[name], dataset.align, name, paths[name], frames[name], shape[time], kind="length")
     return usual
 
 
-def _check_shape(folder: Path, name: str, findings: Findings) -> tuple[int, int] | None:
-    path = folder / f"{name}.npy"
-    if findings.attempt(path, resolve_inside, folder, name, ".npy", kind="outside") is None:
-        return None
-    return findings.attempt(path, stored_shape, path)
-
-
-def _check_sidecar(path: Path, findings: Findings) -> None:
-    """A feature file must be the one that its sidecar describes."""
-    try:
-        sidecar = read_sidecar(path)
-        if sidecar is not None and file_sha256(path) != sidecar.features_sha256:
-            findings.add("origin", path, None, "its content is not what its sidecar says; extract these features again")
-    except DataError:
-        return  # `shared_origin` has reported it
-
-
-def _check_finite(path: Path, axes: Axes | None, findings: Findings) -> None:
+def _check_content(path: Path, axes: Axes | None, findings: Findings) -> None:
+    """A feature file must be finite, and the one that its sidecar describes."""
     step = findings.attempt(path, lambda: first_bad_step(open_features(path, orientation=axes or "TD")))
     if step is not None:
         where = f" at step {step}" if axes else ""
         findings.add("not finite", path, None, f"NaN or infinite value{where}; extract these features again")
+    with suppress(DataError):  # `shared_origin` has reported it
+        sidecar = read_sidecar(path)
+        if sidecar and file_sha256(path) != sidecar.features_sha256:
+            findings.add("origin", path, None, "its content is not what its sidecar says; extract these features again")

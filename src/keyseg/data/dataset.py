@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.alignment import align
-from keyseg.data.feature_files import (
-    UNDECIDED,
-    Axes,
-    check_finite,
-    detect_axes,
-    open_features,
-    stored_shape,
-)
+from keyseg.data.feature_files import UNDECIDED, Axes, check_finite, detect_axes, open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
 from keyseg.data.known_datasets import DatasetFacts, identify
 from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
 from keyseg.formats.frame_labels import locate_frame_labels
 from keyseg.timeline import ConfigError, DataError, IntArray, LabelMap, Segmentation, TimeBase, nearest
-from keyseg.timeline.errors import refuse
+from keyseg.timeline.errors import ReportProblem, refuse
+
+NO_DATA_SET = "no such folder; expected a data set with mapping.txt, groundTruth/ and splits/"
 
 
 @dataclass(frozen=True)
@@ -60,17 +55,12 @@ def first_origin(root: Path, features: str | None) -> FeatureOrigin | None:
     folders = [root / features] if features else [root / "features", *sorted(root.glob("features_split*"))]
     for folder in folders:
         for path in sorted(folder.glob("*.json")):
-            sidecar = read_sidecar(path.with_suffix(".npy"))
-            if sidecar:
+            if sidecar := read_sidecar(path.with_suffix(".npy")):
                 return sidecar.origin
     return None
 
 
-def read_annotation(
-    path: Path,
-    classes: tuple[str, ...],
-    report: Callable[[Literal["empty", "unknown label"], Path, int | None, str], None] = refuse,
-) -> list[str]:
+def read_annotation(path: Path, classes: tuple[str, ...], report: ReportProblem = refuse) -> list[str]:
     """One class name per frame; `report` is called if there are no frames, and for each name outside `classes`.
 
     No classes: any name will do. Raises DataError, with file and line, if the file cannot be read, or by `report`.
@@ -110,7 +100,7 @@ class Dataset:
         """
         root, chosen = Path(root), ReadOptions.of(**options)
         if not root.is_dir():
-            raise DataError(f"{root}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
+            raise DataError(f"{root}: {NO_DATA_SET}")
         labels = LabelMap.read(root / "mapping.txt", chosen.background)
         facts = identify(labels.names)
         return cls(root, labels, time_base(facts, first_origin(root, chosen.features), chosen), facts, chosen)
@@ -164,17 +154,13 @@ class Dataset:
             )
         return folder
 
-    def dimension(self, split: int) -> int:
-        """D, channels of the features of a split."""
-        return self.layout(split)[1]
-
     def origin(self, split: int) -> FeatureOrigin | None:
         """What made the features of a split's videos, None if no sidecar says it.
 
         Raises DataError if they were made in different ways, or at another frame rate than the labels have.
         """
         folder = self.feature_folder(split)
-        origin = shared_origin(folder, [name for subset in SUBSETS for name in self.names(split, subset)])
+        origin = shared_origin(folder, self._both_sides(split))
         if origin and origin.fps != self.timebase.fps:
             raise DataError(
                 f"{folder}: the features are at {origin.fps} fps, but the option fps is {self.timebase.fps};"
@@ -188,8 +174,7 @@ class Dataset:
             return False
         name = self.names(split, "train")[0]
         shape = stored_shape(self.feature_folder(split) / f"{name}.npy")
-        columns = shape[1] if self.layout(split)[0] == "DT" else shape[0]
-        return columns == self.timebase.steps(self.annotation(name).length)
+        return shape[self.layout(split)[0].index("T")] == self.timebase.steps(self.annotation(name).length)
 
     def load(self, name: str, split: int) -> VideoSample:
         """Features and labels of a video at one length. Raises DataError on anything wrong with its files."""
@@ -215,6 +200,9 @@ class Dataset:
             tolerance=self.options.tolerance,
         )
 
+    def _both_sides(self, split: int) -> list[str]:
+        return [name for subset in SUBSETS for name in self.names(split, subset)]
+
     def _known(self, split: int) -> None:
         if split not in self.splits:
             raise DataError(
@@ -225,29 +213,23 @@ class Dataset:
         """Axes and D of a split's feature files, found once per folder. Raises DataError if nothing decides."""
         folder = self.feature_folder(split)
         if folder not in self._layouts:
-            self._layouts[folder] = self._find_layout(folder, split)
-        return self._layouts[folder]
+            names = self._both_sides(split)
+            failures: list[DataError] = []
 
-    def _find_layout(self, folder: Path, split: int) -> tuple[Axes, int]:
-        names = [name for subset in SUBSETS for name in self.names(split, subset)]
-        failures: list[DataError] = []
-        shapes = self._shapes(folder, names, failures)
-        layout = self.detect_layout(shapes)
-        if layout is None:
-            raise failures[0] if failures else DataError(UNDECIDED.format(folder=folder, files=len(names)))
-        return layout
+            def readable() -> Iterator[tuple[tuple[int, int], int]]:
+                for name in names:
+                    try:
+                        yield stored_shape(resolve_inside(folder, name, ".npy")), self.annotation(name).length
+                    except DataError as error:
+                        failures.append(error)
+
+            layout = self.detect_layout(readable())
+            if layout is None:
+                raise failures[0] if failures else DataError(f"{folder}: {UNDECIDED.format(files=len(names))}")
+            self._layouts[folder] = layout
+        return self._layouts[folder]
 
     def detect_layout(self, shapes: Iterable[tuple[tuple[int, int], int | None]]) -> tuple[Axes, int] | None:
         """`detect_axes` with the options of this data set."""
         rate, options = self.timebase.sample_rate, self.options
         return detect_axes(shapes, orientation=options.orientation, sample_rate=rate, tolerance=options.tolerance)
-
-    def _shapes(
-        self, folder: Path, names: Iterable[str], failures: list[DataError]
-    ) -> Iterator[tuple[tuple[int, int], int]]:
-        """Stored shape and number of labels of each readable video; the errors of others go to `failures`."""
-        for name in names:
-            try:
-                yield stored_shape(resolve_inside(folder, name, ".npy")), self.annotation(name).length
-            except DataError as error:
-                failures.append(error)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyseg.data.archive import StageProgress, check_space, check_target, contents, open_zip, size_text, unpack
 from keyseg.data.folders import cache_folder, claimed
-from keyseg.data.record import CHUNK, RemoteArchive, response_to, status_text
+from keyseg.data.record import CHUNK, RemoteArchive, read_start, response_to
 from keyseg.timeline import ConfigError, DataError, nearest
 from keyseg.timeline.files import write_json
 
@@ -41,10 +41,7 @@ def download_dataset(
     out = check_target(out)
     cache = cache_folder() if cache is None else cache
     left = remote.size - kept_bytes(remote, cache)
-    needs = {cache: left}
-    if left:
-        needs[out] = _unpacked_size(remote, name) or 0
-    check_space(needs)
+    check_space({cache: left, out: _unpacked_size(remote, name) if left else 0})
     path = fetch(remote, cache, progress)
     unpack(path, name, out, progress)
     return path
@@ -55,7 +52,7 @@ def kept_bytes(remote: RemoteArchive, cache: Path) -> int:
     path = remote.path(cache)
     if path.is_file() and path.stat().st_size == remote.size:
         return remote.size
-    return _Download(remote, cache, lambda *_: None).kept()[0]
+    return _Part(remote, cache).kept()[0]
 
 
 def fetch(remote: RemoteArchive, cache: Path, progress: StageProgress) -> Path:
@@ -71,16 +68,16 @@ def fetch(remote: RemoteArchive, cache: Path, progress: StageProgress) -> Path:
         if _is_right(path, remote, progress):
             return path
         path.unlink(missing_ok=True)
-        download = _Download(remote, cache, progress)
-        download.complete()
-        if not _is_right(download.partial, remote, progress):
-            download.forget()
-            raise DataError(
-                f"{remote.url}: the download does not have the hash {remote.checksum} of the record, and was removed;"
-                " download it again; if that does not help, the record or its server is at fault"
-            )
-        download.partial.replace(path)
-        download.forget()
+        part = _Part(remote, cache)
+        part.complete(progress)
+        if right := _is_right(part.file, remote, progress):
+            part.file.replace(path)
+        part.forget()
+    if not right:
+        raise DataError(
+            f"{remote.url}: the download does not have the hash {remote.checksum} of the record, and was removed;"
+            " download it again; if that does not help, the record or its server is at fault"
+        )
     return path
 
 
@@ -94,96 +91,84 @@ def _is_right(path: Path, remote: RemoteArchive, progress: StageProgress) -> boo
         return hashlib.file_digest(file, algorithm).hexdigest() == digest
 
 
-class _Download:
-    """A download in NAME.partial; NAME.partial.json says of which version of the archive it is a part."""
+class _Part:
+    """The start of an archive, in NAME.partial; NAME.partial.json says of which version of which archive."""
 
-    def __init__(self, remote: RemoteArchive, cache: Path, progress: StageProgress) -> None:
+    def __init__(self, remote: RemoteArchive, cache: Path) -> None:
         path = remote.path(cache)
         self.remote = remote
-        self.partial = path.with_name(f"{path.name}.partial")
+        self.file = path.with_name(f"{path.name}.partial")
         self.state = path.with_name(f"{path.name}.partial.json")
-        self.progress = progress
 
     def kept(self) -> tuple[int, str]:
         """Bytes of this archive that are there, and the server's mark of their version."""
-        try:
+        with suppress(OSError, ValueError, LookupError, TypeError):
             state = json.loads(self.state.read_text(encoding="utf-8"))
-            known = state["checksum"] == self.remote.checksum and state["size"] == self.remote.size
-            have, mark = self.partial.stat().st_size, str(state["mark"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return 0, ""
-        return (have, mark) if known and have <= self.remote.size else (0, "")
+            have = self.file.stat().st_size
+            if state["checksum"] == self.remote.checksum and have <= self.remote.size:
+                return have, str(state["mark"])
+        return 0, ""
 
     def forget(self) -> None:
         """Start from the beginning next time."""
-        self.partial.unlink(missing_ok=True)
+        self.file.unlink(missing_ok=True)
         self.state.unlink(missing_ok=True)
 
-    def complete(self) -> None:
+    def complete(self, progress: StageProgress) -> None:
         """Download what is missing. Raises DataError, with what to do, if the server does not send it."""
         try:
-            if not self._resume():
-                self.forget()  # the server has another version than the one that we have the start of
-                self._resume()
+            while (kept := self.kept())[0] < self.remote.size:
+                self._resume(*kept, progress)
         except DataError as error:
-            raise DataError(f"{error}; {self._hint()}") from error
+            have, _ = self.kept()
+            saved = f"{size_text(have)} of {size_text(self.remote.size)} are saved; run the same command to resume"
+            raise DataError(f"{error}; {saved if have else 'nothing was downloaded, try again later'}") from error
 
-    def _resume(self) -> bool:
-        """Whether the rest of the archive could be appended to what is there."""
-        have, mark = self.kept()
-        if have == self.remote.size:
-            return True
+    def _resume(self, have: int, mark: str, progress: StageProgress) -> None:
+        """Append the rest of the archive to the `have` bytes there are, or forget these if they are of another file."""
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and mark:
             headers["If-Range"] = mark
-        with response_to(self.remote.url, headers) as response:
-            if have and response.status_code in (206, 416) and not self._continues(response, have, mark):
-                return False
-            have = self._take(response, have)
-        if have < self.remote.size:
-            raise DataError(f"{self.remote.url}: the connection broke")
-        return True
+        with response_to(self.remote.url, headers, 200, *((206, 416) if have else ())) as response:
+            if response.status_code == 200:
+                have = 0  # the whole file: it has changed, or the server sends no parts
+            else:
+                span = response.headers.get("Content-Range", "")
+                follows = span.startswith(f"bytes {have}-") and span.endswith(("/*", f"/{self.remote.size}"))
+                if not follows or (mark and _mark(response) not in (mark, "")):
+                    self.forget()
+                    return
+            self._append(response, have, progress)
 
-    def _continues(self, response: requests.Response, have: int, mark: str) -> bool:
-        """Whether a response is the rest of the file that we have the start of."""
-        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        same = not mark or _mark(response) in (mark, "")
-        return bool(span and int(span[1]) == have and span[2] in ("*", str(self.remote.size)) and same)
-
-    def _take(self, response: requests.Response, have: int) -> int:
-        """Append a response to the `have` bytes there are, or start over; return how many there are then."""
-        if response.status_code != 200 and not (have and response.status_code == 206):
-            raise DataError(f"{self.remote.url}: {status_text(response)}")
-        if response.status_code == 200:
-            have = 0  # the whole file: it has changed, or the server sends no parts
+    def _append(self, response: requests.Response, have: int, progress: StageProgress) -> None:
+        url, size = self.remote.url, self.remote.size
         announced = response.headers.get("Content-Length", "")
-        encoded = "Content-Encoding" in response.headers
-        if announced.isdecimal() and not encoded and have + int(announced) != self.remote.size:
+        if announced.isdecimal() and have + int(announced) != size:
             raise DataError(
-                f"{self.remote.url}: the record says {self.remote.size} bytes, the server would send"
-                f" {have + int(announced)}; if that does not change, the record is at fault"
+                f"{url}: the record says {size} bytes, the server would send {have + int(announced)}; if that does not"
+                " change, the record is at fault"
             )
         if not have:
             self.forget()
-            state = {"checksum": self.remote.checksum, "size": self.remote.size, "mark": _mark(response)}
-            write_json(self.state, state)
-        with self.partial.open("ab" if have else "wb") as file:
+            write_json(self.state, {"checksum": self.remote.checksum, "mark": _mark(response)})
+        with self.file.open("ab" if have else "wb") as file:
             for piece in response.iter_content(CHUNK):
-                file.write(piece)
                 have += len(piece)
-                if have > self.remote.size:
+                if have > size:
                     break
-                self.progress("downloading", have, self.remote.size)
-        if have > self.remote.size:
+                file.write(piece)
+                progress("downloading", have, size)
+        if have > size:
             self.forget()
-            raise DataError(f"{self.remote.url}: sends more than the {self.remote.size} bytes that the record says")
-        return have
+            raise DataError(f"{url}: sends more than the {size} bytes that the record says")
+        if have < size:
+            raise DataError(f"{url}: the connection broke")
 
-    def _hint(self) -> str:
-        have, _ = self.kept()
-        if not have:
-            return "nothing was downloaded, try again later"
-        return f"{size_text(have)} of {size_text(self.remote.size)} are saved; run the same command to resume"
+
+def _mark(response: requests.Response) -> str:
+    """What identifies this version of a file: a strong ETag, else the date, else nothing."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
 class _Tail(io.BytesIO):
@@ -204,32 +189,21 @@ class _Tail(io.BytesIO):
         return super().seek(offset, whence) + self._start
 
 
-def _unpacked_size(remote: RemoteArchive, name: str) -> int | None:
-    """Bytes of an unpacked data set, by the directory at the archive's end; None if the server sends no parts.
+def _unpacked_size(remote: RemoteArchive, name: str) -> int:
+    """Bytes of an unpacked data set, by the directory at the archive's end; 0 if the server sends no parts.
 
     Raises DataError if the archive does not have the data set, before anything large is downloaded.
     """
     start = max(0, remote.size - _TAIL)
-    tail = b""
     try:
-        with response_to(remote.url, {"Range": f"bytes={start}-"}) as response:
-            span = response.headers.get("Content-Range", "")
-            if response.status_code != 206 or not span.startswith(f"bytes {start}-"):
-                return None
-            for piece in response.iter_content(CHUNK):
-                tail += piece
-                if len(tail) > _TAIL:
-                    return None
+        with response_to(remote.url, {"Range": f"bytes={start}-"}, 206) as response:
+            if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-{remote.size - 1}/"):
+                return 0
+            tail = read_start(response, _TAIL)
     except DataError:  # of the connection; the download will report it
-        return None
+        return 0
     try:
         with open_zip(_Tail(tail, remote.size), remote.url) as archive:
             return contents(archive, name, remote.size, remote.url).size
     except OSError:  # the directory is longer than this
-        return None
-
-
-def _mark(response: requests.Response) -> str:
-    """What identifies this version of a file: a strong ETag, else the date, else nothing."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+        return 0

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.timeline import DataError
+from keyseg.timeline.files import refuse_special
 
 FeatureArray = npt.NDArray[np.floating]
 Axes = Literal["DT", "TD"]
 Orientation = Literal["auto", "DT", "TD"]
 
 UNDECIDED = (
-    "{folder}: the shapes of its {files} files and the lengths of their labels do not show which axis is time;"
+    "the shapes of its {files} files and the lengths of their labels do not show which axis is time;"
     " set orientation to 'DT' or 'TD'"
 )
 
@@ -25,22 +26,21 @@ _CHUNK = 1 << 22  # values checked at once: 16 MB as float32
 _NOT_NPY = (OSError, ValueError, OverflowError, SyntaxError, tokenize.TokenError)
 
 
-def open_features(
-    path: Path,
-    *,
-    steps: int | None = None,
-    dimension: int | None = None,
-    orientation: Orientation = "auto",
-    tolerance: int = 0,
-) -> FeatureArray:
+def open_features(path: Path, *, dimension: int | None = None, orientation: Orientation = "auto") -> FeatureArray:
     """Memory-map the features of one video as a read-only view (T, D). Never executes a pickle.
 
-    orientation: axes of the file; "auto" finds them from the expected `steps` (T, plus or minus `tolerance`) and
-    `dimension` (D). A known `dimension` must always fit; a length other than `steps` is left to the caller. Raises
-    DataError if the file is not such an array, or nothing decides its axes.
+    orientation: axes of the file; "auto" finds them from the expected `dimension` (D). Raises DataError if the file is
+    not such an array, has another dimension, or nothing decides its axes.
     """
     array = _open_array(path)
-    axes = orientation if orientation != "auto" else _axes(path, array.shape, steps, dimension, tolerance)
+    axes = orientation
+    if axes == "auto":
+        ways = array.shape.count(dimension)
+        if ways != 1:
+            fit = f"fits the expected {dimension} channels {'both ways' if ways else 'neither way'}"
+            reason = "does not say which axis is time" if dimension is None else fit
+            raise DataError(f"{path}: shape {array.shape} {reason}; set orientation to 'DT' or 'TD'")
+        axes = "DT" if array.shape[0] == dimension else "TD"
     features = array.T if axes == "DT" else array
     if dimension is not None and features.shape[1] != dimension:
         raise DataError(
@@ -52,8 +52,7 @@ def open_features(
 
 def _open_array(path: Path) -> FeatureArray:
     try:
-        if path.exists() and not path.is_file():
-            raise OSError("not a file")  # reading a pipe would wait forever
+        refuse_special(path)
         # Maps .npy only: refuses object arrays (pickles) by their header, and anything else by its first bytes.
         array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
@@ -70,33 +69,6 @@ def _open_array(path: Path) -> FeatureArray:
     if array.size == 0:
         raise DataError(f"{path}: no features in it, its shape is {array.shape}; extract them again")
     return array
-
-
-def _axes(path: Path, shape: tuple[int, ...], steps: int | None, dimension: int | None, tolerance: int) -> Axes:
-    if steps is None and dimension is None:
-        raise DataError(f"{path}: shape {shape} does not say which axis is time; set orientation to 'DT' or 'TD'")
-    by_steps = [axes for axes, length, _ in _readings(shape) if steps is None or abs(length - steps) <= tolerance]
-    by_dimension = [axes for axes, _, channels in _readings(shape) if dimension in (None, channels)]
-    both = [axes for axes in by_steps if axes in by_dimension]
-    # If no reading fits both, a known D decides which axis is time, and the caller judges the length.
-    fitting = both or (by_dimension if dimension is not None else [])
-    if len(fitting) == 1:
-        return fitting[0]
-    wanted = " and ".join(
-        f"{value} {unit}" for value, unit in ((steps, "steps"), (dimension, "channels")) if value is not None
-    )
-    how = "both ways" if fitting else "neither way"
-    raise DataError(f"{path}: shape {shape} fits the expected {wanted} {how}; set orientation to 'DT' or 'TD'")
-
-
-def read_as(shape: tuple[int, ...], axes: Axes) -> tuple[Axes, int]:
-    """Axes and D of a stored shape."""
-    return axes, shape[0] if axes == "DT" else shape[1]
-
-
-def _readings(shape: tuple[int, ...]) -> tuple[tuple[Axes, int, int], tuple[Axes, int, int]]:
-    """The two ways to read a shape: axes, T, D."""
-    return ("DT", shape[1], shape[0]), ("TD", shape[0], shape[1])
 
 
 def stored_shape(path: Path) -> tuple[int, int]:
@@ -121,19 +93,14 @@ def detect_axes(
     common: set[int] | None = None
     for shape, frames in seen:
         if orientation != "auto":
-            return read_as(shape, orientation)
+            return orientation, shape[orientation.index("D")]
         if frames is not None:
-            fitting = [
-                (axes, channels)
-                for axes, length, channels in _readings(shape)
-                if abs(length - frames) <= tolerance or length == -(-frames // sample_rate)
-            ]
-            if len(fitting) == 1:
-                return fitting[0]
+            fits = [abs(size - frames) <= tolerance or size == -(-frames // sample_rate) for size in shape]
+            if fits.count(True) == 1:
+                return ("TD", shape[1]) if fits[0] else ("DT", shape[0])
         common = set(shape) if common is None else common & set(shape)
         if len(common) == 1 and shape[0] != shape[1]:
-            (dimension,) = common
-            return ("DT" if shape[0] == dimension else "TD"), dimension
+            return ("DT", shape[0]) if shape[0] in common else ("TD", shape[1])
     return None
 
 

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from keyseg.timeline import DataError
+from keyseg.timeline.errors import ProblemKind
 
-ProblemKind = Literal[
-    "dimension",  # a feature file with another D than the rest of its folder
-    "duplicate",  # twice in a bundle or in the mapping
-    "empty",  # a file, split or class list with nothing in it
-    "leak",  # a video on both sides of a split
-    "group leak",  # a subject on both sides of a split (a warning)
-    "length",  # labels and features of different lengths
-    "missing",  # a file or folder that does not exist
-    "not finite",  # NaN or infinite features
-    "orientation",  # time and channels cannot be distinguished
-    "origin",  # features that were made in different ways, or a damaged sidecar
-    "outside",  # a name or link that leads out of the data set
-    "unknown label",  # a label that is not a class
-    "unreadable",  # a file of another format, damaged, or pickled
-    "unused",  # a video in no split (a warning)
-]
+_WARNINGS = ("group leak", "unused")
 _Value = TypeVar("_Value")
 
 
@@ -43,20 +29,15 @@ class Problem:
         return f"{where}: {self.message}"
 
 
-@dataclass
 class Findings:
     """Problems and warnings, collected in any order."""
 
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
 
     def add(self, kind: ProblemKind, path: Path, line: int | None, message: str) -> None:
         """Note a problem; readers that report problems take this function."""
-        self.problems.append(Problem(kind, path, line, message))
-
-    def warn(self, kind: ProblemKind, path: Path, line: int | None, message: str) -> None:
-        """Note a warning."""
-        self.warnings.append(Problem(kind, path, line, message))
+        self._problems.append(Problem(kind, path, line, message))
 
     def add_error(self, kind: ProblemKind, path: Path, error: DataError) -> None:
         """Note what a reader raised about `path`; the place at the start of its message becomes the problem's."""
@@ -77,7 +58,7 @@ class Findings:
             self.add_error(kind or ("unreadable" if path.exists() else "missing"), path, error)
             return None
 
-    @staticmethod
-    def ordered(problems: list[Problem]) -> tuple[Problem, ...]:
-        """Sorted by path and line."""
-        return tuple(sorted(problems, key=lambda p: (str(p.path), p.line or 0, p.kind, p.message)))
+    def ordered(self, *, warnings: bool) -> tuple[Problem, ...]:
+        """The warnings or the problems, sorted by path and line."""
+        chosen = (problem for problem in self._problems if (problem.kind in _WARNINGS) == warnings)
+        return tuple(sorted(chosen, key=lambda p: (str(p.path), p.line or 0, p.kind, p.message)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -35,95 +35,79 @@ BACKGROUND = "background"  # the class of times without a label
 _LATE = Fraction(1)  # seconds by which an annotation may outlast the pictures: the sound is often longer
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Annotations of a data set to write; background is their gaps. notes: what a user should know."""
-
-    annotations: dict[str, Annotation]
-    labels: LabelMap
-    notes: tuple[str, ...]
-
-
-def ready(annotations: Mapping[str, Annotation], background: Iterable[str], overlap: Overlap) -> Labelled:
+def ready(
+    annotations: Mapping[str, Annotation], background: Iterable[str], overlap: Overlap, report: Callable[[str], None]
+) -> tuple[dict[str, Annotation], LabelMap]:
     """Remove background intervals, resolve overlaps and find the classes: background, then the labels, sorted.
 
-    background: labels, in upper or lower case, that mean that nothing is done; `background` is always one. Raises
-    DataError naming the first overlap.
+    background: labels, in upper or lower case, that mean that nothing is done; `background` is always one. report:
+    called with notes about labels. Raises DataError naming the first overlap.
     """
     idle = {class_name(name).casefold() for name in (*background, BACKGROUND)}
-    spelled: dict[str, set[str]] = defaultdict(set)
-    resolved, notes = {}, []
+    spelled: dict[str, set[str]] = defaultdict(set)  # the labels that become each class
+    resolved = {}
     for name, annotation in annotations.items():
         actions = tuple(i for i in annotation.intervals if class_name(i.label).casefold() not in idle)
         if not actions:
-            notes.append(f"{name}: no action is labelled, all of it is background")
+            report(f"{name}: no action is labelled, all of it is background")
         for interval in actions:
             spelled[class_name(interval.label)].add(interval.label)
         try:
             resolved[name] = replace(annotation, intervals=actions).resolved(overlap)
         except TimelineError as error:
             raise DataError(str(error)) from error
-    notes += _spelling_notes(spelled)
-    return Labelled(resolved, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,)), tuple(notes))
-
-
-def _spelling_notes(spelled: Mapping[str, set[str]]) -> list[str]:
-    """Labels that become one class, and classes that look alike. spelled: the labels that become each class."""
-    notes = [
-        f"{' and '.join(map(repr, sorted(ways)))} are one class, {label}"
-        for label, ways in sorted(spelled.items())
-        if len(ways) > 1
-    ]
-    by_letters: dict[str, list[str]] = defaultdict(list)
-    for label in sorted(spelled):
-        by_letters[label.casefold()].append(label)
-    return notes + [
-        f"{' and '.join(alike)} are different classes; rename one if they are the same"
-        for alike in by_letters.values()
-        if len(alike) > 1
-    ]
+    alike: dict[str, list[str]] = defaultdict(list)
+    for label, ways in sorted(spelled.items()):
+        alike[label.casefold()].append(label)
+        if len(ways) > 1:
+            report(f"{' and '.join(map(repr, sorted(ways)))} are one class, {label}")
+    for classes in alike.values():
+        if len(classes) > 1:
+            report(f"{' and '.join(classes)} are different classes; rename one if they are the same")
+    return resolved, LabelMap((BACKGROUND, *sorted(spelled)), (BACKGROUND,))
 
 
 def frames_of(
-    annotations: Mapping[str, Annotation], frames: Mapping[str, int], labels: LabelMap, fps: Fraction
-) -> tuple[dict[str, Segmentation], tuple[str, ...]]:
-    """Each annotation as frames of its video, and notes; frames: their number, by video.
+    annotations: Mapping[str, Annotation],
+    frames: Mapping[str, int],
+    labels: LabelMap,
+    fps: Fraction,
+    report: Callable[[str], None],
+) -> dict[str, Segmentation]:
+    """Each annotation as frames of its video; frames: their number, by video. report: called with notes.
 
     The last label fills the last frame if it reaches into it, since videos end within a frame. A label that outlasts
     the pictures by less than a second is cut at their end, with a note. Raises DataError naming the video.
     """
-    segmentations, notes = {}, []
+    segmentations = {}
     for name, annotation in annotations.items():
-        fitted, more = _fit_pictures(annotation, frames[name], fps)
-        notes += more
+        fitted = _fit_pictures(annotation, frames[name], fps, report)
         try:
             segmentations[name] = fitted.segmentation(labels, fps, frames=frames[name])
         except TimelineError as error:
             raise DataError(str(error)) from error
-    return segmentations, tuple(notes)
+    return segmentations
 
 
-def _fit_pictures(annotation: Annotation, frames: int, fps: Fraction) -> tuple[Annotation, list[str]]:
-    """An annotation that ends with the last of `frames` frames, if it ended near there, and notes."""
-    end = frames / fps
+def _fit_pictures(annotation: Annotation, frames: int, fps: Fraction, report: Callable[[str], None]) -> Annotation:
+    """An annotation that ends with the last of `frames` frames, if it ended near there."""
+    end, half = frames / fps, Fraction(1, 2) / fps
     last = max((interval.end_seconds for interval in annotation.intervals), default=Fraction(0))
-    if not end - 1 / fps < last <= end + _LATE:
-        return annotation, []
-    notes = []
-    if last > end + Fraction(1, 2) / fps:
+    if not end - 2 * half < last <= end + _LATE:
+        return annotation
+    if last > end + half:
         ends = f"the labels end at {float(last):.2f} s, the pictures at {float(end):.2f} s"
-        notes.append(f"{annotation.video}: {ends}; cut there")
+        report(f"{annotation.video}: {ends}; cut there")
     kept = []
     for interval in annotation.intervals:
-        if interval.start_seconds >= end - Fraction(1, 2) / fps and interval.end_seconds > end:
-            notes.append(f"{annotation.video}: {interval} starts after the pictures; left out")
+        if interval.start_seconds >= end - half and interval.end_seconds > end:
+            report(f"{annotation.video}: {interval} starts after the pictures; left out")
         else:
             kept.append(replace(interval, end_seconds=min(interval.end_seconds, end)))
-    if kept:
-        latest = max(range(len(kept)), key=lambda i: kept[i].end_seconds)
-        if kept[latest].end_seconds > end - 1 / fps:
-            kept[latest] = replace(kept[latest], end_seconds=end)
-    return replace(annotation, intervals=tuple(kept)), notes
+    latest = max(range(len(kept)), key=lambda i: kept[i].end_seconds, default=-1)
+    if kept and kept[latest].end_seconds > end - 2 * half:
+        kept[latest] = replace(kept[latest], end_seconds=end)
+    return replace(annotation, intervals=tuple(kept))
 
 
 def check_folds(groups: Mapping[str, str], folds: int) -> None:
@@ -157,13 +141,8 @@ def folds_by_group(groups: Mapping[str, str], frames: Mapping[str, int], folds: 
         home[group] = load.index(min(load))
         load[home[group]] += sizes[group]
     videos = sorted(groups)
-    return [
-        Fold(
-            tuple(video for video in videos if home[groups[video]] != fold),
-            tuple(video for video in videos if home[groups[video]] == fold),
-        )
-        for fold in range(folds)
-    ]
+    tested = [tuple(video for video in videos if home[groups[video]] == fold) for fold in range(folds)]
+    return [Fold(tuple(video for video in videos if video not in test), test) for test in tested]
 
 
 def write_layout(
@@ -180,6 +159,5 @@ def write_lists(root: Path, labels: LabelMap, folds: Sequence[Fold]) -> None:
     """Write mapping.txt and splits/ below `root`; the test videos of the last split are written last."""
     write_text(root / "mapping.txt", "".join(f"{i} {name}\n" for i, name in enumerate(labels.names)))
     for number, fold in enumerate(folds, 1):
-        for subset in SUBSETS:
-            names = fold.train if subset == "train" else fold.test
+        for subset, names in zip(SUBSETS, (fold.train, fold.test), strict=True):
             write_text(bundle_path(root, number, subset), "".join(f"{name}.txt\n" for name in names))

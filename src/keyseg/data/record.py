@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RECORD = "https://zenodo.org/api/records/3625992"
 
 CHUNK = 1 << 20
+_WEB = ("https://", "http://")
 _WAIT = (30, 60)  # seconds for a connection, and between two parts of a response
 _LONGEST_RECORD = 1 << 22
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
@@ -44,17 +45,11 @@ def read_record(address: str = RECORD) -> RemoteArchive:
 
     Raises ConfigError if `address` is not an address, DataError if there is no such record or no archive in it.
     """
-    if not address.startswith(("https://", "http://")):
+    if not address.startswith(_WEB):
         raise ConfigError(f"a record is an address such as {RECORD}, got {address!r}")
-    text = b""
     try:
-        with response_to(address, {"Accept": "application/json"}) as response:
-            if response.status_code != 200:
-                raise DataError(f"{address}: {status_text(response)}")
-            for piece in response.iter_content(CHUNK):
-                text += piece
-                if len(text) > _LONGEST_RECORD:
-                    break
+        with response_to(address, {"Accept": "application/json"}, 200) as response:
+            text = read_start(response, _LONGEST_RECORD)
     except DataError as error:
         raise DataError(f"{error}; try again, or name a record such as {RECORD}") from error
     try:
@@ -71,35 +66,36 @@ def read_record(address: str = RECORD) -> RemoteArchive:
             f"{address}: not a record with files[].key, size, checksum and links.self in JSON"
             f" ({type(error).__name__}: {error}); expected one such as {RECORD}"
         ) from error
-    _check(remote, address)
-    return remote
-
-
-def _check(remote: RemoteArchive, address: str) -> None:
     algorithm, _, digest = remote.checksum.partition(":")
     sound = {
-        "key": re.fullmatch(r"[\w][\w.+ -]*", remote.name),  # a name, and not a path
+        "key": re.fullmatch(r"[\w][\w.+ -]*", str(remote.name)),  # a name, and not a path
         "size": isinstance(remote.size, int) and remote.size > 0,
         "checksum": re.fullmatch(r"[0-9a-f]+", digest) and len(digest) == _DIGITS.get(algorithm),
-        "links.self": isinstance(remote.url, str) and remote.url.startswith(("https://", "http://")),
+        "links.self": str(remote.url).startswith(_WEB),
     }
     wrong = [field for field, good in sound.items() if not good]
     if wrong:
         raise DataError(f"{address}: the record's {', '.join(wrong)} of its archive cannot be right: {remote}")
+    return remote
 
 
 @contextmanager
-def response_to(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
+def response_to(url: str, headers: Mapping[str, str], *expected: int) -> Iterator[requests.Response]:
     """A response whose body is not read yet and not compressed, so that positions in it are positions in the file.
 
-    Raises DataError if the connection fails while it is used, ConfigError if requests is not installed.
+    Raises DataError if its status is not an `expected` one, or if the connection fails while it is used, and
+    ConfigError if requests is not installed.
     """
     with extra("download", "downloading"):
         import requests
 
     ours = {"User-Agent": f"keyseg/{__version__}", "Accept-Encoding": "identity"}
     try:
-        with requests.get(url, headers=ours | headers, stream=True, timeout=_WAIT) as response:
+        with requests.get(url, headers={**ours, **headers}, stream=True, timeout=_WAIT) as response:
+            if response.status_code not in expected:
+                wait = response.headers.get("Retry-After")
+                status = f"{response.status_code} {response.reason}" + (f", retry after {wait} s" if wait else "")
+                raise DataError(f"{url}: the server answers {status}")
             yield response
     except requests.RequestException as error:
         reasons = (
@@ -112,7 +108,11 @@ def response_to(url: str, headers: dict[str, str]) -> Iterator[requests.Response
         raise DataError(f"{url}: {reason}") from error
 
 
-def status_text(response: requests.Response) -> str:
-    """The status of a response in words, with the pause that a busy server asks for."""
-    wait = response.headers.get("Retry-After")
-    return f"the server answers {response.status_code} {response.reason}" + (f", retry after {wait} s" if wait else "")
+def read_start(response: requests.Response, most: int) -> bytes:
+    """The first `most` bytes of a response."""
+    text = b""
+    for piece in response.iter_content(CHUNK):
+        text += piece
+        if len(text) >= most:
+            break
+    return text[:most]

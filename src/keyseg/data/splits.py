@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
 from keyseg.timeline import DataError
-from keyseg.timeline.errors import refuse
+from keyseg.timeline.errors import ReportProblem, refuse
 from keyseg.timeline.files import read_text
 
 Subset = Literal["train", "test"]
@@ -33,27 +32,25 @@ def find_splits(root: Path) -> tuple[int, ...]:
     return tuple(sorted(numbers))
 
 
-def read_bundle(
-    path: Path, report: Callable[[Literal["duplicate", "empty", "outside"], Path, int | None, str], None] = refuse
-) -> dict[str, int]:
+def read_bundle(path: Path, report: ReportProblem = refuse) -> dict[str, int]:
     """Video names of one side of a split and their lines, in file order, without those that `report` is called for.
 
     Raises DataError if the file cannot be read; `report` raises it, with file and line, on a duplicate name, on a name
     that leads out of the data set, and on an empty file.
     """
-    text = read_text(path, "the file name of one video per line")
-    lines = [
-        (number, line.strip().removesuffix(".txt")) for number, line in enumerate(text.split("\n"), 1) if line.strip()
-    ]
+    lines = read_text(path, "the file name of one video per line").split("\n")
     names: dict[str, int] = {}
-    for number, name in lines:
+    for number, line in enumerate(lines, 1):
+        name = line.strip().removesuffix(".txt")
+        if not line.strip():
+            continue
         if not is_inside(name):
             report("outside", path, number, f"{name!r} leads out of the data set; expected the file name of a video")
         elif name in names:
             report("duplicate", path, number, f"{name} is on line {names[name]} already; delete one of the two")
         else:
             names[name] = number
-    if not lines:
+    if not any(map(str.strip, lines)):
         report("empty", path, None, "no video names in it; expected the file name of one video per line")
     return names
 

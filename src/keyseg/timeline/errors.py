@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 
 class KeysegError(Exception):
@@ -56,9 +56,26 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
-def refuse(kind: str, path: Path, line: int | None, message: str) -> NoReturn:
-    """Raise DataError about a line of a file, or about the whole file.
+ProblemKind = Literal[
+    "dimension",  # a feature file with another D than the rest of its folder
+    "duplicate",  # twice in a bundle or in the mapping
+    "empty",  # a file, split or class list with nothing in it
+    "leak",  # a video on both sides of a split
+    "group leak",  # a subject on both sides of a split (a warning)
+    "length",  # labels and features of different lengths
+    "missing",  # a file or folder that does not exist
+    "not finite",  # NaN or infinite features
+    "orientation",  # time and channels cannot be distinguished
+    "origin",  # features that were made in different ways, or a damaged sidecar
+    "outside",  # a name or link that leads out of the data set
+    "unknown label",  # a label that is not a class
+    "unreadable",  # a file of another format, damaged, or pickled
+    "unused",  # a video in no split (a warning)
+]
+ReportProblem = Callable[[ProblemKind, Path, int | None, str], None]
+"""Called with the kind of a problem, the file, the line if there is one, and what is expected."""
 
-    Readers report a problem by calling this, or a function with the same parameters that collects problems.
-    """
+
+def refuse(kind: ProblemKind, path: Path, line: int | None, message: str) -> NoReturn:
+    """Raise DataError about a line of a file, or about the whole file."""
     raise DataError(f"{path}:{line}: {message}" if line else f"{path}: {message}")

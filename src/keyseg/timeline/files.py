@@ -107,7 +107,7 @@ def read_text(path: Path, holds: str) -> str:
     Raises DataError with the file, the reason and `holds`, what the file should hold.
     """
     try:
-        _refuse_special(path)
+        refuse_special(path)
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot read it ({_reason(error)}); it should hold {holds}, as UTF-8 text") from error
@@ -116,14 +116,14 @@ def read_text(path: Path, holds: str) -> str:
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's content, read in chunks. Raises DataError if it cannot be read."""
     try:
-        _refuse_special(path)
+        refuse_special(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot read it ({_reason(error)})") from error
 
 
-def _refuse_special(path: Path) -> None:
+def refuse_special(path: Path) -> None:
     """Raise OSError on anything but a file, since reading a pipe would wait forever."""
     if path.exists() and not path.is_file():
         raise OSError("not a file")
@@ -135,6 +135,11 @@ def _reason(error: Exception) -> str:
 
 def refuse_file(folder: Path, holds: str) -> None:
     """Raise OutputExistsError if `folder` cannot be created because it, or a folder above it, is a file."""
-    existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
-    if existing is not None and not existing.is_dir():
+    existing = nearest_existing(folder)
+    if not existing.is_dir():
         raise OutputExistsError(f"{existing} is a file; name a folder for the {holds}")
+
+
+def nearest_existing(path: Path) -> Path:
+    """A path, or the folder above it that exists."""
+    return next((place for place in (path, *path.parents) if place.exists()), Path())

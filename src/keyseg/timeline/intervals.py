@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -184,22 +184,20 @@ def _resolve(
             f"{video}: {clash[0][2]} and {clash[1][2]} overlap, and a frame has one label; remove one, or choose"
             " which to keep: first or last"
         )
-    sign = 1 if overlap == "first" else -1
     edges = sorted({edge for span in ordered for edge in span[:2]})
-    parts: list[tuple[Time, Time, int]] = []
-    waiting: list[int] = []  # a heap of open spans, the winner on top; ended ones are dropped when they reach it
-    arrived = 0
+    winner = 0 if overlap == "first" else -1  # of the open spans, which are in order of their start
+    coming, waiting = deque(ordered), deque[tuple[Time, Time, Interval]]()
+    parts: list[tuple[Time, Time, Interval]] = []
     for start, end in pairwise(edges):
-        while arrived < len(ordered) and ordered[arrived][0] <= start:
-            heapq.heappush(waiting, sign * arrived)
-            arrived += 1
-        while waiting and ordered[abs(waiting[0])][1] <= start:
-            heapq.heappop(waiting)
+        while coming and coming[0][0] <= start:
+            waiting.append(coming.popleft())
+        while waiting and waiting[winner][1] <= start:  # others that have ended are dropped when it is their turn
+            del waiting[winner]
         if not waiting:
             continue
-        winner = abs(waiting[0])
-        if parts and parts[-1][1:] == (start, winner):
-            parts[-1] = (parts[-1][0], end, winner)
+        interval = waiting[winner][2]
+        if parts and parts[-1][1] == start and parts[-1][2] is interval:
+            parts[-1] = (parts[-1][0], end, interval)
         else:
-            parts.append((start, end, winner))
-    return [(start, end, ordered[winner][2]) for start, end, winner in parts]
+            parts.append((start, end, interval))
+    return parts

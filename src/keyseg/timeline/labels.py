@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from keyseg.timeline.errors import DataError, TimelineError, nearest, refuse
+from keyseg.timeline.errors import DataError, ReportProblem, TimelineError, nearest, refuse
 from keyseg.timeline.files import read_text
 from keyseg.timeline.segmentation import IntArray
-
-ReportProblem = Callable[[Literal["unreadable", "duplicate", "missing", "empty"], Path, int | None, str], None]
-"""Called with the kind of a problem, the file, the line if there is one, and what is expected."""
 
 _MOST_DIGITS = 6  # of an id
 
@@ -34,16 +31,16 @@ class LabelMap:
     """
 
     names: tuple[str, ...]
-    background: tuple[str, ...] = field(default=())
+    background: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
         object.__setattr__(self, "background", tuple(self.background))
-        if len(set(self.names)) != len(self.names):
-            twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
+        if twice:
             raise TimelineError(f"class names must differ, got {', '.join(twice)} more than once")
-        if not all(name and not any(c.isspace() for c in name) for name in self.names):
-            bad = [name for name in self.names if not name or any(c.isspace() for c in name)]
+        bad = [name for name in self.names if not name or any(c.isspace() for c in name)]
+        if bad:
             raise TimelineError(f"class names must be non-empty and without white space, got {bad!r}")
         for name in self.background:
             if name not in self.names:
@@ -63,10 +60,9 @@ class LabelMap:
 
     def id(self, name: str) -> int:
         """Id of a class name. Raises TimelineError naming the nearest known class."""
-        try:
-            return self._ids[name]
-        except KeyError:
-            raise TimelineError(f"unknown class {name!r}{nearest(name, self.names)}") from None
+        if name not in self._ids:
+            raise TimelineError(f"unknown class {name!r}{nearest(name, self.names)}")
+        return self._ids[name]
 
     def encode(self, names: Iterable[str]) -> IntArray:
         """Ids of many names, (T,) int64. Raises TimelineError naming the first unknown one and its index."""
@@ -91,7 +87,7 @@ class LabelMap:
 
         background: names, or None for `background` where there is such a class. Raises DataError with file and line.
         """
-        names = read_class_list(path, refuse)
+        names = read_class_list(path)
         if background is None:
             background = ("background",) if "background" in names else ()
         try:
@@ -100,7 +96,7 @@ class LabelMap:
             raise DataError(f"{path}: {error}") from error
 
 
-def read_class_list(path: Path, report: ReportProblem) -> tuple[str, ...]:
+def read_class_list(path: Path, report: ReportProblem = refuse) -> tuple[str, ...]:
     """Class names in order of their ids, from lines of `id name`; problems go to `report`, and their lines are skipped.
 
     Raises DataError if the file cannot be read as text.

@@ -98,9 +98,7 @@ class Segmentation:
                 kind = "gap" if segment.start_frame > reached else "overlap"
                 raise TimelineError(f"{kind}: frame {reached} was reached, the next segment is {segment}")
             reached = segment.end_frame
-        return cls(
-            np.array([0] + [s.end_frame for s in ordered], np.int64), np.array([s.label for s in ordered], np.int64)
-        )
+        return cls(np.array([0, *(s.end_frame for s in ordered)]), np.array([s.label for s in ordered]))
 
     def to_frames(self) -> IntArray:
         """One class id per frame, (T,) int64."""
@@ -108,10 +106,7 @@ class Segmentation:
 
     def merged(self) -> Segmentation:
         """The same frames with neighbours of one class joined."""
-        if len(self.labels) == 0:
-            return self
-        keep = np.concatenate(([True], np.diff(self.labels) != 0))
-        return Segmentation(np.append(self.boundaries[:-1][keep], self.boundaries[-1]), self.labels[keep])
+        return Segmentation.from_frames(self.to_frames())
 
     @property
     def length(self) -> int:

@@ -67,12 +67,11 @@ def init_dataset(
     names = VideoNames.of(find_videos(videos), SUFFIXES)
     paired = pair(names, read_user_annotations(annotations, names, from_format, tier, fps, report), report)
     by_video = {path.stem: user for path, user in paired.items()}
-    labelled = ready({name: user.annotation for name, user in by_video.items()}, background, overlap)
+    raw = {name: user.annotation for name, user in by_video.items()}
+    actions, labels = ready(raw, background, overlap, report)
     group = read_groups(groups, names, by_video) if groups else {name: name for name in by_video}
     count = splits if splits is not None else max(2, min(4, len(set(group.values()))))
     check_folds(group, count)
-    for note in labelled.notes:
-        report(note)
     home = root.resolve()
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".init-", dir=home.parent) as folder:
@@ -80,14 +79,12 @@ def init_dataset(
         work = Work(extractor, fps, partial / "features", cache, damaged)
         frames = _extract(list(paired), work, workers, notify)
         check_frame_labels(by_video, frames, fps)
-        segmentations, notes = frames_of(labelled.annotations, frames, labelled.labels, fps)
-        for note in notes:
-            report(note)
-        write_layout(partial, segmentations, labelled.labels, folds_by_group(group, frames, count))
+        segmentations = frames_of(actions, frames, labels, fps, report)
+        write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)
-    return UserDataset(root, len(by_video), sum(frames.values()), fps, len(labelled.labels), count)
+    return UserDataset(root, len(by_video), sum(frames.values()), fps, len(labels), count)
 
 
 def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[[Event, int], None]) -> dict[str, int]:
