@@ -11,8 +11,7 @@ from keyseg.formats.annotation_files import (
     timeline_text,
 )
 from keyseg.formats.format import WriteSettings
-from keyseg.formats.sources import find_sources
-from keyseg.formats.table_of_formats import FORMATS, format_named, format_of, format_to_write
+from keyseg.formats.table_of_formats import FORMATS, find_sources, format_named, format_of, format_to_write
 
 __all__ = [
     "FORMATS",

@@ -22,6 +22,7 @@ _DAY = 24 * 3600 - 1  # seconds; then timecode restarts, at 30000/1001 a little 
 _HEAD = re.compile(r"^\s*(?:TITLE:|FCM|\d|$)", re.IGNORECASE)
 _FPS = re.compile(r"^\*\s*KEYSEG FPS: (\S+)\s*$", re.MULTILINE)
 _FRAMES = re.compile(r"^\*\s*KEYSEG FRAMES: (\d{1,12})\s*$", re.MULTILINE)
+looks = re.compile(r"\ufeff?\s*TITLE:|(.*\n)?\s*\d+\s+\S+\s+\S+\s+C\s+(\d\d[:;]){3}\d\d\s", re.DOTALL).match
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -73,12 +74,6 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     for number, clip in enumerate(timeline.find_clips()):
         clip.metadata["cmx_3600"] = {"reel": "AX", "comments": [] if number else kept}  # AX: no tape
     return str(otio.adapters.write_to_string(timeline, "cmx_3600", rate=float(timecode)))
-
-
-def looks(text: str) -> bool:
-    """A title, or an event with four timecodes."""
-    event = r"^\s*\d+\s+\S+\s+\S+\s+C\s+(\d\d[:;]){3}\d\d\s"
-    return re.match(r"\ufeff?\s*TITLE:", text) is not None or re.search(event, text, re.MULTILINE) is not None
 
 
 def _timecode(fps: Fraction, where: str) -> Fraction:

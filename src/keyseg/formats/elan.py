@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from keyseg.formats.text import choose_tier, interval, one_line
 from keyseg.timeline import Annotation, DataError
 
 _TIER = "actions"
+looks = re.compile("<ANNOTATION_DOCUMENT").search
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -41,16 +43,11 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     content.remove_tier("default")
     content.add_tier(_TIER)
     for start, end, label in edges(annotation, 3):
-        content.add_annotation(_TIER, start, end, one_line(label))
+        content.add_annotation(_TIER, int(start * 1000), int(end * 1000), one_line(label))
     with tempfile.TemporaryDirectory() as folder:  # pympi only writes to paths
         target = Path(folder, "annotation.eaf")
         content.to_file(str(target))
         return target.read_text(encoding="utf-8")
-
-
-def looks(text: str) -> bool:
-    """ELAN's root element."""
-    return "<ANNOTATION_DOCUMENT" in text[:100_000]
 
 
 def _parsed(path: Path) -> Any:

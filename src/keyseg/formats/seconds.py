@@ -61,24 +61,19 @@ def nominal_rate(value: object, where: str) -> Fraction:
     return near or exact.limit_denominator(1001) or exact
 
 
-def clock_text(milliseconds: int, mark: str = ".") -> str:
+def clock_text(time: Decimal) -> str:
     """HH:MM:SS.mmm; hours have two digits or more."""
-    rest, thousandths = divmod(milliseconds, 1000)
-    return f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}{mark}{thousandths:03d}"
+    minutes, rest = divmod(time, 60)
+    return f"{int(minutes) // 60:02d}:{int(minutes) % 60:02d}:{rest:06.3f}"
 
 
-def decimal_text(microseconds: int) -> str:
-    """Seconds with six decimals."""
-    return f"{microseconds // 10**6}.{microseconds % 10**6:06d}"
+def rounded(exact: Fraction, digits: int) -> Decimal:
+    """Seconds with so many decimals, also when they are written; half a unit is rounded up."""
+    return Decimal(f"{(exact * 10**digits + Fraction(1, 2)) // 1}e-{digits}")
 
 
-def rounded(exact: Fraction, digits: int) -> int:
-    """Seconds in units of 10**-digits."""
-    return int((exact * 10**digits + Fraction(1, 2)) // 1)
-
-
-def edges(annotation: Annotation, digits: int) -> Iterator[tuple[int, int, str]]:
-    """Start, end and label of each interval, in units of 10**-digits seconds.
+def edges(annotation: Annotation, digits: int) -> Iterator[tuple[Decimal, Decimal, str]]:
+    """Start, end and label of each interval; the seconds have so many decimals.
 
     Raises TimelineError where that is too coarse to find the frame again, or to distinguish start and end.
     """

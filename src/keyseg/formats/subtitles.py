@@ -17,6 +17,8 @@ _ARROW = re.compile(r"\s*([\d:.,]+)[ \t]+-->[ \t]+([\d:.,]+)(?:[ \t].*)?")
 _VTT_TAG = re.compile(r"<[^>]*>")
 _SRT_TAG = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
 _NOT_CUES = ("NOTE", "STYLE", "REGION")
+looks_srt = re.compile(r"\s*\d+[ \t]*\n[\d:]+,\d+[ \t]+-->").match
+looks_vtt = re.compile(r"WEBVTT(?:[ \t\n]|$)").match
 
 
 def read_vtt(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -58,18 +60,9 @@ def write_srt(annotations: Sequence[Annotation], settings: WriteSettings) -> str
     for number, (start, end, label) in enumerate(edges(annotation, 3), 1):
         if _srt_label([one_line(label)]) != label.strip() or "-->" in label:
             raise DataError(f"{annotation.video}: SRT cannot hold the label {label!r}; write vtt instead")
-        cues.append(f"{number}\n{clock_text(start, ',')} --> {clock_text(end, ',')}\n{one_line(label)}\n")
+        times = f"{clock_text(start)} --> {clock_text(end)}".replace(".", ",")
+        cues.append(f"{number}\n{times}\n{one_line(label)}\n")
     return "\n".join(cues)
-
-
-def looks_vtt(text: str) -> bool:
-    """WEBVTT, alone or followed by words."""
-    return re.match(r"WEBVTT(?:[ \t\n]|$)", text) is not None
-
-
-def looks_srt(text: str) -> bool:
-    """A number and times with a comma in the first two lines."""
-    return re.match(r"\s*\d+[ \t]*\n[\d:]+,\d+[ \t]+-->", text) is not None
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -85,9 +78,7 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _cue(path: Path, number: int, block: list[str], label_of: Callable[[list[str]], str]) -> Interval:
     """A block as an interval: an optional name or number, the times, and the label in all lines that follow."""
-    at = next((index for index, line in enumerate(block[:2]) if "-->" in line), None)
-    if at is None:
-        raise DataError(f"{path}:{number}: expected a cue's times, START --> END, got {block[0][:80]!r}")
+    at = next((index for index, line in enumerate(block[:2]) if "-->" in line), 0)
     where = f"{path}:{number + at}"
     times = _ARROW.fullmatch(block[at])
     if not times:

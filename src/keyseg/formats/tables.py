@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+from keyseg.formats.seconds import seconds
 from keyseg.timeline import DataError
 from keyseg.timeline.files import read_text
 
@@ -27,12 +29,16 @@ class TableRow:
         """The cell of the first of these columns that is filled, or an empty string."""
         return next((self.cells[name].strip() for name in columns if self.cells.get(name, "").strip()), "")
 
-    def need(self, *columns: str) -> str:
-        """As `get`. Raises DataError if no such cell is filled."""
-        cell = self.get(*columns)
+    def need(self, column: str) -> str:
+        """The cell of a column. Raises DataError if it is empty."""
+        cell = self.get(column)
         if not cell:
-            raise DataError(f"{self.where}: nothing in the column {columns[0]!r}")
+            raise DataError(f"{self.where}: nothing in the column {column!r}")
         return cell
+
+    def time(self, column: str) -> Fraction:
+        """Exact seconds in a column. Raises DataError if they are missing or cannot be a time in a video."""
+        return seconds(self.need(column), f"{self.where}: {column}")
 
 
 def header(text: str) -> list[str]:
