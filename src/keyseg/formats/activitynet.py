@@ -9,8 +9,7 @@ from typing import Any
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.json_text import need, objects, read_json
-from keyseg.formats.seconds import edges, nominal_rate, seconds
-from keyseg.formats.text import interval
+from keyseg.formats.text import edges, interval, nominal_rate, seconds
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import json_text
 

@@ -87,11 +87,6 @@ def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: Label
     return annotations_text(fmt, [annotation], WriteSettings(labels=labels))
 
 
-def timeline_bytes(fmt: str, name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> bytes:
-    """`timeline_text`, encoded as the file is."""
-    return timeline_text(fmt, name, segmentation, labels, timebase).encode()
-
-
 def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
     """One video as segmentation, classes and time base; the classes are those that occur, except in keyseg's JSON.
 

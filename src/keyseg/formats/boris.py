@@ -7,9 +7,8 @@ from fractions import Fraction
 from pathlib import Path, PureWindowsPath
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.seconds import edges, nominal_rate, number, rounded, seconds
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
-from keyseg.formats.text import interval, one_line
+from keyseg.formats.text import edges, interval, nominal_rate, number, one_line, rounded, seconds
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import read_text
 
@@ -60,10 +59,11 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
 
 def looks(text: str) -> bool:
     """BORIS' columns in one of the first lines."""
-    return any(_is_boris(header(line)) for line in text.split("\n", 30)[:30])
+    return any(_is_boris(line) for line in text.split("\n", 30)[:30])
 
 
-def _is_boris(names: list[str]) -> bool:
+def _is_boris(line: str) -> bool:
+    names = header(line)
     tabular = "Time" in names and ("Status" in names or "Behavior type" in names)
     return "Behavior" in names and (tabular or {"Start (s)", "Stop (s)"} <= set(names))
 
@@ -88,12 +88,8 @@ def _annotation(video: str, rows: list[TableRow], settings: ReadSettings) -> Ann
     if not chosen:
         known = ", ".join(sorted({row.get("Subject") or "none" for row in rows}))
         raise DataError(f"{rows[0].where}: observation {video!r} has no subject {settings.tier!r}; it has {known}")
-    if "Start (s)" in rows[0].cells:
-        events = [
-            interval(row.time("Start (s)"), row.time("Stop (s)"), row.need("Behavior"), row.where) for row in chosen
-        ]
-    else:
-        events = _paired(chosen)
+    state_rows = "Start (s)" in rows[0].cells
+    events = [row.interval("Start (s)", "Stop (s)", "Behavior") for row in chosen] if state_rows else _paired(chosen)
     length = rows[0].get("Media duration (s)", "Total length")
     rate = rows[0].get("FPS (frame/s)", "FPS")
     return Annotation(

@@ -10,8 +10,7 @@ from pathlib import Path
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import known_rate, on_frames
 from keyseg.formats.otio import build_timeline, clip_intervals, opentimelineio, video_tracks
-from keyseg.formats.seconds import nominal_rate
-from keyseg.formats.text import one_line
+from keyseg.formats.text import nominal_rate, one_line
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval, KeysegError, TimelineError
 from keyseg.timeline.files import read_text
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.seconds import edges, seconds
-from keyseg.formats.text import choose_tier, interval, one_line
+from keyseg.formats.text import choose_tier, edges, interval, one_line, seconds
 from keyseg.timeline import Annotation, DataError
 
 _TIER = "actions"

@@ -7,9 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings, by_video
-from keyseg.formats.seconds import clock_seconds, clock_text, edges
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
-from keyseg.formats.text import interval, one_line
+from keyseg.formats.text import clock_seconds, clock_text, edges, interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval
 
 _COLUMNS = (
@@ -22,7 +21,7 @@ _NEEDS = "the columns video_id, start_timestamp and stop_timestamp, and verb and
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The videos in the order of their first rows; a label is verb and noun, or the narration. Raises DataError."""
-    rows = read_rows(path, "actions as EPIC-KITCHENS lists them", _is_epic, _NEEDS)
+    rows = read_rows(path, "actions as EPIC-KITCHENS lists them", looks, _NEEDS)
     return by_video(((row.need("video_id"), _interval(row)) for row in rows), settings)
 
 
@@ -42,11 +41,7 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
 
 def looks(text: str) -> bool:
     """EPIC-KITCHENS' columns in the first line."""
-    return _is_epic(header(text))
-
-
-def _is_epic(names: list[str]) -> bool:
-    return {"video_id", "start_timestamp", "stop_timestamp"} <= set(names)
+    return {"video_id", "start_timestamp", "stop_timestamp"} <= set(header(text))
 
 
 def _interval(row: TableRow) -> Interval:

@@ -11,8 +11,7 @@ from typing import Any
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import known_rate, on_frames
 from keyseg.formats.json_text import need, objects, read_json
-from keyseg.formats.seconds import nominal_rate, seconds
-from keyseg.formats.text import interval, video_name
+from keyseg.formats.text import interval, nominal_rate, seconds, video_name
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import json_text
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings, by_video
-from keyseg.formats.seconds import edges, seconds
-from keyseg.formats.text import interval, one_line
+from keyseg.formats.text import edges, interval, one_line, seconds
 from keyseg.timeline import Annotation, DataError, Interval, class_name
 from keyseg.timeline.files import read_text
 

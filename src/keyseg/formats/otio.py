@@ -12,8 +12,7 @@ from typing import Any
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import on_frames
 from keyseg.formats.json_text import read_json
-from keyseg.formats.seconds import bounded, nominal_rate
-from keyseg.formats.text import choose_tier, interval, one_line
+from keyseg.formats.text import bounded, choose_tier, interval, nominal_rate, one_line
 from keyseg.timeline import Annotation, DataError, Interval, KeysegError
 from keyseg.timeline.extras import extra
 

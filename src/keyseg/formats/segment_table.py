@@ -32,24 +32,14 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     return [_annotation(path, *video, settings) for video in rows.items()]
 
 
-def write_csv(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """A table with commas. Raises ConfigError without a rate, TimelineError."""
-    return table_text(_COLUMNS, _cells(annotations, settings))
+def write(annotations: Sequence[Annotation], settings: WriteSettings, separator: str = ",") -> str:
+    """A table with commas or tabs. Raises ConfigError without a rate, TimelineError."""
+    return table_text(_COLUMNS, _cells(annotations, settings), separator)
 
 
-def write_tsv(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """A table with tabs. Raises ConfigError without a rate, TimelineError."""
-    return table_text(_COLUMNS, _cells(annotations, settings), "\t")
-
-
-def looks_csv(text: str) -> bool:
-    """Our columns in the first line, with commas."""
-    return _is_ours(header(text)) and "\t" not in text.split("\n", 1)[0]
-
-
-def looks_tsv(text: str) -> bool:
-    """Our columns in the first line, with tabs."""
-    return _is_ours(header(text)) and not looks_csv(text)
+def looks(text: str, tabs: bool = False) -> bool:
+    """Our columns in the first line, with commas or tabs."""
+    return _is_ours(text) and ("\t" in text.split("\n", 1)[0]) == tabs
 
 
 def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> list[dict[str, object]]:
@@ -66,8 +56,8 @@ def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBas
     ]
 
 
-def _is_ours(names: list[str]) -> bool:
-    return {"label", "start_seconds", "end_seconds"} <= set(names)
+def _is_ours(text: str) -> bool:
+    return {"label", "start_seconds", "end_seconds"} <= set(header(text))
 
 
 def _cells(annotations: Iterable[Annotation], settings: WriteSettings) -> Iterable[Iterable[object]]:
@@ -82,9 +72,7 @@ def _annotation(path: Path, video: str, rows: list[TableRow], settings: ReadSett
         rate = rate or _implied_rate(path, video, frames)
         intervals = [interval(a / rate, b / rate, row.need("label"), row.where) for a, b, row in frames]
     else:
-        intervals = [
-            interval(row.time("start_seconds"), row.time("end_seconds"), row.need("label"), row.where) for row in rows
-        ]
+        intervals = [row.interval("start_seconds", "end_seconds", "label") for row in rows]
     background = as_background(settings, {item.label for item in intervals})
     return Annotation(video, tuple(intervals), max(item.end_seconds for item in intervals), rate, background)
 
@@ -98,8 +86,10 @@ def _frame(row: TableRow, column: str) -> int:
 
 def _implied_rate(path: Path, video: str, frames: list[tuple[int, int, TableRow]]) -> Fraction:
     """The rate at which frames and seconds of all rows agree: a usual one, or else the simplest."""
-    starts = [(start, row.time("start_seconds"), row) for start, _, row in frames]
-    pairs = starts + [(end, row.time("end_seconds"), row) for _, end, row in frames]
+    columns = ("start_seconds", "end_seconds")
+    pairs = [
+        (frame, row.time(column), row) for *ends, row in frames for frame, column in zip(ends, columns, strict=True)
+    ]
     for rate in _RATES:
         if all(abs(frame / rate - time) <= _HALF_DIGIT for frame, time, _ in pairs):
             return rate

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.seconds import clock_seconds, clock_text, edges
-from keyseg.formats.text import interval, one_line
+from keyseg.formats.text import clock_seconds, clock_text, edges, interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import read_text
 

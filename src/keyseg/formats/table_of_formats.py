@@ -32,14 +32,15 @@ _TXT = (frame_labels.read, frame_labels.write_txt, frame_labels.looks_txt)
 _RECOG = (frame_labels.read, frame_labels.write_recog, frame_labels.looks_recog)
 _AUDACITY = (lines_of_seconds.read_audacity, lines_of_seconds.write_audacity, lines_of_seconds.looks_audacity)
 _RTTM = (lines_of_seconds.read_rttm, lines_of_seconds.write_rttm, lines_of_seconds.looks_rttm)
+_TSV = (table.read, partial(table.write, separator="\t"), partial(table.looks, tabs=True))
 _ACTIVITYNET = (activitynet.read, activitynet.write, activitynet.looks, (".json",))
 _LABEL_STUDIO = (label_studio.read, label_studio.write, label_studio.looks, (".json",))
 
 FORMATS: dict[str, Format] = {
     "txt": _tiling("one label per line", ".txt", *_TXT, ("",)),
     "recog": _tiling("labels on one line", ".recog.txt", *_RECOG, (".txt", "")),
-    "csv": _tiling("table of segments", ".csv", table.read, table.write_csv, table.looks_csv, several=True),
-    "tsv": _tiling("table with tabs", ".tsv", table.read, table.write_tsv, table.looks_tsv, several=True),
+    "csv": _tiling("table of segments", ".csv", table.read, table.write, table.looks, several=True),
+    "tsv": _tiling("table with tabs", ".tsv", *_TSV, several=True),
     "json": _tiling("keyseg's JSON", ".json", timeline_json.read, timeline_json.write, timeline_json.looks),
     "activitynet": Format("ActivityNet, THUMOS", ".activitynet.json", *_ACTIVITYNET, several=True),
     "epic": Format("EPIC-KITCHENS", ".epic.csv", epic.read, epic.write, epic.looks, (".csv",), several=True),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.formats.seconds import seconds
-from keyseg.timeline import DataError
+from keyseg.formats.text import interval, seconds
+from keyseg.timeline import DataError, Interval
 from keyseg.timeline.files import read_text
 
 _SEPARATORS = (",", "\t", ";")
@@ -40,6 +40,10 @@ class TableRow:
         """Exact seconds in a column. Raises DataError if they are missing or cannot be a time in a video."""
         return seconds(self.need(column), f"{self.where}: {column}")
 
+    def interval(self, start: str, end: str, label: str) -> Interval:
+        """The interval in these columns. Raises DataError."""
+        return interval(self.time(start), self.time(end), self.need(label), self.where)
+
 
 def header(text: str) -> list[str]:
     """Column names in the first line of a text, stripped; none if that is not a line of a table."""
@@ -50,10 +54,10 @@ def header(text: str) -> list[str]:
         return []
 
 
-def read_rows(path: Path, holds: str, is_header: Callable[[list[str]], bool], needs: str) -> Iterator[TableRow]:
+def read_rows(path: Path, holds: str, is_header: Callable[[str], bool], needs: str) -> Iterator[TableRow]:
     """Rows below the first line that `is_header` accepts; `needs` describes that line in errors. Raises DataError."""
     lines = read_text(path, holds).split("\n")
-    number = next((at for at, line in enumerate(lines[:_ABOVE]) if is_header(header(line))), None)
+    number = next((at for at, line in enumerate(lines[:_ABOVE]) if is_header(line)), None)
     if number is None:
         first_line = ", ".join(header(lines[0]))[:200] or "nothing"
         raise DataError(f"{path}:1: expected a header with {needs}, got {first_line}")

@@ -9,8 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.seconds import edges, rounded, seconds
-from keyseg.formats.text import choose_tier, interval, one_line
+from keyseg.formats.text import choose_tier, edges, interval, one_line, rounded, seconds
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import read_text
 
