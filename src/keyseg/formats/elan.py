@@ -19,10 +19,13 @@ looks = re.compile("<ANNOTATION_DOCUMENT").search
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video: the tier `settings.tier`, or the only one with annotations. Raises DataError, ConfigError."""
     content = _parsed(path)
-    name = _tier(path, content, settings.tier)
-    where = f"{path}: tier {name!r}"
+    names = [name for name in content.get_tier_names() if settings.tier is not None or content.tiers[name][0]]
+    index = choose_tier(path, "tier", names, settings.tier)
+    if index is None:
+        return [Annotation(path.stem, (), None, settings.fps)]
+    where = f"{path}: tier {names[index]!r}"
     try:
-        rows = [] if name is None else content.get_annotation_data_for_tier(name)
+        rows = content.get_annotation_data_for_tier(names[index])
     except Exception as error:  # annotations that refer to nothing, or to each other
         raise DataError(f"{where}: damaged ({type(error).__name__}: {error}); save it with ELAN again") from error
     intervals = []
@@ -73,10 +76,3 @@ def _parsed(path: Path) -> Any:
         raise DataError(
             f"{path}: not a complete ELAN annotation ({type(error).__name__}: {error}); save it with ELAN again"
         ) from error
-
-
-def _tier(path: Path, content: Any, wanted: str | None) -> str | None:
-    """The tier to read, None if no tier has annotations with times."""
-    names = [name for name in content.get_tier_names() if wanted is not None or content.tiers[name][0]]
-    index = choose_tier(path, "tier", names, wanted)
-    return None if index is None else names[index]

@@ -45,9 +45,8 @@ def looks(text: str) -> bool:
 
 
 def _interval(row: TableRow) -> Interval:
-    start, stop = (
-        clock_seconds(row.need(name), f"{row.where}: {name}") for name in ("start_timestamp", "stop_timestamp")
-    )
+    columns = ("start_timestamp", "stop_timestamp")
+    start, stop = (clock_seconds(row.need(name), f"{row.where}: {name}") for name in columns)
     verb, noun = row.get("verb"), row.get("noun")
     label = f"{verb} {noun}" if verb and noun else row.get("narration")
     if not label:

@@ -45,10 +45,6 @@ def by_video(intervals: Iterable[tuple[str, Interval]], settings: ReadSettings) 
     return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in videos.items()]
 
 
-Read = Callable[[Path, ReadSettings], list[Annotation]]
-Write = Callable[[Sequence[Annotation], WriteSettings], str]
-
-
 @dataclass(frozen=True)
 class Format:
     """One file format; its name is its key in FORMATS.
@@ -62,8 +58,8 @@ class Format:
 
     title: str
     suffix: str
-    read: Read
-    write: Write
+    read: Callable[[Path, ReadSettings], list[Annotation]]
+    write: Callable[[Sequence[Annotation], WriteSettings], str]
     looks: Callable[[str], object]
     also: tuple[str, ...] = ()
     several: bool = False

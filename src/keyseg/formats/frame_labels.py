@@ -29,17 +29,16 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 
 def write_txt(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """One class name per line. Raises ConfigError without a rate, TimelineError."""
-    (annotation,) = annotations
-    return "".join(f"{name}\n" for name in _names(annotation, settings))
+    return "".join(f"{name}\n" for name in _names(annotations, settings))
 
 
 def write_recog(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """All class names on the second line. Raises ConfigError without a rate, TimelineError."""
+    return f"{_HEADER}\n{' '.join(_names(annotations, settings))}\n"
+
+
+def _names(annotations: Sequence[Annotation], settings: WriteSettings) -> list[str]:
     (annotation,) = annotations
-    return f"{_HEADER}\n{' '.join(_names(annotation, settings))}\n"
-
-
-def _names(annotation: Annotation, settings: WriteSettings) -> list[str]:
     segmentation, labels, _ = segmented(annotation, settings)
     return labels.decode(segmentation.to_frames())
 
@@ -59,8 +58,7 @@ def locate_frame_labels(path: Path) -> tuple[list[str], int | None]:
     if looks_recog(lines[0]):
         return _recog(path, lines)
     names = text.split()
-    # Comparing whole lists is fast, and nearly all files need no more.
-    if names == lines or not names:
+    if names == lines or not names:  # nearly all files, and much faster than line by line
         return names, None
     for number, line in enumerate(lines, 1):
         if len(line.split()) != 1:

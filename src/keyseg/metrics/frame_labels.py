@@ -46,15 +46,12 @@ def _check_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str,
         for video in sorted(set(reference) & set(prediction))
         if (annotated := _length(reference[video])) != (predicted := _length(prediction[video]))
     ]
-    problems = [
-        f"{what} ({len(videos)}): {', '.join(videos)}"
-        for what, videos in (
-            ("missing predictions", missing),
-            ("extra predictions without a reference", extra),
-            ("different numbers of frames", unequal),
-        )
-        if videos
-    ]
+    lists = {
+        "missing predictions": missing,
+        "extra predictions without a reference": extra,
+        "different numbers of frames": unequal,
+    }
+    problems = [f"{what} ({len(videos)}): {', '.join(videos)}" for what, videos in lists.items() if videos]
     if problems:
         raise DataError(
             "every reference video needs one prediction of the same number of frames; " + "; ".join(problems)
