@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyseg.formats import FORMATS, WriteSettings, annotations_text, format_of, read_annotations, timeline_text
+from keyseg.formats import FORMATS, WriteSettings, annotations_text, read_annotations, timeline_text
+from keyseg.formats.table_of_formats import format_of
 from keyseg.timeline import Annotation, Interval, LabelMap, Segmentation, TimeBase, class_name
 
 LABELS = LabelMap(("background", "cut,tomato", 'say_"hi"', "a&b<c>", "größe-切る", "--x", "take"), ("background",))

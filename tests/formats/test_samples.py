@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from keyseg.formats import annotations_text, format_of, read_annotations
+from keyseg.formats import annotations_text, read_annotations
+from keyseg.formats.table_of_formats import format_of
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval
 
 NTSC = Fraction(30000, 1001)

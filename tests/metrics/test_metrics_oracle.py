@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.metrics import OVERLAPS, PROTOCOLS, edit_score, evaluate, frame_accuracy, segmental_f1
+from keyseg.metrics import OVERLAPS, evaluate
+from keyseg.metrics.accuracy import frame_accuracy
 from keyseg.metrics.alignment import align_pair
-from keyseg.metrics.segmental_f1 import segment_hits
+from keyseg.metrics.edit import edit_score
+from keyseg.metrics.protocols import PROTOCOLS
+from keyseg.metrics.segmental_f1 import segment_hits, segmental_f1
 from keyseg.timeline import Segmentation
 
 CLASSES = 4

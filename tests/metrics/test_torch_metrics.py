@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchmetrics import MetricCollection
 
-from keyseg.metrics import edit_score, frame_accuracy, segmental_f1
+from keyseg.metrics.accuracy import frame_accuracy
+from keyseg.metrics.edit import edit_score
+from keyseg.metrics.segmental_f1 import segmental_f1
 from keyseg.metrics.torch_metrics import FrameAccuracy, SegmentalEdit, SegmentalF1
 from keyseg.timeline import DataError
 
@@ -94,10 +97,19 @@ def test_without_videos_or_frames_the_scores_are_100():
 
 
 def test_prediction_comes_first():
-    """A missed segment and an extra one differ only in which side they are on."""
-    metric = SegmentalF1(0.5)
-    metric.update(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 0, 0]))
-    assert metric.counts.tolist() == [1, 1, 0]
+    """Both segments of class 1 take the same reference segment; with the sides exchanged each has one of its own."""
+    prediction = torch.tensor([1] * 4 + [0] + [1] * 9)
+    target = torch.tensor([1] * 10 + [0] * 2 + [1] * 2)
+    metric = SegmentalF1(0.1, background=(0,))
+    assert (metric(prediction, target), metric(target, prediction)) == (50, 100)
+
+
+def test_metrics_in_a_collection_that_agree_on_the_first_video_stay_apart():
+    collection = MetricCollection({f"f1@{overlap}": SegmentalF1(overlap / 100) for overlap in (10, 50)})
+    same = torch.tensor([0, 0, 1, 1])
+    collection.update(same, same)
+    collection.update(torch.tensor([0, 0, 0, 0, 0, 1]), torch.tensor([0, 1, 1, 1, 1, 1]))
+    assert {name: score.item() for name, score in collection.compute().items()} == {"f1@10": 100, "f1@50": 50}
 
 
 def test_unequal_lengths_are_refused():

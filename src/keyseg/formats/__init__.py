@@ -7,12 +7,10 @@ from keyseg.formats.annotation_files import (
     annotations_text,
     read_annotations,
     read_timeline,
-    timeline_bytes,
     timeline_text,
 )
 from keyseg.formats.format import WriteSettings
-from keyseg.formats.sources import find_sources
-from keyseg.formats.table_of_formats import FORMATS, format_named, format_of, format_to_write
+from keyseg.formats.table_of_formats import FORMATS, find_sources, format_named, format_to_write
 
 __all__ = [
     "FORMATS",
@@ -20,10 +18,8 @@ __all__ = [
     "annotations_text",
     "find_sources",
     "format_named",
-    "format_of",
     "format_to_write",
     "read_annotations",
     "read_timeline",
-    "timeline_bytes",
     "timeline_text",
 ]

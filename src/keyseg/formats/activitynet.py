@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.json_text import need, objects, read_json
-from keyseg.formats.seconds import edges, nominal_rate, seconds
-from keyseg.formats.text import interval
+from keyseg.formats.text import edges, interval, nominal_rate, seconds
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import json_text
 
 _HOLDS = "an object with 'database', as ActivityNet defines it"
+looks = re.compile(r'\s*\{.*"(database|results)"', re.DOTALL).match
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The videos of `database`, or of `results` as detectors write them. Raises DataError."""
-    content = read_json(path, _HOLDS)
+    _, content = read_json(path, _HOLDS)
     if not isinstance(content, dict) or not ({"database", "results"} & set(content)):
         raise DataError(f"{path}: expected {_HOLDS}")
-    if "database" in content:
-        videos = need(content, "database", dict, str(path))
-    else:
-        results = need(content, "results", dict, str(path))
-        videos = {name: {"annotations": actions} for name, actions in results.items()}
-    return [_annotation(name, facts, f"{path}: {name}", settings) for name, facts in videos.items()]
+    detected = "database" not in content
+    videos = need(content, "results" if detected else "database", dict, str(path))
+    return [
+        _annotation(name, {"annotations": facts} if detected else facts, f"{path}: {name}", settings)
+        for name, facts in videos.items()
+    ]
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -39,15 +40,10 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         if annotation.fps is not None:
             facts["fps"] = float(annotation.fps)
         facts["annotations"] = [
-            {"segment": [start / 10**6, end / 10**6], "label": label} for start, end, label in edges(annotation, 6)
+            {"segment": [float(start), float(end)], "label": label} for start, end, label in edges(annotation, 6)
         ]
         database[annotation.video] = facts
     return json_text({"version": "keyseg", "database": database})
-
-
-def looks(text: str) -> bool:
-    """An object that has a database, or results."""
-    return text.lstrip().startswith("{") and ('"database"' in text or '"results"' in text)
 
 
 def _annotation(name: str, facts: Any, where: str, settings: ReadSettings) -> Annotation:

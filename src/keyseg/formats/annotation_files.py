@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from keyseg.formats import timeline_json
-from keyseg.formats.format import Format, ReadSettings, WriteSettings
+from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import segmented
 from keyseg.formats.table_of_formats import format_named, format_of
 from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
@@ -45,8 +45,9 @@ def read_annotations(
         annotations = form.read(path, ReadSettings(fps, tier, chosen))
     except TimelineError as error:
         raise DataError(f"{path}: {error}") from error
-    if len(annotations) == 1 and not form.several and annotations[0].video == path.stem:
-        annotations = [replace(annotations[0], video=_stem(path, form))]
+    stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]
+    if not form.several and annotations[0].video == path.stem and stem and ending.lower() == form.suffix.lower():
+        annotations = [replace(annotations[0], video=stem)]
     videos = [annotation.video for annotation in annotations]
     if len(set(videos)) < len(videos):
         twice = next(video for video in videos if videos.count(video) > 1)
@@ -87,11 +88,6 @@ def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: Label
     return annotations_text(fmt, [annotation], WriteSettings(labels=labels))
 
 
-def timeline_bytes(fmt: str, name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> bytes:
-    """`timeline_text`, encoded as the file is."""
-    return timeline_text(fmt, name, segmentation, labels, timebase).encode()
-
-
 def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
     """One video as segmentation, classes and time base; the classes are those that occur, except in keyseg's JSON.
 
@@ -114,9 +110,3 @@ def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
         )
     segmentation, labels, timebase = segmented(annotation, WriteSettings())
     return segmentation, labels, None if counts_frames else timebase
-
-
-def _stem(path: Path, form: Format) -> str:
-    """A file's name without the suffix of its format."""
-    known = path.name.lower().endswith(form.suffix.lower()) and len(path.name) > len(form.suffix)
-    return path.name[: -len(form.suffix)] if known else path.stem

@@ -7,9 +7,8 @@ from fractions import Fraction
 from pathlib import Path, PureWindowsPath
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.seconds import decimal_text, edges, nominal_rate, number, rounded, seconds
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
-from keyseg.formats.text import interval, one_line
+from keyseg.formats.text import edges, interval, nominal_rate, number, one_line, rounded, seconds
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import read_text
 
@@ -48,10 +47,10 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     rows = []
     for annotation in annotations:
         length = annotation.duration_seconds
-        duration = "NA" if length is None else decimal_text(rounded(length, 6))
+        duration = "NA" if length is None else rounded(length, 6)
         fps = "NA" if annotation.fps is None else f"{float(annotation.fps):.3f}"
         for start, end, label in edges(annotation, 6):
-            times = [decimal_text(time) for time in (start, end, end - start)]
+            times = (start, end, end - start)
             media = f"player #1:{annotation.video}"
             before = [annotation.video, "", "", "Media file", media, "0.0", duration, duration, fps, _NO_SUBJECT, ""]
             rows.append([*before, one_line(label), "Not defined", "STATE", *times, annotation.video, *[""] * 6])
@@ -60,10 +59,11 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
 
 def looks(text: str) -> bool:
     """BORIS' columns in one of the first lines."""
-    return any(_is_boris(header(line)) for line in text.split("\n", 30)[:30])
+    return any(_is_boris(line) for line in text.split("\n", 30)[:30])
 
 
-def _is_boris(names: list[str]) -> bool:
+def _is_boris(line: str) -> bool:
+    names = header(line)
     tabular = "Time" in names and ("Status" in names or "Behavior type" in names)
     return "Behavior" in names and (tabular or {"Start (s)", "Stop (s)"} <= set(names))
 
@@ -88,7 +88,8 @@ def _annotation(video: str, rows: list[TableRow], settings: ReadSettings) -> Ann
     if not chosen:
         known = ", ".join(sorted({row.get("Subject") or "none" for row in rows}))
         raise DataError(f"{rows[0].where}: observation {video!r} has no subject {settings.tier!r}; it has {known}")
-    events = _paired(chosen) if "Start (s)" not in rows[0].cells else [_state(row) for row in chosen]
+    state_rows = "Start (s)" in rows[0].cells
+    events = [row.interval("Start (s)", "Stop (s)", "Behavior") for row in chosen] if state_rows else _paired(chosen)
     length = rows[0].get("Media duration (s)", "Total length")
     rate = rows[0].get("FPS (frame/s)", "FPS")
     return Annotation(
@@ -99,17 +100,12 @@ def _annotation(video: str, rows: list[TableRow], settings: ReadSettings) -> Ann
     )
 
 
-def _state(row: TableRow) -> Interval:
-    start, stop = (seconds(row.need(name), f"{row.where}: {name}") for name in ("Start (s)", "Stop (s)"))
-    return interval(start, stop, row.need("Behavior"), row.where)
-
-
 def _paired(rows: list[TableRow]) -> list[Interval]:
     """Each START with the next STOP of the same behaviour, subject and modifiers."""
     events: list[Interval] = []
     open_states: dict[tuple[str, ...], tuple[TableRow, Fraction]] = {}
     for row in rows:
-        time, behaviour = seconds(row.need("Time"), f"{row.where}: Time"), row.need("Behavior")
+        time, behaviour = row.time("Time"), row.need("Behavior")
         modifiers = (cell for name, cell in row.cells.items() if name.startswith("Modif"))
         key = (behaviour, row.get("Subject"), *modifiers)
         kind = row.get("Status", "Behavior type").upper()

@@ -10,8 +10,7 @@ from pathlib import Path
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import known_rate, on_frames
 from keyseg.formats.otio import build_timeline, clip_intervals, opentimelineio, video_tracks
-from keyseg.formats.seconds import nominal_rate
-from keyseg.formats.text import one_line
+from keyseg.formats.text import nominal_rate, one_line
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval, KeysegError, TimelineError
 from keyseg.timeline.files import read_text
 
@@ -22,6 +21,7 @@ _DAY = 24 * 3600 - 1  # seconds; then timecode restarts, at 30000/1001 a little 
 _HEAD = re.compile(r"^\s*(?:TITLE:|FCM|\d|$)", re.IGNORECASE)
 _FPS = re.compile(r"^\*\s*KEYSEG FPS: (\S+)\s*$", re.MULTILINE)
 _FRAMES = re.compile(r"^\*\s*KEYSEG FRAMES: (\d{1,12})\s*$", re.MULTILINE)
+looks = re.compile(r"\ufeff?\s*TITLE:|(.*\n)?\s*\d+\s+\S+\s+\S+\s+C\s+(\d\d[:;]){3}\d\d\s", re.DOTALL).match
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -73,12 +73,6 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     for number, clip in enumerate(timeline.find_clips()):
         clip.metadata["cmx_3600"] = {"reel": "AX", "comments": [] if number else kept}  # AX: no tape
     return str(otio.adapters.write_to_string(timeline, "cmx_3600", rate=float(timecode)))
-
-
-def looks(text: str) -> bool:
-    """A title, or an event with four timecodes."""
-    event = r"^\s*\d+\s+\S+\s+\S+\s+C\s+(\d\d[:;]){3}\d\d\s"
-    return re.match(r"\ufeff?\s*TITLE:", text) is not None or re.search(event, text, re.MULTILINE) is not None
 
 
 def _timecode(fps: Fraction, where: str) -> Fraction:

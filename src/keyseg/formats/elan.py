@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.seconds import edges, seconds
-from keyseg.formats.text import choose_tier, interval, one_line
+from keyseg.formats.text import choose_tier, edges, interval, one_line, seconds
 from keyseg.timeline import Annotation, DataError
 
 _TIER = "actions"
+looks = re.compile("<ANNOTATION_DOCUMENT").search
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video: the tier `settings.tier`, or the only one with annotations. Raises DataError, ConfigError."""
     content = _parsed(path)
-    name = _tier(path, content, settings.tier)
-    where = f"{path}: tier {name!r}"
+    names = [name for name in content.get_tier_names() if settings.tier is not None or content.tiers[name][0]]
+    index = choose_tier(path, "tier", names, settings.tier)
+    if index is None:
+        return [Annotation(path.stem, (), None, settings.fps)]
+    where = f"{path}: tier {names[index]!r}"
     try:
-        rows = [] if name is None else content.get_annotation_data_for_tier(name)
+        rows = content.get_annotation_data_for_tier(names[index])
     except Exception as error:  # annotations that refer to nothing, or to each other
         raise DataError(f"{where}: damaged ({type(error).__name__}: {error}); save it with ELAN again") from error
     intervals = []
@@ -41,16 +45,11 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     content.remove_tier("default")
     content.add_tier(_TIER)
     for start, end, label in edges(annotation, 3):
-        content.add_annotation(_TIER, start, end, one_line(label))
+        content.add_annotation(_TIER, int(start * 1000), int(end * 1000), one_line(label))
     with tempfile.TemporaryDirectory() as folder:  # pympi only writes to paths
         target = Path(folder, "annotation.eaf")
         content.to_file(str(target))
         return target.read_text(encoding="utf-8")
-
-
-def looks(text: str) -> bool:
-    """ELAN's root element."""
-    return "<ANNOTATION_DOCUMENT" in text[:100_000]
 
 
 def _parsed(path: Path) -> Any:
@@ -77,10 +76,3 @@ def _parsed(path: Path) -> Any:
         raise DataError(
             f"{path}: not a complete ELAN annotation ({type(error).__name__}: {error}); save it with ELAN again"
         ) from error
-
-
-def _tier(path: Path, content: Any, wanted: str | None) -> str | None:
-    """The tier to read, None if no tier has annotations with times."""
-    names = [name for name in content.get_tier_names() if wanted is not None or content.tiers[name][0]]
-    index = choose_tier(path, "tier", names, wanted)
-    return None if index is None else names[index]

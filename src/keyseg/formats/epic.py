@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
-from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.seconds import clock_seconds, clock_text, edges
+from keyseg.formats.format import ReadSettings, WriteSettings, by_video
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
-from keyseg.formats.text import interval, one_line
+from keyseg.formats.text import clock_seconds, clock_text, edges, interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval
 
 _COLUMNS = (
@@ -21,12 +21,8 @@ _NEEDS = "the columns video_id, start_timestamp and stop_timestamp, and verb and
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The videos in the order of their first rows; a label is verb and noun, or the narration. Raises DataError."""
-    videos: dict[str, list[Interval]] = {}
-    for row in read_rows(path, "actions as EPIC-KITCHENS lists them", _is_epic, _NEEDS):
-        start = clock_seconds(row.need("start_timestamp"), f"{row.where}: start_timestamp")
-        stop = clock_seconds(row.need("stop_timestamp"), f"{row.where}: stop_timestamp")
-        videos.setdefault(row.need("video_id"), []).append(interval(start, stop, _label(row), row.where))
-    return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in videos.items()]
+    rows = read_rows(path, "actions as EPIC-KITCHENS lists them", looks, _NEEDS)
+    return by_video(((row.need("video_id"), _interval(row)) for row in rows), settings)
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -37,7 +33,7 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         for number, (start, stop, label) in enumerate(edges(annotation, 3)):
             frames = ["", ""]
             if annotation.fps is not None:
-                frames = [str(round(time * annotation.fps / 1000)) for time in (start, stop)]
+                frames = [str(round(Fraction(time) * annotation.fps)) for time in (start, stop)]
             times = [clock_text(start), clock_text(start), clock_text(stop)]
             rows.append([f"{video}_{number}", video.split("_")[0], video, *times, *frames, one_line(label), *[""] * 6])
     return table_text(_COLUMNS, rows)
@@ -45,16 +41,14 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
 
 def looks(text: str) -> bool:
     """EPIC-KITCHENS' columns in the first line."""
-    return _is_epic(header(text))
+    return {"video_id", "start_timestamp", "stop_timestamp"} <= set(header(text))
 
 
-def _is_epic(names: list[str]) -> bool:
-    return {"video_id", "start_timestamp", "stop_timestamp"} <= set(names)
-
-
-def _label(row: TableRow) -> str:
+def _interval(row: TableRow) -> Interval:
+    columns = ("start_timestamp", "stop_timestamp")
+    start, stop = (clock_seconds(row.need(name), f"{row.where}: {name}") for name in columns)
     verb, noun = row.get("verb"), row.get("noun")
     label = f"{verb} {noun}" if verb and noun else row.get("narration")
     if not label:
         raise DataError(f"{row.where}: expected a verb and a noun, or a narration")
-    return label
+    return interval(start, stop, label, row.where)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.timeline import Annotation, LabelMap, Overlap
+from keyseg.timeline import Annotation, Interval, LabelMap, Overlap
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,12 @@ class WriteSettings:
     labels: LabelMap | None = None
 
 
-Read = Callable[[Path, ReadSettings], list[Annotation]]
-Write = Callable[[Sequence[Annotation], WriteSettings], str]
+def by_video(intervals: Iterable[tuple[str, Interval]], settings: ReadSettings) -> list[Annotation]:
+    """One annotation per video, in the order in which the videos' names first occur."""
+    videos: dict[str, list[Interval]] = {}
+    for video, interval in intervals:
+        videos.setdefault(video, []).append(interval)
+    return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in videos.items()]
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,9 @@ class Format:
 
     title: str
     suffix: str
-    read: Read
-    write: Write
-    looks: Callable[[str], bool]
+    read: Callable[[Path, ReadSettings], list[Annotation]]
+    write: Callable[[Sequence[Annotation], WriteSettings], str]
+    looks: Callable[[str], object]
     also: tuple[str, ...] = ()
     several: bool = False
     frames: bool = False

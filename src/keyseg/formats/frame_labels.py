@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeB
 from keyseg.timeline.files import read_text, write_text
 
 _HEADER = "### Frame level recognition: ###"
+looks_txt = re.compile(r"\s*\Z|[^\S\n]*\S+[^\S\n]*(\n|\Z)").match  # one word in the first line, or nothing at all
+# A class name has no white space, so a class that starts with '#' is not mistaken for a comment.
+looks_recog = re.compile(r"#\S*[^\S\n]+\S").match
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -25,27 +29,16 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 
 def write_txt(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """One class name per line. Raises ConfigError without a rate, TimelineError."""
-    (annotation,) = annotations
-    return "".join(f"{name}\n" for name in _names(annotation, settings))
+    return "".join(f"{name}\n" for name in _names(annotations, settings))
 
 
 def write_recog(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """All class names on the second line. Raises ConfigError without a rate, TimelineError."""
+    return f"{_HEADER}\n{' '.join(_names(annotations, settings))}\n"
+
+
+def _names(annotations: Sequence[Annotation], settings: WriteSettings) -> list[str]:
     (annotation,) = annotations
-    return f"{_HEADER}\n{' '.join(_names(annotation, settings))}\n"
-
-
-def looks_txt(text: str) -> bool:
-    """One name in the first line, or no text at all."""
-    return not text.strip() or len(text.split("\n", 1)[0].split()) == 1
-
-
-def looks_recog(text: str) -> bool:
-    """A comment first."""
-    return _is_comment(text.split("\n", 1)[0])
-
-
-def _names(annotation: Annotation, settings: WriteSettings) -> list[str]:
     segmentation, labels, _ = segmented(annotation, settings)
     return labels.decode(segmentation.to_frames())
 
@@ -62,11 +55,10 @@ def locate_frame_labels(path: Path) -> tuple[list[str], int | None]:
     """As `read_frame_labels`, and the line that holds all labels; None: the label of frame i is on line i + 1."""
     text = read_text(path, "one class name per line")
     lines = text.rstrip().split("\n")
-    if _is_comment(lines[0]):
+    if looks_recog(lines[0]):
         return _recog(path, lines)
     names = text.split()
-    # Comparing whole lists is fast, and nearly all files need no more.
-    if names == lines or not names:
+    if names == lines or not names:  # nearly all files, and much faster than line by line
         return names, None
     for number, line in enumerate(lines, 1):
         if len(line.split()) != 1:
@@ -74,14 +66,9 @@ def locate_frame_labels(path: Path) -> tuple[list[str], int | None]:
     return names, None
 
 
-def _is_comment(line: str) -> bool:
-    # A class name has no white space, so a class that starts with '#' is not mistaken for a comment.
-    return line.startswith("#") and len(line.split()) > 1
-
-
 def _recog(path: Path, lines: list[str]) -> tuple[list[str], int | None]:
     """Labels on the line after the last comment (some tools write the score and the transcript before it)."""
-    start = max(number for number, line in enumerate(lines) if _is_comment(line)) + 1
+    start = max(number for number, line in enumerate(lines) if looks_recog(line)) + 1
     filled = [number for number in range(start, len(lines)) if lines[number].strip()]
     if len(filled) > 1:
         raise DataError(

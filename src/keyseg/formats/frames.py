@@ -52,7 +52,12 @@ def segmented(annotation: Annotation, settings: WriteSettings) -> tuple[Segmenta
             f"{annotation.video}: {segmentation.length} frames are too many; is there a wrong time in the file?"
         )
     if settings.labels is None and not annotation.background:
-        labels, segmentation = _without_unused_background(labels, segmentation)
+        used = set(labels.decode(set(segmentation.labels.tolist())))
+        background = tuple(name for name in labels.background if name in used)
+        names = labels.names
+        labels = LabelMap(tuple(n for n in names if n in used or n not in labels.background), background)
+        ids = labels.encode(names[index] for index in segmentation.labels.tolist())
+        segmentation = Segmentation(segmentation.boundaries, ids)
     return segmentation, labels, TimeBase(fps)
 
 
@@ -66,15 +71,6 @@ def _classes(annotation: Annotation, background: tuple[str, ...]) -> LabelMap:
             )
     idle = tuple(dict.fromkeys(map(class_name, background)))
     return LabelMap(tuple(sorted({*names, *idle})), idle)
-
-
-def _without_unused_background(labels: LabelMap, segmentation: Segmentation) -> tuple[LabelMap, Segmentation]:
-    used = {labels.names[index] for index in set(segmentation.labels.tolist())}
-    if set(labels.background) <= used:
-        return labels, segmentation
-    kept = tuple(name for name in labels.names if name in used or name not in labels.background)
-    fewer = LabelMap(kept, tuple(name for name in labels.background if name in used))
-    return fewer, Segmentation(segmentation.boundaries, fewer.encode(labels.decode(segmentation.labels.tolist())))
 
 
 def as_background(settings: ReadSettings, labels: Collection[str]) -> tuple[str, ...]:

@@ -15,21 +15,17 @@ _Value = TypeVar("_Value")
 _CALLED = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 
-def read_json(path: Path, holds: str) -> Any:
-    """The content of a JSON file; numbers with a decimal point are Decimal. Raises DataError with file and line."""
-    return parse_json(read_text(path, holds), str(path), holds)
-
-
-def parse_json(text: str, where: str, holds: str) -> Any:
-    """The content of a JSON text; numbers with a decimal point are Decimal. Raises DataError."""
+def read_json(path: Path, holds: str) -> tuple[str, Any]:
+    """A JSON file as text and as content, with Decimal for decimal numbers. Raises DataError with file and line."""
+    text = read_text(path, holds)
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_without_repeats)
+        return text, json.loads(text, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
-        raise DataError(f"{where}:{error.lineno}: not JSON ({error.msg}); it should hold {holds}") from None
+        raise DataError(f"{path}:{error.lineno}: not JSON ({error.msg}); it should hold {holds}") from None
     except RecursionError:
-        raise DataError(f"{where}: nested too deeply; it should hold {holds}") from None
+        raise DataError(f"{path}: nested too deeply; it should hold {holds}") from None
     except (ValueError, ArithmeticError) as error:
-        raise DataError(f"{where}: {error}; it should hold {holds}") from None
+        raise DataError(f"{path}: {error}; it should hold {holds}") from None
 
 
 def need(content: Any, key: str, kind: type[_Value], where: str) -> _Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,15 +11,12 @@ from typing import Any
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import known_rate, on_frames
 from keyseg.formats.json_text import need, objects, read_json
-from keyseg.formats.seconds import nominal_rate, seconds
-from keyseg.formats.text import interval, video_name
+from keyseg.formats.text import interval, nominal_rate, seconds, video_name
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import json_text
 
 _HOLDS = "a list of tasks, as Label Studio exports it"
-# Types of labels whose start and end are in seconds.
-_IN_SECONDS = ("timeserieslabels", "labels")
-_FROM, _TO = "actions", "video"
+looks = re.compile(r'\s*(\[(?!\])|\{(?=.*"data")(?=.*"annotations"))', re.DOTALL).match
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -27,7 +25,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     Label Studio counts frames from 1, and a range includes both ends. The rate is `fps` of the task's data, where
     keyseg writes it, or that of `settings`. Raises DataError, and ConfigError where frames have no rate.
     """
-    content = read_json(path, _HOLDS)
+    _, content = read_json(path, _HOLDS)
     tasks = content if isinstance(content, list) else [content]
     return [_annotation(task, where, settings) for task, where in objects(tasks, str(path))]
 
@@ -44,8 +42,8 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         regions = [
             {
                 "id": f"action{index}",
-                "from_name": _FROM,
-                "to_name": _TO,
+                "from_name": "actions",
+                "to_name": "video",
                 "type": "timelinelabels",
                 "value": {"ranges": [{"start": start + 1, "end": end}], "timelinelabels": [label]},
             }
@@ -54,14 +52,6 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         data = {"video": annotation.video, "fps": str(fps), "frames": length}
         tasks.append({"data": data, "annotations": [{"result": regions}]})
     return json_text(tasks)
-
-
-def looks(text: str) -> bool:
-    """A list of tasks, or one task."""
-    start = text.lstrip()
-    return (start.startswith("[") and not start.startswith("[]")) or (
-        start.startswith("{") and '"data"' in text and '"annotations"' in text
-    )
 
 
 def _annotation(task: dict[str, Any], where: str, settings: ReadSettings) -> Annotation:
@@ -105,7 +95,7 @@ def _intervals(value: dict[str, Any], where: str, fps: Fraction | None) -> Itera
                 raise DataError(f"{place}: expected frames from 1 with start <= end, got {first} to {last}")
             for label in _labels(value, "timelinelabels", where):
                 yield interval((first - 1) / rate, last / rate, label, place)
-    for kind in _IN_SECONDS:
+    for kind in ("timeserieslabels", "labels"):  # in seconds
         if kind in value and "start" in value and "end" in value:
             start, end = (seconds(value[key], f"{where}: {key}") for key in ("start", "end"))
             for label in _labels(value, kind, where):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from importlib import import_module
@@ -10,16 +11,15 @@ from typing import Any
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import on_frames
-from keyseg.formats.json_text import parse_json
-from keyseg.formats.seconds import bounded, nominal_rate
-from keyseg.formats.text import choose_tier, interval, one_line
+from keyseg.formats.json_text import read_json
+from keyseg.formats.text import bounded, choose_tier, interval, nominal_rate, one_line
 from keyseg.timeline import Annotation, DataError, Interval, KeysegError
 from keyseg.timeline.extras import extra
-from keyseg.timeline.files import read_text
 
 _HOLDS = "an OpenTimelineIO timeline"
 _TRACK = "actions"
 _OURS = "keyseg"  # key of our part of a timeline's metadata
+looks = re.compile(r'\s*\{.*"OTIO_SCHEMA"', re.DOTALL).match
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -28,8 +28,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     Raises DataError, and ConfigError without opentimelineio and on an unknown track.
     """
     otio = opentimelineio()
-    text = read_text(path, _HOLDS)
-    parse_json(text, str(path), _HOLDS)  # its own parser accepts broken JSON and duplicate keys
+    text, _ = read_json(path, _HOLDS)  # its own parser accepts broken JSON and duplicate keys
     try:
         timeline = otio.adapters.read_from_string(text, "otio_json")
         if not isinstance(timeline, otio.schema.Timeline):
@@ -57,11 +56,6 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     timeline = build_timeline(otio, annotation.video, spans, length, float(fps))
     timeline.metadata[_OURS] = {"fps": str(fps)}
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
-
-
-def looks(text: str) -> bool:
-    """OpenTimelineIO's schema names."""
-    return '"OTIO_SCHEMA"' in text and text.lstrip().startswith("{")
 
 
 def build_timeline(otio: Any, video: str, spans: Iterable[tuple[int, int, str]], length: int, fps: float) -> Any:

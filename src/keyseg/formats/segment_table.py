@@ -8,12 +8,11 @@ from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import as_background, segmented
-from keyseg.formats.seconds import seconds
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
 from keyseg.formats.text import interval
 from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
 
-COLUMNS = ("video", "start_frame", "end_frame", "start_seconds", "end_seconds", "label")
+_COLUMNS = ("video", "start_frame", "end_frame", "start_seconds", "end_seconds", "label")
 _NEEDS = "the columns label, start_seconds and end_seconds; optional are video, start_frame and end_frame"
 _RATES = tuple(Fraction(rate) for rate in (15, 24, 25, 30, 50, 60, 10, 12, 20, 100, 120)) + tuple(
     Fraction(rate * 1000, 1001) for rate in (24, 30, 60)
@@ -33,24 +32,14 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     return [_annotation(path, *video, settings) for video in rows.items()]
 
 
-def write_csv(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """A table with commas. Raises ConfigError without a rate, TimelineError."""
-    return table_text(COLUMNS, _cells(annotations, settings))
+def write(annotations: Sequence[Annotation], settings: WriteSettings, separator: str = ",") -> str:
+    """A table with commas or tabs. Raises ConfigError without a rate, TimelineError."""
+    return table_text(_COLUMNS, _cells(annotations, settings), separator)
 
 
-def write_tsv(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """A table with tabs. Raises ConfigError without a rate, TimelineError."""
-    return table_text(COLUMNS, _cells(annotations, settings), "\t")
-
-
-def looks_csv(text: str) -> bool:
-    """Our columns in the first line, with commas."""
-    return _is_ours(header(text)) and "\t" not in text.split("\n", 1)[0]
-
-
-def looks_tsv(text: str) -> bool:
-    """Our columns in the first line, with tabs."""
-    return _is_ours(header(text)) and not looks_csv(text)
+def looks(text: str, tabs: bool = False) -> bool:
+    """Our columns in the first line, with commas or tabs."""
+    return _is_ours(text) and ("\t" in text.split("\n", 1)[0]) == tabs
 
 
 def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> list[dict[str, object]]:
@@ -67,8 +56,8 @@ def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBas
     ]
 
 
-def _is_ours(names: list[str]) -> bool:
-    return {"label", "start_seconds", "end_seconds"} <= set(names)
+def _is_ours(text: str) -> bool:
+    return {"label", "start_seconds", "end_seconds"} <= set(header(text))
 
 
 def _cells(annotations: Iterable[Annotation], settings: WriteSettings) -> Iterable[Iterable[object]]:
@@ -83,14 +72,9 @@ def _annotation(path: Path, video: str, rows: list[TableRow], settings: ReadSett
         rate = rate or _implied_rate(path, video, frames)
         intervals = [interval(a / rate, b / rate, row.need("label"), row.where) for a, b, row in frames]
     else:
-        intervals = [interval(*_times(row), row.need("label"), row.where) for row in rows]
+        intervals = [row.interval("start_seconds", "end_seconds", "label") for row in rows]
     background = as_background(settings, {item.label for item in intervals})
     return Annotation(video, tuple(intervals), max(item.end_seconds for item in intervals), rate, background)
-
-
-def _times(row: TableRow) -> tuple[Fraction, Fraction]:
-    start, end = (seconds(row.need(name), f"{row.where}: {name}") for name in ("start_seconds", "end_seconds"))
-    return start, end
 
 
 def _frame(row: TableRow, column: str) -> int:
@@ -102,19 +86,21 @@ def _frame(row: TableRow, column: str) -> int:
 
 def _implied_rate(path: Path, video: str, frames: list[tuple[int, int, TableRow]]) -> Fraction:
     """The rate at which frames and seconds of all rows agree: a usual one, or else the simplest."""
-    pairs = [(frame, seconds, row) for a, b, row in frames for frame, seconds in zip((a, b), _times(row), strict=True)]
+    columns = ("start_seconds", "end_seconds")
+    pairs = [
+        (frame, row.time(column), row) for *ends, row in frames for frame, column in zip(ends, columns, strict=True)
+    ]
     for rate in _RATES:
         if all(abs(frame / rate - time) <= _HALF_DIGIT for frame, time, _ in pairs):
             return rate
-    frame, time, _ = max(pairs, key=lambda pair: pair[1])
-    if frame and time > _HALF_DIGIT:
-        low, high = frame / (time + _HALF_DIGIT), frame / (time - _HALF_DIGIT)
-        rate = _simplest(low, high)
-        wrong = next((row for number, at, row in pairs if abs(number / rate - at) > 2 * _HALF_DIGIT), None)
-        if wrong is None:
-            return rate
-        raise DataError(f"{wrong.where}: frames and seconds disagree with the other rows of {video!r}")
-    raise DataError(f"{path}: frames and seconds of {video!r} imply no frame rate; give --fps")
+    last, end, _ = max(pairs, key=lambda pair: pair[1])
+    if not last or end <= _HALF_DIGIT:
+        raise DataError(f"{path}: frames and seconds of {video!r} imply no frame rate; give --fps")
+    rate = _simplest(last / (end + _HALF_DIGIT), last / (end - _HALF_DIGIT))
+    for frame, time, row in pairs:
+        if abs(frame / rate - time) > 2 * _HALF_DIGIT:
+            raise DataError(f"{row.where}: frames and seconds disagree with the other rows of {video!r}")
+    return rate
 
 
 def _simplest(low: Fraction, high: Fraction) -> Fraction:

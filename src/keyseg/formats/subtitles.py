@@ -5,18 +5,21 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.seconds import clock_seconds, clock_text, edges
-from keyseg.formats.text import interval, one_line
+from keyseg.formats.text import clock_seconds, clock_text, edges, interval, one_line
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import read_text
 
 _ARROW = re.compile(r"\s*([\d:.,]+)[ \t]+-->[ \t]+([\d:.,]+)(?:[ \t].*)?")
 _VTT_TAG = re.compile(r"<[^>]*>")
 _SRT_TAG = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
+_plain_srt = partial(_SRT_TAG.sub, "")
 _NOT_CUES = ("NOTE", "STYLE", "REGION")
+looks_srt = re.compile(r"\s*\d+[ \t]*\n[\d:]+,\d+[ \t]+-->").match
+looks_vtt = re.compile(r"WEBVTT(?:[ \t\n]|$)").match
 
 
 def read_vtt(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -28,7 +31,7 @@ def read_vtt(path: Path, settings: ReadSettings) -> list[Annotation]:
     if any("-->" in line for line in head):
         raise DataError(f"{path}:1: expected an empty line between WEBVTT and the first cue")
     cues = [
-        _cue(path, number, block, _vtt_label)
+        _cue(path, number, block, lambda text: html.unescape(_VTT_TAG.sub("", text)))
         for number, block in blocks
         if block[0].split()[0] not in _NOT_CUES or any("-->" in line for line in block)
     ]
@@ -47,7 +50,7 @@ def write_vtt(annotations: Sequence[Annotation], settings: WriteSettings) -> str
 
 def read_srt(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; formatting tags such as <i> are skipped. Raises DataError."""
-    cues = [_cue(path, number, block, _srt_label) for number, block in _blocks(read_text(path, "SRT subtitles"))]
+    cues = [_cue(path, number, block, _plain_srt) for number, block in _blocks(read_text(path, "SRT subtitles"))]
     return [Annotation(path.stem, tuple(cues), None, settings.fps)]
 
 
@@ -56,20 +59,11 @@ def write_srt(annotations: Sequence[Annotation], settings: WriteSettings) -> str
     (annotation,) = annotations
     cues = []
     for number, (start, end, label) in enumerate(edges(annotation, 3), 1):
-        if _srt_label([one_line(label)]) != label.strip() or "-->" in label:
+        if _plain_srt(one_line(label)) != label.strip() or "-->" in label:
             raise DataError(f"{annotation.video}: SRT cannot hold the label {label!r}; write vtt instead")
-        cues.append(f"{number}\n{clock_text(start, ',')} --> {clock_text(end, ',')}\n{one_line(label)}\n")
+        times = f"{clock_text(start)} --> {clock_text(end)}".replace(".", ",")
+        cues.append(f"{number}\n{times}\n{one_line(label)}\n")
     return "\n".join(cues)
-
-
-def looks_vtt(text: str) -> bool:
-    """WEBVTT, alone or followed by words."""
-    return re.match(r"WEBVTT(?:[ \t\n]|$)", text) is not None
-
-
-def looks_srt(text: str) -> bool:
-    """A number and times with a comma in the first two lines."""
-    return re.match(r"\s*\d+[ \t]*\n[\d:]+,\d+[ \t]+-->", text) is not None
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -83,21 +77,12 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
             block = []
 
 
-def _cue(path: Path, number: int, block: list[str], label_of: Callable[[list[str]], str]) -> Interval:
+def _cue(path: Path, number: int, block: list[str], plain: Callable[[str], str]) -> Interval:
     """A block as an interval: an optional name or number, the times, and the label in all lines that follow."""
-    at = next((index for index, line in enumerate(block[:2]) if "-->" in line), None)
-    if at is None:
-        raise DataError(f"{path}:{number}: expected a cue's times, START --> END, got {block[0][:80]!r}")
+    at = next((index for index, line in enumerate(block[:2]) if "-->" in line), 0)
     where = f"{path}:{number + at}"
     times = _ARROW.fullmatch(block[at])
     if not times:
         raise DataError(f"{where}: expected a cue's times, START --> END, got {block[at][:80]!r}")
-    return interval(clock_seconds(times[1], where), clock_seconds(times[2], where), label_of(block[at + 1 :]), where)
-
-
-def _vtt_label(lines: list[str]) -> str:
-    return html.unescape(_VTT_TAG.sub("", " ".join(line.strip() for line in lines))).strip()
-
-
-def _srt_label(lines: list[str]) -> str:
-    return _SRT_TAG.sub("", " ".join(line.strip() for line in lines)).strip()
+    label = plain(" ".join(line.strip() for line in block[at + 1 :]))
+    return interval(clock_seconds(times[1], where), clock_seconds(times[2], where), label, where)

@@ -1,21 +1,22 @@
-"""All formats by the name that --format, --from and --to take, and the format of a file."""
+"""All formats by the name that --format, --from and --to take; the format of a file, and of the files in a folder."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from keyseg.formats import (
     activitynet,
-    audacity,
     boris,
     edl,
     elan,
     epic,
     frame_labels,
     label_studio,
+    lines_of_seconds,
     otio,
-    rttm,
     subtitles,
     textgrid,
     timeline_json,
@@ -29,14 +30,17 @@ _tiling = partial(Format, frames=True, tiles=True, overlaps=False)
 _in_frames = partial(Format, frames=True, overlaps=False)
 _TXT = (frame_labels.read, frame_labels.write_txt, frame_labels.looks_txt)
 _RECOG = (frame_labels.read, frame_labels.write_recog, frame_labels.looks_recog)
+_AUDACITY = (lines_of_seconds.read_audacity, lines_of_seconds.write_audacity, lines_of_seconds.looks_audacity)
+_RTTM = (lines_of_seconds.read_rttm, lines_of_seconds.write_rttm, lines_of_seconds.looks_rttm)
+_TSV = (table.read, partial(table.write, separator="\t"), partial(table.looks, tabs=True))
 _ACTIVITYNET = (activitynet.read, activitynet.write, activitynet.looks, (".json",))
 _LABEL_STUDIO = (label_studio.read, label_studio.write, label_studio.looks, (".json",))
 
 FORMATS: dict[str, Format] = {
     "txt": _tiling("one label per line", ".txt", *_TXT, ("",)),
     "recog": _tiling("labels on one line", ".recog.txt", *_RECOG, (".txt", "")),
-    "csv": _tiling("table of segments", ".csv", table.read, table.write_csv, table.looks_csv, several=True),
-    "tsv": _tiling("table with tabs", ".tsv", table.read, table.write_tsv, table.looks_tsv, several=True),
+    "csv": _tiling("table of segments", ".csv", table.read, table.write, table.looks, several=True),
+    "tsv": _tiling("table with tabs", ".tsv", *_TSV, several=True),
     "json": _tiling("keyseg's JSON", ".json", timeline_json.read, timeline_json.write, timeline_json.looks),
     "activitynet": Format("ActivityNet, THUMOS", ".activitynet.json", *_ACTIVITYNET, several=True),
     "epic": Format("EPIC-KITCHENS", ".epic.csv", epic.read, epic.write, epic.looks, (".csv",), several=True),
@@ -44,10 +48,10 @@ FORMATS: dict[str, Format] = {
     "srt": Format("SRT", ".srt", subtitles.read_srt, subtitles.write_srt, subtitles.looks_srt),
     "eaf": Format("ELAN", ".eaf", elan.read, elan.write, elan.looks, overlaps=False),
     "boris": Format("BORIS", ".boris.csv", boris.read, boris.write, boris.looks, (".csv", ".tsv"), several=True),
-    "audacity": Format("Audacity labels", ".labels.txt", audacity.read, audacity.write, audacity.looks, (".txt",)),
+    "audacity": Format("Audacity labels", ".labels.txt", *_AUDACITY, (".txt",)),
     "textgrid": Format("Praat", ".TextGrid", textgrid.read, textgrid.write, textgrid.looks, overlaps=False),
     "labelstudio": _in_frames("Label Studio", ".labelstudio.json", *_LABEL_STUDIO, several=True),
-    "rttm": Format("RTTM", ".rttm", rttm.read, rttm.write, rttm.looks, several=True),
+    "rttm": Format("RTTM", ".rttm", *_RTTM, several=True),
     "otio": _in_frames("OpenTimelineIO", ".otio", otio.read, otio.write, otio.looks, (".json",)),
     "edl": _in_frames("EDL, CMX 3600", ".edl", edl.read, edl.write, edl.looks),
 }
@@ -70,12 +74,6 @@ def format_to_write(path: Path) -> str | None:
     return max(fits, key=lambda name: len(FORMATS[name].suffix), default=None)
 
 
-def name_fits(path: Path, fmt: str) -> bool:
-    """Whether a file with this name could be of a format."""
-    form = FORMATS[fmt]
-    return path.name.lower().endswith(form.suffix.lower()) or path.suffix.lower() in form.also
-
-
 def format_of(path: Path) -> str:
     """The format of a file, by the end of its name and, where that leaves a choice, by its content.
 
@@ -86,7 +84,7 @@ def format_of(path: Path) -> str:
     sure = format_to_write(path)
     if sure is not None and FORMATS[sure].suffix.count(".") > 1:
         return sure
-    named = [name for name in FORMATS if name_fits(path, name)]
+    named = [name for name in FORMATS if _name_fits(path, name)]
     if len(named) == 1:
         return named[0]
     with path.open("rb") as file:
@@ -97,3 +95,41 @@ def format_of(path: Path) -> str:
     if not matches:
         raise DataError(f"{path}: it looks like none of {', '.join(named or FORMATS)}; name its format with --from")
     raise DataError(f"{path}: it could be {' or '.join(matches)}; name its format with --from")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """formats: the format of each file to read, in order. left_out: the other files of the folder."""
+
+    formats: dict[Path, str]
+    left_out: tuple[Path, ...] = ()
+
+
+def find_sources(path: Path, named: str | None = None) -> Sources:
+    """A file, or the files of a folder that are of a known format, or of the format `named`.
+
+    Raises DataError on a file of no known format and on a folder without annotation files, ConfigError on an unknown
+    `named`.
+    """
+    if named is not None:
+        format_named(named)
+    if not path.is_dir():
+        return Sources({path: named or format_of(path)})
+    formats: dict[Path, str] = {}
+    files = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    for file in files:
+        if any(_name_fits(file, name) for name in ([named] if named else FORMATS)):
+            with suppress(DataError):
+                formats[file] = named or format_of(file)
+    others = [file for file in files if file not in formats]
+    if not formats:
+        listed = ", ".join(file.name for file in others[:5]) + " ..." * (len(others) > 5)
+        what = named or "of a known format"
+        raise DataError(f"{path}: no file here that is {what}; it holds {listed or 'nothing'}")
+    return Sources(formats, tuple(others))
+
+
+def _name_fits(path: Path, fmt: str) -> bool:
+    """Whether a file with this name could be of a format."""
+    form = FORMATS[fmt]
+    return path.name.lower().endswith(form.suffix.lower()) or path.suffix.lower() in form.also

@@ -6,9 +6,11 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
-from keyseg.timeline import DataError
+from keyseg.formats.text import interval, seconds
+from keyseg.timeline import DataError, Interval
 from keyseg.timeline.files import read_text
 
 _SEPARATORS = (",", "\t", ";")
@@ -27,12 +29,20 @@ class TableRow:
         """The cell of the first of these columns that is filled, or an empty string."""
         return next((self.cells[name].strip() for name in columns if self.cells.get(name, "").strip()), "")
 
-    def need(self, *columns: str) -> str:
-        """As `get`. Raises DataError if no such cell is filled."""
-        cell = self.get(*columns)
+    def need(self, column: str) -> str:
+        """The cell of a column. Raises DataError if it is empty."""
+        cell = self.get(column)
         if not cell:
-            raise DataError(f"{self.where}: nothing in the column {columns[0]!r}")
+            raise DataError(f"{self.where}: nothing in the column {column!r}")
         return cell
+
+    def time(self, column: str) -> Fraction:
+        """Exact seconds in a column. Raises DataError if they are missing or cannot be a time in a video."""
+        return seconds(self.need(column), f"{self.where}: {column}")
+
+    def interval(self, start: str, end: str, label: str) -> Interval:
+        """The interval in these columns. Raises DataError."""
+        return interval(self.time(start), self.time(end), self.need(label), self.where)
 
 
 def header(text: str) -> list[str]:
@@ -44,10 +54,10 @@ def header(text: str) -> list[str]:
         return []
 
 
-def read_rows(path: Path, holds: str, is_header: Callable[[list[str]], bool], needs: str) -> Iterator[TableRow]:
+def read_rows(path: Path, holds: str, is_header: Callable[[str], bool], needs: str) -> Iterator[TableRow]:
     """Rows below the first line that `is_header` accepts; `needs` describes that line in errors. Raises DataError."""
     lines = read_text(path, holds).split("\n")
-    number = next((at for at, line in enumerate(lines[:_ABOVE]) if is_header(header(line))), None)
+    number = next((at for at, line in enumerate(lines[:_ABOVE]) if is_header(line)), None)
     if number is None:
         first_line = ", ".join(header(lines[0]))[:200] or "nothing"
         raise DataError(f"{path}:1: expected a header with {needs}, got {first_line}")

@@ -1,17 +1,99 @@
-"""What readers and writers share: checked intervals, labels that fit a line, names in messages, choosing a tier."""
+"""What readers and writers share: exact times, checked intervals, labels that fit a line, choosing a tier."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path, PurePath, PurePosixPath
 
-from keyseg.timeline import ConfigError, DataError, Interval, nearest
+from keyseg.timeline import Annotation, ConfigError, DataError, Interval, TimelineError, nearest
+from keyseg.timeline.rates import parse_rate
 
+_NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)", re.ASCII)
+# No annotated video is longer, and larger numbers would fill the memory with frames.
+_LONGEST = 10_000_000
+# Rates that tools round to decimals: 23.976 and 29.97 mean these.
+_NTSC = tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 120))
 # Suffixes of media files; they do not belong to a video's name.
 _MEDIA = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".wav", ".mp3"}
 _NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, surrogates, line separators
+
+
+def seconds(value: object, where: str) -> Fraction:
+    """Exact seconds of a number or its text. Raises DataError at `where` unless it is a time in a video."""
+    return bounded(number(value, where), where)
+
+
+def bounded(exact: Fraction, where: str) -> Fraction:
+    """The same seconds. Raises DataError at `where` unless they can be a time in a video."""
+    if not 0 <= exact <= _LONGEST:
+        raise DataError(f"{where}: expected a time from 0 to {_LONGEST} seconds, got {float(exact):g}")
+    return exact
+
+
+def number(value: object, where: str) -> Fraction:
+    """The exact value of a number or its text. Raises DataError at `where` on anything else, such as NaN."""
+    text = str(value).strip() if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else ""
+    if not _NUMBER.fullmatch(text):
+        raise DataError(f"{where}: expected a number, got {str(value)[:40]!r}")
+    return Fraction(text)
+
+
+def clock_seconds(text: str, where: str) -> Fraction:
+    """Exact seconds of [HH:]MM:SS with decimals after a dot or comma. Raises DataError at `where`."""
+    match = _CLOCK.fullmatch(text.strip())
+    if not match or int(match[2]) > 59 or Fraction(match[3].replace(",", ".")) >= 60:
+        raise DataError(f"{where}: expected a time such as HH:MM:SS.mmm, got {text[:40]!r}")
+    return int(match[1] or 0) * 3600 + int(match[2]) * 60 + Fraction(match[3].replace(",", "."))
+
+
+def nominal_rate(value: object, where: str) -> Fraction:
+    """Frames per second as a tool writes them: a fraction is exact, a decimal may be rounded, as 29.97 for 30000/1001.
+
+    Raises DataError at `where`.
+    """
+    try:
+        exact = parse_rate(value)
+    except TimelineError as error:
+        raise DataError(f"{where}: {error}") from None
+    if "/" in str(value):
+        return exact
+    near = next((rate for rate in _NTSC if abs(exact - rate) < Fraction(1, 200)), None)
+    return near or exact.limit_denominator(1001) or exact
+
+
+def clock_text(time: Decimal) -> str:
+    """HH:MM:SS.mmm; hours have two digits or more."""
+    minutes, rest = divmod(time, 60)
+    return f"{int(minutes) // 60:02d}:{int(minutes) % 60:02d}:{rest:06.3f}"
+
+
+def rounded(exact: Fraction, digits: int) -> Decimal:
+    """Seconds with so many decimals, also when they are written; half a unit is rounded up."""
+    return Decimal(f"{(exact * 10**digits + Fraction(1, 2)) // 1}e-{digits}")
+
+
+def edges(annotation: Annotation, digits: int) -> Iterator[tuple[Decimal, Decimal, str]]:
+    """Start, end and label of each interval; the seconds have so many decimals.
+
+    Raises TimelineError where that is too coarse to find the frame again, or to distinguish start and end.
+    """
+    if annotation.fps is not None and annotation.fps >= 10**digits:
+        raise TimelineError(
+            f"{annotation.video}: at {annotation.fps} frames per second, {digits} decimals do not identify a frame;"
+            " write json instead"
+        )
+    for interval in annotation.intervals:
+        start, end = rounded(interval.start_seconds, digits), rounded(interval.end_seconds, digits)
+        if start == end:
+            raise TimelineError(
+                f"{annotation.video}: {interval} is too short for {digits} decimals; write json instead"
+            )
+        yield start, end, interval.label
 
 
 def interval(start: Fraction, end: Fraction, label: str, where: str) -> Interval:
@@ -39,18 +121,14 @@ def video_name(media: str) -> str:
     return PurePath(last).stem if PurePath(last).suffix.lower() in _MEDIA else last
 
 
-def listed(names: Iterable[str]) -> str:
-    """Quoted names for a message."""
-    return ", ".join(map(repr, names)) or "none"
-
-
 def choose_tier(path: Path, kind: str, names: Sequence[str], wanted: str | None) -> int | None:
     """Index of the tier to read: the one called `wanted`, or the only one; None if there is no tier.
 
     kind: what the format calls a tier. Raises ConfigError if there is no tier of that name, or a choice to make.
     """
+    listed = ", ".join(map(repr, names)) or "none"
     if wanted is not None and wanted not in names:
-        raise ConfigError(f"{path}: no {kind} {wanted!r}{nearest(wanted, names)}; it has {listed(names)}")
+        raise ConfigError(f"{path}: no {kind} {wanted!r}{nearest(wanted, names)}; it has {listed}")
     if wanted is None and len(names) > 1:
-        raise ConfigError(f"{path}: several {kind}s: {listed(names)}; choose one with --tier")
+        raise ConfigError(f"{path}: several {kind}s: {listed}; choose one with --tier")
     return names.index(wanted) if wanted is not None else 0 if names else None

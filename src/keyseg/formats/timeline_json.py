@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,15 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import segmented
-from keyseg.formats.json_text import parse_json
+from keyseg.formats.json_text import read_json
 from keyseg.formats.segment_table import segment_rows
 from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
-from keyseg.timeline.files import json_text, read_text
+from keyseg.timeline.files import json_text
 from keyseg.timeline.rates import RATE_PATTERN, parse_rate
 from keyseg.timeline.validation import problem_text
 
 SCHEMA = Path(__file__).with_name("timeline.schema.json")
 _HOLDS = "a timeline that keyseg wrote"
+looks = re.compile(r'\s*\{(?=.*"fps")(?=.*"segments")', re.DOTALL).match
 _Name = Annotated[str, Field(pattern=r"^\S+$")]
 
 
@@ -53,8 +55,7 @@ def schema() -> dict[str, Any]:
 
 def read_whole(path: Path) -> tuple[str, Segmentation, LabelMap, TimeBase]:
     """Video name, segmentation, classes and frame rate, all as written. Raises DataError."""
-    text = read_text(path, _HOLDS)
-    parse_json(text, str(path), _HOLDS)  # pydantic accepts duplicate keys
+    text, _ = read_json(path, _HOLDS)  # pydantic accepts duplicate keys
     try:
         record = TimelineRecord.model_validate_json(text)
         labels = LabelMap(tuple(record.classes), tuple(record.background))
@@ -92,8 +93,3 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
             "segments": segment_rows(segmentation, labels, timebase),
         }
     )
-
-
-def looks(text: str) -> bool:
-    """An object with our keys."""
-    return text.lstrip().startswith("{") and all(f'"{key}"' in text for key in ("fps", "segments"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from keyseg.data.feature_origin import FeatureSidecar, read_sidecar
-from keyseg.formats import FORMATS, format_named, timeline_bytes
+from keyseg.formats import FORMATS, format_named, timeline_text
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 from keyseg.inference.videos import extractor_for, predict_video
@@ -158,7 +158,9 @@ def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:
     """Raise ConfigError where a format needs an extra that is not installed, before any work."""
     for name in formats:
         with suppress(DataError, TimelineError):  # about this made-up timeline; a real one may be fine
-            timeline_bytes(name, "video", Segmentation.from_frames([0, 0]), predictor.labels, predictor.timebase)
+            timeline_text(
+                name, "video", Segmentation.from_frames([0, 0]), predictor.labels, predictor.timebase
+            ).encode()
 
 
 def _write(
@@ -169,7 +171,7 @@ def _write(
     for kind, path in paths.items():
         try:
             timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
-            content = _scores(prediction) if kind == _SCORES else timeline_bytes(kind, name, *timeline)
+            content = _scores(prediction) if kind == _SCORES else timeline_text(kind, name, *timeline).encode()
             write_bytes(path, content)
             written.append(path)
         except (KeysegError, OSError) as error:

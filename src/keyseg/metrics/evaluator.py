@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 import numpy as np
 
-from keyseg.metrics.frame_labels import AlignedVideos, FrameLabels, align_videos
+from keyseg.metrics.edit import edit_similarity
+from keyseg.metrics.frame_labels import FrameLabels, align_videos
 from keyseg.metrics.percent import percent
 from keyseg.metrics.protocols import ScoringProtocol, find_protocol
 from keyseg.metrics.report import ClassScores, Report, VideoScores, f1_key
 from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts
-from keyseg.metrics.tally import ClassTally, VideoTally, hit_videos, tally_classes, tally_videos
+from keyseg.metrics.tally import Tally, tally_pairs
 from keyseg.timeline import ConfigError, FloatArray, IntArray
 
 _SCORES = ("acc", "edit", *map(f1_key, OVERLAPS))
@@ -50,38 +52,43 @@ def evaluate(
     if bootstrap < 0:
         raise ConfigError(f"bootstrap must be a number of resamplings >= 0, got {bootstrap}")
     background = (background,) if isinstance(background, str | int) else tuple(background)
-    videos = align_videos(reference, prediction)
-    ignored = _ignored(videos, background, protocol, rules)
-    pairs = list(videos.pairs.values())
-    hits = hit_videos(pairs, rules.last_frame_short)
-    tally = tally_videos(pairs, hits, ignored)
-    together = tally.averaged if rules.per_video else tally.pooled
-    acc, edit, *f1 = together(np.ones(len(pairs))).tolist()
+    by_name, classes = align_videos(reference, prediction)
+    ignored = _ignored(classes, background, protocol, rules)
+    pairs = list(by_name.values())
+    edit = np.array([edit_similarity(pair, ignored) for pair in pairs])
+    by_video, by_class = tally_pairs(pairs, len(classes), ignored, last_frame_short=rules.last_frame_short)
+    together = partial(by_video.averaged if rules.per_video else by_video.pooled, edit)
+    rows = zip(by_name, by_video.each(edit).tolist(), by_video.annotated_frames.tolist(), strict=True)
+    acc, edit_mean, *f1 = together(np.ones(len(pairs), np.int64)).tolist()
     return Report(
         acc=acc,
-        edit=edit,
+        edit=edit_mean,
         f1=dict(zip(OVERLAPS, f1, strict=True)),
         videos=len(pairs),
-        frames=int(tally.frames.sum()),
+        frames=int(by_video.annotated_frames.sum()),
         protocol=protocol,
         background=background,
-        segments=_counts(tally.tp.sum(axis=0), tally.predicted.sum(), tally.annotated.sum()),
-        per_class=_per_class(tally_classes(pairs, hits, len(videos.classes)), videos.classes, ignored),
-        per_video=_per_video(tally, videos),
+        segments=_counts(by_video.tp.sum(axis=0), by_video.predicted.sum(), by_video.annotated.sum()),
+        per_class=_per_class(by_class, classes, ignored),
+        per_video={
+            video: VideoScores(acc, edit, dict(zip(OVERLAPS, f1, strict=True)), frames)
+            for video, (acc, edit, *f1), frames in rows
+        },
         intervals=_intervals(together, len(pairs), bootstrap, seed) if bootstrap else {},
     )
 
 
 def _ignored(
-    videos: AlignedVideos, background: tuple[str | int, ...], protocol: str, rules: ScoringProtocol
+    classes: tuple[str | int, ...], background: tuple[str | int, ...], protocol: str, rules: ScoringProtocol
 ) -> IntArray:
     """Ids of the classes left out of edit and F1."""
-    if rules.ignored and videos.classes and not videos.named:
+    if rules.ignored and not all(isinstance(label, str) for label in classes):
         raise ConfigError(
             f"protocol {protocol!r} ignores {', '.join(rules.ignored)} by name, but the labels are ids: score names"
             " (LabelMap.decode), or use 'ms-tcn' with the ids of these classes in background"
         )
-    return videos.ids_of((*background, *rules.ignored))
+    ignored = {*background, *rules.ignored}
+    return np.flatnonzero([label in ignored for label in classes])
 
 
 def _counts(tp: IntArray, predicted: int, annotated: int) -> dict[float, SegmentCounts]:
@@ -92,27 +99,19 @@ def _counts(tp: IntArray, predicted: int, annotated: int) -> dict[float, Segment
     }
 
 
-def _per_class(tally: ClassTally, classes: tuple[str | int, ...], ignored: IntArray) -> dict[str | int, ClassScores]:
+def _per_class(tally: Tally, classes: tuple[str | int, ...], ignored: IntArray) -> dict[str | int, ClassScores]:
     # A class that occurs on only one side has no correct frame, so maximum(..., 1) turns 0 / 0 into 0.
     precision = percent(tally.correct, np.maximum(tally.predicted_frames, 1))
     recall = percent(tally.correct, np.maximum(tally.annotated_frames, 1))
     return {
         classes[i]: ClassScores(
-            segments=_counts(tally.tp[:, i], tally.predicted[i], tally.annotated[i]),
+            segments=_counts(tally.tp[i], tally.predicted[i], tally.annotated[i]),
             frame_precision=float(precision[i]),
             frame_recall=float(recall[i]),
             support=int(tally.annotated_frames[i]),
             ignored=i in ignored,
         )
         for i in sorted(range(len(classes)), key=lambda i: classes[i])
-    }
-
-
-def _per_video(tally: VideoTally, videos: AlignedVideos) -> dict[str, VideoScores]:
-    rows = zip(videos.pairs, tally.each().tolist(), tally.frames.tolist(), strict=True)
-    return {
-        video: VideoScores(acc, edit, dict(zip(OVERLAPS, f1, strict=True)), frames)
-        for video, (acc, edit, *f1), frames in rows
     }
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,28 +18,13 @@ FrameLabels = Segmentation | npt.NDArray[np.integer] | Sequence[str] | Sequence[
 _IdsByLabel = defaultdict[str | int, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AlignedVideos:
-    """Aligned videos sorted by name, with renumbered labels: id i is `classes[i]`, a name or an id of the user."""
+def align_videos(
+    reference: Mapping[str, FrameLabels], prediction: Mapping[str, FrameLabels]
+) -> tuple[dict[str, Alignment], tuple[str | int, ...]]:
+    """The videos by name, sorted, with renumbered labels, and the classes: the name, or the user's id, of each new id.
 
-    pairs: dict[str, Alignment]
-    classes: tuple[str | int, ...]
-
-    @property
-    def named(self) -> bool:
-        """Whether the labels are names; false for ids, and if no video has a frame."""
-        return bool(self.classes) and isinstance(self.classes[0], str)
-
-    def ids_of(self, labels: Iterable[str | int]) -> IntArray:
-        """(n,) ids of the labels that occur."""
-        wanted = set(labels)
-        return np.flatnonzero([label in wanted for label in self.classes])
-
-
-def align_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str, FrameLabels]) -> AlignedVideos:
-    """Pair the videos by name. Raises DataError naming every video that is missing, extra, or of another length.
-
-    Also raises DataError if there are no videos, if values are not labels, or if names and ids are mixed.
+    Raises DataError naming every video that is missing, extra, or of another length; also if there are no videos, if
+    values are not labels, or if names and ids are mixed.
     """
     _check_videos(reference, prediction)
     ids: _IdsByLabel = defaultdict()
@@ -50,30 +34,24 @@ def align_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str, 
         annotated = _segmentation(reference[video], ids, f"reference of video {video!r}")
         predicted = _segmentation(prediction[video], ids, f"prediction of video {video!r}")
         pairs[video] = align_pair(annotated, predicted)
-    return AlignedVideos(pairs, tuple(ids))
+    return pairs, tuple(ids)
 
 
 def _check_videos(reference: Mapping[str, FrameLabels], prediction: Mapping[str, FrameLabels]) -> None:
     if not reference and not prediction:
         raise DataError("there is no video to score: reference and prediction are both empty")
-    missing = sorted(set(reference) - set(prediction))
-    extra = sorted(set(prediction) - set(reference))
-    shared = sorted(set(reference) & set(prediction))
-    lengths = [(video, _length(reference[video]), _length(prediction[video])) for video in shared]
+    missing, extra = sorted(set(reference) - set(prediction)), sorted(set(prediction) - set(reference))
     unequal = [
         f"{video} ({annotated} in the reference, {predicted} predicted)"
-        for video, annotated, predicted in lengths
-        if annotated != predicted
+        for video in sorted(set(reference) & set(prediction))
+        if (annotated := _length(reference[video])) != (predicted := _length(prediction[video]))
     ]
-    problems = [
-        f"{what} ({len(videos)}): {', '.join(videos)}"
-        for what, videos in (
-            ("missing predictions", missing),
-            ("extra predictions without a reference", extra),
-            ("different numbers of frames", unequal),
-        )
-        if videos
-    ]
+    lists = {
+        "missing predictions": missing,
+        "extra predictions without a reference": extra,
+        "different numbers of frames": unequal,
+    }
+    problems = [f"{what} ({len(videos)}): {', '.join(videos)}" for what, videos in lists.items() if videos]
     if problems:
         raise DataError(
             "every reference video needs one prediction of the same number of frames; " + "; ".join(problems)

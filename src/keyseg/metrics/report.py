@@ -113,9 +113,6 @@ def _scores(acc: float, edit: float, f1: Mapping[float, float]) -> dict[str, Any
 
 
 def _class_json(scores: ClassScores) -> dict[str, Any]:
-    return {f1_key(overlap): asdict(counts) | {"f1": counts.f1} for overlap, counts in scores.segments.items()} | {
-        "frame_precision": scores.frame_precision,
-        "frame_recall": scores.frame_recall,
-        "support": scores.support,
-        "ignored": scores.ignored,
-    }
+    facts = asdict(scores)
+    segments = facts.pop("segments")
+    return {f1_key(overlap): counts | {"f1": scores.f1[overlap]} for overlap, counts in segments.items()} | facts

@@ -12,8 +12,6 @@ from keyseg.metrics.alignment import Alignment, IdLabels, align_all
 from keyseg.metrics.percent import percent
 from keyseg.timeline import ConfigError, FloatArray, IntArray
 
-BoolArray = npt.NDArray[np.bool_]
-
 OVERLAPS = (0.1, 0.25, 0.5)
 """The three IoU thresholds in common use."""
 
@@ -66,7 +64,9 @@ def segment_counts(pair: Alignment, overlap: float, background: IntArray) -> Seg
     return SegmentCounts(hits, int(counted.sum()) - hits, annotated - hits)
 
 
-def segment_hits(pair: Alignment, overlaps: Sequence[float], *, last_frame_short: bool = False) -> BoolArray:
+def segment_hits(
+    pair: Alignment, overlaps: Sequence[float], *, last_frame_short: bool = False
+) -> npt.NDArray[np.bool_]:
     """(len(overlaps), P): which predicted segments hit at each IoU threshold.
 
     A prediction takes the reference segment of its class with the highest IoU, the first of equal ones. It hits if that

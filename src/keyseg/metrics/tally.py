@@ -1,72 +1,24 @@
-"""Counts of each video, and the scores made of them: pooled, averaged, or resampled for intervals."""
+"""Counts of frames and segments per video and per class, and the scores made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from keyseg.metrics.alignment import Alignment
-from keyseg.metrics.edit import edit_similarity
 from keyseg.metrics.percent import percent
-from keyseg.metrics.segmental_f1 import OVERLAPS, BoolArray, segment_hits
+from keyseg.metrics.segmental_f1 import OVERLAPS, segment_hits
 from keyseg.timeline import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VideoTally:
-    """Counts of V videos, with the segments of background left out.
+class Tally:
+    """Counts of N videos, without the segments of ignored classes, or of N classes, ignored ones included.
 
-    correct, frames: (V,) frames. edit: (V,) percent. tp: (V, 3) hits at each of OVERLAPS. predicted, annotated: (V,)
-    segments.
-    """
-
-    correct: IntArray
-    frames: IntArray
-    edit: FloatArray
-    tp: IntArray
-    predicted: IntArray
-    annotated: IntArray
-
-    def each(self) -> FloatArray:
-        """(V, 5): accuracy, edit and F1 at OVERLAPS of each video, in percent."""
-        f1 = percent(2 * self.tp, (self.predicted + self.annotated)[:, None])
-        return np.column_stack([percent(self.correct, self.frames), self.edit, f1])
-
-    def pooled(self, weights: npt.ArrayLike) -> FloatArray:
-        """(5,): the scores of all videos together, each counted `weights` (V,) times; edit is always a mean."""
-        weights = np.asarray(weights)
-        f1 = percent(2 * (weights @ self.tp), weights @ (self.predicted + self.annotated))
-        edit = weights @ self.edit / weights.sum()
-        return np.hstack([percent(weights @ self.correct, weights @ self.frames), edit, f1])
-
-    def averaged(self, weights: npt.ArrayLike) -> FloatArray:
-        """(5,): mean of the scores per video, each counted `weights` (V,) times."""
-        weights = np.asarray(weights)
-        return np.asarray(weights @ self.each() / weights.sum(), np.float64)
-
-
-def tally_videos(pairs: Sequence[Alignment], hits: Sequence[BoolArray], background: IntArray) -> VideoTally:
-    """Count V videos; hits: for each video the (3, P) result of `segment_hits`."""
-    counted = [~np.isin(pair.prediction.labels, background) for pair in pairs]
-    return VideoTally(
-        correct=_column(pair.correct_frames for pair in pairs),
-        frames=_column(pair.reference.length for pair in pairs),
-        edit=np.array([edit_similarity(pair, background) for pair in pairs]),
-        tp=np.array([(hit & count).sum(axis=1) for hit, count in zip(hits, counted, strict=True)]),
-        predicted=_column(count.sum() for count in counted),
-        annotated=_column((~np.isin(pair.reference.labels, background)).sum() for pair in pairs),
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassTally:
-    """Counts of C classes over all videos, background included.
-
-    correct, predicted_frames, annotated_frames: (C,). tp: (3, C) hits at each of OVERLAPS. predicted, annotated: (C,)
-    segments.
+    correct, predicted_frames, annotated_frames: (N,). tp: (N, 3) predicted segments that hit at each of OVERLAPS.
+    predicted, annotated: (N,) segments.
     """
 
     correct: IntArray
@@ -76,30 +28,50 @@ class ClassTally:
     predicted: IntArray
     annotated: IntArray
 
+    def each(self, edit: FloatArray) -> FloatArray:
+        """(V, 5): accuracy, edit and F1 at OVERLAPS of each video, in percent; edit: (V,)."""
+        f1 = percent(2 * self.tp, (self.predicted + self.annotated)[:, None])
+        return np.column_stack([percent(self.correct, self.annotated_frames), edit, f1])
 
-def tally_classes(pairs: Sequence[Alignment], hits: Sequence[BoolArray], classes: int) -> ClassTally:
-    """Count `classes` classes; hits: for each video the (3, P) result of `segment_hits`."""
+    def pooled(self, edit: FloatArray, weights: IntArray) -> FloatArray:
+        """(5,): the scores of all videos together, each counted `weights` (V,) times; edit is always a mean."""
+        f1 = percent(2 * (weights @ self.tp), weights @ (self.predicted + self.annotated))
+        accuracy = percent(weights @ self.correct, weights @ self.annotated_frames)
+        return np.hstack([accuracy, weights @ edit / weights.sum(), f1])
 
-    def per_class(labels: IntArray, frames: IntArray | None = None) -> IntArray:
-        return np.bincount(labels, frames, classes).astype(np.int64)
-
-    predicted = np.concatenate([pair.prediction.labels for pair in pairs])
-    annotated = np.concatenate([pair.reference.labels for pair in pairs])
-    agreed = np.concatenate([pair.reference.labels[pair.reference_index[pair.agrees]] for pair in pairs])
-    return ClassTally(
-        correct=per_class(agreed, np.concatenate([pair.frames[pair.agrees] for pair in pairs])),
-        predicted_frames=per_class(predicted, np.concatenate([np.diff(pair.prediction.boundaries) for pair in pairs])),
-        annotated_frames=per_class(annotated, np.concatenate([np.diff(pair.reference.boundaries) for pair in pairs])),
-        tp=np.array([per_class(predicted[hit]) for hit in np.concatenate(hits, axis=1)]),
-        predicted=per_class(predicted),
-        annotated=per_class(annotated),
-    )
+    def averaged(self, edit: FloatArray, weights: IntArray) -> FloatArray:
+        """(5,): mean of the scores per video, each counted `weights` (V,) times."""
+        return np.asarray(weights @ self.each(edit) / weights.sum(), np.float64)
 
 
-def hit_videos(pairs: Iterable[Alignment], last_frame_short: bool) -> list[BoolArray]:
-    """For each video, (3, P) which predicted segments hit at OVERLAPS."""
-    return [segment_hits(pair, OVERLAPS, last_frame_short=last_frame_short) for pair in pairs]
+def tally_pairs(
+    pairs: Iterable[Alignment], classes: int, ignored: IntArray, *, last_frame_short: bool
+) -> tuple[Tally, Tally]:
+    """Counts of the videos, and of the classes 0 to `classes` - 1."""
+    scored = ~np.isin(np.arange(classes), ignored)
+    by_class, by_video = np.zeros((8, classes), np.int64), []
+    for pair in pairs:
+        counts = _class_counts(pair, classes, last_frame_short)
+        by_class += counts
+        by_video.append([*counts[:3].sum(axis=1), *counts[3:, scored].sum(axis=1)])
+    return _named(np.transpose(by_video)), _named(by_class)
 
 
-def _column(counts: Iterable[int]) -> IntArray:
-    return np.fromiter(counts, np.int64)
+def _named(counts: IntArray) -> Tally:
+    correct, predicted_frames, annotated_frames, *tp, predicted, annotated = counts
+    return Tally(correct, predicted_frames, annotated_frames, np.column_stack(tp), predicted, annotated)
+
+
+def _class_counts(pair: Alignment, classes: int, last_frame_short: bool) -> IntArray:
+    """(8, C): the counts of one video per class, in the order of Tally."""
+    annotated, predicted = pair.reference, pair.prediction
+    hits = segment_hits(pair, OVERLAPS, last_frame_short=last_frame_short)
+    weighted = [
+        (annotated.labels[pair.reference_index], pair.frames * pair.agrees),
+        (predicted.labels, np.diff(predicted.boundaries)),
+        (annotated.labels, np.diff(annotated.boundaries)),
+        *((predicted.labels, hit) for hit in hits),
+        (predicted.labels, None),
+        (annotated.labels, None),
+    ]
+    return np.array([np.bincount(labels, weights, classes) for labels, weights in weighted], np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,99 +13,78 @@ from torch import Tensor
 from keyseg.metrics.alignment import Alignment, align_pair
 from keyseg.metrics.edit import edit_similarity
 from keyseg.metrics.percent import percent
-from keyseg.metrics.segmental_f1 import SegmentCounts, segment_counts
+from keyseg.metrics.segmental_f1 import segment_counts
 from keyseg.timeline.extras import extra
 
 with extra("train", "keyseg.metrics.torch_metrics"):
     from torchmetrics import Metric
 
 
-class FrameAccuracy(Metric):
+class _PooledMetric(Metric):
+    """The percentage that a part is of a whole, both summed over videos and processes; float64 holds counts exactly."""
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+
+    def __init__(self, *settings: object, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # A MetricCollection merges metrics whose states have one name and are equal after the first video.
+        self._state = f"{type(self).__name__}{settings}"
+        self.add_state(self._state, torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add one video; prediction, target: (T,) class ids. Raises DataError if the lengths differ."""
+        pair = align_pair(target.detach().cpu().numpy(), prediction.detach().cpu().numpy())
+        sums = getattr(self, self._state)
+        setattr(self, self._state, sums + sums.new_tensor(self._parts(pair)))
+
+    def compute(self) -> Tensor:
+        """Scalar float64 in percent."""
+        sums = getattr(self, self._state)
+        return sums.new_tensor(percent(*sums.tolist()))  # type: ignore[no-any-return]
+
+    @abstractmethod
+    def _parts(self, pair: Alignment) -> tuple[float, float]:
+        """Part and whole of one video."""
+
+
+class FrameAccuracy(_PooledMetric):
     """Percentage of frames with the right class, pooled over all videos.
 
-    See `keyseg.metrics.frame_accuracy`.
+    See `keyseg.metrics.accuracy.frame_accuracy`.
     """
 
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-    correct: Tensor
-    frames: Tensor
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.add_state("correct", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add one video; prediction, target: (T,) class ids. Raises DataError if the lengths differ."""
-        pair = _align(prediction, target)
-        self.correct += pair.correct_frames
-        self.frames += pair.reference.length
-
-    def compute(self) -> Tensor:
-        """Scalar float64 in percent."""
-        return _scalar(percent(self.correct.item(), self.frames.item()), self.correct)
+    def _parts(self, pair: Alignment) -> tuple[float, float]:
+        return pair.correct_frames, pair.reference.length
 
 
-class SegmentalEdit(Metric):
+class SegmentalEdit(_PooledMetric):
     """Mean over videos of the edit similarity in percent, without the segments of `background` (ids).
 
-    See `keyseg.metrics.edit_score`.
+    See `keyseg.metrics.edit.edit_score`.
     """
-
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-    similarity: Tensor
-    videos: Tensor
 
     def __init__(self, background: Iterable[int] = (), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.background = np.fromiter(background, np.int64)
-        self.add_state("similarity", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("videos", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        ids = tuple(background)
+        super().__init__(ids, **kwargs)
+        self.background = np.array(ids, np.int64)
 
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add one video; prediction, target: (T,) class ids. Raises DataError if the lengths differ."""
-        self.similarity += edit_similarity(_align(prediction, target), self.background)
-        self.videos += 1
-
-    def compute(self) -> Tensor:
-        """Scalar float64 in percent."""
-        return _scalar(percent(self.similarity.item(), 100 * self.videos.item()), self.videos)
+    def _parts(self, pair: Alignment) -> tuple[float, float]:
+        return edit_similarity(pair, self.background), 100
 
 
-class SegmentalF1(Metric):
+class SegmentalF1(_PooledMetric):
     """F1 of the segments at one IoU in percent, pooled over videos, without the segments of `background` (ids).
 
-    See `keyseg.metrics.segmental_f1`.
+    See `keyseg.metrics.segmental_f1.segmental_f1`.
     """
 
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-    counts: Tensor
-
     def __init__(self, overlap: float = 0.5, background: Iterable[int] = (), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.overlap = overlap
-        self.background = np.fromiter(background, np.int64)
-        self.add_state("counts", torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
+        ids = tuple(background)
+        super().__init__(overlap, ids, **kwargs)
+        self.overlap, self.background = overlap, np.array(ids, np.int64)
 
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add one video; prediction, target: (T,) class ids. Raises DataError if the lengths differ."""
-        counts = segment_counts(_align(prediction, target), self.overlap, self.background)
-        self.counts += torch.tensor([counts.tp, counts.fp, counts.fn], device=self.counts.device)
-
-    def compute(self) -> Tensor:
-        """Scalar float64 in percent."""
-        return _scalar(SegmentCounts(*self.counts.tolist()).f1, self.counts)
-
-
-def _align(prediction: Tensor, target: Tensor) -> Alignment:
-    return align_pair(target.detach().cpu().numpy(), prediction.detach().cpu().numpy())
-
-
-def _scalar(score: Any, like: Tensor) -> Tensor:
-    return torch.tensor(float(score), dtype=torch.float64, device=like.device)
+    def _parts(self, pair: Alignment) -> tuple[float, float]:
+        counts = segment_counts(pair, self.overlap, self.background)
+        return 2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn

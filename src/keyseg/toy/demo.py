@@ -13,7 +13,7 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 
 from keyseg.data.dataset import Dataset
-from keyseg.formats import FORMATS, timeline_bytes
+from keyseg.formats import FORMATS, timeline_text
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.videos import predict_video
@@ -147,7 +147,7 @@ def _predict(
         path = videos / f"{name}.mp4"
         predicted = predict_video(predictor, path, cache=FeatureCache(cache)).prediction.segmentation
         for kind in _FORMATS:
-            content = timeline_bytes(kind, name, predicted, predictor.labels, predictor.timebase)
+            content = timeline_text(kind, name, predicted, predictor.labels, predictor.timebase).encode()
             write_bytes(timelines / f"{name}{FORMATS[kind].suffix}", content)
         rows = (
             ("ground truth", dataset.annotation(name)),

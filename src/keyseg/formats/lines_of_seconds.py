@@ -1,0 +1,76 @@
+"""Text files with one interval in seconds per line: Audacity's label tracks and NIST's RTTM."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from keyseg.formats.format import ReadSettings, WriteSettings, by_video
+from keyseg.formats.text import edges, interval, one_line, seconds
+from keyseg.timeline import Annotation, DataError, Interval, class_name
+from keyseg.timeline.files import read_text
+
+_SPECTRAL = "\\"  # in Audacity, starts a line with the frequencies of the label above it
+# Other types of lines in RTTM; they label no interval.
+_OTHERS = {"SPKR-INFO", "SEGMENT", "LEXEME", "NON-LEX", "NON-SPEECH", "NOSCORE", "NO_RT_METADATA", "SU", "IP", "CB"}
+_OTHERS |= {"EDIT", "FILLER", "A/P"}
+looks_audacity = re.compile(r"\d+(\.\d+)?\t\d+(\.\d+)?(\t|\n|$)").match
+looks_rttm = re.compile(r"^SPEAKER +\S+ +\S+ +[\d.]+ ", re.MULTILINE).search
+
+
+def read_audacity(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """One video; lines of frequencies are skipped. Raises DataError with file and line, also on a point label."""
+    labels = []
+    for line, where in _lines(path, "Audacity labels"):
+        if line.startswith(_SPECTRAL):
+            continue
+        cells = line.split("\t")
+        if len(cells) != 3:
+            raise DataError(f"{where}: expected start, end and label with tabs between, got {line[:80]!r}")
+        labels.append(interval(seconds(cells[0], where), seconds(cells[1], where), cells[2], where))
+    return [Annotation(path.stem, tuple(labels), None, settings.fps)]
+
+
+def write_audacity(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
+    """Start, end and label between tabs; seconds have six decimals. Raises DataError, TimelineError."""
+    (annotation,) = annotations
+    return "".join(f"{start}\t{end}\t{one_line(label)}\n" for start, end, label in edges(annotation, 6))
+
+
+def read_rttm(path: Path, settings: ReadSettings) -> list[Annotation]:
+    """The files named in SPEAKER lines, as videos, in the order of their first lines. Raises DataError."""
+    return by_video(_rttm_intervals(path), settings)
+
+
+def write_rttm(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
+    """Ten fields, the label in that of the speaker's name; seconds have six decimals. Labels become class names.
+
+    Raises DataError, TimelineError.
+    """
+    lines = []
+    for annotation in annotations:
+        if annotation.video.split() != [annotation.video]:
+            raise DataError(f"RTTM cannot hold a video name with white space, got {annotation.video!r}; rename it")
+        for start, end, label in edges(annotation, 6):
+            name = class_name(one_line(label))
+            lines.append(f"SPEAKER {annotation.video} 1 {start} {end - start} <NA> <NA> {name} <NA> <NA>\n")
+    return "".join(lines)
+
+
+def _lines(path: Path, holds: str) -> Iterator[tuple[str, str]]:
+    """The lines with text, each with its place."""
+    for number, line in enumerate(read_text(path, holds).split("\n"), 1):
+        if line.strip():
+            yield line, f"{path}:{number}"
+
+
+def _rttm_intervals(path: Path) -> Iterator[tuple[str, Interval]]:
+    for line, where in _lines(path, "RTTM lines"):
+        fields = line.split()
+        if fields[0].startswith(";") or fields[0] in _OTHERS:
+            continue
+        if fields[0] != "SPEAKER" or not 8 <= len(fields) <= 10:
+            raise DataError(f"{where}: expected SPEAKER and nine fields, got {line[:80]!r}")
+        start, length = seconds(fields[3], where), seconds(fields[4], where)
+        yield fields[1], interval(start, start + length, fields[7], where)
