@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from keyseg.timeline import TimelineError
 from keyseg.video.decode_client import DecodingProcess
 from keyseg.video.extractor import Image
 from keyseg.video.limits import Limits
-from keyseg.video.protocol import END, FRAMES, INFO, KeyFrameRequest
+from keyseg.video.protocol import KeyFrameRequest
 
 _LARGEST = (160, 480)
 
@@ -31,11 +28,7 @@ def read_key_frames(video_path: str | Path, times_seconds: Sequence[float]) -> l
         if not (math.isfinite(seconds) and seconds >= 0):
             raise TimelineError(f"a key frame's time must be >= 0 seconds, got {seconds}")
     request = KeyFrameRequest(tuple(map(Fraction, times_seconds)), _LARGEST, Limits())
-    images: list[Image] = []
     with closing(DecodingProcess(Path(video_path), request)) as process:
-        while True:
-            kind, _, _, body = process.message(INFO, END)
-            if kind == END:
-                return list(zip(times_seconds, images, strict=True))
-            height, width = json.loads(body)["image_size"]
-            images.append(np.frombuffer(process.message(FRAMES)[3], np.uint8).reshape(height, width, 3))
+        images = [process.message()[3].copy() for _ in times_seconds]
+        process.message()  # the end; without any times, too, the file must be a video
+    return list(zip(times_seconds, images, strict=True))

@@ -1,20 +1,21 @@
-"""The messages between a reader and its decoding process, over a pipe.
+"""The messages between a reader and its decoding process.
 
-A message is a head and a body. Frames: `INFO` with JSON, `FRAMES` with the bytes of an image for each picture shown,
-`END` with the gaps as JSON. Key frames: for each time `INFO` with the image's size and `FRAMES` with its bytes, then
-`END`. `ALIVE`, without a body, may come at any time; `FAILED`, with JSON, ends everything.
+The process takes a pickled request on its command line and answers on its standard output. A message is a head and a
+body: for `FRAMES` the bytes of an image (H, W, 3), for the others JSON. Frames: `INFO` with the file's properties,
+`FRAMES` for each picture shown, `END` with the gaps. Key frames: `FRAMES` for each time, then `END`. `ALIVE` may come
+at any time; `FAILED`, with the reason, ends everything.
 """
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
 
 from keyseg.video.limits import Limits
 
-HEAD = struct.Struct("<cqII")  # kind, time stamp of a picture, number of frames that show it, bytes of the body
+# Kind, time stamp of a picture, number of frames that show it, its width, bytes of the body.
+HEAD = struct.Struct("<cqIII")
 INFO, FRAMES, ALIVE, END, FAILED = b"I", b"F", b"A", b"E", b"X"
 
 
@@ -38,19 +39,3 @@ class KeyFrameRequest:
 
 
 Request = FrameRequest | KeyFrameRequest
-
-
-def request_to_json(request: Request) -> str:
-    """A request for the command line of the process."""
-    return json.dumps({**vars(request), "limits": vars(request.limits)}, default=str)
-
-
-def request_from_json(text: str) -> Request:
-    """The inverse of `request_to_json`."""
-    values = json.loads(text)
-    limits = Limits(**values["limits"])
-    if "seconds" in values:
-        height, width = values["largest"]
-        return KeyFrameRequest(tuple(map(Fraction, values["seconds"])), (height, width), limits)
-    size = values["image_size"]
-    return FrameRequest(Fraction(values["fps"]), (size[0], size[1]) if size else None, limits, values["damaged"])
