@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from keyseg.video.limits import Limits
+from keyseg.video.protocol import Limits
 
 # Eight bars, each black or white: the bits of the picture's number, the lowest on the left.
 _BARS = "geq=lum='if(bitand(floor(N/pow(2,floor(X*8/W))),1),220,30)':cb=128:cr=128"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from keyseg.timeline import DataError, TimelineError
-from keyseg.video.decoding import Refusal
-from keyseg.video.key_frames import read_key_frames
+from keyseg.video.opening import Refusal
+from keyseg.video.reading import read_key_frames
 from keyseg.video.seeking import picture_at
 
 av = pytest.importorskip("av")
@@ -189,7 +189,8 @@ def test_images_are_upright(tmp_path, degrees):
 
 def test_nothing_is_decoded_in_this_process(tmp_path):
     program = (
-        "import sys\nfrom keyseg.video.key_frames import read_key_frames\nassert len(read_key_frames(sys.argv[1], [0, 3])) == 2\n"
+        "import sys\nfrom keyseg.video.reading import read_key_frames\n"
+        "assert len(read_key_frames(sys.argv[1], [0, 3])) == 2\n"
         "assert 'av' not in sys.modules, 'decoded in the main process'\n"
     )
     subprocess.run([sys.executable, "-c", program, _write(tmp_path / "a.mp4")], check=True)

@@ -12,18 +12,19 @@ import pickle
 import sys
 import time
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 
 from keyseg.video.decode_client import WANTED
-from keyseg.video.decoding import Decoding, Loss, Refusal, ffmpeg_message, set_up_decoder
-from keyseg.video.limits import VideoInfo, memory_is_short, restrict_memory
+from keyseg.video.decoding import Decoding, Loss, ffmpeg_message, set_up_decoder
 from keyseg.video.opening import (
+    SMALLER,
+    Refusal,
     clock_start,
     declared_end,
     displayed,
@@ -41,17 +42,18 @@ from keyseg.video.protocol import (
     FrameRequest,
     KeyFrameRequest,
     Request,
+    VideoInfo,
 )
 from keyseg.video.sampling import Sampler, ShownPicture
 from keyseg.video.seeking import picture_at
 
 _ALIVE_SECONDS = 2.0
+_SPARE_MIB = 32
 # A file ends early if this much is missing, and more than one picture.
 _EARLY_SECONDS = Fraction(1, 2)
 # Recordings of broadcasts may start with pictures that need an earlier one.
 _BROADCASTS = ("mpegts", "mpeg", "mpegvideo")
 _KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture replaces lost ones)"
-_SMALLER = "make it smaller, for example with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
 
 
 class Output:
@@ -88,7 +90,7 @@ class FrameJob:
     def __init__(self, request: FrameRequest, container: InputContainer, output: Output) -> None:
         self._request, self._output, self._container = request, output, container
         self._limits, self._size = request.limits, request.image_size
-        self._stream = _stream_within(container, self._limits.pixels)
+        self._stream = picture_stream(container, self._limits.pixels)
         self._declared, self._shared = declared_end(container, self._stream)
         self._decoding = Decoding(container, self._stream, self._limits.pixels, output.alive)
         start = clock_start(container, self._stream)
@@ -174,7 +176,7 @@ class FrameJob:
 
 def send_key_frames(request: KeyFrameRequest, container: InputContainer, output: Output) -> None:
     """Send the picture at each time of a request, scaled down to the largest size, in its shape."""
-    stream = _stream_within(container, request.limits.pixels)
+    stream = picture_stream(container, request.limits.pixels)
     set_up_decoder(stream, request.limits.pixels)
     for seconds in request.seconds:
         frame = picture_at(container, stream, seconds, output.alive)
@@ -183,19 +185,6 @@ def send_key_frames(request: KeyFrameRequest, container: InputContainer, output:
         size = max(1, round(scale * height)), max(1, round(scale * width))
         output.send_picture(frame, size, frame.pts or 0, 1)
     output.send(END)
-
-
-def _stream_within(container: InputContainer, most_pixels: int) -> VideoStream:
-    """The stream of the pictures. Raises Refusal if there is none, or none that can be decoded within the limit."""
-    stream = picture_stream(container)
-    if stream is None:
-        raise Refusal("there is no video stream in this file; give the one with the pictures")
-    if stream.codec_context is None:
-        raise Refusal(f"its pictures are in a format that FFmpeg cannot decode; {WANTED}")
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > most_pixels:
-        raise Refusal(f"pictures of {width} x {height} are larger than the limit of {most_pixels} pixels; {_SMALLER}")
-    return stream
 
 
 def answer_request(request: Request, video: BinaryIO, output: Output) -> None:
@@ -211,12 +200,36 @@ def answer_request(request: Request, video: BinaryIO, output: Output) -> None:
     except Refusal as error:
         output.send(FAILED, str(error))
     except MemoryError:
-        need = f"decoding it needs more memory than the limit of {request.limits.memory_mib} MiB; {_SMALLER}"
+        need = f"decoding it needs more memory than the limit of {request.limits.memory_mib} MiB; {SMALLER}"
         output.send(FAILED, need)
     except BrokenPipeError:  # the reader is gone
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
         output.send(FAILED, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
+
+
+def restrict_memory(memory_mib: int) -> None:
+    """Limit the memory of this process, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    limit = memory_mib * 2**20
+    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and refuses to set it
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def memory_is_short() -> bool:
+    """Whether this process came close to its memory limit; known on Linux only."""
+    with contextlib.suppress(ImportError, OSError, StopIteration):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
+        return limit != resource.RLIM_INFINITY and limit / 2**20 - peak_kib / 1024 < _SPARE_MIB
+    return False
 
 
 def _main() -> None:

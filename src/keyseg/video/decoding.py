@@ -21,10 +21,6 @@ FALLBACK_RATE = Fraction(25)
 _MISSING = "packets of the index are missing, so that later pictures would be shown too early"
 
 
-class Refusal(Exception):
-    """Why a video is not decoded, in words that follow its name."""
-
-
 @dataclass(frozen=True)
 class Picture:
     """A good picture, on screen from `pts` until the `end_pts` that it declares (ticks)."""

@@ -13,8 +13,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from keyseg.video.decode_client import WANTED
 from keyseg.video.extractor import Image
 
+SMALLER = "make it smaller, for example with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
 # Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
 # The file is read through a Python object, which needs no protocol; with none allowed, nothing else can be opened.
@@ -22,15 +24,27 @@ _ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS
 _ENCODER_DELAY = Fraction(1, 10)  # seconds
 
 
+class Refusal(Exception):
+    """Why a video is not decoded, in words that follow its name."""
+
+
 def open_container(file: BinaryIO, max_pixels: int) -> InputContainer:
     """The container in an open file; FFmpeg reads through the file object and can open nothing else."""
     return av.open(file, "r", options={**_ONLY_THIS_FILE, "max_pixels": str(max_pixels)})
 
 
-def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The first video stream that is not a cover picture."""
+def picture_stream(container: InputContainer, most_pixels: int) -> VideoStream:
+    """The first video stream that is not a cover picture. Raises Refusal if there is none that can be decoded."""
     still = Disposition.attached_pic | Disposition.timed_thumbnails
-    return next((stream for stream in container.streams.video if not stream.disposition & still), None)
+    stream = next((stream for stream in container.streams.video if not stream.disposition & still), None)
+    if stream is None:
+        raise Refusal("there is no video stream in this file; give the one with the pictures")
+    if stream.codec_context is None:
+        raise Refusal(f"its pictures are in a format that FFmpeg cannot decode; {WANTED}")
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > most_pixels:
+        raise Refusal(f"pictures of {width} x {height} are larger than the limit of {most_pixels} pixels; {SMALLER}")
+    return stream
 
 
 def clock_start(container: InputContainer, stream: VideoStream) -> int | None:

@@ -1,4 +1,4 @@
-"""The messages between a reader and its decoding process.
+"""What a reader and its decoding process exchange: requests with limits, and messages.
 
 The process takes a pickled request on its command line and answers on its standard output. A message is a head and a
 body: for `FRAMES` the bytes of an image (H, W, 3), for the others JSON. Frames: `INFO` with the file's properties,
@@ -12,11 +12,48 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 
-from keyseg.video.limits import Limits
+from keyseg.timeline import ConfigError
 
 # Kind, time stamp of a picture, number of frames that show it, its width, bytes of the body.
 HEAD = struct.Struct("<cqIII")
 INFO, FRAMES, ALIVE, END, FAILED = b"I", b"F", b"A", b"E", b"X"
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says about itself.
+
+    width, height: of a picture as displayed, after rotation. time_base: seconds per tick. start_pts: ticks at which
+    frame 0 begins. declared_seconds: length of the video stream, or None if the file does not declare it. codec,
+    pixel_format, container: FFmpeg's names.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    start_pts: int
+    declared_seconds: Fraction | None
+    codec: str
+    pixel_format: str
+    container: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where decoding stops, so that no file can exhaust the machine.
+
+    pixels: of one picture. seconds: of a whole video. memory_mib: address space of the decoding process. Raises
+    ConfigError unless all are positive.
+    """
+
+    pixels: int = 8192 * 4352
+    seconds: int = 24 * 3600
+    memory_mib: int = 2048
+
+    def __post_init__(self) -> None:
+        for name in ("pixels", "seconds", "memory_mib"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"the limit {name} must be positive, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from keyseg.video.decoding import FALLBACK_RATE, Refusal
-from keyseg.video.opening import clock_start
+from keyseg.video.decoding import FALLBACK_RATE
+from keyseg.video.opening import Refusal, clock_start
 from keyseg.video.sampling import ROUNDING
 
 # Seconds to seek before the time, one after the other, as long as the first picture comes too late.
