@@ -81,7 +81,7 @@ def decoded():
                 frames += [(image, pts)] * count
                 continue
             value = json.loads(body)
-            if kind == protocol.FAILED:
+            if kind == protocol.ERROR:
                 raise RuntimeError(value)
             if kind == protocol.INFO:
                 info = value

@@ -15,11 +15,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from keyseg.timeline import DataError
-from keyseg.video.protocol import ALIVE, FAILED, FRAMES, HEAD, Request
+from keyseg.video.protocol import ALIVE, ERROR, FRAMES, HEAD, FrameRequest, KeyFrameRequest
 
 # The decoding process hangs if it gives no sign of life for this long.
 _STALL_SECONDS = 60.0
 _BUFFER_BYTES = 2**20
+SMALLER = "make it smaller, for example with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
 WANTED = (
     "expected one whole file such as .mp4, .mkv or .avi, not a playlist: fetch it again, or convert it with:"
     " ffmpeg -i IN OUT.mp4"
@@ -29,21 +30,18 @@ WANTED = (
 class DecodingProcess:
     """Decodes one file, can open no other, and answers one request with messages. Call `close` when done."""
 
-    def __init__(self, path: Path, request: Request) -> None:
+    def __init__(self, path: Path, request: FrameRequest | KeyFrameRequest) -> None:
         """Start the process on a regular file. Raises DataError if there is no such file."""
         self._path, self._memory_mib = path, request.limits.memory_mib
         command = [sys.executable, "-P", "-m", "keyseg.video.decode_process", pickle.dumps(request).hex()]
-        one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # several videos at once scale better
+        # With one thread, several videos at once scale better.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         with open_file(path) as file:
             self._socket, output = socket.socketpair()
             with output:
                 output.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)  # images take fewer writes
                 self.popen = subprocess.Popen(
-                    command,
-                    stdin=file,
-                    stdout=output.fileno(),
-                    stderr=subprocess.DEVNULL,
-                    env={**os.environ, **one_thread},
+                    command, stdin=file, stdout=output.fileno(), stderr=subprocess.DEVNULL, env=environment
                 )
         self._messages = self._socket.makefile("rb")
 
@@ -66,7 +64,7 @@ class DecodingProcess:
             if kind == FRAMES:
                 return kind, pts, frames, np.frombuffer(body, np.uint8).reshape(-1, width, 3)
             content = json.loads(body)
-            if kind == FAILED:
+            if kind == ERROR:
                 raise DataError(f"{self._path}: {content}")
             if kind != ALIVE:
                 return kind, pts, frames, content

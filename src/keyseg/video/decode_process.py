@@ -20,33 +20,17 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from keyseg.video.decode_client import WANTED
+from keyseg.video.decode_client import SMALLER, WANTED
 from keyseg.video.decoding import Decoding, Loss, ffmpeg_message, set_up_decoder
-from keyseg.video.opening import (
-    SMALLER,
-    Refusal,
-    clock_start,
-    declared_end,
-    displayed,
-    displayed_size,
-    open_container,
-    picture_stream,
-)
-from keyseg.video.protocol import (
-    ALIVE,
-    END,
-    FAILED,
-    FRAMES,
-    HEAD,
-    INFO,
-    FrameRequest,
-    KeyFrameRequest,
-    Request,
-    VideoInfo,
-)
+from keyseg.video.opening import Refusal, clock_start, declared_end, displayed, displayed_size, picture_stream
+from keyseg.video.protocol import ALIVE, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
 from keyseg.video.sampling import Sampler, ShownPicture
 from keyseg.video.seeking import picture_at
 
+# Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
+_CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
+# The file is read through a Python object, which needs no protocol; with none allowed, nothing else can be opened.
+_ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
 _ALIVE_SECONDS = 2.0
 _SPARE_MIB = 32
 # A file ends early if this much is missing, and more than one picture.
@@ -187,35 +171,35 @@ def send_key_frames(request: KeyFrameRequest, container: InputContainer, output:
     output.send(END)
 
 
-def answer_request(request: Request, video: BinaryIO, output: Output) -> None:
-    """Answer a request with messages, the last of them `END` or `FAILED`."""
+def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, output: Output) -> None:
+    """Answer a request with messages, the last of them `END` or `ERROR`."""
     av.logging.set_level(av.logging.ERROR)  # damage to containers is reported in the log only
     av.logging.set_skip_repeated(False)
     try:
-        with open_container(video, request.limits.pixels) as container:
+        # FFmpeg reads through the file object and can open nothing else.
+        with av.open(video, "r", options={**_ONLY_THIS_FILE, "max_pixels": str(request.limits.pixels)}) as container:
             if isinstance(request, KeyFrameRequest):
                 send_key_frames(request, container, output)
             else:
                 FrameJob(request, container, output).run()
     except Refusal as error:
-        output.send(FAILED, str(error))
+        output.send(ERROR, str(error))
     except MemoryError:
-        need = f"decoding it needs more memory than the limit of {request.limits.memory_mib} MiB; {SMALLER}"
-        output.send(FAILED, need)
+        limit = request.limits.memory_mib
+        output.send(ERROR, f"decoding it needs more memory than the limit of {limit} MiB; {SMALLER}")
     except BrokenPipeError:  # the reader is gone
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
-        output.send(FAILED, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
+        output.send(ERROR, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
 
 
 def restrict_memory(memory_mib: int) -> None:
     """Limit the memory of this process, where the system can."""
-    try:
+    # Windows does not know the limit; macOS knows it and refuses to set it.
+    with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
-    except ImportError:  # Windows
-        return
-    limit = memory_mib * 2**20
-    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and refuses to set it
+
+        limit = memory_mib * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -233,8 +217,8 @@ def memory_is_short() -> bool:
 
 
 def _main() -> None:
-    """Decode the file on standard input."""
-    request: Request = pickle.loads(bytes.fromhex(sys.argv[1]))
+    """Decode the file on standard input; the request is from the process that started this one."""
+    request = pickle.loads(bytes.fromhex(sys.argv[1]))
     restrict_memory(request.limits.memory_mib)
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         answer_request(request, os.fdopen(0, "rb"), Output(os.fdopen(1, "wb")))

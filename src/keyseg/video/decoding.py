@@ -148,8 +148,7 @@ class Decoding:
                 heapq.heapify(self._slots)
             yield self._lose(at, ffmpeg_message(error))
             return
-        for frame in frames:
-            yield self._judge(frame)
+        yield from map(self._judge, frames)
 
     def _judge(self, frame: VideoFrame) -> Picture | Loss:
         pts, length = self._time_of(frame), frame.duration or self._usual

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from fractions import Fraction
@@ -72,12 +72,12 @@ def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify:
     events: Any = CONTEXT.Queue()
     try:
         with worker_pool(workers, _start_worker, work, events) as pool:
-            waiting: list[Future[None]] = [pool.submit(_in_worker, video) for video in videos]
+            waiting = {pool.submit(_in_worker, video) for video in videos}
             while waiting:
                 _pass_on(events, notify)
-                for done in [future for future in waiting if future.done()]:
-                    waiting.remove(done)
-                    done.result()  # raises unexpected errors
+                done, waiting = wait(waiting, timeout=0)
+                for future in done:
+                    future.result()  # raises unexpected errors
     except BrokenProcessPool as error:
         raise DataError(
             "a process that extracts features ended, perhaps because memory ran out; run the same command with fewer"

@@ -1,11 +1,13 @@
-"""Opening a video: the container, the one video stream, and which way is up. Used in the decoding process only."""
+"""What a container says about its pictures: which stream, from when to when, and which way is up.
+
+Used in the decoding process only.
+"""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import Any
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
@@ -13,24 +15,14 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from keyseg.video.decode_client import WANTED
+from keyseg.video.decode_client import SMALLER, WANTED
 from keyseg.video.extractor import Image
 
-SMALLER = "make it smaller, for example with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
-# Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
-_CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
-# The file is read through a Python object, which needs no protocol; with none allowed, nothing else can be opened.
-_ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
 _ENCODER_DELAY = Fraction(1, 10)  # seconds
 
 
 class Refusal(Exception):
     """Why a video is not decoded, in words that follow its name."""
-
-
-def open_container(file: BinaryIO, max_pixels: int) -> InputContainer:
-    """The container in an open file; FFmpeg reads through the file object and can open nothing else."""
-    return av.open(file, "r", options={**_ONLY_THIS_FILE, "max_pixels": str(max_pixels)})
 
 
 def picture_stream(container: InputContainer, most_pixels: int) -> VideoStream:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,8 +138,7 @@ def clips(frames: Iterable[Image], length: int, sample_rate: int) -> Iterator[Im
     """
     held: deque[Image] = deque()
     source, begin = iter(frames), 0  # begin: number of the first held frame
-    row = 0
-    while True:
+    for row in count():
         first = row * sample_rate + sample_rate // 2 - length // 2
         held.extend(islice(source, max(0, max(first + length, row * sample_rate + 1) - begin - len(held))))
         end = begin + len(held)
@@ -147,7 +146,6 @@ def clips(frames: Iterable[Image], length: int, sample_rate: int) -> Iterator[Im
             return
         wanted = np.clip(np.arange(first, first + length), 0, end - 1)
         yield np.stack([held[number - begin] for number in wanted])
-        row += 1
         # The last frame is kept: it may have to be repeated.
         while len(held) > 1 and begin < first + sample_rate:
             held.popleft()

@@ -3,7 +3,7 @@
 The process takes a pickled request on its command line and answers on its standard output. A message is a head and a
 body: for `FRAMES` the bytes of an image (H, W, 3), for the others JSON. Frames: `INFO` with the file's properties,
 `FRAMES` for each picture shown, `END` with the gaps. Key frames: `FRAMES` for each time, then `END`. `ALIVE` may come
-at any time; `FAILED`, with the reason, ends everything.
+at any time; `ERROR`, with the reason, ends everything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keyseg.timeline import ConfigError
 
 # Kind, time stamp of a picture, number of frames that show it, its width, bytes of the body.
 HEAD = struct.Struct("<cqIII")
-INFO, FRAMES, ALIVE, END, FAILED = b"I", b"F", b"A", b"E", b"X"
+INFO, FRAMES, ALIVE, END, ERROR = b"I", b"F", b"A", b"E", b"X"
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Limits:
     memory_mib: int = 2048
 
     def __post_init__(self) -> None:
-        for name in ("pixels", "seconds", "memory_mib"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"the limit {name} must be positive, got {getattr(self, name)}")
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise ConfigError(f"the limit {name} must be positive, got {value}")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,3 @@ class KeyFrameRequest:
     seconds: tuple[Fraction, ...]
     largest: tuple[int, int]
     limits: Limits
-
-
-Request = FrameRequest | KeyFrameRequest
