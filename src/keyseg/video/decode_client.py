@@ -19,7 +19,6 @@ from keyseg.video.protocol import ALIVE, ERROR, FRAMES, HEAD, FrameRequest, KeyF
 
 # The decoding process hangs if it gives no sign of life for this long.
 _STALL_SECONDS = 60.0
-_BUFFER_BYTES = 2**20
 SMALLER = "make it smaller, for example with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
 WANTED = (
     "expected one whole file such as .mp4, .mkv or .avi, not a playlist: fetch it again, or convert it with:"
@@ -39,7 +38,7 @@ class DecodingProcess:
         with open_file(path) as file:
             self._socket, output = socket.socketpair()
             with output:
-                output.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)  # images take fewer writes
+                output.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)  # images take fewer writes
                 self.popen = subprocess.Popen(
                     command, stdin=file, stdout=output.fileno(), stderr=subprocess.DEVNULL, env=environment
                 )

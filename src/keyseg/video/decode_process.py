@@ -32,6 +32,7 @@ _CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,d
 # The file is read through a Python object, which needs no protocol; with none allowed, nothing else can be opened.
 _ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
 _ALIVE_SECONDS = 2.0
+_THUMBNAIL = (160, 480)  # most rows and columns of a key frame
 _SPARE_MIB = 32
 # A file ends early if this much is missing, and more than one picture.
 _EARLY_SECONDS = Fraction(1, 2)
@@ -159,13 +160,13 @@ class FrameJob:
 
 
 def send_key_frames(request: KeyFrameRequest, container: InputContainer, output: Output) -> None:
-    """Send the picture at each time of a request, scaled down to the largest size, in its shape."""
+    """Send the picture at each time of a request, scaled down to the size of a thumbnail, in its shape."""
     stream = picture_stream(container, request.limits.pixels)
     set_up_decoder(stream, request.limits.pixels)
     for seconds in request.seconds:
         frame = picture_at(container, stream, seconds, output.alive)
         height, width = displayed_size(frame)
-        scale = min(request.largest[0] / height, request.largest[1] / width, 1.0)
+        scale = min(_THUMBNAIL[0] / height, _THUMBNAIL[1] / width, 1.0)
         size = max(1, round(scale * height)), max(1, round(scale * width))
         output.send_picture(frame, size, frame.pts or 0, 1)
     output.send(END)

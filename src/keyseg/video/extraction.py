@@ -118,8 +118,7 @@ def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image], video
 
 
 def _write_header(file: BinaryIO, rows: int, dimension: int) -> None:
-    content = {"descr": "<f2", "fortran_order": False, "shape": (rows, dimension)}
-    np.lib.format.write_array_header_1_0(file, content)
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": (rows, dimension)})
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,7 @@ def _start_worker(work: Work, events: Any) -> None:
 
 
 def _in_worker(video: Path) -> None:
-    extractor, work, notify = _worker
-    _extract(video, extractor, work, notify)
+    _extract(video, *_worker)
 
 
 def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> None:

@@ -48,7 +48,6 @@ def _siglip(network: Any, pictures: torch.Tensor) -> torch.Tensor:
 
 # By `model_type` in config.json. Means are over all patch tokens. The pooler of DINO is its CLS token after the last
 # norm; that of SigLIP is its attention pool, or the mean over patches if a model has none.
-_DINO = Family(lambda network, pictures: network(pixel_values=pictures[:, 0]).pooler_output, any_size=True)
 FAMILIES = {
     "videomae": Family(
         lambda network, clips: network(pixel_values=clips).last_hidden_state.mean(1), length="num_frames"
@@ -58,11 +57,11 @@ FAMILIES = {
         length="frames_per_clip",
         size="crop_size",
     ),
-    "dinov2": _DINO,
-    "dinov2_with_registers": _DINO,
-    "dinov3_vit": _DINO,
-    "siglip": Family(_siglip),
-    "siglip_vision_model": Family(_siglip),
+    **dict.fromkeys(
+        ("dinov2", "dinov2_with_registers", "dinov3_vit"),
+        Family(lambda network, pictures: network(pixel_values=pictures[:, 0]).pooler_output, any_size=True),
+    ),
+    **dict.fromkeys(("siglip", "siglip_vision_model"), Family(_siglip)),
 }
 
 

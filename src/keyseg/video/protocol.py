@@ -68,8 +68,7 @@ class FrameRequest:
 
 @dataclass(frozen=True)
 class KeyFrameRequest:
-    """The pictures at some times. seconds: the times. largest: (height, width) that none may exceed."""
+    """Thumbnails of the pictures at some times, in seconds."""
 
     seconds: tuple[Fraction, ...]
-    largest: tuple[int, int]
     limits: Limits

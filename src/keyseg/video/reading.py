@@ -16,8 +16,6 @@ from keyseg.video.decode_client import DecodingProcess
 from keyseg.video.extractor import Image
 from keyseg.video.protocol import END, FrameRequest, KeyFrameRequest, Limits, VideoInfo
 
-_LARGEST = (160, 480)  # rows and columns of a key frame
-
 
 @dataclass(frozen=True)
 class SampledFrame:
@@ -114,7 +112,7 @@ def read_key_frames(video_path: str | Path, times_seconds: Sequence[float]) -> l
     for seconds in times_seconds:
         if not (math.isfinite(seconds) and seconds >= 0):
             raise TimelineError(f"a key frame's time must be >= 0 seconds, got {seconds}")
-    request = KeyFrameRequest(tuple(map(Fraction, times_seconds)), _LARGEST, Limits())
+    request = KeyFrameRequest(tuple(map(Fraction, times_seconds)), Limits())
     with closing(DecodingProcess(Path(video_path), request)) as process:
         images = [process.message()[3].copy() for _ in times_seconds]
         process.message()  # the end; without any times, too, the file must be a video
