@@ -9,7 +9,7 @@ from pathlib import Path
 import keyseg
 from keyseg.data.dataset import Dataset
 from keyseg.training.frame_classifier import classify_frames
-from keyseg.video.key_frames import read_key_frames
+from keyseg.video.reading import read_key_frames
 from keyseg.viz import plot_comparison, save_figure
 
 VIDEO, KEY_FRAMES = "pancakes_031", 8

@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from keyseg.video.limits import Limits
+from keyseg.video.protocol import Limits
 
 # Eight bars, each black or white: the bits of the picture's number, the lowest on the left.
 _BARS = "geq=lum='if(bitand(floor(N/pow(2,floor(X*8/W))),1),220,30)':cb=128:cr=128"
@@ -67,23 +67,21 @@ def decoded():
     def read(path, fps, image_size=None, *, damaged=False, limits=Limits()):  # noqa: B008
         with io.BytesIO() as messages, path.open("rb") as video:
             request = protocol.FrameRequest(Fraction(fps), image_size, limits, damaged)
-            decode_process.answer_request(
-                protocol.request_from_json(protocol.request_to_json(request)), video, decode_process.Output(messages)
-            )
+            decode_process.answer_request(request, video, decode_process.Output(messages))
             return _parse(messages.getvalue())
 
     def _parse(data):
         info, frames, place = None, [], 0
         while True:
-            kind, pts, count, length = protocol.HEAD.unpack_from(data, place)
+            kind, pts, count, width, length = protocol.HEAD.unpack_from(data, place)
             place += protocol.HEAD.size
             body, place = data[place : place + length], place + length
             if kind == protocol.FRAMES:
-                image = np.frombuffer(body, np.uint8).reshape(*info["image_size"], 3)
+                image = np.frombuffer(body, np.uint8).reshape(-1, width, 3)
                 frames += [(image, pts)] * count
                 continue
-            value = json.loads(body) if body else None
-            if kind == protocol.FAILED:
+            value = json.loads(body)
+            if kind == protocol.ERROR:
                 raise RuntimeError(value)
             if kind == protocol.INFO:
                 info = value

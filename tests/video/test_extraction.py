@@ -17,8 +17,7 @@ import keyseg.video.jobs as jobs
 from keyseg.data.feature_origin import read_sidecar, sidecar_path
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256
-from keyseg.video.cache import FeatureCache
-from keyseg.video.extraction import extract_features, origin_of
+from keyseg.video.extraction import FeatureCache, extract_features, origin_of
 from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Event, Work, extract_all
 

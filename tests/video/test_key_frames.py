@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from keyseg.timeline import DataError, TimelineError
-from keyseg.video.decoding import Refusal
-from keyseg.video.key_frames import read_key_frames
+from keyseg.video.opening import Refusal
+from keyseg.video.reading import read_key_frames
 from keyseg.video.seeking import picture_at
 
 av = pytest.importorskip("av")

@@ -18,7 +18,7 @@ import pytest
 from keyseg.data.feature_origin import Gap
 from keyseg.timeline import ConfigError, DataError
 from keyseg.video import decode_client
-from keyseg.video.limits import Limits, VideoInfo
+from keyseg.video.protocol import Limits, VideoInfo
 from keyseg.video.reading import VideoReader, probe
 
 _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-pix_fmt", "yuv420p")

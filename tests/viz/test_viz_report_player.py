@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, TimelineError
-from keyseg.video.key_frames import read_key_frames
+from keyseg.video.reading import read_key_frames
 from keyseg.viz import VideoTimeline, page_player, write_report
 from keyseg.viz.clock import axis_time
 from keyseg.viz.page_player import jpeg, key_frame_times

@@ -17,7 +17,7 @@ from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 from keyseg.inference.videos import extractor_for, predict_video
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.files import refuse_file, write_bytes
-from keyseg.video.cache import FeatureCache
+from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, videos_inside
 
 _SCORES = "scores"  # a kind of output beside the formats

@@ -8,8 +8,7 @@ from pathlib import Path
 from keyseg.data.feature_origin import FeatureSidecar
 from keyseg.inference.predictor import Prediction, Predictor
 from keyseg.timeline import DataError
-from keyseg.video.cache import FeatureCache
-from keyseg.video.extraction import ReportFrames
+from keyseg.video.extraction import FeatureCache, ReportFrames
 from keyseg.video.extractor import Extractor
 from keyseg.video.extractors import extractor_of
 

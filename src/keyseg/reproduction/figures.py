@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyseg.keypoints import example_keypoints, reassembly_steps
 from keyseg.timeline import ConfigError, LabelMap
-from keyseg.video.key_frames import read_key_frames
+from keyseg.video.reading import read_key_frames
 from keyseg.viz import differing_ranges, plot_comparison, plot_curves, plot_reassembly, save_figure
 from keyseg.viz.figures import figure_kind
 

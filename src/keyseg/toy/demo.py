@@ -28,10 +28,10 @@ from keyseg.training.results import loss_curves, run_all
 from keyseg.training.run import Run, start_run
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import SCORES
-from keyseg.video.cache import FeatureCache
+from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Event, Notify, Work, extract_all
-from keyseg.video.key_frames import read_key_frames
+from keyseg.video.reading import read_key_frames
 from keyseg.viz import ScoreRow, VideoTimeline, key_frame_times, plot_curves, write_report
 
 FRAME_CLASSIFIER = "frame-classifier"

@@ -8,53 +8,37 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import sys
 import time
 from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
-import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from keyseg.video.decoding import Decoding, Loss, Picture, Refusal, ffmpeg_message, set_up_decoder
-from keyseg.video.limits import VideoInfo, memory_is_short, restrict_memory
-from keyseg.video.opening import (
-    WANTED,
-    DeclaredEnd,
-    clock_start,
-    declared_end,
-    display_transform,
-    open_container,
-    picture_stream,
-)
-from keyseg.video.protocol import (
-    ALIVE,
-    END,
-    FAILED,
-    FRAMES,
-    HEAD,
-    INFO,
-    FrameRequest,
-    KeyFrameRequest,
-    Request,
-    request_from_json,
-)
+from keyseg.video.decode_client import SMALLER, WANTED
+from keyseg.video.decoding import Decoding, Loss, ffmpeg_message, set_up_decoder
+from keyseg.video.opening import Refusal, clock_start, declared_end, displayed, displayed_size, picture_stream
+from keyseg.video.protocol import ALIVE, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
 from keyseg.video.sampling import Sampler, ShownPicture
 from keyseg.video.seeking import picture_at
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
-
+# Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
+_CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
+# The file is read through a Python object, which needs no protocol; with none allowed, nothing else can be opened.
+_ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
 _ALIVE_SECONDS = 2.0
+_THUMBNAIL = (160, 480)  # most rows and columns of a key frame
+_SPARE_MIB = 32
 # A file ends early if this much is missing, and more than one picture.
 _EARLY_SECONDS = Fraction(1, 2)
 # Recordings of broadcasts may start with pictures that need an earlier one.
 _BROADCASTS = ("mpegts", "mpeg", "mpegvideo")
 _KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture replaces lost ones)"
-_SMALLER = "make it smaller, for example with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
 
 
 class Output:
@@ -62,18 +46,27 @@ class Output:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._last = file, time.monotonic()
+        self._reformatter = VideoReformatter()
 
-    def send(self, kind: bytes, body: bytes | memoryview = b"", pts: int = 0, frames: int = 0) -> None:
-        """Write one message; blocks while the reader is busy."""
-        self._file.write(HEAD.pack(kind, pts, frames, len(body)))
-        self._file.write(body)
-        self._file.flush()
-        self._last = time.monotonic()
+    def send(self, kind: bytes, content: Any = None) -> None:
+        """Write a message with a JSON value; blocks while the reader is busy."""
+        self._write(kind, json.dumps(content, default=str).encode())
+
+    def send_picture(self, picture: VideoFrame, size: tuple[int, int], pts: int, frames: int) -> None:
+        """Write a picture as displayed, scaled to a size (H, W), that some frames show."""
+        image = displayed(picture, size, self._reformatter)
+        self._write(FRAMES, image.data.cast("B"), pts, frames, size[1])
 
     def alive(self) -> None:
         """Give a sign of life if nothing was written for a while."""
         if time.monotonic() - self._last > _ALIVE_SECONDS:
             self.send(ALIVE)
+
+    def _write(self, kind: bytes, body: bytes | memoryview, pts: int = 0, frames: int = 0, width: int = 0) -> None:
+        self._file.write(HEAD.pack(kind, pts, frames, width, len(body)))
+        self._file.write(body)
+        self._file.flush()
+        self._last = time.monotonic()
 
 
 class FrameJob:
@@ -81,20 +74,17 @@ class FrameJob:
 
     def __init__(self, request: FrameRequest, container: InputContainer, output: Output) -> None:
         self._request, self._output, self._container = request, output, container
-        self._stream = _stream_within(container, request.limits.pixels)
-        self._declared: DeclaredEnd | None = declared_end(container, self._stream)
+        self._limits, self._size = request.limits, request.image_size
+        self._stream = picture_stream(container, self._limits.pixels)
+        self._declared, self._shared = declared_end(container, self._stream)
+        self._decoding = Decoding(container, self._stream, self._limits.pixels, output.alive)
         start = clock_start(container, self._stream)
-        self._sampler: Sampler[VideoFrame] = Sampler(
-            request.fps, Fraction(self._stream.time_base or 1), first_pts=start, end_pts=start or 0
-        )
-        self._reformatter, self._size = VideoReformatter(), (0, 0)
+        self._sampler = Sampler(request.fps, Fraction(self._stream.time_base or 1), first_pts=start, end_pts=start or 0)
 
     def run(self) -> None:
         """Send the file's properties, its frames, and its gaps."""
-        sampler, limit = self._sampler, self._request.limits.seconds
-        decoding = Decoding(self._container, self._stream, self._request.limits.pixels)
-        for event in decoding:
-            self._output.alive()
+        sampler = self._sampler
+        for event in self._decoding:
             if isinstance(event, Loss):
                 if not sampler.shows and self._container.format.name in _BROADCASTS:
                     continue
@@ -103,22 +93,23 @@ class FrameJob:
                 if not self._request.damaged:
                     raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {_KEEP}")
                 sampler.lose(event.pts, event.end_pts, event.reason)
-            elif isinstance(event, Picture):
-                shown = sampler.show(event.frame, event.pts, event.end_pts)
-                if self._size == (0, 0):
-                    self._begin(event.frame)
-                if sampler.seconds(event.end_pts) > limit:
-                    raise Refusal(f"longer than the limit of {limit} s; cut it into parts")
-                self._send(shown)
+                continue
+            first = not sampler.shows
+            shown = sampler.show(event.frame, event.pts, event.end_pts)
+            if first:
+                self._begin(event.frame)
+            if sampler.seconds(event.end_pts) > self._limits.seconds:
+                raise Refusal(f"longer than the limit of {self._limits.seconds} s; cut it into parts")
+            self._send(shown)
         if not sampler.shows:
             raise Refusal(f"there is a video stream in this file, but no picture could be decoded; {WANTED}")
-        self._send(sampler.finish(*self._end(decoding)))
-        self._output.send(END, json.dumps(sampler.gaps).encode())
+        self._send(sampler.finish(*self._end()))
+        self._output.send(END, sampler.gaps)
 
     def _begin(self, frame: VideoFrame) -> None:
         """Send the file's properties, now that the first picture is known."""
-        height, width = display_transform(frame).decoded_size(frame.height, frame.width)
-        self._size = self._request.image_size or (height, width)
+        height, width = displayed_size(frame)
+        self._size = self._size or (height, width)
         info = VideoInfo(
             width=width,
             height=height,
@@ -129,12 +120,12 @@ class FrameJob:
             pixel_format=frame.format.name,
             container=self._container.format.name,
         )
-        self._output.send(INFO, json.dumps({**vars(info), "image_size": self._size}, default=str).encode())
+        self._output.send(INFO, vars(info))
 
-    def _send(self, pictures: list[ShownPicture[VideoFrame]]) -> None:
+    def _send(self, pictures: list[ShownPicture]) -> None:
+        assert self._size is not None
         for shown in pictures:
-            image = displayed(shown.picture, self._size, self._reformatter)
-            self._output.send(FRAMES, image.data.cast("B"), shown.pts, shown.frames)
+            self._output.send_picture(shown.picture, self._size, shown.pts, shown.frames)
 
     def _place(self, pts: int) -> str:
         whole = self._declared_seconds()
@@ -142,96 +133,93 @@ class FrameJob:
 
     def _declared_seconds(self) -> Fraction | None:
         """Declared length of the pictures, from frame 0 on."""
-        if self._declared is None or self._declared.shared:
+        if self._declared is None or self._shared:
             return None
-        return max(Fraction(0), self._declared.seconds - self._start()) or None
+        return max(Fraction(0), self._from_start(self._declared)) or None
 
-    def _start(self) -> Fraction:
-        """When frame 0 begins, on the stream's clock."""
-        return (self._sampler.first_pts or 0) * self._sampler.time_base
+    def _from_start(self, seconds: Fraction) -> Fraction:
+        """Seconds after frame 0 from those on the stream's clock."""
+        return seconds - (self._sampler.first_pts or 0) * self._sampler.time_base
 
-    def _end(self, decoding: Decoding) -> tuple[Fraction, str]:
+    def _end(self) -> tuple[Fraction, str]:
         """Seconds after frame 0 at which the video ends, and why its end is missing if it is. Raises Refusal."""
-        sampler, limit = self._sampler, self._request.limits.seconds
-        end = sampler.seconds(sampler.end_pts)
-        missing = self._missing(end, decoding)
-        if missing and not self._request.damaged:
-            raise Refusal(f"it was cut short: {missing[1]}; {_KEEP}")
-        if max(end, missing[0] if missing else end) > limit:
-            raise Refusal(f"{missing[1] if missing else 'damaged'}, longer than the limit of {limit} s")
-        return missing or (end, "")
-
-    def _missing(self, end: Fraction, decoding: Decoding) -> tuple[Fraction, str] | None:
-        """Seconds after frame 0 at which the video should end, and a message, if it ends well before."""
-        if self._declared is None:
-            return None
-        declared, reached = self._declared.seconds - self._start(), end
-        if self._declared.shared:
-            reached = max(reached, decoding.others_end - self._start())
-        if declared - reached <= max(_EARLY_SECONDS, decoding.usual_seconds):
-            return None
-        return declared, f"the pictures end at {float(end):.2f} s, but the file declares {float(declared):.2f} s"
+        end, limit = self._sampler.seconds(self._sampler.end_pts), self._limits.seconds
+        if self._declared is not None:
+            declared = self._from_start(self._declared)
+            reached = max(end, self._from_start(self._decoding.others_end)) if self._shared else end
+            if declared - reached > max(_EARLY_SECONDS, self._decoding.usual_seconds):
+                reason = f"the pictures end at {float(end):.2f} s, but the file declares {float(declared):.2f} s"
+                if not self._request.damaged:
+                    raise Refusal(f"it was cut short: {reason}; {_KEEP}")
+                if declared > limit:
+                    raise Refusal(f"{reason}, longer than the limit of {limit} s")
+                return declared, reason
+        if end > limit:
+            raise Refusal(f"damaged, longer than the limit of {limit} s")
+        return end, ""
 
 
 def send_key_frames(request: KeyFrameRequest, container: InputContainer, output: Output) -> None:
-    """Send the picture at each time of a request, scaled down to the largest size, in its shape."""
-    stream, reformatter = _stream_within(container, request.limits.pixels), VideoReformatter()
+    """Send the picture at each time of a request, scaled down to the size of a thumbnail, in its shape."""
+    stream = picture_stream(container, request.limits.pixels)
     set_up_decoder(stream, request.limits.pixels)
     for seconds in request.seconds:
         frame = picture_at(container, stream, seconds, output.alive)
-        height, width = display_transform(frame).decoded_size(frame.height, frame.width)
-        scale = min(request.largest[0] / height, request.largest[1] / width, 1.0)
+        height, width = displayed_size(frame)
+        scale = min(_THUMBNAIL[0] / height, _THUMBNAIL[1] / width, 1.0)
         size = max(1, round(scale * height)), max(1, round(scale * width))
-        output.send(INFO, json.dumps({"image_size": size}).encode())
-        output.send(FRAMES, displayed(frame, size, reformatter).data.cast("B"), frame.pts or 0, 1)
-    output.send(END, b"[]")
+        output.send_picture(frame, size, frame.pts or 0, 1)
+    output.send(END)
 
 
-def displayed(frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> np.ndarray:
-    """A picture as displayed, scaled to a size (H, W): (H, W, 3) uint8."""
-    transform = display_transform(frame)
-    height, width = transform.decoded_size(*size)
-    rgb = reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
-    return np.ascontiguousarray(transform.apply(np.asarray(rgb.to_ndarray(), np.uint8)))
-
-
-def _stream_within(container: InputContainer, most_pixels: int) -> VideoStream:
-    """The stream of the pictures. Raises Refusal if there is none, or none that can be decoded within the limit."""
-    stream = picture_stream(container)
-    if stream is None:
-        raise Refusal("there is no video stream in this file; give the one with the pictures")
-    if stream.codec_context is None:
-        raise Refusal(f"its pictures are in a format that FFmpeg cannot decode; {WANTED}")
-    if stream.codec_context.width * stream.codec_context.height > most_pixels:
-        size = f"{stream.codec_context.width} x {stream.codec_context.height}"
-        raise Refusal(f"pictures of {size} are larger than the limit of {most_pixels} pixels; {_SMALLER}")
-    return stream
-
-
-def answer_request(request: Request, video: BinaryIO, output: Output) -> None:
-    """Answer a request with messages, the last of them `END` or `FAILED`."""
+def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, output: Output) -> None:
+    """Answer a request with messages, the last of them `END` or `ERROR`."""
     av.logging.set_level(av.logging.ERROR)  # damage to containers is reported in the log only
     av.logging.set_skip_repeated(False)
     try:
-        with open_container(video, request.limits.pixels) as container:
+        # FFmpeg reads through the file object and can open nothing else.
+        with av.open(video, "r", options={**_ONLY_THIS_FILE, "max_pixels": str(request.limits.pixels)}) as container:
             if isinstance(request, KeyFrameRequest):
                 send_key_frames(request, container, output)
             else:
                 FrameJob(request, container, output).run()
     except Refusal as error:
-        output.send(FAILED, json.dumps(str(error)).encode())
+        output.send(ERROR, str(error))
     except MemoryError:
-        need = f"decoding it needs more memory than the limit of {request.limits.memory_mib} MiB; {_SMALLER}"
-        output.send(FAILED, json.dumps(need).encode())
+        limit = request.limits.memory_mib
+        output.send(ERROR, f"decoding it needs more memory than the limit of {limit} MiB; {SMALLER}")
     except BrokenPipeError:  # the reader is gone
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
-        output.send(FAILED, json.dumps(f"cannot read the video ({ffmpeg_message(error)}); {WANTED}").encode())
+        output.send(ERROR, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
+
+
+def restrict_memory(memory_mib: int) -> None:
+    """Limit the memory of this process, where the system can."""
+    # Windows does not know the limit; macOS knows it and refuses to set it.
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        limit = memory_mib * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def memory_is_short() -> bool:
+    """Whether this process came close to its memory limit; known on Linux only."""
+    with contextlib.suppress(ImportError, OSError, StopIteration):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
+        return limit != resource.RLIM_INFINITY and limit / 2**20 - peak_kib / 1024 < _SPARE_MIB
+    return False
 
 
 def _main() -> None:
-    """Decode the file on standard input."""
-    request = request_from_json(sys.argv[1])
+    """Decode the file on standard input; the request is from the process that started this one."""
+    request = pickle.loads(bytes.fromhex(sys.argv[1]))
     restrict_memory(request.limits.memory_mib)
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         answer_request(request, os.fdopen(0, "rb"), Output(os.fdopen(1, "wb")))

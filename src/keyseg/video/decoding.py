@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
-from av.video.frame import PictureType
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
 
 _MOST_FAILURES = 100
 _MOST_HELD = 8
 FALLBACK_RATE = Fraction(25)
 _MISSING = "packets of the index are missing, so that later pictures would be shown too early"
-
-
-class Refusal(Exception):
-    """Why a video is not decoded, in words that follow its name."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +39,6 @@ class Loss:
     reason: str
 
 
-@dataclass(frozen=True)
-class PacketRead:
-    """A packet was read, whatever came of it."""
-
-
 def set_up_decoder(stream: VideoStream, max_pixels: int) -> None:
     """Set the options of a stream's decoder, before the first picture."""
     context = stream.codec_context
@@ -65,11 +53,13 @@ class Decoding:
     """Reads a container once, from start to end.
 
     After a loss, all pictures up to the next key frame are lost too: they were predicted from the lost one, which
-    decoders seldom report.
+    decoders seldom report. alive: called for every packet.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, max_pixels: int) -> None:
-        self._container, self._stream = container, stream
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, max_pixels: int, alive: Callable[[], None]
+    ) -> None:
+        self._container, self._stream, self._alive = container, stream, alive
         self.others_end = Fraction(0)  # where the packets of other streams end, in seconds
         set_up_decoder(stream, max_pixels)
         rate = Fraction(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)
@@ -81,7 +71,7 @@ class Decoding:
         self._last_packet = self._last = stream.start_time or 0
         self._good_until: int | None = None  # where the last good picture ends, once there is one
 
-    def __iter__(self) -> Iterator[Picture | Loss | PacketRead]:
+    def __iter__(self) -> Iterator[Picture | Loss]:
         held: deque[Picture] = deque()
         for event in self._events():
             if isinstance(event, Loss) and held:
@@ -97,22 +87,21 @@ class Decoding:
                 yield held.popleft()
         yield from held
 
-    def _events(self) -> Iterator[Picture | Loss | PacketRead]:
+    def _events(self) -> Iterator[Picture | Loss]:
         for packet in self._packets():
+            self._alive()
             if isinstance(packet, Loss):
                 yield packet
-            elif packet.stream_index != self._stream.index:
-                self._note_end(packet)
-            else:
+            elif packet.stream_index == self._stream.index:
                 yield from self._decode(packet)
-            yield PacketRead()
-        if self._slots is not None and self._last_packet < (last := self._last_in_index()):
-            yield self._lose(self._last_packet, _MISSING, last - self._last_packet)
-
-    def _last_in_index(self) -> int:
-        """When the last packet with a picture is due; an AVI counts packets, so each missing one shifts the time."""
-        entries = self._stream.index_entries
-        return next((entry.timestamp for entry in reversed(entries) if entry.size), 0)
+            elif packet.pts is not None and packet.time_base:
+                end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
+                self.others_end = max(self.others_end, end)
+        if self._slots is not None:
+            # An AVI counts packets, so each missing one shifts the time.
+            last = next((entry.timestamp for entry in reversed(self._stream.index_entries) if entry.size), 0)
+            if self._last_packet < last:
+                yield self._lose(self._last_packet, _MISSING, last - self._last_packet)
 
     def _packets(self) -> Iterator[Packet[Any] | Loss]:
         """Packets of all streams; damage to the container, which FFmpeg only logs, counts as a loss."""
@@ -137,10 +126,6 @@ class Decoding:
                 if ended:
                     return
 
-    def _note_end(self, packet: Packet[Any]) -> None:
-        if packet.pts is not None and packet.time_base:
-            self.others_end = max(self.others_end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
-
     def _decode(self, packet: Packet[Any]) -> Iterator[Picture | Loss]:
         at = packet.dts if self._slots is not None else packet.pts if packet.pts is not None else packet.dts
         if at is not None:
@@ -163,8 +148,7 @@ class Decoding:
                 heapq.heapify(self._slots)
             yield self._lose(at, ffmpeg_message(error))
             return
-        for frame in frames:
-            yield self._judge(frame)
+        yield from map(self._judge, frames)
 
     def _judge(self, frame: VideoFrame) -> Picture | Loss:
         pts, length = self._time_of(frame), frame.duration or self._usual

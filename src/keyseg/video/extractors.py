@@ -7,7 +7,11 @@ from pathlib import Path
 
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.timeline import ConfigError, DataError, nearest
+from keyseg.video.extraction import origin_of
 from keyseg.video.extractor import Extractor
+from keyseg.video.model_folder import hub_folder, local_folder
+from keyseg.video.motion import Motion
+from keyseg.video.pretrained import PretrainedExtractor
 
 # Some published models. Others of the same families work too.
 SUGGESTED = (
@@ -35,8 +39,6 @@ def make_extractor(
     376
     """
     if name == "motion":
-        from keyseg.video.motion import Motion
-
         if revision or sample_rate is not None:
             given = "revision" if revision else "sample_rate"
             raise ConfigError(f"motion takes no {given}; it has one version, and one row per frame")
@@ -45,14 +47,17 @@ def make_extractor(
     if name and folder.is_dir():
         if revision:
             raise ConfigError(f"{name}: a local folder has no revision; it is identified by its content")
-        return _pretrained(str(folder.resolve()), sample_rate, device, folder=folder.resolve())
-    if not _HUB_NAME.fullmatch(name):
+        name = str(folder.resolve())
+        model = local_folder(folder.resolve())
+    elif _HUB_NAME.fullmatch(name):
+        model = hub_folder(name, revision)
+    else:
         known = ("motion", *SUGGESTED)
         raise ConfigError(
             f"no extractor {name!r}{nearest(name, known)}; possible: motion, an existing folder with a model, or a"
             f" Hugging Face model such as {', '.join(SUGGESTED)}"
         )
-    return _pretrained(name, sample_rate, device, revision=revision)
+    return PretrainedExtractor(name, model, sample_rate=sample_rate, device=device)
 
 
 def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path | None = None) -> Extractor:
@@ -63,22 +68,22 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
     """
     if folder is not None and not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; it should hold the model of {origin.extractor}")
-    if origin.extractor == "motion":
-        from keyseg.video.motion import Motion
-
-        extractor: Extractor = Motion()
-    elif "revision" in origin.options:
-        extractor = _pretrained(origin.extractor, origin.sample_rate, device, revision=origin.options["revision"])
-    elif (folder or Path(origin.extractor)).is_dir():
-        folder = folder or Path(origin.extractor)
-        extractor = _pretrained(origin.extractor, origin.sample_rate, device, folder=folder)
-    else:
-        raise DataError(
-            f"the features were made with {origin}: there is no such folder on this machine; put the model's folder"
-            " there or give its new place (--extractor FOLDER), or extract the features of all videos with another"
-            " model and train again"
-        )
-    here, wanted = _described(extractor), _described(origin)
+    place = folder or Path(origin.extractor)
+    extractor: Extractor = Motion()
+    if origin.extractor != "motion":
+        if "revision" in origin.options:
+            model = hub_folder(origin.extractor, origin.options["revision"])
+        elif place.is_dir():
+            model = local_folder(place)
+        else:
+            raise DataError(
+                f"the features were made with {origin}: there is no such folder on this machine; put the model's folder"
+                " there or give its new place (--extractor FOLDER), or extract the features of all videos with another"
+                " model and train again"
+            )
+        extractor = PretrainedExtractor(origin.extractor, model, sample_rate=origin.sample_rate, device=device)
+    made_here = origin_of(extractor, origin.fps)
+    here, wanted = (made.model_dump(exclude={"extractor"}) for made in (made_here, origin))
     differences = [f"{key} {here[key]}, not {wanted[key]}" for key in here if here[key] != wanted[key]]
     if differences:
         raise DataError(
@@ -86,25 +91,3 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
             " keyseg and the model that made them, or extract the features of all videos and train again"
         )
     return extractor
-
-
-def _described(source: Extractor | FeatureOrigin) -> dict[str, object]:
-    """Everything that decides the features, except the frame rate."""
-    numbers = {key: getattr(source, key) for key in ("version", "dimension", "clip_length", "sample_rate")}
-    return numbers | {"options": dict(source.options)}
-
-
-def _pretrained(
-    name: str,
-    sample_rate: int | None,
-    device: str | None,
-    *,
-    folder: Path | None = None,
-    revision: str | None = None,
-) -> Extractor:
-    """The model in a folder, or else the published one."""
-    from keyseg.video.model_folder import hub_folder, local_folder
-    from keyseg.video.pretrained import PretrainedExtractor
-
-    model = local_folder(folder) if folder else hub_folder(name, revision)
-    return PretrainedExtractor(name, model, sample_rate=sample_rate, device=device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,11 +12,9 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Literal
 
-from keyseg.data.feature_origin import FeatureSidecar
 from keyseg.timeline import DataError, KeysegError, OutputExistsError
 from keyseg.timeline.files import file_sha256, refuse_file
-from keyseg.video.cache import FeatureCache, checked_sidecar
-from keyseg.video.extraction import origin_of
+from keyseg.video.extraction import FeatureCache, checked_sidecar, origin_of
 from keyseg.video.extractor import Extractor
 from keyseg.video.extractors import make_extractor
 from keyseg.video.workers import CONTEXT, worker_pool
@@ -74,12 +72,12 @@ def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify:
     events: Any = CONTEXT.Queue()
     try:
         with worker_pool(workers, _start_worker, work, events) as pool:
-            waiting: list[Future[None]] = [pool.submit(_in_worker, video) for video in videos]
+            waiting = {pool.submit(_in_worker, video) for video in videos}
             while waiting:
                 _pass_on(events, notify)
-                for done in [future for future in waiting if future.done()]:
-                    waiting.remove(done)
-                    done.result()  # raises unexpected errors
+                done, waiting = wait(waiting, timeout=0)
+                for future in done:
+                    future.result()  # raises unexpected errors
     except BrokenProcessPool as error:
         raise DataError(
             "a process that extracts features ended, perhaps because memory ran out; run the same command with fewer"
@@ -106,8 +104,7 @@ def _start_worker(work: Work, events: Any) -> None:
 
 
 def _in_worker(video: Path) -> None:
-    extractor, work, notify = _worker
-    _extract(video, extractor, work, notify)
+    _extract(video, *_worker)
 
 
 def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> None:
@@ -120,46 +117,29 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
             last = now
             notify(Event(video, "frames", frames, expected))
 
+    def remade(reason: str) -> None:
+        notify(Event(video, "remade", message=reason))
+
     try:
-        out = work.out / f"{video.stem}.npy"
-        kept = None if work.force else _kept(video, out, extractor, work, notify)
-        if kept is not None:
-            notify(Event(video, "kept", kept.frames, message=_gaps(kept)))
-            return
-        features = FeatureCache(work.cache).features(
-            video,
-            extractor,
-            work.fps,
-            damaged=work.damaged,
-            progress=progress,
-            remade=lambda reason: notify(Event(video, "remade", message=reason)),
-        )
-        features.copy_to(out)
-        kind: Literal["made", "cached"] = "made" if features.fresh else "cached"
-        notify(Event(video, kind, features.sidecar.frames, message=_gaps(features.sidecar)))
+        out, kept = work.out / f"{video.stem}.npy", None
+        if out.exists() and not work.force:
+            try:
+                kept = checked_sidecar(out, file_sha256(video), origin_of(extractor, work.fps))
+                if kept is None:
+                    raise OutputExistsError(
+                        f"{out} exists and holds the features of another video or extractor; choose another --out or"
+                        " use --force"
+                    )
+            except DataError as error:
+                remade(str(error))
+        kind: Literal["kept", "cached", "made"] = "kept"
+        if kept is None or (kept.gaps and not work.damaged):
+            features = FeatureCache(work.cache).features(
+                video, extractor, work.fps, damaged=work.damaged, progress=progress, remade=remade
+            )
+            features.copy_to(out)
+            kind, kept = "made" if features.fresh else "cached", features.sidecar
+        gaps = "".join(f"; damaged from {text}" for text in kept.gap_texts())
+        notify(Event(video, kind, kept.frames, message=gaps))
     except (KeysegError, OSError) as error:
         notify(Event(video, "failed", message=str(error)))
-
-
-def _gaps(sidecar: FeatureSidecar) -> str:
-    return "".join(f"; damaged from {text}" for text in sidecar.gap_texts())
-
-
-def _kept(video: Path, out: Path, extractor: Extractor, work: Work, notify: Notify) -> FeatureSidecar | None:
-    """The sidecar of features that are already in place; None if there are none, or they are damaged, or have gaps
-    that were not asked for.
-
-    Raises OutputExistsError if another file is in the way.
-    """
-    if not out.exists():
-        return None
-    try:
-        sidecar = checked_sidecar(out, file_sha256(video), origin_of(extractor, work.fps))
-    except DataError as error:
-        notify(Event(video, "remade", message=str(error)))
-        return None
-    if sidecar is None:
-        raise OutputExistsError(
-            f"{out} exists and holds the features of another video or extractor; choose another --out or use --force"
-        )
-    return sidecar if work.damaged or not sidecar.gaps else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _PREPROCESSORS = ("video_preprocessor_config.json", "preprocessor_config.json")
 _NEEDED = [_CONFIG, *_PREPROCESSORS, _INDEX, _WEIGHTS, "model-*.safetensors"]
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_CHUNK = 1 << 22  # bytes hashed at once
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -34,11 +31,15 @@ class ModelFolder:
         """config.json. Raises DataError."""
         return _json_object(self.path / _CONFIG)
 
-    def preprocessing(self) -> Preprocessing:
-        """The settings of the model's preprocessor, or ImageNet's mean and deviation. Raises DataError."""
+    def preprocessing(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, int] | None]:
+        """Mean and deviation of red, green and blue between 0 and 1, ImageNet's by default, and the size (H, W) of the
+        pictures if the preprocessor gives one.
+
+        Raises DataError.
+        """
         file = next((self.path / name for name in _PREPROCESSORS if (self.path / name).is_file()), None)
         if file is None:
-            return Preprocessing(*_IMAGENET, None)
+            return *_IMAGENET, None
         values = _json_object(file)
         mean, std = _triple(file, values, "image_mean", _IMAGENET[0]), _triple(file, values, "image_std", _IMAGENET[1])
         if not values.get("do_normalize", True):
@@ -46,16 +47,7 @@ class ModelFolder:
         if min(std) <= 0:
             raise DataError(f"{file}: image_std must be above 0, got {values['image_std']}")
         cropped = values.get("crop_size") if values.get("do_center_crop", "crop_size" in values) else None
-        return Preprocessing(mean, std, _sides(cropped) or _sides(values.get("size")))
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """mean, std: of red, green and blue between 0 and 1. size: (height, width) of the pictures, if it is given."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    size: tuple[int, int] | None
+        return mean, std, _sides(cropped) or _sides(values.get("size"))
 
 
 def local_folder(path: Path) -> ModelFolder:
@@ -65,8 +57,7 @@ def local_folder(path: Path) -> ModelFolder:
     for file in files:
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+            hashlib.file_digest(stream, lambda: digest)
     return ModelFolder(path, {"sha256": digest.hexdigest()})
 
 
@@ -95,15 +86,13 @@ def hub_folder(name: str, revision: str | None) -> ModelFolder:
     except RevisionNotFoundError as error:
         raise ConfigError(f"{name}: the model has no revision {revision!r}; give a branch, tag or commit") from error
     except Exception as error:  # of the hub's library, of the one below it, of the disk
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(
-            f"{name}: the model is not in the cache and cannot be fetched ({_first_line(error)});"
+            f"{name}: the model is not in the cache and cannot be fetched ({reason});"
             f" on a machine with network, and HF_HUB_OFFLINE not set, run: hf download {name}{pinned}"
         ) from error
-    commit = path.name
-    if not _COMMIT.fullmatch(commit):
-        raise DataError(f"{path}: expected a folder of the Hugging Face cache, named by a commit")
     _checked_files(path)
-    return ModelFolder(path, {"revision": commit})
+    return ModelFolder(path, {"revision": path.name})  # the cache names its folders by commit
 
 
 def _checked_files(path: Path) -> list[Path]:
@@ -147,14 +136,10 @@ def _json_object(path: Path) -> dict[str, Any]:
 
 def _triple(path: Path, content: dict[str, Any], key: str, default: tuple[float, ...]) -> tuple[float, ...]:
     values = content.get(key, default)
-    valid = isinstance(values, list | tuple) and len(values) == 3 and all(_is_number(value) for value in values)
-    if not valid:
+    numbers = isinstance(values, list | tuple) and all(type(value) in (int, float) for value in values)
+    if not numbers or len(values) != 3 or not all(map(math.isfinite, values)):
         raise DataError(f"{path}: {key} must be three numbers, for red, green and blue, got {values}")
     return tuple(float(value) for value in values)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _sides(size: Any) -> tuple[int, int] | None:
@@ -167,7 +152,3 @@ def _sides(size: Any) -> tuple[int, int] | None:
     if len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
         return size[0], size[1]
     return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

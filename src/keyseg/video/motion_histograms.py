@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import uniform_filter
 
 MotionArray = npt.NDArray[np.floating]  # float32 throughout
 
@@ -49,15 +49,8 @@ def lobes(x: MotionArray, y: MotionArray, length: MotionArray, bins: int) -> lis
     turns = 2 * np.pi * np.arange(bins) / bins
     reach = np.float32(np.cos(2 * np.pi / bins))
     beside = length * reach
-    shares = []
-    for turn in turns:
-        share = x * np.float32(np.cos(turn))
-        share += y * np.float32(np.sin(turn))
-        share -= beside
-        np.maximum(share, 0, out=share)
-        share /= 1 - reach
-        shares.append(share)
-    return shares
+    along = (x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn)) - beside for turn in turns)
+    return [np.maximum(share, 0) / (1 - reach) for share in along]
 
 
 def colour_histogram(rgb: MotionArray) -> MotionArray:
@@ -103,9 +96,7 @@ def gradients(grey: MotionArray) -> tuple[MotionArray, MotionArray]:
     x, y = np.zeros_like(grey), np.zeros_like(grey)
     np.subtract(grey[:, :, 2:], grey[:, :, :-2], out=x[:, :, 1:-1])
     np.subtract(grey[:, 2:], grey[:, :-2], out=y[:, 1:-1])
-    x *= 0.5
-    y *= 0.5
-    return x, y
+    return x * np.float32(0.5), y * np.float32(0.5)
 
 
 def flow(first: MotionArray, second: MotionArray) -> tuple[MotionArray, MotionArray]:
@@ -139,16 +130,8 @@ def flow_sums(u: MotionArray, v: MotionArray) -> MotionArray:
     down, right = np.mgrid[:height, :width].astype(np.float32)
     down, right = (down - (height - 1) / 2) / width, (right - (width - 1) / 2) / width
     length = np.sqrt(u * u + v * v)
-    moments = [
-        length,
-        length * right,
-        length * down,
-        length * (right * right + down * down),
-        u,
-        v,
-        u * right + v * down,
-        v * right - u * down,
-    ]
+    first, second = (length * right, length * down), length * (right * right + down * down)
+    moments = [length, *first, second, u, v, u * right + v * down, v * right - u * down]
     return np.stack([cell_means(value) for value in (*lobes(u, v, length, DIRECTIONS), *moments)], 2)
 
 
@@ -164,4 +147,4 @@ def opening_and_turning(moments: MotionArray) -> MotionArray:
 
 
 def _blurred(values: MotionArray, size: int) -> MotionArray:
-    return uniform_filter1d(uniform_filter1d(values, size, 1, mode="nearest"), size, 2, mode="nearest")
+    return uniform_filter(values, (1, size, size), mode="nearest")

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,37 +40,28 @@ class Family:
     any_size: bool = False
 
 
-def _videomae(network: Any, clips: torch.Tensor) -> torch.Tensor:
-    hidden: torch.Tensor = network(pixel_values=clips).last_hidden_state
-    return hidden.mean(1)
-
-
-def _vjepa2(network: Any, clips: torch.Tensor) -> torch.Tensor:
-    hidden: torch.Tensor = network(pixel_values_videos=clips, skip_predictor=True).last_hidden_state
-    return hidden.mean(1)
-
-
-def _pooler(network: Any, pictures: torch.Tensor) -> torch.Tensor:
-    pooled: torch.Tensor = network(pixel_values=pictures[:, 0]).pooler_output
-    return pooled
-
-
 def _siglip(network: Any, pictures: torch.Tensor) -> torch.Tensor:
-    seen = network(pixel_values=pictures[:, 0])
-    pooled: torch.Tensor = seen.last_hidden_state.mean(1) if seen.pooler_output is None else seen.pooler_output
+    output = network(pixel_values=pictures[:, 0])
+    pooled: torch.Tensor = output.last_hidden_state.mean(1) if output.pooler_output is None else output.pooler_output
     return pooled
 
 
 # By `model_type` in config.json. Means are over all patch tokens. The pooler of DINO is its CLS token after the last
 # norm; that of SigLIP is its attention pool, or the mean over patches if a model has none.
 FAMILIES = {
-    "videomae": Family(_videomae, length="num_frames"),
-    "vjepa2": Family(_vjepa2, length="frames_per_clip", size="crop_size"),
-    "dinov2": Family(_pooler, any_size=True),
-    "dinov2_with_registers": Family(_pooler, any_size=True),
-    "dinov3_vit": Family(_pooler, any_size=True),
-    "siglip": Family(_siglip),
-    "siglip_vision_model": Family(_siglip),
+    "videomae": Family(
+        lambda network, clips: network(pixel_values=clips).last_hidden_state.mean(1), length="num_frames"
+    ),
+    "vjepa2": Family(
+        lambda network, clips: network(pixel_values_videos=clips, skip_predictor=True).last_hidden_state.mean(1),
+        length="frames_per_clip",
+        size="crop_size",
+    ),
+    **dict.fromkeys(
+        ("dinov2", "dinov2_with_registers", "dinov3_vit"),
+        Family(lambda network, pictures: network(pixel_values=pictures[:, 0]).pooler_output, any_size=True),
+    ),
+    **dict.fromkeys(("siglip", "siglip_vision_model"), Family(_siglip)),
 }
 
 
@@ -102,16 +93,16 @@ class PretrainedExtractor:
         self._device = _device(device)
         self._network = _load(folder.path).to(self._device)
         config = self._network.config
-        preprocessing = folder.preprocessing()
+        mean, std, size = folder.preprocessing()
         self.name = name
         self.options: Mapping[str, str] = folder.origin
         self.dimension = int(config.hidden_size)
         self.clip_length = int(getattr(config, self._family.length)) if self._family.length else 1
         self.sample_rate = max(1, self.clip_length // 4) if sample_rate is None else sample_rate
-        self.image_size = _image_size(folder.path, config, self._family, preprocessing.size)
+        self.image_size = _image_size(folder.path, config, self._family, size)
         self._batch = batch or max(1, _FRAMES_AT_ONCE // self.clip_length)
-        self._mean = np.array(preprocessing.mean, np.float32) * 255
-        self._std = np.array(preprocessing.std, np.float32) * 255
+        self._mean = np.array(mean, np.float32) * 255
+        self._std = np.array(std, np.float32) * 255
 
     def rows(self, frames: Iterable[Image]) -> Iterator[Rows]:
         """Features of N frames in blocks (n, D), ceil(N / sample_rate) rows in all.
@@ -130,11 +121,11 @@ class PretrainedExtractor:
             pictures = torch.from_numpy(images).to(self._device)
             mean, std = (torch.from_numpy(part).to(self._device) for part in (self._mean, self._std))
             scaled = ((pictures.float() - mean) / std).permute(0, 1, 4, 2, 3).contiguous()
-            mixed = self._device.type == "cuda"
-            kind = (
-                torch.bfloat16 if mixed and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-            )
-            with torch.autocast(self._device.type, dtype=kind if mixed else None, enabled=mixed):
+            dtype = None
+            if self._device.type == "cuda":
+                brain = torch.cuda.is_bf16_supported(including_emulation=False)
+                dtype = torch.bfloat16 if brain else torch.float16
+            with torch.autocast(self._device.type, dtype=dtype, enabled=dtype is not None):
                 pooled = self._family.pooled(self._network, scaled)
             return np.asarray(pooled.float().cpu().numpy(), np.float32)
 
@@ -146,8 +137,7 @@ def clips(frames: Iterable[Image], length: int, sample_rate: int) -> Iterator[Im
     """
     held: deque[Image] = deque()
     source, begin = iter(frames), 0  # begin: number of the first held frame
-    row = 0
-    while True:
+    for row in count():
         first = row * sample_rate + sample_rate // 2 - length // 2
         held.extend(islice(source, max(0, max(first + length, row * sample_rate + 1) - begin - len(held))))
         end = begin + len(held)
@@ -155,7 +145,6 @@ def clips(frames: Iterable[Image], length: int, sample_rate: int) -> Iterator[Im
             return
         wanted = np.clip(np.arange(first, first + length), 0, end - 1)
         yield np.stack([held[number - begin] for number in wanted])
-        row += 1
         # The last frame is kept: it may have to be repeated.
         while len(held) > 1 and begin < first + sample_rate:
             held.popleft()

@@ -1,21 +1,59 @@
-"""The messages between a reader and its decoding process, over a pipe.
+"""What a reader and its decoding process exchange: requests with limits, and messages.
 
-A message is a head and a body. Frames: `INFO` with JSON, `FRAMES` with the bytes of an image for each picture shown,
-`END` with the gaps as JSON. Key frames: for each time `INFO` with the image's size and `FRAMES` with its bytes, then
-`END`. `ALIVE`, without a body, may come at any time; `FAILED`, with JSON, ends everything.
+The process takes a pickled request on its command line and answers on its standard output. A message is a head and a
+body: for `FRAMES` the bytes of an image (H, W, 3), for the others JSON. Frames: `INFO` with the file's properties,
+`FRAMES` for each picture shown, `END` with the gaps. Key frames: `FRAMES` for each time, then `END`. `ALIVE` may come
+at any time; `ERROR`, with the reason, ends everything.
 """
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
 
-from keyseg.video.limits import Limits
+from keyseg.timeline import ConfigError
 
-HEAD = struct.Struct("<cqII")  # kind, time stamp of a picture, number of frames that show it, bytes of the body
-INFO, FRAMES, ALIVE, END, FAILED = b"I", b"F", b"A", b"E", b"X"
+# Kind, time stamp of a picture, number of frames that show it, its width, bytes of the body.
+HEAD = struct.Struct("<cqIII")
+INFO, FRAMES, ALIVE, END, ERROR = b"I", b"F", b"A", b"E", b"X"
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says about itself.
+
+    width, height: of a picture as displayed, after rotation. time_base: seconds per tick. start_pts: ticks at which
+    frame 0 begins. declared_seconds: length of the video stream, or None if the file does not declare it. codec,
+    pixel_format, container: FFmpeg's names.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    start_pts: int
+    declared_seconds: Fraction | None
+    codec: str
+    pixel_format: str
+    container: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where decoding stops, so that no file can exhaust the machine.
+
+    pixels: of one picture. seconds: of a whole video. memory_mib: address space of the decoding process. Raises
+    ConfigError unless all are positive.
+    """
+
+    pixels: int = 8192 * 4352
+    seconds: int = 24 * 3600
+    memory_mib: int = 2048
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise ConfigError(f"the limit {name} must be positive, got {value}")
 
 
 @dataclass(frozen=True)
@@ -30,27 +68,7 @@ class FrameRequest:
 
 @dataclass(frozen=True)
 class KeyFrameRequest:
-    """The pictures at some times. seconds: the times. largest: (height, width) that none may exceed."""
+    """Thumbnails of the pictures at some times, in seconds."""
 
     seconds: tuple[Fraction, ...]
-    largest: tuple[int, int]
     limits: Limits
-
-
-Request = FrameRequest | KeyFrameRequest
-
-
-def request_to_json(request: Request) -> str:
-    """A request for the command line of the process."""
-    return json.dumps({**vars(request), "limits": vars(request.limits)}, default=str)
-
-
-def request_from_json(text: str) -> Request:
-    """The inverse of `request_to_json`."""
-    values = json.loads(text)
-    limits = Limits(**values["limits"])
-    if "seconds" in values:
-        height, width = values["largest"]
-        return KeyFrameRequest(tuple(map(Fraction, values["seconds"])), (height, width), limits)
-    size = values["image_size"]
-    return FrameRequest(Fraction(values["fps"]), (size[0], size[1]) if size else None, limits, values["damaged"])

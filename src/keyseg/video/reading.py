@@ -1,23 +1,20 @@
-"""Reading a video by time: frames at a steady rate, decoded in a separate process that may be killed."""
+"""Reading a video by time: frames at a steady rate, and key frames, decoded in a process that may be killed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
-
 from keyseg.data.feature_origin import Gap
-from keyseg.timeline import ConfigError
+from keyseg.timeline import ConfigError, TimelineError
 from keyseg.video.decode_client import DecodingProcess
-from keyseg.video.limits import Limits, VideoInfo
-from keyseg.video.protocol import END, FRAMES, INFO, FrameRequest
+from keyseg.video.extractor import Image
+from keyseg.video.protocol import END, FrameRequest, KeyFrameRequest, Limits, VideoInfo
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class SampledFrame:
     when the picture came on screen, in ticks.
     """
 
-    image: npt.NDArray[np.uint8]
+    image: Image
     pts: int
 
 
@@ -73,25 +70,21 @@ class VideoReader:
         self._path = Path(path)
         self._request = FrameRequest(Fraction(fps), image_size, limits, damaged)
         self._process: DecodingProcess | None = None
-        self._size = (0, 0)
         self.info: VideoInfo
         self.gaps: tuple[Gap, ...] = ()
 
     def __enter__(self) -> Self:
         self._process = DecodingProcess(self._path, self._request)
         try:
-            values = json.loads(self._process.message(INFO)[3])
-            self._size, declared = values.pop("image_size"), values["declared_seconds"]
-            exact = {"time_base": Fraction(values["time_base"]), "declared_seconds": declared and Fraction(declared)}
+            *_, values = self._process.message()
+            exact = {key: values[key] and Fraction(values[key]) for key in ("time_base", "declared_seconds")}
             self.info = VideoInfo(**values | exact)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.close()
@@ -100,12 +93,27 @@ class VideoReader:
         while True:
             if self._process is None:
                 raise ConfigError("a VideoReader is read once, inside `with VideoReader(...) as frames`")
-            kind, pts, frames, body = self._process.message(FRAMES, END)
+            kind, pts, frames, content = self._process.message()
             if kind == END:
-                self.gaps = tuple(Gap(start_frame=a, end_frame=b, reason=why) for a, b, why in json.loads(body))
-                self.__exit__(None, None, None)
+                self.gaps = tuple(Gap(start_frame=a, end_frame=b, reason=why) for a, b, why in content)
+                self.__exit__()
                 return
-            image = np.frombuffer(body, np.uint8).reshape(*self._size, 3)
-            image.flags.writeable = False
             for _ in range(frames):
-                yield SampledFrame(image, pts)
+                yield SampledFrame(content, pts)
+
+
+def read_key_frames(video_path: str | Path, times_seconds: Sequence[float]) -> list[tuple[float, Image]]:
+    """The frame on screen at each time as (seconds, (H, W, 3) uint8 RGB), in the order of the times.
+
+    Times are presentation times, as in players, so a variable frame rate does no harm. Images have at most 160 rows and
+    480 columns and are upright. Seeks, so a long video is not decoded as a whole. The decoding process can open this
+    one regular file only. Raises DataError if there is no such file, no video in it, or no frame at a time.
+    """
+    for seconds in times_seconds:
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise TimelineError(f"a key frame's time must be >= 0 seconds, got {seconds}")
+    request = KeyFrameRequest(tuple(map(Fraction, times_seconds)), Limits())
+    with closing(DecodingProcess(Path(video_path), request)) as process:
+        images = [process.message()[3].copy() for _ in times_seconds]
+        process.message()  # the end; without any times, too, the file must be a video
+    return list(zip(times_seconds, images, strict=True))

@@ -5,25 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Generic, TypeVar
-
-PictureT = TypeVar("PictureT")
+from typing import Any, NamedTuple
 
 # A picture that starts this little after a time counts: the clocks of containers are rounded, often to 1 ms.
 ROUNDING = Fraction(1, 1000)
 
 
-@dataclass(frozen=True)
-class ShownPicture(Generic[PictureT]):
+class ShownPicture(NamedTuple):
     """A picture that stays on screen for some frames. pts: when it is due, in ticks."""
 
-    picture: PictureT
+    picture: Any
     pts: int
     frames: int
 
 
 @dataclass
-class Sampler(Generic[PictureT]):
+class Sampler:
     """Takes pictures in order of time and returns how many frames each is shown for; keeps one picture.
 
     Frame i shows the last picture that starts at or before first_pts * time_base + i / fps, or the first good picture
@@ -36,7 +33,7 @@ class Sampler(Generic[PictureT]):
     gaps: list[tuple[int, int, str]] = field(default_factory=list)
     first_pts: int | None = None
     end_pts: int = 0  # of the last event
-    _shown: tuple[PictureT, int] | None = None
+    _shown: tuple[Any, int] | None = None
     _lost: tuple[int, str] | None = None  # since when, and why, the picture on screen is not the right one
     _next: int = 0
 
@@ -55,7 +52,7 @@ class Sampler(Generic[PictureT]):
         if self._lost is None or pts < self._lost[0]:
             self._lost = (pts, self._lost[1] if self._lost else reason)
 
-    def show(self, picture: PictureT, pts: int, end_pts: int) -> list[ShownPicture[PictureT]]:
+    def show(self, picture: Any, pts: int, end_pts: int) -> list[ShownPicture]:
         """A picture comes on screen; return the frames before it, which are known now."""
         self._note(pts, end_pts)
         if self._shown is None:
@@ -64,7 +61,7 @@ class Sampler(Generic[PictureT]):
         self._shown, self._lost = (picture, pts), None
         return shown
 
-    def finish(self, seconds: Fraction, reason: str = "") -> list[ShownPicture[PictureT]]:
+    def finish(self, seconds: Fraction, reason: str = "") -> list[ShownPicture]:
         """The remaining frames, up to `seconds` after frame 0; those after the last picture are lost."""
         if seconds > self.seconds(self.end_pts):
             self.lose(self.end_pts, self.end_pts, reason)
@@ -85,15 +82,13 @@ class Sampler(Generic[PictureT]):
         """The number of i >= 0 with i / fps < seconds."""
         return max(0, math.ceil(seconds * self.fps))
 
-    def _until(self, frame: int) -> list[ShownPicture[PictureT]]:
+    def _until(self, frame: int) -> list[ShownPicture]:
         start = self._next
         if self._shown is None or frame <= start:
             return []
         if self._lost:
-            self._gap(max(start, self._frames_before(self.seconds(self._lost[0]) - ROUNDING)), frame, self._lost[1])
+            first = max(start, self._frames_before(self.seconds(self._lost[0]) - ROUNDING))
+            if first < frame:
+                self.gaps.append((first, frame, self._lost[1]))
         self._next = frame
         return [ShownPicture(*self._shown, frame - start)]
-
-    def _gap(self, start: int, end: int, reason: str) -> None:
-        if start < end:
-            self.gaps.append((start, end, reason))

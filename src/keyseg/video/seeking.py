@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
-from keyseg.video.decoding import FALLBACK_RATE, Refusal
-from keyseg.video.opening import clock_start
+from keyseg.video.decoding import FALLBACK_RATE
+from keyseg.video.opening import Refusal, clock_start
 from keyseg.video.sampling import ROUNDING
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 # Seconds to seek before the time, one after the other, as long as the first picture comes too late.
 _RETREATS = (0, 2, 10, 60)

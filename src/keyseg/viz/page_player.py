@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.video.decode_client import open_file
 from keyseg.video.extractor import Image
-from keyseg.video.opening import open_file
 from keyseg.video.reading import probe
 from keyseg.viz.clock import axis_time
 from keyseg.viz.rows import Row, check_image
