@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from html import escape
 from pathlib import Path
-
-import numpy as np
 
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.video.extractor import Image
@@ -58,8 +57,8 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
             )
         if info.declared_seconds and total > info.declared_seconds + _SLACK_SECONDS:
             raise TimelineError(
-                f"{path}: the video ends at {float(info.declared_seconds):.2f} s, its timeline at {float(total):.2f} s; does the"
-                " timeline belong to this video, and is its frame rate right?"
+                f"{path}: the video ends at {float(info.declared_seconds):.2f} s, its timeline at {float(total):.2f} s;"
+                " does the timeline belong to this video, and is its frame rate right?"
             )
         return file.read()
 
@@ -121,16 +120,11 @@ def key_frame_row(key_frames: Sequence[KeyFrame], row: Row, labels: LabelMap, ti
 
 def jpeg(image: Image) -> bytes:
     """An image (H, W, 3) uint8 RGB as JPEG."""
-    import av
+    from matplotlib.image import imsave
 
-    height, width, _ = image.shape
-    encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = {"qmin": "4", "qmax": "4"}
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    packets = [*encoder.encode(frame.reformat(format="yuvj420p")), *encoder.encode(None)]
-    return b"".join(bytes(packet) for packet in packets)
+    buffer = io.BytesIO()
+    imsave(buffer, image, format="jpeg")
+    return buffer.getvalue()
 
 
 def _too_large(what: str) -> str:

@@ -23,29 +23,7 @@ from keyseg.viz.rows import Row, check_rows, occurring_ids
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc")
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
-    """Scores of one system in percent; NaN for a missing one. note: a remark such as `5 splits, last epoch`.
-
-    >>> ScoreRow("RTK", 86.8, 86.0, 83.0, 86.7, 74.8).values
-    (86.8, 86.0, 83.0, 86.7, 74.8)
-    """
-
-    name: str
-    f1_10: float
-    f1_25: float
-    f1_50: float
-    edit: float
-    acc: float
-    note: str = ""
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The five scores in the order of the table."""
-        return (self.f1_10, self.f1_25, self.f1_50, self.edit, self.acc)
+_COLUMNS = {"f1@10": "F1@10", "f1@25": "F1@25", "f1@50": "F1@50", "edit": "Edit", "acc": "Acc"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +45,7 @@ def write_report(
     *,
     title: str,
     introduction: str,
-    scores: Sequence[ScoreRow],
+    scores: Mapping[str, Mapping[str, float]],
     videos: Sequence[VideoTimeline],
     labels: LabelMap,
     timebase: TimeBase,
@@ -77,7 +55,8 @@ def write_report(
 ) -> Path:
     """Write one self-contained HTML file, which loads nothing from network or disk, and return its path.
 
-    figures: by caption. provenance: where the numbers come from, such as command, version and seed, by name.
+    scores: in percent, by system and measure, as `Report.to_json` names them; NaN for a missing one. figures: by
+    caption. provenance: where the numbers come from, such as command, version and seed, by name.
     A section without content is left out. Videos are part of the file, so they must be small. Raises TimelineError
     if rows, video and key frames do not fit together, DataError on a video that browsers do not play or that is too
     large, OutputExistsError if the file exists and `force` is not set.
@@ -109,19 +88,17 @@ def _resource(name: str) -> str:
     return resources.files("keyseg.viz").joinpath(name).read_text(encoding="utf-8")
 
 
-def _scores(scores: Sequence[ScoreRow]) -> str:
+def _scores(scores: Mapping[str, Mapping[str, float]]) -> str:
     if not scores:
         return ""
     # Scores that print the same are equally good, so the best is taken from the rounded values.
-    rounded = [[round(value, 1) for value in row.values] for row in scores]
+    rounded = [[round(row[measure], 1) for measure in _COLUMNS] for row in scores.values()]
     best = [max((v for v in column if not math.isnan(v)), default=math.nan) for column in zip(*rounded, strict=True)]
-    has_notes = any(row.note for row in scores)
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("System", *_COLUMNS, *(("Note",) if has_notes else ())))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("System", *_COLUMNS.values()))
     lines = []
-    for row, values in zip(scores, rounded, strict=True):
+    for system, values in zip(scores, rounded, strict=True):
         cells = "".join(_score_cell(value, top) for value, top in zip(values, best, strict=True))
-        note = f'<td class="note">{escape(row.note)}</td>' if has_notes else ""
-        lines.append(f'<tr><th scope="row">{escape(row.name)}</th>{cells}{note}</tr>')
+        lines.append(f'<tr><th scope="row">{escape(system)}</th>{cells}</tr>')
     return (
         '<section id="scores">\n<h2>Scores</h2>\n<div class="wide"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody>\n</table></div>\n"
