@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import FloatArray, IntArray, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.viz import canvas
-from keyseg.viz.bars import draw_bar
 from keyseg.viz.colours import class_colours
 from keyseg.viz.rows import check_ids
 
@@ -44,7 +43,14 @@ def plot_heatmaps(
     Raises TimelineError where shapes, class ids or lengths do not fit together.
     """
     image, curve = np.asarray(action_heatmap, np.float64), np.asarray(boundary_heatmap, np.float64)
-    _check(image, curve, actions, labels, timebase, reference)
+    if image.ndim != 2 or curve.ndim != 1 or image.shape != (len(labels), len(curve)):
+        raise TimelineError(
+            f"heatmaps must have shapes (C, T) and (T,) with C = {len(labels)} classes,"
+            f" got {image.shape} and {curve.shape}"
+        )
+    check_ids(actions.label, labels, "action keypoints")
+    if reference is not None:
+        _check_reference(reference, labels, timebase, len(curve))
     row, size = (0.2, 8.0) if len(labels) <= 20 else (0.145, 6.5)
     left = canvas.MARGIN + 0.2 + _STRIP
     left += max(canvas.text_width(labels.names, size), canvas.text_width(["boundary"], 8))
@@ -66,32 +72,18 @@ def plot_heatmaps(
     return figure
 
 
-def _check(
-    image: FloatArray,
-    curve: FloatArray,
-    actions: ActionKeypoints,
-    labels: LabelMap,
-    timebase: TimeBase,
-    reference: Segmentation | None,
-) -> None:
-    if image.ndim != 2 or curve.ndim != 1 or image.shape != (len(labels), len(curve)):
+def _check_reference(reference: Segmentation, labels: LabelMap, timebase: TimeBase, expected: int) -> None:
+    check_ids(reference.labels, labels, "reference")
+    steps = timebase.steps(reference.length)
+    if steps != expected:
         raise TimelineError(
-            f"heatmaps must have shapes (C, T) and (T,) with C = {len(labels)} classes,"
-            f" got {image.shape} and {curve.shape}"
+            f"the reference has {reference.length} frames, {steps} steps at sample_rate {timebase.sample_rate},"
+            f" but the heatmaps have {expected} steps; give the time base of the features"
         )
-    check_ids(actions.label, labels, "action keypoints")
-    if reference is not None:
-        check_ids(reference.labels, labels, "reference")
-        steps = timebase.steps(reference.length)
-        if steps != len(curve):
-            raise TimelineError(
-                f"the reference has {reference.length} frames, {steps} steps at sample_rate {timebase.sample_rate},"
-                f" but the heatmaps have {len(curve)} steps; give the time base of the features"
-            )
 
 
 def _draw_reference(axes: Axes, reference: Segmentation, labels: LabelMap, timebase: TimeBase, total: float) -> None:
-    draw_bar(axes, reference, class_colours(labels), timebase, 0, 1)
+    canvas.draw_bar(axes, reference, class_colours(labels), timebase, 0, 1)
     axes.set_ylim(0.5, -0.5)
     axes.spines[:].set_visible(False)
     canvas.name_rows(axes, ["ground truth"], 8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from html import escape
 from pathlib import Path
@@ -63,7 +63,7 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
         return file.read()
 
 
-def check_size(contents: Sequence[bytes]) -> None:
+def check_size(contents: Collection[bytes]) -> None:
     """Raise DataError if the videos of a page are too large together."""
     size = sum(map(len, contents))
     if size > MOST_BYTES:

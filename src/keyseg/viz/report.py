@@ -63,22 +63,29 @@ def write_report(
     """
     path = Path(path)
     refuse_existing(path, force)
-    for video in videos:
+    contents: dict[int, bytes] = {}
+    for i, video in enumerate(videos):
         total = timebase.start_seconds(check_rows(video.rows, labels, f"video {video.name!r}"))
         check_key_frames(video.name, video.key_frames, total)
-    contents = _video_contents(videos, timebase)
+        if video.video is not None:
+            contents[i] = video_bytes(Path(video.video), total)
+            check_size(contents.values())
     shown = occurring_ids([row for video in videos for row in video.rows])
-    sections = (
-        _scores(scores),
-        _videos(videos, contents, shown, labels, timebase),
-        _figures(figures),
-        _provenance(provenance),
-    )
+    sections = {
+        "Scores": _scores(scores) if scores else "",
+        "Timelines": _videos(videos, contents, shown, labels, timebase) if videos else "",
+        "Figures": "\n".join(map(_figure, figures, figures.values())),
+        "Provenance": _provenance(provenance) if provenance else "",
+    }
     page = Template(_resource("report.html")).substitute(
         title=escape(title),
         introduction=escape(introduction),
         style=_resource("report.css") + _resource("player.css") + colour_rules(shown, class_colours(labels)),
-        sections="\n".join(section for section in sections if section),
+        sections="\n".join(
+            f'<section id="{name.lower()}">\n<h2>{name}</h2>\n{body}\n</section>'
+            for name, body in sections.items()
+            if body
+        ),
         script=_resource("report.js") + (_resource("player.js") if contents else ""),
     )
     return write_whole(path, page.encode("utf-8"))
@@ -89,8 +96,6 @@ def _resource(name: str) -> str:
 
 
 def _scores(scores: Mapping[str, Mapping[str, float]]) -> str:
-    if not scores:
-        return ""
     # Scores that print the same are equally good, so the best is taken from the rounded values.
     rounded = [[round(row[measure], 1) for measure in _COLUMNS] for row in scores.values()]
     best = [max((v for v in column if not math.isnan(v)), default=math.nan) for column in zip(*rounded, strict=True)]
@@ -100,9 +105,9 @@ def _scores(scores: Mapping[str, Mapping[str, float]]) -> str:
         cells = "".join(_score_cell(value, top) for value, top in zip(values, best, strict=True))
         lines.append(f'<tr><th scope="row">{escape(system)}</th>{cells}</tr>')
     return (
-        '<section id="scores">\n<h2>Scores</h2>\n<div class="wide"><table>\n'
+        '<div class="wide"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody>\n</table></div>\n"
-        "<p>Percent; the best value of a column is bold.</p>\n</section>"
+        "<p>Percent; the best value of a column is bold.</p>"
     )
 
 
@@ -112,16 +117,6 @@ def _score_cell(value: float, best: float) -> str:
     return f"<td><b>{value:.1f}</b></td>" if value == best else f"<td>{value:.1f}</td>"
 
 
-def _video_contents(videos: Sequence[VideoTimeline], timebase: TimeBase) -> dict[int, bytes]:
-    """The content of each video file, by the index of its video."""
-    contents: dict[int, bytes] = {}
-    for i, each in enumerate(videos):
-        if each.video is not None:
-            contents[i] = video_bytes(Path(each.video), timebase.start_seconds(each.rows[0][1].length))
-            check_size(list(contents.values()))
-    return contents
-
-
 def _videos(
     videos: Sequence[VideoTimeline],
     contents: Mapping[int, bytes],
@@ -129,38 +124,23 @@ def _videos(
     labels: LabelMap,
     timebase: TimeBase,
 ) -> str:
-    if not videos:
-        return ""
-    blocks = []
+    blocks = [
+        f'<div class="legend">\n<div class="classes">\n{legend_block(shown, labels)}\n</div>\n'
+        '<p class="readout" aria-live="polite">Point at a class or a segment, or tap it.</p>\n</div>'
+    ]
     for i, each in enumerate(videos):
         player = player_block(each.name, contents[i], each.rows) if i in contents else ""
         strip = key_frame_row(each.key_frames, each.rows[0], labels, timebase, bool(player)) if each.key_frames else ""
         blocks.append(video_block(each.name, each.rows, labels, timebase, player=player, key_frames=strip))
-    return (
-        '<section id="timelines">\n<h2>Timelines</h2>\n'
-        f'<div class="legend">\n<div class="classes">\n{legend_block(shown, labels)}\n</div>\n'
-        '<p class="readout" aria-live="polite">Point at a class or a segment, or tap it.</p>\n</div>\n'
-        + "\n".join(blocks)
-        + "\n</section>"
-    )
+    return "\n".join(blocks)
 
 
-def _figures(figures: Mapping[str, Figure]) -> str:
-    if not figures:
-        return ""
-    blocks = []
-    for caption, figure in figures.items():
-        # An image of its own, so that ids in one SVG cannot collide with those in another.
-        data = base64.b64encode(render(figure, "svg")).decode("ascii")
-        text = escape(caption)
-        blocks.append(
-            f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}"><figcaption>{text}</figcaption></figure>'
-        )
-    return '<section id="figures">\n<h2>Figures</h2>\n' + "\n".join(blocks) + "\n</section>"
+def _figure(caption: str, figure: Figure) -> str:
+    # An image of its own, so that ids in one SVG cannot collide with those in another.
+    data, text = base64.b64encode(render(figure, "svg")).decode("ascii"), escape(caption)
+    return f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}"><figcaption>{text}</figcaption></figure>'
 
 
 def _provenance(provenance: Mapping[str, str]) -> str:
-    if not provenance:
-        return ""
     rows = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in provenance.items())
-    return f'<section id="provenance">\n<h2>Provenance</h2>\n<dl>\n{rows}\n</dl>\n</section>'
+    return f"<dl>\n{rows}\n</dl>"

@@ -14,7 +14,6 @@ from matplotlib.patches import Rectangle
 from keyseg.timeline import LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.video.extractor import Image
 from keyseg.viz import canvas
-from keyseg.viz.bars import draw_bar
 from keyseg.viz.colours import HIGHLIGHT, class_colours, ink_on
 from keyseg.viz.film_strip import draw_strip, strip_height
 from keyseg.viz.rows import Row, check_image, check_rows, occurring_ids
@@ -67,8 +66,8 @@ def plot_timelines(
     axes = canvas.add_axes(figure, left, top, width, height)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     for y, (_, segmentation) in enumerate(rows):
-        draw_bar(axes, segmentation, colours, scale, y, _BAR)
-        _write_classes(axes, segmentation, labels, colours, scale, y, width)
+        canvas.draw_bar(axes, segmentation, colours, scale, y, _BAR)
+        _write_classes(axes, segmentation, labels, colours, float(scale.fps), y, width)
     canvas.name_rows(axes, row_names, _NAME_SIZE)
     axes.spines["left"].set_visible(False)
     if timebase is None:
@@ -99,19 +98,13 @@ def _check(boxes: Sequence[tuple[int, int]], key_frames: Sequence[tuple[int, Ima
 
 
 def _write_classes(
-    axes: Axes,
-    segmentation: Segmentation,
-    labels: LabelMap,
-    colours: Sequence[str],
-    timebase: TimeBase,
-    y: int,
-    width: float,
+    axes: Axes, segmentation: Segmentation, labels: LabelMap, colours: Sequence[str], fps: float, y: int, width: float
 ) -> None:
     """Write the name of each action into its segments that are wide enough for it."""
     need = {i: canvas.text_width([labels.names[i]], _CLASS_SIZE) + 0.08 for i in set(segmentation.labels.tolist())}
     for segment in segmentation:
         i = segment.label
         if i not in labels.background_ids and need[i] <= width * segment.length / segmentation.length:
-            middle = (segment.start_frame + segment.end_frame) / (2 * float(timebase.fps))
+            middle = (segment.start_frame + segment.end_frame) / (2 * fps)
             style = {"size": _CLASS_SIZE, "ha": "center", "va": "center_baseline", "color": ink_on(colours[i])}
             canvas.draw_text(axes, middle, y, canvas.shorten(labels.names[i]), **style)
