@@ -82,12 +82,11 @@ def run_demo(
         if epochs < 1:
             raise ConfigError(f"epochs must be at least 1, got {epochs}")
         recipe = recipe.at_pace(epochs / recipe.optimiser.epochs)
-    data, cache = out / "toy-kitchen", out / "cache"
-    workers = min(2, os.cpu_count() or 1)
+    data, workers = out / "toy-kitchen", min(2, os.cpu_count() or 1)
     say(f"drawing toy kitchen videos: {data / 'videos'}")
     write_toy_videos(data, videos=videos, test_videos=test_videos, workers=workers)
     say(f"extracting motion features: {data / 'features'}")
-    _extract(data, cache, workers, extraction)
+    _extract(out, workers, extraction)
     run = start_run(out / "run", data, recipe, (1,), (0,), command, resume=not force, force=force)
     summary = run_all(run, callbacks)
     assert summary is not None  # one process
@@ -96,15 +95,15 @@ def run_demo(
     # Without the words in brackets, which would make the tables too wide.
     scores = {variant_title(system).split(" (")[0]: row for system, row in summary["last_epoch"].items()}
     scores[FRAME_CLASSIFIER] = _scores(fit.dataset, by_frame)
-    shown = _predict(fit.dataset, load(fit.bundle), by_frame, data / "videos", cache, out / "timelines")
+    shown = _predict(out, fit.dataset, load(fit.bundle), by_frame)
     _write_report(out / "report.html", run, fit.dataset, summary["cost"]["split1/seed0"], scores, shown)
     paths = tuple(video.video for video in shown if video.video)
     return DemoResult(scores, out / "report.html", fit.bundle, out / "timelines", paths)
 
 
-def _extract(
-    data: Path, cache: Path, workers: int, extraction: Callable[[int], AbstractContextManager[Notify]]
-) -> None:
+def _extract(out: Path, workers: int, extraction: Callable[[int], AbstractContextManager[Notify]]) -> None:
+    data = out / "toy-kitchen"
+    work = Work("motion", Fraction(FPS), data / "features", out / "cache")
     videos, failed = find_videos([data / "videos"]), []
     with extraction(len(videos)) as notify:
 
@@ -113,7 +112,7 @@ def _extract(
                 failed.append(event.video)
             notify(event)
 
-        extract_all(videos, Work("motion", Fraction(FPS), data / "features", cache), workers=workers, notify=note)
+        extract_all(videos, work, workers=workers, notify=note)
     if failed:
         raise DataError(f"{len(failed)} of {len(videos)} videos could not be read; delete {data} and run it again")
 
@@ -126,21 +125,16 @@ def _scores(dataset: Dataset, predicted: Mapping[str, Segmentation]) -> dict[str
 
 
 def _predict(
-    dataset: Dataset,
-    predictor: Predictor,
-    by_frame: Mapping[str, Segmentation],
-    videos: Path,
-    cache: Path,
-    timelines: Path,
+    out: Path, dataset: Dataset, predictor: Predictor, by_frame: Mapping[str, Segmentation]
 ) -> list[VideoTimeline]:
     """Predict some test videos from their files alone, as `keyseg predict` does, and write their timelines."""
     shown = []
     for name in dataset.names(1, "test")[:_SHOWN]:
-        path = videos / f"{name}.mp4"
-        predicted = predict_video(predictor, path, cache=FeatureCache(cache)).prediction.segmentation
+        path = out / "toy-kitchen" / "videos" / f"{name}.mp4"
+        predicted = predict_video(predictor, path, cache=FeatureCache(out / "cache")).prediction.segmentation
         for kind in _FORMATS:
             content = timeline_bytes(kind, name, predicted, predictor.labels, predictor.timebase)
-            write_bytes(timelines / f"{name}{FORMATS[kind].suffix}", content)
+            write_bytes(out / "timelines" / f"{name}{FORMATS[kind].suffix}", content)
         rows = (("ground truth", dataset.annotation(name)), ("RTK", predicted), (FRAME_CLASSIFIER, by_frame[name]))
         key_frames = read_key_frames(path, key_frame_times(predicted, dataset.timebase))
         shown.append(VideoTimeline(name, rows, path, tuple(key_frames)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -28,12 +29,12 @@ class Colour(NamedTuple):
         return Colour(*(min(255.0, factor * value) for value in self))
 
 
+@dataclass
 class Canvas:
     """An image to paint on. pixels: (H, W, 3) float32 from 0 to 255. offset: shifts everything that is painted."""
 
-    def __init__(self, pixels: Floats, offset: complex = 0j) -> None:
-        self.pixels = pixels
-        self.offset = offset
+    pixels: Floats
+    offset: complex = 0j
 
     def ellipse(self, centre: complex, radii: tuple[float, float], colour: Colour, angle: float = 0.0) -> None:
         """Paint a filled ellipse."""

@@ -49,8 +49,6 @@ def plot_heatmaps(
             f" got {image.shape} and {curve.shape}"
         )
     check_ids(actions.label, labels, "action keypoints")
-    if reference is not None:
-        _check_reference(reference, labels, timebase, len(curve))
     row, size = (0.2, 8.0) if len(labels) <= 20 else (0.145, 6.5)
     left = canvas.MARGIN + 0.2 + _STRIP
     left += max(canvas.text_width(labels.names, size), canvas.text_width(["boundary"], 8))
@@ -61,7 +59,7 @@ def plot_heatmaps(
     step = float(timebase.sample_rate / timebase.fps)
     total = len(curve) * step
     if reference is not None:
-        _draw_reference(canvas.add_axes(figure, left, bar, width, _REFERENCE), reference, labels, timebase, total)
+        _draw_reference(canvas.add_axes(figure, left, bar, width, _REFERENCE), reference, labels, timebase, len(curve))
     axes = canvas.add_axes(figure, left, top, width, height)
     _draw_image(axes, image, actions, step, total)
     canvas.name_rows(axes, labels.names, size, gap=0.1 + _STRIP)
@@ -72,7 +70,7 @@ def plot_heatmaps(
     return figure
 
 
-def _check_reference(reference: Segmentation, labels: LabelMap, timebase: TimeBase, expected: int) -> None:
+def _draw_reference(axes: Axes, reference: Segmentation, labels: LabelMap, timebase: TimeBase, expected: int) -> None:
     check_ids(reference.labels, labels, "reference")
     steps = timebase.steps(reference.length)
     if steps != expected:
@@ -80,15 +78,11 @@ def _check_reference(reference: Segmentation, labels: LabelMap, timebase: TimeBa
             f"the reference has {reference.length} frames, {steps} steps at sample_rate {timebase.sample_rate},"
             f" but the heatmaps have {expected} steps; give the time base of the features"
         )
-
-
-def _draw_reference(axes: Axes, reference: Segmentation, labels: LabelMap, timebase: TimeBase, total: float) -> None:
     canvas.draw_bar(axes, reference, class_colours(labels), timebase, 0, 1)
     axes.set_ylim(0.5, -0.5)
     axes.spines[:].set_visible(False)
     canvas.name_rows(axes, ["ground truth"], 8)
-    canvas.time_axis(axes, total, named=False)
-    axes.set_xticks([])
+    axes.set(xlim=(0, steps * float(timebase.sample_rate / timebase.fps) or 1), xticks=[])
 
 
 def _draw_image(axes: Axes, image: FloatArray, actions: ActionKeypoints, step: float, total: float) -> None:
@@ -110,7 +104,7 @@ def _draw_points(
     axes: Axes, seconds: FloatArray, y: FloatArray | IntArray, confidence: FloatArray, face: str, edge: str
 ) -> None:
     if not len(seconds):
-        return
+        return  # matplotlib takes no empty array of alphas
     share = np.clip(confidence, 0, 1)
     axes.scatter(
         seconds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from html import escape
 from pathlib import Path
@@ -45,9 +45,7 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
     if total == 0:
         raise TimelineError(f"{path}: the timeline of this video has no frames, so nothing can play; leave it out")
     with open_file(path) as file:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise DataError(_too_large(f"{path} has {size / 1e6:.1f} MB"))
+        check_size(f"{path} has", path.stat().st_size)
         info = probe(path)
         kind = "mp4" if "mp4" in info.container else info.container.split(",")[-1]
         if info.codec not in _PLAYED.get(kind, ()) or info.pixel_format != "yuv420p":
@@ -63,11 +61,13 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
         return file.read()
 
 
-def check_size(contents: Collection[bytes]) -> None:
-    """Raise DataError if the videos of a page are too large together."""
-    size = sum(map(len, contents))
+def check_size(what_has: str, size: int) -> None:
+    """Raise DataError, which starts with `what_has`, if `size` bytes of video are more than a page may hold."""
     if size > MOST_BYTES:
-        raise DataError(_too_large(f"the {len(contents)} videos of this page have {size / 1e6:.1f} MB"))
+        raise DataError(
+            f"{what_has} {size / 1e6:.1f} MB, and a page holds {MOST_BYTES / 1e6:.0f} MB of video: leave some videos"
+            f" out, or shrink them with: {_CONVERT}"
+        )
 
 
 def check_key_frames(name: str, key_frames: Sequence[KeyFrame], total: Fraction) -> None:
@@ -125,10 +125,3 @@ def jpeg(image: Image) -> bytes:
     buffer = io.BytesIO()
     imsave(buffer, image, format="jpeg")
     return buffer.getvalue()
-
-
-def _too_large(what: str) -> str:
-    return (
-        f"{what}, and a page holds {MOST_BYTES / 1e6:.0f} MB of video: leave some videos out, or shrink them with:"
-        f" {_CONVERT}"
-    )

@@ -69,7 +69,7 @@ def write_report(
         check_key_frames(video.name, video.key_frames, total)
         if video.video is not None:
             contents[i] = video_bytes(Path(video.video), total)
-            check_size(contents.values())
+            check_size(f"the {len(contents)} videos of this page have", sum(map(len, contents.values())))
     shown = occurring_ids([row for video in videos for row in video.rows])
     sections = {
         "Scores": _scores(scores) if scores else "",
