@@ -94,7 +94,9 @@ def run_demo(
     by_frame = classify_frames(fit.dataset, 1)
     # Without the words in brackets, which would make the tables too wide.
     scores = {variant_title(system).split(" (")[0]: row for system, row in summary["last_epoch"].items()}
-    scores[FRAME_CLASSIFIER] = _scores(fit.dataset, by_frame)
+    reference = {name: fit.dataset.annotation(name) for name in by_frame}
+    report = evaluate(reference, by_frame, background=tuple(sorted(fit.dataset.labels.background_ids)))
+    scores[FRAME_CLASSIFIER] = {measure: report.to_json()[measure] for measure in SCORES}
     shown = _predict(out, fit.dataset, load(fit.bundle), by_frame)
     _write_report(out / "report.html", run, fit.dataset, summary["cost"]["split1/seed0"], scores, shown)
     paths = tuple(video.video for video in shown if video.video)
@@ -115,13 +117,6 @@ def _extract(out: Path, workers: int, extraction: Callable[[int], AbstractContex
         extract_all(videos, work, workers=workers, notify=note)
     if failed:
         raise DataError(f"{len(failed)} of {len(videos)} videos could not be read; delete {data} and run it again")
-
-
-def _scores(dataset: Dataset, predicted: Mapping[str, Segmentation]) -> dict[str, float]:
-    """Scores of the predicted videos in percent, by measure."""
-    reference = {name: dataset.annotation(name) for name in predicted}
-    report = evaluate(reference, predicted, background=tuple(sorted(dataset.labels.background_ids))).to_json()
-    return {name: report[name] for name in SCORES}
 
 
 def _predict(

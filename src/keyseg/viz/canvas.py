@@ -79,13 +79,12 @@ def name_rows(axes: Axes, names: Sequence[str], size: float, gap: float = 0.06) 
     axes.set_yticks([])
 
 
-def time_axis(axes: Axes, total: float, *, named: bool = True) -> None:
+def time_axis(axes: Axes, total: float) -> None:
     """Make x a time axis from 0 to `total` seconds, in seconds or mm:ss."""
     ticks = time_ticks(total)
     axes.set_xlim(0, total or 1.0)
     axes.set_xticks([at for at, _ in ticks], labels=[text for _, text in ticks])
-    if named:
-        axes.set_xlabel(f"time ({axis_unit(total)})", size=9)
+    axes.set_xlabel(f"time ({axis_unit(total)})", size=9)
 
 
 def frame_axis(axes: Axes, frames: int) -> None:

@@ -19,7 +19,6 @@ Curve = tuple[Sequence[float], Sequence[float]]
 
 # Yellow is too light for a line on white.
 _LINES = tuple(colour for colour in PALETTE if colour != "#f0e442")
-_NO_MARKS: Mapping[str, float] = MappingProxyType({})
 _HEIGHT = 3.0
 
 
@@ -28,7 +27,7 @@ def plot_curves(
     *,
     ylabel: str = "",
     title: str = "",
-    marks: Mapping[str, float] = _NO_MARKS,
+    marks: Mapping[str, float] = MappingProxyType({}),
     start: float | None = None,
 ) -> Figure:
     """Named curves (epochs, values) over one axis, with named vertical marks, such as `matching joins` at epoch 80.

@@ -96,7 +96,8 @@ def _draw_image(axes: Axes, image: FloatArray, actions: ActionKeypoints, step: f
     axes.set_ylim(classes - 0.5, -0.5)
     axes.hlines(np.arange(classes - 1) + 0.5, 0, total, colors="#dddddd", linewidth=0.4)
     _draw_points(axes, (actions.time + 0.5) * step, actions.label, actions.confidence, _POINT, "white")
-    canvas.time_axis(axes, total, named=False)
+    canvas.time_axis(axes, total)
+    axes.set_xlabel("")
     axes.tick_params(labelbottom=False)
 
 

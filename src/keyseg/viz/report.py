@@ -63,17 +63,23 @@ def write_report(
     """
     path = Path(path)
     refuse_existing(path, force)
-    contents: dict[int, bytes] = {}
-    for i, video in enumerate(videos):
+    contents: list[bytes] = []
+    blocks = []
+    for video in videos:
         total = timebase.start_seconds(check_rows(video.rows, labels, f"video {video.name!r}"))
         check_key_frames(video.name, video.key_frames, total)
+        player = strip = ""
         if video.video is not None:
-            contents[i] = video_bytes(Path(video.video), total)
-            check_size(f"the {len(contents)} videos of this page have", sum(map(len, contents.values())))
+            contents.append(video_bytes(Path(video.video), total))
+            check_size(f"the {len(contents)} videos of this page have", sum(map(len, contents)))
+            player = player_block(video.name, contents[-1], video.rows)
+        if video.key_frames:
+            strip = key_frame_row(video.key_frames, video.rows[0], labels, timebase, bool(player))
+        blocks.append(video_block(video.name, video.rows, labels, timebase, player=player, key_frames=strip))
     shown = occurring_ids([row for video in videos for row in video.rows])
     sections = {
         "Scores": _scores(scores) if scores else "",
-        "Timelines": _videos(videos, contents, shown, labels, timebase) if videos else "",
+        "Timelines": "\n".join([legend_block(shown, labels), *blocks]) if videos else "",
         "Figures": "\n".join(map(_figure, figures, figures.values())),
         "Provenance": _provenance(provenance) if provenance else "",
     }
@@ -115,24 +121,6 @@ def _score_cell(value: float, best: float) -> str:
     if math.isnan(value):
         return "<td>–</td>"
     return f"<td><b>{value:.1f}</b></td>" if value == best else f"<td>{value:.1f}</td>"
-
-
-def _videos(
-    videos: Sequence[VideoTimeline],
-    contents: Mapping[int, bytes],
-    shown: Sequence[int],
-    labels: LabelMap,
-    timebase: TimeBase,
-) -> str:
-    blocks = [
-        f'<div class="legend">\n<div class="classes">\n{legend_block(shown, labels)}\n</div>\n'
-        '<p class="readout" aria-live="polite">Point at a class or a segment, or tap it.</p>\n</div>'
-    ]
-    for i, each in enumerate(videos):
-        player = player_block(each.name, contents[i], each.rows) if i in contents else ""
-        strip = key_frame_row(each.key_frames, each.rows[0], labels, timebase, bool(player)) if each.key_frames else ""
-        blocks.append(video_block(each.name, each.rows, labels, timebase, player=player, key_frames=strip))
-    return "\n".join(blocks)
 
 
 def _figure(caption: str, figure: Figure) -> str:
