@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -79,8 +80,7 @@ class Act:
     """A script step as it is played: `frames` frames of `appearance`, with the state of the table meanwhile.
 
     tool: the one in use, or being taken or put. opened: whether its lid is off. begins: phase of repeated movements.
-    shift: of the place. ends_early: a failed attempt. wanders: where a free hand goes in a pause, or None.
-    label: the annotator's.
+    shift: of the place. ends_early: a failed attempt. wanders: where a free hand goes in a pause. label: the annotator's.
     """
 
     appearance: str
@@ -96,8 +96,11 @@ class Act:
 
 def plan(script: Sequence[ScriptStep], frames: Sequence[int], rng: np.random.Generator) -> tuple[Act, ...]:
     """Choose the tool and the place of each step of a script; frames: the length of each."""
+    # For each step the tool of the next action that needs one; a failed cut does not count, since it comes before.
+    needs = [_TOOLS.get(step.label) for step in script]
+    needed: list[str | None] = list(accumulate(reversed(needs), lambda later, need: need or later))[::-1]
     tool, opened, acts = None, False, []
-    for step, length, upcoming in zip(script, frames, _tools_to_take(script), strict=True):
+    for step, length, upcoming in zip(script, frames, needed, strict=True):
         name, ends_early = step.appearance, step.label == BACKGROUND and step.appearance == "take"
         act = Act(
             name,
@@ -137,8 +140,7 @@ def pose_at(act: Act, layout: Layout, part: float, seconds: float) -> Pose:
         done = _REACHED * math.sin(math.pi * part) if act.ends_early else part if name == "take" else 1 - part
         return _carrying(act, layout, done)
     if act.tool is None:
-        there = act.wanders or layout.right
-        return Pose(along(part, (0, 0.5, 1), (layout.right, there, layout.right)), layout.left)
+        return Pose(along(part, (0, 0.5, 1), (layout.right, act.wanders or layout.right, layout.right)), layout.left)
     if name in ("open", "close"):
         return _turning_lid(act, layout, part if name == "open" else 1 - part)
     if name.startswith("pour"):
@@ -221,27 +223,15 @@ def _with_vessel(act: Act, layout: Layout, part: float, phase: float) -> Pose:
     fade = along(part, (0, 0.28, 0.36, 0.66, 0.74, 1), (0, 0, 1, 1, 0, 0)).real
     hand, left = along(part, times, (layout.right, *(point + _HOLD for point in way[1:-1]), layout.right)), layout.left
     beat, slow = math.sin(phase), math.sin(0.6 * phase)
-    # How far the vessel moves, with the hand on it, or the hand alone.
+    # How far the vessel moves with the hand on it, and how far the hand alone.
     both = {"boil": (2j, slow), "crack": (-9j, abs(beat)), "fry": (12, beat)}
     alone = {"toast": -8 + 12j * slow, "wash": -8 - 10j + 9 * beat, "serve": -14 - 26j + complex(12 * slow, 4 * beat)}
-    if act.appearance in both:
-        way_of_both, wave = both[act.appearance]
-        at, hand = at + fade * way_of_both * wave, hand + fade * way_of_both * wave
-    else:
-        hand += fade * alone[act.appearance]
+    reach, wave = both.get(act.appearance, (0, 0))
+    at += fade * reach * wave
+    hand += fade * reach * wave + fade * alone.get(act.appearance, 0)
     if act.appearance == "wash":
         left += fade * (place - 8 + 4j - 9 * beat - left)
     return Pose(hand, left, vessel=VESSELS[act.appearance], vessel_at=at, phase=phase * (fade > 0))
-
-
-def _tools_to_take(script: Sequence[ScriptStep]) -> list[str | None]:
-    """For each step the tool of the next action that needs one; a failed cut does not count, since it comes before."""
-    tools: list[str | None] = []
-    upcoming = None
-    for step in reversed(script):
-        upcoming = _TOOLS.get(step.label, upcoming)
-        tools.append(upcoming)
-    return tools[::-1]
 
 
 def _wandering(frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -149,7 +149,6 @@ def _draw_points(
 
 
 def _draw_dots(axes: Axes, x: FloatArray, y: int, diameters: FloatArray, faces: Sequence[str], edge: str) -> None:
-    """Draw dots on row `y`; diameters are in points."""
     style: dict[str, Any] = {"edgecolors": edge, "linewidths": 0.8, "zorder": 4, "clip_on": False}
     axes.scatter(x, np.full(len(x), y), s=diameters**2, c=faces, **style)
 
