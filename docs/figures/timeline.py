@@ -10,7 +10,7 @@ import keyseg
 from keyseg.data.dataset import Dataset
 from keyseg.training.frame_classifier import classify_frames
 from keyseg.video.reading import read_key_frames
-from keyseg.viz import plot_comparison, save_figure
+from keyseg.viz import plot_timelines, save_figure
 
 VIDEO, KEY_FRAMES = "pancakes_031", 8
 
@@ -26,7 +26,7 @@ def main(demo: Path, out: Path) -> None:
     times = [float(timebase.start_seconds(frame)) for frame in frames]
     images = [image for _, image in read_key_frames(demo / f"toy-kitchen/videos/{VIDEO}.mp4", times)]
     key_frames = list(zip(frames, images, strict=True))
-    print(save_figure(plot_comparison(rows, dataset.labels, timebase, key_frames=key_frames), out, force=True))
+    print(save_figure(plot_timelines(rows, dataset.labels, timebase, key_frames=key_frames), out, force=True))
 
 
 if __name__ == "__main__":

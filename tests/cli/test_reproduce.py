@@ -329,14 +329,14 @@ def test_fig2_draws_systems_boxes_and_key_frames(
         drawn["boxes are of"] = of
         return [(20, 50)]
 
-    def plot_comparison(rows: Any, labels: Any, timebase: Any, **options: Any) -> Any:
+    def plot_timelines(rows: Any, labels: Any, timebase: Any, **options: Any) -> Any:
         drawn.update(options, rows=rows, labels=labels, timebase=timebase)
         return original(rows, labels, timebase, **options)
 
-    original = figures.plot_comparison
+    original = figures.plot_timelines
     monkeypatch.setattr(figures, "read_key_frames", read_key_frames)
     monkeypatch.setattr(figures, "differing_ranges", differing_ranges)
-    monkeypatch.setattr(figures, "plot_comparison", plot_comparison)
+    monkeypatch.setattr(figures, "plot_timelines", plot_timelines)
     options = ("--out", tmp_path / "fig2.svg", "--file", "tea.mp4", "--frames", "4")
     assert keyseg("reproduce", "fig2", kitchen, "--video", "tea_004", "--runs", made.folder, *options).code == 0
 

@@ -19,12 +19,12 @@ from keyseg.data.folders import claimed
 from keyseg.data.layout import BACKGROUND
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
 from keyseg.toy import kitchen as toy_kitchen
-from keyseg.toy.acting import TOOLS, VESSELS, Act, along, plan, pose_at
+from keyseg.toy.acting import TOOLS, VESSELS, Act, Layout, along, plan, pose_at
 from keyseg.toy.drawing import Canvas, Colour
 from keyseg.toy.grammar import COOKING_RECIPES, LABELS, sample_script
 from keyseg.toy.kitchen import FPS, toy_video, write_toy_videos, write_video
 from keyseg.toy.kitchen_features import write_toy_kitchen
-from keyseg.toy.scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
+from keyseg.toy.scene import HEIGHT, WIDTH, Look, Scene
 
 pytestmark = pytest.mark.slow
 SEEDS = st.integers(0, 2**32 - 1)
@@ -54,7 +54,7 @@ def _act(appearance: str, tool: str | None = None, **more) -> Act:
 
 
 def _layout(seed: int = 0):
-    return sample_layout(np.random.default_rng(seed))
+    return Layout(np.random.default_rng(seed))
 
 
 # files
@@ -253,7 +253,7 @@ def test_putting_and_closing_are_taking_and_opening_backwards(pair: tuple[str, s
 
 def test_a_picture_of_taking_is_a_picture_of_putting() -> None:
     layout = _layout(4)
-    scene = Scene(layout, sample_look(np.random.default_rng(4)), np.random.default_rng(5))
+    scene = Scene(layout, Look(np.random.default_rng(4)), np.random.default_rng(5))
 
     def film(name: str) -> np.ndarray:
         poses = [pose_at(_act(name, "bottle"), layout, (i + 0.5) / 12, i / FPS) for i in range(12)]
@@ -313,7 +313,7 @@ def test_a_vessel_is_out_of_the_picture_at_both_ends(name: str) -> None:
 def test_nothing_jumps(recipe, seed: int) -> None:
     rng = np.random.default_rng(seed)
     script = sample_script(recipe, rng)
-    acts, layout = plan(script, [2 * step.duration for step in script], rng), sample_layout(rng)
+    acts, layout = plan(script, [2 * step.duration for step in script], rng), Layout(rng)
     ends = [[pose_at(act, layout, part, part * act.frames / FPS) for part in (0.0, 1.0)] for act in acts]
     for (_, before), (after, _) in itertools.pairwise(ends):
         assert abs(before.right - after.right) < 1e-6
@@ -373,8 +373,8 @@ def test_single_pictures_show_little(kitchen: Path) -> None:
 def test_pictures_of_taking_and_putting_are_indistinguishable() -> None:
     def stills(style: int) -> list[np.ndarray]:
         rng = np.random.default_rng(style)
-        layout = sample_layout(rng)
-        scene = Scene(layout, sample_look(rng), rng)
+        layout = Layout(rng)
+        scene = Scene(layout, Look(rng), rng)
         empty = scene.frame(pose_at(_act(BACKGROUND), layout, 0.0, 0.0), rng, 0j, None, 0.0)
         parts = (np.arange(10) + rng.random(10)) / 10
         return [

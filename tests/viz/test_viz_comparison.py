@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.patches import Rectangle
 
 from keyseg.timeline import ConfigError, LabelMap, Segmentation, TimeBase, TimelineError
-from keyseg.viz import differing_ranges, plot_comparison, plot_timelines
+from keyseg.viz import differing_ranges, plot_timelines
 
 _LABELS = LabelMap(("background", "pour", "take"), ("background",))
 _TRUTH = Segmentation(np.array([0, 30, 75, 90, 150]), np.array([0, 2, 1, 2]))
@@ -55,13 +55,13 @@ def _assert_nothing_covers_the_strip(figure):
 
 def test_key_frames_are_in_order_of_time_and_point_at_it():
     levels = {100: 10, 20: 20, 149: 30}
-    figure = plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(f, _image(level)) for f, level in levels.items()])
+    figure = plot_timelines(_ROWS, _LABELS, _TIME, key_frames=[(f, _image(level)) for f, level in levels.items()])
     assert [axes.images[0].get_array()[0, 0, 0] for axes in _strip(figure)] == [20, 10, 30]
     np.testing.assert_allclose(_ends(figure), [((f + 0.5) / 15, -0.5) for f in (20, 100, 149)])
 
 
 def test_without_a_frame_rate_the_lines_end_at_frames():
-    figure = plot_comparison(_ROWS, _LABELS, None, key_frames=[(20, _image())])
+    figure = plot_timelines(_ROWS, _LABELS, None, key_frames=[(20, _image())])
     np.testing.assert_allclose(_ends(figure), [(20.5, -0.5)])
 
 
@@ -79,7 +79,7 @@ def test_without_a_frame_rate_the_lines_end_at_frames():
     ],
 )
 def test_key_frames_cover_neither_each_other_nor_anything_else(frames, shape, title):
-    figure = plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(f, _image(9, *shape)) for f in frames], title=title)
+    figure = plot_timelines(_ROWS, _LABELS, _TIME, key_frames=[(f, _image(9, *shape)) for f in frames], title=title)
     assert len(_strip(figure)) == len(frames)
     _assert_nothing_covers_the_strip(figure)
     across, down = figure.get_size_inches()
@@ -89,7 +89,7 @@ def test_key_frames_cover_neither_each_other_nor_anything_else(frames, shape, ti
 
 
 def test_key_frames_with_enough_room_are_centred_above_their_times():
-    figure = plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(40, _image()), (120, _image())])
+    figure = plot_timelines(_ROWS, _LABELS, _TIME, key_frames=[(40, _image()), (120, _image())])
     (bars,) = (axes for axes in figure.axes if not axes.images)
     place, total = bars.get_position(), 150 / 15
     for axes, frame in zip(_strip(figure), (40, 120), strict=True):
@@ -98,7 +98,7 @@ def test_key_frames_with_enough_room_are_centred_above_their_times():
 
 
 def test_key_frames_at_even_times_form_one_strip_as_wide_as_the_bars():
-    figure = plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(f, _image()) for f in range(7, 150, 15)])
+    figure = plot_timelines(_ROWS, _LABELS, _TIME, key_frames=[(f, _image()) for f in range(7, 150, 15)])
     (bars,) = (axes for axes in figure.axes if not axes.images)
     edges = [(axes.get_position().x0, axes.get_position().x1) for axes in _strip(figure)]
     assert edges[0][0] == pytest.approx(bars.get_position().x0, abs=0.003)
@@ -108,19 +108,20 @@ def test_key_frames_at_even_times_form_one_strip_as_wide_as_the_bars():
     assert 0 < gaps[0] < 0.005
 
 
-def test_without_key_frames_it_is_plot_timelines():
+def test_key_frames_move_boxes_down_but_not_aside():
     plain = plot_timelines(_ROWS, _LABELS, _TIME, title="a", boxes=[(30, 60)])
-    same = plot_comparison(_ROWS, _LABELS, _TIME, title="a", boxes=[(30, 60)])
-    assert [text.get_text() for text in same.texts] == [text.get_text() for text in plain.texts]
-    assert same.get_size_inches().tolist() == plain.get_size_inches().tolist()
-    boxes = [patch for patch in same.axes[0].patches if isinstance(patch, Rectangle)]
-    assert [(box.get_x(), box.get_x() + box.get_width()) for box in boxes] == [(2, 4)]
+    strip = plot_timelines(_ROWS, _LABELS, _TIME, title="a", boxes=[(30, 60)], key_frames=[(40, _image())])
+    assert [text.get_text() for text in strip.texts] == [text.get_text() for text in plain.texts]
+    assert strip.get_size_inches()[1] > plain.get_size_inches()[1]
+    for figure in (plain, strip):
+        boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+        assert [(box.get_x(), box.get_x() + box.get_width()) for box in boxes] == [(2, 4)]
 
 
 @pytest.mark.parametrize("frame", [-1, 150])
 def test_a_key_frame_outside_the_video_is_refused(frame):
     with pytest.raises(TimelineError, match=r"0 <= frame < 150"):
-        plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(frame, _image())])
+        plot_timelines(_ROWS, _LABELS, _TIME, key_frames=[(frame, _image())])
 
 
 @pytest.mark.parametrize(
@@ -128,12 +129,12 @@ def test_a_key_frame_outside_the_video_is_refused(frame):
 )
 def test_an_image_of_another_kind_is_refused(image):
     with pytest.raises(TimelineError, match=r"key frame 3: expected an image \(H, W, 3\) of uint8"):
-        plot_comparison(_ROWS, _LABELS, _TIME, key_frames=[(3, image)])
+        plot_timelines(_ROWS, _LABELS, _TIME, key_frames=[(3, image)])
 
 
 def test_rows_are_checked():
     with pytest.raises(TimelineError, match="at least one row"):
-        plot_comparison([], _LABELS, _TIME, key_frames=[(3, _image())])
+        plot_timelines([], _LABELS, _TIME, key_frames=[(3, _image())])
 
 
 def _wrong_at(*ranges, length=200):

@@ -82,7 +82,7 @@ class _Page(HTMLParser):
 
 def _write(path, videos, timebase=_TIME, labels=_LABELS, **more):
     return write_report(
-        path, title="t", introduction="i", scores=[], videos=videos, labels=labels, timebase=timebase, **more
+        path, title="t", introduction="i", scores={}, videos=videos, labels=labels, timebase=timebase, **more
     )
 
 

@@ -58,11 +58,11 @@ def _as_called() -> str:
 
 
 def _print_scores(scores: Mapping[str, Mapping[str, float]]) -> None:
-    from keyseg.toy.demo import DEMO_TITLES, FRAME_CLASSIFIER
+    from keyseg.toy.demo import FRAME_CLASSIFIER
     from keyseg.training.tables import SCORES
 
     print(f"\n{'unseen videos':<28}  F1@10  F1@25  F1@50   Edit    Acc")
-    for system, row in scores.items():
-        print(f"{DEMO_TITLES[system]:<28}{''.join(f'{row[name]:>7.1f}' for name in SCORES)}")
-    gains = [scores["rtk"][name] - scores[FRAME_CLASSIFIER][name] for name in ("f1@50", "edit", "acc")]
+    for title, row in scores.items():
+        print(f"{title:<28}{''.join(f'{row[name]:>7.1f}' for name in SCORES)}")
+    gains = [scores["RTK"][name] - scores[FRAME_CLASSIFIER][name] for name in ("f1@50", "edit", "acc")]
     print("RTK over the classifier of single frames: F1@50 {:+.1f}, Edit {:+.1f}, Acc {:+.1f}".format(*gains))

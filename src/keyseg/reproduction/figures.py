@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from keyseg.keypoints import example_keypoints, reassembly_steps
 from keyseg.timeline import ConfigError, LabelMap
 from keyseg.video.reading import read_key_frames
-from keyseg.viz import differing_ranges, plot_comparison, plot_curves, plot_reassembly, save_figure
+from keyseg.viz import differing_ranges, plot_curves, plot_reassembly, plot_timelines, save_figure
 from keyseg.viz.figures import figure_kind
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def fig2(
         at = [int((i + 0.5) * length / frames) for i in range(frames)]
         images = read_key_frames(file, [float(timebase.start_seconds(frame)) for frame in at])
         key_frames = [(frame, image) for frame, (_, image) in zip(at, images, strict=True)]
-    figure = plot_comparison(
+    figure = plot_timelines(
         [("ground truth", rows.truth), *rows.systems],
         rows.dataset.labels,
         timebase,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -33,20 +34,23 @@ _HOLD = 16 + 16j  # the hand at a vessel, relative to the middle of the vessel
 _REACHED = 0.4  # part of the way of a failed `take`, after which the hand turns back
 
 
-@dataclass(frozen=True)
 class Layout:
-    """The places of things in one video, and its tempo.
+    """The places of things in one video, and its tempo, drawn at random.
 
     right, left: the resting hands. board: where food lies. slots: where each tool is kept. stands: where each tool is
     while it is out of its slot. tempo: 1 on average, more for quicker hands.
     """
 
-    right: complex
-    left: complex
-    board: complex
-    slots: dict[str, complex]
-    stands: dict[str, complex]
-    tempo: float
+    def __init__(self, rng: np.random.Generator) -> None:
+        def near(point: complex, reach: float) -> complex:
+            return point + complex(*rng.uniform(-reach, reach, 2))
+
+        rack, self.board = near(40 + 38j, 8), near(140 + 104j, 8)
+        self.slots = {name: near(rack + 28 * i, 2) for i, name in enumerate(TOOLS)}
+        stand = self.board - 58 - 10j
+        self.stands = {"spatula": self.board - 4 - 6j, "bottle": stand, "jar": stand}
+        self.right, self.left = near(196 + 146j, 8), near(62 + 150j, 8)
+        self.tempo = float(rng.uniform(0.85, 1.2))
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Act:
     """A script step as it is played: `frames` frames of `appearance`, with the state of the table meanwhile.
 
     tool: the one in use, or being taken or put. opened: whether its lid is off. begins: phase of repeated movements.
-    shift: of the place. ends_early: a failed attempt. wanders: where a free hand goes in a pause, or None.
+    shift: of the place. ends_early: a failed attempt. wanders: where a free hand goes in a pause. label: the annotator's.
     """
 
     appearance: str
@@ -87,44 +91,44 @@ class Act:
     shift: complex = 0j
     ends_early: bool = False
     wanders: complex | None = None
+    label: str = BACKGROUND
 
 
 def plan(script: Sequence[ScriptStep], frames: Sequence[int], rng: np.random.Generator) -> tuple[Act, ...]:
     """Choose the tool and the place of each step of a script; frames: the length of each."""
-    needed = _tools_to_take(script)
+    # For each step the tool of the next action that needs one; a failed cut does not count, since it comes before.
+    needs = [_TOOLS.get(step.label) for step in script]
+    needed: list[str | None] = list(accumulate(reversed(needs), lambda later, need: need or later))[::-1]
     tool, opened, acts = None, False, []
     for step, length, upcoming in zip(script, frames, needed, strict=True):
-        ends_early = step.label == BACKGROUND and step.appearance == "take"
+        name, ends_early = step.appearance, step.label == BACKGROUND and step.appearance == "take"
         act = Act(
-            step.appearance,
+            name,
             length,
-            upcoming if step.appearance == "take" else tool,
+            upcoming if name == "take" else tool,
             opened,
             begins=float(rng.uniform(0, 2 * math.pi)),
             shift=complex(*rng.uniform(-4, 4, 2)),
             ends_early=ends_early,
             # In half of the pauses the hand does not rest: it goes somewhere and comes back.
             wanders=complex(rng.uniform(70, 215), rng.uniform(55, 140)) if rng.random() < 0.5 else None,
+            label=step.label,
         )
         acts.append(act)
-        if act.appearance == "take" and not ends_early:
-            tool = act.tool
-        elif act.appearance == "put":
-            tool = None
-        opened = (opened or act.appearance == "open") and act.appearance != "close"
+        if not ends_early:
+            tool = None if name == "put" else act.tool
+        opened = (opened or name == "open") and name != "close"
     return tuple(acts)
 
 
 def play(acts: Sequence[Act], layout: Layout, rng: np.random.Generator, fps: int) -> Iterator[Pose]:
     """The pose in each frame of a video, in order; hands are never quite still."""
     total = sum(act.frames for act in acts)
-    sway = _wandering(total, rng), _wandering(total, rng)
-    frame = 0
+    sway = zip(_wandering(total, rng), _wandering(total, rng), strict=True)
     for act in acts:
         for i in range(act.frames):
-            pose = pose_at(act, layout, (i + 0.5) / act.frames, i / fps)
-            yield replace(pose, right=pose.right + sway[0][frame], left=pose.left + sway[1][frame])
-            frame += 1
+            pose, (right, left) = pose_at(act, layout, (i + 0.5) / act.frames, i / fps), next(sway)
+            yield replace(pose, right=pose.right + right, left=pose.left + left)
 
 
 def pose_at(act: Act, layout: Layout, part: float, seconds: float) -> Pose:
@@ -136,8 +140,7 @@ def pose_at(act: Act, layout: Layout, part: float, seconds: float) -> Pose:
         done = _REACHED * math.sin(math.pi * part) if act.ends_early else part if name == "take" else 1 - part
         return _carrying(act, layout, done)
     if act.tool is None:
-        there = act.wanders or layout.right
-        return Pose(along(part, (0, 0.5, 1), (layout.right, there, layout.right)), layout.left)
+        return Pose(along(part, (0, 0.5, 1), (layout.right, act.wanders or layout.right, layout.right)), layout.left)
     if name in ("open", "close"):
         return _turning_lid(act, layout, part if name == "open" else 1 - part)
     if name.startswith("pour"):
@@ -220,30 +223,15 @@ def _with_vessel(act: Act, layout: Layout, part: float, phase: float) -> Pose:
     fade = along(part, (0, 0.28, 0.36, 0.66, 0.74, 1), (0, 0, 1, 1, 0, 0)).real
     hand, left = along(part, times, (layout.right, *(point + _HOLD for point in way[1:-1]), layout.right)), layout.left
     beat, slow = math.sin(phase), math.sin(0.6 * phase)
-    if act.appearance == "boil":
-        at, hand = at + fade * 2j * slow, hand + fade * 2j * slow
-    elif act.appearance == "toast":
-        hand += fade * (-8 + 12j * slow)
-    elif act.appearance == "wash":
-        hand += fade * (-8 - 10j + 9 * beat)
+    # How far the vessel moves with the hand on it, and how far the hand alone.
+    both = {"boil": (2j, slow), "crack": (-9j, abs(beat)), "fry": (12, beat)}
+    alone = {"toast": -8 + 12j * slow, "wash": -8 - 10j + 9 * beat, "serve": -14 - 26j + complex(12 * slow, 4 * beat)}
+    reach, wave = both.get(act.appearance, (0, 0))
+    at += fade * reach * wave
+    hand += fade * reach * wave + fade * alone.get(act.appearance, 0)
+    if act.appearance == "wash":
         left += fade * (place - 8 + 4j - 9 * beat - left)
-    elif act.appearance == "crack":
-        at, hand = at - fade * 9j * abs(beat), hand - fade * 9j * abs(beat)
-    elif act.appearance == "fry":
-        at, hand = at + fade * 12 * beat, hand + fade * 12 * beat
-    else:
-        hand += fade * (-14 - 26j + complex(12 * slow, 4 * beat))
     return Pose(hand, left, vessel=VESSELS[act.appearance], vessel_at=at, phase=phase * (fade > 0))
-
-
-def _tools_to_take(script: Sequence[ScriptStep]) -> list[str | None]:
-    """For each step the tool of the next action that needs one; a failed cut does not count, since it comes before."""
-    tools: list[str | None] = []
-    upcoming = None
-    for step in reversed(script):
-        upcoming = _TOOLS.get(step.label, upcoming)
-        tools.append(upcoming)
-    return tools[::-1]
 
 
 def _wandering(frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -10,18 +10,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.callbacks import Callback
-
 from keyseg.data.dataset import Dataset
 from keyseg.formats import FORMATS, timeline_text
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
+from keyseg.inference.systems import variant_title
 from keyseg.inference.videos import predict_video
 from keyseg.metrics import evaluate
 from keyseg.timeline import ConfigError, DataError, Segmentation
 from keyseg.timeline.files import write_bytes
 from keyseg.toy.kitchen import FPS, write_toy_videos
-from keyseg.training.fit import Fit
+from keyseg.training.fit import FitCallbacks
 from keyseg.training.frame_classifier import classify_frames
 from keyseg.training.recipe import shipped_recipe
 from keyseg.training.results import loss_curves, run_all
@@ -32,17 +31,9 @@ from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Event, Notify, Work, extract_all
 from keyseg.video.reading import read_key_frames
-from keyseg.viz import ScoreRow, VideoTimeline, key_frame_times, plot_curves, write_report
+from keyseg.viz import VideoTimeline, key_frame_times, plot_curves, write_report
 
-FRAME_CLASSIFIER = "frame-classifier"
-# The systems of the demo and their titles, in the order of its tables.
-DEMO_TITLES = {
-    "rtk": "RTK",
-    "rtk-no-refinement": "RTK without refinement",
-    "rtk-no-rules": "RTK without rules",
-    "frame-wise": "frame-wise backbone",
-    FRAME_CLASSIFIER: "classifier of single frames",
-}
+FRAME_CLASSIFIER = "classifier of single frames"
 _SHOWN = 4  # videos in the report
 _FORMATS = ("txt", "csv", "eaf", "vtt")
 _INTRODUCTION = (
@@ -56,7 +47,7 @@ _INTRODUCTION = (
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo made. scores: percent on the test videos, by system and measure. videos: those in the report."""
+    """What the demo made. scores: percent on the test videos, by title and measure. videos: those in the report."""
 
     scores: dict[str, dict[str, float]]
     report: Path
@@ -75,7 +66,7 @@ def run_demo(
     command: str = "keyseg demo",
     say: Callable[[str], None] = lambda _: None,
     extraction: Callable[[int], AbstractContextManager[Notify]] = lambda _: nullcontext(lambda _: None),
-    callbacks: Callable[[Fit], tuple[Callback, ...]] = lambda _: (),
+    callbacks: FitCallbacks = lambda _: (),
 ) -> DemoResult:
     """Draw toy kitchen videos, train RTK on them, label test videos from their files, and write a report.
 
@@ -84,35 +75,37 @@ def run_demo(
     a context for a number of videos, whose value is called with each event of feature extraction. callbacks: of the
     training.
 
-    >>> run_demo(Path("demo")).scores["rtk"]["f1@50"]  # doctest: +SKIP
+    >>> run_demo(Path("demo")).scores["RTK"]["f1@50"]  # doctest: +SKIP
     """
     recipe = shipped_recipe("toy-kitchen-rtk.yaml")
     if epochs is not None:
         if epochs < 1:
             raise ConfigError(f"epochs must be at least 1, got {epochs}")
         recipe = recipe.at_pace(epochs / recipe.optimiser.epochs)
-    data, cache = out / "toy-kitchen", out / "cache"
-    workers = min(2, os.cpu_count() or 1)
+    data, workers = out / "toy-kitchen", min(2, os.cpu_count() or 1)
     say(f"drawing toy kitchen videos: {data / 'videos'}")
     write_toy_videos(data, videos=videos, test_videos=test_videos, workers=workers)
     say(f"extracting motion features: {data / 'features'}")
-    _extract(data, cache, workers, extraction)
+    _extract(out, workers, extraction)
     run = start_run(out / "run", data, recipe, (1,), (0,), command, resume=not force, force=force)
     summary = run_all(run, callbacks)
     assert summary is not None  # one process
     fit = run.fits()[0]
     by_frame = classify_frames(fit.dataset, 1)
-    scores = {**summary["last_epoch"], FRAME_CLASSIFIER: _scores(fit.dataset, by_frame)}
-    scores = {system: scores[system] for system in DEMO_TITLES}
-    shown = _predict(fit.dataset, load(fit.bundle), by_frame, data / "videos", cache, out / "timelines")
-    _write_report(out / "report.html", run, summary["cost"]["split1/seed0"], scores, shown)
+    # Without the words in brackets, which would make the tables too wide.
+    scores = {variant_title(system).split(" (")[0]: row for system, row in summary["last_epoch"].items()}
+    reference = {name: fit.dataset.annotation(name) for name in by_frame}
+    report = evaluate(reference, by_frame, background=tuple(sorted(fit.dataset.labels.background_ids)))
+    scores[FRAME_CLASSIFIER] = {measure: report.to_json()[measure] for measure in SCORES}
+    shown = _predict(out, fit.dataset, load(fit.bundle), by_frame)
+    _write_report(out / "report.html", run, fit.dataset, summary["cost"]["split1/seed0"], scores, shown)
     paths = tuple(video.video for video in shown if video.video)
     return DemoResult(scores, out / "report.html", fit.bundle, out / "timelines", paths)
 
 
-def _extract(
-    data: Path, cache: Path, workers: int, extraction: Callable[[int], AbstractContextManager[Notify]]
-) -> None:
+def _extract(out: Path, workers: int, extraction: Callable[[int], AbstractContextManager[Notify]]) -> None:
+    data = out / "toy-kitchen"
+    work = Work("motion", Fraction(FPS), data / "features", out / "cache")
     videos, failed = find_videos([data / "videos"]), []
     with extraction(len(videos)) as notify:
 
@@ -121,39 +114,23 @@ def _extract(
                 failed.append(event.video)
             notify(event)
 
-        extract_all(videos, Work("motion", Fraction(FPS), data / "features", cache), workers=workers, notify=note)
+        extract_all(videos, work, workers=workers, notify=note)
     if failed:
         raise DataError(f"{len(failed)} of {len(videos)} videos could not be read; delete {data} and run it again")
 
 
-def _scores(dataset: Dataset, predicted: Mapping[str, Segmentation]) -> dict[str, float]:
-    """Scores of the predicted videos in percent, by measure."""
-    reference = {name: dataset.annotation(name) for name in predicted}
-    report = evaluate(reference, predicted, background=tuple(sorted(dataset.labels.background_ids))).to_json()
-    return {name: report[name] for name in SCORES}
-
-
 def _predict(
-    dataset: Dataset,
-    predictor: Predictor,
-    by_frame: Mapping[str, Segmentation],
-    videos: Path,
-    cache: Path,
-    timelines: Path,
+    out: Path, dataset: Dataset, predictor: Predictor, by_frame: Mapping[str, Segmentation]
 ) -> list[VideoTimeline]:
     """Predict some test videos from their files alone, as `keyseg predict` does, and write their timelines."""
     shown = []
     for name in dataset.names(1, "test")[:_SHOWN]:
-        path = videos / f"{name}.mp4"
-        predicted = predict_video(predictor, path, cache=FeatureCache(cache)).prediction.segmentation
+        path = out / "toy-kitchen" / "videos" / f"{name}.mp4"
+        predicted = predict_video(predictor, path, cache=FeatureCache(out / "cache")).prediction.segmentation
         for kind in _FORMATS:
             content = timeline_text(kind, name, predicted, predictor.labels, predictor.timebase).encode()
-            write_bytes(timelines / f"{name}{FORMATS[kind].suffix}", content)
-        rows = (
-            ("ground truth", dataset.annotation(name)),
-            (DEMO_TITLES["rtk"], predicted),
-            (DEMO_TITLES[FRAME_CLASSIFIER], by_frame[name]),
-        )
+            write_bytes(out / "timelines" / f"{name}{FORMATS[kind].suffix}", content)
+        rows = (("ground truth", dataset.annotation(name)), ("RTK", predicted), (FRAME_CLASSIFIER, by_frame[name]))
         key_frames = read_key_frames(path, key_frame_times(predicted, dataset.timebase))
         shown.append(VideoTimeline(name, rows, path, tuple(key_frames)))
     return shown
@@ -162,22 +139,19 @@ def _predict(
 def _write_report(
     page: Path,
     run: Run,
+    dataset: Dataset,
     cost: Mapping[str, Any],
     scores: Mapping[str, Mapping[str, float]],
     videos: Sequence[VideoTimeline],
 ) -> None:
     """Playing videos with their timelines, the scores, the learning curves, and the provenance."""
-    dataset = run.fits()[0].dataset
     assert isinstance(run.recipe, RTKRecipe)
     marks = {"matching joins": float(run.recipe.matching.join_epoch)}
     write_report(
         page,
         title="keyseg demo: the toy kitchen",
         introduction=_INTRODUCTION,
-        scores=[
-            ScoreRow(DEMO_TITLES[system], row["f1@10"], row["f1@25"], row["f1@50"], row["edit"], row["acc"])
-            for system, row in scores.items()
-        ],
+        scores=scores,
         videos=videos,
         labels=dataset.labels,
         timebase=dataset.timebase,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
-from keyseg.data.layout import BACKGROUND
+from keyseg.data.layout import BACKGROUND, Fold, write_lists
 from keyseg.timeline import ConfigError, LabelMap
 
 
@@ -26,9 +27,9 @@ class Duration:
 
 @dataclass(frozen=True)
 class Phase:
-    """Actions that follow each other, done with probability `chance`, `repeats` (fewest, most) times in a row."""
+    """Actions, separated by spaces, done with probability `chance`, `repeats` (fewest, most) times in a row."""
 
-    actions: tuple[str, ...]
+    actions: str
     chance: float = 1.0
     repeats: tuple[int, int] = (1, 1)
 
@@ -76,46 +77,22 @@ LOOK_ALIKES = (("open", "close"), ("pour_milk", "pour_oil"))
 # Classes that look nearly the same: something is taken before it is used, and put back after.
 NEAR_ALIKES = (("take", "put"),)
 
-_MILK = Phase(("take", "open", "pour_milk", "close", "put"))
-_OIL = Phase(("take", "open", "pour_oil", "close", "put"))
-_SPREAD = Phase(("take", "open", "spread", "close", "put"))
+_MILK = Phase("take open pour_milk close put")
+_OIL = Phase("take open pour_oil close put")
+_SPREAD = Phase("take open spread close put")
+_STIR = Phase("take stir put", repeats=(1, 2))
+_SERVE = Phase("serve")
 
 COOKING_RECIPES = (
-    CookingRecipe(
-        "tea",
-        (
-            (Phase(("boil",)),),
-            (Phase(("take", "cut", "put"), chance=0.5), _MILK),
-            (Phase(("take", "stir", "put"), repeats=(1, 2)),),
-            (Phase(("serve",)),),
-        ),
-    ),
+    CookingRecipe("tea", ((Phase("boil"),), (Phase("take cut put", chance=0.5), _MILK), (_STIR,), (_SERVE,))),
     CookingRecipe(
         "sandwich",
-        (
-            (Phase(("toast",)),),
-            (Phase(("take", "cut", "put"), repeats=(2, 3)), _SPREAD),
-            (Phase(_OIL.actions, chance=0.5),),
-            (Phase(("serve",)),),
-        ),
+        ((Phase("toast"),), (Phase("take cut put", repeats=(2, 3)), _SPREAD), (replace(_OIL, chance=0.5),), (_SERVE,)),
     ),
-    CookingRecipe(
-        "salad",
-        (
-            (Phase(("wash",)),),
-            (Phase(("take", "cut", "put"), repeats=(1, 3)), _OIL),
-            (Phase(("take", "stir", "put"), repeats=(1, 2)),),
-            (Phase(("serve",)),),
-        ),
-    ),
+    CookingRecipe("salad", ((Phase("wash"),), (Phase("take cut put", repeats=(1, 3)), _OIL), (_STIR,), (_SERVE,))),
     CookingRecipe(
         "pancakes",
-        (
-            (Phase(("crack",)),),
-            (_MILK, Phase(("take", "stir", "put"), repeats=(1, 2))),
-            (Phase(("fry",)), Phase(("take", "cut", "put"), chance=0.3)),
-            (Phase(("serve",)),),
-        ),
+        ((Phase("crack"),), (_MILK, _STIR), (Phase("fry"), Phase("take cut put", chance=0.3)), (_SERVE,)),
     ),
 )
 
@@ -130,7 +107,14 @@ GAP_CHANCE = 0.15
 
 def sample_actions(recipe: CookingRecipe, rng: np.random.Generator) -> tuple[str, ...]:
     """Draw the actions of one video in order, without background: optional phases, their order and repeats."""
-    return tuple(action for stage in recipe.stages for action in _stage_actions(stage, rng))
+    actions: list[str] = []
+    for stage in recipe.stages:
+        for index in rng.permutation(len(stage)):
+            phase = stage[index]
+            if rng.random() < phase.chance:
+                fewest, most = phase.repeats
+                actions += phase.actions.split() * int(rng.integers(fewest, most + 1))
+    return tuple(actions)
 
 
 def sample_script(recipe: CookingRecipe, rng: np.random.Generator) -> tuple[ScriptStep, ...]:
@@ -155,6 +139,13 @@ def sample_script(recipe: CookingRecipe, rng: np.random.Generator) -> tuple[Scri
     return (*script, _performed(BACKGROUND, rng))
 
 
+def video_script(index: int, seed: int) -> tuple[str, tuple[ScriptStep, ...], np.random.Generator]:
+    """Name and script of video `index` of a toy kitchen, and the generator to draw the rest. Recipes take turns."""
+    rng = np.random.default_rng([seed, index])
+    recipe = COOKING_RECIPES[index % len(COOKING_RECIPES)]
+    return f"{recipe.name}_{index:03d}", sample_script(recipe, rng), rng
+
+
 def check_counts(videos: int, test_videos: int, seed: int) -> None:
     """Raise ConfigError on a negative seed, or counts without a test video or without a training video per recipe."""
     if seed < 0:
@@ -166,12 +157,10 @@ def check_counts(videos: int, test_videos: int, seed: int) -> None:
         )
 
 
-def _stage_actions(stage: tuple[Phase, ...], rng: np.random.Generator) -> Iterator[str]:
-    for index in rng.permutation(len(stage)):
-        phase = stage[index]
-        if rng.random() < phase.chance:
-            fewest, most = phase.repeats
-            yield from phase.actions * int(rng.integers(fewest, most + 1))
+def write_split(root: Path, names: Sequence[str], test_videos: int) -> None:
+    """Write mapping.txt and the two lists of split 1 below `root`; the last `test_videos` videos are the test set."""
+    first = len(names) - test_videos
+    write_lists(root, LABELS, [Fold(tuple(names[:first]), tuple(names[first:]))])
 
 
 def _performed(name: str, rng: np.random.Generator) -> ScriptStep:

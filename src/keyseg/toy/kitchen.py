@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from keyseg.data.folders import claimed
-from keyseg.data.layout import Fold, write_lists
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
 from keyseg.timeline.files import whole_file, write_text
-from keyseg.toy.acting import Act, plan, play
-from keyseg.toy.grammar import COOKING_RECIPES, LABELS, check_counts, sample_script
-from keyseg.toy.scene import HEIGHT, WIDTH, Scene, sample_layout, sample_look
+from keyseg.toy.acting import Act, Layout, plan, play
+from keyseg.toy.grammar import check_counts, video_script, write_split
+from keyseg.toy.scene import HEIGHT, WIDTH, Look, Scene
 from keyseg.video.extractor import Image
 from keyseg.video.workers import worker_pool
 
@@ -38,23 +37,22 @@ _ENCODER = {"preset": "veryfast", "crf": "25", "bf": "0"}
 
 @dataclass(frozen=True)
 class ToyVideo:
-    """A video to draw: its name, the acts of a script with the label of each, and the seed of everything random."""
+    """A video to draw: its name, the acts of a script, and the seed of everything random."""
 
     name: str
     acts: tuple[Act, ...]
-    acts_labels: tuple[str, ...]
     seed: tuple[int, int]
 
     @property
     def labels(self) -> list[str]:
         """The annotator's class of each frame."""
-        return [label for act, label in zip(self.acts, self.acts_labels, strict=True) for _ in range(act.frames)]
+        return [act.label for act in self.acts for _ in range(act.frames)]
 
     def frames(self) -> Iterator[Image]:
         """The pictures in order, (180, 240, 3) uint8 RGB; the same ones in every call."""
         rng = np.random.default_rng([*self.seed, 1])
-        layout = sample_layout(rng)
-        scene = Scene(layout, sample_look(rng), rng)
+        layout = Layout(rng)
+        scene = Scene(layout, Look(rng), rng)
         total = sum(act.frames for act in self.acts)
         visits, shakes, flicker = _visits(total, rng), _shakes(total, rng), rng.uniform(0.3, 1.2)
         for i, pose in enumerate(play(self.acts, layout, rng, FPS)):
@@ -68,12 +66,9 @@ def toy_video(index: int, seed: int = 0) -> ToyVideo:
     >>> video.name, len(video.labels)
     ('tea_000', 351)
     """
-    rng = np.random.default_rng([seed, index])
-    recipe = COOKING_RECIPES[index % len(COOKING_RECIPES)]
-    script = sample_script(recipe, rng)
+    name, script, rng = video_script(index, seed)
     ends = np.round(np.cumsum([step.duration for step in script]) * rng.uniform(*_FRAMES_PER_STEP)).astype(int)
-    acts = plan(script, np.diff(ends, prepend=0).tolist(), rng)
-    return ToyVideo(f"{recipe.name}_{index:03d}", acts, tuple(step.label for step in script), (seed, index))
+    return ToyVideo(name, plan(script, np.diff(ends, prepend=0).tolist(), rng), (seed, index))
 
 
 def write_toy_videos(root: Path, *, videos: int = 32, test_videos: int = 8, seed: int = 0, workers: int = 2) -> Path:
@@ -99,9 +94,9 @@ def write_toy_videos(root: Path, *, videos: int = 32, test_videos: int = 8, seed
         write_text(root / _ABOUT, about)
         for partial in (root / "videos").glob(".*.partial"):
             partial.unlink()
-        _draw_all(root, seed, videos, workers)
-        names = tuple(toy_video(i, seed).name for i in range(videos))
-        write_lists(root, LABELS, [Fold(names[: videos - test_videos], names[videos - test_videos :])])
+        toy_videos = [toy_video(index, seed) for index in range(videos)]
+        _draw_all(root, toy_videos, workers)
+        write_split(root, [video.name for video in toy_videos], test_videos)
     return root
 
 
@@ -147,15 +142,15 @@ def _check_ours(root: Path, about: str) -> None:
         )
 
 
-def _draw_all(root: Path, seed: int, videos: int, workers: int) -> None:
-    missing = [index for index in range(videos) if not _is_whole(root, index, seed)]
+def _draw_all(root: Path, videos: Sequence[ToyVideo], workers: int) -> None:
+    missing = [video for video in videos if not all(path.is_file() for path in _paths(root, video))]
     if workers == 1 or len(missing) < 2:
-        for index in missing:
-            _draw(root, index, seed)
+        for video in missing:
+            _draw(root, video)
         return
     try:
         with worker_pool(min(workers, len(missing))) as pool:
-            for done in as_completed([pool.submit(_draw, root, index, seed) for index in missing]):
+            for done in as_completed([pool.submit(_draw, root, video) for video in missing]):
                 done.result()
     except BrokenProcessPool as error:
         raise DataError(
@@ -164,17 +159,12 @@ def _draw_all(root: Path, seed: int, videos: int, workers: int) -> None:
         ) from error
 
 
-def _paths(root: Path, name: str) -> tuple[Path, Path]:
-    return root / "videos" / f"{name}.mp4", root / "groundTruth" / f"{name}.txt"
+def _paths(root: Path, video: ToyVideo) -> tuple[Path, Path]:
+    return root / "videos" / f"{video.name}.mp4", root / "groundTruth" / f"{video.name}.txt"
 
 
-def _is_whole(root: Path, index: int, seed: int) -> bool:
-    return all(path.is_file() for path in _paths(root, toy_video(index, seed).name))
-
-
-def _draw(root: Path, index: int, seed: int) -> None:
-    video = toy_video(index, seed)
-    path, labels = _paths(root, video.name)
+def _draw(root: Path, video: ToyVideo) -> None:
+    path, labels = _paths(root, video)
     write_video(path, video.frames())
     write_frame_labels(labels, video.labels)
 

@@ -8,18 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.data.layout import Fold, write_lists
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.timeline import IntArray, OutputExistsError
-from keyseg.toy.grammar import (
-    COOKING_RECIPES,
-    LABELS,
-    LOOK_ALIKES,
-    NEAR_ALIKES,
-    ScriptStep,
-    check_counts,
-    sample_script,
-)
+from keyseg.toy.grammar import LABELS, LOOK_ALIKES, NEAR_ALIKES, ScriptStep, check_counts, video_script, write_split
 
 DIMENSIONS = 24
 
@@ -46,9 +37,16 @@ def write_toy_kitchen(root: Path, *, videos: int = 40, test_videos: int = 10, se
     ConfigError as `check_counts`.
     """
     check_counts(videos, test_videos, seed)
-    _check_free(root)
-    names = tuple(_write_video(root, index, seed) for index in range(videos))
-    write_lists(root, LABELS, [Fold(names[: videos - test_videos], names[videos - test_videos :])])
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise OutputExistsError(f"{root} is not an empty folder; a toy kitchen is only written into a new or empty one")
+    (root / "features").mkdir(parents=True)
+    names = []
+    for index in range(videos):
+        name, script, rng = video_script(index, seed)
+        write_frame_labels(root / "groundTruth" / f"{name}.txt", LABELS.decode(script_labels(script)))
+        np.save(root / "features" / f"{name}.npy", render_features(script, rng).astype("<f4"))
+        names.append(name)
+    write_split(root, names, test_videos)
     return root
 
 
@@ -64,7 +62,8 @@ def prototypes() -> npt.NDArray[np.float32]:
     (16, 24)
     """
     rng = np.random.default_rng(_KITCHEN_SEED)
-    rows = _unit(rng.standard_normal((len(LABELS), DIMENSIONS)))
+    rows = rng.standard_normal((len(LABELS), DIMENSIONS))
+    rows /= np.sqrt((rows**2).sum(axis=1, keepdims=True))
     for first, second in LOOK_ALIKES:
         rows[LABELS.id(second)] = rows[LABELS.id(first)]
     for first, second in NEAR_ALIKES:
@@ -79,21 +78,15 @@ def render_features(script: Sequence[ScriptStep], rng: np.random.Generator) -> n
     style per video, slow drift and white noise are added.
     """
     looks = np.repeat(LABELS.encode(step.appearance for step in script), [step.duration for step in script])
-    clean = _moving_average(prototypes()[looks], _TRANSITION_STEPS)
-    shown = _with_distractors(clean, rng)
+    rows = prototypes()
+    shown = _moving_average(rows[looks], _TRANSITION_STEPS)
+    for start in np.flatnonzero(rng.random(len(shown)) < _BURST_RATE):
+        shown[start : start + rng.integers(*_BURST_STEPS)] = rows[rng.integers(len(LABELS))]
     style = _STYLE * rng.standard_normal(DIMENSIONS)
     drift = _moving_average(rng.standard_normal(shown.shape), _DRIFT_STEPS) * np.sqrt(_DRIFT_STEPS)
     noise = _DRIFT * drift + _WHITE * rng.standard_normal(shown.shape)
     # Rounded, since the last digits of sums and logarithms differ between machines.
     return np.ascontiguousarray(np.round(shown + style + noise, 4).T, np.float32)
-
-
-def _with_distractors(clean: npt.NDArray[np.floating], rng: np.random.Generator) -> npt.NDArray[np.floating]:
-    shown = clean.copy()
-    rows = prototypes()
-    for start in np.flatnonzero(rng.random(len(clean)) < _BURST_RATE):
-        shown[start : start + rng.integers(*_BURST_STEPS)] = rows[rng.integers(len(LABELS))]
-    return shown
 
 
 def _moving_average(values: npt.NDArray[np.floating], width: int) -> npt.NDArray[np.floating]:
@@ -102,24 +95,3 @@ def _moving_average(values: npt.NDArray[np.floating], width: int) -> npt.NDArray
     padded = np.pad(values.astype(np.float64), ((half + 1, half), (0, 0)), mode="edge")
     sums = np.cumsum(padded, axis=0)
     return (sums[width:] - sums[:-width]) / width
-
-
-def _unit(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    lengths: npt.NDArray[np.floating] = np.sqrt((rows**2).sum(axis=1, keepdims=True))
-    return rows / lengths
-
-
-def _write_video(root: Path, index: int, seed: int) -> str:
-    rng = np.random.default_rng([seed, index])
-    recipe = COOKING_RECIPES[index % len(COOKING_RECIPES)]
-    name = f"{recipe.name}_{index:03d}"
-    script = sample_script(recipe, rng)
-    write_frame_labels(root / "groundTruth" / f"{name}.txt", LABELS.decode(script_labels(script)))
-    (root / "features").mkdir(exist_ok=True)
-    np.save(root / "features" / f"{name}.npy", render_features(script, rng).astype("<f4"))
-    return name
-
-
-def _check_free(root: Path) -> None:
-    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
-        raise OutputExistsError(f"{root} is not an empty folder; a toy kitchen is only written into a new or empty one")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cmath
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,67 +22,36 @@ _TABLES = (Colour(156, 118, 82), Colour(176, 148, 112), Colour(122, 96, 76), Col
 _SPARE = 64
 
 
-@dataclass(frozen=True)
 class Look:
-    """The colours and the light of one video. gain: of red, green and blue. flicker: relative, of the light."""
+    """The colours, the light and the clutter of one video, drawn at random.
 
-    table: Colour
-    skin: Colour
-    sleeve: Colour
-    board: Colour
-    food: Colour
-    bottle: Colour
-    jar: Colour
-    lid: Colour
-    handle: Colour
-    clutter: tuple[tuple[complex, float, Colour], ...]
-    gain: tuple[float, float, float]
-    flicker: float
-    noise: float
+    gain: of red, green and blue. flicker: relative, of the light.
+    """
 
+    def __init__(self, rng: np.random.Generator) -> None:
+        def shade(colour: Colour) -> Colour:
+            return Colour(*(float(np.clip(value + rng.uniform(-12, 12), 0, 255)) for value in colour))
 
-def sample_layout(rng: np.random.Generator) -> Layout:
-    """Draw the places of things in a video and its tempo."""
-    rack, board = 40 + 38j + _near(rng, 8), 140 + 104j + _near(rng, 8)
-    slots = {name: rack + 28 * i + _near(rng, 2) for i, name in enumerate(TOOLS)}
-    tip, stand = board - 4 - 6j, board - 58 - 10j
-    stands = {"spatula": tip, "bottle": stand, "jar": stand}
-    right, left = 196 + 146j + _near(rng, 8), 62 + 150j + _near(rng, 8)
-    return Layout(right, left, board, slots, stands, tempo=float(rng.uniform(0.85, 1.2)))
+        def any_colour() -> Colour:
+            return Colour(*(float(value) for value in rng.uniform(50, 225, 3)))
 
-
-def sample_look(rng: np.random.Generator) -> Look:
-    """Draw the colours, the light and the clutter of a video."""
-
-    def shade(colour: Colour) -> Colour:
-        return Colour(*(float(np.clip(value + rng.uniform(-12, 12), 0, 255)) for value in colour))
-
-    def any_colour() -> Colour:
-        return Colour(*(float(value) for value in rng.uniform(50, 225, 3)))
-
-    def pick(colours: tuple[Colour, ...]) -> Colour:
-        return shade(colours[rng.integers(len(colours))])
-
-    clutter = tuple(
-        (complex(rng.uniform(150, 232), rng.uniform(8, 48)), float(rng.uniform(4, 11)), any_colour())
-        for _ in range(int(rng.integers(1, 4)))
-    )
-    warm, bright = rng.uniform(-0.06, 0.06), rng.uniform(0.85, 1.1)
-    return Look(
-        table=pick(_TABLES),
-        skin=pick(_SKINS),
-        sleeve=any_colour(),
-        board=shade(Colour(206, 176, 134)),
-        food=any_colour(),
-        bottle=shade(Colour(216, 214, 200)),
-        jar=shade(Colour(176, 120, 84)),
-        lid=any_colour(),
-        handle=shade(_DARK),
-        clutter=clutter,
-        gain=(bright * (1 + warm), bright, bright * (1 - warm)),
-        flicker=float(rng.uniform(0.0, 0.04)),
-        noise=float(rng.uniform(1.5, 3.5)),
-    )
+        self.clutter = [
+            (complex(rng.uniform(150, 232), rng.uniform(8, 48)), float(rng.uniform(4, 11)), any_colour())
+            for _ in range(int(rng.integers(1, 4)))
+        ]
+        warm, bright = rng.uniform(-0.06, 0.06), rng.uniform(0.85, 1.1)
+        self.gain = (bright * (1 + warm), bright, bright * (1 - warm))
+        self.table = shade(_TABLES[rng.integers(len(_TABLES))])
+        self.skin = shade(_SKINS[rng.integers(len(_SKINS))])
+        self.sleeve = any_colour()
+        self.board = shade(Colour(206, 176, 134))
+        self.food = any_colour()
+        self.bottle = shade(Colour(216, 214, 200))
+        self.jar = shade(Colour(176, 120, 84))
+        self.lid = any_colour()
+        self.handle = shade(_DARK)
+        self.flicker = float(rng.uniform(0.0, 0.04))
+        self.noise = float(rng.uniform(1.5, 3.5))
 
 
 class Scene:
@@ -207,7 +175,3 @@ class Scene:
         for i, (angle, length) in enumerate(((0.35, 14), (0.0, 16), (-0.35, 16), (-0.7, 14), (1.25, 11))):
             finger = cmath.rect(length, -1.95 + turn + angle)
             canvas.stroke(at + 0.4 * finger, at + finger, 2.9, look.skin.lit(0.96 if i % 2 else 1.03))
-
-
-def _near(rng: np.random.Generator, reach: float) -> complex:
-    return complex(*rng.uniform(-reach, reach, 2))

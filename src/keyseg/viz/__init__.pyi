@@ -1,6 +1,5 @@
 from .colours import class_colours as class_colours
 from .comparison import differing_ranges as differing_ranges
-from .comparison import plot_comparison as plot_comparison
 from .curves import plot_curves as plot_curves
 from .curves import read_metrics_csv as read_metrics_csv
 from .figures import save_figure as save_figure
@@ -8,7 +7,6 @@ from .heatmaps import plot_heatmaps as plot_heatmaps
 from .matching import plot_matching as plot_matching
 from .page_player import key_frame_times as key_frame_times
 from .reassembly import plot_reassembly as plot_reassembly
-from .report import ScoreRow as ScoreRow
 from .report import VideoTimeline as VideoTimeline
 from .report import write_report as write_report
 from .timelines import plot_timelines as plot_timelines

@@ -1,4 +1,4 @@
-"""The sheet that figures are drawn on: places in inches from the top left, literal text, a legend in columns.
+"""The sheet that figures are drawn on: places in inches from the top left, literal text, bars, a legend in columns.
 
 Figures are built from matplotlib's objects, never with pyplot, so they need no display and can be drawn in any thread.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,6 +18,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
+from keyseg.timeline import Segmentation, TimeBase
 from keyseg.viz.clock import axis_unit, time_ticks
 
 PAGE_WIDTH = 9.0
@@ -77,13 +79,12 @@ def name_rows(axes: Axes, names: Sequence[str], size: float, gap: float = 0.06) 
     axes.set_yticks([])
 
 
-def time_axis(axes: Axes, total: float, *, named: bool = True) -> None:
+def time_axis(axes: Axes, total: float) -> None:
     """Make x a time axis from 0 to `total` seconds, in seconds or mm:ss."""
     ticks = time_ticks(total)
     axes.set_xlim(0, total or 1.0)
     axes.set_xticks([at for at, _ in ticks], labels=[text for _, text in ticks])
-    if named:
-        axes.set_xlabel(f"time ({axis_unit(total)})", size=9)
+    axes.set_xlabel(f"time ({axis_unit(total)})", size=9)
 
 
 def frame_axis(axes: Axes, frames: int) -> None:
@@ -91,6 +92,20 @@ def frame_axis(axes: Axes, frames: int) -> None:
     axes.set_xlim(0, frames or 1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=(1, 2, 5, 10), integer=True))
     axes.set_xlabel("time (frames)", size=9)
+
+
+def draw_bar(
+    axes: Axes, segmentation: Segmentation, colours: Sequence[str], timebase: TimeBase, y: float, height: float
+) -> None:
+    """Draw the segments at height `y`, in seconds; a white line separates neighbours of one class."""
+    seconds = segmentation.boundaries / float(timebase.fps)
+    # Longest first, each with a thin edge of its colour: a segment narrower than a pixel stays visible on top.
+    order = np.argsort(-np.diff(segmentation.boundaries), kind="stable")
+    ranges = np.stack([seconds[:-1], np.diff(seconds)], axis=1)[order].tolist()
+    faces = [colours[label] for label in segmentation.labels[order]]
+    axes.broken_barh(ranges, (y - height / 2, height), facecolors=faces, edgecolors=faces, linewidth=0.5)
+    cuts = seconds[1:-1][np.diff(segmentation.labels) == 0]
+    axes.vlines(cuts, y - height / 2, y + height / 2, colors="white", linewidth=0.8)
 
 
 def _legend_column(names: Sequence[str]) -> float:

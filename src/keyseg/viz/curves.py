@@ -19,7 +19,6 @@ Curve = tuple[Sequence[float], Sequence[float]]
 
 # Yellow is too light for a line on white.
 _LINES = tuple(colour for colour in PALETTE if colour != "#f0e442")
-_NO_MARKS: Mapping[str, float] = MappingProxyType({})
 _HEIGHT = 3.0
 
 
@@ -28,7 +27,7 @@ def plot_curves(
     *,
     ylabel: str = "",
     title: str = "",
-    marks: Mapping[str, float] = _NO_MARKS,
+    marks: Mapping[str, float] = MappingProxyType({}),
     start: float | None = None,
 ) -> Figure:
     """Named curves (epochs, values) over one axis, with named vertical marks, such as `matching joins` at epoch 80.
@@ -97,17 +96,21 @@ def read_metrics_csv(path: str | Path) -> dict[str, tuple[list[float], list[floa
         raise DataError(f"{path}: cannot read the metrics ({error}); expected the metrics.csv of a run") from error
     if "epoch" not in columns:
         raise DataError(f"{path}:1: expected a column 'epoch', got {columns}; is this the metrics.csv of a run?")
-    curves = {name: _read_column(path, rows, name) for name in columns if name not in ("epoch", "step")}
-    return {name: curve for name, curve in curves.items() if curve[0]}
-
-
-def _read_column(path: Path, rows: list[tuple[int, dict[str, str]]], name: str) -> tuple[list[float], list[float]]:
-    by_epoch: dict[float, list[float]] = defaultdict(list)
+    by_name: dict[str, dict[float, list[float]]] = {
+        name: defaultdict(list) for name in columns if name not in ("epoch", "step")
+    }
     for line, row in rows:
-        if row[name]:
-            by_epoch[_number(path, line, "epoch", row["epoch"])].append(_number(path, line, name, row[name]))
-    x = [epoch + i / len(values) for epoch, values in by_epoch.items() for i in range(len(values))]
-    return x, [value for values in by_epoch.values() for value in values]
+        for name, by_epoch in by_name.items():
+            if row[name]:
+                by_epoch[_number(path, line, "epoch", row["epoch"])].append(_number(path, line, name, row[name]))
+    return {
+        name: (
+            [epoch + i / len(values) for epoch, values in by_epoch.items() for i in range(len(values))],
+            [value for values in by_epoch.values() for value in values],
+        )
+        for name, by_epoch in by_name.items()
+        if by_epoch
+    }
 
 
 def _number(path: Path, line: int, name: str, cell: str) -> float:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import FloatArray, IntArray, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.viz import canvas
-from keyseg.viz.bars import draw_bar
 from keyseg.viz.colours import class_colours
 from keyseg.viz.rows import check_ids
 
@@ -44,7 +43,12 @@ def plot_heatmaps(
     Raises TimelineError where shapes, class ids or lengths do not fit together.
     """
     image, curve = np.asarray(action_heatmap, np.float64), np.asarray(boundary_heatmap, np.float64)
-    _check(image, curve, actions, labels, timebase, reference)
+    if image.ndim != 2 or curve.ndim != 1 or image.shape != (len(labels), len(curve)):
+        raise TimelineError(
+            f"heatmaps must have shapes (C, T) and (T,) with C = {len(labels)} classes,"
+            f" got {image.shape} and {curve.shape}"
+        )
+    check_ids(actions.label, labels, "action keypoints")
     row, size = (0.2, 8.0) if len(labels) <= 20 else (0.145, 6.5)
     left = canvas.MARGIN + 0.2 + _STRIP
     left += max(canvas.text_width(labels.names, size), canvas.text_width(["boundary"], 8))
@@ -55,7 +59,7 @@ def plot_heatmaps(
     step = float(timebase.sample_rate / timebase.fps)
     total = len(curve) * step
     if reference is not None:
-        _draw_reference(canvas.add_axes(figure, left, bar, width, _REFERENCE), reference, labels, timebase, total)
+        _draw_reference(canvas.add_axes(figure, left, bar, width, _REFERENCE), reference, labels, timebase, len(curve))
     axes = canvas.add_axes(figure, left, top, width, height)
     _draw_image(axes, image, actions, step, total)
     canvas.name_rows(axes, labels.names, size, gap=0.1 + _STRIP)
@@ -66,37 +70,19 @@ def plot_heatmaps(
     return figure
 
 
-def _check(
-    image: FloatArray,
-    curve: FloatArray,
-    actions: ActionKeypoints,
-    labels: LabelMap,
-    timebase: TimeBase,
-    reference: Segmentation | None,
-) -> None:
-    if image.ndim != 2 or curve.ndim != 1 or image.shape != (len(labels), len(curve)):
+def _draw_reference(axes: Axes, reference: Segmentation, labels: LabelMap, timebase: TimeBase, expected: int) -> None:
+    check_ids(reference.labels, labels, "reference")
+    steps = timebase.steps(reference.length)
+    if steps != expected:
         raise TimelineError(
-            f"heatmaps must have shapes (C, T) and (T,) with C = {len(labels)} classes,"
-            f" got {image.shape} and {curve.shape}"
+            f"the reference has {reference.length} frames, {steps} steps at sample_rate {timebase.sample_rate},"
+            f" but the heatmaps have {expected} steps; give the time base of the features"
         )
-    check_ids(actions.label, labels, "action keypoints")
-    if reference is not None:
-        check_ids(reference.labels, labels, "reference")
-        steps = timebase.steps(reference.length)
-        if steps != len(curve):
-            raise TimelineError(
-                f"the reference has {reference.length} frames, {steps} steps at sample_rate {timebase.sample_rate},"
-                f" but the heatmaps have {len(curve)} steps; give the time base of the features"
-            )
-
-
-def _draw_reference(axes: Axes, reference: Segmentation, labels: LabelMap, timebase: TimeBase, total: float) -> None:
-    draw_bar(axes, reference, class_colours(labels), timebase, 0, 1)
+    canvas.draw_bar(axes, reference, class_colours(labels), timebase, 0, 1)
     axes.set_ylim(0.5, -0.5)
     axes.spines[:].set_visible(False)
     canvas.name_rows(axes, ["ground truth"], 8)
-    canvas.time_axis(axes, total, named=False)
-    axes.set_xticks([])
+    axes.set(xlim=(0, steps * float(timebase.sample_rate / timebase.fps) or 1), xticks=[])
 
 
 def _draw_image(axes: Axes, image: FloatArray, actions: ActionKeypoints, step: float, total: float) -> None:
@@ -110,7 +96,8 @@ def _draw_image(axes: Axes, image: FloatArray, actions: ActionKeypoints, step: f
     axes.set_ylim(classes - 0.5, -0.5)
     axes.hlines(np.arange(classes - 1) + 0.5, 0, total, colors="#dddddd", linewidth=0.4)
     _draw_points(axes, (actions.time + 0.5) * step, actions.label, actions.confidence, _POINT, "white")
-    canvas.time_axis(axes, total, named=False)
+    canvas.time_axis(axes, total)
+    axes.set_xlabel("")
     axes.tick_params(labelbottom=False)
 
 
@@ -118,7 +105,7 @@ def _draw_points(
     axes: Axes, seconds: FloatArray, y: FloatArray | IntArray, confidence: FloatArray, face: str, edge: str
 ) -> None:
     if not len(seconds):
-        return
+        return  # matplotlib takes no empty array of alphas
     share = np.clip(confidence, 0, 1)
     axes.scatter(
         seconds,

@@ -57,10 +57,9 @@ def plot_matching(
     size = float(np.clip(2000 / max(len(times[0]), len(times[1]), 1), 12, 50))
     _draw_nodes(axes, times[0], _SOURCE, kinds[0], size * (0.3 + 0.7 * np.clip(confidence, 0, 1)))
     _draw_nodes(axes, times[1], _TARGET, kinds[1], np.full(len(times[1]), size))
-    for y, name in ((_SOURCE, "keypoints"), (_TARGET, "annotation")):
-        canvas.draw_text(axes, -0.015, y, name, size=9, ha="right", va="center", transform=axes.get_yaxis_transform())
+    canvas.name_rows(axes, ("annotation", "keypoints"), 9, gap=0.015 * width)
     reach = _ARC * (neighbours + 1)
-    axes.set(xlim=(0, length or 1), ylim=(_TARGET - reach, _SOURCE + reach), yticks=[])
+    axes.set(xlim=(0, length or 1), ylim=(_TARGET - reach, _SOURCE + reach))
     axes.set_xlabel("time (steps)", size=9)
     axes.spines["left"].set_visible(False)
     dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 6}

@@ -34,11 +34,15 @@ def video_block(
 
 
 def legend_block(ids: Sequence[int], labels: LabelMap) -> str:
-    """One button per class, in id order."""
-    return "\n".join(
+    """One button per class, in id order, and a line for what is pointed at."""
+    buttons = "\n".join(
         f'<button type="button" data-class="c{i}" aria-pressed="false"><i class="swatch c{i}"></i>'
         f"{escape(labels.names[i])}</button>"
         for i in ids
+    )
+    return (
+        f'<div class="legend">\n<div class="classes">\n{buttons}\n</div>\n'
+        '<p class="readout" aria-live="polite">Point at a class or a segment, or tap it.</p>\n</div>'
     )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from html import escape
 from pathlib import Path
-
-import numpy as np
 
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.video.decode_client import open_file
@@ -46,9 +45,7 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
     if total == 0:
         raise TimelineError(f"{path}: the timeline of this video has no frames, so nothing can play; leave it out")
     with open_file(path) as file:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise DataError(_too_large(f"{path} has {size / 1e6:.1f} MB"))
+        check_size(f"{path} has", path.stat().st_size)
         info = probe(path)
         kind = "mp4" if "mp4" in info.container else info.container.split(",")[-1]
         if info.codec not in _PLAYED.get(kind, ()) or info.pixel_format != "yuv420p":
@@ -64,11 +61,13 @@ def video_bytes(path: Path, total: Fraction) -> bytes:
         return file.read()
 
 
-def check_size(contents: Sequence[bytes]) -> None:
-    """Raise DataError if the videos of a page are too large together."""
-    size = sum(map(len, contents))
+def check_size(what_has: str, size: int) -> None:
+    """Raise DataError, which starts with `what_has`, if `size` bytes of video are more than a page may hold."""
     if size > MOST_BYTES:
-        raise DataError(_too_large(f"the {len(contents)} videos of this page have {size / 1e6:.1f} MB"))
+        raise DataError(
+            f"{what_has} {size / 1e6:.1f} MB, and a page holds {MOST_BYTES / 1e6:.0f} MB of video: leave some videos"
+            f" out, or shrink them with: {_CONVERT}"
+        )
 
 
 def check_key_frames(name: str, key_frames: Sequence[KeyFrame], total: Fraction) -> None:
@@ -121,20 +120,8 @@ def key_frame_row(key_frames: Sequence[KeyFrame], row: Row, labels: LabelMap, ti
 
 def jpeg(image: Image) -> bytes:
     """An image (H, W, 3) uint8 RGB as JPEG."""
-    import av
+    from matplotlib.image import imsave
 
-    height, width, _ = image.shape
-    encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = {"qmin": "4", "qmax": "4"}
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    packets = [*encoder.encode(frame.reformat(format="yuvj420p")), *encoder.encode(None)]
-    return b"".join(bytes(packet) for packet in packets)
-
-
-def _too_large(what: str) -> str:
-    return (
-        f"{what}, and a page holds {MOST_BYTES / 1e6:.0f} MB of video: leave some videos out, or shrink them with:"
-        f" {_CONVERT}"
-    )
+    buffer = io.BytesIO()
+    imsave(buffer, image, format="jpeg")
+    return buffer.getvalue()

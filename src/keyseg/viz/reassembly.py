@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from keyseg.keypoints import Step
-from keyseg.timeline import FloatArray, IntArray, LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.timeline import FloatArray, LabelMap, TimeBase, TimelineError
 from keyseg.viz import canvas
-from keyseg.viz.bars import draw_bar
 from keyseg.viz.colours import class_colours, ink_on
 from keyseg.viz.rows import check_ids
 
@@ -47,11 +46,22 @@ def plot_reassembly(steps: Sequence[Step], labels: LabelMap, *, title: str = "")
     >>> labels = LabelMap(("take", "pour", "stir", "put"))
     >>> figure = plot_reassembly(reassembly_steps(*example_keypoints()), labels)
     """
-    result = _check(steps, labels)
+    result = steps[-1].segmentation if steps else None
+    if result is None:
+        raise TimelineError(
+            "expected the steps of one re-assembly with the painted segments at the end, got"
+            f" {len(steps)} steps{' without them' if steps else ''}; pass all that reassembly_steps returns"
+        )
+    for step in steps:
+        check_ids(step.actions.label, labels, "action keypoints")
     colours = class_colours(labels)
     shown = sorted({int(i) for step in steps for i in step.actions.label} | {int(i) for i in result.labels})
     names = [labels.names[i] for i in shown]
-    titles = [_words(step) for step in steps]
+    # The text beside a row: a name, and the rule with its lines of Algorithm 1.
+    titles = [
+        (step.title, textwrap.wrap(step.rule, _RULE_WIDTH) + [f"(lines {step.lines})"] * bool(step.lines))
+        for step in steps
+    ]
     left = canvas.MARGIN + 0.25 + max(canvas.text_width(rule, _RULE_SIZE) for _, rule in titles)
     left = max(left, canvas.MARGIN + 0.3 + canvas.text_width([name for name, _ in titles], _NAME_SIZE))
     top, height = canvas.title_height(title), _ROW * (len(steps) - 0.5 + _ABOVE)
@@ -66,7 +76,7 @@ def plot_reassembly(steps: Sequence[Step], labels: LabelMap, *, title: str = "")
     for y, step in enumerate(steps[:-1]):
         _draw_dots(axes, np.array([0.0, result.length]), y, np.full(2, 8.0 * scale), ["white"] * 2, _BOUNDARY)
         _draw_points(axes, y, step, colours, room, scale)
-    draw_bar(axes, result, colours, TimeBase(Fraction(1)), len(steps) - 1, _BAR)
+    canvas.draw_bar(axes, result, colours, TimeBase(Fraction(1)), len(steps) - 1, _BAR)
     canvas.draw_legend(figure, names, [colours[i] for i in shown], left, below)
     dot: dict[str, Any] = {"linestyle": "none", "marker": "o"}
     key = {
@@ -78,24 +88,6 @@ def plot_reassembly(steps: Sequence[Step], labels: LabelMap, *, title: str = "")
     }
     canvas.draw_key(figure, key)
     return figure
-
-
-def _check(steps: Sequence[Step], labels: LabelMap) -> Segmentation:
-    result = steps[-1].segmentation if steps else None
-    if result is None:
-        raise TimelineError(
-            "expected the steps of one re-assembly with the painted segments at the end, got"
-            f" {len(steps)} steps{' without them' if steps else ''}; pass all that reassembly_steps returns"
-        )
-    for step in steps:
-        check_ids(step.actions.label, labels, "action keypoints")
-    return result
-
-
-def _words(step: Step) -> tuple[str, list[str]]:
-    """The text beside a row: a name, and the rule with its lines of Algorithm 1."""
-    rule = textwrap.wrap(step.rule, _RULE_WIDTH)
-    return step.title, [*rule, f"(lines {step.lines})"] if step.lines else rule
 
 
 def _lay_out(axes: Axes, length: int, rows: int, titles: Sequence[tuple[str, list[str]]]) -> tuple[float, float]:
@@ -117,9 +109,14 @@ def _lay_out(axes: Axes, length: int, rows: int, titles: Sequence[tuple[str, lis
     return -pad, length + pad
 
 
-def _places(step: Step, room: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
-    """x of action and boundary points: frame f covers [f, f + 1). Points far outside the video move to its edge."""
-    return np.clip(step.actions.time + 0.5, *room), np.clip(step.boundaries.time, *room)
+def _points(step: Step, colours: Sequence[str], room: tuple[float, float]) -> tuple[FloatArray, FloatArray, list[str]]:
+    """x, confidence and colour of action points, then of boundary points. Frame f covers [f, f + 1).
+
+    Points far outside the video move to its edge.
+    """
+    x = np.clip(np.concatenate([step.actions.time + 0.5, step.boundaries.time]), *room)
+    confidence = np.clip(np.concatenate([step.actions.confidence, step.boundaries.confidence]), 0, 1)
+    return x, confidence, [colours[i] for i in step.actions.label] + [_BOUNDARY] * len(step.boundaries)
 
 
 def _draw_links(
@@ -127,32 +124,21 @@ def _draw_links(
 ) -> None:
     """Draw lines from row `y` to the row below; to the upper edge of the bar if that is the last row."""
     bottom = y + 1 if after.segmentation is None else y + 1 - _BAR / 2
-    hues = [colours[i] for i in before.actions.label], [_BOUNDARY] * len(before.boundaries)
-    links = zip(
-        _places(before, room), _places(after, room), (after.actions_into, after.boundaries_into), hues, strict=True
-    )
-    for starts, ends, into, hue in links:
-        _draw_paths(axes, starts, ends, into, hue, y, bottom)
-
-
-def _draw_paths(
-    axes: Axes, starts: FloatArray, ends: FloatArray, into: IntArray, colours: Sequence[str], y: int, bottom: float
-) -> None:
-    stays = into >= 0
-    parts = np.bincount(into[stays], minlength=len(ends))
+    (starts, _, faces), (ends, _, _) = _points(before, colours, room), _points(after, colours, room)
+    boundaries_into = np.where(after.boundaries_into < 0, -1, after.boundaries_into + len(after.actions))
+    into = np.concatenate([after.actions_into, boundaries_into])
+    parts = np.bincount(into[into >= 0], minlength=len(ends))
     lines = [[(x, y), (ends[i], bottom) if i >= 0 else (x, y + _STUB)] for x, i in zip(starts, into, strict=True)]
     widths = [2.0 if i >= 0 and parts[i] > 1 else 0.9 for i in into]
-    axes.add_collection(LineCollection(lines, colors=colours, linewidths=widths, zorder=2))
-    deleted = starts[~stays]
+    axes.add_collection(LineCollection(lines, colors=faces, linewidths=widths, zorder=2))
+    deleted = starts[into < 0]
     axes.scatter(deleted, np.full(len(deleted), y + _STUB), s=22, c="#222222", marker="x", linewidths=1.2, zorder=3)
 
 
 def _draw_points(
     axes: Axes, y: int, step: Step, colours: Sequence[str], room: tuple[float, float], scale: float
 ) -> None:
-    x = np.concatenate(_places(step, room))
-    confidence = np.clip(np.concatenate([step.actions.confidence, step.boundaries.confidence]), 0, 1)
-    faces = [colours[i] for i in step.actions.label] + [_BOUNDARY] * len(step.boundaries)
+    x, confidence, faces = _points(step, colours, room)
     diameters = scale * (_SMALLEST + (_LARGEST - _SMALLEST) * confidence)
     order = np.argsort(confidence, kind="stable")  # the most confident on top
     _draw_dots(axes, x[order], y, diameters[order], [faces[i] for i in order], "white")
@@ -163,7 +149,6 @@ def _draw_points(
 
 
 def _draw_dots(axes: Axes, x: FloatArray, y: int, diameters: FloatArray, faces: Sequence[str], edge: str) -> None:
-    """Draw dots on row `y`; diameters are in points."""
     style: dict[str, Any] = {"edgecolors": edge, "linewidths": 0.8, "zorder": 4, "clip_on": False}
     axes.scatter(x, np.full(len(x), y), s=diameters**2, c=faces, **style)
 

@@ -23,29 +23,7 @@ from keyseg.viz.rows import Row, check_rows, occurring_ids
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc")
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
-    """Scores of one system in percent; NaN for a missing one. note: a remark such as `5 splits, last epoch`.
-
-    >>> ScoreRow("RTK", 86.8, 86.0, 83.0, 86.7, 74.8).values
-    (86.8, 86.0, 83.0, 86.7, 74.8)
-    """
-
-    name: str
-    f1_10: float
-    f1_25: float
-    f1_50: float
-    edit: float
-    acc: float
-    note: str = ""
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The five scores in the order of the table."""
-        return (self.f1_10, self.f1_25, self.f1_50, self.edit, self.acc)
+_COLUMNS = {"f1@10": "F1@10", "f1@25": "F1@25", "f1@50": "F1@50", "edit": "Edit", "acc": "Acc"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +45,7 @@ def write_report(
     *,
     title: str,
     introduction: str,
-    scores: Sequence[ScoreRow],
+    scores: Mapping[str, Mapping[str, float]],
     videos: Sequence[VideoTimeline],
     labels: LabelMap,
     timebase: TimeBase,
@@ -77,29 +55,43 @@ def write_report(
 ) -> Path:
     """Write one self-contained HTML file, which loads nothing from network or disk, and return its path.
 
-    figures: by caption. provenance: where the numbers come from, such as command, version and seed, by name.
+    scores: in percent, by system and measure, as `Report.to_json` names them; NaN for a missing one. figures: by
+    caption. provenance: where the numbers come from, such as command, version and seed, by name.
     A section without content is left out. Videos are part of the file, so they must be small. Raises TimelineError
     if rows, video and key frames do not fit together, DataError on a video that browsers do not play or that is too
     large, OutputExistsError if the file exists and `force` is not set.
     """
     path = Path(path)
     refuse_existing(path, force)
+    contents: list[bytes] = []
+    blocks = []
     for video in videos:
         total = timebase.start_seconds(check_rows(video.rows, labels, f"video {video.name!r}"))
         check_key_frames(video.name, video.key_frames, total)
-    contents = _video_contents(videos, timebase)
+        player = strip = ""
+        if video.video is not None:
+            contents.append(video_bytes(Path(video.video), total))
+            check_size(f"the {len(contents)} videos of this page have", sum(map(len, contents)))
+            player = player_block(video.name, contents[-1], video.rows)
+        if video.key_frames:
+            strip = key_frame_row(video.key_frames, video.rows[0], labels, timebase, bool(player))
+        blocks.append(video_block(video.name, video.rows, labels, timebase, player=player, key_frames=strip))
     shown = occurring_ids([row for video in videos for row in video.rows])
-    sections = (
-        _scores(scores),
-        _videos(videos, contents, shown, labels, timebase),
-        _figures(figures),
-        _provenance(provenance),
-    )
+    sections = {
+        "Scores": _scores(scores) if scores else "",
+        "Timelines": "\n".join([legend_block(shown, labels), *blocks]) if videos else "",
+        "Figures": "\n".join(map(_figure, figures, figures.values())),
+        "Provenance": _provenance(provenance) if provenance else "",
+    }
     page = Template(_resource("report.html")).substitute(
         title=escape(title),
         introduction=escape(introduction),
         style=_resource("report.css") + _resource("player.css") + colour_rules(shown, class_colours(labels)),
-        sections="\n".join(section for section in sections if section),
+        sections="\n".join(
+            f'<section id="{name.lower()}">\n<h2>{name}</h2>\n{body}\n</section>'
+            for name, body in sections.items()
+            if body
+        ),
         script=_resource("report.js") + (_resource("player.js") if contents else ""),
     )
     return write_whole(path, page.encode("utf-8"))
@@ -109,23 +101,19 @@ def _resource(name: str) -> str:
     return resources.files("keyseg.viz").joinpath(name).read_text(encoding="utf-8")
 
 
-def _scores(scores: Sequence[ScoreRow]) -> str:
-    if not scores:
-        return ""
+def _scores(scores: Mapping[str, Mapping[str, float]]) -> str:
     # Scores that print the same are equally good, so the best is taken from the rounded values.
-    rounded = [[round(value, 1) for value in row.values] for row in scores]
+    rounded = [[round(row[measure], 1) for measure in _COLUMNS] for row in scores.values()]
     best = [max((v for v in column if not math.isnan(v)), default=math.nan) for column in zip(*rounded, strict=True)]
-    has_notes = any(row.note for row in scores)
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("System", *_COLUMNS, *(("Note",) if has_notes else ())))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("System", *_COLUMNS.values()))
     lines = []
-    for row, values in zip(scores, rounded, strict=True):
+    for system, values in zip(scores, rounded, strict=True):
         cells = "".join(_score_cell(value, top) for value, top in zip(values, best, strict=True))
-        note = f'<td class="note">{escape(row.note)}</td>' if has_notes else ""
-        lines.append(f'<tr><th scope="row">{escape(row.name)}</th>{cells}{note}</tr>')
+        lines.append(f'<tr><th scope="row">{escape(system)}</th>{cells}</tr>')
     return (
-        '<section id="scores">\n<h2>Scores</h2>\n<div class="wide"><table>\n'
+        '<div class="wide"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody>\n</table></div>\n"
-        "<p>Percent; the best value of a column is bold.</p>\n</section>"
+        "<p>Percent; the best value of a column is bold.</p>"
     )
 
 
@@ -135,55 +123,12 @@ def _score_cell(value: float, best: float) -> str:
     return f"<td><b>{value:.1f}</b></td>" if value == best else f"<td>{value:.1f}</td>"
 
 
-def _video_contents(videos: Sequence[VideoTimeline], timebase: TimeBase) -> dict[int, bytes]:
-    """The content of each video file, by the index of its video."""
-    contents: dict[int, bytes] = {}
-    for i, each in enumerate(videos):
-        if each.video is not None:
-            contents[i] = video_bytes(Path(each.video), timebase.start_seconds(each.rows[0][1].length))
-            check_size(list(contents.values()))
-    return contents
-
-
-def _videos(
-    videos: Sequence[VideoTimeline],
-    contents: Mapping[int, bytes],
-    shown: Sequence[int],
-    labels: LabelMap,
-    timebase: TimeBase,
-) -> str:
-    if not videos:
-        return ""
-    blocks = []
-    for i, each in enumerate(videos):
-        player = player_block(each.name, contents[i], each.rows) if i in contents else ""
-        strip = key_frame_row(each.key_frames, each.rows[0], labels, timebase, bool(player)) if each.key_frames else ""
-        blocks.append(video_block(each.name, each.rows, labels, timebase, player=player, key_frames=strip))
-    return (
-        '<section id="timelines">\n<h2>Timelines</h2>\n'
-        f'<div class="legend">\n<div class="classes">\n{legend_block(shown, labels)}\n</div>\n'
-        '<p class="readout" aria-live="polite">Point at a class or a segment, or tap it.</p>\n</div>\n'
-        + "\n".join(blocks)
-        + "\n</section>"
-    )
-
-
-def _figures(figures: Mapping[str, Figure]) -> str:
-    if not figures:
-        return ""
-    blocks = []
-    for caption, figure in figures.items():
-        # An image of its own, so that ids in one SVG cannot collide with those in another.
-        data = base64.b64encode(render(figure, "svg")).decode("ascii")
-        text = escape(caption)
-        blocks.append(
-            f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}"><figcaption>{text}</figcaption></figure>'
-        )
-    return '<section id="figures">\n<h2>Figures</h2>\n' + "\n".join(blocks) + "\n</section>"
+def _figure(caption: str, figure: Figure) -> str:
+    # An image of its own, so that ids in one SVG cannot collide with those in another.
+    data, text = base64.b64encode(render(figure, "svg")).decode("ascii"), escape(caption)
+    return f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}"><figcaption>{text}</figcaption></figure>'
 
 
 def _provenance(provenance: Mapping[str, str]) -> str:
-    if not provenance:
-        return ""
     rows = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in provenance.items())
-    return f'<section id="provenance">\n<h2>Provenance</h2>\n<dl>\n{rows}\n</dl>\n</section>'
+    return f"<dl>\n{rows}\n</dl>"

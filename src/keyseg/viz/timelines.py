@@ -1,19 +1,22 @@
-"""Timelines of one video as bars, one row per system, as in figure 2 of the supplement."""
+"""Timelines of one video as bars, one row per system, below key frames, as in figure 2 of the supplement."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from keyseg.timeline import LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.video.extractor import Image
 from keyseg.viz import canvas
-from keyseg.viz.bars import draw_bar
 from keyseg.viz.colours import HIGHLIGHT, class_colours, ink_on
-from keyseg.viz.rows import Row, check_rows, occurring_ids
+from keyseg.viz.film_strip import draw_strip, strip_height
+from keyseg.viz.rows import Row, check_image, check_rows, occurring_ids
 
 _ROW = 0.42
 _BAR = 0.72
@@ -29,13 +32,16 @@ def plot_timelines(
     *,
     title: str = "",
     boxes: Sequence[tuple[int, int]] = (),
-    above: float = 0.0,
+    key_frames: Sequence[tuple[int, Image]] = (),
 ) -> Figure:
     """Bars of one video over a time axis, one row (name, segmentation) per system, with a legend of their classes.
 
-    timebase: None where the frame rate is not known; the axis then counts frames.
-    boxes: frame ranges [start, end) to draw a box around, over all rows. above: inches left free above the bars.
-    Raises TimelineError if there is no row, lengths differ, a class id is unknown or a box lies outside the video.
+    timebase: None where the frame rate is not known; the axis then counts frames. boxes: frame ranges [start, end) to
+    draw a box around, over all rows. key_frames: (frame, image) in any order, images (H, W, 3) uint8 as
+    `read_key_frames` returns them, to draw in a film strip above the bars, each joined by a line to its time. Each is
+    placed as near to its time as it can be without covering another; at even times they form one strip as wide as the
+    bars. Raises TimelineError if there is no row, lengths differ, a class id is unknown, a box or a key frame lies
+    outside the video, or an image is of another kind.
 
     >>> from keyseg.timeline import Segmentation
     >>> truth = Segmentation.from_frames([0, 0, 1, 1, 1, 0])
@@ -43,12 +49,15 @@ def plot_timelines(
     """
     length = check_rows(rows, labels)
     scale = timebase or TimeBase(Fraction(1))
-    _check_boxes(boxes, length)
+    _check(boxes, key_frames, length)
+    key_frames = sorted(key_frames, key=lambda pair: pair[0])
+    images = [image for _, image in key_frames]
     colours = class_colours(labels)
     shown = occurring_ids(rows)
-    names = [labels.names[i] for i in shown]
-    width = bars_width(rows)
+    names, row_names = [labels.names[i] for i in shown], [name for name, _ in rows]
+    width = canvas.PAGE_WIDTH - 3 * canvas.MARGIN - 0.1 - canvas.text_width(row_names, _NAME_SIZE)
     left = canvas.PAGE_WIDTH - 2 * canvas.MARGIN - width
+    above = strip_height(images, width)
     top, height = canvas.title_height(title) + above, _ROW * len(rows)
     below = top + height + _AXIS + 0.1
     # A long legend takes the whole width of the figure, a short one starts below the bars.
@@ -57,56 +66,45 @@ def plot_timelines(
     axes = canvas.add_axes(figure, left, top, width, height)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     for y, (_, segmentation) in enumerate(rows):
-        draw_bar(axes, segmentation, colours, scale, y, _BAR)
-        _write_classes(axes, segmentation, labels, colours, scale, y, width)
-    canvas.name_rows(axes, [name for name, _ in rows], _NAME_SIZE)
+        canvas.draw_bar(axes, segmentation, colours, scale, y, _BAR)
+        _write_classes(axes, segmentation, labels, colours, float(scale.fps), y, width)
+    canvas.name_rows(axes, row_names, _NAME_SIZE)
     axes.spines["left"].set_visible(False)
     if timebase is None:
         canvas.frame_axis(axes, length)
     else:
         canvas.time_axis(axes, float(timebase.start_seconds(length)))
-    _draw_boxes(axes, boxes, scale, len(rows))
+    for start, end in boxes:
+        begin, finish = float(scale.start_seconds(start)), float(scale.start_seconds(end))
+        style: dict[str, Any] = {"fill": False, "edgecolor": HIGHLIGHT, "lw": 1.6, "clip_on": False, "zorder": 3}
+        axes.add_patch(Rectangle((begin, -0.46), finish - begin, len(rows) - 0.08, **style))
     canvas.draw_legend(figure, names, [colours[i] for i in shown], legend_left, below)
+    if images:
+        times = (np.array([frame for frame, _ in key_frames]) + 0.5) / float(scale.fps)
+        draw_strip(figure, images, times, canvas.title_height(title), above)
     return figure
 
 
-def bars_width(rows: Sequence[Row]) -> float:
-    """Inches from the names of the rows to the right margin."""
-    names = [name for name, _ in rows]
-    return canvas.PAGE_WIDTH - 3 * canvas.MARGIN - 0.1 - canvas.text_width(names, _NAME_SIZE)
+def _check(boxes: Sequence[tuple[int, int]], key_frames: Sequence[tuple[int, Image]], length: int) -> None:
+    for start, end in boxes:
+        if not 0 <= start < end <= length:
+            raise TimelineError(
+                f"a box needs 0 <= start < end <= {length} (the frames of the video), got [{start}, {end})"
+            )
+    for frame, image in key_frames:
+        if not 0 <= frame < length:
+            raise TimelineError(f"a key frame needs 0 <= frame < {length} (the frames of the video), got {frame}")
+        check_image(image, f"key frame {frame}")
 
 
 def _write_classes(
-    axes: Axes,
-    segmentation: Segmentation,
-    labels: LabelMap,
-    colours: Sequence[str],
-    timebase: TimeBase,
-    y: int,
-    width: float,
+    axes: Axes, segmentation: Segmentation, labels: LabelMap, colours: Sequence[str], fps: float, y: int, width: float
 ) -> None:
     """Write the name of each action into its segments that are wide enough for it."""
     need = {i: canvas.text_width([labels.names[i]], _CLASS_SIZE) + 0.08 for i in set(segmentation.labels.tolist())}
     for segment in segmentation:
         i = segment.label
         if i not in labels.background_ids and need[i] <= width * segment.length / segmentation.length:
-            middle = (segment.start_frame + segment.end_frame) / (2 * float(timebase.fps))
+            middle = (segment.start_frame + segment.end_frame) / (2 * fps)
             style = {"size": _CLASS_SIZE, "ha": "center", "va": "center_baseline", "color": ink_on(colours[i])}
             canvas.draw_text(axes, middle, y, canvas.shorten(labels.names[i]), **style)
-
-
-def _check_boxes(boxes: Sequence[tuple[int, int]], length: int) -> None:
-    for start, end in boxes:
-        if not 0 <= start < end <= length:
-            raise TimelineError(
-                f"a box needs 0 <= start < end <= {length} (the frames of the video), got [{start}, {end})"
-            )
-
-
-def _draw_boxes(axes: Axes, boxes: Sequence[tuple[int, int]], timebase: TimeBase, rows: int) -> None:
-    for start, end in boxes:
-        begin, finish = float(timebase.start_seconds(start)), float(timebase.start_seconds(end))
-        corner, height = (begin, -0.46), rows - 0.08
-        axes.add_patch(
-            Rectangle(corner, finish - begin, height, fill=False, edgecolor=HIGHLIGHT, lw=1.6, clip_on=False, zorder=3)
-        )
