@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,12 +23,11 @@ from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.models.refinement import Refinement
 from keyseg.models.rtk import RTKOutput
 from keyseg.timeline import Segmentation
+from keyseg.timeline.validation import Section
 
 
-class LossConfig(BaseModel):
+class LossConfig(Section):
     """Weights of the losses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: float = Field(1.0, ge=0)
     boundary: float = Field(1.0, ge=0)
@@ -40,10 +39,8 @@ class LossConfig(BaseModel):
     shift: float = Field(0.1, ge=0)
 
 
-class MatchingConfig(BaseModel):
+class MatchingConfig(Section):
     """How the keypoint graph is matched to the annotation's graph in training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: MatchingMethod = "linear"
     join_epoch: int = Field(80, ge=0, description="first epoch with matching and refinement")

@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 import torch
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SerializeAsAny,
     ValidationError,
@@ -27,19 +26,18 @@ from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError
 from keyseg.timeline.files import whole_folder
 from keyseg.timeline.rates import Rate
+from keyseg.timeline.validation import Section
 from keyseg.timeline.version import __version__
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 VERSION: Literal[2] = 2
 
 
-class BundleConfig(BaseModel):
+class BundleConfig(Section):
     """Everything in a bundle but the weights.
 
     features: what made the features of training, if known. provenance: where the bundle comes from, free text by key.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
     version: Literal[2] = VERSION

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from keyseg.inference.decoding import (
     Decoded,
@@ -25,15 +25,15 @@ from keyseg.matching.memory import AnnotationMemory
 from keyseg.models.rtk import RTKOutput
 from keyseg.models.stages import FrameOutput
 from keyseg.timeline import Segmentation
+from keyseg.timeline.validation import Section
 
 
-class Decoder(BaseModel, ABC):
+class Decoder(Section, ABC):
     """Turns the output of a network for one video into segments. A bundle stores it as one section with its `kind`.
 
     PARTS: the variants that decode with a part of the system only, and their titles.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     PARTS: ClassVar[Mapping[str, str]] = {}
 
     kind: str
@@ -47,10 +47,8 @@ class Decoder(BaseModel, ABC):
         """Segments in steps, by the full system (None) or by one of `PARTS`."""
 
 
-class RememberedAnnotation(BaseModel):
+class RememberedAnnotation(Section):
     """The annotation of one training video: class ids and lengths in steps of its segments."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     labels: tuple[NonNegativeInt, ...] = Field(min_length=1)
     lengths: tuple[PositiveInt, ...]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from keyseg.keypoints import (
     ActionKeypoints,
@@ -24,14 +24,13 @@ from keyseg.matching.memory import AnnotationMemory, MemoryConfig
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.refinement import Refinement
 from keyseg.timeline import Segmentation
+from keyseg.timeline.validation import Section
 
 FloatMap = npt.NDArray[np.float32]
 
 
-class ProposalConfig(BaseModel):
+class ProposalConfig(Section):
     """How heatmaps become the over-complete keypoints that refinement scores."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     action_threshold: float = Field(0.1, ge=0, lt=1)
     boundary_threshold: float = Field(0.05, ge=0, lt=1, description="low: a missed boundary swallows a segment")
@@ -39,10 +38,8 @@ class ProposalConfig(BaseModel):
     limit: int = Field(2000, ge=1, description="largest number of keypoints of each kind per video")
 
 
-class Rules(BaseModel):
+class Rules(Section):
     """How keypoints become segments. memory: how a video is matched to the annotations of the training videos."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     action_threshold: float = Field(0.1, ge=0, lt=1)
     boundary_threshold: float = Field(0.2, ge=0, lt=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from keyseg.models.barrier import (
@@ -17,14 +17,13 @@ from keyseg.models.barrier import (
 )
 from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput
+from keyseg.timeline.validation import Section
 
 _LOWEST = 1e-4  # as in the published program, the fusion's probabilities are clamped to [1e-4, 1 - 1e-4]
 
 
-class BCNConfig(BaseModel):
+class BCNConfig(Section):
     """Every size of the network; the defaults are those published for 50Salads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(256, ge=1, le=4096)
     cascade_stages: int = Field(3, ge=1, le=16)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from keyseg.models.layers import MaskedConv1d
 from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput, classified
+from keyseg.timeline.validation import Section
 
 
-class MSTCNConfig(BaseModel):
+class MSTCNConfig(Section):
     """Every size of the network; the defaults are the published ones."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(64, ge=1, le=4096)
     generator_layers: int = Field(11, ge=1, le=16)

@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from keyseg.matching.gcn import GraphConvolution
 from keyseg.matching.graph import BOUNDARY, TemporalGraph, temporal_neighbours
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.layers import positional_encoding
+from keyseg.timeline.validation import Section
 
 _PLACES = 16  # sines and cosines that encode the relative position of a node
 
 
-class RefinementConfig(BaseModel):
+class RefinementConfig(Section):
     """Sizes of the keypoint graph's network."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(128, ge=2, le=4096)
     layers: int = Field(3, ge=1, le=64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from keyseg.matching.nodes import KeypointNodes
@@ -13,12 +12,11 @@ from keyseg.models.backbone import Backbone, BackboneConfig
 from keyseg.models.heads import HeadConfig, KeypointHead
 from keyseg.models.network import Network
 from keyseg.models.refinement import KeypointMaps, Refinement, RefinementConfig, Refiner
+from keyseg.timeline.validation import Section
 
 
-class RTKConfig(BaseModel):
+class RTKConfig(Section):
     """Every size of the network."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     backbone: BackboneConfig = BackboneConfig()
     head: HeadConfig = HeadConfig()
