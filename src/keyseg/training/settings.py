@@ -107,7 +107,7 @@ class Recipe(Section):
     def at_pace(self, pace: float) -> Self:
         """The same training with its epochs scaled."""
         epochs = max(1, round(self.optimiser.epochs * pace))
-        return self.model_copy(update={"optimiser": self.optimiser.model_copy(update={"epochs": epochs})})
+        return self.changed(optimiser=self.optimiser.changed(epochs=epochs))
 
 
 class RTKRecipe(Recipe):
@@ -144,7 +144,7 @@ class RTKRecipe(Recipe):
         join = round(self.matching.join_epoch * pace)
         if self.refines:
             join = min(join, scaled.epochs - 1)
-        return scaled.model_copy(update={"matching": self.matching.model_copy(update={"join_epoch": join})})
+        return scaled.changed(matching=self.matching.changed(join_epoch=join))
 
 
 class FrameRecipe(Recipe):
@@ -193,10 +193,5 @@ class BCNRecipe(Recipe):
 
     def at_pace(self, pace: float) -> Self:
         """The same with all epochs scaled, the frozen ones too."""
-        barrier = self.barrier.model_copy(
-            update={
-                "epochs": round(self.barrier.epochs * pace),
-                "frozen_epochs": round(self.barrier.frozen_epochs * pace),
-            }
-        )
-        return super().at_pace(pace).model_copy(update={"barrier": barrier})
+        epochs, frozen = (round(n * pace) for n in (self.barrier.epochs, self.barrier.frozen_epochs))
+        return super().at_pace(pace).changed(barrier=self.barrier.changed(epochs=epochs, frozen_epochs=frozen))
