@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from keyseg.inference import SYSTEMS, KeypointPrediction, Prediction, Predictor, load, save_bundle
-from keyseg.inference.bundle import read_config
+from keyseg.inference.bundle import load, read_config, save_bundle
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.decoding import NetworkOutput
+from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
+from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import BundleError, ConfigError, LabelMap, Segmentation, TimeBase
 
 DIMENSION = 11

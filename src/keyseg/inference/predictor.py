@@ -111,7 +111,7 @@ class Predictor:
             if not (refine and trained and isinstance(self.model, RTK) and isinstance(result, KeypointOutput)):
                 return result
             nodes = keypoint_nodes([(result.actions, result.boundaries)], steps.device)
-            return result.refined(self.model.refine(output.maps(), nodes), nodes)
+            return result.refined(self.model.refiner(output.maps(), nodes), nodes)
 
     def run_keypoints(self, features: npt.NDArray[np.floating]) -> KeypointOutput:
         """As `run`. Raises ConfigError if the system has no keypoints."""

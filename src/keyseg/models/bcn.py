@@ -30,9 +30,7 @@ class BCNConfig(Section):
     layers: int = Field(12, ge=1, le=16, description="of every stage")
     fusion_channels: int = Field(64, ge=1, le=4096)
     dropout: float = Field(0.5, ge=0, lt=1)
-    input_dropout: float = Field(
-        0.0, ge=0, lt=1, description="of whole input channels; the published program drops none"
-    )
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="of whole input channels; 0 as published")
     sure: float = Field(0.8, ge=0, le=1, description="confidence above which a step counts less in the next stage")
     barrier: BarrierGeneratorConfig = BarrierGeneratorConfig()
     inner_pooling: PoolingConfig = PoolingConfig(width=7, alpha=1.0)

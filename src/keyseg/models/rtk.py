@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.backbone import Backbone, BackboneConfig
 from keyseg.models.heads import HeadConfig, KeypointHead
 from keyseg.models.network import Network
-from keyseg.models.refinement import KeypointMaps, Refinement, RefinementConfig, Refiner
+from keyseg.models.refinement import KeypointMaps, RefinementConfig, Refiner
 from keyseg.timeline.validation import Section
 
 
@@ -65,8 +64,3 @@ class RTK(Network):
         hidden, frame_logits = self.backbone(features, mask)
         action_logits, boundary_logits = self.head(hidden, mask)
         return RTKOutput(hidden, frame_logits, action_logits, boundary_logits, mask)
-
-    def refine(self, maps: KeypointMaps, nodes: KeypointNodes) -> Refinement:
-        """Score decoded keypoints in the context of their neighbours."""
-        refinement: Refinement = self.refiner(maps, nodes)
-        return refinement

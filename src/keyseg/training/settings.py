@@ -49,12 +49,7 @@ class PeerOptimiserConfig(OptimiserConfig):
 class AugmentationConfig(Section):
     """Changes to the features in training; labels stay."""
 
-    mixed_segments: float = Field(
-        0.3,
-        ge=0,
-        le=1,
-        description="share of segments whose features are mixed with those of another stretch of the video",
-    )
+    mixed_segments: float = Field(0.3, ge=0, le=1, description="share of segments that `mix_segments` changes")
 
 
 class CalibrationConfig(Section):
@@ -62,9 +57,7 @@ class CalibrationConfig(Section):
 
     holdout: float = Field(0.0, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
     stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
-    draws: int = Field(
-        2, ge=1, description="number of times each held-out video is read, with different channels hidden"
-    )
+    draws: int = Field(2, ge=1, description="readings of each held-out video, each with other channels hidden")
     pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training divided by those of the final one")
 
 
@@ -74,13 +67,9 @@ class BarrierConfig(Section):
     epochs: int = Field(100, ge=0, description="in which it is trained alone, before the first epoch of the cascade")
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0, description="while it is trained alone")
-    share: float = Field(
-        0.05, gt=0, le=1, description="width of the band around a start or end, as a share of the action's length"
-    )
+    share: float = Field(0.05, gt=0, le=1, description="of the action's length: the band around its start and end")
     frozen_epochs: int = Field(15, ge=0)
-    joint_rate: float = Field(
-        0.1, ge=0, description="share of the learning rate of the rest, once it is no longer frozen"
-    )
+    joint_rate: float = Field(0.1, ge=0, description="share of the learning rate of the rest, once not frozen")
     background: tuple[str, ...] = Field(
         ("background", "SIL", "action_start", "action_end"),
         description="classes without barriers, besides the background of the data set",
