@@ -117,10 +117,10 @@ def read_config(path: Path) -> BundleConfig:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{file}: not the config of a bundle ({error}); copy the bundle again") from error
-    version = content.get("version") if isinstance(content, dict) else None
-    if isinstance(content, dict) and content.get("format") == "keyseg-bundle" and version != VERSION:
+    of_this_kind = isinstance(content, dict) and content.get("format") == "keyseg-bundle"
+    if of_this_kind and content.get("version") != VERSION:
         raise BundleError(
-            f"{file}: a bundle of format version {version!r}, and keyseg {__version__} reads version {VERSION}; train"
+            f"{file}: a bundle of format version {content.get('version')!r}, and keyseg {__version__} reads version {VERSION}; train"
             " again, or use the version of keyseg that wrote it"
         )
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from pydantic import Field
@@ -40,9 +40,7 @@ class KeypointMaps:
 
     def detach(self) -> KeypointMaps:
         """The same maps without gradient: no gradient flows from matching to generator (supplement, section D)."""
-        return KeypointMaps(
-            self.features.detach(), self.action.detach(), self.boundary.detach(), self.frames.detach(), self.mask
-        )
+        return KeypointMaps(*(getattr(self, field.name).detach() for field in fields(self)))
 
 
 @dataclass(frozen=True)

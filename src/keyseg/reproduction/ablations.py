@@ -22,7 +22,7 @@ from keyseg.training.fit import Fit
 from keyseg.training.results import average_over_seeds, finished_predictor
 from keyseg.training.run import Run, source_commit
 from keyseg.training.settings import RTKRecipe
-from keyseg.training.tables import mean_of, score_table
+from keyseg.training.tables import markdown, mean_of, score_table
 
 Decode = Callable[[KeypointDecoder, KeypointOutput, Segmentation], Segmentation]
 
@@ -146,20 +146,12 @@ def score_decodings(fit: Fit, predictor: Predictor, decodings: Mapping[str, Deco
 def _as_markdown(result: Mapping[str, Any]) -> str:
     """Both tables, and where they come from."""
     rows = result["rows"]
-    return "\n".join(
-        [
-            f"# RTK on {result['data']}, part by part",
-            "",
-            f"{mean_of(result)}; last epoch, protocol ms-tcn, in feature steps. All rows use the same networks and"
-            " differ in the decoding.",
-            "",
-            *score_table({name: rows[name] for name in ABLATIONS}),
-            "",
-            "What bounds it: RTK given one thing from the annotation of the test video. These are not results.",
-            "",
-            *score_table({name: rows[name] for name in ORACLES}),
-            "",
-            *(f"- {key}: {value}" for key, value in result["provenance"].items()),
-            "",
-        ]
+    return markdown(
+        f"# RTK on {result['data']}, part by part",
+        f"{mean_of(result)}; last epoch, protocol ms-tcn, in feature steps. All rows use the same networks and differ"
+        " in the decoding.",
+        score_table({name: rows[name] for name in ABLATIONS}),
+        "What bounds it: RTK given one thing from the annotation of the test video. These are not results.",
+        score_table({name: rows[name] for name in ORACLES}),
+        [f"- {key}: {value}" for key, value in result["provenance"].items()],
     )

@@ -43,11 +43,9 @@ class Objective(nn.Module, ABC):
         return True
 
 
-def learning_rate(settings: OptimiserConfig, epoch: int) -> float:
-    """Rate of an epoch: constant, or half a cosine from the first epoch to 0 after the last."""
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    return settings.learning_rate * cosine(epoch, 0, settings.epochs)
+def scheduled(settings: OptimiserConfig, rate: float, epoch: int, start: int, end: int) -> float:
+    """A learning rate in an epoch: constant, or half a cosine from `start` to 0 at `end`."""
+    return rate if settings.schedule == "constant" else rate * cosine(epoch, start, end)
 
 
 def cosine(epoch: int, start: int, end: int) -> float:
@@ -74,4 +72,5 @@ class FrameObjective(Objective):
 
     def rates(self, epoch: int) -> Sequence[dict[str, float]]:
         """The rate of the recipe's schedule."""
-        return ({"lr": learning_rate(self.recipe.optimiser, epoch)},)
+        settings = self.recipe.optimiser
+        return ({"lr": scheduled(settings, settings.learning_rate, epoch, 0, settings.epochs)},)

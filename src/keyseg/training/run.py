@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,14 +173,13 @@ def _continued(new: Run, old: Run) -> Run:
 
 def differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
     """Every value in which two recipes of one system differ: its key, and both values."""
-    return _different(old.model_dump(mode="json"), new.model_dump(mode="json"), "")
+    return list(_different(old.model_dump(mode="json"), new.model_dump(mode="json"), ""))
 
 
-def _different(old: dict[str, Any], new: dict[str, Any], prefix: str) -> list[tuple[str, Any, Any]]:
-    found: list[tuple[str, Any, Any]] = []
-    for key in old:
-        if isinstance(old[key], dict) and isinstance(new.get(key), dict):
-            found += _different(old[key], new[key], f"{prefix}{key}.")
-        elif old[key] != new.get(key):
-            found.append((f"{prefix}{key}", old[key], new.get(key)))
-    return found
+def _different(old: dict[str, Any], new: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    for key, before in old.items():
+        now = new.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            yield from _different(before, now, f"{prefix}{key}.")
+        elif before != now:
+            yield f"{prefix}{key}", before, now

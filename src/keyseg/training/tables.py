@@ -37,34 +37,30 @@ def mean_of(table: Mapping[str, Any]) -> str:
 
 def results_markdown(summary: Mapping[str, Any]) -> str:
     """The tables of a run with their provenance, as Markdown."""
-    lines = [
-        f"# {summary['data']}",
-        "",
-        f"{mean_of(summary)}; protocol ms-tcn; features: {summary['features']}; thresholds: {summary['thresholds']}.",
-        "",
-        f"## Last epoch ({summary['epochs']}): the result",
-        "",
-        *score_table(summary["last_epoch"]),
-        "",
-        BEST_EPOCH,
-        "",
-        *score_table(summary["best_epoch_on_the_test_fold"]),
-        "",
-        f"## {variant_title(summary['system'])}, last epoch, by training",
-        "",
-        *score_table(summary["by_split"][summary["system"]]),
-        "",
-        "## Where this comes from",
-        "",
-        f"- command: `{summary['command']}`",
-    ]
+    origin = [f"- command: `{summary['command']}`"]
     for name, cost in summary["cost"].items():
-        lines.append(
+        origin.append(
             f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['calibration_seconds']:.0f} s of"
             f" calibration, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
             f" {cost['threads']} thread(s), {cost['machine']}"
         )
-    return "\n".join(lines) + "\n"
+    return markdown(
+        f"# {summary['data']}",
+        f"{mean_of(summary)}; protocol ms-tcn; features: {summary['features']}; thresholds: {summary['thresholds']}.",
+        f"## Last epoch ({summary['epochs']}): the result",
+        score_table(summary["last_epoch"]),
+        BEST_EPOCH,
+        score_table(summary["best_epoch_on_the_test_fold"]),
+        f"## {variant_title(summary['system'])}, last epoch, by training",
+        score_table(summary["by_split"][summary["system"]]),
+        "## Where this comes from",
+        origin,
+    )
+
+
+def markdown(*blocks: str | Sequence[str]) -> str:
+    """Blocks, each one line or several, with an empty line between them."""
+    return "\n\n".join(block if isinstance(block, str) else "\n".join(block) for block in blocks) + "\n"
 
 
 def score_table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
