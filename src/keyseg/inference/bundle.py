@@ -120,8 +120,8 @@ def read_config(path: Path) -> BundleConfig:
     of_this_kind = isinstance(content, dict) and content.get("format") == "keyseg-bundle"
     if of_this_kind and content.get("version") != VERSION:
         raise BundleError(
-            f"{file}: a bundle of format version {content.get('version')!r}, and keyseg {__version__} reads version {VERSION}; train"
-            " again, or use the version of keyseg that wrote it"
+            f"{file}: a bundle of format version {content.get('version')!r}, and keyseg {__version__} reads version"
+            f" {VERSION}; train again, or use the version of keyseg that wrote it"
         )
     try:
         return BundleConfig.model_validate(content)
