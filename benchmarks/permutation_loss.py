@@ -34,7 +34,7 @@ from keyseg.training.rtk_objective import context_losses
 from keyseg.training.run import read_run
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import score_table
-from keyseg.training.videos import Videos, training_loader
+from keyseg.training.videos import Videos, loader
 from provenance import provenance, write_results
 
 VARIANTS: Mapping[str, dict[str, Any]] = {
@@ -74,12 +74,12 @@ def train(fit: Fit, recipe: RTKRecipe, predictor: Predictor, candidates: Mapping
     network = predictor.model
     assert isinstance(network, RTK)
     names = fit.dataset.names(fit.split, "train")
-    loader = training_loader(Videos(fit.dataset, fit.split, names), batch_size=1, seed=fit.seed)
+    batches = loader(Videos(fit.dataset, fit.split, names), seed=fit.seed)
     network.train()
     for epoch in range(epochs):
-        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        batches.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         torch.manual_seed(1000 * fit.seed + epoch)
-        for batch in loader:
+        for batch in batches:
             reference = make_reference(batch.labels, batch.mask, len(predictor.labels))
             with torch.no_grad():
                 mixed = mix_segments(batch.features, reference.segmentations, recipe.augmentation.mixed_segments)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from keyseg.data.known_datasets import DATASETS
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.inference import load
+from keyseg.inference.bundle import load
 from keyseg.models.ms_tcn import MSTCNConfig
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from keyseg.criteria.rtk import make_reference, node_targets
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints, encode
-from keyseg.matching.assignment import assign
 from keyseg.matching.graph import ACTION, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.timeline import Segmentation
@@ -33,8 +32,7 @@ def annotated_graph(reference):
 
 def targets_of(proposals, *videos):
     reference, nodes = reference_of(*videos), keypoint_nodes(proposals)
-    result = [assign(*points, s) for points, s in zip(proposals, reference.segmentations, strict=True)]
-    return nodes, node_targets(result, proposals, nodes, annotated_graph(reference), reference)
+    return nodes, node_targets(proposals, nodes, annotated_graph(reference), reference)
 
 
 def check_the_worked_example(truth, b, nodes, dustbin):

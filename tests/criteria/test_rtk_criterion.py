@@ -219,7 +219,7 @@ def test_losses_and_gradients_stay_finite_through_the_whole_model(proposals, vid
     maps, nodes = output.maps(), keypoint_nodes(proposals)
     target = model.refiner.graph(maps, annotated_nodes(reference))
     losses = criterion.keypoints(output, reference)
-    losses |= criterion.context(model.refine(maps, nodes), target, proposals, nodes, reference)
+    losses |= criterion.context(model.refiner(maps, nodes), target, proposals, nodes, reference)
     assert set(losses) == {"action", "boundary", "frame", "keep", "classes", "shift", "permutation"}
     sum(losses.values()).backward()
     assert all(loss.isfinite() and loss >= 0 for loss in losses.values())

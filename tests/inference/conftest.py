@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from keyseg.inference import Predictor
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import ProposalConfig, Rules
+from keyseg.inference.predictor import Predictor
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import RefinementConfig
 from keyseg.models.rtk import RTK, RTKConfig

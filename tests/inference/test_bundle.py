@@ -15,9 +15,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from keyseg.inference import SYSTEMS, bundle, find_bundle, load, save_bundle
+from keyseg.inference import bundle
+from keyseg.inference.bundle import find_bundle, load, save_bundle
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Rules
+from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import BundleError, OutputExistsError, Segmentation
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from keyseg.inference import SYSTEMS, KeypointPrediction, Prediction, Predictor, load, save_bundle
-from keyseg.inference.bundle import read_config
+from keyseg.inference.bundle import load, read_config, save_bundle
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.decoding import NetworkOutput
+from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
+from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import BundleError, ConfigError, LabelMap, Segmentation, TimeBase
 
 DIMENSION = 11
@@ -160,10 +162,10 @@ def test_keypoints_are_rtk_s_alone(make_predictor: Any, features: np.ndarray) ->
 
 
 @pytest.mark.parametrize("system", PEERS)
-def test_maps_are_rtk_s_alone(system: str, make_predictor: Any, features: np.ndarray) -> None:
-    assert make_predictor().maps(features).action.shape == (1, 3, 47)
-    with pytest.raises(ConfigError, match="heatmaps, keypoints and their graph are RTK's; this bundle holds another"):
-        make_peer(system).maps(features)
+def test_only_rtk_has_heatmaps_and_keypoints(system: str, make_predictor: Any, features: np.ndarray) -> None:
+    assert make_predictor().run_keypoints(features).action.shape == (3, 47)
+    with pytest.raises(ConfigError, match=f"{re.escape(system)} has no heatmaps and keypoints; name a bundle of rtk"):
+        make_peer(system).run_keypoints(features)
 
 
 def test_an_unknown_variant_is_named_with_those_there_are(make_predictor: Any, features: np.ndarray) -> None:

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyseg.inference import SYSTEMS
 from keyseg.inference.decoding import KeypointOutput, RefinementScores, Rules, decode
+from keyseg.inference.systems import SYSTEMS
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import DataError, TimelineError
 

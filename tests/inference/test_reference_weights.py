@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from keyseg.inference import SYSTEMS as ALL_SYSTEMS
-from keyseg.inference import Predictor
 from keyseg.inference.decoders import FrameDecoder
+from keyseg.inference.predictor import Predictor
 from keyseg.inference.reference import convert_reference
+from keyseg.inference.systems import SYSTEMS as ALL_SYSTEMS
 from keyseg.models.asformer import ASFormerConfig
 from keyseg.models.barrier import BarrierGeneratorConfig, PoolingConfig
 from keyseg.models.bcn import BCNConfig

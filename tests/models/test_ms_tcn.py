@@ -123,7 +123,7 @@ def test_a_refinement_reads_the_probabilities_of_the_stage_before():
     features, mask = torch.randn(1, DIMENSION, 20), everything(1, 20)
     with torch.no_grad():
         stages = network(features, mask).stages
-        torch.testing.assert_close(stages[0], network.generator(features, mask))
+        torch.testing.assert_close(stages[0], network.generator(features, mask)[1])
         for refine, before, logits in zip(network.refinements, stages[:-1], stages[1:], strict=True):
             torch.testing.assert_close(logits, refine(before.softmax(1), mask)[1])
 

@@ -244,7 +244,7 @@ def test_detached_maps_keep_gradients_from_the_generator(stop):
     model = RTK(config, 5, CLASSES).eval()
     maps = model(torch.randn(1, 5, 30), torch.ones(1, 30, dtype=torch.bool)).maps()
     maps = maps.detach() if stop else maps
-    refined = model.refine(maps, keypoint_nodes([random_keypoints(30, 6, 4)]))
+    refined = model.refiner(maps, keypoint_nodes([random_keypoints(30, 6, 4)]))
     (refined.keep.sum() + refined.classes.square().sum() + refined.shift.sum() + refined.graph.nodes.sum()).backward()
     generator = [*model.backbone.named_parameters(), *model.head.named_parameters()]
     if stop:

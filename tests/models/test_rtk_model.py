@@ -127,7 +127,7 @@ def test_every_parameter_takes_part():
         ActionKeypoints.of([(4, 0, 0.6), (12, 1, 0.9), (25, 2, 0.3)]),
         BoundaryKeypoints.of([(8, 0.4), (20, 0.7)]),
     )
-    refined = model.refine(output.maps(), keypoint_nodes([keypoints]))
+    refined = model.refiner(output.maps(), keypoint_nodes([keypoints]))
     terms = (
         output.frame_logits,
         output.action_logits,

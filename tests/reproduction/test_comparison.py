@@ -17,7 +17,7 @@ import pytest
 
 from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
-from keyseg.inference import load
+from keyseg.inference.bundle import load
 from keyseg.inference.systems import SYSTEMS, variant_title
 from keyseg.models.rtk import RTK
 from keyseg.reproduction import comparison

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.inference import load
+from keyseg.inference.bundle import load
 from keyseg.reproduction import timelines
 from keyseg.reproduction.timelines import VideoRows, video_rows
 from keyseg.timeline import DataError

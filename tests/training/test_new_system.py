@@ -15,7 +15,7 @@ from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.systems import SYSTEMS, System
 from keyseg.models.network import Network
 from keyseg.models.stages import FrameOutput, classified
-from keyseg.training.frame_objective import FrameObjective
+from keyseg.training.objective import FrameObjective
 from keyseg.training.settings import FrameRecipe, PeerOptimiserConfig
 from keyseg.training.systems import TRAINABLE, TrainableSystem
 

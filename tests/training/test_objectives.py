@@ -22,7 +22,8 @@ from keyseg.criteria.bcn import cascade_losses
 from keyseg.criteria.frame import frame_loss
 from keyseg.data.batches import collate
 from keyseg.data.dataset import Dataset
-from keyseg.inference import SYSTEMS, load
+from keyseg.inference.bundle import load
+from keyseg.inference.systems import SYSTEMS
 from keyseg.models.bcn import class_confidence, stage_weights
 from keyseg.timeline import ConfigError, LabelMap, TrainingError
 from keyseg.training.checkpoints import AtomicCheckpointIO

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.inference import SYSTEMS, Predictor, load
+from keyseg.inference.bundle import load
+from keyseg.inference.predictor import Predictor
+from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import evaluate
 from keyseg.training import fit as fits
 from keyseg.training.results import collect, evaluate_run, loss_curves, read_history

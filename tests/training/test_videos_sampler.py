@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyseg.data import Dataset
-from keyseg.training.videos import EpochSampler, Videos, training_loader, validation_loader
+from keyseg.training.videos import EpochSampler, Videos, loader
 
 sizes, worlds, seeds = st.integers(1, 40), st.integers(1, 9), st.integers(0, 2**32 - 1)
 
@@ -67,11 +67,11 @@ def test_order_follows_from_seed_and_epoch_alone() -> None:
 
 def test_loaders_give_padded_batches_and_leave_the_global_generator_alone(workshop: Any) -> None:
     dataset = Dataset.open(workshop.data)
-    loader = training_loader(Videos(dataset, 1, workshop.train), batch_size=4, seed=1)
-    loader.sampler.set_epoch(2)
+    training = loader(Videos(dataset, 1, workshop.train), batch_size=4, seed=1)
+    training.sampler.set_epoch(2)
     before = torch.get_rng_state()
-    names = [batch.names for batch in loader]
+    names = [batch.names for batch in training]
     assert torch.equal(torch.get_rng_state(), before)
     assert list(map(len, names)) == [4, 2]
     assert sorted(name for batch in names for name in batch) == sorted(workshop.train)
-    assert [batch.names for batch in validation_loader(Videos(dataset, 1, workshop.test))] == [("v6",), ("v7",)]
+    assert [batch.names for batch in loader(Videos(dataset, 1, workshop.test))] == [("v6",), ("v7",)]

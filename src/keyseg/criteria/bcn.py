@@ -7,19 +7,18 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from keyseg.criteria.frame import mean_over_videos, smoothing
 from keyseg.models.bcn import Cascade
 from keyseg.timeline import Segmentation
+from keyseg.timeline.validation import Section
 
 
-class BCNLossConfig(BaseModel):
+class BCNLossConfig(Section):
     """Weights of the smoothing losses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     smoothing: float = Field(0.3, ge=0, description="weight for each cascade stage")
     fusion_smoothing: float = Field(0.5, ge=0, description="weight for the fusion stage")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
+
+from keyseg.timeline.validation import Section
 
 
 def mean_over_videos(values: Tensor, mask: Tensor) -> Tensor:
@@ -28,10 +30,8 @@ def smoothing(logits: Tensor, mask: Tensor, limit: float = 16.0) -> Tensor:
     return mean_over_videos(change.mean(1), mask[:, 1:] & mask[:, :-1])
 
 
-class FrameLossConfig(BaseModel):
+class FrameLossConfig(Section):
     """Weight and limit of the smoothing loss."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     smoothing: float = Field(0.15, ge=0)
     limit: float = Field(16.0, gt=0, description="at which squared changes of log-probability are truncated")

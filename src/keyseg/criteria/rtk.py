@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,7 +15,7 @@ from keyseg.criteria.frame import frame_loss
 from keyseg.criteria.keypoint import focal_loss
 from keyseg.criteria.permutation import permutation_loss
 from keyseg.keypoints import encode
-from keyseg.matching.assignment import Assignment, assign
+from keyseg.matching.assignment import assign
 from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
 from keyseg.matching.matcher import GraphMatcher, MatchingMethod
 from keyseg.matching.nodes import KeypointNodes, Keypoints
@@ -23,12 +23,11 @@ from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.models.refinement import Refinement
 from keyseg.models.rtk import RTKOutput
 from keyseg.timeline import Segmentation
+from keyseg.timeline.validation import Section
 
 
-class LossConfig(BaseModel):
+class LossConfig(Section):
     """Weights of the losses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: float = Field(1.0, ge=0)
     boundary: float = Field(1.0, ge=0)
@@ -40,10 +39,8 @@ class LossConfig(BaseModel):
     shift: float = Field(0.1, ge=0)
 
 
-class MatchingConfig(BaseModel):
+class MatchingConfig(Section):
     """How the keypoint graph is matched to the annotation's graph in training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: MatchingMethod = "linear"
     join_epoch: int = Field(80, ge=0, description="first epoch with matching and refinement")
@@ -104,11 +101,7 @@ class RTKCriterion(nn.Module):
         reference: Reference,
     ) -> dict[str, Tensor]:
         """Losses of matching and refinement for the proposals of each video, weighted."""
-        assignments = [
-            assign(*keypoints, segmentation)
-            for keypoints, segmentation in zip(proposals, reference.segmentations, strict=True)
-        ]
-        truth = node_targets(assignments, proposals, nodes, target, reference)
+        truth = node_targets(proposals, nodes, target, reference)
         mask = nodes.mask.to(source.keep.dtype)
         actions = mask * (nodes.kind == ACTION)
         hits = mask * (nodes.kind == BOUNDARY) * truth.valid
@@ -150,20 +143,16 @@ class NodeTargets:
 
 
 def node_targets(
-    assignments: Sequence[Assignment],
-    proposals: Sequence[Keypoints],
-    nodes: KeypointNodes,
-    target: TemporalGraph,
-    reference: Reference,
+    proposals: Sequence[Keypoints], nodes: KeypointNodes, target: TemporalGraph, reference: Reference
 ) -> NodeTargets:
-    """Spread each video's assignment over its time-sorted nodes."""
+    """Assign each video's proposals, and spread the result over its time-sorted nodes."""
     kind, target_kind = nodes.kind.cpu().numpy(), target.kind.cpu().numpy()
     present, target_present = nodes.mask.cpu().numpy(), target.mask.cpu().numpy()
     batch, size = kind.shape
     valid, shift = np.zeros((batch, size), np.float32), np.zeros((batch, size), np.float32)
     label, truth = np.zeros((batch, size), np.int64), np.zeros((batch, size, target_kind.shape[1] + 1), np.float32)
-    videos = zip(assignments, proposals, reference.segmentations, strict=True)
-    for b, (assignment, keypoints, segmentation) in enumerate(videos):
+    for b, (keypoints, segmentation) in enumerate(zip(proposals, reference.segmentations, strict=True)):
+        assignment = assign(*keypoints, segmentation)
         for which, hit in ((ACTION, assignment.action_to_segment), (BOUNDARY, assignment.boundary_to_boundary)):
             node = np.flatnonzero((kind[b] == which) & present[b])
             column = np.flatnonzero((target_kind[b] == which) & target_present[b])

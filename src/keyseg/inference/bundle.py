@@ -7,16 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -27,19 +18,18 @@ from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError
 from keyseg.timeline.files import whole_folder
 from keyseg.timeline.rates import Rate
+from keyseg.timeline.validation import Section
 from keyseg.timeline.version import __version__
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 VERSION: Literal[2] = 2
 
 
-class BundleConfig(BaseModel):
+class BundleConfig(Section):
     """Everything in a bundle but the weights.
 
     features: what made the features of training, if known. provenance: where the bundle comes from, free text by key.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
     version: Literal[2] = VERSION
@@ -127,11 +117,11 @@ def read_config(path: Path) -> BundleConfig:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{file}: not the config of a bundle ({error}); copy the bundle again") from error
-    version = content.get("version") if isinstance(content, dict) else None
-    if isinstance(content, dict) and content.get("format") == "keyseg-bundle" and version != VERSION:
+    of_this_kind = isinstance(content, dict) and content.get("format") == "keyseg-bundle"
+    if of_this_kind and content.get("version") != VERSION:
         raise BundleError(
-            f"{file}: a bundle of format version {version!r}, and keyseg {__version__} reads version {VERSION}; train"
-            " again, or use the version of keyseg that wrote it"
+            f"{file}: a bundle of format version {content.get('version')!r}, and keyseg {__version__} reads version"
+            f" {VERSION}; train again, or use the version of keyseg that wrote it"
         )
     try:
         return BundleConfig.model_validate(content)

@@ -9,31 +9,23 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from keyseg.inference.decoding import (
-    Decoded,
-    KeypointOutput,
-    NetworkOutput,
-    ProposalConfig,
-    Rules,
-    decode,
-    propose,
-)
-from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.inference.decoding import KeypointOutput, NetworkOutput, ProposalConfig, Rules, decode, propose
+from keyseg.keypoints import ActionKeypoints, Assembly, BoundaryKeypoints
 from keyseg.matching.memory import AnnotationMemory
 from keyseg.models.rtk import RTKOutput
 from keyseg.models.stages import FrameOutput
 from keyseg.timeline import Segmentation
+from keyseg.timeline.validation import Section
 
 
-class Decoder(BaseModel, ABC):
+class Decoder(Section, ABC):
     """Turns the output of a network for one video into segments. A bundle stores it as one section with its `kind`.
 
     PARTS: the variants that decode with a part of the system only, and their titles.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     PARTS: ClassVar[Mapping[str, str]] = {}
 
     kind: str
@@ -43,14 +35,12 @@ class Decoder(BaseModel, ABC):
         """The tensors of a batch of one video as arrays."""
 
     @abstractmethod
-    def segments(self, output: Any, part: str | None = None) -> Decoded:
+    def segments(self, output: Any, part: str | None = None) -> Assembly:
         """Segments in steps, by the full system (None) or by one of `PARTS`."""
 
 
-class RememberedAnnotation(BaseModel):
+class RememberedAnnotation(Section):
     """The annotation of one training video: class ids and lengths in steps of its segments."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     labels: tuple[NonNegativeInt, ...] = Field(min_length=1)
     lengths: tuple[PositiveInt, ...]
@@ -60,15 +50,6 @@ class RememberedAnnotation(BaseModel):
         if len(self.labels) != len(self.lengths):
             raise ValueError(f"memory: {len(self.labels)} labels and {len(self.lengths)} lengths")
         return self
-
-    @classmethod
-    def of(cls, segmentation: Segmentation) -> RememberedAnnotation:
-        """A segmentation as plain numbers."""
-        return cls(labels=segmentation.labels.tolist(), lengths=np.diff(segmentation.boundaries).tolist())
-
-    def segmentation(self) -> Segmentation:
-        """The inverse of `of`."""
-        return Segmentation(np.cumsum((0, *self.lengths)), np.array(self.labels))
 
 
 class KeypointDecoder(Decoder):
@@ -95,14 +76,18 @@ class KeypointDecoder(Decoder):
     @classmethod
     def remember(cls, segmentations: Iterable[Segmentation]) -> tuple[RememberedAnnotation, ...]:
         """A `memory` of annotations in steps; empty ones are left out."""
-        return tuple(RememberedAnnotation.of(segmentation) for segmentation in segmentations if segmentation.length)
+        return tuple(
+            RememberedAnnotation(labels=s.labels.tolist(), lengths=np.diff(s.boundaries).tolist())
+            for s in segmentations
+            if s.length
+        )
 
     @cached_property
     def annotations(self) -> AnnotationMemory | None:
         """The memory, ready to be matched."""
         if self.memory is None:
             return None
-        return AnnotationMemory.of(annotation.segmentation() for annotation in self.memory)
+        return AnnotationMemory.of(Segmentation(np.cumsum((0, *a.lengths)), np.array(a.labels)) for a in self.memory)
 
     def read(self, output: RTKOutput) -> KeypointOutput:
         """Heatmaps and the keypoints that they propose, not refined."""
@@ -111,11 +96,11 @@ class KeypointDecoder(Decoder):
         actions, boundaries = propose(action, boundary, self.proposals)
         return KeypointOutput(frames, _numpy(output.frame_logits[:, 0]), action, boundary, actions, boundaries)
 
-    def segments(self, output: KeypointOutput, part: str | None = None) -> Decoded:
+    def segments(self, output: KeypointOutput, part: str | None = None) -> Assembly:
         """Segments, and the keypoints that went into them."""
         if part in ("rtk-no-rules", "frame-wise"):
             scores = output.action if part == "rtk-no-rules" else output.frames
-            return Decoded(Segmentation.from_frames(scores.argmax(0)), output.actions, output.boundaries)
+            return Assembly(Segmentation.from_frames(scores.argmax(0)), output.actions, output.boundaries)
         refine = part is None and (output.refinement is not None or self.memory is not None)
         rules = self.rules if refine else self.plain_rules
         return decode(output, rules, refine=refine, memory=self.annotations)
@@ -130,10 +115,10 @@ class FrameDecoder(Decoder):
         """Probabilities, and the output of every stage."""
         return NetworkOutput(_numpy(output.probabilities[0]), _numpy(output.stages[:, 0]))
 
-    def segments(self, output: NetworkOutput, part: str | None = None) -> Decoded:
+    def segments(self, output: NetworkOutput, part: str | None = None) -> Assembly:
         """Runs of the most probable class."""
         segmentation = Segmentation.from_frames(output.frames.argmax(0))
-        return Decoded(segmentation, ActionKeypoints.of([]), BoundaryKeypoints.of([]))
+        return Assembly(segmentation, ActionKeypoints.of([]), BoundaryKeypoints.of([]))
 
 
 def _numpy(values: torch.Tensor) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from keyseg.keypoints import (
     ActionKeypoints,
+    Assembly,
     BoundaryKeypoints,
     EvidenceWeights,
     assemble,
@@ -23,15 +24,13 @@ from keyseg.matching.graph import ACTION, BOUNDARY
 from keyseg.matching.memory import AnnotationMemory, MemoryConfig
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.refinement import Refinement
-from keyseg.timeline import Segmentation
+from keyseg.timeline.validation import Section
 
 FloatMap = npt.NDArray[np.float32]
 
 
-class ProposalConfig(BaseModel):
+class ProposalConfig(Section):
     """How heatmaps become the over-complete keypoints that refinement scores."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     action_threshold: float = Field(0.1, ge=0, lt=1)
     boundary_threshold: float = Field(0.05, ge=0, lt=1, description="low: a missed boundary swallows a segment")
@@ -39,10 +38,8 @@ class ProposalConfig(BaseModel):
     limit: int = Field(2000, ge=1, description="largest number of keypoints of each kind per video")
 
 
-class Rules(BaseModel):
+class Rules(Section):
     """How keypoints become segments. memory: how a video is matched to the annotations of the training videos."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     action_threshold: float = Field(0.1, ge=0, lt=1)
     boundary_threshold: float = Field(0.2, ge=0, lt=1)
@@ -109,15 +106,6 @@ class KeypointOutput(NetworkOutput):
         return replace(self, refinement=scores)
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """Segments in steps, and the keypoints that went into the re-assembly."""
-
-    segmentation: Segmentation
-    actions: ActionKeypoints
-    boundaries: BoundaryKeypoints
-
-
 def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tuple[ActionKeypoints, BoundaryKeypoints]:
     """Over-complete keypoints of heatmaps (C, T) and (T,)."""
     return (
@@ -126,12 +114,13 @@ def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tup
     )
 
 
-def decode(output: KeypointOutput, rules: Rules, *, refine: bool, memory: AnnotationMemory | None = None) -> Decoded:
+def decode(output: KeypointOutput, rules: Rules, *, refine: bool, memory: AnnotationMemory | None = None) -> Assembly:
     """Keypoints at or above the thresholds, each interval with the class of most evidence, then Algorithm 1.
 
     With refinement, keypoints whose keep probability is below its threshold are dropped, boundaries move, the refined
     classes may count as evidence (supplement, sections A and B), and the intervals, in order, are matched to the
-    remembered annotations, whose labels count. Thresholds apply to the confidence of the generator.
+    remembered annotations, whose labels count. Thresholds apply to the confidence of the generator. Returns the
+    segmentation in steps with the keypoints that went into Algorithm 1, not those that remained.
     """
     strong = output.actions.confidence >= rules.action_threshold
     firm = output.boundaries.confidence >= rules.boundary_threshold
@@ -150,4 +139,4 @@ def decode(output: KeypointOutput, rules: Rules, *, refine: bool, memory: Annota
     voted = weigh_evidence(actions, boundaries, output.frames, classes, rules.weights(), match)
     fallback = int(output.action.sum(1).argmax()) if output.steps else 0
     result = assemble(voted, boundaries, output.steps, fallback=fallback)
-    return Decoded(result.segmentation, actions, boundaries)
+    return replace(result, actions=actions, boundaries=boundaries)

@@ -20,8 +20,7 @@ from keyseg.inference.decoding import FloatMap, KeypointOutput, NetworkOutput
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.nodes import keypoint_nodes
 from keyseg.models.network import Network
-from keyseg.models.refinement import KeypointMaps
-from keyseg.models.rtk import RTK, RTKOutput
+from keyseg.models.rtk import RTK
 from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase, nearest
 
 
@@ -105,13 +104,13 @@ class Predictor:
         """
         with self._evaluation():
             steps = features.T[None] if isinstance(features, Tensor) else self._tensor(features)
-            output = self.model(steps, _all_present(steps))
+            output = self.model(steps, torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device))
             result = self.decoder.read(output)
             trained = isinstance(self.decoder, KeypointDecoder) and self.decoder.refine
             if not (refine and trained and isinstance(self.model, RTK) and isinstance(result, KeypointOutput)):
                 return result
             nodes = keypoint_nodes([(result.actions, result.boundaries)], steps.device)
-            return result.refined(self.model.refine(output.maps(), nodes), nodes)
+            return result.refined(self.model.refiner(output.maps(), nodes), nodes)
 
     def run_keypoints(self, features: npt.NDArray[np.floating]) -> KeypointOutput:
         """As `run`. Raises ConfigError if the system has no keypoints."""
@@ -119,15 +118,6 @@ class Predictor:
         if not isinstance(output, KeypointOutput):
             raise ConfigError(f"{self.system} has no heatmaps and keypoints; name a bundle of rtk")
         return output
-
-    def maps(self, features: npt.NDArray[np.floating]) -> KeypointMaps:
-        """RTK's maps over the features (T, D) of one video, as a batch of one. Raises ConfigError if it has none."""
-        if not isinstance(self.model, RTK):
-            raise ConfigError("heatmaps, keypoints and their graph are RTK's; this bundle holds another network")
-        with self._evaluation():
-            steps = self._tensor(features)
-            output: RTKOutput = self.model(steps, _all_present(steps))
-            return output.maps()
 
     @contextmanager
     def _evaluation(self) -> Iterator[None]:
@@ -235,8 +225,3 @@ class Predictor:
             step = int(np.flatnonzero(~np.isfinite(array).all(0))[0])
             raise DataError(f"the features contain NaN or infinite values, first at step {step}; extract them again")
         return torch.from_numpy(array)[None].to(self.device)
-
-
-def _all_present(steps: Tensor) -> Tensor:
-    """The mask of a batch of one video: (1, D, T) -> (1, T)."""
-    return torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)

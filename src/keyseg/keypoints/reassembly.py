@@ -13,7 +13,7 @@ from keyseg.timeline import FloatArray, IntArray, Segmentation, TimelineError
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """Result of Algorithm 1: the segmentation, and one keypoint per segment and per interior boundary."""
+    """A segmentation with its keypoints; as the result of Algorithm 1 one per segment and per interior boundary."""
 
     segmentation: Segmentation
     actions: ActionKeypoints

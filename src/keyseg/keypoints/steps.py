@@ -100,7 +100,7 @@ def _merge_boundaries(before: _Points, after: _Points) -> _Links:
     return np.arange(len(centres)), _places(*gaps)
 
 
-def _join_equal_neighbours(before: _Points, after: _Points) -> _Links:
+def _join_equal(before: _Points, after: _Points) -> _Links:
     """Only the boundaries between unequal neighbours remain."""
     change = np.diff(before[0].label) != 0
     runs = np.concatenate(([False], change))[: len(before[0])]
@@ -111,12 +111,7 @@ _RULES = (
     ("read", "points outside the video are dropped, boundaries are rounded to whole frames", "", _read),
     ("merge actions", "between two boundaries one action point remains", "1-4", _merge_actions),
     ("merge boundaries", "between two action points one boundary remains", "5-8", _merge_boundaries),
-    (
-        "join equal neighbours",
-        "two action points of one class lose the boundary between them",
-        "9-15",
-        _join_equal_neighbours,
-    ),
+    ("join equal neighbours", "two action points of one class lose the boundary between them", "9-15", _join_equal),
 )
 
 

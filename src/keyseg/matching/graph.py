@@ -48,7 +48,7 @@ class TemporalGraph:
 class TemporalEdges:
     """Directed edges from each node to 2k neighbours in time order.
 
-    index: (B, M, 2k) int64, the neighbour. valid: (B, M, 2k) bool. features: (B, M, 2k, 4) from `edge_features`.
+    index: (B, M, 2k) int64, the neighbour. valid: (B, M, 2k) bool. features: (B, M, 2k, 4).
     """
 
     index: Tensor
@@ -80,25 +80,20 @@ def gather_neighbours(values: Tensor, index: Tensor) -> Tensor:
 
 
 def temporal_edges(graph: TemporalGraph, k: int) -> TemporalEdges:
-    """The edges to k temporal neighbours on each side, with their features."""
-    index, valid = temporal_neighbours(graph.mask, k)
-    return TemporalEdges(index, valid, edge_features(graph, index, valid))
+    """The directed edges from every node i to its k temporal neighbours j on each side.
 
-
-def edge_features(graph: TemporalGraph, index: Tensor, valid: Tensor) -> Tensor:
-    """Features of the directed edges from node i to neighbour j, (B, M, 2k, 4); zero where there is no edge.
-
-    In order: sign(dt) log(1 + |dt|) with dt = t_j - t_i in steps (so 5 and 6 steps differ more than 105 and 106), kind
-    of i, kind of j, cosine of the two embeddings. Only differences of time enter, so the features do not depend on
-    when the video starts.
+    Their features, zero where there is no edge, are in order: sign(dt) log(1 + |dt|) with dt = t_j - t_i in steps (so 5
+    and 6 steps differ more than 105 and 106), kind of i, kind of j, cosine of the two embeddings. Only differences of
+    time enter, so the features do not depend on when the video starts.
     """
+    index, valid = temporal_neighbours(graph.mask, k)
     unit = unit_embeddings(graph)
     dt = (gather_neighbours(graph.time, index) - graph.time[:, :, None]).to(unit.dtype)
     far_kind = gather_neighbours(graph.kind, index).to(unit.dtype)
     near_kind = graph.kind[:, :, None].to(unit.dtype).expand_as(far_kind)
     cosine = (gather_neighbours(unit, index) * unit[:, :, None]).sum(-1)
     features = torch.stack((dt.sign() * dt.abs().log1p(), near_kind, far_kind, cosine), dim=-1)
-    return features.masked_fill(~valid[..., None], 0.0)
+    return TemporalEdges(index, valid, features.masked_fill(~valid[..., None], 0.0))
 
 
 def unit_embeddings(graph: TemporalGraph) -> Tensor:

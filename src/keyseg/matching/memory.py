@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.sparse import csr_array, dia_array
 
 from keyseg.timeline import FloatArray, IntArray, Segmentation, TimelineError
+from keyseg.timeline.validation import Section
 
 _REACH = 6  # how many nodes a match may skip ahead or fall back
 _COST = 2.0  # nats per skipped node, and per step back
@@ -19,10 +20,8 @@ _LONGEST_RATIO = 2.0  # log ratio at which the difference of two durations is tr
 _OPENING = 0.5  # probability that a video begins where an annotation begins, instead of anywhere in one
 
 
-class MemoryConfig(BaseModel):
+class MemoryConfig(Section):
     """How a video is matched to the remembered annotations, and the weight of the result."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     weight: float = Field(2.0, ge=0, allow_inf_nan=False, description="of the matched classes; 0 turns matching off")
     jump: float = Field(0.05, ge=0, le=1, description="probability of a jump to any node of any annotation")

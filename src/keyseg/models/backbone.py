@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from keyseg.models.attention import LocalAttention, Window
@@ -17,12 +17,11 @@ from keyseg.models.layers import (
     instance_norm,
     positional_encoding,
 )
+from keyseg.timeline.validation import Section
 
 
-class BackboneConfig(BaseModel):
+class BackboneConfig(Section):
     """Sizes of encoder and decoders, and a switch for each extra module of the supplement's Table 1."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(64, ge=2, le=4096, multiple_of=2)
     encoder_layers: int = Field(10, ge=1, le=16)

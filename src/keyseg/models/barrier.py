@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from keyseg.models.layers import OddSize
 from keyseg.models.stages import DilatedResidualLayer
+from keyseg.timeline.validation import Section
 
 _BEYOND = 20.0  # barrier of missing steps, so that nothing is pooled from them
 _TINY = 4.5399929762484854e-05  # exp(-10), added to the sum of the weights
@@ -19,20 +20,16 @@ _SOFTNESS = 0.01  # the published program divides the barrier's logit by 100
 _SURE, _PEAK = 0.8, 0.3
 
 
-class BarrierGeneratorConfig(BaseModel):
+class BarrierGeneratorConfig(Section):
     """Sizes of the barrier generator."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(256, ge=1, le=4096)
     dilations: tuple[Annotated[int, Field(ge=1, le=2**15)], ...] = (4, 8, 16)
     dropout: float = Field(0.5, ge=0, lt=1)
 
 
-class PoolingConfig(BaseModel):
+class PoolingConfig(Section):
     """One local barrier pooling. width: in steps. alpha: how strongly a barrier hides the steps beyond it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     width: Annotated[OddSize, Field(le=10_001)]
     alpha: float = Field(gt=0, allow_inf_nan=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from keyseg.models.barrier import (
@@ -17,23 +17,20 @@ from keyseg.models.barrier import (
 )
 from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput
+from keyseg.timeline.validation import Section
 
 _LOWEST = 1e-4  # as in the published program, the fusion's probabilities are clamped to [1e-4, 1 - 1e-4]
 
 
-class BCNConfig(BaseModel):
+class BCNConfig(Section):
     """Every size of the network; the defaults are those published for 50Salads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(256, ge=1, le=4096)
     cascade_stages: int = Field(3, ge=1, le=16)
     layers: int = Field(12, ge=1, le=16, description="of every stage")
     fusion_channels: int = Field(64, ge=1, le=4096)
     dropout: float = Field(0.5, ge=0, lt=1)
-    input_dropout: float = Field(
-        0.0, ge=0, lt=1, description="of whole input channels; the published program drops none"
-    )
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="of whole input channels; 0 as published")
     sure: float = Field(0.8, ge=0, le=1, description="confidence above which a step counts less in the next stage")
     barrier: BarrierGeneratorConfig = BarrierGeneratorConfig()
     inner_pooling: PoolingConfig = PoolingConfig(width=7, alpha=1.0)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from keyseg.models.layers import MaskedConv1d, OddSize, instance_norm
+from keyseg.timeline.validation import Section
 
 _PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: the many negatives do not swamp the first steps (Law & Deng 2018)
 
 
-class HeadConfig(BaseModel):
+class HeadConfig(Section):
     """Sizes of the shared keypoint head."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     layers: int = Field(2, ge=1, le=64)
     kernel_size: OddSize = 3

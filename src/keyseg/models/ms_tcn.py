@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from keyseg.models.layers import MaskedConv1d
 from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput, classified
+from keyseg.timeline.validation import Section
 
 
-class MSTCNConfig(BaseModel):
+class MSTCNConfig(Section):
     """Every size of the network; the defaults are the published ones."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(64, ge=1, le=4096)
     generator_layers: int = Field(11, ge=1, le=16)
     refinements: int = Field(3, ge=0, le=16)
     refinement_layers: int = Field(10, ge=1, le=16)
     dropout: float = Field(0.5, ge=0, lt=1)
-    input_dropout: float = Field(
-        0.0, ge=0, lt=1, description="of whole input channels; the published program drops none"
-    )
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="of whole input channels; 0 as published")
 
 
 class DualDilatedLayer(nn.Module):
@@ -43,29 +40,10 @@ class DualDilatedLayer(nn.Module):
         return (x + hidden) * mask[:, None, :]
 
 
-class PredictionGenerator(nn.Module):
-    """The first stage: layer i of L has the dilations 2 ** (L - 1 - i) and 2 ** i."""
-
-    def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
-        super().__init__()
-        last = config.generator_layers - 1
-        self.input = nn.Conv1d(input_dim, config.channels, 1)
-        self.layers = nn.ModuleList(
-            DualDilatedLayer(config.channels, 2 ** (last - i), 2**i, config.dropout) for i in range(last + 1)
-        )
-        self.classify = nn.Conv1d(config.channels, classes, 1)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x: (B, D, T), mask: (B, T) -> frame logits (B, C, T), masked."""
-        x = self.input(x) * mask[:, None, :]
-        for layer in self.layers:
-            x = layer(x, mask)
-        logits: Tensor = self.classify(x)
-        return logits * mask[:, None, :]
-
-
 class MSTCN(Network):
     """Generator and refinements; each refinement reads the class probabilities of the stage before it.
+
+    Layer i of the L layers of the generator has the dilations 2 ** (L - 1 - i) and 2 ** i.
 
     >>> network = MSTCN(MSTCNConfig(), input_dim=64, classes=5)
     >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
@@ -76,16 +54,24 @@ class MSTCN(Network):
     def __init__(self, config: MSTCNConfig, input_dim: int, classes: int) -> None:
         super().__init__(config, input_dim, classes)
         self.input_dropout = nn.Dropout1d(config.input_dropout)
-        self.generator = PredictionGenerator(config, input_dim, classes)
+        channels, depth = config.channels, config.generator_layers
+        self.generator = DilatedStage(
+            input_dim,
+            channels,
+            classes,
+            depth,
+            config.dropout,
+            lambda i: DualDilatedLayer(channels, 2 ** (depth - 1 - i), 2**i, config.dropout),
+        )
         self.refinements = nn.ModuleList(
-            DilatedStage(classes, config.channels, classes, config.refinement_layers, config.dropout)
+            DilatedStage(classes, channels, classes, config.refinement_layers, config.dropout)
             for _ in range(config.refinements)
         )
 
     def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
         """features: (B, D, T) float, mask: (B, T) bool -> logits of every stage."""
         present = mask[:, None, :]
-        logits = self.generator(self.input_dropout(features) * present, mask)
+        _, logits = self.generator(self.input_dropout(features) * present, mask)
         stages = [logits]
         for refine in self.refinements:
             _, logits = refine(torch.softmax(logits, dim=1) * present, mask)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from keyseg.matching.gcn import GraphConvolution
 from keyseg.matching.graph import BOUNDARY, TemporalGraph, temporal_neighbours
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.layers import positional_encoding
+from keyseg.timeline.validation import Section
 
 _PLACES = 16  # sines and cosines that encode the relative position of a node
 
 
-class RefinementConfig(BaseModel):
+class RefinementConfig(Section):
     """Sizes of the keypoint graph's network."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(128, ge=2, le=4096)
     layers: int = Field(3, ge=1, le=64)
@@ -41,9 +40,7 @@ class KeypointMaps:
 
     def detach(self) -> KeypointMaps:
         """The same maps without gradient: no gradient flows from matching to generator (supplement, section D)."""
-        return KeypointMaps(
-            self.features.detach(), self.action.detach(), self.boundary.detach(), self.frames.detach(), self.mask
-        )
+        return KeypointMaps(*(getattr(self, field.name).detach() for field in fields(self)))
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.backbone import Backbone, BackboneConfig
 from keyseg.models.heads import HeadConfig, KeypointHead
 from keyseg.models.network import Network
-from keyseg.models.refinement import KeypointMaps, Refinement, RefinementConfig, Refiner
+from keyseg.models.refinement import KeypointMaps, RefinementConfig, Refiner
+from keyseg.timeline.validation import Section
 
 
-class RTKConfig(BaseModel):
+class RTKConfig(Section):
     """Every size of the network."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     backbone: BackboneConfig = BackboneConfig()
     head: HeadConfig = HeadConfig()
@@ -67,8 +64,3 @@ class RTK(Network):
         hidden, frame_logits = self.backbone(features, mask)
         action_logits, boundary_logits = self.head(hidden, mask)
         return RTKOutput(hidden, frame_logits, action_logits, boundary_logits, mask)
-
-    def refine(self, maps: KeypointMaps, nodes: KeypointNodes) -> Refinement:
-        """Score decoded keypoints in the context of their neighbours."""
-        refinement: Refinement = self.refiner(maps, nodes)
-        return refinement

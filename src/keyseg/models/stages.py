@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -41,12 +42,21 @@ class DilatedResidualLayer(nn.Module):
 
 
 class DilatedStage(nn.Module):
-    """1x1 input, residual layers of dilation 1, 2, 4, ..., 1x1 frame classifier."""
+    """1x1 input, residual layers, 1x1 frame classifier. layer: makes layer i; None gives it the dilation 2 ** i."""
 
-    def __init__(self, input_dim: int, channels: int, classes: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self,
+        input_dim: int,
+        channels: int,
+        classes: int,
+        layers: int,
+        dropout: float,
+        layer: Callable[[int], nn.Module] | None = None,
+    ) -> None:
         super().__init__()
+        layer = layer or (lambda i: DilatedResidualLayer(channels, 2**i, dropout))
         self.input = nn.Conv1d(input_dim, channels, 1)
-        self.layers = nn.ModuleList(DilatedResidualLayer(channels, 2**i, dropout) for i in range(layers))
+        self.layers = nn.ModuleList(layer(i) for i in range(layers))
         self.classify = nn.Conv1d(channels, classes, 1)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

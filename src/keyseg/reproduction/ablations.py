@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import KeypointOutput, RefinementScores, decode
+from keyseg.inference.decoding import KeypointOutput, RefinementScores, Rules, decode
 from keyseg.inference.predictor import Predictor
 from keyseg.keypoints import BoundaryKeypoints
 from keyseg.matching.validity import boundary_distances, segment_labels
@@ -23,45 +22,29 @@ from keyseg.training.fit import Fit
 from keyseg.training.results import average_over_seeds, finished_predictor
 from keyseg.training.run import Run, source_commit
 from keyseg.training.settings import RTKRecipe
-from keyseg.training.tables import score_table
+from keyseg.training.tables import markdown, mean_of, score_table
 
 Decode = Callable[[KeypointDecoder, KeypointOutput, Segmentation], Segmentation]
 
 
-def _parts(*, heads: bool, memory: bool) -> Decode:
-    """RTK with or without the scores of the refinement, and with or without matching to remembered annotations."""
-
-    def segment(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
-        known = output if heads else replace(output, refinement=None)
-        return decode(known, decoder.rules, refine=True, memory=decoder.annotations if memory else None).segmentation
-
-    return segment
+def _refined(
+    decoder: KeypointDecoder, output: KeypointOutput, rules: Rules | None = None, *, memory: bool = True
+) -> Segmentation:
+    """RTK, with other rules or without matching to remembered annotations."""
+    annotations = decoder.annotations if memory else None
+    return decode(output, rules or decoder.rules, refine=True, memory=annotations).segmentation
 
 
-def _rules_alone(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
-    return decode(output, decoder.plain_rules, refine=False).segmentation
-
-
-def _jumping(probability: float) -> Decode:
+def _jumping(decoder: KeypointDecoder, output: KeypointOutput, probability: float) -> Segmentation:
     """RTK with another probability of leaving the order."""
-
-    def segment(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
-        memory = decoder.rules.memory.model_copy(update={"jump": probability})
-        rules = decoder.rules.model_copy(update={"memory": memory})
-        return decode(output, rules, refine=True, memory=decoder.annotations).segmentation
-
-    return segment
-
-
-def _argmax(which: str) -> Decode:
-    return lambda decoder, output, truth: Segmentation.from_frames(getattr(output, which).argmax(0))
+    memory = decoder.rules.memory.changed(jump=probability)
+    return _refined(decoder, output, decoder.rules.changed(memory=memory))
 
 
 def _true_classes(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
     """The predicted segments, each with its most frequent annotated class."""
-    found = decode(output, decoder.rules, refine=True, memory=decoder.annotations).segmentation
+    bounds = _refined(decoder, output).boundaries
     frames = truth.to_frames()
-    bounds = found.boundaries
     labels = [np.bincount(frames[a:b]).argmax() for a, b in pairwise(bounds)]
     return Segmentation(bounds, np.array(labels)).merged()
 
@@ -70,7 +53,7 @@ def _true_boundaries(decoder: KeypointDecoder, output: KeypointOutput, truth: Se
     """The annotated boundaries, with the predicted classes between them."""
     interior = truth.boundaries[1:-1].astype(np.float64)
     known = replace(output, boundaries=BoundaryKeypoints(interior, np.ones(len(interior))), refinement=None)
-    return decode(known, decoder.rules, refine=True, memory=decoder.annotations).segmentation
+    return _refined(decoder, known)
 
 
 def _true_keep(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
@@ -80,19 +63,25 @@ def _true_keep(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmenta
     keep_boundary = boundary_distances(boundaries, truth)[1]
     classes = np.full((len(actions), output.frames.shape[0]), 1 / output.frames.shape[0])
     perfect = RefinementScores(keep_action.astype(float), keep_boundary.astype(float), classes, boundaries.time)
-    rules = decoder.rules.model_copy(update={"keep_threshold": 0.5, "context_weight": 0.0})
-    return decode(replace(output, refinement=perfect), rules, refine=True, memory=decoder.annotations).segmentation
+    rules = decoder.rules.changed(keep_threshold=0.5, context_weight=0.0)
+    return _refined(decoder, replace(output, refinement=perfect), rules)
 
 
 ABLATIONS: Mapping[str, Decode] = {
-    "RTK": _parts(heads=True, memory=True),
-    "matched to remembered annotations, without the learnt heads": _parts(heads=False, memory=True),
-    "learnt heads, without matching to remembered annotations": _parts(heads=True, memory=False),
-    "neither: rules alone": _rules_alone,
-    "matched with the order kept throughout (jump 0)": _jumping(0.0),
-    "matched without order (jump 1)": _jumping(1.0),
-    "no rules: argmax of the action heatmaps": _argmax("action"),
-    "argmax of the frame classifier": _argmax("frames"),
+    "RTK": lambda decoder, output, _: _refined(decoder, output),
+    "matched to remembered annotations, without the learnt heads": lambda decoder, output, _: _refined(
+        decoder, replace(output, refinement=None)
+    ),
+    "learnt heads, without matching to remembered annotations": lambda decoder, output, _: _refined(
+        decoder, output, memory=False
+    ),
+    "neither: rules alone": lambda decoder, output, _: decoder.segments(output, "rtk-no-refinement").segmentation,
+    "matched with the order kept throughout (jump 0)": lambda decoder, output, _: _jumping(decoder, output, 0.0),
+    "matched without order (jump 1)": lambda decoder, output, _: _jumping(decoder, output, 1.0),
+    "no rules: argmax of the action heatmaps": lambda decoder, output, _: (
+        decoder.segments(output, "rtk-no-rules").segmentation
+    ),
+    "argmax of the frame classifier": lambda decoder, output, _: decoder.segments(output, "frame-wise").segmentation,
 }
 ORACLES: Mapping[str, Decode] = {
     "segments of RTK with true classes": _true_classes,
@@ -130,7 +119,7 @@ def ablate(run: Run, folder: Path) -> dict[str, Any]:
 
 def origin(run: Run) -> dict[str, str]:
     """Where the networks of a run come from, and what decodes them now."""
-    costs = [json.loads((fit.folder / "cost.json").read_text(encoding="utf-8")) for fit in run.fits()]
+    costs = [fit.cost() for fit in run.fits()]
     return {
         "trained by": f"`{run.command}`, commit {', '.join(sorted({cost['commit'] for cost in costs}))}",
         "features": run.provenance()["features"],
@@ -156,21 +145,13 @@ def score_decodings(fit: Fit, predictor: Predictor, decodings: Mapping[str, Deco
 
 def _as_markdown(result: Mapping[str, Any]) -> str:
     """Both tables, and where they come from."""
-    rows, splits, seeds = result["rows"], result["splits"], result["seeds"]
-    return "\n".join(
-        [
-            f"# RTK on {result['data']}, part by part",
-            "",
-            f"Mean of split(s) {', '.join(map(str, splits))}, seed(s) {', '.join(map(str, seeds))}; last epoch,"
-            " protocol ms-tcn, in feature steps. All rows use the same networks and differ in the decoding.",
-            "",
-            *score_table({name: rows[name] for name in ABLATIONS}),
-            "",
-            "What bounds it: RTK given one thing from the annotation of the test video. These are not results.",
-            "",
-            *score_table({name: rows[name] for name in ORACLES}),
-            "",
-            *(f"- {key}: {value}" for key, value in result["provenance"].items()),
-            "",
-        ]
+    rows = result["rows"]
+    return markdown(
+        f"# RTK on {result['data']}, part by part",
+        f"{mean_of(result)}; last epoch, protocol ms-tcn, in feature steps. All rows use the same networks and differ"
+        " in the decoding.",
+        score_table({name: rows[name] for name in ABLATIONS}),
+        "What bounds it: RTK given one thing from the annotation of the test video. These are not results.",
+        score_table({name: rows[name] for name in ORACLES}),
+        [f"- {key}: {value}" for key, value in result["provenance"].items()],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -16,12 +15,13 @@ from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
-from keyseg.timeline import DataError, OutputExistsError, TrainingError
+from keyseg.timeline import DataError, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit, FitCallbacks
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import run_all, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
+from keyseg.training.settings import Recipe
 
 
 def table1(
@@ -61,24 +61,26 @@ def prepare(
     Finished work is kept, and missing splits and seeds are added. Raises TrainingError if a run belongs to another data
     set or system, or has splits or seeds that were not requested and that the others lack.
     """
-    runs = []
+    recipes = {}
     for system in systems:
         place = folder / system
-        if (place / RUN).exists():
-            recipe = read_run(place).recipe
-            if recipe.model != system:
-                raise TrainingError(f"{place}: holds a run of {recipe.model}, not of {system}; choose another --out")
-        elif place.exists() and any(place.iterdir()):
-            raise OutputExistsError(f"{place} is not empty and not a run of keyseg; choose another --out")
-        else:
-            recipe, _ = recipe_for(data, system, epochs=epochs)
-        runs.append(start_run(place, data, recipe, splits, seeds, command, resume=True))
-    refuse_unequal(runs)
-    return runs
+        recipe = recipes[place] = recipe_there(place) or recipe_for(data, system, epochs=epochs)[0]
+        if recipe.model != system:
+            raise TrainingError(f"{place}: holds a run of {recipe.model}, not of {system}; choose another --out")
+    return start_runs(data, recipes, splits, seeds, command)
 
 
-def refuse_unequal(runs: Sequence[Run]) -> None:
-    """Raise TrainingError if runs to be compared would cover different splits or seeds."""
+def recipe_there(place: Path) -> Recipe | None:
+    """The recipe of the run in a folder; None without a run."""
+    return read_run(place).recipe if (place / RUN).exists() else None
+
+
+def start_runs(
+    data: Path, recipes: Mapping[Path, Recipe], splits: Sequence[int], seeds: Sequence[int], command: str
+) -> list[Run]:
+    """Runs to be compared, by folder, each new or resumed. Raises TrainingError if they cover different splits or
+    seeds."""
+    runs = [start_run(place, data, recipe, splits, seeds, command, resume=True) for place, recipe in recipes.items()]
     splits = sorted({split for run in runs for split in run.splits})
     seeds = sorted({seed for run in runs for seed in run.seeds})
     lacking = [str(run.folder) for run in runs if (sorted(run.splits), sorted(run.seeds)) != (splits, seeds)]
@@ -87,29 +89,27 @@ def refuse_unequal(runs: Sequence[Run]) -> None:
             f"{', '.join(lacking)}: lacks splits or seeds of the runs it is compared with; request all of them:"
             f" --split {','.join(map(str, splits))} --seed {' '.join(map(str, seeds))}"
         )
+    return runs
+
+
+def train_missing(runs: Sequence[Run], callbacks: FitCallbacks) -> Fit | None:
+    """Train what is missing. Returns a training that another process still works on, if there is one."""
+    for run in runs:
+        run_all(run, callbacks)
+    return next((fit for run in runs for fit in run.fits() if not fit.scores.exists()), None)
 
 
 def compare(runs: Sequence[Run], folder: Path, callbacks: FitCallbacks) -> dict[str, Any] | None:
     """Train what is missing and write table1.md, .tex and .json. Returns None while other processes still train."""
-    for run in runs:
-        run_all(run, callbacks)
-    if not all((fit.folder / "scores.json").exists() for run in runs for fit in run.fits()):
-        return None
-    return write_table(runs, folder)
+    return None if train_missing(runs, callbacks) else write_table(runs, folder)
 
 
 def write_table(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
-    """The table of finished runs, as plain values; also written in three formats."""
-    table = collect_table(runs)
-    write_json(folder / "table1.json", table)
-    write_text(folder / "table1.md", as_markdown(table))
-    write_text(folder / "table1.tex", as_latex(table))
-    return table
+    """The table of finished runs, as plain values; also written in three formats.
 
-
-def collect_table(runs: Sequence[Run]) -> dict[str, Any]:
-    """Rows with scores (percent; mean over splits and deviation over seeds), parameters, seconds per epoch, GFLOP per
-    1,000 steps; and where each run comes from."""
+    Its rows hold scores (percent; mean over splits and deviation over seeds), parameters, seconds per epoch and GFLOP
+    per 1,000 steps; it also says where each run comes from.
+    """
     by_system = {run.recipe.model: run for run in runs}
     summaries = {system: summarise(run) for system, run in by_system.items()}
     first = next(iter(summaries.values()))
@@ -126,7 +126,7 @@ def collect_table(runs: Sequence[Run]) -> dict[str, Any]:
         if system in by_system
         for variant in reversed(SYSTEMS[system].titles)
     }
-    return {
+    table = {
         "data": first["data"],
         "features": first["features"],
         "splits": first["splits"],
@@ -135,6 +135,10 @@ def collect_table(runs: Sequence[Run]) -> dict[str, Any]:
         "rows": rows,
         "runs": {system: _origin(run, summaries[system]) for system, run in by_system.items()},
     }
+    write_json(folder / "table1.json", table)
+    write_text(folder / "table1.md", as_markdown(table))
+    write_text(folder / "table1.tex", as_latex(table))
+    return table
 
 
 def _origin(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,8 +158,8 @@ def _origin(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
 def _cost(run: Run, variant: str) -> dict[str, float]:
     """Parameters that the variant uses, seconds per training epoch, and GFLOP per 1,000 steps of the first test video
     (a multiplication and an addition count as two)."""
-    seconds = [_seconds_an_epoch(fit, run.recipe.epochs) for fit in run.fits()]
-    fit = run.fits()[0]
+    fits = run.fits()
+    fit = fits[0]
     predictor, refine = load(fit.bundle), variant == run.recipe.model
     features = fit.dataset.load(fit.dataset.names(fit.split, "test")[0], fit.split).features
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -166,11 +170,6 @@ def _cost(run: Run, variant: str) -> dict[str, float]:
         parameters -= sum(parameter.numel() for parameter in predictor.model.refiner.parameters())
     return {
         "parameters": parameters,
-        "seconds_an_epoch": fmean(seconds),
+        "seconds_an_epoch": fmean(fit.cost()["seconds"] / run.recipe.epochs for fit in fits),
         "gflop_per_1000_steps": counter.get_total_flops() / 1e9 * 1000 / len(features),
     }
-
-
-def _seconds_an_epoch(fit: Fit, epochs: int) -> float:
-    cost = json.loads((fit.folder / "cost.json").read_text(encoding="utf-8"))
-    return float(cost["seconds"]) / epochs

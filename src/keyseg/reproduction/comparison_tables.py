@@ -6,48 +6,43 @@ from collections.abc import Mapping
 from typing import Any
 
 from keyseg.inference.systems import variant_title
-from keyseg.training.tables import score_cells, score_table
+from keyseg.training.tables import (
+    BEST_EPOCH,
+    SCORE_COLUMNS,
+    markdown,
+    markdown_table,
+    mean_of,
+    score_cells,
+    score_table,
+)
 
-_COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc", "parameters", "s / epoch", "GFLOP / 1,000 steps")
+_COLUMNS = (*SCORE_COLUMNS, "parameters", "s / epoch", "GFLOP / 1,000 steps")
 
 
 def as_markdown(table: Mapping[str, Any]) -> str:
     """The table, the best epochs separately and labelled, and where everything comes from."""
-    splits, seeds = table["splits"], table["seeds"]
-    lines = [
-        f"# Table 1 on {table['data']}",
-        "",
-        f"Mean of {len(splits)} split(s) ({', '.join(map(str, splits))}), seed(s) {', '.join(map(str, seeds))};"
-        f" protocol {table['protocol']}; features: {table['features']}.",
-        "",
-        "## Last epoch: the result",
-        "",
-        f"| | {' | '.join(_COLUMNS)} |",
-        "|---" * (len(_COLUMNS) + 1) + "|",
-    ]
-    for variant, row in table["rows"].items():
-        lines.append(f"| {variant_title(variant)} | {' | '.join(score_cells(row['scores']) + _costs(row))} |")
-    lines += [
-        "",
-        "Seconds were measured while training, possibly beside other programs, and compare only within one machine."
-        " BCN's epochs include the short ones of its barrier generator alone. A multiplication and an addition count as"
-        " two FLOP, over everything that is computed for a test video.",
-        "",
-        "## Best epoch, chosen on the test fold: not a result, only for comparison with published tables",
-        "",
-        *score_table({variant: row["best_epoch_on_the_test_fold"] for variant, row in table["rows"].items()}),
-        "",
-        "## Where this comes from",
-        "",
-    ]
+    rows = table["rows"]
+    origins = []
     for system, origin in table["runs"].items():
         changes = "; ".join(origin["differs from the recipe"])
-        lines.append(
+        origins.append(
             f"- {variant_title(system)}: `{origin['command']}`, commit {', '.join(origin['commits'])}, recipe"
             f" {origin['recipe']}{f' except for {changes}' if changes else ''}, {origin['epochs']} epochs, thresholds:"
             f" {origin['thresholds']}; {', '.join(origin['machine'])}"
         )
-    return "\n".join(lines) + "\n"
+    return markdown(
+        f"# Table 1 on {table['data']}",
+        f"{mean_of(table)}; protocol {table['protocol']}; features: {table['features']}.",
+        "## Last epoch: the result",
+        markdown_table(_COLUMNS, {variant: score_cells(row["scores"]) + _costs(row) for variant, row in rows.items()}),
+        "Seconds were measured while training, possibly beside other programs, and compare only within one machine."
+        " BCN's epochs include the short ones of its barrier generator alone. A multiplication and an addition count as"
+        " two FLOP, over everything that is computed for a test video.",
+        BEST_EPOCH,
+        score_table({variant: row["best_epoch_on_the_test_fold"] for variant, row in rows.items()}),
+        "## Where this comes from",
+        origins,
+    )
 
 
 def as_latex(table: Mapping[str, Any]) -> str:

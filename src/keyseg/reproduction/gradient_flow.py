@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keyseg.reproduction.comparison import refuse_unequal
+from keyseg.reproduction.comparison import recipe_there, start_runs, train_missing
 from keyseg.timeline import ConfigError, TrainingError
 from keyseg.training.fit import FitCallbacks
 from keyseg.training.recipe import recipe_for
-from keyseg.training.results import loss_curves, run_all
-from keyseg.training.run import RUN, Run, differences, read_run, start_run
+from keyseg.training.results import loss_curves
+from keyseg.training.run import Run, differences
 from keyseg.training.settings import RTKRecipe
 
 CURVES = {"gradient stopped": ("stopped", True), "gradient flows": ("flowing", False)}
@@ -38,28 +38,21 @@ def gradient_runs(
         if not recipe.losses.permutation:
             raise ConfigError(f"{folder / place}: losses.permutation is 0, so there is no permutation loss to show")
     _refuse_more_differences(folder, recipes)
-    runs = {
-        name: start_run(folder / place, data, recipes[place], splits, seeds, command, resume=True)
-        for name, (place, _) in CURVES.items()
-    }
-    refuse_unequal(list(runs.values()))
-    return runs
+    by_folder = {folder / place: recipe for place, recipe in recipes.items()}
+    return dict(zip(CURVES, start_runs(data, by_folder, splits, seeds, command), strict=True))
 
 
 def _taken(place: Path, stopped: bool) -> RTKRecipe | None:
     """The recipe of an existing run, or None."""
-    if not (place / RUN).exists():
-        return None
-    recipe = read_run(place).recipe
-    if not isinstance(recipe, RTKRecipe) or recipe.matching.stop_gradient is not stopped:
-        raise TrainingError(f"{place}: expected a run of rtk with matching.stop_gradient {stopped}")
-    return recipe
+    recipe = recipe_there(place)
+    if recipe is None or (isinstance(recipe, RTKRecipe) and recipe.matching.stop_gradient is stopped):
+        return recipe
+    raise TrainingError(f"{place}: expected a run of rtk with matching.stop_gradient {stopped}")
 
 
 def _with_gradient(recipe: RTKRecipe, stopped: bool) -> RTKRecipe:
-    matching = recipe.matching.model_copy(update={"stop_gradient": stopped})
-    calibration = recipe.calibration.model_copy(update={"holdout": 0.0})
-    return recipe.model_copy(update={"matching": matching, "calibration": calibration})
+    matching = recipe.matching.changed(stop_gradient=stopped)
+    return recipe.changed(matching=matching, calibration=recipe.calibration.changed(holdout=0.0))
 
 
 def _refuse_more_differences(folder: Path, recipes: Mapping[str, RTKRecipe]) -> None:
@@ -77,11 +70,6 @@ def permutation_losses(runs: Mapping[str, Run], callbacks: FitCallbacks) -> dict
 
     Raises TrainingError while other processes still train.
     """
-    for run in runs.values():
-        run_all(run, callbacks)
-    for fit in (fit for run in runs.values() for fit in run.fits()):
-        if not (fit.folder / "scores.json").exists():
-            raise TrainingError(
-                f"{fit.folder}: another command is still training this; run the same command again later"
-            )
+    if fit := train_missing(list(runs.values()), callbacks):
+        raise TrainingError(f"{fit.folder}: another command is still training this; run the same command again later")
     return {name: loss_curves(run)["permutation"] for name, run in runs.items()}

@@ -40,10 +40,9 @@ def video_rows(folder: Path, data: Path, video: str) -> VideoRows:
     rows = []
     for system, found in fits.items():
         fit = next(f for f in found if (f.split, f.seed) == min(common))
-        predicted = predict_videos(load(fit.bundle), fit.dataset, fit.split, [video], _SHOWN[system])
+        truth, predicted = predict_videos(load(fit.bundle), fit, [video], _SHOWN[system])
         rows += [(variant_title(variant), videos[video]) for variant, videos in predicted.items()]
-    sample = fit.dataset.load(video, fit.split)
-    return VideoRows(fit.dataset, sample.segmentation, tuple(rows))
+    return VideoRows(fit.dataset, truth[video], tuple(rows))
 
 
 def _finished(place: Path, data: Path, video: str) -> list[Fit]:

@@ -1,8 +1,21 @@
-"""What pydantic says of a wrong value, in the words of this package."""
+"""Sections of settings, and what pydantic says of a wrong value in the words of this package."""
 
 from __future__ import annotations
 
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails
+
+
+class Section(BaseModel):
+    """Frozen settings that refuse unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def changed(self, **values: Any) -> Self:
+        """The same section with other, valid values."""
+        return self.model_copy(update=values)
 
 
 def problem_text(problem: ErrorDetails) -> str:

@@ -23,8 +23,7 @@ def mix_segments(features: Tensor, segmentations: Sequence[Segmentation], share:
         return features
     mixed = features.clone()
     for video, segmentation in zip(range(len(features)), segmentations, strict=True):
-        bounds = segmentation.boundaries.tolist()
-        for start, end in pairwise(bounds):
+        for start, end in pairwise(segmentation.boundaries.tolist()):
             if torch.rand(()) >= share:
                 continue
             weight = torch.rand(()).item()

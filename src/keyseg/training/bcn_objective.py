@@ -12,7 +12,7 @@ from keyseg.criteria.bcn import barrier_loss, barrier_target, cascade_losses
 from keyseg.data.batches import Batch
 from keyseg.models.bcn import BCN, class_confidence, stage_weights
 from keyseg.timeline import LabelMap, Segmentation
-from keyseg.training.objective import Objective, cosine, learning_rate
+from keyseg.training.objective import Objective, scheduled
 from keyseg.training.settings import BCNRecipe
 
 
@@ -55,11 +55,9 @@ class BCNObjective(Objective):
         """A rate of 0 freezes a group: Adam without weight decay then leaves its weights as they are."""
         barrier, optimiser = self.recipe.barrier, self.recipe.optimiser
         if not self.is_whole(epoch):
-            alone = barrier.learning_rate * (
-                cosine(epoch, 0, barrier.epochs) if optimiser.schedule == "cosine" else 1.0
-            )
+            alone = scheduled(optimiser, barrier.learning_rate, epoch, 0, barrier.epochs)
             return {"lr": 0.0}, {"lr": alone, "weight_decay": barrier.weight_decay}
         epoch -= barrier.epochs
-        rate = learning_rate(optimiser, epoch)
+        rate = scheduled(optimiser, optimiser.learning_rate, epoch, 0, optimiser.epochs)
         joint = 0.0 if epoch < barrier.frozen_epochs else barrier.joint_rate * rate
         return {"lr": rate}, {"lr": joint, "weight_decay": 0.0}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
 
 from keyseg.data.dataset import Dataset, VideoSample
 from keyseg.inference.decoders import KeypointDecoder
@@ -17,6 +15,7 @@ from keyseg.inference.predictor import Predictor
 from keyseg.matching.memory import AnnotationMemory
 from keyseg.metrics import evaluate
 from keyseg.timeline import LabelMap, Segmentation
+from keyseg.timeline.validation import Section
 from keyseg.training.settings import RTKRecipe
 
 PLAIN_GRID = {
@@ -58,30 +57,29 @@ def masked_channels(
     return (features * kept / (1 - share)).astype(np.float32)
 
 
-class ChosenRules(BaseModel):
-    """Rules of a decoder with refinement and without."""
+class ChosenRules(Section):
+    """Rules of a decoder with refinement and without, their scores, and the videos that they were chosen on."""
 
     rules: Rules
     plain_rules: Rules
+    score: float
+    plain_score: float
+    held_out: tuple[str, ...]
 
 
 def choose(
     predictor: Predictor, decoder: KeypointDecoder, samples: Sequence[VideoSample], recipe: RTKRecipe, seed: int
-) -> dict[str, Any]:
-    """The best rules with and without refinement on videos not trained on, and their scores, as plain values."""
+) -> ChosenRules:
+    """The best rules with and without refinement on videos not trained on."""
     settings, rng = recipe.calibration, np.random.default_rng(seed)
+    names = tuple(sample.name for sample in samples)
     samples = [*samples] * settings.draws
     outputs = [predictor.run_keypoints(masked_channels(sample.features, settings.stress, rng)) for sample in samples]
     references = [Segmentation.from_frames(sample.labels) for sample in samples]
     given = (outputs, references, predictor.labels, recipe.rules)
     plain, plain_score = choose_rules(*given, refine=False)
     rules, score = choose_rules(*given, refine=True, memory=decoder.annotations)
-    return {
-        "rules": rules.model_dump(),
-        "plain_rules": plain.model_dump(),
-        "score": score,
-        "plain_score": plain_score,
-    }
+    return ChosenRules(rules=rules, plain_rules=plain, score=score, plain_score=plain_score, held_out=names)
 
 
 def choose_rules(
@@ -103,7 +101,7 @@ def choose_rules(
     truth = {str(i): segmentation for i, segmentation in enumerate(references)}
     best, best_score = rules, -1.0
     for values in itertools.product(*grid.values()):
-        candidate = rules.model_copy(update=dict(zip(grid, values, strict=True)))
+        candidate = rules.changed(**dict(zip(grid, values, strict=True)))
         predicted = {
             str(i): decode(output, candidate, refine=refine, memory=memory).segmentation
             for i, output in enumerate(outputs)

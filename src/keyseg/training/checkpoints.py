@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +29,13 @@ class AtomicCheckpointIO(CheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Tensors and plain values only. Raises TrainingError if the file is damaged or holds anything else."""
         try:
-            found = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+            content = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+            return {**content, "state_dict": content["state_dict"]}
         except Exception as error:
             raise TrainingError(
                 f"{path}: not a checkpoint that training can resume from ({type(error).__name__}); delete it to start"
                 " this training again"
             ) from error
-        if not isinstance(found, Mapping) or "state_dict" not in found:
-            raise TrainingError(f"{path}: not a checkpoint of a training; delete it to start this training again")
-        return dict(found)
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint."""

@@ -31,7 +31,7 @@ from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe, RTKRecipe
 from keyseg.training.systems import TRAINABLE
-from keyseg.training.videos import Videos, training_loader, validation_loader
+from keyseg.training.videos import Videos, loader
 
 VALIDATE_EVERY = 5  # epochs at most; the last epoch is always one of them
 
@@ -52,6 +52,26 @@ class Fit:
         """Folder of the bundle once the training is finished."""
         return self.folder / "bundle"
 
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+        return f"split{self.split}/seed{self.seed}"
+
+    @property
+    def scores(self) -> Path:
+        """File of the scores, the last thing that is written."""
+        return self.folder / "scores.json"
+
+    @property
+    def rules(self) -> Path:
+        """File of the rules that calibration chose."""
+        return self.folder / "calibration" / "rules.json"
+
+    def cost(self) -> dict[str, Any]:
+        """What the finished training took; see `run_fit`."""
+        content: dict[str, Any] = json.loads((self.folder / "cost.json").read_text(encoding="utf-8"))
+        return content
+
 
 FitCallbacks = Callable[[Fit], tuple[Callback, ...]]
 """The Lightning callbacks of a training, such as its progress."""
@@ -65,8 +85,8 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
     if not fit.bundle.exists():
         seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
         decoder = fit.recipe.decoder(annotations_in_steps(fit.dataset, seen))
-        if isinstance(fit.recipe, RTKRecipe):
-            decoder = decoder.model_copy(update=dict(calibrate(fit, fit.recipe)))
+        if isinstance(fit.recipe, RTKRecipe) and (chosen := calibrate(fit, fit.recipe)):
+            decoder = decoder.changed(rules=chosen.rules, plain_rules=chosen.plain_rules)
         module, seconds = train_network(fit, fit.recipe, decoder, seen, test_names, fit.folder)
         if module.global_rank == 0:
             write_json(fit.folder / "cost.json", _cost(fit, module, seconds) | {"commit": provenance["commit"]})
@@ -75,13 +95,13 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
     return load(fit.bundle)
 
 
-def calibrate(fit: Fit, recipe: RTKRecipe) -> ChosenRules:
-    """RTK's rules with and without refinement, from a first training that leaves some training videos out."""
-    file = fit.folder / "calibration" / "rules.json"
+def calibrate(fit: Fit, recipe: RTKRecipe) -> ChosenRules | None:
+    """RTK's rules, from a first training that leaves some training videos out; None keeps the recipe's."""
+    file = fit.rules
     names = fit.dataset.names(fit.split, "train")
     unseen = held_out(fit.dataset, names, recipe.calibration.holdout, fit.seed)
     if not unseen:
-        return ChosenRules(rules=recipe.rules, plain_rules=recipe.rules)
+        return None
     if not file.exists():
         shorter = recipe.at_pace(recipe.calibration.pace)
         seen = [name for name in names if name not in unseen]
@@ -90,10 +110,10 @@ def calibrate(fit: Fit, recipe: RTKRecipe) -> ChosenRules:
         if module.global_rank == 0:
             write_json(file.with_name("cost.json"), {"seconds": round(seconds, 1)})
             samples = [fit.dataset.load(name, fit.split) for name in unseen]
-            write_json(file, choose(module.predictor, decoder, samples, recipe, fit.seed) | {"held_out": list(unseen)})
+            chosen = choose(module.predictor, decoder, samples, recipe, fit.seed)
+            write_json(file, chosen.model_dump(mode="json"))
         module.trainer.strategy.barrier()
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return ChosenRules.model_validate({key: content[key] for key in ChosenRules.model_fields})
+    return ChosenRules.model_validate_json(file.read_text(encoding="utf-8"))
 
 
 def train_network(
@@ -120,13 +140,11 @@ def train_network(
     module = SegmentationModule(recipe, objective, predictor, fit.seed)
     checkpoint = EveryEpoch(folder / "last.ckpt")
     trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks))
-    share = {"rank": trainer.global_rank, "world": trainer.world_size}
     if 0 < len(validated) < trainer.world_size:
         raise TrainingError(f"{trainer.world_size} processes cannot share {len(validated)} test videos; start fewer")
-    training = training_loader(
-        Videos(dataset, fit.split, seen), batch_size=recipe.optimiser.batch_size, seed=fit.seed, **share
-    )
-    validation = validation_loader(Videos(dataset, fit.split, validated), **share)
+    share = {"rank": trainer.global_rank, "world": trainer.world_size}
+    training = loader(Videos(dataset, fit.split, seen), recipe.optimiser.batch_size, seed=fit.seed, **share)
+    validation = loader(Videos(dataset, fit.split, validated), **share)
     try:
         trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
     except SystemExit:  # how Lightning answers Ctrl-C and SIGTERM
@@ -169,7 +187,7 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
 
 def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any]:
     """Time and memory that a training took, and the machine."""
-    calibration = fit.folder / "calibration" / "cost.json"
+    calibration = fit.rules.with_name("cost.json")
     return {
         "keyseg": __version__,
         "seconds": round(seconds, 1),

@@ -47,8 +47,9 @@ def match_video(run: Run, name: str) -> MatchingView:
     output, network = predictor.run_keypoints(sample.features), cast(RTK, predictor.model)
     nodes = keypoint_nodes([(output.actions, output.boundaries)])
     annotated = keypoint_nodes([annotated_keypoints(Segmentation.from_frames(sample.labels))])
-    maps = predictor.maps(sample.features)
+    features, mask = torch.from_numpy(sample.features.T)[None], torch.ones(1, output.steps, dtype=torch.bool)
     with torch.inference_mode():
+        maps = network(features, mask).maps()
         source, target = network.refiner.graph(maps, nodes), network.refiner.graph(maps, annotated)
         assignment = matcher(source, target)[0].exp().numpy()
     return MatchingView(

@@ -102,7 +102,8 @@ class SegmentationModule(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed and schedule depend on seed and epoch alone, so that a resumed run repeats an epoch exactly."""
-        L.seed_everything(hash_seed(self.seed, self.current_epoch, self.global_rank), verbose=False)
+        entropy = np.random.SeedSequence((self.seed, self.current_epoch, self.global_rank))
+        L.seed_everything(int(entropy.generate_state(1)[0]), verbose=False)
         groups = self.optimizers().param_groups  # type: ignore[union-attr]
         for group, options in zip(groups, self.objective.rates(self.current_epoch), strict=True):
             group.update(options)
@@ -110,11 +111,6 @@ class SegmentationModule(L.LightningModule):
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the tensors of a batch."""
         return batch.to(device)
-
-
-def hash_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """A 32-bit seed for one epoch of one process."""
-    return int(np.random.SeedSequence((seed, epoch, rank)).generate_state(1)[0])
 
 
 def _score_set(labels: LabelMap) -> torch.nn.ModuleDict:

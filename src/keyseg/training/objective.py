@@ -9,8 +9,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from keyseg.criteria.frame import frame_loss
 from keyseg.data.batches import Batch
-from keyseg.training.settings import OptimiserConfig
+from keyseg.timeline import LabelMap
+from keyseg.training.settings import FrameRecipe, OptimiserConfig
 
 
 class Objective(nn.Module, ABC):
@@ -41,14 +43,34 @@ class Objective(nn.Module, ABC):
         return True
 
 
-def learning_rate(settings: OptimiserConfig, epoch: int) -> float:
-    """Rate of an epoch: constant, or half a cosine from the first epoch to 0 after the last."""
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    return settings.learning_rate * cosine(epoch, 0, settings.epochs)
+def scheduled(settings: OptimiserConfig, rate: float, epoch: int, start: int, end: int) -> float:
+    """A learning rate in an epoch: constant, or half a cosine from `start` to 0 at `end`."""
+    return rate if settings.schedule == "constant" else rate * cosine(epoch, start, end)
 
 
 def cosine(epoch: int, start: int, end: int) -> float:
     """Factor of a learning rate: 1 until `start`, then half a cosine to 0 at `end`."""
     share = min(1.0, max(0.0, (epoch - start) / max(1, end - start)))
     return 0.5 * (1 + math.cos(math.pi * share))
+
+
+class FrameObjective(Objective):
+    """Cross-entropy and smoothing loss of every stage, and one learning rate: MS-TCN++ and ASFormer."""
+
+    def __init__(self, recipe: FrameRecipe, labels: LabelMap) -> None:
+        super().__init__()
+        self.recipe = recipe
+
+    def losses(self, network: Any, batch: Batch, epoch: int) -> dict[str, Tensor]:
+        """The frame loss, summed over stages."""
+        stages, config = network(batch.features, batch.mask).stages, self.recipe.losses
+        return {"frame": frame_loss(stages, batch.labels, batch.mask, config.smoothing, config.limit)}
+
+    def groups(self, network: Any) -> list[list[nn.Parameter]]:
+        """All parameters share one rate."""
+        return [list(network.parameters())]
+
+    def rates(self, epoch: int) -> Sequence[dict[str, float]]:
+        """The rate of the recipe's schedule."""
+        settings = self.recipe.optimiser
+        return ({"lr": scheduled(settings, settings.learning_rate, epoch, 0, settings.epochs)},)

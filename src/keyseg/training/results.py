@@ -12,14 +12,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import Report, evaluate, mean_reports
-from keyseg.timeline import DataError, LabelMap, Segmentation, TrainingError
+from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit, FitCallbacks, run_fit
 from keyseg.training.run import Run, is_main_process, process_count
@@ -33,8 +32,7 @@ Scores = dict[str, float]
 class Finished:
     """Scores of one finished training: at the last epoch, at the best by F1@50 on the test fold, and the cost."""
 
-    split: int
-    seed: int
+    fit: Fit
     last: Mapping[str, Scores]
     best: Mapping[str, Scores]
     cost: Mapping[str, Any]
@@ -52,7 +50,7 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
                 raise TrainingError(
                     f"{fit.folder}: another command is training this; wait for it, or run without torchrun"
                 )
-            if not mine or (fit.folder / "scores.json").exists():
+            if not mine or fit.scores.exists():
                 continue
             predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
             if main_process:
@@ -62,32 +60,31 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
 
 
 def predict_videos(
-    predictor: Predictor, dataset: Dataset, split: int, names: Iterable[str], variants: Iterable[str] | None = None
-) -> dict[str, dict[str, Segmentation]]:
-    """Segmentations at the annotation rate by variant (None: all) and video; each video is read once."""
-    found: dict[str, dict[str, Segmentation]] = {v: {} for v in (predictor.variants if variants is None else variants)}
+    predictor: Predictor, fit: Fit, names: Iterable[str], variants: Iterable[str] | None = None
+) -> tuple[dict[str, Segmentation], dict[str, dict[str, Segmentation]]]:
+    """Annotations by video, and predictions by variant (None: all) and video, both at the annotation rate."""
+    reference: dict[str, Segmentation] = {}
+    predicted: dict[str, dict[str, Segmentation]] = {variant: {} for variant in variants or predictor.variants}
     for name in names:
-        sample = dataset.load(name, split)
+        sample = fit.dataset.load(name, fit.split)
+        reference[name] = sample.segmentation
         output = predictor.run(sample.features)
-        for variant, videos in found.items():
+        for variant, videos in predicted.items():
             prediction = predictor.decode(output, frames=sample.segmentation.length, variant=variant)
             videos[name] = prediction.segmentation
-    return found
+    return reference, predicted
 
 
-def score_fit(fit: Fit, predictor: Predictor) -> dict[str, Report]:
+def score_fit(fit: Fit, predictor: Predictor) -> None:
     """Score a trained bundle on the test videos of its split, and keep the predictions beside it."""
-    names = fit.dataset.names(fit.split, "test")
-    predicted = predict_videos(predictor, fit.dataset, fit.split, names)
-    reference = {name: fit.dataset.load(name, fit.split).segmentation for name in names}
+    reference, predicted = predict_videos(predictor, fit, fit.dataset.names(fit.split, "test"))
     for name, segmentation in predicted[predictor.variants[0]].items():
         path = fit.folder / "predictions" / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_frame_labels(path, fit.dataset.labels.decode(segmentation.to_frames()))
     background = tuple(sorted(fit.dataset.labels.background_ids))
     reports = {v: evaluate(reference, videos, background=background) for v, videos in predicted.items()}
-    write_json(fit.folder / "scores.json", {variant: report.to_json() for variant, report in reports.items()})
-    return reports
+    write_json(fit.scores, {variant: report.to_json() for variant, report in reports.items()})
 
 
 def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, Report]]:
@@ -97,15 +94,14 @@ def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, 
     """
     reports = {}
     for fit in run.fits():
-        predictor = finished_predictor(fit)
+        system, labels = run.recipe.model, fit.dataset.labels
         names = fit.dataset.names(fit.split, "test")
-        system = predictor.variants[0]
-        predicted = predict_videos(predictor, fit.dataset, fit.split, names, (system,))[system]
-        reference = {name: fit.dataset.load(name, fit.split).segmentation for name in names}
-        labels = fit.dataset.labels
-        by_name = [_class_names(videos, labels) for videos in (reference, predicted)]
-        report = evaluate(*by_name, background=labels.background, protocol=protocol)
-        reports[f"split{fit.split}/seed{fit.seed}"] = report
+        reference, predicted = predict_videos(finished_predictor(fit), fit, names, (system,))
+        by_name = (  # since some protocols exclude classes by name
+            {name: labels.decode(segmentation.to_frames()) for name, segmentation in videos.items()}
+            for videos in (reference, predicted[system])
+        )
+        reports[fit.name] = evaluate(*by_name, background=labels.background, protocol=protocol)
     return mean_reports(list(reports.values())), reports
 
 
@@ -114,11 +110,6 @@ def finished_predictor(fit: Fit) -> Predictor:
     if not fit.bundle.exists():
         raise DataError(f"{fit.folder}: this training is not finished; continue with keyseg train ... --resume")
     return load(fit.bundle)
-
-
-def _class_names(videos: Mapping[str, Segmentation], labels: LabelMap) -> dict[str, list[str]]:
-    """Labels by name, since some protocols exclude classes by name."""
-    return {name: labels.decode(segmentation.to_frames()) for name, segmentation in videos.items()}
 
 
 def read_history(folder: Path) -> dict[int, Scores]:
@@ -137,10 +128,9 @@ def collect(run: Run) -> list[Finished]:
     """Scores of the finished trainings of a run."""
     found = []
     for fit in run.fits():
-        scores = fit.folder / "scores.json"
-        if not scores.exists():
+        if not fit.scores.exists():
             continue
-        last = json.loads(scores.read_text(encoding="utf-8"))
+        last = json.loads(fit.scores.read_text(encoding="utf-8"))
         history = read_history(fit.folder)
         best: dict[str, Scores] = {}
         for variant in SYSTEMS[run.recipe.model].titles:
@@ -148,8 +138,7 @@ def collect(run: Run) -> list[Finished]:
             if epochs:
                 top = max(epochs, key=lambda epoch: epoch[f"{variant}/f1@50"])
                 best[variant] = {name: top[f"{variant}/{name}"] for name in SCORES}
-        cost = json.loads((fit.folder / "cost.json").read_text(encoding="utf-8"))
-        found.append(Finished(fit.split, fit.seed, last, best, cost))
+        found.append(Finished(fit, last, best, fit.cost()))
     return found
 
 
@@ -162,18 +151,16 @@ def summarise(run: Run) -> dict[str, Any]:
         "system": run.recipe.model,
         "data": run.data.name,
         "features": run.provenance()["features"],
-        "splits": sorted({f.split for f in finished}),
-        "seeds": sorted({f.seed for f in finished}),
+        "splits": sorted({f.fit.split for f in finished}),
+        "seeds": sorted({f.fit.seed for f in finished}),
         "epochs": run.recipe.epochs,
         "thresholds": _how_chosen(run, finished),
-        "cost": {f"split{f.split}/seed{f.seed}": dict(f.cost) for f in finished},
-        "last_epoch": {v: average_over_seeds([(f.seed, f.last[v]) for f in finished]) for v in variants},
+        "cost": {f.fit.name: f.cost for f in finished},
+        "last_epoch": {v: average_over_seeds([(f.fit.seed, f.last[v]) for f in finished]) for v in variants},
         "best_epoch_on_the_test_fold": {
-            v: average_over_seeds([(f.seed, f.best[v]) for f in finished if v in f.best]) for v in variants
+            v: average_over_seeds([(f.fit.seed, f.best[v]) for f in finished if v in f.best]) for v in variants
         },
-        "by_split": {
-            v: {f"split{f.split}/seed{f.seed}": {n: f.last[v][n] for n in SCORES} for f in finished} for v in variants
-        },
+        "by_split": {v: {f.fit.name: {n: f.last[v][n] for n in SCORES} for f in finished} for v in variants},
     }
     write_json(run.folder / "results.json", summary)
     write_text(run.folder / "results.md", results_markdown(summary))
@@ -183,8 +170,7 @@ def summarise(run: Run) -> dict[str, Any]:
 def _how_chosen(run: Run, finished: Sequence[Finished]) -> str:
     if not isinstance(run.recipe, RTKRecipe):
         return "none to choose"
-    files = {(fit.split, fit.seed): fit.folder / "calibration" / "rules.json" for fit in run.fits()}
-    as_given = [f"split{f.split}/seed{f.seed}" for f in finished if not files[f.split, f.seed].exists()]
+    as_given = [f.fit.name for f in finished if not f.fit.rules.exists()]
     if len(as_given) == len(finished):
         return "the recipe's"
     chosen = "chosen on held-out training videos"

@@ -15,7 +15,7 @@ from keyseg.models.refinement import KeypointMaps, Refiner
 from keyseg.models.rtk import RTK
 from keyseg.timeline import LabelMap
 from keyseg.training.augmentation import mix_segments
-from keyseg.training.objective import Objective, cosine, learning_rate
+from keyseg.training.objective import Objective, scheduled
 from keyseg.training.settings import RTKRecipe
 
 
@@ -37,9 +37,8 @@ class RTKObjective(Objective):
         share = self.recipe.augmentation.mixed_segments
         output = network(mix_segments(batch.features, reference.segmentations, share), batch.mask)
         losses = self.criterion.keypoints(output, reference)
-        if self.refines(epoch) and all(
-            value.isfinite() for value in losses.values()
-        ):  # otherwise there is nothing to match
+        finite = all(value.isfinite() for value in losses.values())  # otherwise there is nothing to match
+        if finite and self.refines(epoch):
             maps = output.maps()
             if self.recipe.matching.stop_gradient:
                 maps = maps.detach()
@@ -53,11 +52,9 @@ class RTKObjective(Objective):
 
     def rates(self, epoch: int) -> Sequence[dict[str, float]]:
         """The rate of the refinement starts to fall at the epoch at which it joins."""
-        settings = self.recipe.optimiser
-        context = settings.context_learning_rate
-        if settings.schedule == "cosine":
-            context *= cosine(epoch, self.recipe.matching.join_epoch, settings.epochs)
-        return {"lr": learning_rate(settings, epoch)}, {"lr": context}
+        settings, join = self.recipe.optimiser, self.recipe.matching.join_epoch
+        rate = scheduled(settings, settings.learning_rate, epoch, 0, settings.epochs)
+        return {"lr": rate}, {"lr": scheduled(settings, settings.context_learning_rate, epoch, join, settings.epochs)}
 
 
 def context_losses(

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,8 @@ def start_run(
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
         raise ConfigError(f"expected at least one seed, each from 0 to 2**32 - 1, got {list(seeds)}")
-    run = Run(
-        folder=folder,
-        command=command,
-        commit=source_commit(),
-        data=data.resolve(),
-        splits=splits,
-        seeds=seeds,
-        recipe=recipe,
-    )
+    commit, data = source_commit(), data.resolve()
+    run = Run(folder=folder, command=command, commit=commit, data=data, splits=splits, seeds=seeds, recipe=recipe)
     if resume and (folder / RUN).exists():
         run = _continued(run, read_run(folder))
     elif is_main_process() and folder.exists() and any(folder.iterdir()):
@@ -152,13 +146,10 @@ def read_run(folder: Path) -> Run:
 def source_commit() -> str:
     """Commit of the source checkout of this package, with `+` if it has changes, or `none` if it is installed."""
     here = Path(__file__).parent
+    git = partial(subprocess.run, cwd=here, capture_output=True, text=True, timeout=10)
     try:
-        commit = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
-        )
-        changes = subprocess.run(
-            ["git", "-C", str(here), "status", "--porcelain", "--", "."], capture_output=True, text=True, timeout=10
-        )
+        commit = git(["git", "rev-parse", "--short=12", "HEAD"])
+        changes = git(["git", "status", "--porcelain", "--", "."])
     except (OSError, subprocess.TimeoutExpired):
         return "none"
     if commit.returncode != 0 or "site-packages" in here.parts:
@@ -182,14 +173,13 @@ def _continued(new: Run, old: Run) -> Run:
 
 def differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
     """Every value in which two recipes of one system differ: its key, and both values."""
-    return _different(old.model_dump(mode="json"), new.model_dump(mode="json"), "")
+    return list(_different(old.model_dump(mode="json"), new.model_dump(mode="json"), ""))
 
 
-def _different(old: dict[str, Any], new: dict[str, Any], prefix: str) -> list[tuple[str, Any, Any]]:
-    found: list[tuple[str, Any, Any]] = []
-    for key in old:
-        if isinstance(old[key], dict) and isinstance(new.get(key), dict):
-            found += _different(old[key], new[key], f"{prefix}{key}.")
-        elif old[key] != new.get(key):
-            found.append((f"{prefix}{key}", old[key], new.get(key)))
-    return found
+def _different(old: dict[str, Any], new: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    for key, before in old.items():
+        now = new.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            yield from _different(before, now, f"{prefix}{key}.")
+        elif before != now:
+            yield f"{prefix}{key}", before, now

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from keyseg.criteria.bcn import BCNLossConfig
 from keyseg.criteria.frame import FrameLossConfig
@@ -18,12 +18,7 @@ from keyseg.models.bcn import BCNConfig
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.models.rtk import RTKConfig
 from keyseg.timeline import Segmentation
-
-
-class Section(BaseModel):
-    """A frozen section that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from keyseg.timeline.validation import Section
 
 
 class OptimiserConfig(Section):
@@ -54,12 +49,7 @@ class PeerOptimiserConfig(OptimiserConfig):
 class AugmentationConfig(Section):
     """Changes to the features in training; labels stay."""
 
-    mixed_segments: float = Field(
-        0.3,
-        ge=0,
-        le=1,
-        description="share of segments whose features are mixed with those of another stretch of the video",
-    )
+    mixed_segments: float = Field(0.3, ge=0, le=1, description="share of segments that `mix_segments` changes")
 
 
 class CalibrationConfig(Section):
@@ -67,9 +57,7 @@ class CalibrationConfig(Section):
 
     holdout: float = Field(0.0, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
     stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
-    draws: int = Field(
-        2, ge=1, description="number of times each held-out video is read, with different channels hidden"
-    )
+    draws: int = Field(2, ge=1, description="readings of each held-out video, each with other channels hidden")
     pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training divided by those of the final one")
 
 
@@ -79,13 +67,9 @@ class BarrierConfig(Section):
     epochs: int = Field(100, ge=0, description="in which it is trained alone, before the first epoch of the cascade")
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0, description="while it is trained alone")
-    share: float = Field(
-        0.05, gt=0, le=1, description="width of the band around a start or end, as a share of the action's length"
-    )
+    share: float = Field(0.05, gt=0, le=1, description="of the action's length: the band around its start and end")
     frozen_epochs: int = Field(15, ge=0)
-    joint_rate: float = Field(
-        0.1, ge=0, description="share of the learning rate of the rest, once it is no longer frozen"
-    )
+    joint_rate: float = Field(0.1, ge=0, description="share of the learning rate of the rest, once not frozen")
     background: tuple[str, ...] = Field(
         ("background", "SIL", "action_start", "action_end"),
         description="classes without barriers, besides the background of the data set",
@@ -112,7 +96,7 @@ class Recipe(Section):
     def at_pace(self, pace: float) -> Self:
         """The same training with its epochs scaled."""
         epochs = max(1, round(self.optimiser.epochs * pace))
-        return self.model_copy(update={"optimiser": self.optimiser.model_copy(update={"epochs": epochs})})
+        return self.changed(optimiser=self.optimiser.changed(epochs=epochs))
 
 
 class RTKRecipe(Recipe):
@@ -149,7 +133,7 @@ class RTKRecipe(Recipe):
         join = round(self.matching.join_epoch * pace)
         if self.refines:
             join = min(join, scaled.epochs - 1)
-        return scaled.model_copy(update={"matching": self.matching.model_copy(update={"join_epoch": join})})
+        return scaled.changed(matching=self.matching.changed(join_epoch=join))
 
 
 class FrameRecipe(Recipe):
@@ -198,10 +182,5 @@ class BCNRecipe(Recipe):
 
     def at_pace(self, pace: float) -> Self:
         """The same with all epochs scaled, the frozen ones too."""
-        barrier = self.barrier.model_copy(
-            update={
-                "epochs": round(self.barrier.epochs * pace),
-                "frozen_epochs": round(self.barrier.frozen_epochs * pace),
-            }
-        )
-        return super().at_pace(pace).model_copy(update={"barrier": barrier})
+        epochs, frozen = (round(n * pace) for n in (self.barrier.epochs, self.barrier.frozen_epochs))
+        return super().at_pace(pace).changed(barrier=self.barrier.changed(epochs=epochs, frozen_epochs=frozen))

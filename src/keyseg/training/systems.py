@@ -8,17 +8,9 @@ from typing import Any
 
 from keyseg.timeline import LabelMap
 from keyseg.training.bcn_objective import BCNObjective
-from keyseg.training.frame_objective import FrameObjective
-from keyseg.training.objective import Objective
+from keyseg.training.objective import FrameObjective, Objective
 from keyseg.training.rtk_objective import RTKObjective
-from keyseg.training.settings import (
-    ASFormerExtraRecipe,
-    ASFormerRecipe,
-    BCNRecipe,
-    MSTCNRecipe,
-    Recipe,
-    RTKRecipe,
-)
+from keyseg.training.settings import ASFormerExtraRecipe, ASFormerRecipe, BCNRecipe, MSTCNRecipe, Recipe, RTKRecipe
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keyseg.inference.systems import variant_title
 from keyseg.training.run import Run
 
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
+SCORE_COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc")
+BEST_EPOCH = "## Best epoch, chosen on the test fold: not a result, only for comparison with published tables"
 
 
 def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
@@ -27,45 +29,49 @@ def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def mean_of(table: Mapping[str, Any]) -> str:
+    """Which splits and seeds a table is the mean of."""
+    splits, seeds = (", ".join(map(str, table[key])) for key in ("splits", "seeds"))
+    return f"Mean of {len(table['splits'])} split(s) ({splits}), seed(s) {seeds}"
+
+
 def results_markdown(summary: Mapping[str, Any]) -> str:
     """The tables of a run with their provenance, as Markdown."""
-    splits, seeds = summary["splits"], summary["seeds"]
-    lines = [
-        f"# {summary['data']}",
-        "",
-        f"Mean of {len(splits)} split(s) ({', '.join(map(str, splits))}), seed(s) {', '.join(map(str, seeds))};"
-        f" protocol ms-tcn; features: {summary['features']}; thresholds: {summary['thresholds']}.",
-        "",
-        f"## Last epoch ({summary['epochs']}): the result",
-        "",
-        *score_table(summary["last_epoch"]),
-        "",
-        "## Best epoch, chosen on the test fold: not a result, only for comparison with published tables",
-        "",
-        *score_table(summary["best_epoch_on_the_test_fold"]),
-        "",
-        f"## {variant_title(summary['system'])}, last epoch, by training",
-        "",
-        *score_table(summary["by_split"][summary["system"]]),
-        "",
-        "## Where this comes from",
-        "",
-        f"- command: `{summary['command']}`",
-    ]
+    origin = [f"- command: `{summary['command']}`"]
     for name, cost in summary["cost"].items():
-        lines.append(
+        origin.append(
             f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['calibration_seconds']:.0f} s of"
             f" calibration, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
             f" {cost['threads']} thread(s), {cost['machine']}"
         )
-    return "\n".join(lines) + "\n"
+    return markdown(
+        f"# {summary['data']}",
+        f"{mean_of(summary)}; protocol ms-tcn; features: {summary['features']}; thresholds: {summary['thresholds']}.",
+        f"## Last epoch ({summary['epochs']}): the result",
+        score_table(summary["last_epoch"]),
+        BEST_EPOCH,
+        score_table(summary["best_epoch_on_the_test_fold"]),
+        f"## {variant_title(summary['system'])}, last epoch, by training",
+        score_table(summary["by_split"][summary["system"]]),
+        "## Where this comes from",
+        origin,
+    )
+
+
+def markdown(*blocks: str | Sequence[str]) -> str:
+    """Blocks, each one line or several, with an empty line between them."""
+    return "\n\n".join(block if isinstance(block, str) else "\n".join(block) for block in blocks) + "\n"
 
 
 def score_table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
     """One row per key, with a standard deviation after the mean if there is one, and a dash for a missing score."""
-    lines = ["| | F1@10 | F1@25 | F1@50 | Edit | Acc |", "|---|---|---|---|---|---|"]
-    lines += [f"| {variant_title(key)} | {' | '.join(score_cells(scores))} |" for key, scores in rows.items()]
-    return lines
+    return markdown_table(SCORE_COLUMNS, {key: score_cells(scores) for key, scores in rows.items()})
+
+
+def markdown_table(columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> list[str]:
+    """Rows of cells, each with the title of its system or part."""
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    return lines + [f"| {variant_title(key)} | {' | '.join(cells)} |" for key, cells in rows.items()]
 
 
 def score_cells(scores: Mapping[str, float], sign: str = "±") -> list[str]:

@@ -29,8 +29,8 @@ class Videos(TorchDataset[VideoSample]):
 class EpochSampler(Sampler[int]):
     """One permutation per (seed, epoch), dealt out in turn to `world` processes.
 
-    In training all processes get the same number of videos (the first ones are repeated); in validation no video is
-    repeated. Lightning calls `set_epoch`.
+    In training all processes get the same number of videos (the first ones are repeated); in validation (seed None) no
+    video is repeated. Lightning calls `set_epoch`.
     """
 
     def __init__(self, size: int, *, seed: int | None, rank: int = 0, world: int = 1) -> None:
@@ -54,17 +54,11 @@ class EpochSampler(Sampler[int]):
         return len(range(self.rank, self.size, self.world))
 
 
-def training_loader(videos: Videos, *, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
-    """Batches in a seeded random order."""
-    return _loader(videos, EpochSampler(len(videos), seed=seed, rank=rank, world=world), batch_size)
-
-
-def validation_loader(videos: Videos, *, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
-    """One video after another, in order."""
-    return _loader(videos, EpochSampler(len(videos), seed=None, rank=rank, world=world), 1)
-
-
-def _loader(videos: Videos, sampler: EpochSampler, batch_size: int) -> DataLoader[Batch]:
+def loader(
+    videos: Videos, batch_size: int = 1, *, seed: int | None = None, rank: int = 0, world: int = 1
+) -> DataLoader[Batch]:
+    """Batches in a seeded random order for training; in order, without a seed, for validation."""
+    sampler = EpochSampler(len(videos), seed=seed, rank=rank, world=world)
     # A separate generator: each iteration draws a number, which from torch's global generator would shift the dropout
     # of the epoch that a training resumes with.
     generator = torch.Generator()
