@@ -38,10 +38,13 @@ def test_help_names_every_verb_with_a_line_and_the_exit_codes(keyseg: Any) -> No
         answer = keyseg(*arguments)
         assert answer.code == 0
         assert answer.err == ""
-        lines = {verb: (function.__doc__ or "").split("\n")[0] for verb, function in VERBS.items()}
-        for verb, first in {**lines, "reproduce": app["reproduce"].help}.items():
+        for verb, first in {**VERBS, "reproduce": app["reproduce"].help}.items():
             assert re.search(rf"│ {verb} +{re.escape(' '.join(first.split()[:5]))}", answer.out), verb
         assert "Exit codes: 0 success, 1 a problem with data or results, 2 wrong usage" in answer.out
+
+
+def test_the_list_of_verbs_has_the_first_line_of_each_help() -> None:
+    assert {verb: (app[verb].default_command.__doc__ or "").split("\n")[0] for verb in VERBS} == VERBS
 
 
 @pytest.mark.parametrize("verb", COMMANDS)

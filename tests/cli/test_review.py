@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from keyseg.cli.main import run
-from keyseg.cli.train import command_line
+from keyseg.cli.verb import command_line
 
 
 def test_timelines_count_frames_where_the_frame_rate_is_not_known(keyseg: Any, tmp_path: Path) -> None:

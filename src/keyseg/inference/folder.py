@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +35,10 @@ class PredictedFiles:
 
 def predict_files(
     bundle: Path | str,
-    inputs: Iterable[Path],
-    out: Path,
+    inputs: Sequence[Path],
     *,
-    formats: Iterable[str] = ("txt",),
+    out: Path,
+    formats: Sequence[str] = ("txt",),
     scores: bool = False,
     extractor: Path | None = None,
     device: str | None = None,
@@ -49,16 +49,27 @@ def predict_files(
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[Path, int, int | None], None] = lambda video, frames, expected: None,
 ) -> PredictedFiles:
-    """Predict each input and write `out`/VIDEO.txt and the like. An input that fails does not stop the others.
+    """Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the like.
 
-    inputs: videos, `.npy` files of features, or folders of either. formats: names in FORMATS. scores: also write the
-    network's output, `out`/VIDEO.scores.npz. extractor: folder of the feature extractor's model, if it has moved since
-    training. device: where the extractor runs. cache: folder that keeps the features of videos. damaged: accept damaged
-    videos. resume: keep existing files and write the missing ones. force: overwrite existing files. report: called with
-    one line per event: files written, gaps, failures. progress: called with a video, the frames that are read and the
-    number expected, None if unknown.
+    A file that cannot be read is reported, and the others are still processed.
 
-    Raises ConfigError, DataError, BundleError and OutputExistsError for what is wrong before the first prediction.
+    Args:
+        bundle: Bundle that keyseg train wrote, or a run folder that holds one.
+        inputs: Video files, if the bundle was trained on features of keyseg features: it records how to make them. Or
+            .npy files, (D, T) or (T, D), made by the extractor that the bundle was trained with. Or folders of either.
+        out: Folder for the timelines.
+        formats: txt (one label per line), csv, json, eaf (ELAN), vtt and more (see keyseg convert); several as
+            txt,eaf,vtt.
+        scores: Also write OUT/VIDEO.scores.npz. Its array stages holds the output of every stage of the network,
+            (stages, C, T) float32, with T in feature steps. RTK adds its heatmaps: action (C, T) and boundary (T,).
+        extractor: Folder of the feature extractor's model, if it is a local one that has moved since training.
+        device: Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU if there is one.
+        cache: Folder that keeps the features of videos. Default: keyseg/features in the system's cache folder.
+        damaged: Accept damaged videos: the last good picture fills each gap.
+        resume: Keep existing timelines and write those that are missing.
+        force: Overwrite existing timelines.
+        report: Called with one line per event: files written, gaps, failures.
+        progress: Called with a video, the frames that are read and the number expected, None if unknown.
     """
     formats = tuple(dict.fromkeys(formats))
     for name in formats:

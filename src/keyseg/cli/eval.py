@@ -32,22 +32,16 @@ def eval_verb(
     Scores are in percent: frame accuracy, segmental edit score, and segmental F1 at an overlap (IoU) of 10, 25 and
     50 %. Annotated videos without a prediction are not scored; a note counts them.
 
-    Parameters
-    ----------
-    run
-        Folder that keyseg train wrote; or give --ref and --pred instead.
-    ref
-        Folder of annotations, VIDEO.txt, with one label per line.
-    pred
-        Folder of predictions, VIDEO.txt or VIDEO, with one label per line or all labels on the second line (recog).
-    background
-        Names of classes that edit score and F1 leave out; none for no class. Default: the class 'background'.
-    protocol
-        Evaluation protocol: ms-tcn, ms-tcn2-eval, bcn or tcn.
-    details
-        With --json, also print the protocol, and the scores per class, per video and per training.
-    json_
-        Print one JSON object instead of a table.
+    Args:
+        run: Folder that keyseg train wrote; or give --ref and --pred instead.
+        ref: Folder of annotations, VIDEO.txt, with one label per line.
+        pred: Folder of predictions, VIDEO.txt or VIDEO, with one label per line or all labels on the second line
+            (recog).
+        background: Names of classes that edit score and F1 leave out; none for no class. Default: the class
+            'background'.
+        protocol: Evaluation protocol: ms-tcn, ms-tcn2-eval, bcn or tcn.
+        details: With --json, also print the protocol, and the scores per class, per video and per training.
+        json_: Print one JSON object instead of a table.
     """
     if run is not None and ref is None and pred is None:
         content = _run_scores(run, protocol, background, details)
