@@ -65,7 +65,8 @@ def test_help_of_a_verb_says_each_option_in_words(verb: str, keyseg: Any) -> Non
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    commands = "m.run(['train', '--help']); m.run(['reproduce', 'table1', '--help'])"
+    words = (["--help"], ["trian"], ["init", "--help"], ["train", "--help"], ["reproduce", "table1", "--help"])
+    commands = "; ".join(f"m.run({command})" for command in words)
     code = f"import sys, keyseg.cli.main as m; {commands}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.endswith("False\n"), done.stdout + done.stderr

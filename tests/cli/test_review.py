@@ -131,7 +131,7 @@ def test_what_to_do_after_an_interrupt(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("keyseg.training.train.train", interrupted)
+    monkeypatch.setattr("keyseg.cli.train.train", interrupted)
     monkeypatch.setattr("keyseg.toy.demo.write_toy_videos", interrupted)
     monkeypatch.setattr(sys, "argv", ["keyseg"])
     inputs = [str(tmp_path)] if verb == "train" else []

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from keyseg.cli.options import Background, FrameRate, PositiveNumber
-from keyseg.cli.verb import presents
+from keyseg.cli.verb import note, presents
 from keyseg.formats.conversion import convert
 
 
@@ -25,5 +23,5 @@ from keyseg.formats.conversion import convert
     background=Background,
 )
 def convert_verb(**arguments: Any) -> int:
-    print(*convert(**arguments, report=partial(print, "note:", file=sys.stderr)), sep="\n")
+    print(*convert(**arguments, report=note), sep="\n")
     return 0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keyseg.cli.features import FeatureProgress
-from keyseg.cli.verb import command_line
+from keyseg.cli.verb import command_line, say
 
 
 def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = False) -> int:
@@ -32,7 +32,7 @@ def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: boo
         epochs=epochs,
         force=force,
         command=command_line(["demo", "--out", str(out)]),
-        say=lambda line: print(line, file=sys.stderr),
+        say=say,
         extraction=lambda videos: FeatureProgress(videos, quiet=True),
         callbacks=show_training,
     )

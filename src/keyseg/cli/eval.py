@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from keyseg.cli.options import Background
+from keyseg.cli.verb import note
+from keyseg.metrics.label_folders import evaluate_folders
 from keyseg.timeline import ConfigError
 
 _SUMMARY = ("acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames")
@@ -46,10 +46,7 @@ def eval_verb(
     if run is not None and ref is None and pred is None:
         content = _run_scores(run, protocol, background, details)
     elif run is None and ref is not None and pred is not None:
-        from keyseg.metrics.label_folders import evaluate_folders
-
-        notes = partial(print, "note:", file=sys.stderr)
-        report = evaluate_folders(ref, pred, background=background, protocol=protocol, report=notes)
+        report = evaluate_folders(ref, pred, background=background, protocol=protocol, report=note)
         content = report.to_json(details=details)
     else:
         raise ConfigError("give a run folder, or both --ref and --pred; see: keyseg eval --help")

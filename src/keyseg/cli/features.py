@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.progress import TaskID, TaskProgressColumn, TextColumn, TimeRemainingC
 
 from keyseg.cli.options import FrameRate, PositiveNumber
 from keyseg.cli.progress import ProgressDisplay
+from keyseg.cli.verb import say
 from keyseg.timeline import ConfigError
 from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Event, Work, extract_all
@@ -59,10 +59,10 @@ def features_verb(
     chosen = _part_of(find_videos(videos), shard)
     work = Work(extractor, fps, out, cache, damaged, force, revision, device, sample_rate)
     with FeatureProgress(len(chosen)) as shown:
-        extract_all(chosen, work, workers=min(workers, max(1, len(chosen))), notify=shown)
-    if shown.failed:
-        print(f"{shown.failed} of {len(chosen)} videos failed; the others are in {out}", file=sys.stderr)
-    return 1 if shown.failed else 0
+        failed = extract_all(chosen, work, workers=min(workers, max(1, len(chosen))), notify=shown)
+    if failed:
+        say(f"{len(failed)} of {len(chosen)} videos failed; the others are in {out}")
+    return 1 if failed else 0
 
 
 def _part_of(videos: list[Path], shard: str) -> list[Path]:
@@ -83,7 +83,7 @@ class FeatureProgress(ProgressDisplay):
         super().__init__(
             TaskProgressColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), transient=True
         )
-        self.videos, self.quiet, self.done, self.failed = videos, quiet, 0, 0
+        self.videos, self.quiet, self.done = videos, quiet, 0
         self.tasks: dict[Path, TaskID] = {}
         self.started: dict[Path, float] = {}
         self.logged: dict[Path, float] = {}
@@ -124,7 +124,6 @@ class FeatureProgress(ProgressDisplay):
             self.bars.remove_task(self.tasks.pop(event.video))
         count = f"[{self.done}/{self.videos}]"
         if event.kind == "failed":
-            self.failed += 1
             place = "" if str(event.video) in event.message else f"{event.video}: "
             self.print(f"{count} error: {place}{event.message}")
         elif not self.quiet:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +9,7 @@ from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.options import FrameRate, PositiveNumber
-from keyseg.cli.verb import presents
+from keyseg.cli.verb import note, presents
 from keyseg.video.user_dataset import init_dataset
 
 _Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)]
@@ -29,7 +27,7 @@ _Paths = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
 )
 def init_verb(**arguments: Any) -> int:
     with FeatureProgress(len(arguments["videos"])) as shown:
-        made = init_dataset(**arguments, report=partial(print, "note:", file=sys.stderr), notify=shown)
+        made = init_dataset(**arguments, report=note, notify=shown)
     size = f"{made.videos} videos, {made.frames:,} frames at {made.fps} fps, {made.classes} classes"
     print(f"{made.root}: {size}, {made.splits} splits")
     print(f"next: keyseg check {made.root}; keyseg train {made.root} --split all --out runs/{made.root.resolve().name}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
-from keyseg.timeline import KeysegError
+from keyseg.timeline import ConfigError, KeysegError, nearest
 from keyseg.timeline.validation import problem_text
 from keyseg.timeline.version import __version__
 
@@ -73,9 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and return its exit code."""
+    verb = next(iter(arguments), "--help")
     try:
-        if arguments and arguments[0] in VERBS:
-            app[arguments[0]].help = None  # its whole help, instead of its line in the list of verbs
+        if verb in VERBS:
+            app[verb].help = None  # its whole help, instead of its line in the list of verbs
+        elif verb != "reproduce" and not verb.startswith("-"):  # cyclopts would import all verbs to say so
+            known = [*VERBS, "reproduce"]
+            raise ConfigError(f"unknown command {verb!r}{nearest(verb, known)}; known: {', '.join(known)}")
         code = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
     except CycloptsError as error:
@@ -85,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        advice = _AFTER_INTERRUPT.get(next(iter(arguments), ""), "")
+        advice = _AFTER_INTERRUPT.get(verb, "")
         print(f"interrupted{advice}", file=sys.stderr)
         return 1
     except BrokenPipeError:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from keyseg.cli.verb import presents
+from keyseg.cli.verb import printing
 from keyseg.reproduction.plots import plot
 
-
-@presents(plot)
-def plot_verb(**arguments: Any) -> int:
-    print(plot(**arguments))
-    return 0
+plot_verb = printing(plot)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
-from keyseg.cli.verb import presents
+from keyseg.cli.verb import presents, say
 from keyseg.inference.folder import predict_files
 
 _Formats = Annotated[
@@ -33,5 +32,5 @@ def predict_verb(**arguments: Any) -> int:
         result = predict_files(**arguments, report=report, progress=shown.advance)
     if result.failed:
         others = f"; the others are in {arguments['out']}" if len(result.failed) < result.inputs else ""
-        print(f"{len(result.failed)} of {result.inputs} videos failed{others}", file=sys.stderr)
+        say(f"{len(result.failed)} of {result.inputs} videos failed{others}")
     return 1 if result.failed else 0

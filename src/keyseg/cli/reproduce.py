@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from keyseg.cli.options import Seeds, SplitNumbers
-from keyseg.cli.verb import command_line, presents
+from keyseg.cli.verb import command_line, presents, printing, say
 from keyseg.reproduction.figures import fig1, fig2, fig3, table1
 
 reproduce = App(name="reproduce")
@@ -23,7 +22,7 @@ def table1_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_training
 
     if table1(**arguments, command=command_line(), callbacks=show_training) is None:
-        print("other commands are still training; the last one to finish writes the table", file=sys.stderr)
+        say("other commands are still training; the last one to finish writes the table")
     else:
         _print_tables(arguments["out"] / "table1.md", "table1.tex, table1.json")
     return 0
@@ -52,18 +51,8 @@ def _print_tables(table: Path, others: str) -> None:
     print(f"tables: {table}, {others}")
 
 
-@reproduce.command(name="fig1")
-@presents(fig1)
-def fig1_verb(**arguments: Any) -> int:
-    print(fig1(**arguments))
-    return 0
-
-
-@reproduce.command(name="fig2")
-@presents(fig2)
-def fig2_verb(**arguments: Any) -> int:
-    print(fig2(**arguments))
-    return 0
+reproduce.command(printing(fig1), name="fig1")
+reproduce.command(printing(fig2), name="fig2")
 
 
 @reproduce.command(name="fig3")

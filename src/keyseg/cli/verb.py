@@ -47,6 +47,27 @@ def presents(function: Callable[..., Any], **options: Any) -> Callable[[Verb], V
     return decorate
 
 
+def printing(function: Callable[..., Any], **options: Any) -> Verb:
+    """A verb that prints what `function` returns, such as the path of the file that it wrote."""
+
+    @presents(function, **options)
+    def verb(**arguments: Any) -> int:
+        print(function(**arguments))
+        return 0
+
+    return verb
+
+
+def say(line: str) -> None:
+    """Report what happens, on stderr."""
+    print(line, file=sys.stderr)
+
+
+def note(line: str) -> None:
+    """Report what the user may not expect, on stderr."""
+    say(f"note: {line}")
+
+
 def command_line(arguments: Sequence[str] | None = None) -> str:
     """The command as typed, with only the last part of absolute paths, since bundles and tables are shared.
 

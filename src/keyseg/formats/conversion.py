@@ -68,11 +68,13 @@ def convert(
         report(f"{len(sources.left_out)} other files in {source} are left out: {names}")
     to_format = to_format or _target_format(target, sorted(set(sources.formats.values())))
     format_named(to_format)
-    annotations = [
-        annotation
-        for file, name in sources.formats.items()
-        for annotation in _read(file, name, to_format, fps, tier, background)
-    ]
+    annotations: list[Annotation] = []
+    for file, name in sources.formats.items():
+        if tier is not None and name not in _WITH_TIERS:
+            raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
+        # Frames in, frames out: any rate will do.
+        rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
+        annotations += read_annotations(file, name, fps=rate, tier=tier, background=background)
     targets = _targets(target, to_format, annotations, source)
     if frames is not None and len(annotations) > 1:
         raise ConfigError(
@@ -102,21 +104,6 @@ def _target_format(target: Path, formats: Sequence[str]) -> str:
     if shown is None:
         raise ConfigError(f"{target}: no format has this suffix; name the format with --to")
     return shown
-
-
-def _read(
-    file: Path,
-    name: str,
-    to_format: str,
-    fps: Fraction | None,
-    tier: str | None,
-    background: Collection[str] | None,
-) -> list[Annotation]:
-    if fps is None and {name, to_format} <= _FRAME_LABELS:
-        fps = Fraction(1)  # frames in, frames out: any rate will do
-    if tier is not None and name not in _WITH_TIERS:
-        raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
-    return read_annotations(file, name, fps=fps, tier=tier, background=background)
 
 
 def _targets(

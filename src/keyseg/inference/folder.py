@@ -6,11 +6,12 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from keyseg.data.feature_origin import FeatureSidecar, read_sidecar
+from keyseg.data.feature_origin import read_sidecar
 from keyseg.formats import FORMATS, format_named, timeline_bytes
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
@@ -77,30 +78,33 @@ def predict_files(
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
     targets = _targets(_input_files(inputs), [*formats, *([_SCORES] if scores else [])], out)
-    targets = _without_existing(targets, report) if resume else _refuse_existing(targets, force)
+    existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
+    if resume:
+        report(f"{len(existing)} existing files are kept")
+        missing = {file: {k: p for k, p in paths.items() if p not in existing} for file, paths in targets.items()}
+        targets = {file: paths for file, paths in missing.items() if paths}
+    elif existing and not force:
+        raise OutputExistsError(
+            f"{next(iter(existing))} exists ({len(existing)} such files); choose another --out, continue with --resume,"
+            " or use --force"
+        )
     predictor = load(bundle)
     _check_formats(predictor, formats)
     videos = any(not _is_features(file) for file in targets)
     made_by = extractor_for(predictor, device=device, folder=extractor) if videos else None
     features = FeatureCache(cache) if videos else None
 
-    def predict(file: Path) -> tuple[Prediction, FeatureSidecar | None]:
-        if _is_features(file):
-            return predictor.predict(file), read_sidecar(file)
-        result = predict_video(
-            predictor,
-            file,
-            extractor=made_by,
-            cache=features,
-            damaged=damaged,
-            progress=lambda frames, expected: progress(file, frames, expected),
-        )
-        return result.prediction, result.sidecar
-
     written: dict[Path, tuple[Path, ...]] = {}
     for file, paths in targets.items():
         try:
-            prediction, sidecar = predict(file)
+            if _is_features(file):
+                prediction, sidecar = predictor.predict(file), read_sidecar(file)
+            else:
+                shown = partial(progress, file)
+                result = predict_video(
+                    predictor, file, extractor=made_by, cache=features, damaged=damaged, progress=shown
+                )
+                prediction, sidecar = result.prediction, result.sidecar
         except KeysegError as error:
             report(f"error: {error}" if str(file) in str(error) else f"error: {file}: {error}")
             continue
@@ -144,25 +148,6 @@ def _targets(files: Iterable[Path], kinds: Iterable[str], out: Path) -> dict[Pat
             f"{out} holds features of {beside[0]}, whose sidecar is called {beside[0]}.json; choose another --out"
         )
     return targets
-
-
-def _refuse_existing(targets: dict[Path, dict[str, Path]], force: bool) -> dict[Path, dict[str, Path]]:
-    existing = [path for paths in targets.values() for path in paths.values() if path.exists()]
-    if existing and not force:
-        raise OutputExistsError(
-            f"{existing[0]} exists ({len(existing)} such files); choose another --out, continue with --resume, or use"
-            " --force"
-        )
-    return targets
-
-
-def _without_existing(
-    targets: dict[Path, dict[str, Path]], report: Callable[[str], None]
-) -> dict[Path, dict[str, Path]]:
-    missing = {file: {k: path for k, path in paths.items() if not path.exists()} for file, paths in targets.items()}
-    kept = sum(len(paths) - len(missing[file]) for file, paths in targets.items())
-    report(f"{kept} existing files are kept")
-    return {file: paths for file, paths in missing.items() if paths}
 
 
 def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:

@@ -30,7 +30,7 @@ from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import SCORES
 from keyseg.video.cache import FeatureCache
 from keyseg.video.find_videos import find_videos
-from keyseg.video.jobs import Event, Notify, Work, extract_all
+from keyseg.video.jobs import Notify, Work, extract_all
 from keyseg.video.key_frames import read_key_frames
 from keyseg.viz import ScoreRow, VideoTimeline, key_frame_times, plot_curves, write_report
 
@@ -113,15 +113,9 @@ def run_demo(
 def _extract(
     data: Path, cache: Path, workers: int, extraction: Callable[[int], AbstractContextManager[Notify]]
 ) -> None:
-    videos, failed = find_videos([data / "videos"]), []
+    videos, work = find_videos([data / "videos"]), Work("motion", Fraction(FPS), data / "features", cache)
     with extraction(len(videos)) as notify:
-
-        def note(event: Event) -> None:
-            if event.kind == "failed":
-                failed.append(event.video)
-            notify(event)
-
-        extract_all(videos, Work("motion", Fraction(FPS), data / "features", cache), workers=workers, notify=note)
+        failed = extract_all(videos, work, workers=workers, notify=notify)
     if failed:
         raise DataError(f"{len(failed)} of {len(videos)} videos could not be read; delete {data} and run it again")
 

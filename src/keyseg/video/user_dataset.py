@@ -80,7 +80,7 @@ def init_dataset(
     refuse_file(data, "data set")
     if data.exists() and any(data.iterdir()):
         raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
-    names = VideoNames.of(find_videos(videos), SUFFIXES)
+    names = VideoNames(find_videos(videos), SUFFIXES)
     paired = pair(names, read_user_annotations(annotations, names, from_format, tier, fps, report), report)
     by_video = {path.stem: user for path, user in paired.items()}
     labelled = ready({name: user.annotation for name, user in by_video.items()}, background, overlap)
@@ -108,14 +108,8 @@ def init_dataset(
 
 def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[[Event, int], None]) -> dict[str, int]:
     """Extract the features of videos and return their numbers of frames. Raises DataError if one fails."""
-    failed = []
-
-    def noted(event: Event) -> None:
-        if event.kind == "failed":
-            failed.append(event.video)
-        notify(event, len(videos))
-
-    extract_all(videos, work, workers=min(workers, len(videos)), notify=noted)
+    workers = min(workers, len(videos))
+    failed = extract_all(videos, work, workers=workers, notify=lambda event: notify(event, len(videos)))
     if failed:
         raise DataError(
             f"{len(failed)} of {len(videos)} videos could not be read, so there is no data set yet; repair them or"
