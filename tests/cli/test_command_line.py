@@ -6,14 +6,17 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from cyclopts import App, Parameter
 
 from keyseg.cli import doctor as doctor_module
 from keyseg.cli import main as main_module
 from keyseg.cli.main import VERBS, app
+from keyseg.cli.verb import presents
 from keyseg.timeline import ConfigError, DataError
 from keyseg.timeline.version import __version__
 
@@ -38,10 +41,13 @@ def test_help_names_every_verb_with_a_line_and_the_exit_codes(keyseg: Any) -> No
         answer = keyseg(*arguments)
         assert answer.code == 0
         assert answer.err == ""
-        lines = {verb: (function.__doc__ or "").split("\n")[0] for verb, function in VERBS.items()}
-        for verb, first in {**lines, "reproduce": app["reproduce"].help}.items():
+        for verb, first in {**VERBS, "reproduce": app["reproduce"].help}.items():
             assert re.search(rf"│ {verb} +{re.escape(' '.join(first.split()[:5]))}", answer.out), verb
         assert "Exit codes: 0 success, 1 a problem with data or results, 2 wrong usage" in answer.out
+
+
+def test_the_list_of_verbs_has_the_first_line_of_each_help() -> None:
+    assert {verb: (app[verb].default_command.__doc__ or "").split("\n")[0] for verb in VERBS} == VERBS
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
@@ -62,10 +68,55 @@ def test_help_of_a_verb_says_each_option_in_words(verb: str, keyseg: Any) -> Non
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    commands = "m.run(['train', '--help']); m.run(['reproduce', 'table1', '--help'])"
+    words = (["--help"], ["trian"], ["init", "--help"], ["train", "--help"], ["reproduce", "table1", "--help"])
+    commands = "; ".join(f"m.run({command})" for command in words)
     code = f"import sys, keyseg.cli.main as m; {commands}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.endswith("False\n"), done.stdout + done.stderr
+
+
+def test_a_verb_takes_what_its_function_takes(tmp_path: Path) -> None:
+    given: dict[str, Any] = {}
+
+    def draw(
+        style: str,
+        inputs: Sequence[Path],
+        *,
+        out: Path,
+        sizes: Sequence[int] = (1, 2),
+        force: bool = False,
+        report: Callable[[str], None] = print,
+    ) -> None:
+        """Draw a figure.
+
+        Args:
+            style: The style.
+            inputs: What to draw.
+            sizes: Its sizes.
+        """
+
+    @presents(draw, sizes=Annotated[tuple[int, ...], Parameter(name="--size", consume_multiple=True)])
+    def verb(**arguments: Any) -> int:
+        given.update(arguments)
+        return 3
+
+    parser = App(result_action="return_value")
+    parser.default(verb)
+    helps = {
+        argument.name: argument.parameter.help for argument in parser.assemble_argument_collection(parse_docstring=True)
+    }
+    assert helps == {
+        "STYLE": "The style.",
+        "INPUTS": "What to draw.",
+        "--out": None,
+        "--size": "Its sizes.",
+        "--force": None,
+    }
+    assert parser(["bold", "a.txt", "b.txt", "--out", "x.png", "--size", "3", "4"]) == 3
+    paths = (Path("a.txt"), Path("b.txt"))
+    assert given == {"style": "bold", "inputs": paths, "out": Path("x.png"), "sizes": (3, 4), "force": False}
+    parser(["bold", "--out", "x.png"])
+    assert (given["inputs"], given["sizes"]) == ((), (1, 2))
 
 
 def test_version(keyseg: Any) -> None:

@@ -31,7 +31,7 @@ def test_predict_files(trained: Path, kitchen: Path, tmp_path: Path) -> None:
     np.save(bad, np.zeros((3, 5), np.float32))
     lines: list[str] = []
     out = tmp_path / "out"
-    result = predict_files(trained, [bad, good], out, formats=("txt", "csv"), report=lines.append)
+    result = predict_files(trained, [bad, good], out=out, formats=("txt", "csv"), report=lines.append)
     files = tuple(out / f"{good.stem}.{suffix}" for suffix in ("txt", "csv"))
     assert (result.inputs, result.written, result.failed) == (2, {good: files}, (bad,))
     assert all(path.is_file() for path in files)
@@ -40,7 +40,7 @@ def test_predict_files(trained: Path, kitchen: Path, tmp_path: Path) -> None:
     assert lines[0].startswith(f"error: {bad}: ")
     assert lines[1:] == [f"{files[0]}: {segments} segments, {frames} frames"]
     with pytest.raises(ConfigError, match="unknown format 'tx'"):
-        predict_files(trained, [good], out, formats=("tx",))
+        predict_files(trained, [good], out=out, formats=("tx",))
 
 
 def test_convert(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_init_dataset_and_what_it_leaves_after_a_failure(make_clip: Callable[...
     data, options = tmp_path / "data", {"fps": Fraction(10), "cache": tmp_path / "cache"}
     made = init_dataset(
         data,
-        [tmp_path / "videos"],
-        [tmp_path / "labels"],
+        videos=[tmp_path / "videos"],
+        annotations=[tmp_path / "labels"],
         notify=lambda event, videos: events.append((event.kind, videos)),
         **options,  # type: ignore[arg-type]
     )
@@ -91,15 +91,15 @@ def test_init_dataset_and_what_it_leaves_after_a_failure(make_clip: Callable[...
     videos[1].write_text("no video")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(DataError, match="1 of 2 videos could not be read, so there is no data set yet"):
-        init_dataset(tmp_path / "other", videos, [tmp_path / "labels"], **options)  # type: ignore[arg-type]
+        init_dataset(tmp_path / "other", videos=videos, annotations=[tmp_path / "labels"], **options)  # type: ignore[arg-type]
     assert sorted(tmp_path.iterdir()) == before
 
 
 def test_plot_and_fig1(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("take\npour\n")
-    assert plot([tmp_path / "a.txt"], tmp_path / "a.svg", title="A title") == tmp_path / "a.svg"
+    assert plot([tmp_path / "a.txt"], out=tmp_path / "a.svg", title="A title") == tmp_path / "a.svg"
     assert "A title" in (tmp_path / "a.svg").read_text()
-    assert fig1(tmp_path / "fig1.png") == tmp_path / "fig1.png"
+    assert fig1(out=tmp_path / "fig1.png") == tmp_path / "fig1.png"
     assert (tmp_path / "fig1.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from keyseg.cli.main import run
-from keyseg.cli.train import command_line
+from keyseg.cli.verb import command_line
 
 
 def test_timelines_count_frames_where_the_frame_rate_is_not_known(keyseg: Any, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_what_to_do_after_an_interrupt(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("keyseg.training.train.train", interrupted)
+    monkeypatch.setattr("keyseg.cli.train.train", interrupted)
     monkeypatch.setattr("keyseg.toy.demo.write_toy_videos", interrupted)
     monkeypatch.setattr(sys, "argv", ["keyseg"])
     inputs = [str(tmp_path)] if verb == "train" else []

@@ -68,6 +68,12 @@ def test_training_names_the_extra(kitchen: Path, trained: Path, tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
+def test_help_and_a_wrong_verb_do_not_ask_for_the_extra() -> None:
+    codes, said = run_without_extra(("--help",), ("trian",), ("reproduce", "--help"), ("predict", "--help"))
+    assert codes == [0, 2, 0, 0], said
+    assert "error: unknown command 'trian' (did you mean 'train'?); known: demo, " in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "needs"),

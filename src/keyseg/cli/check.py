@@ -24,12 +24,9 @@ def check_verb(
 ) -> int:
     """Read every file of a data set and report all problems with file and line; exit code 1 if there are any.
 
-    Parameters
-    ----------
-    data
-        Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...).
-    json_
-        Print one JSON object instead of lines.
+    Args:
+        data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...).
+        json_: Print one JSON object instead of lines.
     """
     from keyseg.data import check_dataset
 

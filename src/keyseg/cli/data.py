@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import DownloadColumn, TaskID, TimeRemainingColumn, TransferSpeedColumn
 
-from keyseg.data.record import RECORD
+from keyseg.cli.progress import ProgressDisplay, worth_a_line
+from keyseg.data.archive import check_target, size_text
+from keyseg.data.download import download_dataset, kept_bytes
+from keyseg.data.folders import cache_folder
+from keyseg.data.known_datasets import DATASETS
+from keyseg.data.record import RECORD, read_record
 from keyseg.timeline import ConfigError
 
-_LINES = 20  # of a log file, per stage
 _RELEASE = (
     "Y. Abu Farha, J. Gall: MS-TCN: Multi-Stage Temporal Convolutional Network for Action Segmentation. CVPR 2019"
 )
@@ -36,27 +38,15 @@ def data_verb(
     One archive (about 30 GB) holds all three data sets; only the one you name is unpacked. After an interruption the
     same command resumes. The data belong to their owners; without --accept only the terms are shown.
 
-    Parameters
-    ----------
-    action
-        What to do; get is the only action.
-    name
-        Which data set.
-    out
-        New or empty folder for mapping.txt, groundTruth/, splits/ and features/.
-    record
-        URL of the archive's record, JSON in the format of Zenodo's API, with the archive's URL, size and checksum.
-    cache
-        Folder that keeps the archive for the next data set. Default: keyseg in the system's cache folder.
-    accept
-        Agree to the data set's terms.
+    Args:
+        action: What to do; get is the only action.
+        name: Which data set.
+        out: New or empty folder for mapping.txt, groundTruth/, splits/ and features/.
+        record: URL of the archive's record, JSON in the format of Zenodo's API, with the archive's URL, size and
+            checksum.
+        cache: Folder that keeps the archive for the next data set. Default: keyseg in the system's cache folder.
+        accept: Agree to the data set's terms.
     """
-    from keyseg.data.archive import check_target, size_text
-    from keyseg.data.download import download_dataset, kept_bytes
-    from keyseg.data.folders import cache_folder
-    from keyseg.data.known_datasets import DATASETS
-    from keyseg.data.record import read_record
-
     facts = DATASETS[name]
     print(f"{facts.title}\n  homepage  {facts.homepage}\n  terms     {facts.terms}\n  cite      {facts.citation}")
     print(f"            {_RELEASE}")
@@ -79,52 +69,33 @@ def data_verb(
     return 0
 
 
-class ByteProgress:
-    """Progress in bytes of each stage of a download, on stderr: bars on a terminal, else a line now and then."""
+class ByteProgress(ProgressDisplay):
+    """Progress in bytes of each stage of a download."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True)
-        self.bar: Progress | None = None
-        self.task: Any = None
-        self.stage = ""
-        self.done = 0
+        super().__init__(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self.stage, self.done = "", 0
+        self.task: TaskID
         self.started = (0.0, 0)  # of the stage: time and bytes
-
-    def __enter__(self) -> ByteProgress:
-        if self.console.is_terminal:
-            speed = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-            self.bar = Progress(TextColumn("{task.description}"), BarColumn(), *speed, console=self.console)
-            self.bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self.bar is not None:
-            self.bar.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show `done` of `total` bytes; the first call of a stage starts it. The stage `checking` has no progress."""
         if stage != self.stage:
             self._start(stage, done, total)
-        if self.bar is not None:
-            self.bar.update(self.task, completed=done)
-        elif done * _LINES // total > self.done * _LINES // total:
-            print(self._line(done, total), file=sys.stderr, flush=True)
+        self.bars.update(self.task, completed=done)
+        if not self.terminal and worth_a_line(self.done, done, total):
+            self.print(self._line(done, total))
         self.done = done
 
     def _start(self, stage: str, done: int, total: int) -> None:
-        from keyseg.data.archive import size_text
-
-        if self.bar is None:
-            print(f"{stage}: {size_text(total)}", file=sys.stderr, flush=True)
-        else:
-            if self.stage == "checking":
-                self.bar.update(self.task, total=1, completed=1, visible=False)
-            self.task = self.bar.add_task(stage, total=None if stage == "checking" else total, completed=done)
+        if not self.terminal:
+            self.print(f"{stage}: {size_text(total)}")
+        if self.stage == "checking":
+            self.bars.update(self.task, total=1, completed=1, visible=False)
+        self.task = self.bars.add_task(stage, total=None if stage == "checking" else total, completed=done)
         self.stage, self.done, self.started = stage, done, (time.perf_counter(), done)
 
     def _line(self, done: int, total: int) -> str:
-        from keyseg.data.archive import size_text
-
         start, before = self.started
         speed = (done - before) / max(time.perf_counter() - start, 1e-3)
         left = (total - done) / speed if speed else 0

@@ -9,36 +9,32 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from keyseg.cli.features import FeatureProgress
+from keyseg.cli.verb import command_line, say
 
-def demo(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = False) -> int:
+
+def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = False) -> int:
     """Draw toy kitchen videos, train RTK on them for about a minute, label unseen videos, write report.html.
 
     This is the way that your own videos go: video files, features, training, timelines.
 
-    Parameters
-    ----------
-    out
-        Folder for the videos, the run, the timelines and the report.
-    epochs
-        Number of epochs, for a shorter or longer training.
-    force
-        Train again in a folder that holds a demo. Without it, an interrupted demo resumes.
+    Args:
+        out: Folder for the videos, the run, the timelines and the report.
+        epochs: Number of epochs, for a shorter or longer training.
+        force: Train again in a folder that holds a demo. Without it, an interrupted demo resumes.
     """
-    from keyseg.cli.features import FeatureProgress
-    from keyseg.cli.progress import TrainingProgress, quiet
-    from keyseg.cli.train import command_line
+    from keyseg.cli.training_progress import show_training
     from keyseg.toy.demo import run_demo
 
-    quiet()
     started = time.perf_counter()
     result = run_demo(
         out,
         epochs=epochs,
         force=force,
         command=command_line(["demo", "--out", str(out)]),
-        say=lambda line: print(line, file=sys.stderr),
+        say=say,
         extraction=lambda videos: FeatureProgress(videos, quiet=True),
-        callbacks=lambda fit: (TrainingProgress(fit),),
+        callbacks=show_training,
     )
     _print_scores(result.scores)
     print(f"\ndone in {time.perf_counter() - started:.0f} s")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from keyseg.cli.options import FrameRate, PositiveNumber
+from keyseg.cli.progress import ProgressDisplay
+from keyseg.cli.verb import say
 from keyseg.timeline import ConfigError
-
-if TYPE_CHECKING:
-    from keyseg.video.jobs import Event
+from keyseg.video.find_videos import find_videos
+from keyseg.video.jobs import Event, Work, extract_all
 
 _LOG_SECONDS = 15.0  # between two lines about one video, where there is no terminal
 
@@ -39,46 +37,32 @@ def features_verb(
     A video that cannot be read is reported, and the others are still processed. After an interruption the same command
     resumes; finished videos are not processed again, even if they have been renamed.
 
-    Parameters
-    ----------
-    videos
-        Video files, or folders of video files.
-    out
-        Folder for the features, such as DATA/features.
-    extractor
-        motion (colours, edges and movement; needs no network), or a video or image model: its name on the Hugging Face
-        hub or its local folder (needs the extra backbones).
-    fps
-        Frames per second to read, such as 15 or 30000/1001; also the frame rate of timelines made from the features.
-    shard
-        i/n: process only the i-th of n parts of the videos, to share the work among machines.
-    workers
-        Number of videos to process at the same time, each in its own process.
-    sample_rate
-        Frames between two feature rows of a model. Default: the extractor's.
-    revision
-        Commit of the model on the hub.
-    device
-        Where a model runs, such as cpu or cuda. Default: a GPU if there is one.
-    cache
-        Folder that keeps features by the content of the video. Default: keyseg/features in the system's cache folder.
-    damaged
-        Accept damaged videos: the last good picture fills each gap, and VIDEO.json lists the gaps.
-    force
-        Overwrite other features in OUT.
+    Args:
+        videos: Video files, or folders of video files.
+        out: Folder for the features, such as DATA/features.
+        extractor: motion (colours, edges and movement; needs no network), or a video or image model: its name on the
+            Hugging Face hub or its local folder (needs the extra backbones).
+        fps: Frames per second to read, such as 15 or 30000/1001; also the frame rate of timelines made from the
+            features.
+        shard: i/n: process only the i-th of n parts of the videos, to share the work among machines.
+        workers: Number of videos to process at the same time, each in its own process.
+        sample_rate: Frames between two feature rows of a model. Default: the extractor's.
+        revision: Commit of the model on the hub.
+        device: Where a model runs, such as cpu or cuda. Default: a GPU if there is one.
+        cache: Folder that keeps features by the content of the video. Default: keyseg/features in the system's cache
+            folder.
+        damaged: Accept damaged videos: the last good picture fills each gap, and VIDEO.json lists the gaps.
+        force: Overwrite other features in OUT.
     """
-    from keyseg.video.find_videos import find_videos
-    from keyseg.video.jobs import Work, extract_all
-
     if not videos:
         raise ConfigError("name at least one video file or a folder of them; see: keyseg features --help")
     chosen = _part_of(find_videos(videos), shard)
     work = Work(extractor, fps, out, cache, damaged, force, revision, device, sample_rate)
     with FeatureProgress(len(chosen)) as shown:
-        extract_all(chosen, work, workers=min(workers, max(1, len(chosen))), notify=shown)
-    if shown.failed:
-        print(f"{shown.failed} of {len(chosen)} videos failed; the others are in {out}", file=sys.stderr)
-    return 1 if shown.failed else 0
+        failed = extract_all(chosen, work, workers=min(workers, max(1, len(chosen))), notify=shown)
+    if failed:
+        say(f"{len(failed)} of {len(chosen)} videos failed; the others are in {out}")
+    return 1 if failed else 0
 
 
 def _part_of(videos: list[Path], shard: str) -> list[Path]:
@@ -89,33 +73,20 @@ def _part_of(videos: list[Path], shard: str) -> list[Path]:
     return videos[int(part) - 1 :: int(parts)]
 
 
-class FeatureProgress:
+class FeatureProgress(ProgressDisplay):
     """One bar per video on a terminal, else a line now and then; both show speed and remaining time.
 
     quiet: print no line about a video that succeeds.
     """
 
     def __init__(self, videos: int, *, quiet: bool = False) -> None:
-        self.videos, self.quiet, self.done, self.failed = videos, quiet, 0, 0
-        self.console = Console(stderr=True)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
+        super().__init__(
+            TaskProgressColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), transient=True
         )
-        self.bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal, transient=True)
-        self.tasks: dict[Path, Any] = {}
+        self.videos, self.quiet, self.done = videos, quiet, 0
+        self.tasks: dict[Path, TaskID] = {}
         self.started: dict[Path, float] = {}
         self.logged: dict[Path, float] = {}
-
-    def __enter__(self) -> FeatureProgress:
-        self.bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bars.stop()
 
     def __call__(self, event: Event, videos: int | None = None) -> None:
         """Show an event of the extraction. videos: how many there are, if that was not known at first."""
@@ -131,7 +102,7 @@ class FeatureProgress:
         """Show that `frames` of the `expected` frames of a video are processed."""
         seconds = self._seconds(video)
         speed = frames / seconds if seconds else 0.0
-        if self.console.is_terminal:
+        if self.terminal:
             if video not in self.tasks:
                 self.tasks[video] = self.bars.add_task(video.name, total=None, speed="")
             self.bars.update(self.tasks[video], completed=frames, total=expected, speed=f"{speed:.0f} frames/s")
@@ -147,20 +118,12 @@ class FeatureProgress:
         while self.tasks:
             self.bars.remove_task(self.tasks.popitem()[1])
 
-    def print(self, line: str) -> None:
-        """Print a line on stderr, above the bars."""
-        if self.console.is_terminal:
-            self.bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
     def _finished(self, event: Event) -> None:
         self.done += 1
         if event.video in self.tasks:
             self.bars.remove_task(self.tasks.pop(event.video))
         count = f"[{self.done}/{self.videos}]"
         if event.kind == "failed":
-            self.failed += 1
             place = "" if str(event.video) in event.message else f"{event.video}: "
             self.print(f"{count} error: {place}{event.message}")
         elif not self.quiet:

@@ -5,41 +5,34 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
-from keyseg.cli.check import check_verb
-from keyseg.cli.convert import convert_verb
-from keyseg.cli.data import data_verb
-from keyseg.cli.demo import demo
-from keyseg.cli.doctor import doctor_verb
-from keyseg.cli.evaluate import eval_verb
-from keyseg.cli.features import features_verb
-from keyseg.cli.import_weights import import_weights_verb
-from keyseg.cli.init import init_verb
-from keyseg.cli.plot import plot_verb
-from keyseg.cli.predict import predict_verb
-from keyseg.cli.reproduce import reproduce
-from keyseg.cli.train import train_verb
-from keyseg.timeline import KeysegError
+from keyseg.timeline import ConfigError, KeysegError, nearest
 from keyseg.timeline.validation import problem_text
 from keyseg.timeline.version import __version__
 
-VERBS: dict[str, Callable[..., int]] = {
-    "demo": demo,
-    "init": init_verb,
-    "features": features_verb,
-    "train": train_verb,
-    "eval": eval_verb,
-    "predict": predict_verb,
-    "check": check_verb,
-    "data": data_verb,
-    "plot": plot_verb,
-    "convert": convert_verb,
-    "import-weights": import_weights_verb,
-    "doctor": doctor_verb,
+# Each verb with its line in the list of verbs, the first line of its help. The rest is imported when it is asked for.
+VERBS = {
+    "demo": "Draw toy kitchen videos, train RTK on them for about a minute, label unseen videos, write report.html.",
+    "init": "Make a data set to train on from your own videos and annotations: features, labels per frame, classes,"
+    " splits.",
+    "features": "Extract features of video files: OUT/VIDEO.npy, (T, D) float16, and OUT/VIDEO.json with frame times"
+    " and origin.",
+    "train": "Train on a data set; write bundles, predictions, scores and logs to one folder.",
+    "eval": "Score the bundles of a run on their test videos, or a folder of predictions against a folder of"
+    " annotations.",
+    "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
+    " like.",
+    "check": "Read every file of a data set and report all problems with file and line; exit code 1 if there are any.",
+    "data": "Download GTEA, 50Salads or Breakfast from its public archive: I3D features, labels and splits.",
+    "plot": "Draw timelines, a network's heatmaps, learning curves or a matching to a PNG, SVG or PDF file.",
+    "convert": "Convert annotations and timelines from the files of one tool to those of another.",
+    "import-weights": "Make a bundle from weights that a system's reference program trained.",
+    "doctor": "Show versions, processors, GPUs and threads, and how to repair what is broken; exit code 1 if anything"
+    " is.",
 }
 
 _RESUME = "; progress is saved; run the same command to resume"
@@ -62,9 +55,15 @@ app = App(
     default_parameter=Parameter(negative=()),  # no --no-force, --empty-seed and the like
     suppress_keyboard_interrupt=False,  # `run` handles it
 )
-for order, (name, verb) in enumerate(VERBS.items()):
-    app.command(verb, name=name, sort_key=order)
-app.command(reproduce)  # a group of verbs
+for order, (name, line) in enumerate(VERBS.items()):
+    module = name.replace("-", "_")
+    app.command(f"keyseg.cli.{module}:{module}_verb", name=name, help=line, sort_key=order)
+app.command(
+    "keyseg.cli.reproduce:reproduce",  # a group of verbs
+    name="reproduce",
+    help="Make the table and the figures of the RTK supplement on your own data set.",
+    sort_key=len(VERBS),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,7 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and return its exit code."""
+    verb = next(iter(arguments), "--help")
     try:
+        if verb in VERBS:
+            app[verb].help = None  # its whole help, instead of its line in the list of verbs
+        elif verb != "reproduce" and not verb.startswith("-"):  # cyclopts would import all verbs to say so
+            known = [*VERBS, "reproduce"]
+            raise ConfigError(f"unknown command {verb!r}{nearest(verb, known)}; known: {', '.join(known)}")
         code = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
     except CycloptsError as error:
@@ -84,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        advice = _AFTER_INTERRUPT.get(next(iter(arguments), ""), "")
+        advice = _AFTER_INTERRUPT.get(verb, "")
         print(f"interrupted{advice}", file=sys.stderr)
         return 1
     except BrokenPipeError:

@@ -46,11 +46,14 @@ PositiveNumber = Annotated[int, Parameter(validator=Number(gte=1))]
 SplitNumbers = Annotated[
     tuple[int, ...],
     Parameter(
+        name="--split",
+        help="A split's number, several as 1,2, or all.",
         converter=lambda _, words: split_numbers(",".join(word.value for word in words)),
         n_tokens=1,
         show_default=lambda splits: ",".join(map(str, splits)) or "all",
     ),
 ]
 Seeds = Annotated[
-    tuple[int, ...], Parameter(consume_multiple=True, show_default=lambda seeds: " ".join(map(str, seeds)))
+    tuple[int, ...],
+    Parameter(name="--seed", consume_multiple=True, show_default=lambda seeds: " ".join(map(str, seeds))),
 ]

@@ -26,24 +26,21 @@ class UserAnnotation:
     frame_labels: int | None = None
 
 
-@dataclass(frozen=True)
 class VideoNames:
-    """Video files by the names that annotations use. suffixes: endings of video files, with which a name may end."""
+    """Video files by the names that annotations use. Raises DataError where two names are equal.
 
-    files: Mapping[str, Path]
-    suffixes: Collection[str]
+    suffixes: endings of video files, with which a name may end.
+    """
 
-    @classmethod
-    def of(cls, videos: Iterable[Path], suffixes: Collection[str]) -> VideoNames:
-        """The names of some files. Raises DataError where two of them are equal."""
-        files: dict[str, Path] = {}
+    def __init__(self, videos: Iterable[Path], suffixes: Collection[str]) -> None:
+        self.files: dict[str, Path] = {}
+        self.suffixes = suffixes
         for path in videos:
-            other = files.setdefault(_name_key(path.stem), path)
+            other = self.files.setdefault(_name_key(path.stem), path)
             if other != path:
                 raise DataError(
                     f"{other} and {path} have the same name in two Unicode spellings; rename one of the files"
                 )
-        return cls(files, suffixes)
 
     def match(self, name: str) -> str:
         """The name of the video that an annotation calls `name`, `day1` for `day1.mp4` and for `day1`; it need not be

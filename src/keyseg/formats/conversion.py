@@ -36,14 +36,31 @@ def convert(
     force: bool = False,
     report: Callable[[str], None] = lambda note: None,
 ) -> tuple[Path, ...]:
-    """Write the annotations of a file or a folder in another format; return the files that were written.
+    """Convert annotations and timelines from the files of one tool to those of another.
 
-    target: a file, or a folder that gets one file per video. from_format, to_format: names in FORMATS, None to detect
-    them from the files' names and contents. fps, frames: rate and length of the video, where the source has none.
-    overlap: what to do with overlapping actions where the target allows one label at a time. tier: which of several
-    tiers, tracks or subjects. background: classes that are not actions, None for `background`; gaps get the first.
-    report: called with a note about files that are left out, and about classes of `background` that do not occur.
-    Nothing is written on an error. Raises ConfigError, DataError, TimelineError, and OutputExistsError unless `force`.
+    For example: `keyseg convert session.eaf session.txt --fps 30`. Times stay exact to the frame.
+
+    Args:
+        source: File with annotations, or a folder of such files.
+        target: File, whose suffix tells the format, or a folder that gets one file per video.
+        from_format: Format of the source: txt, recog, csv, tsv, json, activitynet, epic, vtt, srt, eaf, boris,
+            audacity, textgrid, labelstudio, rttm, otio or edl. Default: detected from the file's name and content.
+        to_format: Format of the target, one of the same. Default: detected from the suffix of OUT; for a folder, the
+            format of the source.
+        fps: Annotation frames per second, such as 15 or 30000/1001. Needed where a format counts frames, such as txt,
+            json or edl, and the source does not contain the rate.
+        frames: Length of the video in frames, where the source does not contain it. Default: the end of the last
+            action.
+        overlap: Where two actions overlap and the target allows one label at a time: error reports them; first keeps
+            the one that starts first; last lets the one that starts last interrupt it.
+        tier: Which of several tiers of ELAN or Praat, tracks of OpenTimelineIO, or subjects of BORIS.
+        background: Names of classes that are not actions; gaps between actions get the first one. none for no such
+            class. Default: the class 'background'.
+        force: Overwrite existing files.
+        report: Called with a note about files that are left out, and about classes of `background` that do not occur.
+
+    Returns:
+        The files that were written; none of them on an error.
     """
     sources = find_sources(source, from_format)
     if sources.left_out:
@@ -51,11 +68,13 @@ def convert(
         report(f"{len(sources.left_out)} other files in {source} are left out: {names}")
     to_format = to_format or _target_format(target, sorted(set(sources.formats.values())))
     format_named(to_format)
-    annotations = [
-        annotation
-        for file, name in sources.formats.items()
-        for annotation in _read(file, name, to_format, fps, tier, background)
-    ]
+    annotations: list[Annotation] = []
+    for file, name in sources.formats.items():
+        if tier is not None and name not in _WITH_TIERS:
+            raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
+        # Frames in, frames out: any rate will do.
+        rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
+        annotations += read_annotations(file, name, fps=rate, tier=tier, background=background)
     targets = _targets(target, to_format, annotations, source)
     if frames is not None and len(annotations) > 1:
         raise ConfigError(
@@ -85,21 +104,6 @@ def _target_format(target: Path, formats: Sequence[str]) -> str:
     if shown is None:
         raise ConfigError(f"{target}: no format has this suffix; name the format with --to")
     return shown
-
-
-def _read(
-    file: Path,
-    name: str,
-    to_format: str,
-    fps: Fraction | None,
-    tier: str | None,
-    background: Collection[str] | None,
-) -> list[Annotation]:
-    if fps is None and {name, to_format} <= _FRAME_LABELS:
-        fps = Fraction(1)  # frames in, frames out: any rate will do
-    if tier is not None and name not in _WITH_TIERS:
-        raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
-    return read_annotations(file, name, fps=fps, tier=tier, background=background)
 
 
 def _targets(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from keyseg.data.feature_origin import FeatureSidecar, read_sidecar
+from keyseg.data.feature_origin import read_sidecar
 from keyseg.formats import FORMATS, format_named, timeline_text
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
@@ -35,10 +36,10 @@ class PredictedFiles:
 
 def predict_files(
     bundle: Path | str,
-    inputs: Iterable[Path],
-    out: Path,
+    inputs: Sequence[Path],
     *,
-    formats: Iterable[str] = ("txt",),
+    out: Path,
+    formats: Sequence[str] = ("txt",),
     scores: bool = False,
     extractor: Path | None = None,
     device: str | None = None,
@@ -49,16 +50,27 @@ def predict_files(
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[Path, int, int | None], None] = lambda video, frames, expected: None,
 ) -> PredictedFiles:
-    """Predict each input and write `out`/VIDEO.txt and the like. An input that fails does not stop the others.
+    """Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the like.
 
-    inputs: videos, `.npy` files of features, or folders of either. formats: names in FORMATS. scores: also write the
-    network's output, `out`/VIDEO.scores.npz. extractor: folder of the feature extractor's model, if it has moved since
-    training. device: where the extractor runs. cache: folder that keeps the features of videos. damaged: accept damaged
-    videos. resume: keep existing files and write the missing ones. force: overwrite existing files. report: called with
-    one line per event: files written, gaps, failures. progress: called with a video, the frames that are read and the
-    number expected, None if unknown.
+    A file that cannot be read is reported, and the others are still processed.
 
-    Raises ConfigError, DataError, BundleError and OutputExistsError for what is wrong before the first prediction.
+    Args:
+        bundle: Bundle that keyseg train wrote, or a run folder that holds one.
+        inputs: Video files, if the bundle was trained on features of keyseg features: it records how to make them. Or
+            .npy files, (D, T) or (T, D), made by the extractor that the bundle was trained with. Or folders of either.
+        out: Folder for the timelines.
+        formats: txt (one label per line), csv, json, eaf (ELAN), vtt and more (see keyseg convert); several as
+            txt,eaf,vtt.
+        scores: Also write OUT/VIDEO.scores.npz. Its array stages holds the output of every stage of the network,
+            (stages, C, T) float32, with T in feature steps. RTK adds its heatmaps: action (C, T) and boundary (T,).
+        extractor: Folder of the feature extractor's model, if it is a local one that has moved since training.
+        device: Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU if there is one.
+        cache: Folder that keeps the features of videos. Default: keyseg/features in the system's cache folder.
+        damaged: Accept damaged videos: the last good picture fills each gap.
+        resume: Keep existing timelines and write those that are missing.
+        force: Overwrite existing timelines.
+        report: Called with one line per event: files written, gaps, failures.
+        progress: Called with a video, the frames that are read and the number expected, None if unknown.
     """
     formats = tuple(dict.fromkeys(formats))
     for name in formats:
@@ -66,30 +78,33 @@ def predict_files(
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
     targets = _targets(_input_files(inputs), [*formats, *([_SCORES] if scores else [])], out)
-    targets = _without_existing(targets, report) if resume else _refuse_existing(targets, force)
+    existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
+    if resume:
+        report(f"{len(existing)} existing files are kept")
+        missing = {file: {k: p for k, p in paths.items() if p not in existing} for file, paths in targets.items()}
+        targets = {file: paths for file, paths in missing.items() if paths}
+    elif existing and not force:
+        raise OutputExistsError(
+            f"{next(iter(existing))} exists ({len(existing)} such files); choose another --out, continue with --resume,"
+            " or use --force"
+        )
     predictor = load(bundle)
     _check_formats(predictor, formats)
     videos = any(not _is_features(file) for file in targets)
     made_by = extractor_for(predictor, device=device, folder=extractor) if videos else None
     features = FeatureCache(cache) if videos else None
 
-    def predict(file: Path) -> tuple[Prediction, FeatureSidecar | None]:
-        if _is_features(file):
-            return predictor.predict(file), read_sidecar(file)
-        result = predict_video(
-            predictor,
-            file,
-            extractor=made_by,
-            cache=features,
-            damaged=damaged,
-            progress=lambda frames, expected: progress(file, frames, expected),
-        )
-        return result.prediction, result.sidecar
-
     written: dict[Path, tuple[Path, ...]] = {}
     for file, paths in targets.items():
         try:
-            prediction, sidecar = predict(file)
+            if _is_features(file):
+                prediction, sidecar = predictor.predict(file), read_sidecar(file)
+            else:
+                shown = partial(progress, file)
+                result = predict_video(
+                    predictor, file, extractor=made_by, cache=features, damaged=damaged, progress=shown
+                )
+                prediction, sidecar = result.prediction, result.sidecar
         except KeysegError as error:
             report(f"error: {error}" if str(file) in str(error) else f"error: {file}: {error}")
             continue
@@ -133,25 +148,6 @@ def _targets(files: Iterable[Path], kinds: Iterable[str], out: Path) -> dict[Pat
             f"{out} holds features of {beside[0]}, whose sidecar is called {beside[0]}.json; choose another --out"
         )
     return targets
-
-
-def _refuse_existing(targets: dict[Path, dict[str, Path]], force: bool) -> dict[Path, dict[str, Path]]:
-    existing = [path for paths in targets.values() for path in paths.values() if path.exists()]
-    if existing and not force:
-        raise OutputExistsError(
-            f"{existing[0]} exists ({len(existing)} such files); choose another --out, continue with --resume, or use"
-            " --force"
-        )
-    return targets
-
-
-def _without_existing(
-    targets: dict[Path, dict[str, Path]], report: Callable[[str], None]
-) -> dict[Path, dict[str, Path]]:
-    missing = {file: {k: path for k, path in paths.items() if not path.exists()} for file, paths in targets.items()}
-    kept = sum(len(paths) - len(missing[file]) for file, paths in targets.items())
-    report(f"{kept} existing files are kept")
-    return {file: paths for file, paths in missing.items() if paths}
 
 
 def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:

@@ -59,9 +59,9 @@ _BCN = (
 
 def import_weights(
     weights: Path,
-    system: str,
-    out: Path,
     *,
+    model: str,
+    out: Path,
     mapping: Path | None = None,
     background: Collection[str] | None = None,
     fps: Fraction | None = None,
@@ -69,14 +69,29 @@ def import_weights(
     force: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Make a bundle at `out` from weights that the reference program of a system trained; return the bundle's folder.
+    """Make a bundle from weights that a system's reference program trained.
 
-    mapping: mapping.txt of the data set, None for classes called class0, class1, ... background: classes that are not
-    actions, None for `background`. fps, sample_rate: annotation frames per second and per feature step, None for those
-    of the data set with these classes, else 15 and 1. report: called with a line about the sizes of the network.
-    Raises ConfigError, DataError, BundleError as `convert_reference`, and OutputExistsError.
+    For example: `keyseg import-weights epoch-120.model --model asformer --out BUNDLE`. All sizes are read from the
+    names and shapes of the tensors. Nothing in the file is executed; a file that holds anything but tensors is refused,
+    and nothing is written.
+
+    Args:
+        weights: State dict as .pth, .pt, .model (torch) or .safetensors.
+        model: System that the weights belong to, such as asformer; a wrong name lists those that can be imported.
+        out: Folder for the bundle.
+        mapping: mapping.txt of the data set, which names the classes. Default: class0, class1, ...
+        background: Names of classes that are not actions; none for no such class. Default: the class 'background'.
+        fps: Annotation frames per second, such as 15 or 30000/1001. Default: that of the data set with these classes,
+            else 15.
+        sample_rate: Annotation frames per feature step. Default: the usual one for the data set with these classes (2
+            for 50Salads), else 1.
+        force: Overwrite an existing bundle.
+        report: Called with a line about the sizes of the network.
+
+    Returns:
+        The bundle's folder.
     """
-    _reader(system)
+    _reader(model)
     if out.exists() and not force:
         raise OutputExistsError(f"{out} exists; choose another --out or use --force")
     if out.exists() and not (out.is_dir() and {file.name for file in out.iterdir()} <= {CONFIG, WEIGHTS}):
@@ -87,13 +102,13 @@ def import_weights(
     facts = identify(labels.names) if labels else None
     usual = TimeBase(facts.fps, facts.sample_rate) if facts else TimeBase()
     timebase = TimeBase(usual.fps if fps is None else fps, usual.sample_rate if sample_rate is None else sample_rate)
-    predictor = convert_reference(weights, system, labels, timebase)
+    predictor = convert_reference(weights, model, labels, timebase)
     save_bundle(predictor, out, {"converted from": weights.name, "sha256": file_sha256(weights)}, force=force)
     sizes = predictor.model.config.model_dump(exclude_defaults=True)
     described = ", ".join(f"{name} {value}" for name, value in sizes.items()) or "the published sizes"
     parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
     report(
-        f"{system_named(system).title}: {predictor.input_dim} channels in, {len(predictor.labels)} classes,"
+        f"{system_named(model).title}: {predictor.input_dim} channels in, {len(predictor.labels)} classes,"
         f" {parameters:,} parameters; {described}"
     )
     return out

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from keyseg.inference.bundle import load
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.systems import SYSTEMS, system_named
+from keyseg.inference.systems import SYSTEMS
 from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.timeline import DataError, TrainingError
@@ -22,28 +22,6 @@ from keyseg.training.recipe import recipe_for
 from keyseg.training.results import run_all, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
 from keyseg.training.settings import Recipe
-
-
-def table1(
-    data: Path,
-    folder: Path,
-    *,
-    systems: Sequence[str] = (),
-    splits: Sequence[int] = (),
-    seeds: Sequence[int] = (0,),
-    epochs: int | None = None,
-    command: str = "",
-    callbacks: FitCallbacks = lambda fit: (),
-) -> dict[str, Any] | None:
-    """Train and score systems with the same splits and seeds, and write table1.md, .tex and .json to `folder`.
-
-    systems, splits: () for all. Returns the table, or None while other commands still train. Finished trainings in
-    `folder`/SYSTEM are used, interrupted ones resume. epochs: of new runs, None for the recipes'. command: recorded in
-    new runs. callbacks: of Lightning, for each training.
-    """
-    named = {system_named(system).name for system in systems}
-    chosen = [system for system in SYSTEMS if not systems or system in named]
-    return compare(prepare(data, folder, chosen, splits, seeds, command, epochs=epochs), folder, callbacks)
 
 
 def prepare(

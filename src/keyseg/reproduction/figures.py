@@ -1,37 +1,94 @@
-"""Figures 1 to 3 of the supplement, each written to a file."""
+"""Table 1 and figures 1 to 3 of the supplement, each written to files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from keyseg import viz
 from keyseg.keypoints import example_keypoints, reassembly_steps
 from keyseg.timeline import ConfigError, LabelMap
 from keyseg.video.reading import read_key_frames
-from keyseg.viz import differing_ranges, plot_curves, plot_reassembly, plot_timelines, save_figure
 from keyseg.viz.figures import figure_kind
 
 if TYPE_CHECKING:
     from keyseg.training.fit import FitCallbacks
 
 
-def fig1(out: Path, *, force: bool = False) -> Path:
-    """Draw the rule-based re-assembly of an example, step by step."""
+def table1(
+    data: Path,
+    *,
+    out: Path = Path("runs/table1"),
+    models: Sequence[str] = (),
+    splits: Sequence[int] = (),
+    seeds: Sequence[int] = (0,),
+    epochs: int | None = None,
+    command: str = "",
+    callbacks: FitCallbacks = lambda fit: (),
+) -> dict[str, Any] | None:
+    """Table 1: train and score RTK and the systems it is compared with; table1.md, table1.tex and table1.json.
+
+    Finished trainings are used and interrupted ones resume: run the same command again. Several such commands at the
+    same time share the work.
+
+    Args:
+        data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...). See: keyseg check
+        out: Folder for the runs, one per system: OUT/rtk, OUT/asformer, ... A run of keyseg train in that place is
+            used, whatever its recipe; the table reports how it differs from the shipped one.
+        models: Systems to compare. Default: all.
+        splits: Numbers of splits; () for all.
+        seeds: One or several seeds; every split is trained with each.
+        epochs: Number of epochs of new runs. Default: as in their recipes.
+        command: Recorded in new runs.
+        callbacks: Lightning callbacks of each training.
+
+    Returns:
+        The table, or None while other commands still train.
+    """
+    from keyseg.inference.systems import SYSTEMS, system_named
+    from keyseg.reproduction.comparison import compare, prepare
+
+    named = {system_named(model).name for model in models}
+    chosen = [system for system in SYSTEMS if not models or system in named]
+    return compare(prepare(data, out, chosen, splits, seeds, command, epochs=epochs), out, callbacks)
+
+
+def fig1(*, out: Path, force: bool = False) -> Path:
+    """Figure 1: the rule-based re-assembly of an example, step by step; boundary points are grey.
+
+    Args:
+        out: File for the figure, .png, .svg or .pdf.
+        force: Overwrite the file.
+    """
     actions, boundaries, length = example_keypoints()
     labels = LabelMap(("take", "pour", "stir", "put"))
-    figure = plot_reassembly(reassembly_steps(actions, boundaries, length), labels, title="Rule-based re-assembly")
-    return save_figure(figure, out, force=force)
+    figure = viz.plot_reassembly(reassembly_steps(actions, boundaries, length), labels, title="Rule-based re-assembly")
+    return viz.save_figure(figure, out, force=force)
 
 
 def fig2(
-    data: Path, video: str, out: Path, *, runs: Path, file: Path | None = None, frames: int = 8, force: bool = False
+    data: Path,
+    *,
+    video: str,
+    out: Path,
+    runs: Path = Path("runs/table1"),
+    file: Path | None = None,
+    frames: int = 8,
+    force: bool = False,
 ) -> Path:
-    """Draw a test video's timelines: ground truth, RTK, RTK without refinement, ASFormer and MS-TCN++.
+    """Figure 2: timelines of a test video by ground truth, RTK, RTK without refinement, ASFormer and MS-TCN++.
 
-    Boxes mark where RTK is right and both frame-wise systems are wrong. runs: folder of finished runs, `runs`/SYSTEM.
-    file: the video file; `frames` key frames, evenly spread, are drawn above. Raises DataError where a system or the
-    video is missing.
+    Boxes mark where RTK is right and both frame-wise systems are wrong.
+
+    Args:
+        data: The data set that the systems were trained on.
+        video: Name of one of its test videos.
+        out: File for the figure, .png, .svg or .pdf.
+        runs: Folder of the trained systems: the --out of keyseg reproduce table1.
+        file: The video file; key frames from it are drawn above the timelines.
+        frames: Number of key frames, evenly spread over the video.
+        force: Overwrite the file.
     """
     from keyseg.reproduction.timelines import video_rows
 
@@ -46,22 +103,22 @@ def fig2(
         at = [int((i + 0.5) * length / frames) for i in range(frames)]
         images = read_key_frames(file, [float(timebase.start_seconds(frame)) for frame in at])
         key_frames = [(frame, image) for frame, (_, image) in zip(at, images, strict=True)]
-    figure = plot_timelines(
+    figure = viz.plot_timelines(
         [("ground truth", rows.truth), *rows.systems],
         rows.dataset.labels,
         timebase,
-        boxes=differing_ranges(rows.truth, rtk, compared),
+        boxes=viz.differing_ranges(rows.truth, rtk, compared),
         key_frames=key_frames,
         title=f"{data.resolve().name}: {video}",
     )
-    return save_figure(figure, out, force=force)
+    return viz.save_figure(figure, out, force=force)
 
 
 def fig3(
     data: Path,
-    out: Path,
     *,
-    runs: Path,
+    out: Path,
+    runs: Path = Path("runs/fig3"),
     splits: Sequence[int] = (1,),
     seeds: Sequence[int] = (0,),
     epochs: int | None = None,
@@ -69,11 +126,21 @@ def fig3(
     command: str = "",
     callbacks: FitCallbacks = lambda fit: (),
 ) -> Path:
-    """Draw the permutation loss with and without its gradient flowing to the keypoint generator.
+    """Figure 3: the permutation loss with and without its gradient flowing to the keypoint generator.
 
-    Trains RTK twice, in `runs`/stopped and `runs`/flowing; finished trainings there are used, interrupted ones resume.
-    splits: () for all. epochs: of new runs, None for the recipe's. command: recorded in new runs. callbacks: of
-    Lightning, for each training.
+    Trains RTK twice. Interrupted trainings resume: run the same command again.
+
+    Args:
+        data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...). See: keyseg check
+        out: File for the figure, .png, .svg or .pdf.
+        runs: Folder for the two runs, stopped and flowing. An existing run of rtk in one of these places is used, and
+            the other one is trained in the same way.
+        splits: Numbers of splits; () for all.
+        seeds: One or several seeds; every split is trained with each.
+        epochs: Number of epochs of new runs; the epoch at which matching joins is scaled with it.
+        force: Overwrite the file.
+        command: Recorded in new runs.
+        callbacks: Lightning callbacks of each training.
     """
     from keyseg.reproduction.gradient_flow import gradient_runs, permutation_losses
     from keyseg.training.settings import RTKRecipe
@@ -85,5 +152,5 @@ def fig3(
     assert isinstance(recipe, RTKRecipe)
     marks = {"matching joins": float(recipe.matching.join_epoch)}
     title = f"{data.resolve().name}: permutation loss"
-    figure = plot_curves(curves, ylabel="permutation loss", title=title, marks=marks, start=0)
-    return save_figure(figure, out, force=force)
+    figure = viz.plot_curves(curves, ylabel="permutation loss", title=title, marks=marks, start=0)
+    return viz.save_figure(figure, out, force=force)

@@ -7,26 +7,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyseg import viz
 from keyseg.formats import read_timeline
 from keyseg.timeline import ConfigError, LabelMap, Segmentation
-from keyseg.viz import plot_curves, plot_heatmaps, plot_matching, plot_timelines, read_metrics_csv, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(inputs: Sequence[Path], out: Path, *, title: str = "", force: bool = False) -> Path:
-    """Draw a figure of `inputs`, write it to `out` (.png, .svg or .pdf) and return its path.
+def plot(inputs: Sequence[Path], *, out: Path, title: str = "", force: bool = False) -> Path:
+    """Draw timelines, a network's heatmaps, learning curves or a matching to a PNG, SVG or PDF file.
 
-    inputs: label files or JSON timelines of one video; or a bundle and a `.npy` file of features, for heatmaps with
-    keypoints; or a run folder or a metrics.csv, for learning curves; or a run folder and the name of a video of its
-    data set, for the keypoint graph and its matching. force: overwrite `out`.
+    Args:
+        inputs: Label files or JSON timelines of one video, ground truth first: one bar each, in seconds if one of them
+            has a frame rate, else in frames. Or a bundle and one .npy file: heatmaps with keypoints. Or a run folder,
+            or the metrics.csv of one training: learning curves. Or a run folder and the name of a video of its data
+            set: the keypoint graph and its matching to the annotation's graph.
+        out: File for the figure; its suffix, .png, .svg or .pdf, decides the format.
+        title: Title of the figure.
+        force: Overwrite the file.
     """
     if not inputs:
         raise ConfigError("name what to draw; see: keyseg plot --help")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the figure shows a box instead
-        return save_figure(_figure(inputs, title), out, force=force)
+        return viz.save_figure(_figure(inputs, title), out, force=force)
 
 
 def _figure(inputs: Sequence[Path], title: str) -> Figure:
@@ -53,7 +58,7 @@ def _timelines(files: Sequence[Path], title: str) -> Figure:
         for name, (segmentation, labels, _) in zip(_row_names(files), timelines, strict=True)
     ]
     timebase = next((timebase for _, _, timebase in timelines if timebase is not None), None)
-    return plot_timelines(rows, merged, timebase, title=title)
+    return viz.plot_timelines(rows, merged, timebase, title=title)
 
 
 def _row_names(files: Sequence[Path]) -> list[str]:
@@ -73,7 +78,7 @@ def _heatmaps(inputs: Sequence[Path], title: str) -> Figure:
     prediction = predictor.predict(inputs[1])
     if not isinstance(prediction, KeypointPrediction):
         raise ConfigError(f"{inputs[0]} holds {predictor.variants[0]}, which has no heatmaps; name a bundle of rtk")
-    return plot_heatmaps(
+    return viz.plot_heatmaps(
         prediction.action_heatmap,
         prediction.boundary_heatmap,
         *prediction.refined,
@@ -90,13 +95,13 @@ def _learning_curves(folder: Path, title: str) -> Figure:
 
     run = read_run(folder)
     marks = {"matching joins": run.recipe.matching.join_epoch} if isinstance(run.recipe, RTKRecipe) else {}
-    return plot_curves(loss_curves(run), ylabel="loss", title=title or folder.name, marks=marks)
+    return viz.plot_curves(loss_curves(run), ylabel="loss", title=title or folder.name, marks=marks)
 
 
 def _metrics(file: Path, title: str) -> Figure:
-    curves = read_metrics_csv(file)
+    curves = viz.read_metrics_csv(file)
     losses = {name.removeprefix("loss/"): curve for name, curve in curves.items() if name.startswith("loss")}
-    return plot_curves(losses or curves, ylabel="loss" if losses else "", title=title or str(file))
+    return viz.plot_curves(losses or curves, ylabel="loss" if losses else "", title=title or str(file))
 
 
 def _matching(inputs: Sequence[Path], title: str) -> Figure:
@@ -109,7 +114,7 @@ def _matching(inputs: Sequence[Path], title: str) -> Figure:
     run = read_run(inputs[0])
     view = match_video(run, str(inputs[1]))
     assert isinstance(run.recipe, RTKRecipe)  # match_video refuses others
-    return plot_matching(
+    return viz.plot_matching(
         view.source_time,
         view.source_kind,
         view.source_confidence,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import numpy as np
 
@@ -98,7 +97,9 @@ def plan(script: Sequence[ScriptStep], frames: Sequence[int], rng: np.random.Gen
     """Choose the tool and the place of each step of a script; frames: the length of each."""
     # For each step the tool of the next action that needs one; a failed cut does not count, since it comes before.
     needs = [_TOOLS.get(step.label) for step in script]
-    needed: list[str | None] = list(accumulate(reversed(needs), lambda later, need: need or later))[::-1]
+    needed: list[str | None] = []
+    for need in reversed(needs):
+        needed.insert(0, need or (needed[0] if needed else None))
     tool, opened, acts = None, False, []
     for step, length, upcoming in zip(script, frames, needed, strict=True):
         name, ends_early = step.appearance, step.label == BACKGROUND and step.appearance == "take"

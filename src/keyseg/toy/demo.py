@@ -29,7 +29,7 @@ from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import SCORES
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import find_videos
-from keyseg.video.jobs import Event, Notify, Work, extract_all
+from keyseg.video.jobs import Notify, Work, extract_all
 from keyseg.video.reading import read_key_frames
 from keyseg.viz import VideoTimeline, key_frame_times, plot_curves, write_report
 
@@ -105,16 +105,9 @@ def run_demo(
 
 def _extract(out: Path, workers: int, extraction: Callable[[int], AbstractContextManager[Notify]]) -> None:
     data = out / "toy-kitchen"
-    work = Work("motion", Fraction(FPS), data / "features", out / "cache")
-    videos, failed = find_videos([data / "videos"]), []
+    videos, work = find_videos([data / "videos"]), Work("motion", Fraction(FPS), data / "features", out / "cache")
     with extraction(len(videos)) as notify:
-
-        def note(event: Event) -> None:
-            if event.kind == "failed":
-                failed.append(event.video)
-            notify(event)
-
-        extract_all(videos, work, workers=workers, notify=note)
+        failed = extract_all(videos, work, workers=workers, notify=notify)
     if failed:
         raise DataError(f"{len(failed)} of {len(videos)} videos could not be read; delete {data} and run it again")
 

@@ -59,22 +59,32 @@ class Event:
 Notify = Callable[[Event], None]
 
 
-def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify: Notify) -> None:
-    """Write OUT/VIDEO.npy and its sidecar for each video. Safe to run twice, and again after a kill."""
+def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify: Notify) -> list[Path]:
+    """Write OUT/VIDEO.npy and its sidecar for each video, and return the videos that failed.
+
+    Safe to run twice, and again after a kill.
+    """
+    failed: list[Path] = []
+
+    def note(event: Event) -> None:
+        if event.kind == "failed":
+            failed.append(event.video)
+        notify(event)
+
     refuse_file(work.out, "features")
     FeatureCache(work.cache)  # raises if a file is in its place
     if workers == 1:
         extractor = work.make()
         for video in videos:
-            _extract(video, extractor, work, notify)
-        return
+            _extract(video, extractor, work, note)
+        return failed
     work.make()  # so that this process reports once if something is wrong with it
     events: Any = CONTEXT.Queue()
     try:
         with worker_pool(workers, _start_worker, work, events) as pool:
             waiting = {pool.submit(_in_worker, video) for video in videos}
             while waiting:
-                _pass_on(events, notify)
+                _pass_on(events, note)
                 done, waiting = wait(waiting, timeout=0)
                 for future in done:
                     future.result()  # raises unexpected errors
@@ -83,7 +93,8 @@ def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify:
             "a process that extracts features ended, perhaps because memory ran out; run the same command with fewer"
             " workers: finished videos are kept"
         ) from error
-    _pass_on(events, notify)  # the workers have ended, so all their events are there
+    _pass_on(events, note)  # the workers have ended, so all their events are there
+    return failed
 
 
 def _pass_on(events: Any, notify: Notify) -> None:

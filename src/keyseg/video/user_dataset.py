@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,16 +30,16 @@ class UserDataset:
 
 
 def init_dataset(
-    root: Path,
+    data: Path,
+    *,
     videos: Collection[Path],
     annotations: Collection[Path],
-    *,
     from_format: str | None = None,
     tier: str | None = None,
     groups: Path | None = None,
     splits: int | None = None,
     fps: Fraction = Fraction(15),
-    background: Iterable[str] = (),
+    background: Collection[str] = (),
     overlap: Overlap = "error",
     extractor: str = "motion",
     workers: int = 1,
@@ -48,23 +48,39 @@ def init_dataset(
     report: Callable[[str], None] = lambda note: None,
     notify: Callable[[Event, int], None] = lambda event, videos: None,
 ) -> UserDataset:
-    """Make a data set below `root`: features, labels per frame, classes and splits for cross-validation.
+    """Make a data set to train on from your own videos and annotations: features, labels per frame, classes, splits.
 
-    A video and its annotation belong together by name. videos, annotations: files, or folders of them. groups: CSV
-    table with the columns video and group; no group is in both halves of a split. splits: None for 4, or the number of
-    groups if there are fewer. background: labels besides `background` that mean that nothing is done. report: called
-    with notes about what is left out or changed. notify: called with each event of the extraction and the number of
-    videos.
-    The other arguments are those of `read_annotations` and `Work`.
+    A video and its annotation belong together by name: `day1.mp4` and `day1.eaf`, or rows of a table that name `day1`
+    or `day1.mp4`. Files without a partner are reported and left out. After an interruption the same command resumes.
 
-    `root` stays empty until everything has succeeded. Raises ConfigError, DataError, and OutputExistsError.
+    Args:
+        data: New folder for the data set. It stays empty until everything has succeeded.
+        videos: Video files, or folders of video files.
+        annotations: Annotation files, or folders of them: ELAN, BORIS, TextGrid, subtitles, tables and more; see keyseg
+            convert.
+        from_format: Format of the annotations. Default: detected from their names and contents.
+        tier: Which tier of ELAN or TextGrid files that have several.
+        groups: CSV table with the columns video and group, such as the person in the video: no group is both trained
+            and tested on in one split. Default: each video is its own group.
+        splits: Number of train/test splits for cross-validation. Default: 4, or the number of groups if there are
+            fewer.
+        fps: Frames per second of the labels and features, such as 15 or 30000/1001.
+        background: Labels that mean that nothing is done, besides 'background'; their times become background.
+        overlap: Where two labels overlap: error reports both; first keeps the one that starts first; last lets the one
+            that starts last interrupt it.
+        extractor: Feature extractor; see keyseg features.
+        workers: Number of videos to process at the same time, each in its own process.
+        cache: Folder that keeps features by the content of the video; see keyseg features.
+        damaged: Accept damaged videos; see keyseg features.
+        report: Called with notes about what is left out or changed.
+        notify: Called with each event of the extraction and the number of videos.
     """
     if not videos or not annotations:
         raise ConfigError("--videos and --annotations each name at least one file or folder")
-    refuse_file(root, "data set")
-    if root.exists() and any(root.iterdir()):
-        raise OutputExistsError(f"{root} is not empty; choose a new folder for the data set")
-    names = VideoNames.of(find_videos(videos), SUFFIXES)
+    refuse_file(data, "data set")
+    if data.exists() and any(data.iterdir()):
+        raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
+    names = VideoNames(find_videos(videos), SUFFIXES)
     paired = pair(names, read_user_annotations(annotations, names, from_format, tier, fps, report), report)
     by_video = {path.stem: user for path, user in paired.items()}
     raw = {name: user.annotation for name, user in by_video.items()}
@@ -72,7 +88,7 @@ def init_dataset(
     group = read_groups(groups, names, by_video) if groups else {name: name for name in by_video}
     count = splits if splits is not None else max(2, min(4, len(set(group.values()))))
     check_folds(group, count)
-    home = root.resolve()
+    home = data.resolve()
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".init-", dir=home.parent) as folder:
         partial = Path(folder)
@@ -84,19 +100,13 @@ def init_dataset(
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)
-    return UserDataset(root, len(by_video), sum(frames.values()), fps, len(labels), count)
+    return UserDataset(data, len(by_video), sum(frames.values()), fps, len(labels), count)
 
 
 def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[[Event, int], None]) -> dict[str, int]:
     """Extract the features of videos and return their numbers of frames. Raises DataError if one fails."""
-    failed = []
-
-    def noted(event: Event) -> None:
-        if event.kind == "failed":
-            failed.append(event.video)
-        notify(event, len(videos))
-
-    extract_all(videos, work, workers=min(workers, len(videos)), notify=noted)
+    workers = min(workers, len(videos))
+    failed = extract_all(videos, work, workers=workers, notify=lambda event: notify(event, len(videos)))
     if failed:
         raise DataError(
             f"{len(failed)} of {len(videos)} videos could not be read, so there is no data set yet; repair them or"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from keyseg.cli.options import Background
+from keyseg.cli.verb import note
+from keyseg.metrics.label_folders import evaluate_folders
 from keyseg.timeline import ConfigError
 
 _SUMMARY = ("acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames")
@@ -32,30 +32,21 @@ def eval_verb(
     Scores are in percent: frame accuracy, segmental edit score, and segmental F1 at an overlap (IoU) of 10, 25 and
     50 %. Annotated videos without a prediction are not scored; a note counts them.
 
-    Parameters
-    ----------
-    run
-        Folder that keyseg train wrote; or give --ref and --pred instead.
-    ref
-        Folder of annotations, VIDEO.txt, with one label per line.
-    pred
-        Folder of predictions, VIDEO.txt or VIDEO, with one label per line or all labels on the second line (recog).
-    background
-        Names of classes that edit score and F1 leave out; none for no class. Default: the class 'background'.
-    protocol
-        Evaluation protocol: ms-tcn, ms-tcn2-eval, bcn or tcn.
-    details
-        With --json, also print the protocol, and the scores per class, per video and per training.
-    json_
-        Print one JSON object instead of a table.
+    Args:
+        run: Folder that keyseg train wrote; or give --ref and --pred instead.
+        ref: Folder of annotations, VIDEO.txt, with one label per line.
+        pred: Folder of predictions, VIDEO.txt or VIDEO, with one label per line or all labels on the second line
+            (recog).
+        background: Names of classes that edit score and F1 leave out; none for no class. Default: the class
+            'background'.
+        protocol: Evaluation protocol: ms-tcn, ms-tcn2-eval, bcn or tcn.
+        details: With --json, also print the protocol, and the scores per class, per video and per training.
+        json_: Print one JSON object instead of a table.
     """
     if run is not None and ref is None and pred is None:
         content = _run_scores(run, protocol, background, details)
     elif run is None and ref is not None and pred is not None:
-        from keyseg.metrics.label_folders import evaluate_folders
-
-        notes = partial(print, "note:", file=sys.stderr)
-        report = evaluate_folders(ref, pred, background=background, protocol=protocol, report=notes)
+        report = evaluate_folders(ref, pred, background=background, protocol=protocol, report=note)
         content = report.to_json(details=details)
     else:
         raise ConfigError("give a run folder, or both --ref and --pred; see: keyseg eval --help")

@@ -1,0 +1,63 @@
+"""Progress of a training: epochs, with the loss and the F1@50 of the validation videos."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.progress import MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from keyseg.cli.progress import ProgressDisplay, quiet, worth_a_line
+from keyseg.timeline.extras import extra
+
+with extra("train", "training"):
+    from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch.callbacks import Callback
+
+from keyseg.training.fit import Fit
+
+
+def show_training(fit: Fit) -> tuple[Callback, ...]:
+    """Callbacks of a training that show its progress, and nothing else of what the libraries print."""
+    quiet()
+    return (TrainingProgress(fit),)
+
+
+class TrainingProgress(Callback):
+    """A bar that moves by one epoch, or a line now and then."""
+
+    def __init__(self, fit: Fit) -> None:
+        self.name = f"split {fit.split} seed {fit.seed}"
+        self.folder = fit.folder
+        self.display = _display()
+        self.started = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.started = time.perf_counter()
+        title = self.name + ("" if Path(trainer.default_root_dir) == self.folder else ", choosing thresholds")
+        self.display = _display()  # the same callback sees the training that chooses thresholds, and the real one
+        self.display.bars.start()
+        self.task = self.display.bars.add_task(
+            title, total=trainer.max_epochs, completed=trainer.current_epoch, note=""
+        )
+        if not self.display.terminal:
+            self.display.print(f"{title}: {trainer.max_epochs} epochs")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        done, total = trainer.current_epoch + 1, trainer.max_epochs or 1
+        note = " ".join(f"{k} {float(v):.3g}" for k, v in trainer.progress_bar_metrics.items() if k != "v_num")
+        self.display.bars.update(self.task, completed=done, note=note)
+        if not self.display.terminal and worth_a_line(done - 1, done, total):
+            spent = time.perf_counter() - self.started
+            self.display.print(f"{self.name}: epoch {done}/{total}, {spent:.0f} s, {note}")
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.display.bars.stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.display.bars.stop()
+
+
+def _display() -> ProgressDisplay:
+    clocks = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    return ProgressDisplay(MofNCompleteColumn(), *clocks)

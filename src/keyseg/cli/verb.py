@@ -1,0 +1,83 @@
+"""Verbs made from public functions, whose parameters and help are the function's own; the command as it was typed."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any
+
+_FOR_PYTHON = {"report", "progress", "notify", "callbacks", "command"}  # given by the verb, not on the command line
+
+Verb = Callable[..., int]
+
+
+def presents(function: Callable[..., Any], **options: Any) -> Callable[[Verb], Verb]:
+    """Decorate what prints the result of `function`: it becomes a verb with the function's parameters and docstring.
+
+    What the function takes before its `*` is positional on the command line, a sequence as any number of words; the
+    rest are options. options: annotations of parameters whose names or values are written differently there. The
+    decorated function gets all arguments by name.
+    """
+    parameters = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind, annotation = parameter.kind, options.get(name, parameter.annotation)
+        if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            several = str(annotation).startswith("Sequence[")
+            kind = inspect.Parameter.VAR_POSITIONAL if several else inspect.Parameter.POSITIONAL_ONLY
+            annotation = annotation.removeprefix("Sequence[").removesuffix("]") if several else annotation
+        if name not in _FOR_PYTHON:
+            parameters.append(parameter.replace(kind=kind, annotation=annotation))
+    signature = inspect.Signature(parameters)
+
+    def decorate(present: Verb) -> Verb:
+        def verb(*values: Any, **named: Any) -> int:
+            bound = signature.bind(*values, **named)
+            bound.apply_defaults()
+            return present(**bound.arguments)
+
+        update_wrapper(verb, function)  # so that annotations are looked up in the function's module
+        verb.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        verb.__signature__ = signature  # type: ignore[attr-defined]
+        return verb
+
+    return decorate
+
+
+def printing(function: Callable[..., Any], **options: Any) -> Verb:
+    """A verb that prints what `function` returns, such as the path of the file that it wrote."""
+
+    @presents(function, **options)
+    def verb(**arguments: Any) -> int:
+        print(function(**arguments))
+        return 0
+
+    return verb
+
+
+def say(line: str) -> None:
+    """Report what happens, on stderr."""
+    print(line, file=sys.stderr)
+
+
+def note(line: str) -> None:
+    """Report what the user may not expect, on stderr."""
+    say(f"note: {line}")
+
+
+def command_line(arguments: Sequence[str] | None = None) -> str:
+    """The command as typed, with only the last part of absolute paths, since bundles and tables are shared.
+
+    >>> command_line(["train", "/home/me/salads", "--out=/home/me/run"])
+    'keyseg train salads --out=run'
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    return shlex.join(["keyseg", *map(_without_folders, words)])
+
+
+def _without_folders(word: str) -> str:
+    option, sign, value = word.rpartition("=")
+    return f"{option}{sign}{Path(value).name}" if Path(value).is_absolute() else word
