@@ -154,9 +154,7 @@ def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:
     """Raise ConfigError where a format needs an extra that is not installed, before any work."""
     for name in formats:
         with suppress(DataError, TimelineError):  # about this made-up timeline; a real one may be fine
-            timeline_text(
-                name, "video", Segmentation.from_frames([0, 0]), predictor.labels, predictor.timebase
-            ).encode()
+            timeline_text(name, "video", Segmentation.from_frames([0, 0]), predictor.labels, predictor.timebase)
 
 
 def _write(
