@@ -79,7 +79,7 @@ class Act:
     """A script step as it is played: `frames` frames of `appearance`, with the state of the table meanwhile.
 
     tool: the one in use, or being taken or put. opened: whether its lid is off. begins: phase of repeated movements.
-    shift: of the place. ends_early: a failed attempt. wanders: where a free hand goes in a pause. label: the annotator's.
+    shift: of the place. ends_early: a failed attempt. wanders: where a free hand goes in a pause. label: annotated.
     """
 
     appearance: str
@@ -96,10 +96,9 @@ class Act:
 def plan(script: Sequence[ScriptStep], frames: Sequence[int], rng: np.random.Generator) -> tuple[Act, ...]:
     """Choose the tool and the place of each step of a script; frames: the length of each."""
     # For each step the tool of the next action that needs one; a failed cut does not count, since it comes before.
-    needs = [_TOOLS.get(step.label) for step in script]
     needed: list[str | None] = []
-    for need in reversed(needs):
-        needed.insert(0, need or (needed[0] if needed else None))
+    for step in reversed(script):
+        needed.insert(0, _TOOLS.get(step.label, needed[0] if needed else None))
     tool, opened, acts = None, False, []
     for step, length, upcoming in zip(script, frames, needed, strict=True):
         name, ends_early = step.appearance, step.label == BACKGROUND and step.appearance == "take"
