@@ -110,7 +110,7 @@ def test_killed_from_outside_on_the_command_line(workshop: Any, outcome: Any, tm
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_interrupting_says_how_to_go_on(
+def test_interrupting_says_how_to_resume(
     sent: signal.Signals, workshop: Any, finished: Any, outcome: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = [word for change in workshop.changes for word in ("--set", change)]
@@ -130,7 +130,7 @@ def test_interrupting_says_how_to_go_on(
 
     assert workshop.in_child(interrupted, tmp_path / "log") == 1
     log = (tmp_path / "log").read_text()
-    assert "interrupted; what was done is kept: the same command with --resume goes on" in log
+    assert "interrupted; progress is saved; run the same command to resume, with --resume" in log
     assert "Traceback" not in log
     assert keyseg([*command, "--resume"]) == 0
     same = ("bundle/weights.safetensors", "scores.json")
