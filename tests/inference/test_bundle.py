@@ -1,4 +1,4 @@
-"""Bundles: what is saved is what is loaded, nothing in them can run, and what is wrong with one is said in words."""
+"""Bundles: what is saved is what is loaded, nothing in them can run, and errors explain what is wrong."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_there_is_a_config_and_weights_and_nothing_that_can_run(saved: Path) -> 
     assert [path.name for path in saved.parent.iterdir()] == ["bundle"]
 
 
-def test_existing_bundles_are_not_overwritten_unless_told(saved: Path, make_predictor: Any) -> None:
+def test_existing_bundles_are_not_overwritten_unless_forced(saved: Path, make_predictor: Any) -> None:
     before = (saved / "weights.safetensors").read_bytes()
     other = make_predictor(seed=1)
     with pytest.raises(OutputExistsError, match="bundle exists; choose another folder or use --force"):
@@ -229,10 +229,10 @@ def without_one(file: Path) -> None:
 )
 def test_weights_that_are_not_right_are_named(damage: Callable[[Path], Any], words: str, saved: Path) -> None:
     damage(saved / "weights.safetensors")
-    said = (
+    message = (
         rf"weights\.safetensors: not the weights that config\.json describes \(.*({words}).*\); copy the bundle again"
     )
-    with pytest.raises(BundleError, match=said):
+    with pytest.raises(BundleError, match=message):
         load(saved)
 
 

@@ -120,7 +120,7 @@ def test_a_prediction_is_the_argmax_of_the_probabilities(system: str, length: in
 
 
 def test_segments_follow_the_probabilities_and_not_the_last_stage() -> None:
-    """BCN's are smoothed behind the last stage. Of two equal probabilities the first class counts."""
+    """BCN's probabilities are smoothed after the last stage. Of two equal probabilities the first class counts."""
     frames = np.float32([[0.9, 0.5, 0.1, 0.2], [0.1, 0.5, 0.9, 0.8]])
     reading = NetworkOutput(frames, np.float32([1 - frames, 1 - frames]))
     decoded = FrameDecoder().segments(reading)

@@ -47,7 +47,7 @@ class Decoder:
 TRUTH = Segmentation(np.array([0, 10, 20, 40]), np.array([0, 1, 0]))
 
 
-def reading(boundaries: list[float], labels: list[int]) -> KeypointOutput:
+def keypoint_output(boundaries: list[float], labels: list[int]) -> KeypointOutput:
     """Peaks of these labels at the centres of the true segments, and sure boundaries."""
     flat = np.full((2, 40), 0.5, np.float32)
     actions = ActionKeypoints(np.array([5.0, 15.0, 30.0]), np.array(labels), np.full(3, 0.9))
@@ -55,20 +55,20 @@ def reading(boundaries: list[float], labels: list[int]) -> KeypointOutput:
     return KeypointOutput(flat, flat[None], flat, flat[0], actions, found)
 
 
-def test_true_classes_mend_classes_and_nothing_else() -> None:
-    found = ORACLES["segments of RTK with true classes"](Decoder(), reading([12.0, 20.0], [1, 0, 1]), TRUTH)  # type: ignore[arg-type]
+def test_true_classes_correct_classes_and_nothing_else() -> None:
+    found = ORACLES["segments of RTK with true classes"](Decoder(), keypoint_output([12.0, 20.0], [1, 0, 1]), TRUTH)  # type: ignore[arg-type]
     assert found.boundaries.tolist() == [0, 12, 20, 40]
     assert found.labels.tolist() == [0, 1, 0]
 
 
-def test_true_boundaries_mend_boundaries_and_nothing_else() -> None:
-    found = ORACLES["true boundaries with RTK's classes"](Decoder(), reading([17.0], [0, 1, 1]), TRUTH)  # type: ignore[arg-type]
+def test_true_boundaries_correct_boundaries_and_nothing_else() -> None:
+    found = ORACLES["true boundaries with RTK's classes"](Decoder(), keypoint_output([17.0], [0, 1, 1]), TRUTH)  # type: ignore[arg-type]
     assert found.boundaries.tolist() == [0, 10, 40]
     assert found.labels.tolist() == [0, 1]
 
 
 def test_true_keep_drops_what_the_annotation_does_not_bear_out() -> None:
-    found = ORACLES["true keep decisions"](Decoder(), reading([10.0, 15.5, 20.0, 33.0], [0, 1, 0]), TRUTH)  # type: ignore[arg-type]
+    found = ORACLES["true keep decisions"](Decoder(), keypoint_output([10.0, 15.5, 20.0, 33.0], [0, 1, 0]), TRUTH)  # type: ignore[arg-type]
     assert found.boundaries.tolist() == [0, 10, 20, 40]
     assert found.labels.tolist() == [0, 1, 0]
 

@@ -66,7 +66,7 @@ class Compared:
     table: dict[str, Any]
 
     def copied(self, folder: Path) -> Path:
-        """One to go on with."""
+        """A copy to continue with."""
         return shutil.copytree(self.folder, folder)
 
 
@@ -271,9 +271,9 @@ def test_a_run_of_keyseg_train_is_taken_with_its_recipe(
     table = table_of(ready(workshop, tmp_path, ["ms-tcn++", "asformer"], epochs=1), tmp_path)
     assert trained == [("asformer", 1, 0)]
     assert table["rows"]["ms-tcn++"]["scores"] == {name: scores[name] for name in SCORES}
-    told = {system: (origin["epochs"], origin["command"]) for system, origin in table["runs"].items()}
+    origins = {system: (origin["epochs"], origin["command"]) for system, origin in table["runs"].items()}
     # What is new has the epochs that were asked for.
-    assert told == {"ms-tcn++": (3, "keyseg train"), "asformer": (1, "keyseg reproduce table1")}
+    assert origins == {"ms-tcn++": (3, "keyseg train"), "asformer": (1, "keyseg reproduce table1")}
     assert [origin["differs from the recipe"] for origin in table["runs"].values()] == [
         ["optimiser.epochs 3 for 2"],
         ["optimiser.epochs 1 for 2"],

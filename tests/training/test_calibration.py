@@ -57,7 +57,7 @@ def test_nothing_is_held_out_of_one_group_or_without_a_share(groups: list[int], 
     assert held_out(dataset, names, share, 0) == ()
 
 
-def test_stressed_hides_the_share_of_channels_for_the_whole_video() -> None:
+def test_masked_channels_hide_the_share_of_channels_for_the_whole_video() -> None:
     features = np.random.default_rng(0).normal(size=(5, 20000)).astype(np.float32)
     for share in (0.0, 0.2, 0.8):
         found = masked_channels(features, share, np.random.default_rng(1))
@@ -137,12 +137,12 @@ def test_calibration_never_loads_a_test_video(workshop: Any, tmp_path: Path, loa
     read_on: list[list[str]] = []
     original = calibration.masked_channels
 
-    def stressed_spy(*arguments: Any) -> Any:
+    def spy(*arguments: Any) -> Any:
         read_on.append(list(loaded))
         return original(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keyseg.training.calibration.masked_channels", stressed_spy)
+        patch.setattr("keyseg.training.calibration.masked_channels", spy)
         chosen = calibrate(fit, fit.recipe)
     found = json.loads((fit.folder / "calibration" / "rules.json").read_text())
     unseen = set(found["held_out"])
@@ -164,7 +164,7 @@ def test_calibration_never_loads_a_test_video(workshop: Any, tmp_path: Path, loa
     assert json.loads((again.folder / "calibration" / "cost.json").read_text())["seconds"] > 0
 
 
-def test_without_a_holdout_the_rules_of_the_recipe_stand(workshop: Any, tmp_path: Path, loaded: list[str]) -> None:
+def test_without_a_holdout_the_rules_of_the_recipe_are_kept(workshop: Any, tmp_path: Path, loaded: list[str]) -> None:
     run = workshop.start(tmp_path / "run", "calibration.holdout=0", "rules.boundary_threshold=0.37")
     (fit,) = run.fits()
     assert calibrate(fit, fit.recipe) is None

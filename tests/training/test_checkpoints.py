@@ -1,4 +1,4 @@
-"""Checkpoint files: whole or not at all, without anything that could run, and what goes on counting in them."""
+"""Checkpoint files: whole or not at all, without anything that could run, and the counts that continue in them."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def together(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["train", str(workshop.data), "--out", str(folder), *options]
     done = subprocess.run([*launch, *command], capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Last epoch, mean over 1 split(s)") == 1  # one of them speaks
+    assert done.stdout.count("Last epoch, mean over 1 split(s)") == 1  # only one process prints
     assert done.stderr.count("split 1 seed 0: epoch 6/6") == 1
     return folder
 

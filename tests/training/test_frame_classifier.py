@@ -39,4 +39,4 @@ def test_what_only_order_tells_is_not(tmp_path: Path) -> None:
     for name, segmentation in classify_frames(dataset, 1).items():
         wanted, got = dataset.annotation(name).to_frames(), segmentation.to_frames()
         np.testing.assert_array_equal(got == 0, wanted == 0)
-        assert len(set(got[wanted > 0])) == 1  # take and put look alike, so one of them is never said
+        assert len(set(got[wanted > 0])) == 1  # take and put look alike, so one of them is never predicted

@@ -20,7 +20,7 @@ SPLIT1 = Path("split1") / "seed0"
 
 
 class Breaks(Callback):
-    """Sets a weight to NaN behind a step of an epoch."""
+    """Sets a weight to NaN after a step of an epoch."""
 
     def __init__(self, epoch: int, step: int) -> None:
         self.where = (epoch, step)
@@ -71,7 +71,7 @@ def test_features_out_of_all_proportion_are_named_though_the_next_loss_shows_it(
         workshop.finish(run)
 
 
-def test_weights_broken_by_a_step_are_told_from_a_bad_video(workshop: Any, tmp_path: Path) -> None:
+def test_weights_broken_by_a_step_are_distinguished_from_a_bad_video(workshop: Any, tmp_path: Path) -> None:
     """Also while matching takes part, which cannot read heatmaps of NaN."""
     run = workshop.start(tmp_path / "run", "calibration.holdout=0")
     last, video = np.random.default_rng((0, 1)).permutation(6)[2:4]

@@ -286,7 +286,7 @@ def test_a_training_learns_and_leaves_a_bundle_and_scores(system: str, whole: An
     assert not (run.folder / SPLIT1 / "calibration").exists()  # there are no rules to choose
 
 
-def test_the_barrier_generator_learns_in_its_own_epochs_and_the_rest_behind_them(whole: Any) -> None:
+def test_the_barrier_generator_learns_in_its_own_epochs_and_the_rest_after_them(whole: Any) -> None:
     history = read_history(whole("bcn").folder / SPLIT1)
     assert ["loss/barrier" in row for row in history.values()] == 4 * [True] + 4 * [False]
     assert ["loss/cascade" in row for row in history.values()] == 4 * [False] + 4 * [True]
@@ -295,7 +295,7 @@ def test_the_barrier_generator_learns_in_its_own_epochs_and_the_rest_behind_them
 
 
 class Keeps(Callback):
-    """Weights before the training and behind every epoch, BCN's barrier generator apart from the rest."""
+    """Weights before the training and after every epoch, BCN's barrier generator apart from the rest."""
 
     def __init__(self) -> None:
         self.barrier: list[dict[str, torch.Tensor]] = []
@@ -343,7 +343,7 @@ def test_padded_batches_train(system: str, workshop: Any, tmp_path: Path) -> Non
 
 
 def die_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, when: str) -> None:
-    """Kill this process hard at a call of owner.name, before or behind it."""
+    """Kill this process hard at a call of owner.name, before or after it."""
     original, calls = getattr(owner, name), 0
 
     def deadly(*arguments: Any, **options: Any) -> Any:
@@ -361,7 +361,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, wh
 
 DEATHS = {
     ("asformer", "in the middle of an epoch"): (SegmentationModule, "training_step", 6 + 4, "before"),
-    ("ms-tcn++", "behind a checkpoint"): (AtomicCheckpointIO, "save_checkpoint", 2, "behind"),
+    ("ms-tcn++", "after a checkpoint"): (AtomicCheckpointIO, "save_checkpoint", 2, "after"),
     ("bcn", "in the barrier's epochs"): (SegmentationModule, "training_step", 2 * 6 + 4, "before"),
     ("bcn", "while the barrier is frozen"): (SegmentationModule, "training_step", 5 * 6 + 2, "before"),
 }

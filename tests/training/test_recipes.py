@@ -1,4 +1,4 @@
-"""Recipes: all that ship can be read, and what is wrong with one is said with key, place and remedy."""
+"""Recipes: all shipped ones can be read, and errors name the key, the place and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training that is killed at any moment and gone on with ends bit by bit where an undisturbed one ends."""
+"""A training that is killed at any moment and resumed ends bit by bit as an undisturbed one does."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from keyseg.training.module import SegmentationModule
 
 SPLIT1 = Path("split1") / "seed0"
 
-# Where to die: an attribute of a module or class, at which call (from 1), and whether before or behind the call.
+# Where to die: an attribute of a module or class, at which call (from 1), and whether before or after the call.
 # The calibration has 2 epochs of 5 videos and no validation, the training 4 epochs of 6, validated at the 2nd and 4th.
 DEATHS = {
     "in the first epoch of all": (SegmentationModule, "training_step", 3, "before"),
     "in the middle of an epoch": (SegmentationModule, "training_step", 10 + 6 + 4, "before"),
-    "in the calibration, behind an epoch": (AtomicCheckpointIO, "save_checkpoint", 1, "behind"),
-    "before the rename of a checkpoint": (checkpoints.torch, "save", 2 + 2, "behind"),
-    "behind the rename of a checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 3, "behind"),
-    "behind the last checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 4, "behind"),
+    "in the calibration, after an epoch": (AtomicCheckpointIO, "save_checkpoint", 1, "after"),
+    "before the rename of a checkpoint": (checkpoints.torch, "save", 2 + 2, "after"),
+    "after the rename of a checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 3, "after"),
+    "after the last checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 4, "after"),
     "while choosing rules": (calibration, "choose_rules", 2, "before"),
     "in a validation": (SegmentationModule, "validation_step", 2, "before"),
-    "behind a validation, before its epoch's checkpoint": (SegmentationModule, "on_validation_epoch_end", 1, "behind"),
+    "after a validation, before its epoch's checkpoint": (SegmentationModule, "on_validation_epoch_end", 1, "after"),
     "between training and bundle": (fit, "save_bundle", 1, "before"),
-    "in the middle of the bundle": (bundle, "save_file", 1, "behind"),
+    "in the middle of the bundle": (bundle, "save_file", 1, "after"),
     "between bundle and scores": (results, "score_fit", 1, "before"),
 }
 
@@ -110,7 +110,7 @@ def test_killed_from_outside_on_the_command_line(workshop: Any, outcome: Any, tm
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_interrupting_says_how_to_go_on(
+def test_interrupting_says_how_to_resume(
     sent: signal.Signals, workshop: Any, finished: Any, outcome: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = [word for change in workshop.changes for word in ("--set", change)]
@@ -129,9 +129,9 @@ def test_interrupting_says_how_to_go_on(
         return keyseg(command)
 
     assert workshop.in_child(interrupted, tmp_path / "log") == 1
-    said = (tmp_path / "log").read_text()
-    assert "interrupted; what was done is kept: the same command with --resume goes on" in said
-    assert "Traceback" not in said
+    log = (tmp_path / "log").read_text()
+    assert "interrupted; progress is saved; run the same command to resume, with --resume" in log
+    assert "Traceback" not in log
     assert keyseg([*command, "--resume"]) == 0
     same = ("bundle/weights.safetensors", "scores.json")
     assert outcome(tmp_path / "run" / SPLIT1, same) == outcome(finished.folder / SPLIT1, same)
@@ -167,10 +167,10 @@ def test_finished_trainings_are_picked_up_and_seeds_and_splits_added(
 
 @pytest.fixture(scope="module")
 def stopped(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run without calibration that was killed behind its first checkpoint. Not to be changed."""
+    """A run without calibration that was killed after its first checkpoint. Not to be changed."""
     run = workshop.start(tmp_path_factory.mktemp("stopped") / "run", "calibration.holdout=0")
     with pytest.MonkeyPatch.context() as patch:
-        die_at(patch, AtomicCheckpointIO, "save_checkpoint", 1, "behind")
+        die_at(patch, AtomicCheckpointIO, "save_checkpoint", 1, "after")
         assert workshop.in_child(lambda: workshop.finish(run)) == -signal.SIGKILL
     return run.folder
 

@@ -1,4 +1,4 @@
-"""Run folders: what may be made, gone on with or deleted, by one process or by several."""
+"""Run folders: what may be made, resumed or deleted, by one process or by several."""
 
 from __future__ import annotations
 
