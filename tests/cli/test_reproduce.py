@@ -333,10 +333,10 @@ def test_fig2_draws_systems_boxes_and_key_frames(
         drawn.update(options, rows=rows, labels=labels, timebase=timebase)
         return original(rows, labels, timebase, **options)
 
-    original = figures.plot_timelines
+    original = figures.viz.plot_timelines
     monkeypatch.setattr(figures, "read_key_frames", read_key_frames)
-    monkeypatch.setattr(figures, "differing_ranges", differing_ranges)
-    monkeypatch.setattr(figures, "plot_timelines", plot_timelines)
+    monkeypatch.setattr(figures.viz, "differing_ranges", differing_ranges)
+    monkeypatch.setattr(figures.viz, "plot_timelines", plot_timelines)
     options = ("--out", tmp_path / "fig2.svg", "--file", "tea.mp4", "--frames", "4")
     assert keyseg("reproduce", "fig2", kitchen, "--video", "tea_004", "--runs", made.folder, *options).code == 0
 
@@ -391,13 +391,13 @@ def test_fig3_trains_what_is_missing_and_draws_both(
     trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     drawn: dict[str, Any] = {}
-    original = figures.plot_curves
+    original = figures.viz.plot_curves
 
     def plot_curves(curves: Any, **options: Any) -> Any:
         drawn.update(options, curves=curves)
         return original(curves, **options)
 
-    monkeypatch.setattr(figures, "plot_curves", plot_curves)
+    monkeypatch.setattr(figures.viz, "plot_curves", plot_curves)
     shutil.copytree(trained, tmp_path / "fig3" / "stopped")
     file = tmp_path / "fig3.png"
     command = ("reproduce", "fig3", kitchen, "--runs", tmp_path / "fig3", "--out", file)
