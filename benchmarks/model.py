@@ -30,13 +30,13 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
     from keyseg.data.batches import Batch
     from keyseg.inference.systems import SYSTEMS
     from keyseg.timeline import LabelMap, Segmentation
-    from keyseg.training.recipe import shipped_recipe
+    from keyseg.training.recipe import load_recipe
     from keyseg.training.systems import system_of
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
-    recipe = shipped_recipe(f"default-{model}.yaml")
+    recipe = load_recipe(None, [f"model={model}"])
     network = SYSTEMS[recipe.model].network(recipe.network, dimension, CLASSES)
     objective, _ = system_of(recipe, labels)
     frames = (torch.arange(length) // 50) % CLASSES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -204,3 +205,20 @@ def test_no_section_takes_unknown_keys_or_can_be_changed() -> None:
     for section in found:
         assert section.model_config["extra"] == "forbid", section
         assert section.model_config["frozen"], section
+
+
+@pytest.mark.parametrize(
+    ("system", "section", "kept"),
+    [
+        ("asformer", "optimiser", {"weight_decay": 1e-5}),
+        ("bcn", "optimiser", {"learning_rate": 1e-3}),
+        ("bcn", "network.smoothing", {"alpha": 2.0}),
+    ],
+)
+def test_one_value_of_a_section_leaves_the_others(system: str, section: str, kept: dict[str, float]) -> None:
+    change = f"{section}.{'width=7' if 'smoothing' in section else 'epochs=7'}"
+    part: Any = load_recipe(None, (f"model={system}", change))
+    for name in section.split("."):
+        part = getattr(part, name)
+    assert {name: getattr(part, name) for name in kept} == kept
+    assert 7 in part.model_dump().values()

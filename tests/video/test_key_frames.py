@@ -190,7 +190,7 @@ def test_images_are_upright(tmp_path, degrees):
 
 def test_nothing_is_decoded_in_this_process(tmp_path):
     program = (
-        "import sys\nfrom keyseg.video.key_frames import read_key_frames\n"
+        "import sys\nfrom keyseg.video.reading import read_key_frames\n"
         "assert len(read_key_frames(sys.argv[1], [0, 3])) == 2\n"
         "assert 'av' not in sys.modules, 'decoded in the main process'\n"
     )

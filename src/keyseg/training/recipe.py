@@ -94,10 +94,19 @@ def validate_recipe(content: Mapping[str, Any], source: str) -> Recipe:
         raise ConfigError(f"{source}: 'model': no system {system!r}{close}; known: {', '.join(TRAINABLE)}")
     recipe = TRAINABLE[system].recipe
     try:
-        return recipe.model_validate(content)
+        return recipe.model_validate(_over(recipe.model_validate({}).model_dump(), content))
     except ValidationError as error:
         problems = "; ".join(_explain(item, recipe) for item in error.errors())
         raise ConfigError(f"{source}: {problems}") from None
+
+
+def _over(defaults: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content over the defaults of its system, section by section: one value leaves the others of its section."""
+    given = {
+        key: _over(defaults[key], value) if isinstance(value, dict) and isinstance(defaults.get(key), dict) else value
+        for key, value in content.items()
+    }
+    return {**defaults, **given}
 
 
 def _apply(content: dict[str, Any], change: str) -> None:
