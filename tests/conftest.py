@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("keyseg", deadline=None, derandomize=True)
-settings.register_profile("quick", settings.get_profile("keyseg"), max_examples=25)
+settings.register_profile("quick", settings.get_profile("keyseg"), max_examples=15)
 settings.load_profile("keyseg")
 
 SLOW_FIXTURES = {"workshop", "trained", "make_clip", "ffmpeg"}

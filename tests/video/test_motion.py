@@ -13,6 +13,8 @@ from keyseg.timeline import ConfigError
 from keyseg.video.motion import Motion
 from keyseg.video.motion_histograms import flow, lobes, opening_and_turning
 
+pytestmark = pytest.mark.slow
+
 LOOKS = 4 * 9 + 12 * 6
 VIEW = 12 * 8 + 12 + 2 * 13
 DOWN, RIGHT = np.mgrid[:120, :160].astype(np.float32)

@@ -18,6 +18,8 @@ from keyseg.timeline import ConfigError, DataError
 from keyseg.video.model_folder import local_folder
 from keyseg.video.pretrained import PretrainedExtractor, clips
 
+pytestmark = pytest.mark.slow
+
 transformers = pytest.importorskip("transformers")
 
 IMAGENET = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)

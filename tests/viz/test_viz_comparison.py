@@ -14,6 +14,8 @@ from matplotlib.patches import Rectangle
 from keyseg.timeline import ConfigError, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.viz import differing_ranges, plot_timelines
 
+pytestmark = pytest.mark.slow
+
 _LABELS = LabelMap(("background", "pour", "take"), ("background",))
 _TRUTH = Segmentation(np.array([0, 30, 75, 90, 150]), np.array([0, 2, 1, 2]))
 _ROWS = [("ground truth", _TRUTH), ("RTK", _TRUTH), ("frames", Segmentation.from_frames([0] * 150))]

@@ -17,6 +17,8 @@ from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.viz import class_colours, plot_heatmaps, plot_matching, plot_timelines
 
+pytestmark = pytest.mark.slow
+
 _LABELS = LabelMap(("background", "pour", "take", "stir"), ("background",))
 _TRUTH = Segmentation(np.array([0, 30, 75, 90, 150]), np.array([0, 2, 1, 2]))
 _TIME = TimeBase(Fraction(15))

@@ -14,6 +14,8 @@ from keyseg.keypoints import example_keypoints, reassembly_steps
 from keyseg.timeline import LabelMap, TimelineError
 from keyseg.viz import class_colours, plot_reassembly
 
+pytestmark = pytest.mark.slow
+
 _LABELS = LabelMap(("take", "pour", "stir", "drink", "unused"))
 _COLOURS = class_colours(_LABELS)
 _STEPS = reassembly_steps(*example_keypoints())
