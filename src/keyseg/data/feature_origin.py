@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from keyseg.timeline import DataError, TimeBase
 from keyseg.timeline.files import read_text
 from keyseg.timeline.rates import Rate
-from keyseg.timeline.validation import problem_text
+from keyseg.timeline.validation import Section, problem_text
 
 
-class FeatureOrigin(BaseModel):
+class FeatureOrigin(Section):
     """What made the features of a video, so that those of another video can be made in the same way.
 
     extractor, version: its name and the version of what it computes. dimension: D. clip_length: frames that one row
@@ -23,15 +23,13 @@ class FeatureOrigin(BaseModel):
     options: its other settings, such as the revision of a model.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     extractor: str = Field(min_length=1)
     version: str = Field(min_length=1)
     dimension: int = Field(ge=1)
     clip_length: int = Field(ge=1)
     fps: Rate
     sample_rate: int = Field(ge=1)
-    options: dict[str, str] = {}
+    options: dict[str, str] = Field(default_factory=dict)
 
     @property
     def timebase(self) -> TimeBase:
@@ -49,25 +47,21 @@ class FeatureOrigin(BaseModel):
         return f"{self.extractor} version {self.version}, {self.dimension} dimensions at {self.fps} fps{every}{options}"
 
 
-class Gap(BaseModel):
+class Gap(Section):
     """Frames [start_frame, end_frame) that could not be decoded and show the last good frame, and why."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     start_frame: int = Field(ge=0)
     end_frame: int
     reason: str
 
 
-class FeatureSidecar(BaseModel):
+class FeatureSidecar(Section):
     """All that a feature file does not state itself.
 
     video, video_sha256: name and content of the file that was read. frames: number of frames shown. pts: the
     presentation time stamp of the picture that each frame shows, in ticks of `time_base` seconds; frame i is the one at
     time pts[0] * time_base + i / fps. features_sha256: of the .npy file.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["keyseg-features"] = "keyseg-features"
     format_version: Literal[1] = 1

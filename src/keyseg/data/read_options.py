@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from keyseg.data.alignment import Lengths
 from keyseg.data.feature_files import Orientation
 from keyseg.timeline import ConfigError, nearest
 from keyseg.timeline.rates import Rate
-from keyseg.timeline.validation import problem_text
+from keyseg.timeline.validation import Section, problem_text
 
 
-class ReadOptions(BaseModel):
+class ReadOptions(Section):
     """How the files of a data set are read; see the fields. `of` reports a wrong value as a ConfigError.
 
     >>> ReadOptions.of(fps="30000/1001", sample_rate=2).fps
     Fraction(30000, 1001)
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     features: str | None = Field(
         None,
