@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -11,18 +10,18 @@ from torch import Tensor
 from keyseg.timeline import Segmentation
 
 
-def mix_segments(features: Tensor, segmentations: Sequence[Segmentation], share: float) -> Tensor:
+def mix_segments(features: Tensor, labels: Tensor, mask: Tensor, share: float) -> Tensor:
     """Features (B, D, T) in which a random `share` of each video's segments is blended with another stretch of it.
 
     A stretch of the same length, starting anywhere in the video, is mixed in with a weight drawn from U(0, 1) per
     segment (after mixup, Zhang et al. 2018), while labels stay: the features of the segment then suggest the wrong
-    class, and only its context tells the right one. segmentations: of the B videos, in steps. A share of 0 changes
-    nothing.
+    class, and only its context tells the right one. labels (B, T) int64, mask (B, T) bool. A share of 0 changes nothing.
     """
     if share == 0:
         return features
     mixed = features.clone()
-    for video, segmentation in zip(range(len(features)), segmentations, strict=True):
+    for video, (row, present) in enumerate(zip(labels.cpu().numpy(), mask.cpu().numpy(), strict=True)):
+        segmentation = Segmentation.from_frames(row[present])
         for start, end in pairwise(segmentation.boundaries.tolist()):
             if torch.rand(()) >= share:
                 continue

@@ -12,6 +12,7 @@ from keyseg.criteria.bcn import barrier_loss, barrier_target, cascade_losses
 from keyseg.data.batches import Batch
 from keyseg.models.bcn import BCN, class_confidence, stage_weights
 from keyseg.timeline import LabelMap, Segmentation
+from keyseg.training.augmentation import mix_segments
 from keyseg.training.objective import Objective, scheduled
 from keyseg.training.settings import BCNRecipe
 
@@ -33,7 +34,8 @@ class BCNObjective(Objective):
         """The barrier loss, or those of cascade and fusion, stages weighted by the probability of the true class."""
         if not self.is_whole(epoch):
             return {"barrier": self._barrier_loss(network, batch)}
-        cascade = network.cascade(batch.features, batch.mask)
+        share = self.recipe.augmentation.mixed_segments
+        cascade = network.cascade(mix_segments(batch.features, batch.labels, batch.mask, share), batch.mask)
         confidence = class_confidence(cascade.logits, batch.labels, batch.mask)
         weights = stage_weights(confidence, batch.mask, network.config.sure)
         return cascade_losses(cascade, network.fuse(cascade, weights), weights, batch.labels, self.recipe.losses)

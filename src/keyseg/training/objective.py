@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from keyseg.criteria.frame import frame_loss
 from keyseg.data.batches import Batch
 from keyseg.timeline import LabelMap
+from keyseg.training.augmentation import mix_segments
 from keyseg.training.settings import FrameRecipe, OptimiserConfig
 
 
@@ -63,7 +64,8 @@ class FrameObjective(Objective):
 
     def losses(self, network: Any, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """The frame loss, summed over stages."""
-        stages, config = network(batch.features, batch.mask).stages, self.recipe.losses
+        share, config = self.recipe.augmentation.mixed_segments, self.recipe.losses
+        stages = network(mix_segments(batch.features, batch.labels, batch.mask, share), batch.mask).stages
         return {"frame": frame_loss(stages, batch.labels, batch.mask, config.smoothing, config.limit)}
 
     def groups(self, network: Any) -> list[list[nn.Parameter]]:

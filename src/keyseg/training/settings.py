@@ -83,6 +83,7 @@ class Recipe(Section):
     data: ReadOptions = ReadOptions()
     network: BaseModel
     optimiser: OptimiserConfig
+    augmentation: AugmentationConfig = AugmentationConfig(mixed_segments=0.0)
 
     @property
     def epochs(self) -> int:
