@@ -43,7 +43,7 @@ class MatchingConfig(Section):
     """How the keypoint graph is matched to the annotation's graph in training."""
 
     method: MatchingMethod = "linear"
-    join_epoch: int = Field(80, ge=0, description="first epoch with matching and refinement")
+    join_epoch: int | None = Field(None, ge=0, description="first epoch with matching and refinement; none: never")
     stop_gradient: bool = Field(True, description="no gradient from matching to the keypoint generator")
     temperature: float = Field(0.1, gt=0)
     iterations: int = Field(50, ge=1)

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from keyseg.data.feature_origin import FeatureOrigin
-from keyseg.inference.decoders import Decoder, KeypointDecoder
+from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError
@@ -22,7 +22,7 @@ from keyseg.timeline.validation import Section
 from keyseg.timeline.version import __version__
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
-VERSION: Literal[2] = 2
+VERSION: Literal[3] = 3
 
 
 class BundleConfig(Section):
@@ -32,7 +32,7 @@ class BundleConfig(Section):
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
-    version: Literal[2] = VERSION
+    version: Literal[3] = VERSION
     keyseg: str = __version__
     model: str
     network: SerializeAsAny[BaseModel]
@@ -62,11 +62,9 @@ class BundleConfig(Section):
         return section.model_validate(value)
 
     @model_validator(mode="after")
-    def _memory_has_these_classes(self) -> Self:
-        if isinstance(self.decoder, KeypointDecoder):
-            remembered = {label for annotation in self.decoder.memory or () for label in annotation.labels}
-            if remembered and max(remembered) >= len(self.classes):
-                raise ValueError(f"memory refers to class {max(remembered)}, outside 0..{len(self.classes) - 1}")
+    def _match_has_these_classes(self) -> Self:
+        if self.decoder.match is not None and self.decoder.match.classes != len(self.classes):
+            raise ValueError(f"match is for {self.decoder.match.classes} classes, and there are {len(self.classes)}")
         return self
 
 

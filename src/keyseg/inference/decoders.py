@@ -11,32 +11,23 @@ import numpy as np
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from keyseg.inference.decoding import KeypointOutput, NetworkOutput, ProposalConfig, Rules, decode, propose
-from keyseg.keypoints import ActionKeypoints, Assembly, BoundaryKeypoints
-from keyseg.matching.memory import AnnotationMemory
+from keyseg.inference.decoding import (
+    Decoded,
+    KeypointOutput,
+    NetworkOutput,
+    ProposalConfig,
+    Rules,
+    decode,
+    match,
+    propose,
+)
+from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.matching.alignment import MatchWeights
+from keyseg.matching.annotation_graph import AnnotationGraph
 from keyseg.models.rtk import RTKOutput
 from keyseg.models.stages import FrameOutput
 from keyseg.timeline import Segmentation
 from keyseg.timeline.validation import Section
-
-
-class Decoder(Section, ABC):
-    """Turns the output of a network for one video into segments. A bundle stores it as one section with its `kind`.
-
-    PARTS: the variants that decode with a part of the system only, and their titles.
-    """
-
-    PARTS: ClassVar[Mapping[str, str]] = {}
-
-    kind: str
-
-    @abstractmethod
-    def read(self, output: Any) -> NetworkOutput:
-        """The tensors of a batch of one video as arrays."""
-
-    @abstractmethod
-    def segments(self, output: Any, part: str | None = None) -> Assembly:
-        """Segments in steps, by the full system (None) or by one of `PARTS`."""
 
 
 class RememberedAnnotation(Section):
@@ -48,16 +39,72 @@ class RememberedAnnotation(Section):
     @model_validator(mode="after")
     def _one_length_per_label(self) -> Self:
         if len(self.labels) != len(self.lengths):
-            raise ValueError(f"memory: {len(self.labels)} labels and {len(self.lengths)} lengths")
+            raise ValueError(f"an annotation has {len(self.labels)} labels and {len(self.lengths)} lengths")
         return self
 
 
-class KeypointDecoder(Decoder):
-    """RTK's decoder: proposals, evidence, Algorithm 1.
+class Match(Section):
+    """What videos are matched to: the annotations of the training videos, with the weights learnt on inner folds."""
 
-    rules: with refinement; plain_rules: for the same network without it. refine: whether the network's refinement was
-    trained; without it there are no refinement scores. memory: annotations of the training videos, to which a video is
-    matched, or None.
+    weights: MatchWeights = MatchWeights()
+    classes: PositiveInt
+    annotations: tuple[RememberedAnnotation, ...] = Field(min_length=1)
+
+    @classmethod
+    def to(cls, segmentations: Iterable[Segmentation], classes: int, weights: MatchWeights) -> Self:
+        """To annotations in steps; empty ones are left out."""
+        remembered = tuple(
+            RememberedAnnotation(labels=s.labels.tolist(), lengths=np.diff(s.boundaries).tolist())
+            for s in segmentations
+            if s.length
+        )
+        return cls(weights=weights, classes=classes, annotations=remembered)
+
+    @model_validator(mode="after")
+    def _known_classes(self) -> Self:
+        largest = max(label for annotation in self.annotations for label in annotation.labels)
+        if largest >= self.classes:
+            raise ValueError(f"an annotation refers to class {largest}, outside 0..{self.classes - 1}")
+        return self
+
+    @cached_property
+    def graph(self) -> AnnotationGraph:
+        """The annotations, ready to be matched."""
+        kept = [Segmentation(np.cumsum((0, *a.lengths)), np.array(a.labels)) for a in self.annotations]
+        return AnnotationGraph.of(kept, self.classes)
+
+
+class Decoder(Section, ABC):
+    """Turns the output of a network for one video into segments. A bundle stores it as one section with its `kind`.
+
+    PARTS: the variants that decode with a part of the system only, and their titles. match: annotations to match to, or
+    None where the videos follow no common order.
+    """
+
+    PARTS: ClassVar[Mapping[str, str]] = {}
+
+    kind: str
+    match: Match | None = None
+
+    @abstractmethod
+    def read(self, output: Any) -> NetworkOutput:
+        """The tensors of a batch of one video as arrays."""
+
+    def segments(self, output: Any, part: str | None = None) -> Decoded:
+        """Segments in steps, by the full system (None) or by one of `PARTS`."""
+        if part is None and self.match is not None:
+            return match(output, self.match.graph, self.match.weights)
+        return self.unmatched(output, part)
+
+    @abstractmethod
+    def unmatched(self, output: Any, part: str | None) -> Decoded:
+        """The same without annotations."""
+
+
+class KeypointDecoder(Decoder):
+    """RTK's decoder: proposals, then the match, or evidence and Algorithm 1.
+
+    refine: whether the network's refinement was trained; without it there are no refinement scores.
     """
 
     PARTS: ClassVar[Mapping[str, str]] = {
@@ -69,25 +116,7 @@ class KeypointDecoder(Decoder):
     kind: Literal["keypoints"] = "keypoints"
     proposals: ProposalConfig = ProposalConfig()
     rules: Rules = Rules()
-    plain_rules: Rules = Rules()
-    refine: bool = True
-    memory: tuple[RememberedAnnotation, ...] | None = None
-
-    @classmethod
-    def remember(cls, segmentations: Iterable[Segmentation]) -> tuple[RememberedAnnotation, ...]:
-        """A `memory` of annotations in steps; empty ones are left out."""
-        return tuple(
-            RememberedAnnotation(labels=s.labels.tolist(), lengths=np.diff(s.boundaries).tolist())
-            for s in segmentations
-            if s.length
-        )
-
-    @cached_property
-    def annotations(self) -> AnnotationMemory | None:
-        """The memory, ready to be matched."""
-        if self.memory is None:
-            return None
-        return AnnotationMemory.of(Segmentation(np.cumsum((0, *a.lengths)), np.array(a.labels)) for a in self.memory)
+    refine: bool = False
 
     def read(self, output: RTKOutput) -> KeypointOutput:
         """Heatmaps and the keypoints that they propose, not refined."""
@@ -96,18 +125,16 @@ class KeypointDecoder(Decoder):
         actions, boundaries = propose(action, boundary, self.proposals)
         return KeypointOutput(frames, _numpy(output.frame_logits[:, 0]), action, boundary, actions, boundaries)
 
-    def segments(self, output: KeypointOutput, part: str | None = None) -> Assembly:
-        """Segments, and the keypoints that went into them."""
+    def unmatched(self, output: KeypointOutput, part: str | None) -> Decoded:
+        """By Algorithm 1, with the trained refinement if there is one; or without keypoints."""
         if part in ("rtk-no-rules", "frame-wise"):
             scores = output.action if part == "rtk-no-rules" else output.frames
-            return Assembly(Segmentation.from_frames(scores.argmax(0)), output.actions, output.boundaries)
-        refine = part is None and (output.refinement is not None or self.memory is not None)
-        rules = self.rules if refine else self.plain_rules
-        return decode(output, rules, refine=refine, memory=self.annotations)
+            return Decoded(Segmentation.from_frames(scores.argmax(0)), output.actions, output.boundaries)
+        return decode(output, self.rules, refine=part is None)
 
 
 class FrameDecoder(Decoder):
-    """Decoder of a network that classifies frames: the most probable class of each step."""
+    """Decoder of a network that classifies frames: the match, or the most probable class of each step."""
 
     kind: Literal["frames"] = "frames"
 
@@ -115,10 +142,10 @@ class FrameDecoder(Decoder):
         """Probabilities, and the output of every stage."""
         return NetworkOutput(_numpy(output.probabilities[0]), _numpy(output.stages[:, 0]))
 
-    def segments(self, output: NetworkOutput, part: str | None = None) -> Assembly:
+    def unmatched(self, output: NetworkOutput, part: str | None) -> Decoded:
         """Runs of the most probable class."""
         segmentation = Segmentation.from_frames(output.frames.argmax(0))
-        return Assembly(segmentation, ActionKeypoints.of([]), BoundaryKeypoints.of([]))
+        return Decoded(segmentation, ActionKeypoints.of([]), BoundaryKeypoints.of([]))
 
 
 def _numpy(values: torch.Tensor) -> Any:

@@ -1,9 +1,9 @@
-"""From what a network says about every step to segments: propose keypoints, weigh the evidence, re-assemble."""
+"""From what a network says about every step to segments: propose keypoints, then match them to annotations, or weigh
+the evidence and re-assemble."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from pydantic import Field
 
 from keyseg.keypoints import (
     ActionKeypoints,
-    Assembly,
     BoundaryKeypoints,
     EvidenceWeights,
     assemble,
@@ -20,10 +19,13 @@ from keyseg.keypoints import (
     decode_boundaries,
     weigh_evidence,
 )
+from keyseg.matching.alignment import Alignment, MatchWeights, align
+from keyseg.matching.annotation_graph import AnnotationGraph
 from keyseg.matching.graph import ACTION, BOUNDARY
-from keyseg.matching.memory import AnnotationMemory, MemoryConfig
+from keyseg.matching.lattice import Lattice
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.refinement import Refinement
+from keyseg.timeline import Segmentation
 from keyseg.timeline.validation import Section
 
 FloatMap = npt.NDArray[np.float32]
@@ -39,7 +41,7 @@ class ProposalConfig(Section):
 
 
 class Rules(Section):
-    """How keypoints become segments. memory: how a video is matched to the annotations of the training videos."""
+    """How keypoints become segments by Algorithm 1, without annotations to match to."""
 
     action_threshold: float = Field(0.1, ge=0, lt=1)
     boundary_threshold: float = Field(0.2, ge=0, lt=1)
@@ -47,11 +49,10 @@ class Rules(Section):
     peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
     frame_weight: float = Field(2.0, ge=0, allow_inf_nan=False)
     context_weight: float = Field(0.0, ge=0, allow_inf_nan=False)
-    memory: MemoryConfig = MemoryConfig()
 
     def weights(self) -> EvidenceWeights:
         """Weights of the evidence for a segment's class."""
-        return EvidenceWeights(self.peak_weight, self.frame_weight, self.context_weight, self.memory.weight)
+        return EvidenceWeights(self.peak_weight, self.frame_weight, self.context_weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +115,30 @@ def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tup
     )
 
 
-def decode(output: KeypointOutput, rules: Rules, *, refine: bool, memory: AnnotationMemory | None = None) -> Assembly:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Segments in steps, the keypoints that they were made from, and the annotations that they were aligned to, if any.
+
+    actions, boundaries: those that went into Algorithm 1, not those that remained; or the action keypoints that agree
+    with the matched segments, and the chosen cuts.
+    """
+
+    segmentation: Segmentation
+    actions: ActionKeypoints
+    boundaries: BoundaryKeypoints
+    alignment: Alignment | None = None
+
+
+def decode(output: KeypointOutput, rules: Rules, *, refine: bool) -> Decoded:
     """Keypoints at or above the thresholds, each interval with the class of most evidence, then Algorithm 1.
 
-    With refinement, keypoints whose keep probability is below its threshold are dropped, boundaries move, the refined
-    classes may count as evidence (supplement, sections A and B), and the intervals, in order, are matched to the
-    remembered annotations, whose labels count. Thresholds apply to the confidence of the generator. Returns the
-    segmentation in steps with the keypoints that went into Algorithm 1, not those that remained.
+    With refinement, keypoints whose keep probability is below its threshold are dropped, boundaries move, and the
+    refined classes may count as evidence (supplement, sections A and B). Thresholds apply to the confidence of the
+    generator.
     """
     strong = output.actions.confidence >= rules.action_threshold
     firm = output.boundaries.confidence >= rules.boundary_threshold
-    actions, boundaries, classes, match = output.actions, output.boundaries, None, None
+    actions, boundaries, classes = output.actions, output.boundaries, None
     refinement = output.refinement if refine else None
     if refinement is not None:
         strong &= refinement.keep_action >= rules.keep_threshold
@@ -134,9 +148,32 @@ def decode(output: KeypointOutput, rules: Rules, *, refine: bool, memory: Annota
     else:
         boundaries = boundaries.select(firm)
     actions = actions.select(strong)
-    if refine and memory is not None:
-        match = partial(memory.classes, config=rules.memory)
-    voted = weigh_evidence(actions, boundaries, output.frames, classes, rules.weights(), match)
+    voted = weigh_evidence(actions, boundaries, output.frames, classes, rules.weights())
     fallback = int(output.action.sum(1).argmax()) if output.steps else 0
     result = assemble(voted, boundaries, output.steps, fallback=fallback)
-    return replace(result, actions=actions, boundaries=boundaries)
+    return Decoded(result.segmentation, actions, boundaries)
+
+
+def lattice_of(output: NetworkOutput, graph: AnnotationGraph) -> Lattice:
+    """The segments that a video may have: between its keypoints, or where its frame scores change."""
+    if not isinstance(output, KeypointOutput):
+        return Lattice.of(graph, output.frames)
+    actions, boundaries, heads = output.actions, output.boundaries, output.refinement
+    if heads is not None:
+        actions = ActionKeypoints(actions.time, actions.label, actions.confidence * heads.keep_action)
+        boundaries = BoundaryKeypoints(heads.boundary_time, boundaries.confidence * heads.keep_boundary)
+    return Lattice.of(graph, output.frames, boundaries, actions, output.boundary)
+
+
+def match(output: NetworkOutput, graph: AnnotationGraph, weights: MatchWeights) -> Decoded:
+    """The segments of the best alignment to the annotations of the training videos."""
+    lattice = lattice_of(output, graph)
+    alignment = align(lattice, weights)
+    segmentation = alignment.segmentation
+    chosen = np.isin(lattice.times, segmentation.boundaries[1:-1])
+    cuts = BoundaryKeypoints(lattice.times[chosen].astype(np.float64), lattice.confidence[chosen])
+    actions = output.actions if isinstance(output, KeypointOutput) else ActionKeypoints.of([])
+    if len(actions):
+        segment = np.searchsorted(segmentation.boundaries, actions.time, side="right") - 1
+        actions = actions.select(segmentation.labels[np.clip(segment, 0, len(segmentation) - 1)] == actions.label)
+    return Decoded(segmentation, actions, cuts, alignment)

@@ -18,6 +18,7 @@ from keyseg.data.feature_origin import FeatureOrigin, read_sidecar
 from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import FloatMap, KeypointOutput, NetworkOutput
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
+from keyseg.matching.alignment import Alignment
 from keyseg.matching.nodes import keypoint_nodes
 from keyseg.models.network import Network
 from keyseg.models.rtk import RTK
@@ -29,7 +30,8 @@ class Prediction:
     """The timeline of one video and what it was made from.
 
     segmentation: in annotation frames. frame_scores: (C, T) class probabilities per feature step. stages: (stages, C,
-    T) outputs of the network's stages, the last one last.
+    T) outputs of the network's stages, the last one last. alignment: the training annotations that the segments were
+    matched to, in steps; None where nothing is matched.
     """
 
     segmentation: Segmentation
@@ -37,6 +39,7 @@ class Prediction:
     stages: FloatMap
     labels: LabelMap
     timebase: TimeBase
+    alignment: Alignment | None
 
     @property
     def frame_labels(self) -> list[str]:
@@ -46,8 +49,8 @@ class Prediction:
 
 @dataclass(frozen=True)
 class KeypointPrediction(Prediction):
-    """RTK's prediction. proposals: keypoints as decoded; refined: keypoints as they went into the re-assembly,
-    confidences after refinement. Times of keypoints are feature steps; timebase converts."""
+    """RTK's prediction. proposals: keypoints as decoded; refined: those that made the segments, chosen by the match or
+    going into Algorithm 1. Times of keypoints are feature steps; timebase converts."""
 
     proposals: tuple[ActionKeypoints, BoundaryKeypoints]
     refined: tuple[ActionKeypoints, BoundaryKeypoints]
@@ -200,7 +203,8 @@ class Predictor:
         decoded = self.decoder.segments(output, None if variant == self.system else variant)
         length = output.steps * self.timebase.sample_rate if frames is None else frames
         labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
-        common = (Segmentation.from_frames(labels), output.frames, output.stages, self.labels, self.timebase)
+        segmentation = Segmentation.from_frames(labels)
+        common = (segmentation, output.frames, output.stages, self.labels, self.timebase, decoded.alignment)
         if not isinstance(output, KeypointOutput):
             return Prediction(*common)
         return KeypointPrediction(

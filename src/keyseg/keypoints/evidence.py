@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,19 +11,15 @@ from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import ConfigError
 
 EvidenceScores = npt.NDArray[np.floating]
-ClassMatcher = Callable[[EvidenceScores, npt.NDArray[np.int64]], EvidenceScores]
-"""Evidence shares (I, C) and lengths (I,) of the intervals of a video, in order -> class probabilities (I, C)."""
 
 
 @dataclass(frozen=True)
 class EvidenceWeights:
-    """Weights of the evidence for a class: its highest keypoint, the mean frame score, and the refined class score;
-    `matched` weighs the classes from matching the whole video against all of these together."""
+    """Weights of the evidence for a class: its highest keypoint, the mean frame score, and the refined class score."""
 
     peak: float = 1.0
     frames: float = 1.0
     context: float = 0.0
-    matched: float = 0.0
 
 
 def weigh_evidence(
@@ -33,15 +28,14 @@ def weigh_evidence(
     frame_scores: EvidenceScores,
     context_scores: EvidenceScores | None,
     weights: EvidenceWeights,
-    match: ClassMatcher | None = None,
 ) -> ActionKeypoints:
     """Give the action keypoints between two boundaries one class: the one with the largest weighted evidence.
 
     frame_scores: (C, T) class probabilities per step. context_scores: (K, C) refined class probabilities per action
-    keypoint, or None. match: gives the classes of all intervals that hold keypoints, or None. Each interval that holds
-    keypoints becomes one keypoint, at the most confident point of the winning class if there is one, else at the most
-    confident point of all. Its confidence is the evidence of the winner divided by the sum of the weights, so it is in
-    [0, 1]. Intervals without a keypoint stay empty. The cost is linear in T.
+    keypoint, or None. Each interval that holds keypoints becomes one keypoint, at the most confident point of the
+    winning class if there is one, else at the most confident point of all. Its confidence is the evidence of the winner
+    divided by the sum of the weights, so it is in [0, 1]. Intervals without a keypoint stay empty. The cost is linear
+    in T.
     Raises ConfigError if none of the available evidence has a weight above 0.
     """
     if len(actions) == 0:
@@ -62,10 +56,6 @@ def weigh_evidence(
         raise ConfigError(
             f"no evidence is left for the class of a segment: {weights}; set at least one evidence weight above 0"
         )
-    if match is not None and weights.matched > 0:
-        shares = evidence / np.maximum(evidence.sum(1, keepdims=True), 1e-12)
-        evidence = shares + weights.matched * match(shares, edges[used + 1] - edges[used])
-        total = 1 + weights.matched
     label = evidence.argmax(1)
     agrees = actions.label == label[group]
     order = np.lexsort((-actions.confidence, ~agrees, group))

@@ -150,7 +150,7 @@ def fig3(
     curves = permutation_losses(by_curve, callbacks)
     recipe = next(iter(by_curve.values())).recipe
     assert isinstance(recipe, RTKRecipe)
-    marks = {"matching joins": float(recipe.matching.join_epoch)}
+    marks = {"matching joins": float(recipe.matching.join_epoch or 0)}
     title = f"{data.resolve().name}: permutation loss"
     figure = viz.plot_curves(curves, ylabel="permutation loss", title=title, marks=marks, start=0)
     return viz.save_figure(figure, out, force=force)

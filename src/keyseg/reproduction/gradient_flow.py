@@ -51,12 +51,11 @@ def _taken(place: Path, stopped: bool) -> RTKRecipe | None:
 
 
 def _with_gradient(recipe: RTKRecipe, stopped: bool) -> RTKRecipe:
-    matching = recipe.matching.changed(stop_gradient=stopped)
-    return recipe.changed(matching=matching, calibration=recipe.calibration.changed(holdout=0.0))
+    return recipe.changed(matching=recipe.matching.changed(stop_gradient=stopped))
 
 
 def _refuse_more_differences(folder: Path, recipes: Mapping[str, RTKRecipe]) -> None:
-    free = ("matching.stop_gradient", "calibration.", "rules.")  # thresholds are not in the losses
+    free = ("matching.stop_gradient", "rules.")  # thresholds are not in the losses
     found = [(key, *values) for key, *values in differences(*recipes.values()) if not key.startswith(free)]
     if found:
         listed = "; ".join(f"{key} is {first} and {second}" for key, first, second in found)

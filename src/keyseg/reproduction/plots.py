@@ -94,7 +94,8 @@ def _learning_curves(folder: Path, title: str) -> Figure:
     from keyseg.training.settings import RTKRecipe
 
     run = read_run(folder)
-    marks = {"matching joins": run.recipe.matching.join_epoch} if isinstance(run.recipe, RTKRecipe) else {}
+    join = run.recipe.matching.join_epoch if isinstance(run.recipe, RTKRecipe) else None
+    marks = {} if join is None else {"matching joins": float(join)}
     return viz.plot_curves(loss_curves(run), ylabel="loss", title=title or folder.name, marks=marks)
 
 

@@ -25,7 +25,6 @@ from keyseg.training.frame_classifier import classify_frames
 from keyseg.training.recipe import shipped_recipe
 from keyseg.training.results import loss_curves, run_all
 from keyseg.training.run import Run, start_run
-from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import SCORES
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import find_videos
@@ -138,8 +137,6 @@ def _write_report(
     videos: Sequence[VideoTimeline],
 ) -> None:
     """Playing videos with their timelines, the scores, the learning curves, and the provenance."""
-    assert isinstance(run.recipe, RTKRecipe)
-    marks = {"matching joins": float(run.recipe.matching.join_epoch)}
     write_report(
         page,
         title="keyseg demo: the toy kitchen",
@@ -148,7 +145,7 @@ def _write_report(
         videos=videos,
         labels=dataset.labels,
         timebase=dataset.timebase,
-        figures={"Losses by epoch": plot_curves(loss_curves(run), ylabel="loss", marks=marks)},
+        figures={"Losses by epoch": plot_curves(loss_curves(run), ylabel="loss")},
         provenance={
             "command": run.command,
             "keyseg": str(cost["keyseg"]),

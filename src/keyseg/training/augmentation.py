@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from keyseg.timeline import Segmentation
+from keyseg.timeline import ConfigError, Segmentation
 
 
-def mix_segments(features: Tensor, labels: Tensor, mask: Tensor, share: float) -> Tensor:
+def mix_segments(features: Tensor, labels: Tensor, mask: Tensor, share: float | Literal["fit"]) -> Tensor:
     """Features (B, D, T) in which a random `share` of each video's segments is blended with another stretch of it.
 
     A stretch of the same length, starting anywhere in the video, is mixed in with a weight drawn from U(0, 1) per
     segment (after mixup, Zhang et al. 2018), while labels stay: the features of the segment then suggest the wrong
-    class, and only its context tells the right one. labels (B, T) int64, mask (B, T) bool. A share of 0 changes nothing.
+    class, and only its context tells the right one. labels: (B, T) int64; mask: (B, T) bool. A share of 0 changes
+    nothing. Raises ConfigError on 'fit', which stands for a share that is not chosen yet.
     """
+    if share == "fit":
+        raise ConfigError("augmentation.mixed_segments is 'fit', which a training replaces; give a share from 0 to 1")
     if share == 0:
         return features
     mixed = features.clone()

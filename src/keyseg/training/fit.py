@@ -1,11 +1,9 @@
-"""One training: one split, one seed, from data to a bundle. Finished parts are kept and not repeated."""
+"""One training of a network: one split, one seed; resumed where an earlier process was stopped."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +16,13 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from keyseg.data.dataset import Dataset
-from keyseg.data.splits import SUBSETS
-from keyseg.inference.bundle import load, save_bundle
 from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import Segmentation, TrainingError
-from keyseg.timeline.files import write_json
-from keyseg.timeline.version import __version__
-from keyseg.training.calibration import ChosenRules, choose, held_out
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.module import SegmentationModule
-from keyseg.training.settings import Recipe, RTKRecipe
+from keyseg.training.settings import Recipe
 from keyseg.training.systems import TRAINABLE
 from keyseg.training.videos import Videos, loader
 
@@ -63,9 +56,9 @@ class Fit:
         return self.folder / "scores.json"
 
     @property
-    def rules(self) -> Path:
-        """File of the rules that calibration chose."""
-        return self.folder / "calibration" / "rules.json"
+    def inner(self) -> Path:
+        """Folder of the inner folds, which all seeds of a split share."""
+        return self.folder.parent / "inner"
 
     def cost(self) -> dict[str, Any]:
         """What the finished training took; see `run_fit`."""
@@ -75,45 +68,6 @@ class Fit:
 
 FitCallbacks = Callable[[Fit], tuple[Callback, ...]]
 """The Lightning callbacks of a training, such as its progress."""
-
-
-def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
-    """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
-
-    RTK's rules are chosen first, on held-out training videos.
-    """
-    if not fit.bundle.exists():
-        seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
-        decoder = fit.recipe.decoder(annotations_in_steps(fit.dataset, seen))
-        if isinstance(fit.recipe, RTKRecipe) and (chosen := calibrate(fit, fit.recipe)):
-            decoder = decoder.changed(rules=chosen.rules, plain_rules=chosen.plain_rules)
-        module, seconds = train_network(fit, fit.recipe, decoder, seen, test_names, fit.folder)
-        if module.global_rank == 0:
-            write_json(fit.folder / "cost.json", _cost(fit, module, seconds) | {"commit": provenance["commit"]})
-            save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
-        module.trainer.strategy.barrier()
-    return load(fit.bundle)
-
-
-def calibrate(fit: Fit, recipe: RTKRecipe) -> ChosenRules | None:
-    """RTK's rules, from a first training that leaves some training videos out; None keeps the recipe's."""
-    file = fit.rules
-    names = fit.dataset.names(fit.split, "train")
-    unseen = held_out(fit.dataset, names, recipe.calibration.holdout, fit.seed)
-    if not unseen:
-        return None
-    if not file.exists():
-        shorter = recipe.at_pace(recipe.calibration.pace)
-        seen = [name for name in names if name not in unseen]
-        decoder = shorter.decoder(annotations_in_steps(fit.dataset, seen))
-        module, seconds = train_network(fit, shorter, decoder, seen, (), file.parent)
-        if module.global_rank == 0:
-            write_json(file.with_name("cost.json"), {"seconds": round(seconds, 1)})
-            samples = [fit.dataset.load(name, fit.split) for name in unseen]
-            chosen = choose(module.predictor, decoder, samples, recipe, fit.seed)
-            write_json(file, chosen.model_dump(mode="json"))
-        module.trainer.strategy.barrier()
-    return ChosenRules.model_validate_json(file.read_text(encoding="utf-8"))
 
 
 def train_network(
@@ -185,34 +139,6 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
     )
 
 
-def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any]:
-    """Time and memory that a training took, and the machine."""
-    calibration = fit.rules.with_name("cost.json")
-    return {
-        "keyseg": __version__,
-        "seconds": round(seconds, 1),
-        "calibration_seconds": json.loads(calibration.read_text())["seconds"] if calibration.exists() else 0.0,
-        "peak_memory_mib": _peak_memory_mib(),
-        "parameters": sum(p.numel() for p in module.model.parameters()),
-        "threads": torch.get_num_threads(),
-        "machine": f"{_processor()}, {os.cpu_count()} processors, {platform.system()}, torch {torch.__version__}",
-    }
-
-
-def _peak_memory_mib() -> int | None:
-    """The most memory that this process has held; None on Windows, which does not report it."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
-
-
-def _processor() -> str:
-    """Name of the processor if the system tells it, else its kind."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+def is_main_process() -> bool:
+    """Whether this process writes the files of a run: the only process, or the first that torchrun started."""
+    return int(os.environ.get("RANK", "0")) == 0

@@ -20,9 +20,10 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
-from keyseg.training.fit import Fit, FitCallbacks, run_fit
-from keyseg.training.run import Run, is_main_process, process_count
-from keyseg.training.settings import RTKRecipe
+from keyseg.training.choice import choose
+from keyseg.training.complete import run_fit
+from keyseg.training.fit import Fit, FitCallbacks, is_main_process
+from keyseg.training.run import Run, process_count
 from keyseg.training.tables import SCORES, results_markdown
 
 Scores = dict[str, float]
@@ -154,7 +155,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "splits": sorted({f.fit.split for f in finished}),
         "seeds": sorted({f.fit.seed for f in finished}),
         "epochs": run.recipe.epochs,
-        "thresholds": _how_chosen(run, finished),
+        "chosen": _how_chosen(finished),
         "cost": {f.fit.name: f.cost for f in finished},
         "last_epoch": {v: average_over_seeds([(f.fit.seed, f.last[v]) for f in finished]) for v in variants},
         "best_epoch_on_the_test_fold": {
@@ -167,14 +168,14 @@ def summarise(run: Run) -> dict[str, Any]:
     return summary
 
 
-def _how_chosen(run: Run, finished: Sequence[Finished]) -> str:
-    if not isinstance(run.recipe, RTKRecipe):
-        return "none to choose"
-    as_given = [f.fit.name for f in finished if not f.fit.rules.exists()]
-    if len(as_given) == len(finished):
-        return "the recipe's"
-    chosen = "chosen on held-out training videos"
-    return f"{chosen}, but for {', '.join(as_given)}: the recipe's" if as_given else chosen
+def _how_chosen(finished: Sequence[Finished]) -> dict[str, Any]:
+    """By training: the share of mixed segments, and how much the match helped on inner folds, if it was tried."""
+    found = {}
+    for item in finished:
+        chosen = choose(item.fit)
+        match = chosen.match.model_dump(mode="json") if chosen.match else None
+        found[item.fit.name] = {"mixed_segments": chosen.mixed_segments, "match": match}
+    return found
 
 
 def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:

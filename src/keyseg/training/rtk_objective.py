@@ -29,7 +29,8 @@ class RTKObjective(Objective):
 
     def refines(self, epoch: int) -> bool:
         """From the epoch at which matching joins."""
-        return epoch >= self.recipe.matching.join_epoch
+        join = self.recipe.matching.join_epoch
+        return join is not None and epoch >= join
 
     def losses(self, network: RTK, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """Keypoint losses in every epoch; once matching has joined, those of matching and refinement too."""
@@ -52,7 +53,7 @@ class RTKObjective(Objective):
 
     def rates(self, epoch: int) -> Sequence[dict[str, float]]:
         """The rate of the refinement starts to fall at the epoch at which it joins."""
-        settings, join = self.recipe.optimiser, self.recipe.matching.join_epoch
+        settings, join = self.recipe.optimiser, self.recipe.matching.join_epoch or 0
         rate = scheduled(settings, settings.learning_rate, epoch, 0, settings.epochs)
         return {"lr": rate}, {"lr": scheduled(settings, settings.context_learning_rate, epoch, join, settings.epochs)}
 

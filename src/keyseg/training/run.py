@@ -17,7 +17,7 @@ from keyseg.data.dataset import Dataset
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.timeline.files import write_text
 from keyseg.timeline.version import __version__
-from keyseg.training.fit import Fit
+from keyseg.training.fit import Fit, is_main_process
 from keyseg.training.recipe import validate_recipe
 from keyseg.training.settings import Recipe
 
@@ -106,11 +106,6 @@ def _refuse_overlap(dataset: Dataset, split: int) -> None:
             f"{dataset.root / 'splits'}: split {split} tests on videos that it trains on: {', '.join(both[:5])}"
             f" ({len(both)} in all); take them out of one of the two lists (keyseg check names the lines)"
         )
-
-
-def is_main_process() -> bool:
-    """Whether this process writes the files of a run: the only process, or the first that torchrun started."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def process_count() -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -17,7 +16,6 @@ from keyseg.models.asformer import ASFormerConfig, ASFormerExtraConfig
 from keyseg.models.bcn import BCNConfig
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.models.rtk import RTKConfig
-from keyseg.timeline import Segmentation
 from keyseg.timeline.validation import Section
 
 
@@ -49,16 +47,24 @@ class PeerOptimiserConfig(OptimiserConfig):
 class AugmentationConfig(Section):
     """Changes to the features in training; labels stay."""
 
-    mixed_segments: float = Field(0.3, ge=0, le=1, description="share of segments that `mix_segments` changes")
+    mixed_segments: Literal["fit"] | Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="share of segments that `mix_segments` changes; fit: 0 or 0.3, by an inner fold",
+    )
 
 
-class CalibrationConfig(Section):
-    """Choosing thresholds on training videos that a first, shorter training has not seen; off by default."""
+class MatchConfig(Section):
+    """Matching to the annotations of the training videos, and the inner folds that set it up."""
 
-    holdout: float = Field(0.0, ge=0, lt=1, description="share of the training videos; 0 keeps `rules` as given")
-    stress: float = Field(0.8, ge=0, lt=1, description="share of feature channels hidden while choosing")
-    draws: int = Field(2, ge=1, description="readings of each held-out video, each with other channels hidden")
-    pace: float = Field(0.5, gt=0, le=1, description="epochs of the first training divided by those of the final one")
+    fit: bool = Field(False, description="learn weights on inner folds, and match if that helps there")
+    folds: int = Field(3, ge=2, le=10, description="inner folds at most")
+    pace: float = Field(0.5, gt=0, le=1, description="epochs of an inner fold divided by those of the training")
+
+
+class RTKMatchConfig(MatchConfig, MatchingConfig):
+    """The same, and the matching in training that the supplement describes."""
+
+    fit: bool = True
 
 
 class BarrierConfig(Section):
@@ -83,16 +89,26 @@ class Recipe(Section):
     data: ReadOptions = ReadOptions()
     network: BaseModel
     optimiser: OptimiserConfig
-    augmentation: AugmentationConfig = AugmentationConfig(mixed_segments=0.0)
+    augmentation: AugmentationConfig = AugmentationConfig()
+    matching: MatchConfig = MatchConfig()
 
     @property
     def epochs(self) -> int:
         """All epochs of the training."""
         return self.optimiser.epochs
 
-    def decoder(self, annotations: Iterable[Segmentation]) -> Decoder:
-        """What decodes the trained network. annotations: of the training videos, in steps."""
+    @property
+    def needs_inner_folds(self) -> bool:
+        """Whether anything is chosen on inner folds."""
+        return self.matching.fit or self.augmentation.mixed_segments == "fit"
+
+    def decoder(self) -> Decoder:
+        """What decodes the trained network, without a match."""
         return FrameDecoder()
+
+    def mixing(self, share: float) -> Self:
+        """The same training with a share of mixed segments."""
+        return self.changed(augmentation=self.augmentation.changed(mixed_segments=share))
 
     def at_pace(self, pace: float) -> Self:
         """The same training with its epochs scaled."""
@@ -106,31 +122,26 @@ class RTKRecipe(Recipe):
     model: str = "rtk"
     network: RTKConfig = RTKConfig()
     optimiser: RTKOptimiserConfig = RTKOptimiserConfig()
-    augmentation: AugmentationConfig = AugmentationConfig()
+    augmentation: AugmentationConfig = AugmentationConfig(mixed_segments="fit")
     losses: LossConfig = LossConfig()
-    matching: MatchingConfig = MatchingConfig()
+    matching: RTKMatchConfig = RTKMatchConfig()
     proposals: ProposalConfig = ProposalConfig()
     rules: Rules = Rules()
-    calibration: CalibrationConfig = CalibrationConfig()
 
     @property
     def refines(self) -> bool:
-        """Whether matching ever joins, so that there is a refinement."""
-        return self.matching.join_epoch < self.epochs
+        """Whether matching ever joins in training, so that there is a refinement."""
+        return self.matching.join_epoch is not None and self.matching.join_epoch < self.epochs
 
-    def decoder(self, annotations: Iterable[Segmentation]) -> KeypointDecoder:
-        """With the recipe's rules, and the annotations to match to."""
-        return KeypointDecoder(
-            proposals=self.proposals,
-            rules=self.rules,
-            plain_rules=self.rules,
-            refine=self.refines,
-            memory=KeypointDecoder.remember(annotations),
-        )
+    def decoder(self) -> KeypointDecoder:
+        """With the recipe's rules."""
+        return KeypointDecoder(proposals=self.proposals, rules=self.rules, refine=self.refines)
 
     def at_pace(self, pace: float) -> Self:
         """The same with epochs and joining epoch scaled; matching that joined still joins."""
         scaled = super().at_pace(pace)
+        if self.matching.join_epoch is None:
+            return scaled
         join = round(self.matching.join_epoch * pace)
         if self.refines:
             join = min(join, scaled.epochs - 1)

@@ -40,22 +40,39 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
     origin = [f"- command: `{summary['command']}`"]
     for name, cost in summary["cost"].items():
         origin.append(
-            f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['calibration_seconds']:.0f} s of"
-            f" calibration, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
+            f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['inner_seconds']:.0f} s of"
+            f" inner folds, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
             f" {cost['threads']} thread(s), {cost['machine']}"
         )
     return markdown(
         f"# {summary['data']}",
-        f"{mean_of(summary)}; protocol ms-tcn; features: {summary['features']}; thresholds: {summary['thresholds']}.",
+        f"{mean_of(summary)}; protocol ms-tcn; features: {summary['features']}.",
         f"## Last epoch ({summary['epochs']}): the result",
         score_table(summary["last_epoch"]),
         BEST_EPOCH,
         score_table(summary["best_epoch_on_the_test_fold"]),
         f"## {variant_title(summary['system'])}, last epoch, by training",
         score_table(summary["by_split"][summary["system"]]),
+        "## Chosen on inner folds of the training videos",
+        chosen_lines(summary["chosen"]),
         "## Where this comes from",
         origin,
     )
+
+
+def chosen_lines(chosen: Mapping[str, Any]) -> list[str]:
+    """What the inner folds chose for each training."""
+    lines = []
+    for name, choice in chosen.items():
+        line = f"- {name}: {choice['mixed_segments']:g} of the segments mixed, "
+        match = choice["match"]
+        if match is None:
+            lines.append(line + "nothing matched")
+            continue
+        scores = [" / ".join(f"{value:.1f}" for value in match[key]) for key in ("plain", "matched")]
+        verdict = "matched" if match["weights"] else "not matched"
+        lines.append(line + f"{verdict}: F1@50 / Edit / Acc {scores[0]} without, {scores[1]} with the match")
+    return lines
 
 
 def markdown(*blocks: str | Sequence[str]) -> str:

@@ -55,9 +55,10 @@ def train(
     Returns:
         The run and its summary, None instead of a summary in secondary processes.
     """
+    from keyseg.training.fit import is_main_process
     from keyseg.training.recipe import recipe_for
     from keyseg.training.results import run_all
-    from keyseg.training.run import is_main_process, start_run
+    from keyseg.training.run import start_run
 
     if features is not None:
         changes = [*changes, f"data.features={features}"]

@@ -1,0 +1,103 @@
+"""What the inner folds of a split choose: mixed segments or none, and the weights of the match."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+
+import torch
+from filelock import FileLock
+
+from keyseg.metrics import evaluate
+from keyseg.timeline import Segmentation
+from keyseg.timeline.files import write_json
+from keyseg.timeline.validation import Section
+from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
+from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, save_outputs
+from keyseg.training.match_weights import LearntMatch, learn_match
+
+MIXED = 0.3
+"""Share of mixed segments that is compared with none."""
+
+
+class Chosen(Section):
+    """What the inner folds of a split chose.
+
+    mixed_segments: share for the training. match: None where nothing was learnt. seconds: of all inner trainings and of
+    learning. mixing: the mean of F1@50, Edit and Acc of the first fold without and with mixed segments, where both were
+    trained.
+    """
+
+    mixed_segments: float
+    match: LearntMatch | None = None
+    mixing: tuple[float, float] | None = None
+    seconds: float = 0.0
+
+
+def choose(fit: Fit) -> Chosen:
+    """What the inner folds of the split say; from an earlier training of the split if there is one.
+
+    Without inner folds, or training videos to divide, nothing is matched, and `fit` mixes 0.3 of the segments. The
+    folds are trained with seed 0, whatever the seed of the training.
+    """
+    file, recipe = fit.inner / "chosen.json", fit.recipe
+    given = recipe.augmentation.mixed_segments
+    folds = inner_folds(fit.dataset, fit.split, recipe.matching.folds) if recipe.needs_inner_folds else ()
+    if not folds:
+        return Chosen(mixed_segments=MIXED if given == "fit" else given)
+    fit.inner.mkdir(parents=True, exist_ok=True)
+    with FileLock(fit.inner / ".lock") if is_main_process() else nullcontext():  # trainings with other seeds wait
+        if not file.exists():
+            start = time.monotonic()
+            share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0])
+            videos = [_held_out(fit, fold, share) for fold in folds[: None if recipe.matching.fit else 0]]
+            if is_main_process():
+                match = _learn(fit, list(zip(folds, videos, strict=False))) if videos else None
+                seconds = round(time.monotonic() - start, 1)
+                chosen = Chosen(mixed_segments=share, match=match, mixing=mixing, seconds=seconds)
+                write_json(file, chosen.model_dump(mode="json"))
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    return Chosen.model_validate_json(file.read_text(encoding="utf-8"))
+
+
+def _learn(fit: Fit, folds: list[tuple[InnerFold, dict[str, HeldOutVideo]]]) -> LearntMatch:
+    labels = fit.dataset.labels
+    pairs = [(videos, list(annotations_in_steps(fit.dataset, fold.seen))) for fold, videos in folds]
+    return learn_match(pairs, fit.recipe.decoder(), len(labels), tuple(labels.background_ids))
+
+
+def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float]]:
+    """The share of mixed segments with which the first inner fold scores better, and both scores."""
+    scores = []
+    for share in (0.0, MIXED):
+        videos, decoder = _held_out(fit, fold, share), fit.recipe.decoder()
+        report = evaluate(
+            {name: video.reference for name, video in videos.items()},
+            {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
+            background=tuple(fit.dataset.labels.background_ids),
+        )
+        scores.append(round((report.f1[0.5] + report.edit + report.acc) / 3, 2))
+    return (MIXED if scores[1] >= scores[0] else 0.0), (scores[0], scores[1])
+
+
+def _held_out(fit: Fit, fold: InnerFold, share: float) -> dict[str, HeldOutVideo]:
+    """What a network says about the videos that an inner fold holds out; trained if that was not done before."""
+    recipe = fit.recipe.mixing(share).at_pace(fit.recipe.matching.pace)
+    file = fit.inner / f"fold{fold.number}-mixed{share:g}.npz"
+    if not file.exists():
+        inner = replace(fit, split=fold.split, seed=0)
+        folder = file.with_suffix("")
+        module, _ = train_network(inner, recipe, recipe.decoder(), fold.seen, (), folder)
+        if module.global_rank == 0:
+            found = {}
+            for name in fold.held_out:
+                sample = fit.dataset.load(name, fold.split)
+                reference = Segmentation.from_frames(sample.labels)
+                found[name] = HeldOutVideo(module.predictor.run(sample.features), reference)
+            save_outputs(file, found)
+            shutil.rmtree(folder)
+        module.trainer.strategy.barrier()
+    return read_outputs(file, recipe.decoder())

@@ -1,0 +1,74 @@
+"""One whole training: choose on inner folds, train, leave a bundle. Finished parts are kept and not repeated."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from keyseg.data.splits import SUBSETS
+from keyseg.inference.bundle import load, save_bundle
+from keyseg.inference.decoders import Match
+from keyseg.inference.predictor import Predictor
+from keyseg.timeline.files import write_json
+from keyseg.timeline.version import __version__
+from keyseg.training.choice import choose
+from keyseg.training.fit import Fit, annotations_in_steps, train_network
+from keyseg.training.module import SegmentationModule
+
+
+def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
+    """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
+
+    Mixed segments and the match are chosen first, on inner folds of these videos.
+    """
+    if not fit.bundle.exists():
+        seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
+        chosen = choose(fit)
+        recipe = fit.recipe.mixing(chosen.mixed_segments)
+        decoder = recipe.decoder()
+        if chosen.match is not None and chosen.match.weights is not None:
+            annotations = annotations_in_steps(fit.dataset, seen)
+            decoder = decoder.changed(match=Match.to(annotations, len(fit.dataset.labels), chosen.match.weights))
+        module, seconds = train_network(fit, recipe, decoder, seen, test_names, fit.folder)
+        if module.global_rank == 0:
+            cost = _cost(fit, module, seconds) | {"inner_seconds": chosen.seconds, "commit": provenance["commit"]}
+            write_json(fit.folder / "cost.json", cost)
+            save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
+        module.trainer.strategy.barrier()
+    return load(fit.bundle)
+
+
+def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any]:
+    """Time and memory that a training took, and the machine."""
+    return {
+        "keyseg": __version__,
+        "seconds": round(seconds, 1),
+        "peak_memory_mib": _peak_memory_mib(),
+        "parameters": sum(p.numel() for p in module.model.parameters()),
+        "threads": torch.get_num_threads(),
+        "machine": f"{_processor()}, {os.cpu_count()} processors, {platform.system()}, torch {torch.__version__}",
+    }
+
+
+def _peak_memory_mib() -> int | None:
+    """The most memory that this process has held; None on Windows, which does not report it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def _processor() -> str:
+    """Name of the processor if the system tells it, else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

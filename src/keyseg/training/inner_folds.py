@@ -1,0 +1,110 @@
+"""Inner folds: trainings that leave some training videos out, so that a choice can be made on videos not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keyseg.data.dataset import Dataset
+from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoding import KeypointOutput, NetworkOutput, propose
+from keyseg.timeline import Segmentation
+from keyseg.timeline.files import whole_file
+
+
+@dataclass(frozen=True)
+class InnerFold:
+    """One inner fold of a split's training videos.
+
+    number: from 1. split: whose features are read. seen: names of the videos to train on; held_out: of those to choose
+    on; both are training videos of the outer split.
+    """
+
+    number: int
+    split: int
+    seen: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+def inner_folds(dataset: Dataset, split: int, count: int) -> tuple[InnerFold, ...]:
+    """Up to `count` folds of a split's training videos; () if they cannot be divided.
+
+    Whole groups (subjects) are held out. Features in a folder for each split come from a network that was trained on
+    the training videos of that split, which it makes easier than any new video. So a fold then reads the features of
+    another split, and holds out those of its test videos that are training videos here (decision 011).
+    """
+    names = dataset.names(split, "train")
+    if dataset.feature_folder(split).name == f"features_split{split}":
+        return _by_split(dataset, split, names, count)
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(dataset.group(name), []).append(name)
+    order = np.random.default_rng((split, len(groups))).permutation(sorted(groups))
+    parts = min(count, len(groups))
+    folds = []
+    for number in range(1, parts + 1 if parts > 1 else 1):
+        held = {name for group in order[number - 1 :: parts] for name in groups[group]}
+        folds.append(InnerFold(number, split, *_divided(names, held)))
+    return tuple(folds)
+
+
+def _by_split(dataset: Dataset, split: int, names: Sequence[str], count: int) -> tuple[InnerFold, ...]:
+    later = [other for other in dataset.splits if other > split] + [other for other in dataset.splits if other < split]
+    folds: list[InnerFold] = []
+    for other in later:
+        seen, test = set(dataset.names(other, "train")), set(dataset.names(other, "test"))
+        if not dataset.feature_path(other).is_dir() or len(folds) == count:
+            continue
+        common = [name for name in names if name in seen]
+        held = [name for name in names if name in test]
+        if common and held:
+            folds.append(InnerFold(len(folds) + 1, other, tuple(common), tuple(held)))
+    return tuple(folds)
+
+
+def _divided(names: Sequence[str], held: set[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(name for name in names if name not in held), tuple(name for name in names if name in held)
+
+
+@dataclass(frozen=True)
+class HeldOutVideo:
+    """What a network that was not trained on a video says about it, and its annotation in steps."""
+
+    output: NetworkOutput
+    reference: Segmentation
+
+
+def save_outputs(path: Path, videos: dict[str, HeldOutVideo]) -> None:
+    """Keep the outputs of an inner fold, whole or not at all; scores as float16."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, video in videos.items():
+        arrays[f"{name}/frames"] = video.output.frames.astype(np.float16)
+        arrays[f"{name}/labels"] = video.reference.to_frames()
+        if isinstance(video.output, KeypointOutput):
+            arrays[f"{name}/action"] = video.output.action.astype(np.float16)
+            arrays[f"{name}/boundary"] = video.output.boundary.astype(np.float16)
+    with whole_file(path) as partial, partial.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def read_outputs(path: Path, decoder: object) -> dict[str, HeldOutVideo]:
+    """The outputs that `save_outputs` kept; keypoints are proposed again as `decoder` says."""
+    videos = {}
+    with np.load(path) as file:
+        for key in file.files:
+            name, _, part = key.rpartition("/")
+            if part != "frames":
+                continue
+            frames = file[key].astype(np.float32)
+            output = NetworkOutput(frames, frames[None])
+            if isinstance(decoder, KeypointDecoder):
+                action, boundary = (file[f"{name}/{part}"].astype(np.float32) for part in ("action", "boundary"))
+                proposals = propose(action, boundary, decoder.proposals)
+                output = KeypointOutput(frames, frames[None], action, boundary, *proposals)
+            videos[name] = HeldOutVideo(output, Segmentation.from_frames(file[f"{name}/labels"]))
+    return videos

@@ -1,0 +1,135 @@
+"""Learning what the match weighs, and whether to match at all, from the outputs of inner folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keyseg.inference.decoders import Decoder
+from keyseg.inference.decoding import lattice_of
+from keyseg.matching.alignment import MatchWeights, align
+from keyseg.matching.annotation_graph import AnnotationGraph
+from keyseg.matching.lattice import Lattice
+from keyseg.metrics import evaluate
+from keyseg.timeline import FloatArray, Segmentation
+from keyseg.timeline.validation import Section
+from keyseg.training.inner_folds import HeldOutVideo
+
+_GENERATIONS, _POPULATION, _ELITE = 6, 24, 6
+_SPREAD = (1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 1.2)  # of the first generation, in the order of `_moved`
+_LEAST_GAIN = 0.5  # points of the mean of F1@50, Edit and Acc; less is not worth a match
+_NODES = 1000  # most nodes to learn with
+_STEPS = 40_000  # most steps of held-out videos to learn with
+
+OutputsOfFold = tuple[Mapping[str, HeldOutVideo], Sequence[Segmentation]]
+"""The held-out videos of an inner fold, and the annotations in steps that its network was trained on."""
+
+
+class LearntMatch(Section):
+    """What the inner folds say about matching.
+
+    weights: None where matching does not help. plain, matched: F1@50, Edit and Acc of the held-out videos without and
+    with it, in percent. videos: how many there were.
+    """
+
+    weights: MatchWeights | None
+    plain: tuple[float, float, float]
+    matched: tuple[float, float, float]
+    videos: int
+
+
+@dataclass(frozen=True)
+class _Fold:
+    lattices: Mapping[str, Lattice]
+    plain: Mapping[str, Segmentation]
+    reference: Mapping[str, Segmentation]
+
+
+def learn_match(
+    folds: Sequence[OutputsOfFold],
+    decoder: Decoder,
+    classes: int,
+    background: tuple[int, ...],
+    seed: int = 0,
+) -> LearntMatch:
+    """Weights by the cross-entropy method (Rubinstein 1999), for the mean of F1@50, Edit and Acc of held-out videos.
+
+    folds: the held-out videos of each inner fold with the annotations of the videos that its network was trained on.
+    decoder: without a match; it gives the segments to compare with. The match is left out if it does not raise the mean
+    by half a point, or lowers one of the three.
+    """
+    prepared = [_prepare(videos, annotations, decoder, classes) for videos, annotations in _within(folds)]
+
+    def score(segments: Callable[[_Fold], Mapping[str, Segmentation]]) -> FloatArray:
+        reports = [evaluate(fold.reference, segments(fold), background=background) for fold in prepared]
+        means: FloatArray = np.mean([(report.f1[0.5], report.edit, report.acc) for report in reports], 0)
+        return means
+
+    def matched(weights: MatchWeights) -> FloatArray:
+        return score(lambda fold: {name: align(item, weights).segmentation for name, item in fold.lattices.items()})
+
+    plain, random = score(lambda fold: fold.plain), np.random.default_rng(seed)
+    mean, spread = np.zeros(len(_SPREAD)), np.array(_SPREAD)
+    for _ in range(_GENERATIONS):
+        tried = np.vstack((mean, mean + spread * random.standard_normal((_POPULATION - 1, len(mean)))))
+        values = [matched(_moved(point)).mean() for point in tried]
+        elite = tried[np.argsort(values, kind="stable")[-_ELITE:]]
+        mean, spread = elite.mean(0), 0.9 * elite.std(0) + 0.1 * spread
+    weights = _moved(mean)
+    best = matched(weights)
+    helps = best.mean() >= plain.mean() + _LEAST_GAIN and (best >= plain).all()
+    return LearntMatch(
+        weights=weights if helps else None,
+        plain=tuple(plain.round(2).tolist()),
+        matched=tuple(best.round(2).tolist()),
+        videos=sum(len(fold.reference) for fold in prepared),
+    )
+
+
+def _moved(point: FloatArray) -> MatchWeights:
+    """The default weights, changed: frames, mean, both keypoint terms, duration and boundary by factors e^x, the cut by
+    an addend, and the odds of leaving the order by a factor."""
+    start = MatchWeights()
+    factor = np.exp(point)
+    shares = np.array((*start.moves, start.switch, start.jump)) * (1, 1, 1, 1, factor[6], factor[6])
+    *moves, switch, jump = (shares / shares.sum()).tolist()
+    return start.changed(
+        frames=start.frames * factor[0],
+        mean=start.mean * factor[1],
+        action=start.action * factor[2],
+        rivals=start.rivals * factor[2],
+        duration=start.duration * factor[3],
+        boundary=start.boundary * factor[4],
+        cut=start.cut + point[5],
+        moves=tuple(moves),
+        switch=switch,
+        jump=jump,
+    )
+
+
+def _prepare(
+    videos: Mapping[str, HeldOutVideo], annotations: Sequence[Segmentation], decoder: Decoder, classes: int
+) -> _Fold:
+    graph = AnnotationGraph.of(annotations, classes, _NODES)
+    return _Fold(
+        {name: lattice_of(video.output, graph) for name, video in videos.items()},
+        {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
+        {name: video.reference for name, video in videos.items()},
+    )
+
+
+def _within(folds: Sequence[OutputsOfFold]) -> list[OutputsOfFold]:
+    """The same folds with at most `_STEPS` steps of held-out videos together, at least one video of each."""
+    kept: list[OutputsOfFold] = []
+    for videos, seen in folds:
+        left = _STEPS // len(folds)
+        chosen: dict[str, HeldOutVideo] = {}
+        for name, video in videos.items():
+            left -= video.reference.length
+            if chosen and left < 0:
+                break
+            chosen[name] = video
+        kept.append((chosen, seen))
+    return kept
