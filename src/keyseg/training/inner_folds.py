@@ -44,7 +44,7 @@ def inner_folds(dataset: Dataset, split: int, count: int) -> tuple[InnerFold, ..
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(dataset.group(name), []).append(name)
-    order = np.random.default_rng((split, len(groups))).permutation(sorted(groups))
+    order = np.random.default_rng(split).permutation(sorted(groups))
     parts = min(count, len(groups))
     folds = []
     for number in range(1, parts + 1 if parts > 1 else 1):

@@ -72,9 +72,11 @@ def learn_match(
 
     plain, random = score(lambda fold: fold.plain), np.random.default_rng(seed)
     mean, spread = np.zeros(len(_SPREAD)), np.array(_SPREAD)
-    for _ in range(_GENERATIONS):
+    for generation in range(_GENERATIONS):
         tried = np.vstack((mean, mean + spread * random.standard_normal((_POPULATION - 1, len(mean)))))
         values = [matched(_moved(point)).mean() for point in tried]
+        if generation > 0 and max(values) < plain.mean():  # no order to match to
+            break
         elite = tried[np.argsort(values, kind="stable")[-_ELITE:]]
         mean, spread = elite.mean(0), 0.9 * elite.std(0) + 0.1 * spread
     weights = _moved(mean)
