@@ -58,13 +58,16 @@ class Source:
 
 
 def learn(source: Source, split: int, folds: int) -> LearntMatch:
-    """What the inner folds of a split say, from those whose outputs are there."""
+    """What the inner folds of a split say, from those whose outputs are there; without any, weights that are not
+    learnt."""
     pairs = []
     for fold in inner_folds(source.dataset, split, folds):
         videos = source.read(split, fold.number)
         if videos is not None:
             pairs.append((videos, source.annotations(fold.seen)))
     labels = source.dataset.labels
+    if not pairs:
+        return LearntMatch(weights=MatchWeights(), plain=(0, 0, 0), matched=(0, 0, 0), videos=0)
     return learn_match(pairs, source.decoder, len(labels), tuple(labels.background_ids))
 
 
