@@ -1,4 +1,4 @@
-"""Timelines, predictions and matchings as figures: everything is drawn in its place, and nothing is cut off."""
+"""Timelines and predictions as figures: everything is drawn in its place, and nothing is cut off."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from keyseg.keypoints.points import ActionKeypoints
 from keyseg.timeline import LabelMap, Segmentation, TimeBase, TimelineError
-from keyseg.viz import Followed, class_colours, plot_matching, plot_prediction, plot_timelines
+from keyseg.viz import Followed, class_colours, plot_prediction, plot_timelines
 
 pytestmark = pytest.mark.slow
 
@@ -349,70 +349,6 @@ def test_predictions_that_do_not_fit_together_are_refused():
         plot_prediction(np.zeros((4, 150)), rows, _LABELS, TimeBase(Fraction(15), 2))
     with pytest.raises(TimelineError, match="expected at least one row"):
         plot_prediction(np.zeros((4, 150)), [], _LABELS, _TIME)
-
-
-def _matching(**keywords):
-    share = np.array([[0.9, 0.0, 0.1], [0.02, 0.5, 0.48], [0.0, 0.2, 0.8]])
-    return plot_matching([5, 20, 40], [0, 1, 0], [1, 0.5, 0.2], [6, 22], [0, 1], share, length=50, **keywords)
-
-
-def test_matches_are_lines_whose_width_grows_with_the_share():
-    axes = _matching().axes[1]
-    ends = {}
-    for collection in (c for c in axes.collections if isinstance(c, LineCollection)):
-        for segment, width in zip(collection.get_segments(), itertools.cycle(collection.get_linewidths())):
-            if len(segment) == 2:
-                ends[segment[0, 0], segment[1, 0]] = width
-    # 0.02 is too faint to be drawn.
-    assert set(ends) == {(5, 6), (20, 22), (40, 22)}
-    assert ends[5, 6] > ends[20, 22] > ends[40, 22]
-
-
-def test_dustbin_bars_have_the_share_of_the_last_column():
-    (bars,) = _matching().axes[0].collections
-    np.testing.assert_allclose([s[1] for s in bars.get_segments()], [(5, 0.1), (20, 0.48), (40, 0.8)])
-
-
-@pytest.mark.parametrize("neighbours", [0, 1, 2, 7])
-def test_links_join_the_temporal_neighbours(neighbours):
-    axes = _matching(neighbours=neighbours).axes[1]
-    arcs = [
-        s[[0, -1], 0]
-        for c in axes.collections
-        if isinstance(c, LineCollection)
-        for s in c.get_segments()
-        if len(s) > 2 and s[0, 1] == 1
-    ]
-    expected = {1: [(5, 20), (20, 40)], 0: []}.get(neighbours, [(5, 20), (20, 40), (5, 40)])
-    np.testing.assert_allclose(np.reshape(arcs, (-1, 2)), np.reshape(expected, (-1, 2)))
-
-
-def test_matching_text_stays_readable():
-    _assert_all_text_readable(_matching(title="S1_Coffee_C1"))
-
-
-def test_a_matching_without_nodes_is_drawn():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure = plot_matching([], [], [], [], [], np.zeros((0, 1)), length=0)
-        figure.draw(figure.canvas.get_renderer())
-        only_source = plot_matching([3], [1], [0.5], [], [], [[1.0]], length=9)
-        only_source.draw(only_source.canvas.get_renderer())
-
-
-def test_matchings_that_do_not_fit_together_are_refused():
-    with pytest.raises(TimelineError, match=r"\(M, N \+ 1\) = \(1, 3\), last column the dustbin, got \(1, 2\)"):
-        plot_matching([1], [0], [1], [1, 2], [0, 1], [[0.5, 0.5]], length=5)
-    with pytest.raises(TimelineError, match=r"target kind must be 0 \(action\) or 1 \(boundary\), got 2"):
-        plot_matching([1], [0], [1], [1], [2], [[0.5, 0.5]], length=5)
-    with pytest.raises(TimelineError, match=r"source time and kind .* got \(1,\) and \(2,\)"):
-        plot_matching([1], [0, 1], [1], [1], [0], [[0.5, 0.5]], length=5)
-    with pytest.raises(
-        TimelineError, match=r"must lie in \[0, 1\], got -0.7 to -0.3; if it is a log assignment, pass its exp"
-    ):
-        plot_matching([1], [0], [1], [1], [0], [[-0.7, -0.3]], length=5)
-    with pytest.raises(TimelineError, match=r"source confidence must have shape \(1,\), got \(2,\)"):
-        plot_matching([1], [0], [1, 1], [1], [0], [[0.5, 0.5]], length=5)
 
 
 def test_importing_needs_no_matplotlib_and_drawing_no_pyplot():

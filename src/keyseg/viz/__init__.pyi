@@ -5,7 +5,6 @@ from .curves import read_metrics_csv as read_metrics_csv
 from .figures import save_figure as save_figure
 from .followed import Arrival as Arrival
 from .followed import Followed as Followed
-from .matching import plot_matching as plot_matching
 from .page_player import key_frame_times as key_frame_times
 from .prediction import plot_prediction as plot_prediction
 from .reassembly import plot_reassembly as plot_reassembly
