@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -150,3 +151,21 @@ def test_names_are_those_of_the_training_videos_if_there_is_one_for_each_annotat
     alignment = Alignment(np.array([0, 9]), np.array([2]), np.array([0]), np.array([2]))
     for names, known in ((("a", "b", "c"), ("a", "b", "c")), (("a", "b"), ()), ((), ())):
         assert plots._followed(alignment, match, names).names == known
+
+
+def test_a_video_is_drawn_by_the_first_finished_training_that_tests_on_it_or_else_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = {1: {"train": ("a", "b"), "test": ("c",)}, 2: {"train": ("b", "c"), "test": ("a",)}}
+    dataset = SimpleNamespace(names=lambda split, subset: sides[split][subset])
+    fits = [
+        SimpleNamespace(dataset=dataset, split=split, seed=seed, bundle=tmp_path / f"{split}{seed}")
+        for split in sides
+        for seed in (0, 1, 2)
+    ]
+    for fit in fits:
+        if fit.seed:
+            fit.bundle.mkdir()
+    monkeypatch.setattr("keyseg.training.run.read_run", lambda folder: SimpleNamespace(fits=lambda: fits))
+    found = {video: plots._finished(tmp_path, video) for video in "abc"}
+    assert {video: (fit.split, fit.seed) for video, fit in found.items()} == {"a": (2, 1), "b": (1, 1), "c": (1, 1)}

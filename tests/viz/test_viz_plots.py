@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 import warnings
@@ -269,10 +270,14 @@ def test_a_block_without_room_has_the_number_alone_or_nothing():
 
 
 def test_names_of_the_annotations_that_are_followed_are_listed_where_known():
-    names = [f"video_{i}" for i in range(12)]
+    names = [f"video-{i}" for i in range(12)]
     video = Segmentation.from_frames([1] * 100)
     figure = plot_prediction(np.zeros((4, 100)), [("a", video)], _LABELS, _TIME, followed=_followed(names=names))
-    assert [text.get_text() for text in figure.texts] == ["training annotations: 2 video_1, 11 video_10"]
+    assert [text.get_text() for text in figure.texts] == ["training annotations: 2\xa0video-1, 11\xa0video-10"]
+    many = Followed(np.arange(41), np.arange(40), np.arange(40), ("move",) * 40, [f"video-{i}" for i in range(40)])
+    lines = many.names_of_numbers()
+    assert len(lines) > 1
+    assert re.findall(r"(\d+)\xa0video-(\d+)", "".join(lines)) == [(str(i + 1), str(i)) for i in range(40)]
     free = Followed(np.array([0, 100]), np.array([-1]), np.array([-1]), ("move",), names)
     figure = plot_prediction(np.zeros((4, 100)), [("a", video)], _LABELS, _TIME, followed=free)
     assert not figure.texts

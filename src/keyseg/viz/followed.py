@@ -59,8 +59,8 @@ class Followed:
     def names_of_numbers(self) -> list[str]:
         """Lines that say which annotation each number is; none where names are not known."""
         shown = sorted({int(index) for index in self.annotation if index >= 0}) if self.names else []
-        named = ", ".join(f"{i + 1} {canvas.shorten(self.names[i])}" for i in shown)
-        return textwrap.wrap(f"training annotations: {named}", _LINE) if named else []
+        named = ", ".join(f"{i + 1}\N{NO-BREAK SPACE}{canvas.shorten(self.names[i])}" for i in shown)
+        return textwrap.wrap(f"training annotations: {named}", _LINE, break_on_hyphens=False) if named else []
 
 
 def draw_followed(axes: Axes, followed: Followed, step: float, y: int, height: float, scale: float) -> None:
