@@ -21,7 +21,6 @@ TINY = (
     "network.refinement.layers=1",
     "optimiser.epochs=2",
     "matching.join_epoch=1",
-    "calibration.holdout=0",
 )
 OPTIONS = tuple(word for change in TINY for word in ("--set", change))
 

@@ -25,12 +25,14 @@ def test_check_of_good_data(kitchen: Path, keyseg: Any) -> None:
     answer = keyseg("check", kitchen)
     assert answer.code == 0
     assert "6 videos, " in answer.out
-    assert "1 splits, features of 24 dimensions\nok\n" in answer.out
+    assert "1 splits, features of 24 dimensions\nyour videos follow a common order: " in answer.out
+    assert answer.out.endswith("\nok\n")
     answer = keyseg("check", kitchen, "--json")
     report = json.loads(answer.out)
     assert (answer.code, answer.err) == (0, "")
     assert report["ok"] is True
     assert (report["videos"], report["splits"], report["dimension"], report["problems"]) == (6, 1, 24, [])
+    assert 0 < report["common_order"] <= 100
 
 
 def test_check_of_broken_data_reports_every_problem_with_its_place(copied: Path, keyseg: Any) -> None:
@@ -50,7 +52,9 @@ def test_check_of_broken_data_reports_every_problem_with_its_place(copied: Path,
     assert f"{features}: " in answer.out
     assert "step 17" in answer.out
     assert answer.out.endswith("3 problem(s)\n")
-    assert "None" not in keyseg("check", copied / "nowhere").out
+    out = keyseg("check", copied / "nowhere").out
+    assert "None" not in out
+    assert "common order" not in out
     answer = keyseg("check", copied, "--json")
     assert answer.code == 1
     report = json.loads(answer.out)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from keyseg import viz
+from keyseg.data import Dataset
 from keyseg.formats.frame_labels import read_frame_labels
+from keyseg.inference.bundle import load, save_bundle
+from keyseg.inference.decoders import Match
+from keyseg.matching.alignment import MatchWeights
 
 BUNDLE = Path("split1") / "seed0" / "bundle"
 
@@ -108,11 +115,11 @@ def test_plot_of_everything_it_draws(trained: Path, kitchen: Path, keyseg: Any, 
     keyseg("predict", trained, features, "--out", tmp_path, "--format", "json,csv")
     cases = {
         "timelines.svg": (truth, file, tmp_path / f"{name}.json"),
-        "heatmaps.png": (trained / BUNDLE, features),
-        "heatmaps of a run.png": (trained, features),
+        "features.png": (trained / BUNDLE, features),
+        "features with a run.png": (trained, features),
         "curves.pdf": (trained,),
         "metrics.svg": (metrics,),
-        "matching.svg": (trained, name),
+        "video of a run.svg": (trained, name),
     }
     for out, inputs in cases.items():
         answer = keyseg("plot", *inputs, "--out", tmp_path / out, "--title", "A title")
@@ -139,12 +146,9 @@ def test_plot_of_everything_it_draws(trained: Path, kitchen: Path, keyseg: Any, 
         ((truth, "--out", tmp_path / "x.gif"), 2, "a figure is saved as .png, .svg, .pdf, got suffix '.gif'"),
         ((features,), 2, f"features are drawn with the bundle that reads them: keyseg plot BUNDLE {features}"),
         ((trained, tmp_path / "gone.npy"), 1, "gone.npy: no such feature file"),
-        ((trained, "gone"), 1, "gone"),
-        (
-            (trained / BUNDLE, features, features),
-            2,
-            "heatmaps take a bundle and one .npy file of features, got 3 inputs",
-        ),
+        ((trained, "gone"), 1, "no finished training of this run has a video 'gone'; name a video of its data set"),
+        ((trained / BUNDLE, features, features), 2, "a bundle or run is drawn with one video, got 2 of them"),
+        ((trained / BUNDLE, name), 1, "bundle: no run here"),
         ((tmp_path / f"{name}.csv",), 1, "expected a column 'epoch'"),
         ((tmp_path / "gone.txt",), 1, "gone.txt: cannot read it (no such file)"),
         ((kitchen,), 1, "no run here"),
@@ -155,3 +159,28 @@ def test_plot_of_everything_it_draws(trained: Path, kitchen: Path, keyseg: Any, 
         assert (answer.code, answer.out) == (code, ""), inputs
         assert words in answer.err
         assert not (tmp_path / "new.svg").exists()
+
+
+def test_plot_of_a_video_names_the_training_annotations_that_it_follows(
+    trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    dataset = Dataset.open(kitchen)
+    names, predictor = dataset.names(1, "train"), load(run)
+    match = Match.to([dataset.annotation(name) for name in names], len(dataset.labels), MatchWeights())
+    save_bundle(replace(predictor, decoder=predictor.decoder.changed(match=match)), run / BUNDLE, {}, force=True)
+    given: dict[str, Any] = {}
+    draw = viz.plot_prediction
+
+    def spied(scores: Any, rows: Any, *others: Any, **keywords: Any) -> Any:
+        given.update(keywords, rows=rows)
+        return draw(scores, rows, *others, **keywords)
+
+    monkeypatch.setattr(viz, "plot_prediction", spied)
+    for video in (dataset.names(1, "test")[0], names[0]):
+        assert keyseg("plot", run, video, "--out", tmp_path / f"{video}.png").code == 0
+        rows = ["annotation", "frame-wise", "without the match", "with the match"]
+        assert [name for name, _ in given["rows"]] == rows
+        assert given["rows"][0][1] == dataset.annotation(video)
+        assert given["rows"][-1][1] == load(run).predict(kitchen / "features" / f"{video}.npy").segmentation
+        assert (given["followed"].names, given["title"]) == (names, video)

@@ -1,8 +1,9 @@
-"""Timelines, heatmaps and matchings as figures: everything is drawn in its place, and nothing is cut off."""
+"""Timelines and predictions as figures: everything is drawn in its place, and nothing is cut off."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 import warnings
@@ -11,18 +12,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.colors import to_rgba_array
 from matplotlib.patches import Rectangle
 
-from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
+from keyseg.keypoints.points import ActionKeypoints
 from keyseg.timeline import LabelMap, Segmentation, TimeBase, TimelineError
-from keyseg.viz import class_colours, plot_heatmaps, plot_matching, plot_timelines
+from keyseg.viz import Followed, class_colours, plot_prediction, plot_timelines
 
 pytestmark = pytest.mark.slow
 
 _LABELS = LabelMap(("background", "pour", "take", "stir"), ("background",))
 _TRUTH = Segmentation(np.array([0, 30, 75, 90, 150]), np.array([0, 2, 1, 2]))
 _TIME = TimeBase(Fraction(15))
-_NO_ACTIONS, _NO_BOUNDARIES = ActionKeypoints.of([]), BoundaryKeypoints.of([])
+_NO_ACTIONS = ActionKeypoints.of([])
 
 
 def _spans(collection):
@@ -35,7 +37,7 @@ def _bars(axes):
 
 
 def _texts(figure):
-    texts = list(figure.texts)
+    texts = list(figure.texts) + [text for legend in figure.legends for text in legend.get_texts()]
     for axes in figure.axes:
         texts += [*axes.texts, *axes.get_xticklabels(), axes.xaxis.label, axes.title]
     return [text for text in texts if text.get_text()]
@@ -139,47 +141,153 @@ def test_names_are_written_literally():
     assert [text.get_text() for text in figure.texts][1:] == list(labels.names)
 
 
-def _heatmaps(timebase, **keywords):
-    steps = timebase.steps(_TRUTH.length)
-    actions = ActionKeypoints.of(
-        [
-            ((s.start_frame + s.end_frame) / (2 * timebase.sample_rate) - 0.5, s.label, 0.5 + 0.1 * s.label)
-            for s in _TRUTH
-        ]
-    )
-    boundaries = BoundaryKeypoints.of([(b / timebase.sample_rate, 0.9) for b in _TRUTH.boundaries[1:-1]])
-    image, curve = np.random.default_rng(5).random((4, steps)), np.linspace(0, 1, steps)
-    return plot_heatmaps(image, curve, actions, boundaries, _LABELS, timebase, reference=_TRUTH, **keywords)
+def _prediction(timebase=_TIME, **keywords):
+    """The figure of a prediction that is right, with keypoints at its centres."""
+    rate, steps = timebase.sample_rate, timebase.steps(_TRUTH.length)
+    centres = [((s.start_frame + s.end_frame) / (2 * rate) - 0.5, s.label, 0.5 + 0.1 * s.label) for s in _TRUTH]
+    keywords = {
+        "boundary": np.linspace(0, 1, steps),
+        "cuts": np.array([4, 10, 25, 30, 44]) * 3 / rate,
+        "proposed": ActionKeypoints.of(centres),
+        "chosen": ActionKeypoints.of(centres[1:]),
+    } | keywords
+    rows = [("annotation", _TRUTH), ("with the match", _TRUTH)]
+    return plot_prediction(np.random.default_rng(5).random((4, steps)), rows, _LABELS, timebase, **keywords)
+
+
+def _panels(figure):
+    """Axes of the image, the curve and the timelines."""
+    image, _, _, curve, rows = figure.axes
+    return image, curve, rows
+
+
+def _points(axes):
+    """Proposed and chosen keypoints."""
+    return [c for c in axes.collections if isinstance(c, PathCollection)]
+
+
+def _drawn_at(lines):
+    return [segment[0, 0] for segment in lines.get_segments()]
 
 
 @pytest.mark.parametrize("sample_rate", [1, 3])
-def test_keypoints_are_at_the_centres_and_borders_of_the_reference(sample_rate):
-    reference, image, _, _, curve = _heatmaps(TimeBase(Fraction(15), sample_rate)).axes
-    spans = np.array(_spans(_bars(reference)[0]))
-    (points,) = [c for c in image.collections if isinstance(c, PathCollection)]
-    np.testing.assert_allclose(points.get_offsets()[:, 0], spans.mean(axis=1))
-    np.testing.assert_array_equal(points.get_offsets()[:, 1], _TRUTH.labels)
-    (borders,) = [c for c in curve.collections if isinstance(c, PathCollection)]
-    np.testing.assert_allclose(borders.get_offsets()[:, 0], spans[1:, 0])
+def test_keypoints_are_at_the_centres_of_their_segments_in_the_colours_of_their_classes(sample_rate):
+    image, _, rows = _panels(_prediction(TimeBase(Fraction(15), sample_rate)))
+    middles = np.array(_spans(_bars(rows)[0])).mean(axis=1)
+    proposed, chosen = _points(image)
+    colours = to_rgba_array([class_colours(_LABELS)[label] for label in _TRUTH.labels])
+    np.testing.assert_allclose(proposed.get_offsets(), np.stack([middles, _TRUTH.labels], axis=1))
+    np.testing.assert_allclose(chosen.get_offsets(), np.stack([middles, _TRUTH.labels], axis=1)[1:])
+    np.testing.assert_allclose(proposed.get_edgecolors(), colours)
+    assert not len(proposed.get_facecolors())
+    np.testing.assert_allclose(chosen.get_facecolors(), colours[1:])
     # Confidence is 0.5, 0.7, 0.6, 0.7 in time order.
-    sizes = points.get_sizes()
+    sizes = proposed.get_sizes()
     assert sizes[0] < sizes[2] < sizes[1] == sizes[3]
 
 
-def test_boundary_markers_are_on_the_curve():
-    curve = _heatmaps(TimeBase(Fraction(15), 3)).axes[-1]
+@pytest.mark.parametrize("sample_rate", [1, 3])
+def test_proposed_cuts_are_thin_and_those_of_the_prediction_bold(sample_rate):
+    _, curve, _ = _panels(_prediction(TimeBase(Fraction(15), sample_rate)))
+    proposed, chosen = [c for c in curve.collections if isinstance(c, LineCollection)]
+    np.testing.assert_allclose(_drawn_at(proposed), np.array([12, 30, 75, 90, 132]) / 15)
+    np.testing.assert_allclose(_drawn_at(chosen), _TRUTH.boundaries[1:-1] / 15)
+    assert proposed.get_linewidths()[0] < 0.5 < 1 < chosen.get_linewidths()[0]
     (line,) = curve.lines
-    (borders,) = [c for c in curve.collections if isinstance(c, PathCollection)]
-    seconds, heights = np.asarray(borders.get_offsets()).T
-    np.testing.assert_allclose(heights, np.interp(seconds, *line.get_data()))
+    np.testing.assert_allclose(line.get_data()[0], np.arange(150 // sample_rate) * sample_rate / 15)
+
+
+def test_rows_are_the_timelines_and_the_last_one_the_annotations():
+    *_, rows = _panels(_prediction())
+    assert [text.get_text() for text in rows.texts if text.get_text() not in _LABELS.names] == [
+        "annotation",
+        "with the match",
+    ]
+    for bar in _bars(rows):
+        np.testing.assert_allclose(_spans(bar), [(0, 2), (2, 5), (5, 6), (6, 10)])
+
+
+def test_a_panel_is_drawn_for_what_is_given_only():
+    figure = plot_prediction(np.zeros((4, 150)), [("frame-wise", _TRUTH)], _LABELS, _TIME)
+    assert len(figure.axes) == 4  # the image with its strip and scale, and the timelines
+    assert not figure.legends
+    _assert_all_text_readable(figure)
+
+
+def _followed(**keywords):
+    """Annotation 2 from its third segment on, a switch to annotation 11, a segment without, a jump back to 2."""
+    return Followed(
+        cuts=np.array([0, 10, 25, 50, 60, 90, 100]),
+        annotation=np.array([1, 1, 10, -1, 1, 1]),
+        position=np.array([2, 4, 6, -1, 7, 6]),
+        arrival=("move", "move", "switch", "jump", "jump", "move"),
+        **keywords,
+    )
+
+
+_BLOCKS = [(0, 25), (25, 50), (50, 60), (60, 100)]
+
+
+@pytest.mark.parametrize("sample_rate", [1, 3])
+def test_each_block_of_moves_is_named_by_the_annotation_that_it_follows(sample_rate):
+    timebase = TimeBase(Fraction(15), sample_rate)
+    video = Segmentation.from_frames([1] * 100 * sample_rate)
+    figure = plot_prediction(np.zeros((4, 100)), [("a", video)], _LABELS, timebase, followed=_followed())
+    rows = figure.axes[-1]
+    boxes = [patch for patch in rows.patches if isinstance(patch, Rectangle)]
+    step = sample_rate / 15
+    spans = [(box.get_x(), box.get_x() + box.get_width()) for box in boxes]
+    np.testing.assert_allclose(spans, np.array(_BLOCKS) * step)
+    assert [box.get_hatch() for box in boxes] == [None, None, "/////", None]
+    written = {text.get_text(): text.get_position()[0] for text in rows.texts if ":" in text.get_text()}
+    assert written == pytest.approx({"2: 3–5": 12.5 * step, "11: 7": 37.5 * step, "2: 7–8": 80 * step})
+    cuts = [_drawn_at(lines) for lines in rows.collections if isinstance(lines, LineCollection)]
+    np.testing.assert_allclose(np.concatenate(cuts), np.array([10, 90]) * step)
+
+
+def test_switches_and_jumps_have_different_signs():
+    video = Segmentation.from_frames([1] * 100)
+    figure = plot_prediction(np.zeros((4, 100)), [("a", video)], _LABELS, _TIME, followed=_followed())
+    signs = [(line.get_marker(), *line.get_xdata()) for line in figure.axes[-1].lines]
+    switch, jump = signs[0][0], signs[1][0]
+    assert switch != jump
+    assert signs == [(switch, 25 / 15), (jump, 50 / 15), (jump, 60 / 15)]
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()] == [
+        "switch at a common class",
+        "jump",
+        "3: 5–8  segments 5–8 of annotation 3",
+        "no annotation",
+    ]
+
+
+def test_a_block_without_room_has_the_number_alone_or_nothing():
+    cuts = np.array([0, 30, 33, 1000])  # 3 % of 7 inches, then 0.3 %
+    followed = Followed(cuts, np.array([0, 1, 2]), np.array([10, 11, 12]), ("move", "jump", "jump"))
+    video = Segmentation.from_frames([1] * 1000)
+    figure = plot_prediction(np.zeros((4, 1000)), [("a", video)], _LABELS, _TIME, followed=followed)
+    assert [t.get_text() for t in figure.axes[-1].texts][1:-2] == ["1", "3: 13"]
+
+
+def test_names_of_the_annotations_that_are_followed_are_listed_where_known():
+    names = [f"video-{i}" for i in range(12)]
+    video = Segmentation.from_frames([1] * 100)
+    figure = plot_prediction(np.zeros((4, 100)), [("a", video)], _LABELS, _TIME, followed=_followed(names=names))
+    assert [text.get_text() for text in figure.texts] == ["training annotations: 2\xa0video-1, 11\xa0video-10"]
+    many = Followed(np.arange(41), np.arange(40), np.arange(40), ("move",) * 40, [f"video-{i}" for i in range(40)])
+    lines = many.names_of_numbers()
+    assert len(lines) > 1
+    assert re.findall(r"(\d+)\xa0video-(\d+)", "".join(lines)) == [(str(i + 1), str(i)) for i in range(40)]
+    free = Followed(np.array([0, 100]), np.array([-1]), np.array([-1]), ("move",), names)
+    figure = plot_prediction(np.zeros((4, 100)), [("a", video)], _LABELS, _TIME, followed=free)
+    assert not figure.texts
 
 
 def test_a_narrow_peak_survives_in_a_long_video():
     image = np.zeros((2, 20_000))
     image[1, 12_345] = 1
-    figure = plot_heatmaps(
-        image, image[1], _NO_ACTIONS, _NO_BOUNDARIES, LabelMap(("a", "b")), TimeBase(Fraction(15), 1), title="long"
-    )
+    long = Segmentation.from_frames(np.zeros(20_000, np.int64))
+    figure = plot_prediction(image, [("long", long)], LabelMap(("a", "b")), TimeBase(Fraction(15), 1))
     drawn = figure.axes[0].images[0]
     row, column = np.argwhere(drawn.get_array() == 1).T
     left, right, _, _ = drawn.get_extent()
@@ -188,99 +296,64 @@ def test_a_narrow_peak_survives_in_a_long_video():
     assert column[0] * width <= 12_345 / 15 < (column[0] + 1) * width
 
 
-def test_heatmaps_of_one_step_and_of_none_are_drawn():
+def test_a_prediction_of_one_step_and_of_none_is_drawn():
+    none = Followed(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), ())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for steps in (1, 0):
-            figure = plot_heatmaps(
-                np.zeros((1, steps)), np.zeros(steps), _NO_ACTIONS, _NO_BOUNDARIES, LabelMap(("a",)), _TIME
+            figure = plot_prediction(
+                np.zeros((1, steps)),
+                [("a", Segmentation.from_frames([0] * steps))],
+                LabelMap(("a",)),
+                _TIME,
+                boundary=np.zeros(steps),
+                proposed=_NO_ACTIONS,
+                chosen=_NO_ACTIONS,
+                followed=none,
             )
             figure.draw(figure.canvas.get_renderer())
 
 
-def test_48_class_rows_stay_readable():
+def test_a_prediction_of_48_classes_that_follows_many_annotations_stays_readable():
     labels = LabelMap(tuple(f"some_longer_class_name_{i}" for i in range(48)))
     video = Segmentation.from_frames(np.repeat(np.arange(48), 100))
-    figure = plot_heatmaps(
-        np.zeros((48, 4800)), np.zeros(4800), _NO_ACTIONS, _NO_BOUNDARIES, labels, _TIME, reference=video, title="all"
+    follows = Followed(
+        cuts=np.arange(0, 4801, 100),
+        annotation=np.arange(48) * 7 - 1,
+        position=np.arange(48),
+        arrival=("switch", "jump", "jump") * 16,
+        names=[f"{'$' * (i % 60)}_SUBJECT_{i}" for i in range(400)],
+    )
+    figure = plot_prediction(
+        np.zeros((48, 4800)),
+        [(name, video) for name in ("annotation", "frame-wise", "without the match", "with the match")],
+        labels,
+        _TIME,
+        boundary=np.zeros(4800),
+        cuts=np.arange(4800),
+        proposed=ActionKeypoints.of([(i, i % 48, 0.5) for i in range(4000)]),
+        followed=follows,
+        title="all",
     )
     _assert_all_text_readable(figure)
 
 
-def test_heatmaps_that_do_not_fit_together_are_refused():
-    good = (np.zeros((4, 150)), np.zeros(150))
+def test_predictions_that_do_not_fit_together_are_refused():
+    rows = [("a", _TRUTH)]
     with pytest.raises(TimelineError, match=r"C = 4 classes, got \(4, 150\) and \(149,\)"):
-        plot_heatmaps(good[0], np.zeros(149), _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, _TIME)
-    with pytest.raises(TimelineError, match=r"C = 4 classes, got \(3, 150\)"):
-        plot_heatmaps(np.zeros((3, 150)), good[1], _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, _TIME)
-    with pytest.raises(TimelineError, match="action keypoints: class id 4 is unknown, the label map has ids 0 to 3"):
-        plot_heatmaps(*good, ActionKeypoints.of([(3, 4, 1)]), _NO_BOUNDARIES, _LABELS, _TIME)
-    with pytest.raises(TimelineError, match=r"150 frames, 75 steps at sample_rate 2, but the heatmaps have 150 steps"):
-        plot_heatmaps(*good, _NO_ACTIONS, _NO_BOUNDARIES, _LABELS, TimeBase(Fraction(15), 2), reference=_TRUTH)
-
-
-def _matching(**keywords):
-    share = np.array([[0.9, 0.0, 0.1], [0.02, 0.5, 0.48], [0.0, 0.2, 0.8]])
-    return plot_matching([5, 20, 40], [0, 1, 0], [1, 0.5, 0.2], [6, 22], [0, 1], share, length=50, **keywords)
-
-
-def test_matches_are_lines_whose_width_grows_with_the_share():
-    axes = _matching().axes[1]
-    ends = {}
-    for collection in (c for c in axes.collections if isinstance(c, LineCollection)):
-        for segment, width in zip(collection.get_segments(), itertools.cycle(collection.get_linewidths())):
-            if len(segment) == 2:
-                ends[segment[0, 0], segment[1, 0]] = width
-    # 0.02 is too faint to be drawn.
-    assert set(ends) == {(5, 6), (20, 22), (40, 22)}
-    assert ends[5, 6] > ends[20, 22] > ends[40, 22]
-
-
-def test_dustbin_bars_have_the_share_of_the_last_column():
-    (bars,) = _matching().axes[0].collections
-    np.testing.assert_allclose([s[1] for s in bars.get_segments()], [(5, 0.1), (20, 0.48), (40, 0.8)])
-
-
-@pytest.mark.parametrize("neighbours", [0, 1, 2, 7])
-def test_links_join_the_temporal_neighbours(neighbours):
-    axes = _matching(neighbours=neighbours).axes[1]
-    arcs = [
-        s[[0, -1], 0]
-        for c in axes.collections
-        if isinstance(c, LineCollection)
-        for s in c.get_segments()
-        if len(s) > 2 and s[0, 1] == 1
-    ]
-    expected = {1: [(5, 20), (20, 40)], 0: []}.get(neighbours, [(5, 20), (20, 40), (5, 40)])
-    np.testing.assert_allclose(np.reshape(arcs, (-1, 2)), np.reshape(expected, (-1, 2)))
-
-
-def test_matching_text_stays_readable():
-    _assert_all_text_readable(_matching(title="S1_Coffee_C1"))
-
-
-def test_a_matching_without_nodes_is_drawn():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure = plot_matching([], [], [], [], [], np.zeros((0, 1)), length=0)
-        figure.draw(figure.canvas.get_renderer())
-        only_source = plot_matching([3], [1], [0.5], [], [], [[1.0]], length=9)
-        only_source.draw(only_source.canvas.get_renderer())
-
-
-def test_matchings_that_do_not_fit_together_are_refused():
-    with pytest.raises(TimelineError, match=r"\(M, N \+ 1\) = \(1, 3\), last column the dustbin, got \(1, 2\)"):
-        plot_matching([1], [0], [1], [1, 2], [0, 1], [[0.5, 0.5]], length=5)
-    with pytest.raises(TimelineError, match=r"target kind must be 0 \(action\) or 1 \(boundary\), got 2"):
-        plot_matching([1], [0], [1], [1], [2], [[0.5, 0.5]], length=5)
-    with pytest.raises(TimelineError, match=r"source time and kind .* got \(1,\) and \(2,\)"):
-        plot_matching([1], [0, 1], [1], [1], [0], [[0.5, 0.5]], length=5)
-    with pytest.raises(
-        TimelineError, match=r"must lie in \[0, 1\], got -0.7 to -0.3; if it is a log assignment, pass its exp"
-    ):
-        plot_matching([1], [0], [1], [1], [0], [[-0.7, -0.3]], length=5)
-    with pytest.raises(TimelineError, match=r"source confidence must have shape \(1,\), got \(2,\)"):
-        plot_matching([1], [0], [1, 1], [1], [0], [[0.5, 0.5]], length=5)
+        plot_prediction(np.zeros((4, 150)), rows, _LABELS, _TIME, boundary=np.zeros(149))
+    with pytest.raises(TimelineError, match=r"C = 4 classes, got \(3, 150\) and None"):
+        plot_prediction(np.zeros((3, 150)), rows, _LABELS, _TIME)
+    for kind in ("proposed", "chosen"):
+        unknown = {kind: ActionKeypoints.of([(3, 4, 1)])}
+        with pytest.raises(
+            TimelineError, match="action keypoints: class id 4 is unknown, the label map has ids 0 to 3"
+        ):
+            plot_prediction(np.zeros((4, 150)), rows, _LABELS, _TIME, **unknown)
+    with pytest.raises(TimelineError, match=r"150 frames, 75 steps at sample_rate 2, but the scores have 150 steps"):
+        plot_prediction(np.zeros((4, 150)), rows, _LABELS, TimeBase(Fraction(15), 2))
+    with pytest.raises(TimelineError, match="expected at least one row"):
+        plot_prediction(np.zeros((4, 150)), [], _LABELS, _TIME)
 
 
 def test_importing_needs_no_matplotlib_and_drawing_no_pyplot():

@@ -48,6 +48,11 @@ def check_verb(
     )
     if report.origin:
         print(f"features: {report.origin}")
+    if report.common_order is not None:
+        print(
+            f"your videos follow a common order: {report.common_order:.0f} of 100 (above about 70 the match to"
+            " annotations usually helps; training decides on inner folds)"
+        )
     print("ok" if report.ok else f"{len(report.problems)} problem(s)")
     changes = ReadOptions(**chosen).model_dump(mode="json", exclude_defaults=True)
     if report.ok and changes:

@@ -1,4 +1,4 @@
-"""keyseg plot: timelines, heatmaps with keypoints, learning curves, matchings."""
+"""keyseg plot: timelines, learning curves, how a video was segmented."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from keyseg.data.feature_files import UNDECIDED, Axes, first_bad_step, open_feat
 from keyseg.data.feature_origin import read_sidecar, shared_origin
 from keyseg.data.findings import Findings, Problem
 from keyseg.data.known_datasets import identify
+from keyseg.data.order import common_order
 from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
 from keyseg.timeline import DataError, LabelMap, nearest
@@ -31,7 +33,8 @@ class CheckReport:
 
     dataset: title of the data set that has these classes, or None. videos, frames: annotation files that can be read,
     and their labels. dimension: D of the features (that of most files if they differ), or None. origin: what made the
-    features, by their sidecars, or None.
+    features, by their sidecars, or None. common_order: that of the annotations in percent, by `common_order`, or None
+    where there is nothing to compare.
     """
 
     root: Path
@@ -44,6 +47,7 @@ class CheckReport:
     splits: int
     dimension: int | None
     origin: str | None
+    common_order: float | None
 
     @property
     def ok(self) -> bool:
@@ -66,7 +70,7 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
     classes: tuple[str, ...] = ()
     splits: _Splits = {}
     frames: dict[str, int] = {}
-    dimension = facts = None
+    dimension = facts = order = None
     origin = findings.attempt(root, first_origin, root, chosen.features, kind="unreadable")
     if root.is_dir():
         classes = _check_mapping(root / "mapping.txt", chosen.background, findings)
@@ -74,7 +78,10 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
         # Not Dataset.open, which stops at the first problem of the class list.
         dataset = Dataset(root, LabelMap(classes), time_base(facts, origin, chosen), facts, chosen)
         splits = _check_splits(dataset, findings)
-        frames = _check_annotations(dataset, splits, findings)
+        frames, orders = _check_annotations(dataset, splits, findings)
+        background = ("background",) if chosen.background is None else chosen.background
+        actions = [[name for name in names if name not in background] for names in orders.values()]
+        order = common_order(actions, [dataset.group(video) for video in orders])
         dimension = _check_features(dataset, splits, frames, findings)
     else:
         findings.add("missing", root, None, NO_DATA_SET)
@@ -89,6 +96,7 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
         splits=len(splits),
         dimension=dimension,
         origin=str(origin) if origin else None,
+        common_order=order,
     )
 
 
@@ -125,12 +133,15 @@ def _check_splits(dataset: Dataset, findings: Findings) -> _Splits:
     return splits
 
 
-def _check_annotations(dataset: Dataset, splits: _Splits, findings: Findings) -> dict[str, int]:
-    """Number of frames of every video in a split or in groundTruth/ whose labels can be read."""
+def _check_annotations(
+    dataset: Dataset, splits: _Splits, findings: Findings
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Number of frames, and names of the segments in order, of every video in a split or in groundTruth/ whose labels
+    can be read."""
     folder = dataset.root / "groundTruth"
     if not folder.is_dir():
         findings.add("missing", folder, None, "no such folder; expected the labels of each video in VIDEO.txt")
-        return {}
+        return {}, {}
     places: dict[str, str] = {}  # where each video is named first
     for number, sides in splits.items():
         for subset, names in sides.items():
@@ -138,6 +149,7 @@ def _check_annotations(dataset: Dataset, splits: _Splits, findings: Findings) ->
                 places.setdefault(name, f"{bundle_path(dataset.root, number, subset).name}, line {line}")
     unused = [path.stem for path in sorted(folder.glob("*.txt")) if path.stem not in places]
     frames: dict[str, int] = {}
+    orders: dict[str, list[str]] = {}
     for name in (*places, *unused):
         path = folder / f"{name}.txt"
         if findings.attempt(path, resolve_inside, folder, name, ".txt", kind="outside") is None:
@@ -148,9 +160,10 @@ def _check_annotations(dataset: Dataset, splits: _Splits, findings: Findings) ->
             )
         elif labels := findings.attempt(path, read_annotation, path, dataset.labels.names, findings.add):
             frames[name] = len(labels)
+            orders[name] = [label for label, _ in groupby(labels)]
     for name in unused if splits else ():
         findings.add("unused", folder / f"{name}.txt", None, "this video is in no split")
-    return frames
+    return frames, orders
 
 
 def _check_features(dataset: Dataset, splits: _Splits, frames: dict[str, int], findings: Findings) -> int | None:

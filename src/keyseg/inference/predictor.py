@@ -144,15 +144,19 @@ class Predictor:
         from the features and their sidecar. variant: one of `variants`; None is the full system. Raises DataError on
         features of another kind. For a video file see `keyseg.inference.videos.predict_video`.
         """
+        steps, length = self.read(features, frames=frames)
+        return self.decode(self.run(steps), frames=length, variant=variant)
+
+    def read(
+        self, features: npt.NDArray[np.floating] | str | Path, *, frames: int | None = None
+    ) -> tuple[npt.NDArray[np.floating], int]:
+        """Features per step, (T, D), and the number of frames of their timeline, of what `predict` takes."""
         if isinstance(features, str | Path):
             frames = self._checked_frames(Path(features)) if frames is None else frames
         steps = self._by_step(features)
         if self.presampled:
-            length = len(steps) * self.timebase.sample_rate if frames is None else frames
-        else:
-            length = len(steps) if frames is None else frames
-            steps = steps[:: self.timebase.sample_rate]
-        return self.decode(self.run(steps), frames=length, variant=variant)
+            return steps, len(steps) * self.timebase.sample_rate if frames is None else frames
+        return steps[:: self.timebase.sample_rate], len(steps) if frames is None else frames
 
     def _checked_frames(self, features: Path) -> int | None:
         """Frames of the video by the sidecar of its features. Raises DataError if these were made in another way."""

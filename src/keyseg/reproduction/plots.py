@@ -1,28 +1,37 @@
-"""Draw what is given: timelines, heatmaps of a bundle, learning curves of a run, or a matching."""
+"""Draw what is given: timelines, the learning curves of a run, or how a video was segmented."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyseg import viz
+from keyseg.data.splits import SUBSETS
 from keyseg.formats import read_timeline
-from keyseg.timeline import ConfigError, LabelMap, Segmentation
+from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from matplotlib.figure import Figure
+
+    from keyseg.inference.decoders import Match
+    from keyseg.inference.predictor import Predictor
+    from keyseg.matching.alignment import Alignment
+    from keyseg.training.fit import Fit
 
 
 def plot(inputs: Sequence[Path], *, out: Path, title: str = "", force: bool = False) -> Path:
-    """Draw timelines, a network's heatmaps, learning curves or a matching to a PNG, SVG or PDF file.
+    """Draw timelines, learning curves, or how a video was segmented, to a PNG, SVG or PDF file.
 
     Args:
         inputs: Label files or JSON timelines of one video, ground truth first: one bar each, in seconds if one of them
-            has a frame rate, else in frames. Or a bundle and one .npy file: heatmaps with keypoints. Or a run folder,
-            or the metrics.csv of one training: learning curves. Or a run folder and the name of a video of its data
-            set: the keypoint graph and its matching to the annotation's graph.
+            has a frame rate, else in frames. Or a run folder, or the metrics.csv of one training: learning curves. Or
+            a run folder and the name of a video of its data set, or a bundle and one .npy file: scores, keypoints,
+            cuts, timelines, and the training annotations that the segments follow.
         out: File for the figure; its suffix, .png, .svg or .pdf, decides the format.
         title: Title of the figure.
         force: Overwrite the file.
@@ -40,9 +49,7 @@ def _figure(inputs: Sequence[Path], title: str) -> Figure:
         return _metrics(first, title)
     if first.is_dir() and not others:
         return _learning_curves(first, title)
-    if first.is_dir() and others[0].suffix == ".npy":
-        return _heatmaps(inputs, title)
-    return _matching(inputs, title) if first.is_dir() else _timelines(inputs, title)
+    return _prediction(inputs, title) if first.is_dir() else _timelines(inputs, title)
 
 
 def _timelines(files: Sequence[Path], title: str) -> Figure:
@@ -68,24 +75,95 @@ def _row_names(files: Sequence[Path]) -> list[str]:
     return [f"{file.resolve().parent.name}/{file.stem}" for file in files]
 
 
-def _heatmaps(inputs: Sequence[Path], title: str) -> Figure:
+def _prediction(inputs: Sequence[Path], title: str) -> Figure:
+    """The figure of a video of a run's data set, or of a feature file and a bundle."""
     from keyseg.inference.bundle import load
-    from keyseg.inference.predictor import KeypointPrediction
 
     if len(inputs) != 2:
-        raise ConfigError(f"heatmaps take a bundle and one .npy file of features, got {len(inputs)} inputs")
-    predictor = load(inputs[0])
-    prediction = predictor.predict(inputs[1])
-    if not isinstance(prediction, KeypointPrediction):
-        raise ConfigError(f"{inputs[0]} holds {predictor.variants[0]}, which has no heatmaps; name a bundle of rtk")
-    return viz.plot_heatmaps(
-        prediction.action_heatmap,
-        prediction.boundary_heatmap,
-        *prediction.refined,
+        raise ConfigError(f"a bundle or run is drawn with one video, got {len(inputs) - 1} of them")
+    place, video = inputs
+    if video.suffix == ".npy":
+        predictor = load(place)
+        steps, frames = predictor.read(video)
+        return _draw_prediction(predictor, steps, frames, title=title or video.stem)
+    fit = _finished(place, str(video))
+    sample = fit.dataset.load(str(video), fit.split)
+    return _draw_prediction(
+        load(fit.bundle),
+        sample.features,
+        sample.segmentation.length,
+        annotation=sample.segmentation,
+        names=fit.dataset.names(fit.split, "train"),
+        title=title or str(video),
+    )
+
+
+def _finished(folder: Path, video: str) -> Fit:
+    """The finished training of a run that tests on a video, or else one that trained on it."""
+    from keyseg.training.run import read_run
+
+    finished = [fit for fit in read_run(folder).fits() if fit.bundle.exists()]
+    for subset in SUBSETS[::-1]:
+        for fit in finished:
+            if video in fit.dataset.names(fit.split, subset):
+                return fit
+    raise DataError(f"{folder}: no finished training of this run has a video {video!r}; name a video of its data set")
+
+
+def _draw_prediction(
+    predictor: Predictor,
+    steps: npt.NDArray[np.floating],
+    frames: int,
+    *,
+    annotation: Segmentation | None = None,
+    names: Sequence[str] = (),
+    title: str,
+) -> Figure:
+    """steps: (T, D) features. names: of the training videos."""
+    from keyseg.inference.decoding import KeypointOutput, lattice_of
+    from keyseg.inference.predictor import KeypointPrediction
+    from keyseg.matching.lattice import score_changes
+
+    output, match = predictor.run(steps), predictor.decoder.match
+    keypoints = output if isinstance(output, KeypointOutput) else None
+    unmatched = replace(predictor, decoder=predictor.decoder.changed(match=None))
+    prediction = predictor.decode(output, frames=frames)
+    frame_wise = predictor.timebase.steps_to_frames(output.frames.argmax(0), frames)
+    rows = [] if annotation is None else [("annotation", annotation)]
+    rows.append(("frame-wise", Segmentation.from_frames(frame_wise)))
+    if keypoints:
+        rows.append(("without the match", unmatched.decode(output, frames=frames).segmentation))
+    if match:
+        rows.append(("with the match", prediction.segmentation))
+    cuts = lattice_of(output, match.graph).times[1:-1] if match else keypoints.boundaries.time if keypoints else ()
+    boundary = keypoints.boundary if keypoints else score_changes(output.frames) if match else None
+    return viz.plot_prediction(
+        keypoints.action if keypoints else output.frames,
+        rows,
         predictor.labels,
         predictor.timebase,
-        title=title or inputs[1].stem,
+        boundary=boundary,
+        cuts=cuts,
+        proposed=keypoints.actions if keypoints else None,
+        chosen=prediction.refined[0] if isinstance(prediction, KeypointPrediction) else None,
+        followed=_followed(prediction.alignment, match, names) if match and prediction.alignment else None,
+        title=title,
     )
+
+
+def _followed(alignment: Alignment, match: Match, names: Sequence[str]) -> viz.Followed:
+    """What the segments follow, with how each was reached. names: of the training videos."""
+    from keyseg.matching.alignment import MOVES
+
+    annotation, position = alignment.annotation, alignment.position
+    arrival: list[viz.Arrival] = ["move"] * len(annotation)
+    for i in range(1, len(annotation)):
+        here, place = annotation[i], position[i]
+        before = match.annotations[here].labels[place - 1] if here >= 0 and place > 0 else None
+        if here < 0 or here != annotation[i - 1] or place - position[i - 1] not in MOVES:
+            arrival[i] = "switch" if before == alignment.labels[i - 1] else "jump"
+    known = names if len(names) == len(match.annotations) else ()
+    return viz.Followed(alignment.cuts, annotation, position, arrival, known)
 
 
 def _learning_curves(folder: Path, title: str) -> Figure:
@@ -103,26 +181,3 @@ def _metrics(file: Path, title: str) -> Figure:
     curves = viz.read_metrics_csv(file)
     losses = {name.removeprefix("loss/"): curve for name, curve in curves.items() if name.startswith("loss")}
     return viz.plot_curves(losses or curves, ylabel="loss" if losses else "", title=title or str(file))
-
-
-def _matching(inputs: Sequence[Path], title: str) -> Figure:
-    from keyseg.training.matching_view import match_video
-    from keyseg.training.run import read_run
-    from keyseg.training.settings import RTKRecipe
-
-    if len(inputs) != 2:
-        raise ConfigError(f"a matching takes a run folder and the name of one video, got {len(inputs)} inputs")
-    run = read_run(inputs[0])
-    view = match_video(run, str(inputs[1]))
-    assert isinstance(run.recipe, RTKRecipe)  # match_video refuses others
-    return viz.plot_matching(
-        view.source_time,
-        view.source_kind,
-        view.source_confidence,
-        view.target_time,
-        view.target_kind,
-        view.assignment,
-        length=view.length,
-        neighbours=run.recipe.network.refinement.neighbours,
-        title=title or str(inputs[1]),
-    )

@@ -1,4 +1,4 @@
-"""Figures and the HTML report: timelines, comparisons, heatmaps, re-assembly, matchings, curves.
+"""Figures and the HTML report: timelines, comparisons, predictions, re-assembly, curves.
 
 The public names are listed in `__init__.pyi` and loaded when they are first used: matplotlib by the first figure, PyAV
 by the first video.

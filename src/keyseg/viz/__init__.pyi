@@ -3,9 +3,10 @@ from .comparison import differing_ranges as differing_ranges
 from .curves import plot_curves as plot_curves
 from .curves import read_metrics_csv as read_metrics_csv
 from .figures import save_figure as save_figure
-from .heatmaps import plot_heatmaps as plot_heatmaps
-from .matching import plot_matching as plot_matching
+from .followed import Arrival as Arrival
+from .followed import Followed as Followed
 from .page_player import key_frame_times as key_frame_times
+from .prediction import plot_prediction as plot_prediction
 from .reassembly import plot_reassembly as plot_reassembly
 from .report import VideoTimeline as VideoTimeline
 from .report import write_report as write_report

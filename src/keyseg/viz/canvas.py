@@ -135,14 +135,14 @@ def draw_legend(figure: Figure, names: Sequence[str], colours: Sequence[str], le
         draw_text(figure, name_x, y / down, shorten(name), size=_LEGEND_SIZE, va="center_baseline")
 
 
-def draw_key(figure: Figure, handles: Mapping[str, Any]) -> None:
-    """What each marker and line means, by name, in one row at the bottom; a tuple of handles is drawn side by side."""
+def draw_key(figure: Figure, handles: Mapping[str, Any], rows: int = 1) -> None:
+    """What each marker and line means, by name, in rows at the bottom; a tuple of handles is drawn side by side."""
     figure.legend(
         list(handles.values()),
         list(handles),
         handler_map={tuple: HandlerTuple(ndivide=None)},
         loc="lower center",
-        ncols=len(handles),
+        ncols=-(-len(handles) // rows),
         frameon=False,
         fontsize=8,
     )

@@ -67,7 +67,7 @@ def plot_timelines(
     axes.set_ylim(len(rows) - 0.5, -0.5)
     for y, (_, segmentation) in enumerate(rows):
         canvas.draw_bar(axes, segmentation, colours, scale, y, _BAR)
-        _write_classes(axes, segmentation, labels, colours, float(scale.fps), y, width)
+        write_classes(axes, segmentation, labels, colours, float(scale.fps), y, width)
     canvas.name_rows(axes, row_names, _NAME_SIZE)
     axes.spines["left"].set_visible(False)
     if timebase is None:
@@ -97,7 +97,7 @@ def _check(boxes: Sequence[tuple[int, int]], key_frames: Sequence[tuple[int, Ima
         check_image(image, f"key frame {frame}")
 
 
-def _write_classes(
+def write_classes(
     axes: Axes, segmentation: Segmentation, labels: LabelMap, colours: Sequence[str], fps: float, y: int, width: float
 ) -> None:
     """Write the name of each action into its segments that are wide enough for it."""
