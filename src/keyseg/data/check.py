@@ -79,9 +79,7 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
         dataset = Dataset(root, LabelMap(classes), time_base(facts, origin, chosen), facts, chosen)
         splits = _check_splits(dataset, findings)
         frames, orders = _check_annotations(dataset, splits, findings)
-        background = ("background",) if chosen.background is None else chosen.background
-        actions = [[name for name in names if name not in background] for names in orders.values()]
-        order = common_order(actions, [dataset.group(video) for video in orders])
+        order = common_order(list(orders.values()), [dataset.group(video) for video in orders])
         dimension = _check_features(dataset, splits, frames, findings)
     else:
         findings.add("missing", root, None, NO_DATA_SET)

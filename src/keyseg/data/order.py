@@ -15,7 +15,7 @@ SAMPLE = 500
 def common_order(orders: Sequence[Sequence[Hashable]], groups: Sequence[str]) -> float | None:
     """Mean over annotations of the segmental edit score with the nearest annotation of another group, in percent.
 
-    orders: the labels of each annotation's segments in time order, without background, as the edit score takes them.
+    orders: the labels of each annotation's segments in time order, background too, since it is matched as well.
     groups: what each annotation belongs to, such as a subject. Of more than `SAMPLE` annotations, those at even
     distances are compared, so that the time stays at a few seconds. None if there are fewer than two groups.
 
