@@ -61,7 +61,7 @@ def _true_classes(decoder: KeypointDecoder, output: KeypointOutput, truth: Segme
     bounds = decoder.segments(output).segmentation.boundaries
     frames = truth.to_frames()
     labels = [np.bincount(frames[a:b]).argmax() for a, b in pairwise(bounds)]
-    return Segmentation(bounds, np.array(labels)).merged()
+    return Segmentation(bounds, np.array(labels))
 
 
 def _true_boundaries(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmentation) -> Segmentation:
@@ -83,7 +83,7 @@ def _true_keep(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmenta
     keep_boundary = boundary_distances(boundaries, truth)[1]
     classes = np.full((len(actions), len(output.frames)), 1 / len(output.frames))
     perfect = RefinementScores(keep_action.astype(float), keep_boundary.astype(float), classes, boundaries.time)
-    sure = decoder.changed(rules=decoder.rules.changed(keep_threshold=0.5, context_weight=0.0))
+    sure = decoder.changed(rules=decoder.rules.changed(keep_threshold=0.5))
     return sure.segments(replace(output, refinement=perfect)).segmentation
 
 
