@@ -24,9 +24,10 @@ from keyseg.inference.decoding import KeypointOutput, decode
 from keyseg.inference.predictor import Predictor
 from keyseg.models.refinement import Refiner
 from keyseg.models.rtk import RTK
-from keyseg.reproduction.ablations import ABLATIONS, Decode, origin, score_decodings
+from keyseg.reproduction.ablations import Decode, origin, score_decodings
 from keyseg.timeline import Segmentation
 from keyseg.training.augmentation import mix_segments
+from keyseg.training.choice import choose
 from keyseg.training.fit import Fit
 from keyseg.training.objective import cosine
 from keyseg.training.results import average_over_seeds, finished_predictor
@@ -75,6 +76,7 @@ def train(fit: Fit, recipe: RTKRecipe, predictor: Predictor, candidates: Mapping
     assert isinstance(network, RTK)
     names = fit.dataset.names(fit.split, "train")
     batches = loader(Videos(fit.dataset, fit.split, names), seed=fit.seed)
+    share = choose(fit).mixed_segments
     network.train()
     for epoch in range(epochs):
         batches.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
@@ -82,7 +84,7 @@ def train(fit: Fit, recipe: RTKRecipe, predictor: Predictor, candidates: Mapping
         for batch in batches:
             reference = make_reference(batch.labels, batch.mask, len(predictor.labels))
             with torch.no_grad():
-                mixed = mix_segments(batch.features, reference.segmentations, recipe.augmentation.mixed_segments)
+                mixed = mix_segments(batch.features, batch.labels, batch.mask, share)
                 maps = network(mixed, batch.mask).maps()
             for one in candidates.values():
                 for group in one.optimiser.param_groups:
@@ -102,8 +104,8 @@ def with_classes(decoder: KeypointDecoder, output: KeypointOutput, truth: Segmen
 
 
 DECODINGS: Mapping[str, Decode] = {
-    "matched": ABLATIONS["RTK"],
-    "heads alone": ABLATIONS["learnt heads, without matching to remembered annotations"],
+    "matched": lambda decoder, output, _: decoder.segments(output).segmentation,
+    "heads alone": lambda decoder, output, _: decoder.unmatched(output, None).segmentation,
     "heads alone, classes count": with_classes,
 }
 

@@ -21,15 +21,16 @@ from keyseg.training.results import read_history
 from keyseg.training.run import Run, differences, read_run, start_run
 
 SPLIT1 = Path("split1") / "seed0"
+SHIPPED = ("matching.join_epoch=null", "matching.fit=true", "augmentation.mixed_segments=fit")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def shipped(workshop: Any) -> Iterator[None]:
-    """A small recipe in place of the shipped one: three epochs, matching joins at the second."""
+    """A small recipe in place of the shipped one: three epochs, and as little said of matching and mixing."""
 
     def recipe_for(data: Path, model: str, *, epochs: int | None = None) -> tuple[Recipe, str]:
         assert model == "rtk"
-        recipe = workshop.recipe("optimiser.epochs=3")
+        recipe = workshop.recipe("optimiser.epochs=3", *SHIPPED)
         return recipe if epochs is None else recipe.at_pace(epochs / recipe.optimiser.epochs), "tiny.yaml"
 
     with pytest.MonkeyPatch.context() as patch:
@@ -75,9 +76,13 @@ def test_the_two_runs_differ_in_one_option(flow: Mapping[str, Run], workshop: An
     stopped, flowing = flow.values()
     assert (stopped.folder.name, flowing.folder.name) == ("stopped", "flowing")
     assert differences(stopped.recipe, flowing.recipe) == [("matching.stop_gradient", True, False)]
-    assert differences(workshop.recipe("optimiser.epochs=3"), stopped.recipe) == [("calibration.holdout", 0.25, 0.0)]
+    assert differences(workshop.recipe("optimiser.epochs=3", *SHIPPED), stopped.recipe) == [
+        ("augmentation.mixed_segments", "fit", 0.3),
+        ("matching.join_epoch", None, 2),
+        ("matching.fit", True, False),
+    ]
     assert [run.command for run in flow.values()] == ["keyseg reproduce fig3"] * 2
-    assert not any((run.folder / SPLIT1 / "calibration").exists() for run in flow.values())  # losses need no threshold
+    assert not any((run.folder / "split1" / "inner").exists() for run in flow.values())
 
 
 def test_losses_start_where_matching_joins(flow: Mapping[str, Run], trained: list[str]) -> None:
@@ -85,9 +90,9 @@ def test_losses_start_where_matching_joins(flow: Mapping[str, Run], trained: lis
     assert trained == []
     assert list(curves) == ["gradient stopped", "gradient flows"]
     for name, (epochs, values) in curves.items():
-        assert epochs == [1.0, 2.0]
+        assert epochs == [2.0]
         history = read_history(flow[name].folder / SPLIT1)
-        assert values == [history[epoch]["loss/permutation"] for epoch in (1, 2)]
+        assert values == [history[2]["loss/permutation"]]
         assert all(math.isfinite(value) and value > 0 for value in values)
 
 
@@ -104,9 +109,9 @@ def test_losses_of_several_trainings_are_averaged(flow: Mapping[str, Run], tmp_p
     folder = shutil.copytree(run.folder, tmp_path / "stopped")
     shutil.copytree(folder / "split1" / "seed0", folder / "split1" / "seed1")
     (log,) = (folder / "split1" / "seed1").glob("logs/*/metrics.csv")
-    log.write_text("epoch,loss/permutation\n1,5\n2,7\n")
+    log.write_text("epoch,loss/permutation\n2,7\n")
     both = run.model_copy(update={"folder": folder, "splits": (1,), "seeds": (0, 1)})
-    assert losses_of({"both": both}) == {"both": ([1, 2], [(single[0] + 5) / 2, (single[1] + 7) / 2])}
+    assert losses_of({"both": both}) == {"both": ([2], [(single[0] + 7) / 2])}
 
 
 def test_epochs_move_the_joining_epoch(workshop: Any, tmp_path: Path) -> None:
@@ -114,16 +119,16 @@ def test_epochs_move_the_joining_epoch(workshop: Any, tmp_path: Path) -> None:
     for run in runs.values():
         assert run == read_run(run.folder)
         assert (run.splits, run.seeds) == ((2, 1), (4,))
-        assert (run.recipe.epochs, run.recipe.matching.join_epoch) == (30, 10)
+        assert (run.recipe.epochs, run.recipe.matching.join_epoch) == (30, 20)
 
 
 @pytest.fixture(params=["stopped", "flowing"])
 def taken(request: pytest.FixtureRequest, flow: Mapping[str, Run], tmp_path: Path) -> Path:
-    """A finished run at its place, with chosen thresholds, of which losses know nothing, and a rate of its own."""
+    """A finished run at its place, with thresholds and a learning rate of its own."""
     (finished,) = (run.folder for run in flow.values() if run.folder.name == request.param)
     folder = shutil.copytree(finished, tmp_path / "fig3" / request.param)
     run = json.loads((folder / "run.json").read_text())
-    run["recipe"]["calibration"]["holdout"] = 0.5
+    run["recipe"]["rules"]["peak_weight"] = 3.0
     run["recipe"]["optimiser"]["learning_rate"] = 0.002
     (folder / "run.json").write_text(json.dumps(run))
     return folder
@@ -139,12 +144,11 @@ def test_a_run_that_stands_there_is_taken_and_the_other_one_trained_as_it_was(
     assert there == before
     assert differences(there.recipe, new.recipe) == [
         ("matching.stop_gradient", taken.name == "stopped", taken.name == "flowing"),
-        ("calibration.holdout", 0.5, 0.0),
     ]
     if taken.name == "stopped":
         curves = losses_of(runs)
         assert trained == [new.folder.name]
-        assert [epochs for epochs, _ in curves.values()] == [[1, 2], [1, 2]]
+        assert [epochs for epochs, _ in curves.values()] == [[2], [2]]
         assert (taken / SPLIT1 / "bundle" / "weights.safetensors").read_bytes() == weights
         assert losses_of(ready(workshop, taken.parent)) == curves
         assert trained == [new.folder.name]
@@ -188,7 +192,8 @@ def test_runs_of_other_splits_or_another_data_set_are_refused(workshop: Any, tmp
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("matching.join_epoch=4", "stopped: matching joins at epoch 4 of 4: never"),
+        ("matching.join_epoch=4", "stopped: matching never joins the training: matching.join_epoch is 4, of 4 epochs"),
+        ("matching.join_epoch=null", "stopped: matching never joins the training: matching.join_epoch is None, of 4"),
         ("losses.permutation=0", "stopped: losses.permutation is 0, so there is no permutation loss to show"),
     ],
 )

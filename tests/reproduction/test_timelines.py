@@ -42,7 +42,7 @@ TRAININGS: dict[str, tuple[Sequence[int], Sequence[int]]] = {
 
 def small(workshop: Any, system: str) -> Recipe:
     if system == "rtk":
-        return workshop.recipe("calibration.holdout=0", "optimiser.epochs=1", "matching.join_epoch=0")
+        return workshop.recipe("optimiser.epochs=1", "matching.join_epoch=0")
     rate = "optimiser.learning_rate=0.01"
     return load_recipe(None, (f"model={system}", "optimiser.epochs=1", rate, *SMALL[system]))
 
@@ -50,7 +50,7 @@ def small(workshop: Any, system: str) -> Recipe:
 @pytest.fixture(scope="module")
 def systems(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of three finished runs. Not to be changed."""
-    folder = tmp_path_factory.mktemp("systems") / "table1"
+    folder = tmp_path_factory.mktemp("systems") / "equal-terms"
     for system, (splits, seeds) in TRAININGS.items():
         recipe = small(workshop, system)
         workshop.finish(start_run(folder / system, workshop.data, recipe, splits, seeds, "keyseg reproduce table1"))
@@ -60,7 +60,7 @@ def systems(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copied(systems: Path, tmp_path: Path) -> Path:
     """Runs to break."""
-    return shutil.copytree(systems, tmp_path / "table1")
+    return shutil.copytree(systems, tmp_path / "equal-terms")
 
 
 def names(found: VideoRows, row: int) -> list[str]:
@@ -135,7 +135,8 @@ def test_a_system_that_is_missing_is_named_with_the_command_that_trains_it(
     with pytest.raises(DataError) as caught:
         video_rows(copied, workshop.data, "v6")
     assert str(caught.value) == (
-        f"{copied / system}: no run here; train the systems first: keyseg reproduce table1 DATA --out {copied}"
+        f"{copied / system}: no run here; train the systems first: keyseg reproduce table1 DATA --out OUT, and give"
+        " OUT/equal-terms or OUT/as-published"
     )
 
 

@@ -35,7 +35,8 @@ def ablations_verb(run: Path, /, *, out: Path) -> int:
     Nothing is trained: the test videos of a finished run are decoded without one part after the other.
 
     Args:
-        run: Folder of a finished run of rtk: the --out of keyseg train, or OUT/rtk of keyseg reproduce table1.
+        run: Folder of a finished run of rtk: the --out of keyseg train, or OUT/equal-terms/rtk of keyseg reproduce
+            table1.
         out: Folder for the two tables.
     """
     from keyseg.reproduction.ablations import ablate

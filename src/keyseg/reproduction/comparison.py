@@ -1,8 +1,9 @@
-"""Table 1: several systems on the same splits of one data set, with one run folder per system."""
+"""Table 1: several systems on the same splits of one data set and on two terms, with one run folder for each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -10,16 +11,18 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.inference.bundle import load
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.systems import SYSTEMS
+from keyseg.metrics import evaluate
 from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
+from keyseg.reproduction.terms import SENTENCES, Terms, recipe_on
 from keyseg.timeline import DataError, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit, FitCallbacks
-from keyseg.training.recipe import recipe_for
-from keyseg.training.results import run_all, summarise
+from keyseg.training.results import average_over_seeds, run_all, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
 from keyseg.training.settings import Recipe
 
@@ -27,25 +30,29 @@ from keyseg.training.settings import Recipe
 def prepare(
     data: Path,
     folder: Path,
+    terms: Sequence[Terms],
     systems: Sequence[str],
     splits: Sequence[int],
     seeds: Sequence[int],
     command: str,
     *,
     epochs: int | None = None,
-) -> list[Run]:
-    """A run of each system in `folder`/SYSTEM: resumed with its own recipe if it exists, otherwise new.
+) -> dict[Terms, list[Run]]:
+    """A run of each system on each of the terms, in `folder`/TERMS/SYSTEM: resumed with its own recipe if it exists,
+    otherwise new.
 
     Finished work is kept, and missing splits and seeds are added. Raises TrainingError if a run belongs to another data
     set or system, or has splits or seeds that were not requested and that the others lack.
     """
     recipes = {}
-    for system in systems:
-        place = folder / system
-        recipe = recipes[place] = recipe_there(place) or recipe_for(data, system, epochs=epochs)[0]
-        if recipe.model != system:
-            raise TrainingError(f"{place}: holds a run of {recipe.model}, not of {system}; choose another --out")
-    return start_runs(data, recipes, splits, seeds, command)
+    for name in terms:
+        for system in systems:
+            place = folder / name / system
+            recipe = recipes[place] = recipe_there(place) or recipe_on(name, data, system, epochs)[0]
+            if recipe.model != system:
+                raise TrainingError(f"{place}: holds a run of {recipe.model}, not of {system}; choose another --out")
+    runs = {run.folder: run for run in start_runs(data, recipes, splits, seeds, command)}
+    return {name: [runs[folder / name / system] for system in systems] for name in terms}
 
 
 def recipe_there(place: Path) -> Recipe | None:
@@ -77,41 +84,31 @@ def train_missing(runs: Sequence[Run], callbacks: FitCallbacks) -> Fit | None:
     return next((fit for run in runs for fit in run.fits() if not fit.scores.exists()), None)
 
 
-def compare(runs: Sequence[Run], folder: Path, callbacks: FitCallbacks) -> dict[str, Any] | None:
+def compare(runs: Mapping[Terms, Sequence[Run]], folder: Path, callbacks: FitCallbacks) -> dict[str, Any] | None:
     """Train what is missing and write table1.md, .tex and .json. Returns None while other processes still train."""
-    return None if train_missing(runs, callbacks) else write_table(runs, folder)
+    return None if train_missing(list(chain(*runs.values())), callbacks) else write_table(runs, folder)
 
 
-def write_table(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
-    """The table of finished runs, as plain values; also written in three formats.
+def write_table(runs: Mapping[Terms, Sequence[Run]], folder: Path) -> dict[str, Any]:
+    """The table of finished runs, one block for each of the terms, as plain values; also written in three formats.
 
-    Its rows hold scores (percent; mean over splits and deviation over seeds), parameters, seconds per epoch and GFLOP
-    per 1,000 steps; it also says where each run comes from.
+    The rows of a block hold scores (percent; mean over splits and deviation over seeds), parameters, seconds per epoch
+    and GFLOP per 1,000 steps; it also says where each run comes from.
     """
-    by_system = {run.recipe.model: run for run in runs}
-    summaries = {system: summarise(run) for system, run in by_system.items()}
+    summaries = {run.folder: summarise(run) for run in chain(*runs.values())}
     first = next(iter(summaries.values()))
     covered = {(tuple(s["splits"]), tuple(s["seeds"])) for s in summaries.values()}
     if len(covered) > 1:
         raise DataError(f"the runs cover different splits or seeds: {sorted(covered)}; wait until all are finished")
-    rows = {
-        variant: {
-            "scores": summaries[system]["last_epoch"][variant],
-            "best_epoch_on_the_test_fold": summaries[system]["best_epoch_on_the_test_fold"][variant],
-            **_cost(by_system[system], variant),
-        }
-        for system in SYSTEMS
-        if system in by_system
-        for variant in reversed(SYSTEMS[system].titles)
-    }
     table = {
         "data": first["data"],
         "features": first["features"],
         "splits": first["splits"],
         "seeds": first["seeds"],
         "protocol": "ms-tcn",
-        "rows": rows,
-        "runs": {system: _origin(run, summaries[system]) for system, run in by_system.items()},
+        "blocks": {
+            name: _block(name, {run.recipe.model: run for run in there}, summaries) for name, there in runs.items()
+        },
     }
     write_json(folder / "table1.json", table)
     write_text(folder / "table1.md", as_markdown(table))
@@ -119,16 +116,63 @@ def write_table(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
     return table
 
 
-def _origin(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
-    shipped, name = recipe_for(run.data, run.recipe.model)
-    changes = differences(shipped, run.recipe)
+def _block(terms: Terms, runs: Mapping[str, Run], summaries: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
+    """One block of the table, from the run of each system and the summary of each run."""
+    systems = [system for system in SYSTEMS if system in runs]
+    last, best = (
+        {v: scores for run in runs.values() for v, scores in summaries[run.folder][epoch].items()}
+        for epoch in ("last_epoch", "best_epoch_on_the_test_fold")
+    )
+    rows = {
+        variant: {
+            "scores": last[variant],
+            "best_epoch_on_the_test_fold": best[variant],
+            **_cost(runs[system], variant),
+        }
+        for system in systems
+        for variant in reversed(SYSTEMS[system].titles)
+    }
+    return {
+        "terms": SENTENCES[terms],
+        "rows": rows,
+        "rtk_minus": {
+            peer: {name: last["rtk"][name] - last[peer][name] for name in ("f1@50", "edit", "acc")}
+            for peer in systems
+            if peer != "rtk" and "rtk" in systems
+        },
+        "background_counted": {
+            system: _background_counted(runs[system])
+            for system in systems
+            if runs[system].open_dataset().labels.background
+        },
+        "runs": {system: _origin(terms, run, summaries[run.folder]) for system, run in runs.items()},
+    }
+
+
+def _background_counted(run: Run) -> dict[str, float]:
+    """Scores of the full system whose Edit and F1 count the background as a class, from its written predictions."""
+    scores = []
+    for fit in run.fits():
+        names = fit.dataset.names(fit.split, "test")
+        found = {name: read_frame_labels(fit.folder / "predictions" / f"{name}.txt") for name in names}
+        truth = {
+            name: fit.dataset.labels.decode(fit.dataset.load(name, fit.split).segmentation.to_frames())
+            for name in names
+        }
+        scores.append((fit.seed, evaluate(truth, found, background=()).to_json()))
+    return average_over_seeds(scores)
+
+
+def _origin(terms: Terms, run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
+    expected, name = recipe_on(terms, run.data, run.recipe.model)
+    changes = differences(expected, run.recipe)
     return {
         "command": run.command,
         "commits": sorted({cost["commit"] for cost in summary["cost"].values()}),
         "epochs": run.recipe.epochs,
-        "thresholds": summary["thresholds"],
+        "chosen": summary["chosen"] if run.recipe.needs_inner_folds else {},
         "recipe": name,
-        "differs from the recipe": [f"{key} {now} for {shipped}" for key, shipped, now in changes],
+        "differs from the recipe": [f"{key} {now} for {before}" for key, before, now in changes],
         "machine": sorted({f"{cost['machine']}, {cost['threads']} thread(s)" for cost in summary["cost"].values()}),
     }
 

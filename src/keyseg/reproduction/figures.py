@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from keyseg import viz
 from keyseg.keypoints import example_keypoints, reassembly_steps
@@ -13,6 +13,7 @@ from keyseg.video.reading import read_key_frames
 from keyseg.viz.figures import figure_kind
 
 if TYPE_CHECKING:
+    from keyseg.reproduction.terms import Terms
     from keyseg.training.fit import FitCallbacks
 
 
@@ -21,6 +22,7 @@ def table1(
     *,
     out: Path = Path("runs/table1"),
     models: Sequence[str] = (),
+    terms: Literal["as-published", "equal-terms", "both"] = "both",
     splits: Sequence[int] = (),
     seeds: Sequence[int] = (0,),
     epochs: int | None = None,
@@ -29,14 +31,17 @@ def table1(
 ) -> dict[str, Any] | None:
     """Table 1: train and score RTK and the systems it is compared with; table1.md, table1.tex and table1.json.
 
+    Systems are compared as they were published, and on equal terms: all with mixed segments and with a match to the
+    annotations of the training videos, each wherever it helps on inner folds.
     Finished trainings are used and interrupted ones resume: run the same command again. Several such commands at the
     same time share the work.
 
     Args:
         data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...). See: keyseg check
-        out: Folder for the runs, one per system: OUT/rtk, OUT/asformer, ... A run of keyseg train in that place is
-            used, whatever its recipe; the table reports how it differs from the shipped one.
+        out: Folder for the runs: OUT/as-published/rtk, OUT/equal-terms/asformer, ... A run of keyseg train in such a
+            place is used, whatever its recipe; the table reports how it differs from the expected one.
         models: Systems to compare. Default: all.
+        terms: Which part of the table to make.
         splits: Numbers of splits; () for all.
         seeds: One or several seeds; every split is trained with each.
         epochs: Number of epochs of new runs. Default: as in their recipes.
@@ -51,7 +56,8 @@ def table1(
 
     named = {system_named(model).name for model in models}
     chosen = [system for system in SYSTEMS if not models or system in named]
-    return compare(prepare(data, out, chosen, splits, seeds, command, epochs=epochs), out, callbacks)
+    parts: Sequence[Terms] = ("as-published", "equal-terms") if terms == "both" else (terms,)
+    return compare(prepare(data, out, parts, chosen, splits, seeds, command, epochs=epochs), out, callbacks)
 
 
 def fig1(*, out: Path, force: bool = False) -> Path:
@@ -72,7 +78,7 @@ def fig2(
     *,
     video: str,
     out: Path,
-    runs: Path = Path("runs/table1"),
+    runs: Path = Path("runs/table1/equal-terms"),
     file: Path | None = None,
     frames: int = 8,
     force: bool = False,
@@ -85,7 +91,7 @@ def fig2(
         data: The data set that the systems were trained on.
         video: Name of one of its test videos.
         out: File for the figure, .png, .svg or .pdf.
-        runs: Folder of the trained systems: the --out of keyseg reproduce table1.
+        runs: Folder of the trained systems: OUT/equal-terms or OUT/as-published of keyseg reproduce table1.
         file: The video file; key frames from it are drawn above the timelines.
         frames: Number of key frames, evenly spread over the video.
         force: Overwrite the file.

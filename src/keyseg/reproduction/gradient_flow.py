@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keyseg.reproduction.comparison import recipe_there, start_runs, train_missing
+from keyseg.reproduction.terms import joining
 from keyseg.timeline import ConfigError, TrainingError
+from keyseg.training.choice import MIXED
 from keyseg.training.fit import FitCallbacks
 from keyseg.training.recipe import recipe_for
 from keyseg.training.results import loss_curves
@@ -21,19 +23,19 @@ def gradient_runs(
     data: Path, folder: Path, splits: Sequence[int], seeds: Sequence[int], command: str, *, epochs: int | None = None
 ) -> Mapping[str, Run]:
     """The two runs in `folder`/stopped and `folder`/flowing, new or resumed. A run of RTK that is already there is
-    taken as it is, and the other is trained in the same way. Thresholds of new runs are not chosen, since losses need
-    none.
+    taken as it is, and the other is trained in the same way. Without one, both have the same share of mixed segments
+    and choose nothing on inner folds, so that nothing but the gradient differs.
 
     Raises TrainingError if an existing run is of another system, has the other gradient, or differs in more than that.
     """
     there = {place: _taken(folder / place, stopped) for place, stopped in CURVES.values()}
-    basis = next((recipe for recipe in there.values() if recipe), None) or recipe_for(data, "rtk", epochs=epochs)[0]
-    assert isinstance(basis, RTKRecipe)
+    basis = next((recipe for recipe in there.values() if recipe), None) or _recipe_to_compare(data, epochs)
     recipes = {place: there[place] or _with_gradient(basis, stopped) for place, stopped in CURVES.values()}
     for place, recipe in recipes.items():
         if not recipe.refines:
             raise ConfigError(
-                f"{folder / place}: matching joins at epoch {recipe.matching.join_epoch} of {recipe.epochs}: never"
+                f"{folder / place}: matching never joins the training: matching.join_epoch is"
+                f" {recipe.matching.join_epoch}, of {recipe.epochs} epochs"
             )
         if not recipe.losses.permutation:
             raise ConfigError(f"{folder / place}: losses.permutation is 0, so there is no permutation loss to show")
@@ -48,6 +50,12 @@ def _taken(place: Path, stopped: bool) -> RTKRecipe | None:
     if recipe is None or (isinstance(recipe, RTKRecipe) and recipe.matching.stop_gradient is stopped):
         return recipe
     raise TrainingError(f"{place}: expected a run of rtk with matching.stop_gradient {stopped}")
+
+
+def _recipe_to_compare(data: Path, epochs: int | None) -> RTKRecipe:
+    recipe, _ = recipe_for(data, "rtk", epochs=epochs)
+    assert isinstance(recipe, RTKRecipe)
+    return joining(recipe.mixing(MIXED).changed(matching=recipe.matching.changed(fit=False)))
 
 
 def _with_gradient(recipe: RTKRecipe, stopped: bool) -> RTKRecipe:

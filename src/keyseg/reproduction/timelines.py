@@ -49,7 +49,8 @@ def _finished(place: Path, data: Path, video: str) -> list[Fit]:
     """Finished trainings of a run that test on a video."""
     if not (place / RUN).exists():
         raise DataError(
-            f"{place}: no run here; train the systems first: keyseg reproduce table1 DATA --out {place.parent}"
+            f"{place}: no run here; train the systems first: keyseg reproduce table1 DATA --out OUT, and give"
+            " OUT/equal-terms or OUT/as-published"
         )
     run = read_run(place)
     if run.recipe.model != place.name:
