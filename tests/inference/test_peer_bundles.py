@@ -93,7 +93,7 @@ def test_a_loaded_bundle_predicts_the_same(
 def test_the_config_names_the_system_and_has_nothing_of_rtk(system: str, tmp_path: Path) -> None:
     folder = save_bundle(make_peer(system), tmp_path / "bundle", {})
     config = json.loads((folder / "config.json").read_text())
-    assert (config["format"], config["version"], config["model"]) == ("keyseg-bundle", 2, system)
+    assert (config["format"], config["version"], config["model"]) == ("keyseg-bundle", 3, system)
     assert set(config["network"]) == set(SYSTEMS[system].config.model_fields)
     assert config["decoder"] == {"kind": "frames"}
     read = read_config(folder)
