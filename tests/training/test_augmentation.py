@@ -79,6 +79,6 @@ def test_a_video_of_one_segment_can_only_be_mixed_with_itself() -> None:
 
 def test_a_share_that_is_not_chosen_yet_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match="augmentation.mixed_segments is 'fit', which a training replaces; give a share"
+        ConfigError, match=r"mixed_segments is 'fit', which a training replaces; give a share from 0 to 1"
     ):
         mix_segments(features(), LABELS, MASK, "fit")
