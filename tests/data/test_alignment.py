@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.data.alignment import align
+from keyseg.data.alignment import align_lengths
 from keyseg.timeline import DataError, TimeBase
 
 FILES = {"features": Path("f.npy"), "labels": Path("l.txt")}
 
 
 def columns_of(frames, columns, **options):
-    kept, chosen = align(frames, columns, **FILES, **options)
+    kept, chosen = align_lengths(frames, columns, **FILES, **options)
     return kept, np.arange(columns)[chosen].tolist()
 
 
@@ -63,7 +63,7 @@ def test_steps_match_the_time_base_and_stay_in_order(frames, columns, sample_rat
 @settings(max_examples=100, deadline=None)
 @given(frames=st.integers(1, 60), columns=st.integers(1, 60))
 def test_resample_agrees_with_a_slow_search(frames, columns):
-    _, chosen = align(frames, columns, **FILES, lengths="resample")
+    _, chosen = align_lengths(frames, columns, **FILES, lengths="resample")
     if isinstance(chosen, slice):
         return
     centres = (np.arange(columns) + 0.5) / columns
@@ -76,10 +76,10 @@ def test_the_error_names_numbers_files_and_the_ways_out():
     with pytest.raises(
         DataError, match=r"f.npy: 5 feature steps for the 7 labels of l.txt; set lengths to 'trim'.*'resample'"
     ):
-        align(7, 5, **FILES)
+        align_lengths(7, 5, **FILES)
     with pytest.raises(
         DataError, match=r"differ by more than the tolerance of 1: raise it, or set lengths to 'resample'"
     ):
-        align(7, 5, **FILES, lengths="trim", tolerance=1)
+        align_lengths(7, 5, **FILES, lengths="trim", tolerance=1)
     with pytest.raises(DataError, match=r"sample rate 2 needs one column per label, or one per 2 labels"):
-        align(7, 5, **FILES, sample_rate=2)
+        align_lengths(7, 5, **FILES, sample_rate=2)

@@ -42,9 +42,8 @@ def make_predictor() -> Callable[..., Predictor]:
         rules = Rules(
             action_threshold=0.02, boundary_threshold=0.02, keep_threshold=0.1, frame_weight=1.0, context_weight=1.0
         )
-        plain = Rules(boundary_threshold=0.05, keep_threshold=0.5, frame_weight=0.2)
-        parts: dict[str, Any] = {"proposals": ProposalConfig(limit=50), "rules": rules, "plain_rules": plain}
-        named = {"refine", "memory", *parts} & set(options)
+        parts: dict[str, Any] = {"proposals": ProposalConfig(limit=50), "rules": rules, "refine": True}
+        named = {"match", *parts} & set(options)
         decoder = KeypointDecoder(**parts | {name: options.pop(name) for name in named})
         timebase = TimeBase(Fraction(30000, 1001), sample_rate)
         return Predictor(system="rtk", model=model, labels=labels, timebase=timebase, decoder=decoder, **options)

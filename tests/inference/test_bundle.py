@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 
 from keyseg.inference import bundle
 from keyseg.inference.bundle import find_bundle, load, save_bundle
-from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoders import Match
 from keyseg.inference.decoding import Rules
 from keyseg.inference.systems import SYSTEMS
+from keyseg.matching.alignment import MatchWeights
 from keyseg.timeline import BundleError, OutputExistsError, Segmentation
 
 
@@ -54,34 +55,37 @@ def test_a_loaded_bundle_predicts_the_same(
     assert not agree(other.predict(features), predictor.predict(features))
 
 
-def test_remembered_annotations_come_back_and_count(
-    make_predictor: Any, features: Any, agree: Any, tmp_path: Path
-) -> None:
+def test_a_match_comes_back_and_counts(make_predictor: Any, features: Any, agree: Any, tmp_path: Path) -> None:
     plain = make_predictor(refine=False)
-    annotations = [Segmentation([0, 3, 9, 47], [2, 0, 1]), Segmentation([0, 20], [0])]
-    taught = make_predictor(refine=False, memory=KeypointDecoder.remember(annotations))
+    weights = MatchWeights(cut=1.25, moves=(0.0, 0.5, 0.25, 0.125))
+    match = Match.to([Segmentation([0, 3, 9, 47], [2, 0, 1]), Segmentation([0, 20], [0])], 3, weights)
+    taught = make_predictor(refine=False, match=match)
     loaded = load(save_bundle(taught, tmp_path / "bundle", {}))
-    for found, given in zip(loaded.decoder.annotations.segmentations, annotations, strict=True):
-        assert found.boundaries.tolist() == given.boundaries.tolist()
-        assert found.labels.tolist() == given.labels.tolist()
+    assert loaded.decoder.match == match
     assert agree(loaded.predict(features), taught.predict(features))
-    assert load(save_bundle(plain, tmp_path / "plain", {})).decoder.memory is None
+    assert not agree(loaded.predict(features), plain.predict(features))
+    assert load(save_bundle(plain, tmp_path / "plain", {})).decoder.match is None
 
 
 @pytest.mark.parametrize(
-    ("memory", "problem"),
+    ("annotations", "classes", "problem"),
     [
-        ([{"labels": [0, 3], "lengths": [4, 4]}], "memory refers to class 3, outside 0[.][.]2"),
-        ([{"labels": [0, 1], "lengths": [4]}], "memory: 2 labels and 1 lengths"),
-        ([{"labels": [0], "lengths": [0]}], r"memory[.]0[.]lengths[.]0: Input should be greater than 0"),
-        ([{"labels": [-1], "lengths": [4]}], r"memory[.]0[.]labels[.]0: Input should be greater than or equal to 0"),
-        ([{"labels": [], "lengths": []}], r"memory[.]0[.]labels: Tuple should have at least 1 item"),
-        ("all", "memory: Input should be a valid tuple"),
+        ([{"labels": [0, 3], "lengths": [4, 4]}], 3, "match: .*annotation refers to class 3, outside 0[.][.]2"),
+        ([{"labels": [0, 1], "lengths": [4, 4]}], 4, "match is for 4 classes, and there are 3"),
+        ([{"labels": [0, 1], "lengths": [4, 4]}], 2, "match is for 2 classes, and there are 3"),
+        ([{"labels": [0, 1], "lengths": [4]}], 3, "an annotation has 2 labels and 1 lengths"),
+        ([{"labels": [0], "lengths": [0]}], 3, r"annotations[.]0[.]lengths[.]0: Input should be greater than 0"),
+        ([{"labels": [-1], "lengths": [4]}], 3, r"annotations[.]0[.]labels[.]0: Input should be greater than or equal"),
+        ([{"labels": [], "lengths": []}], 3, r"annotations[.]0[.]labels: Tuple should have at least 1 item"),
+        ([], 3, r"match[.]annotations: Tuple should have at least 1 item"),
+        ("all", 3, "match[.]annotations: Input should be a valid tuple"),
+        ([{"labels": [0], "lengths": [4]}], 0, "match[.]classes: Input should be greater than 0"),
     ],
 )
-def test_a_memory_that_is_none_is_refused(memory: Any, problem: str, saved: Path) -> None:
+def test_a_match_that_is_none_is_refused(annotations: Any, classes: int, problem: str, saved: Path) -> None:
     config = json.loads((saved / "config.json").read_text())
-    (saved / "config.json").write_text(json.dumps(config | {"decoder": config["decoder"] | {"memory": memory}}))
+    match = {"classes": classes, "annotations": annotations}
+    (saved / "config.json").write_text(json.dumps(config | {"decoder": config["decoder"] | {"match": match}}))
     with pytest.raises(BundleError, match=problem):
         load(saved)
 
@@ -89,7 +93,7 @@ def test_a_memory_that_is_none_is_refused(memory: Any, problem: str, saved: Path
 def test_there_is_a_config_and_weights_and_nothing_that_can_run(saved: Path) -> None:
     assert sorted(path.name for path in saved.iterdir()) == ["config.json", "weights.safetensors"]
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
-    assert config["format"], config["version"] == ("keyseg-bundle", 2)
+    assert (config["format"], config["version"]) == ("keyseg-bundle", 3)
     assert config["provenance"] == {"command": "keyseg train"}
     raw = (saved / "weights.safetensors").read_bytes()
     size = int.from_bytes(raw[:8], "little")
@@ -167,12 +171,12 @@ def changed(**values: Any) -> Callable[[Path], None]:
     ("damage", "words"),
     {
         "newer": (
-            changed(version=3),
-            "config.json: a bundle of format version 3, and keyseg .* reads version 2; train again",
+            changed(version=4),
+            "config.json: a bundle of format version 4, and keyseg .* reads version 3; train again",
         ),
         "older": (
-            changed(version=1),
-            "config.json: a bundle of format version 1, and keyseg .* reads version 2; train again",
+            changed(version=2),
+            "config.json: a bundle of format version 2, and keyseg .* reads version 3; train again",
         ),
         "no version": (changed(version=None), "format version None"),
         "decoder of another kind": (changed(decoder={"kind": "frames"}), "decoder[.]kind: Input should be 'keypoints'"),

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from keyseg.inference.bundle import load, read_config, save_bundle
-from keyseg.inference.decoders import FrameDecoder
+from keyseg.inference.decoders import FrameDecoder, Match
 from keyseg.inference.decoding import NetworkOutput
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 from keyseg.inference.systems import SYSTEMS
+from keyseg.matching.alignment import MatchWeights
 from keyseg.timeline import BundleError, ConfigError, LabelMap, Segmentation, TimeBase
 
 DIMENSION = 11
@@ -39,7 +40,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
 PEERS = tuple(NETWORKS)
 
 
-def make_peer(system: str, *, sample_rate: int = 1, seed: int = 6, **options: Any) -> Predictor:
+def make_peer(
+    system: str, *, sample_rate: int = 1, seed: int = 6, match: Match | None = None, **options: Any
+) -> Predictor:
     """Predictor of 11 channels and four classes, whose weights are large enough to tell steps apart."""
     torch.manual_seed(seed)
     labels = LabelMap(("background", "cut", "pour", "stir"), ("background",))
@@ -49,7 +52,8 @@ def make_peer(system: str, *, sample_rate: int = 1, seed: int = 6, **options: An
         for parameter in network.parameters():
             parameter += 0.3 * torch.randn(parameter.shape)
     timebase = TimeBase(Fraction(30000, 1001), sample_rate)
-    return Predictor(system=system, model=network, labels=labels, timebase=timebase, decoder=FrameDecoder(), **options)
+    decoder = FrameDecoder(match=match)
+    return Predictor(system=system, model=network, labels=labels, timebase=timebase, decoder=decoder, **options)
 
 
 @pytest.fixture
@@ -93,12 +97,25 @@ def test_a_loaded_bundle_predicts_the_same(
 def test_the_config_names_the_system_and_has_nothing_of_rtk(system: str, tmp_path: Path) -> None:
     folder = save_bundle(make_peer(system), tmp_path / "bundle", {})
     config = json.loads((folder / "config.json").read_text())
-    assert (config["format"], config["version"], config["model"]) == ("keyseg-bundle", 2, system)
+    assert (config["format"], config["version"], config["model"]) == ("keyseg-bundle", 3, system)
     assert set(config["network"]) == set(SYSTEMS[system].config.model_fields)
     assert config["decoder"] == {"kind": "frames"}
     read = read_config(folder)
     assert read.network == SYSTEMS[system].config.model_validate(NETWORKS[system])
     assert read.decoder == FrameDecoder()
+
+
+@pytest.mark.parametrize("system", PEERS)
+def test_a_match_comes_back_and_counts(system: str, features: np.ndarray, tmp_path: Path) -> None:
+    match = Match.to([Segmentation([0, 9, 30, 47], [3, 0, 1])], 4, MatchWeights(cut=-0.5))
+    taught = make_peer(system, match=match)
+    loaded = load(save_bundle(taught, tmp_path / "bundle", {}))
+    assert loaded.decoder.match == match
+    found = loaded.predict(features)
+    assert same(found, taught.predict(features))
+    assert found.alignment is not None
+    assert found.segmentation == found.alignment.segmentation
+    assert not same(found, make_peer(system).predict(features))
 
 
 @pytest.mark.parametrize("length", [1, 2, 47])

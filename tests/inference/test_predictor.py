@@ -147,7 +147,7 @@ def test_variants_are_parts_of_the_system(make_predictor: Any, features: Any) ->
     names = predictor.labels.decode
     assert found["frame-wise"].frame_labels == names(output.frames.argmax(0))
     assert found["rtk-no-rules"].frame_labels == names(output.action.argmax(0))
-    plain = decode(output, predictor.decoder.plain_rules, refine=False).segmentation
+    plain = decode(output, predictor.decoder.rules, refine=False).segmentation
     assert found["rtk-no-refinement"].frame_labels == names(plain.to_frames())
     full = decode(output, predictor.decoder.rules, refine=True).segmentation
     assert found["rtk"].frame_labels == names(full.to_frames())

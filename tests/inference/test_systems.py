@@ -38,7 +38,7 @@ def test_every_system_has_a_config_a_title_and_a_recipe():
     assert variant_title("rtk-no-refinement") == "RTK without refinement"
     for name, system in SYSTEMS.items():
         assert type(TRAINABLE[name].recipe().network) is system.config
-        assert isinstance(TRAINABLE[name].recipe().decoder([]), system.decoder)
+        assert isinstance(TRAINABLE[name].recipe().decoder(), system.decoder)
 
 
 def test_defaults_can_be_made_from_nothing_and_survive_json():

@@ -10,8 +10,8 @@ import pytest
 import keyseg.metrics
 from keyseg.metrics import evaluate
 from keyseg.metrics.accuracy import frame_accuracy
-from keyseg.metrics.alignment import align_pair
 from keyseg.metrics.edit import edit_score
+from keyseg.metrics.overlay import overlay_pair
 from keyseg.metrics.protocols import PROTOCOLS
 from keyseg.metrics.segmental_f1 import segment_counts, segmental_f1
 from keyseg.timeline import ConfigError, DataError, Segmentation, TimelineError
@@ -231,7 +231,7 @@ def test_plain_functions_refuse_what_does_not_fit():
 
 
 def test_one_video_can_be_counted_separately():
-    result = segment_counts(align_pair(np.array([0, 0, 1]), np.array([0, 1, 1])), 0.5, np.array([1]))
+    result = segment_counts(overlay_pair(np.array([0, 0, 1]), np.array([0, 1, 1])), 0.5, np.array([1]))
     assert (result.tp, result.fp, result.fn, result.f1) == (1, 0, 0, 100)
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from keyseg.metrics import OVERLAPS, evaluate
 from keyseg.metrics.accuracy import frame_accuracy
-from keyseg.metrics.alignment import align_pair
 from keyseg.metrics.edit import edit_score
+from keyseg.metrics.overlay import overlay_pair
 from keyseg.metrics.protocols import PROTOCOLS
 from keyseg.metrics.segmental_f1 import segment_hits, segmental_f1
 from keyseg.timeline import Segmentation
@@ -201,7 +201,7 @@ def test_segments_cut_in_two_count_as_one(case, data):
 @few
 @given(pairs(), st.booleans())
 def test_a_reference_segment_is_hit_once_and_higher_overlaps_never_hit_more(case, short):
-    pair = align_pair(*case)
+    pair = overlay_pair(*case)
     hits = segment_hits(pair, OVERLAPS, last_frame_short=short).sum(axis=1)
     assert hits[0] >= hits[1] >= hits[2]
     assert hits[0] <= min(len(pair.reference), len(pair.prediction))

@@ -33,7 +33,8 @@ CHANGES = (
 def together(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of two processes, a video each at a time."""
     folder = tmp_path_factory.mktemp("together") / "run"
-    options = [word for change in (*workshop.changes, *CHANGES) for word in ("--set", change)]
+    changes = (*workshop.changes, *CHANGES, "matching.fit=true", "matching.folds=2")
+    options = [word for change in changes for word in ("--set", change)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "keyseg"]
     command = ["train", str(workshop.data), "--out", str(folder), *options]
     done = subprocess.run([*launch, *command], capture_output=True, text=True, timeout=1800)
@@ -45,7 +46,7 @@ def together(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of one process that steps on the mean gradient of two neighbouring videos; without calibration."""
+    """The run folder of one process that steps on the mean gradient of two neighbouring videos; without inner folds."""
     folder = tmp_path_factory.mktemp("alone") / "run"
     original = fits._trainer
 
@@ -57,7 +58,7 @@ def alone(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fits, "VALIDATE_EVERY", 5)
         patch.setattr(fits, "_trainer", accumulating)
-        workshop.finish(workshop.start(folder, *CHANGES, "calibration.holdout=0"))
+        workshop.finish(workshop.start(folder, *CHANGES))
     return folder
 
 
@@ -77,7 +78,7 @@ def test_losses_agree(together: Path, alone: Path) -> None:
 
 
 def test_validation_scores_every_video_once(together: Path, alone: Path) -> None:
-    """Scores of variants without thresholds, which the runs chose differently."""
+    """Scores of variants without a match, which only one of the runs learnt."""
     two, one = (read_history(folder / SPLIT1)[5] for folder in (together, alone))
     names = [name for name in one if name.startswith(("frame-wise/", "rtk-no-rules/"))]
     assert len(names) == 10
@@ -87,11 +88,14 @@ def test_validation_scores_every_video_once(together: Path, alone: Path) -> None
 def test_files_are_written_once(together: Path, alone: Path) -> None:
     def names(folder: Path) -> list[str]:
         found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        return sorted(str(path) for path in found if "calibration" not in path.parts and "tfevents" not in path.name)
+        return sorted(str(path) for path in found if "inner" not in path.parts and "tfevents" not in path.name)
 
     assert names(together) == names(alone)
     assert len(list((together / SPLIT1 / "tensorboard" / "version_0").glob("events*"))) == 1
-    rules = json.loads((together / SPLIT1 / "calibration" / "rules.json").read_text())
+    inner = together / "split1" / "inner"
+    assert {path.name for path in inner.glob("fold*")} == {"fold1-mixed0.npz", "fold2-mixed0.npz"}
+    chosen = json.loads((inner / "chosen.json").read_text())
     config = json.loads((together / SPLIT1 / "bundle" / "config.json").read_text())
-    assert config["decoder"]["rules"] == rules["rules"]
+    match = config["decoder"].get("match")
+    assert (match and match["weights"]) == chosen["match"]["weights"]
     assert json.loads((together / SPLIT1 / "cost.json").read_text())["seconds"] > 0

@@ -33,6 +33,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "rtk": {
         "network.backbone": {"channels": 8, "encoder_layers": 2, "decoder_layers": 2},
         "network.refinement": {"channels": 16, "layers": 1},
+        "augmentation.mixed_segments": 0.3,
+        "matching.fit": False,
         "matching.join_epoch": 1,
         "proposals.action_threshold": 0.02,
         "rules": {"action_threshold": 0.02, "boundary_threshold": 0.02, "keep_threshold": 0.02},
@@ -61,7 +63,8 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 # For values that count only beside others: the section's name, and what else is set, before and after the change.
 BESIDE: dict[str, dict[str, Any]] = {
-    "calibration": {"calibration.holdout": 0.25, "calibration.stress": 0.2, "calibration.draws": 1},
+    "matching.folds": {"matching.fit": True},
+    "matching.pace": {"matching.fit": True},
     "data.tolerance": {"data.lengths": "trim", "data.tolerance": 1},
 }
 # Where another number, another choice or the other truth value is not enough.
@@ -89,10 +92,8 @@ OTHER: dict[str, Any] = {
     "rules.keep_threshold": 0.9,
     "rules.peak_weight": 50,
     "rules.context_weight": 50,
-    "rules.memory.jump": 1.0,
-    "rules.memory.duration": 20,
-    "calibration.holdout": 0.7,
-    "calibration.pace": 1.0,
+    "matching.folds": 2,
+    "matching.pace": 1.0,
 }
 UNEQUAL = ("data.lengths", "data.tolerance")  # need a video with two feature columns more than labels
 
@@ -156,7 +157,7 @@ def plain(value: Any) -> Any:
 
 
 def outcome(workshop: Any, data: Path, folder: Path, chosen: Recipe) -> Any:
-    """Weights, logged numbers, optimiser options, chosen rules and predictions of a training, or why there is none."""
+    """Weights, logged numbers, optimiser options, inner folds and predictions of a training, or why there is none."""
     options = Options()
     try:
         run = start_run(folder, data, chosen, (1,), (0,), "keyseg train")
@@ -165,12 +166,12 @@ def outcome(workshop: Any, data: Path, folder: Path, chosen: Recipe) -> Any:
         return str(error)
     fit = folder / "split1" / "seed0"
     predictor = keyseg.load(fit / "bundle")
-    rules = fit / "calibration" / "rules.json"
     result = {
         "weights": plain(dict(predictor.model.state_dict())),
         "history": read_history(fit),
         "options": options.seen,
-        "rules": rules.read_text() if rules.exists() else "",
+        "inner": {path.name: plain(dict(np.load(path))) for path in (folder / "split1" / "inner").glob("*.npz")},
+        "match": predictor.decoder.match,
         "predictions": [
             plain(predictor.predict(data / "features" / f"{name}.npy", variant=variant))
             for name in workshop.test[:1]

@@ -46,8 +46,7 @@ def test_a_loss_that_is_not_finite_stops_with_video_and_epoch(
         return losses | ({"boundary": losses["boundary"] * float("inf")} if len(calls) == 6 + 6 + 2 else {})
 
     monkeypatch.setattr(RTKCriterion, "keypoints", planted)
-    changes = (*workshop.changes, "calibration.holdout=0")
-    options = [word for change in changes for word in ("--set", change)]
+    options = [word for change in workshop.changes for word in ("--set", change)]
     assert keyseg(["train", str(workshop.data), "--out", str(tmp_path / "run"), *options]) == 1
     message = capsys.readouterr().err
     order = np.random.default_rng((0, 2)).permutation(6)  # of epoch 2
@@ -64,7 +63,7 @@ def test_features_out_of_all_proportion_are_named_though_the_next_loss_shows_it(
     shutil.copytree(workshop.data, tmp_path / "set")
     path = tmp_path / "set" / "features" / "v3.npy"
     np.save(path, np.load(path) * np.float32(1e30))
-    run = workshop.start(tmp_path / "run", "matching.join_epoch=9", "calibration.holdout=0", data=tmp_path / "set")
+    run = workshop.start(tmp_path / "run", "matching.join_epoch=9", data=tmp_path / "set")
     with pytest.raises(
         TrainingError, match=r"not finite in epoch 1 of 4 on v\d .*on v3, broke the weights; look at the"
     ):
@@ -73,7 +72,7 @@ def test_features_out_of_all_proportion_are_named_though_the_next_loss_shows_it(
 
 def test_weights_broken_by_a_step_are_distinguished_from_a_bad_video(workshop: Any, tmp_path: Path) -> None:
     """Also while matching takes part, which cannot read heatmaps of NaN."""
-    run = workshop.start(tmp_path / "run", "calibration.holdout=0")
+    run = workshop.start(tmp_path / "run")
     last, video = np.random.default_rng((0, 1)).permutation(6)[2:4]
     losses = r"\(action nan, boundary nan, frame nan\)"
     words = rf"not finite in epoch 2 of 4 on v{video} {losses}, since the previous step, on v{last}, broke the weights"
@@ -84,7 +83,7 @@ def test_weights_broken_by_a_step_are_distinguished_from_a_bad_video(workshop: A
 @pytest.mark.parametrize("epoch", [2, 3])
 def test_weights_that_are_not_finite_are_never_kept(epoch: int, workshop: Any, tmp_path: Path) -> None:
     """The last step of an epoch has no next loss to show it: neither checkpoint nor bundle may hold such weights."""
-    run = workshop.start(tmp_path / "run", "calibration.holdout=0")
+    run = workshop.start(tmp_path / "run")
     with pytest.raises(
         TrainingError, match=rf"weights are not finite after epoch {epoch + 1}, whose last step was on v\d"
     ):
@@ -93,4 +92,4 @@ def test_weights_that_are_not_finite_are_never_kept(epoch: int, workshop: Any, t
     assert kept["epoch"] == epoch - 1
     assert all(value.isfinite().all() for value in kept["state_dict"].values())
     assert not (tmp_path / "run" / SPLIT1 / "bundle").exists()
-    workshop.finish(workshop.start(tmp_path / "run", "calibration.holdout=0", resume=True))
+    workshop.finish(workshop.start(tmp_path / "run", resume=True))

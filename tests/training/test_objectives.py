@@ -277,13 +277,13 @@ def test_a_training_learns_and_leaves_a_bundle_and_scores(system: str, whole: An
     validated = list(range(alone + 1, run.recipe.epochs, 2))
     assert [epoch for epoch, row in history.items() if f"{system}/acc" in row] == validated
     summary = json.loads((run.folder / "results.json").read_text())
-    assert summary["thresholds"] == "none to choose"
+    assert summary["chosen"] == {"split1/seed0": {"mixed_segments": 0.0, "match": None}}
     assert list(summary["last_epoch"]) == [system]
     assert summary["last_epoch"][system]["acc"] > 50
     predictor = load(run.folder)
     assert predictor.variants == (system,)
     assert predictor.model.config == run.recipe.network
-    assert not (run.folder / SPLIT1 / "calibration").exists()  # there are no rules to choose
+    assert not (run.folder / "split1" / "inner").exists()  # there is nothing to choose
 
 
 def test_the_barrier_generator_learns_in_its_own_epochs_and_the_rest_after_them(whole: Any) -> None:

@@ -20,7 +20,8 @@ SMALL = {
         "network.refinement.channels=16",
         "network.refinement.layers=1",
         "matching.join_epoch=1",
-        "calibration.holdout=0",
+        "matching.fit=false",
+        "augmentation.mixed_segments=0.3",
     ),
     "ms-tcn++": ("network.channels=8", "network.generator_layers=2", "network.refinements=1"),
 }

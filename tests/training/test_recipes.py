@@ -58,7 +58,7 @@ def test_a_recipe_survives_the_way_through_yaml(tmp_path: Path) -> None:
         ("network: {backbone: {channels: 7}}", ["'network.backbone.channels'", "multiple of 2", "got 7"]),
         ("model: asfomer", ["'model'", "no system 'asfomer'", "did you mean 'asformer'?", "known: ms-tcn++, bcn"]),
         ("model: bcn\nnetwork: {layer: 3}", ["unknown key 'network.layer'", "did you mean 'layers'?"]),
-        ("model: ms-tcn++\nmatching: {}", ["unknown key 'matching'", "known here: model, data, network"]),
+        ("model: ms-tcn++\nproposals: {}", ["unknown key 'proposals'", "known here: model, data, network"]),
         ("matching: {method: cubic}", ["'matching.method'", "'linear' or 'quadratic'", "got 'cubic'"]),
         ("data: {fps: fast}", ["'data.fps'", "a fraction such as 30000/1001, above 0", "got 'fast'"]),
         ("data: {fps: 1/0}", ["'data.fps'", "a fraction such as 30000/1001, above 0", "got '1/0'"]),
@@ -188,8 +188,9 @@ def test_background_and_epochs_of_the_command_line(tmp_path: Path) -> None:
     assert recipe_for(other)[0].data.background is None
     assert recipe_for(other, background=[])[0].data.background == ()
     assert recipe_for(other, background=["a", "b"])[0].data.background == ("a", "b")
-    recipe, _ = recipe_for(other, epochs=30)
-    assert (recipe.optimiser.epochs, recipe.matching.join_epoch) == (30, 20)
+    for changes, join in (((), None), (("matching.join_epoch=80",), 20)):
+        recipe, _ = recipe_for(other, changes=changes, epochs=30)
+        assert (recipe.optimiser.epochs, recipe.matching.join_epoch) == (30, join)
     for epochs in (0, -3):
         with pytest.raises(ConfigError, match=f"--epochs takes a number >= 1, got {epochs}"):
             recipe_for(other, epochs=epochs)

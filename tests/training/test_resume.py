@@ -19,25 +19,23 @@ import torch
 from keyseg.cli.main import run as keyseg
 from keyseg.inference import bundle
 from keyseg.timeline import TrainingError
-from keyseg.training import calibration, checkpoints, fit, results
+from keyseg.training import checkpoints, complete, results
 from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.module import SegmentationModule
 
 SPLIT1 = Path("split1") / "seed0"
 
 # Where to die: an attribute of a module or class, at which call (from 1), and whether before or after the call.
-# The calibration has 2 epochs of 5 videos and no validation, the training 4 epochs of 6, validated at the 2nd and 4th.
+# The training has 4 epochs of 6 videos and is validated at the 2nd and 4th.
 DEATHS = {
     "in the first epoch of all": (SegmentationModule, "training_step", 3, "before"),
-    "in the middle of an epoch": (SegmentationModule, "training_step", 10 + 6 + 4, "before"),
-    "in the calibration, after an epoch": (AtomicCheckpointIO, "save_checkpoint", 1, "after"),
-    "before the rename of a checkpoint": (checkpoints.torch, "save", 2 + 2, "after"),
-    "after the rename of a checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 3, "after"),
-    "after the last checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2 + 4, "after"),
-    "while choosing rules": (calibration, "choose_rules", 2, "before"),
+    "in the middle of an epoch": (SegmentationModule, "training_step", 6 + 4, "before"),
+    "before the rename of a checkpoint": (checkpoints.torch, "save", 2, "after"),
+    "after the rename of a checkpoint": (AtomicCheckpointIO, "save_checkpoint", 3, "after"),
+    "after the last checkpoint": (AtomicCheckpointIO, "save_checkpoint", 4, "after"),
     "in a validation": (SegmentationModule, "validation_step", 2, "before"),
     "after a validation, before its epoch's checkpoint": (SegmentationModule, "on_validation_epoch_end", 1, "after"),
-    "between training and bundle": (fit, "save_bundle", 1, "before"),
+    "between training and bundle": (complete, "save_bundle", 1, "before"),
     "in the middle of the bundle": (bundle, "save_file", 1, "after"),
     "between bundle and scores": (results, "score_fit", 1, "before"),
 }
@@ -121,7 +119,7 @@ def test_interrupting_says_how_to_resume(
 
         def signalled(self: SegmentationModule, *batch: Any) -> Any:
             calls.append(batch)
-            if len(calls) == 10 + 6 + 4:
+            if len(calls) == 6 + 4:
                 os.kill(os.getpid(), sent)
             return step(self, *batch)
 
@@ -167,8 +165,8 @@ def test_finished_trainings_are_picked_up_and_seeds_and_splits_added(
 
 @pytest.fixture(scope="module")
 def stopped(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run without calibration that was killed after its first checkpoint. Not to be changed."""
-    run = workshop.start(tmp_path_factory.mktemp("stopped") / "run", "calibration.holdout=0")
+    """A run that was killed after its first checkpoint. Not to be changed."""
+    run = workshop.start(tmp_path_factory.mktemp("stopped") / "run")
     with pytest.MonkeyPatch.context() as patch:
         die_at(patch, AtomicCheckpointIO, "save_checkpoint", 1, "after")
         assert workshop.in_child(lambda: workshop.finish(run)) == -signal.SIGKILL
@@ -191,7 +189,7 @@ def test_damaged_checkpoint_is_named_with_what_to_do(
 ) -> None:
     shutil.copytree(stopped, tmp_path / "run")
     damage[1](tmp_path / "run" / SPLIT1 / "last.ckpt")
-    run = workshop.start(tmp_path / "run", "calibration.holdout=0", resume=True)
+    run = workshop.start(tmp_path / "run", resume=True)
     with pytest.raises(TrainingError, match=r"last\.ckpt: .*; delete it to start this training again") as caught:
         workshop.finish(run)
     assert caught.value.exit_code == 1

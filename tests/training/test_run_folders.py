@@ -126,7 +126,7 @@ def test_more_processes_than_test_videos_are_refused(
 ) -> None:
     monkeypatch.setattr(fits, "_trainer", lambda *_: SimpleNamespace(global_rank=0, world_size=3))
     with pytest.raises(TrainingError, match="3 processes cannot share 2 test videos; start fewer"):
-        workshop.finish(workshop.start(tmp_path / "run", "calibration.holdout=0"))
+        workshop.finish(workshop.start(tmp_path / "run"))
 
 
 def test_a_data_set_that_is_not_there_is_named_before_anything_is_made(workshop: Any, tmp_path: Path) -> None:

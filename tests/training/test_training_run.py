@@ -29,7 +29,6 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
     names = {path.name for path in (finished.folder / SPLIT1).iterdir()}
     assert names - {".lock"} == {
         "bundle",
-        "calibration",
         "cost.json",
         "last.ckpt",
         "logs",
@@ -50,8 +49,7 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
         "split": "1",
         "seed": "0",
     }
-    rules = json.loads((finished.folder / SPLIT1 / "calibration" / "rules.json").read_text())
-    assert (config["decoder"]["rules"], config["decoder"]["plain_rules"]) == (rules["rules"], rules["plain_rules"])
+    assert "match" not in config["decoder"]
 
 
 def test_scores_and_predictions_are_those_of_the_bundle(finished: Any, workshop: Any) -> None:
@@ -117,7 +115,7 @@ def test_validation_runs_the_predictor_that_users_run(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In validation every test video goes through Predictor.run once, and each variant through Predictor.decode."""
-    run = workshop.start(tmp_path / "run", "calibration.holdout=0", "optimiser.epochs=2")
+    run = workshop.start(tmp_path / "run", "optimiser.epochs=2")
     run_network, decode, calls = Predictor.run, Predictor.decode, Counter[Any]()
 
     def spied_run(self: Predictor, features: Any, **options: Any) -> Any:
@@ -133,7 +131,7 @@ def test_validation_runs_the_predictor_that_users_run(
     monkeypatch.setattr(Predictor, "decode", spied_decode)
     (fit,) = run.fits()
     names = fit.dataset.names(1, "test")
-    module, _ = fits.train_network(fit, run.recipe, run.recipe.decoder([]), workshop.train, names, fit.folder)
+    module, _ = fits.train_network(fit, run.recipe, run.recipe.decoder(), workshop.train, names, fit.folder)
     lengths = [fit.dataset.annotation(name).length for name in names]
     expected = Counter({("steps", length): 1 for length in lengths})
     expected += Counter({(variant, length): 1 for length in lengths for variant in SYSTEMS["rtk"].titles})
@@ -149,9 +147,7 @@ def test_a_sample_rate_goes_with_the_bundle(layout: str, workshop: Any, tmp_path
         for path in (data / "features").iterdir():
             frames = len(read_frame_labels(data / "groundTruth" / f"{path.stem}.txt"))
             np.save(path, np.load(path).repeat(3, axis=1)[:, :frames])
-    run = workshop.start(
-        tmp_path / "run", "data.sample_rate=3", "calibration.holdout=0", "optimiser.epochs=2", data=data
-    )
+    run = workshop.start(tmp_path / "run", "data.sample_rate=3", "optimiser.epochs=2", data=data)
     workshop.finish(run)
     predictor = load(tmp_path / "run")
     assert predictor.timebase.sample_rate == 3
@@ -167,25 +163,16 @@ def test_a_sample_rate_goes_with_the_bundle(layout: str, workshop: Any, tmp_path
             assert alone.frame_labels == scored
 
 
-def test_a_matching_that_never_joins_leaves_no_heads_and_without_a_memory_no_refinement(
-    workshop: Any, tmp_path: Path
-) -> None:
-    changes = ("matching.join_epoch=9", "calibration.holdout=0", "optimiser.epochs=1", "rules.memory.weight=0")
+@pytest.mark.parametrize("join", ["9", "null"])
+def test_a_matching_that_never_joins_leaves_no_refinement(join: str, workshop: Any, tmp_path: Path) -> None:
+    changes = (f"matching.join_epoch={join}", "optimiser.epochs=1")
     summary = workshop.finish(workshop.start(tmp_path / "run", *changes))
     assert load(tmp_path / "run").decoder.refine is False
     assert summary["last_epoch"]["rtk"] == summary["last_epoch"]["rtk-no-refinement"]
     last = {name: pytest.approx(summary["last_epoch"]["rtk"][name], abs=1e-3) for name in SCORES}
     assert summary["best_epoch_on_the_test_fold"]["rtk"] == last  # one epoch: it is validated, and the best
-    assert "thresholds: the recipe's." in (tmp_path / "run" / "results.md").read_text()
-
-
-def test_a_bundle_remembers_the_annotations_of_its_training_videos_and_no_others(finished: Any) -> None:
-    (fit,) = finished.fits()
-    memory = load(fit.bundle).decoder.annotations
-    names = fit.dataset.names(fit.split, "train")
-    assert len(memory.segmentations) == len(names)
-    for found, name in zip(memory.segmentations, names, strict=True):
-        assert found.to_frames().tolist() == fit.dataset.load(name, fit.split).labels.tolist()
+    words = "- split1/seed0: 0.3 of the segments mixed, nothing matched\n"
+    assert words in (tmp_path / "run" / "results.md").read_text()
 
 
 def test_a_batch_of_several_videos_trains(workshop: Any, tmp_path: Path) -> None:

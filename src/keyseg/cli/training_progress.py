@@ -34,8 +34,9 @@ class TrainingProgress(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started = time.perf_counter()
-        title = self.name + ("" if Path(trainer.default_root_dir) == self.folder else ", choosing thresholds")
-        self.display = _display()  # the same callback sees the training that chooses thresholds, and the real one
+        folder = Path(trainer.default_root_dir)
+        title = self.name + ("" if folder == self.folder else f", inner {folder.name}")
+        self.display = _display()  # the same callback sees the trainings of the inner folds, and the real one
         self.display.bars.start()
         self.task = self.display.bars.add_task(
             title, total=trainer.max_epochs, completed=trainer.current_epoch, note=""

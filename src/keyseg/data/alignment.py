@@ -12,7 +12,7 @@ from keyseg.timeline import DataError, IntArray
 Lengths = Literal["error", "trim", "resample"]
 
 
-def align(
+def align_lengths(
     frames: int,
     columns: int,
     *,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.data.alignment import align
+from keyseg.data.alignment import align_lengths
 from keyseg.data.feature_files import UNDECIDED, Axes, check_finite, detect_axes, open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
 from keyseg.data.known_datasets import DatasetFacts, identify
@@ -189,8 +189,8 @@ class Dataset:
         return VideoSample(name, features, self.timebase.frames_to_steps(ids), Segmentation.from_frames(ids))
 
     def align(self, name: str, path: Path, frames: int, columns: int) -> tuple[int, slice | IntArray]:
-        """`keyseg.data.align` for the feature file of a video, with the options of this data set."""
-        return align(
+        """`align_lengths` for the feature file of a video, with the options of this data set."""
+        return align_lengths(
             frames,
             columns,
             features=path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -15,7 +16,7 @@ from keyseg.timeline.validation import Section
 MOVES = (-1, 1, 2, 3)
 """Nodes that a match may go on by within an annotation: back, to the next one, or past one or two."""
 
-_NEVER = -1e9  # log probability of what cannot be
+_NEVER = -1e9  # log probability of a step that cannot be; finite, so that every video has a path
 _BLOCK = 256  # cuts whose segments are scored at once
 
 
@@ -29,7 +30,7 @@ class MatchWeights(Section):
     duration: float = Field(1.0, ge=0, allow_inf_nan=False)
     boundary: float = Field(1.0, ge=0, allow_inf_nan=False)
     cut: float = Field(0.5, allow_inf_nan=False, description="per segment: above 0 favours more of them")
-    moves: tuple[float, ...] = Field(
+    moves: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
         (0.01, 0.75, 0.05, 0.01), min_length=len(MOVES), max_length=len(MOVES), description=f"probabilities of {MOVES}"
     )
     switch: float = Field(0.12, ge=0, le=1, description="probability of going on after the same class elsewhere")
@@ -74,7 +75,7 @@ def align(lattice: Lattice, weights: MatchWeights) -> Alignment:
         empty = np.zeros(0, np.int64)
         return Alignment(np.zeros(1, np.int64), empty, empty, empty)
     steps = _Steps(graph, weights)
-    entered = np.full((last + span, len(graph)), _NEVER)  # row span - 1 + k: best score of starting at cut k
+    entered = np.full((last + span, len(graph)), -np.inf)  # row span - 1 + k: best score of starting at cut k
     left = np.empty((last + 1, len(graph)))  # row k: best score of a segment that ends at cut k
     entered[span - 1] = steps.opening
     scores: list[FloatArray] = []
@@ -82,7 +83,7 @@ def align(lattice: Lattice, weights: MatchWeights) -> Alignment:
         ends = np.arange(begin, min(begin + _BLOCK, last + 1))
         terms, allowed = lattice.terms(ends, span)
         block = np.tensordot(weights.terms, terms, 1)
-        block[~allowed] = _NEVER
+        block[~allowed] = -np.inf
         scores.extend(block)
         for k, row in zip(ends, block, strict=True):
             np.max(entered[k - 1 : k - 1 + span] + row[:, graph.labels], axis=0, out=left[k])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keyseg.metrics.alignment import IdLabels, align_all
+from keyseg.metrics.overlay import IdLabels, overlay_all
 from keyseg.metrics.percent import percent
 
 
@@ -18,5 +18,5 @@ def frame_accuracy(reference: Sequence[IdLabels], prediction: Sequence[IdLabels]
     >>> frame_accuracy([np.array([0, 0, 1, 1])], [np.array([0, 1, 1, 1])])
     75.0
     """
-    pairs = list(align_all(reference, prediction))
+    pairs = list(overlay_all(reference, prediction))
     return float(percent(sum(pair.correct_frames for pair in pairs), sum(pair.reference.length for pair in pairs)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from keyseg.metrics.alignment import Alignment, IdLabels, align_all
+from keyseg.metrics.overlay import IdLabels, Overlay, overlay_all
 from keyseg.metrics.percent import percent
 from keyseg.timeline import IntArray, Segmentation
 
@@ -24,11 +24,11 @@ def edit_score(
     60.0
     """
     ignored = np.fromiter(background, np.int64)
-    scores = [edit_similarity(pair, ignored) for pair in align_all(reference, prediction)]
+    scores = [edit_similarity(pair, ignored) for pair in overlay_all(reference, prediction)]
     return float(percent(sum(scores), 100 * len(scores)))
 
 
-def edit_similarity(pair: Alignment, background: IntArray) -> float:
+def edit_similarity(pair: Overlay, background: IntArray) -> float:
     """100 * (1 - Levenshtein distance / longer length) of the two sequences of segment labels of a video.
 
     Labels in `background` (ids) are left out. Without segments on one side it is 0, without any on both sides 100.

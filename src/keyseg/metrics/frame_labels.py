@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.metrics.alignment import Alignment, align_pair
+from keyseg.metrics.overlay import Overlay, overlay_pair
 from keyseg.timeline import DataError, IntArray, Segmentation, TimelineError
 
 FrameLabels = Segmentation | npt.NDArray[np.integer] | Sequence[str] | Sequence[int]
@@ -20,7 +20,7 @@ _IdsByLabel = defaultdict[str | int, int]
 
 def align_videos(
     reference: Mapping[str, FrameLabels], prediction: Mapping[str, FrameLabels]
-) -> tuple[dict[str, Alignment], tuple[str | int, ...]]:
+) -> tuple[dict[str, Overlay], tuple[str | int, ...]]:
     """The videos by name, sorted, with renumbered labels, and the classes: the name, or the user's id, of each new id.
 
     Raises DataError naming every video that is missing, extra, or of another length; also if there are no videos, if
@@ -33,7 +33,7 @@ def align_videos(
     for video in sorted(reference):
         annotated = _segmentation(reference[video], ids, f"reference of video {video!r}")
         predicted = _segmentation(prediction[video], ids, f"prediction of video {video!r}")
-        pairs[video] = align_pair(annotated, predicted)
+        pairs[video] = overlay_pair(annotated, predicted)
     return pairs, tuple(ids)
 
 

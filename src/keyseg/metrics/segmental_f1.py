@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from keyseg.metrics.alignment import Alignment, IdLabels, align_all
+from keyseg.metrics.overlay import IdLabels, Overlay, overlay_all
 from keyseg.metrics.percent import percent
 from keyseg.timeline import ConfigError, FloatArray, IntArray
 
@@ -50,11 +50,11 @@ def segmental_f1(
     50.0
     """
     ignored = np.fromiter(background, np.int64)
-    counts = (segment_counts(pair, overlap, ignored) for pair in align_all(reference, prediction))
+    counts = (segment_counts(pair, overlap, ignored) for pair in overlay_all(reference, prediction))
     return sum(counts, SegmentCounts(0, 0, 0)).f1
 
 
-def segment_counts(pair: Alignment, overlap: float, background: IntArray) -> SegmentCounts:
+def segment_counts(pair: Overlay, overlap: float, background: IntArray) -> SegmentCounts:
     """Hits and misses of one video at one IoU, without the segments of `background` (ids)."""
     if not 0 < overlap <= 1:
         raise ConfigError(f"overlap must be an IoU with 0 < overlap <= 1, got {overlap}")
@@ -64,9 +64,7 @@ def segment_counts(pair: Alignment, overlap: float, background: IntArray) -> Seg
     return SegmentCounts(hits, int(counted.sum()) - hits, annotated - hits)
 
 
-def segment_hits(
-    pair: Alignment, overlaps: Sequence[float], *, last_frame_short: bool = False
-) -> npt.NDArray[np.bool_]:
+def segment_hits(pair: Overlay, overlaps: Sequence[float], *, last_frame_short: bool = False) -> npt.NDArray[np.bool_]:
     """(len(overlaps), P): which predicted segments hit at each IoU threshold.
 
     A prediction takes the reference segment of its class with the highest IoU, the first of equal ones. It hits if that
@@ -86,7 +84,7 @@ def segment_hits(
     return hits
 
 
-def _overlap_ratio(pair: Alignment, last_frame_short: bool) -> FloatArray:
+def _overlap_ratio(pair: Overlay, last_frame_short: bool) -> FloatArray:
     """(N,) IoU of the two segments that share each piece."""
     shared = pair.frames.copy()
     annotated, predicted = np.diff(pair.reference.boundaries), np.diff(pair.prediction.boundaries)

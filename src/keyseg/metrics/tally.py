@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyseg.metrics.alignment import Alignment
+from keyseg.metrics.overlay import Overlay
 from keyseg.metrics.percent import percent
 from keyseg.metrics.segmental_f1 import OVERLAPS, segment_hits
 from keyseg.timeline import FloatArray, IntArray
@@ -45,7 +45,7 @@ class Tally:
 
 
 def tally_pairs(
-    pairs: Iterable[Alignment], classes: int, ignored: IntArray, *, last_frame_short: bool
+    pairs: Iterable[Overlay], classes: int, ignored: IntArray, *, last_frame_short: bool
 ) -> tuple[Tally, Tally]:
     """Counts of the videos, and of the classes 0 to `classes` - 1."""
     scored = ~np.isin(np.arange(classes), ignored)
@@ -62,7 +62,7 @@ def _named(counts: IntArray) -> Tally:
     return Tally(correct, predicted_frames, annotated_frames, np.column_stack(tp), predicted, annotated)
 
 
-def _class_counts(pair: Alignment, classes: int, last_frame_short: bool) -> IntArray:
+def _class_counts(pair: Overlay, classes: int, last_frame_short: bool) -> IntArray:
     """(8, C): the counts of one video per class, in the order of Tally."""
     annotated, predicted = pair.reference, pair.prediction
     hits = segment_hits(pair, OVERLAPS, last_frame_short=last_frame_short)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from keyseg.metrics.alignment import Alignment, align_pair
 from keyseg.metrics.edit import edit_similarity
+from keyseg.metrics.overlay import Overlay, overlay_pair
 from keyseg.metrics.percent import percent
 from keyseg.metrics.segmental_f1 import segment_counts
 from keyseg.timeline.extras import extra
@@ -35,7 +35,7 @@ class _PooledMetric(Metric):
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add one video; prediction, target: (T,) class ids. Raises DataError if the lengths differ."""
-        pair = align_pair(target.detach().cpu().numpy(), prediction.detach().cpu().numpy())
+        pair = overlay_pair(target.detach().cpu().numpy(), prediction.detach().cpu().numpy())
         sums = getattr(self, self._state)
         setattr(self, self._state, sums + sums.new_tensor(self._parts(pair)))
 
@@ -45,7 +45,7 @@ class _PooledMetric(Metric):
         return sums.new_tensor(percent(*sums.tolist()))  # type: ignore[no-any-return]
 
     @abstractmethod
-    def _parts(self, pair: Alignment) -> tuple[float, float]:
+    def _parts(self, pair: Overlay) -> tuple[float, float]:
         """Part and whole of one video."""
 
 
@@ -55,7 +55,7 @@ class FrameAccuracy(_PooledMetric):
     See `keyseg.metrics.accuracy.frame_accuracy`.
     """
 
-    def _parts(self, pair: Alignment) -> tuple[float, float]:
+    def _parts(self, pair: Overlay) -> tuple[float, float]:
         return pair.correct_frames, pair.reference.length
 
 
@@ -70,7 +70,7 @@ class SegmentalEdit(_PooledMetric):
         super().__init__(ids, **kwargs)
         self.background = np.array(ids, np.int64)
 
-    def _parts(self, pair: Alignment) -> tuple[float, float]:
+    def _parts(self, pair: Overlay) -> tuple[float, float]:
         return edit_similarity(pair, self.background), 100
 
 
@@ -85,6 +85,6 @@ class SegmentalF1(_PooledMetric):
         super().__init__(overlap, ids, **kwargs)
         self.overlap, self.background = overlap, np.array(ids, np.int64)
 
-    def _parts(self, pair: Alignment) -> tuple[float, float]:
+    def _parts(self, pair: Overlay) -> tuple[float, float]:
         counts = segment_counts(pair, self.overlap, self.background)
         return 2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn

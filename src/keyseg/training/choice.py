@@ -7,7 +7,6 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 
-import torch
 from filelock import FileLock
 
 from keyseg.metrics import evaluate
@@ -49,18 +48,17 @@ def choose(fit: Fit) -> Chosen:
         return Chosen(mixed_segments=MIXED if given == "fit" else given)
     fit.inner.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.inner / ".lock") if is_main_process() else nullcontext():  # trainings with other seeds wait
-        if not file.exists():
-            start = time.monotonic()
-            share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0])
-            videos = [_held_out(fit, fold, share) for fold in folds[: None if recipe.matching.fit else 0]]
-            if is_main_process():
-                match = _learn(fit, list(zip(folds, videos, strict=False))) if videos else None
-                seconds = round(time.monotonic() - start, 1)
-                chosen = Chosen(mixed_segments=share, match=match, mixing=mixing, seconds=seconds)
-                write_json(file, chosen.model_dump(mode="json"))
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-    return Chosen.model_validate_json(file.read_text(encoding="utf-8"))
+        if file.exists():
+            return Chosen.model_validate_json(file.read_text(encoding="utf-8"))
+        start = time.monotonic()
+        share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0])
+        videos = [_held_out(fit, fold, share) for fold in folds[: None if recipe.matching.fit else 0]]
+        match = _learn(fit, list(zip(folds, videos, strict=False))) if videos else None  # the same in every process
+        seconds = round(time.monotonic() - start, 1)
+        chosen = Chosen(mixed_segments=share, match=match, mixing=mixing, seconds=seconds)
+        if is_main_process():
+            write_json(file, chosen.model_dump(mode="json"))
+    return chosen
 
 
 def _learn(fit: Fit, folds: list[tuple[InnerFold, dict[str, HeldOutVideo]]]) -> LearntMatch:

@@ -58,7 +58,8 @@ def _by_split(dataset: Dataset, split: int, names: Sequence[str], count: int) ->
     folds: list[InnerFold] = []
     for other in later:
         seen, test = set(dataset.names(other, "train")), set(dataset.names(other, "test"))
-        if not dataset.feature_path(other).is_dir() or len(folds) == count:
+        features = dataset.feature_path(other)
+        if features.name != f"features_split{other}" or not features.is_dir() or len(folds) == count:
             continue
         common = [name for name in names if name in seen]
         held = [name for name in names if name in test]

@@ -15,7 +15,7 @@ IdLabels = Segmentation | npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Alignment:
+class Overlay:
     """A video cut into N pieces in time order, wherever the reference or the prediction changes class.
 
     reference, prediction: merged, so that neighbours have different classes. reference_index, prediction_index: (N,)
@@ -41,7 +41,7 @@ class Alignment:
         return int(self.frames[self.agrees].sum())
 
 
-def align_pair(reference: IdLabels, prediction: IdLabels) -> Alignment:
+def overlay_pair(reference: IdLabels, prediction: IdLabels) -> Overlay:
     """Lay a prediction over its reference. Raises DataError if their lengths differ."""
     annotated, predicted = _segmentation(reference).merged(), _segmentation(prediction).merged()
     if predicted.length != annotated.length:
@@ -50,14 +50,14 @@ def align_pair(reference: IdLabels, prediction: IdLabels) -> Alignment:
             f" {predicted.length}; convert it to the annotation's frame rate and length first"
         )
     cuts = np.union1d(annotated.boundaries, predicted.boundaries)
-    return Alignment(annotated, predicted, _segment_at(annotated, cuts), _segment_at(predicted, cuts), np.diff(cuts))
+    return Overlay(annotated, predicted, _segment_at(annotated, cuts), _segment_at(predicted, cuts), np.diff(cuts))
 
 
-def align_all(reference: Sequence[IdLabels], prediction: Sequence[IdLabels]) -> Iterator[Alignment]:
-    """Align video by video. Raises DataError if the numbers of videos differ."""
+def overlay_all(reference: Sequence[IdLabels], prediction: Sequence[IdLabels]) -> Iterator[Overlay]:
+    """Overlay video by video. Raises DataError if the numbers of videos differ."""
     if len(reference) != len(prediction):
         raise DataError(f"expected a prediction for each of {len(reference)} videos, got {len(prediction)}")
-    return map(align_pair, reference, prediction)
+    return map(overlay_pair, reference, prediction)
 
 
 def _segmentation(labels: IdLabels) -> Segmentation:

@@ -1,0 +1,253 @@
+"""What the inner folds of a split choose, kept for all seeds, and how a training takes it over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from keyseg.data import Dataset
+from keyseg.inference.bundle import load
+from keyseg.matching.alignment import MatchWeights
+from keyseg.timeline import Segmentation
+from keyseg.training import choice, match_weights
+from keyseg.training.choice import MIXED, Chosen, choose
+from keyseg.training.match_weights import LearntMatch
+from keyseg.training.recipe import load_recipe
+from keyseg.training.run import start_run
+
+FIT = ("matching.fit=true", "matching.folds=2")
+LEARNT = LearntMatch(weights=MatchWeights(cut=1.5), plain=(50, 50, 50), matched=(60, 70, 80), videos=6)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(match_weights, "_GENERATIONS", 1)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
+    """What each inner training is from now on."""
+    calls: list[SimpleNamespace] = []
+    original = choice.train_network
+
+    def counted(fit: Any, recipe: Any, decoder: Any, seen: Any, validated: Any, folder: Path) -> Any:
+        calls.append(
+            SimpleNamespace(
+                name=folder.name,
+                seed=fit.seed,
+                split=fit.split,
+                seen=seen,
+                validated=validated,
+                epochs=recipe.optimiser.epochs,
+                share=recipe.augmentation.mixed_segments,
+            )
+        )
+        return original(fit, recipe, decoder, seen, validated, folder)
+
+    monkeypatch.setattr(choice, "train_network", counted)
+    return calls
+
+
+def one_fit(workshop: Any, folder: Path, *changes: str, **options: Any) -> Any:
+    (fit,) = workshop.start(folder, *changes, **options).fits()
+    return fit
+
+
+def test_each_fold_is_trained_once_at_its_pace_without_its_held_out_videos(
+    workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]
+) -> None:
+    fit = one_fit(workshop, tmp_path / "run", *FIT, seeds=(3,))
+    chosen = choose(fit)
+    assert [call.name for call in trained] == ["fold1-mixed0.3", "fold2-mixed0.3"]
+    for call in trained:
+        assert (call.seed, call.split, call.epochs, call.share) == (0, 1, 2, 0.3)  # whatever the seed of the training
+        assert len(call.seen) == 3
+        assert tuple(call.validated) == ()
+    assert sorted(trained[0].seen + trained[1].seen) == list(workshop.train)
+    assert chosen.mixed_segments == 0.3
+    assert chosen.match is not None
+    assert chosen.match.videos == 6
+    assert chosen.mixing is None
+    assert chosen.seconds > 0
+    assert {path.name for path in fit.inner.iterdir()} - {".lock"} == {
+        "chosen.json",
+        "fold1-mixed0.3.npz",
+        "fold2-mixed0.3.npz",
+    }
+
+
+def test_a_choice_is_made_once(workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]) -> None:
+    fit = one_fit(workshop, tmp_path / "run", *FIT)
+    chosen = choose(fit)
+    assert len(trained) == 2
+    assert choose(fit) == chosen
+    assert choose(replace(fit, seed=5, folder=fit.folder.parent / "seed5")) == chosen  # other seeds share it
+    assert len(trained) == 2
+    assert Chosen.model_validate_json((fit.inner / "chosen.json").read_text()) == chosen
+
+
+def test_a_choice_never_loads_a_test_video(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: set[str] = set()
+    for method in ("load", "annotation"):
+        original = getattr(Dataset, method)
+
+        def spied(self: Dataset, name: str, *arguments: Any, original: Any = original) -> Any:
+            names.add(name)
+            return original(self, name, *arguments)
+
+        monkeypatch.setattr(Dataset, method, spied)
+    choose(one_fit(workshop, tmp_path / "run", *FIT, "augmentation.mixed_segments=fit"))
+    assert names == set(workshop.train)
+
+
+def test_the_match_of_a_fold_remembers_only_what_its_network_was_trained_on(
+    workshop: Any, tmp_path: Path, trained: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def learnt(folds: Any, decoder: Any, classes: int, background: Any) -> LearntMatch:
+        given.append((folds, decoder, classes, background))
+        return LEARNT
+
+    monkeypatch.setattr(choice, "learn_match", learnt)
+    fit = one_fit(workshop, tmp_path / "run", *FIT)
+    assert choose(fit).match == LEARNT
+    ((folds, decoder, classes, background),) = given
+    assert (classes, background) == (3, (0,))
+    assert decoder == fit.recipe.decoder()
+    for (held_out, annotations), call in zip(folds, trained, strict=True):
+        assert set(held_out) == set(workshop.train) - set(call.seen)
+        assert [item.to_frames().tolist() for item in annotations] == [
+            fit.dataset.load(name, 1).labels.tolist() for name in call.seen
+        ]
+        for name, item in held_out.items():
+            sample = fit.dataset.load(name, 1)
+            assert item.reference == Segmentation.from_frames(sample.labels)
+            assert item.output.frames.shape == (3, len(sample.labels))
+
+
+def test_an_interruption_between_two_folds_keeps_the_first(
+    workshop: Any, tmp_path: Path, trained: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = choose(one_fit(workshop, tmp_path / "whole", *FIT))
+    del trained[:]
+    fit, counted = one_fit(workshop, tmp_path / "run", *FIT), choice.train_network
+
+    def interrupted(*arguments: Any) -> Any:
+        if trained:
+            raise KeyboardInterrupt
+        return counted(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(choice, "train_network", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            choose(fit)
+    assert not (fit.inner / "chosen.json").exists()
+    resumed = choose(fit)
+    assert [call.name for call in trained] == ["fold1-mixed0.3", "fold2-mixed0.3"]
+    assert resumed.match == undisturbed.match
+
+
+@pytest.mark.parametrize(("with_mixing", "share"), [(49.0, 0.0), (50.0, MIXED), (51.0, MIXED)])
+def test_the_first_fold_says_whether_to_mix_segments(
+    with_mixing: float,
+    share: float,
+    workshop: Any,
+    tmp_path: Path,
+    trained: list[SimpleNamespace],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores = iter((50.0, with_mixing))
+
+    def planned(*_: Any, **__: Any) -> Any:
+        score = next(scores)
+        return SimpleNamespace(f1={0.5: score - 3}, edit=score + 1, acc=score + 2)
+
+    monkeypatch.setattr(choice, "evaluate", planned)
+    fit = one_fit(workshop, tmp_path / "run", *FIT, "augmentation.mixed_segments=fit")
+    chosen = choose(fit)
+    assert chosen.mixed_segments == share
+    assert chosen.mixing == (50.0, with_mixing)
+    assert [(call.name, call.share) for call in trained] == [
+        ("fold1-mixed0", 0.0),
+        ("fold1-mixed0.3", MIXED),
+        (f"fold2-mixed{share:g}", share),
+    ]
+    assert trained[0].seen == trained[1].seen
+
+
+def test_mixing_alone_needs_one_fold(workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]) -> None:
+    chosen = choose(one_fit(workshop, tmp_path / "run", "augmentation.mixed_segments=fit"))
+    assert [call.name for call in trained] == ["fold1-mixed0", "fold1-mixed0.3"]
+    assert chosen.match is None
+    assert chosen.mixing is not None
+    assert chosen.mixed_segments == (MIXED if chosen.mixing[1] >= chosen.mixing[0] else 0)
+
+
+def test_with_nothing_to_choose_no_fold_is_trained(
+    workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]
+) -> None:
+    fit = one_fit(workshop, tmp_path / "run", "augmentation.mixed_segments=0.15")
+    assert choose(fit) == Chosen(mixed_segments=0.15)
+    assert trained == []
+    assert not fit.inner.exists()
+
+
+@pytest.mark.parametrize(("given", "share"), [("fit", MIXED), ("0.15", 0.15)])
+def test_one_training_video_cannot_be_divided(
+    given: str, share: float, workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]
+) -> None:
+    data = workshop.write(tmp_path / "set")
+    (data / "splits" / "train.split1.bundle").write_text("v0.txt\n")
+    fit = one_fit(workshop, tmp_path / "run", *FIT, f"augmentation.mixed_segments={given}", data=data)
+    assert choose(fit) == Chosen(mixed_segments=share)
+    assert trained == []
+
+
+def test_a_training_takes_over_what_was_chosen_and_seeds_share_it(
+    workshop: Any, tmp_path: Path, trained: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "learn_match", lambda *_: LEARNT)
+    run = workshop.start(tmp_path / "run", *FIT, "optimiser.epochs=2", seeds=(0, 1))
+    summary = workshop.finish(run)
+    assert [call.name for call in trained] == ["fold1-mixed0.3", "fold2-mixed0.3"]
+    for fit in run.fits():
+        match = load(fit.bundle).decoder.match
+        assert match is not None
+        assert match.weights == LEARNT.weights
+        annotations = [fit.dataset.annotation(name) for name in fit.dataset.names(1, "train")]
+        assert [a.labels for a in match.annotations] == [tuple(a.labels.tolist()) for a in annotations]
+        assert [sum(a.lengths) for a in match.annotations] == [a.length for a in annotations]
+        cost = json.loads((fit.folder / "cost.json").read_text())
+        assert cost["inner_seconds"] > 0
+        expected = {"mixed_segments": 0.3, "match": LEARNT.model_dump(mode="json")}
+        assert summary["chosen"][fit.name] == expected
+    text = (tmp_path / "run" / "results.md").read_text()
+    line = "0.3 of the segments mixed, matched: F1@50 / Edit / Acc 50.0 / 50.0 / 50.0 without, 60.0 / 70.0 / 80.0 with"
+    assert text.count(line) == 2
+
+
+def test_a_match_that_does_not_help_is_left_out(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "learn_match", lambda *_: LEARNT.changed(weights=None))
+    run = workshop.start(tmp_path / "run", *FIT, "optimiser.epochs=1")
+    workshop.finish(run)
+    assert load(tmp_path / "run").decoder.match is None
+    text = (tmp_path / "run" / "results.md").read_text()
+    assert "- split1/seed0: 0.3 of the segments mixed, not matched: F1@50 / Edit / Acc 50.0" in text
+
+
+def test_a_frame_wise_system_is_matched_too(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "learn_match", lambda *_: LEARNT)
+    tiny = ("network.channels=8", "network.generator_layers=2", "network.refinements=1", "optimiser.epochs=2")
+    recipe = load_recipe(None, ("model=ms-tcn++", *tiny, *FIT))
+    run = start_run(tmp_path / "run", workshop.data, recipe, (1,), (0,), "keyseg train")
+    workshop.finish(run)
+    predictor = load(tmp_path / "run")
+    assert predictor.decoder.match is not None
+    found = predictor.predict(workshop.data / "features" / "v6.npy")
+    assert found.alignment is not None

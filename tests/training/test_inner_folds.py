@@ -1,0 +1,165 @@
+"""Inner folds of a split's training videos: who is held out, and whose features are read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyseg.data import Dataset
+from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
+from keyseg.inference.decoding import KeypointOutput, NetworkOutput, ProposalConfig, propose
+from keyseg.timeline import Segmentation
+from keyseg.training.inner_folds import HeldOutVideo, inner_folds, read_outputs, save_outputs
+
+
+class Videos:
+    """A data set of names alone: each split's test videos; the groups are the letters before a name's digits.
+
+    per_split: splits whose features are in a folder of their own; None: one folder for all.
+    """
+
+    def __init__(self, tests: dict[int, list[str]], per_split: tuple[int, ...] | None = None) -> None:
+        self.tests, self.per_split = tests, per_split
+        self.all = sorted({name for names in tests.values() for name in names})
+        self.splits = tuple(sorted(tests))
+
+    def names(self, split: int, subset: str) -> tuple[str, ...]:
+        return tuple(name for name in self.all if (name in self.tests[split]) == (subset == "test"))
+
+    def group(self, name: str) -> str:
+        return re.match(r"[a-z]+", name)[0]  # type: ignore[index]
+
+    def feature_path(self, split: int) -> Any:
+        folder = "features" if self.per_split is None else f"features_split{split}"
+        there = self.per_split is None or split in self.per_split
+
+        class Folder:
+            name = folder
+
+            def is_dir(self) -> bool:
+                return there
+
+        return Folder()
+
+    feature_folder = feature_path
+
+
+def videos(groups: list[int], tests: list[str] | None = None) -> Any:
+    """So many videos of each group, and one split whose test videos are those given."""
+    names = [f"{letter}{number}" for letter, count in zip("abcdefgh", groups, strict=False) for number in range(count)]
+    found = Videos({1: tests or []})
+    found.all = names
+    return found
+
+
+@given(st.lists(st.integers(1, 5), min_size=2, max_size=8), st.integers(2, 10))
+def test_every_training_video_is_held_out_once_with_its_whole_group(groups: list[int], count: int) -> None:
+    dataset = videos(groups, tests=["a0"])
+    names = dataset.names(1, "train")
+    left = {dataset.group(name) for name in names}
+    folds = inner_folds(dataset, 1, count)
+    assert len(folds) == (min(count, len(left)) if len(left) > 1 else 0)
+    for number, fold in enumerate(folds, 1):
+        assert (fold.number, fold.split) == (number, 1)
+        assert fold.seen
+        assert fold.held_out
+        assert not {dataset.group(name) for name in fold.seen} & {dataset.group(name) for name in fold.held_out}
+        assert sorted((*fold.seen, *fold.held_out)) == sorted(names)
+        assert list(fold.seen) == [name for name in names if name in fold.seen]  # in the order of the split
+    if folds:
+        assert sorted(name for fold in folds for name in fold.held_out) == sorted(names)
+        sizes = [len({dataset.group(name) for name in fold.held_out}) for fold in folds]
+        assert max(sizes) - min(sizes) <= 1
+    assert inner_folds(dataset, 1, count) == folds
+
+
+@pytest.mark.parametrize("groups", [[1], [5]])
+def test_one_video_or_one_group_cannot_be_divided(groups: list[int]) -> None:
+    assert inner_folds(videos(groups), 1, 3) == ()
+
+
+def test_groups_are_drawn_not_taken_in_order() -> None:
+    alternating = [("a0", "c0", "e0", "g0"), ("b0", "d0", "f0", "h0")]
+    assert [fold.held_out for fold in inner_folds(videos([1] * 8), 1, 2)] not in (alternating, alternating[::-1])
+
+
+FOUR: dict[int, list[str]] = {1: ["a0", "a1"], 2: ["b0", "b1"], 3: ["c0", "c1"], 4: ["d0", "d1"]}
+
+
+def test_features_of_each_split_are_read_from_other_splits() -> None:
+    folds = inner_folds(Videos(FOUR, per_split=(1, 2, 3, 4)), 2, 3)  # type: ignore[arg-type]
+    assert [(fold.number, fold.split) for fold in folds] == [(1, 3), (2, 4), (3, 1)]  # the later ones first
+    assert [fold.held_out for fold in folds] == [("c0", "c1"), ("d0", "d1"), ("a0", "a1")]
+    assert folds[0].seen == ("a0", "a1", "d0", "d1")
+    for fold in folds:
+        assert not {*fold.seen, *fold.held_out} & set(FOUR[2])  # no test video of the outer split
+        assert not set(fold.seen) & set(FOUR[fold.split])  # and none that its features were not trained on
+
+
+def test_only_splits_with_features_count_and_no_more_than_asked_for() -> None:
+    folds = inner_folds(Videos(FOUR, per_split=(1, 2, 4)), 2, 3)  # type: ignore[arg-type]
+    assert [fold.split for fold in folds] == [4, 1]
+    folds = inner_folds(Videos(FOUR, per_split=(1, 2, 3, 4)), 4, 2)  # type: ignore[arg-type]
+    assert [fold.split for fold in folds] == [1, 2]
+    assert inner_folds(Videos({1: ["a0"]}, per_split=(1,)), 1, 3) == ()  # type: ignore[arg-type]
+
+
+def test_a_split_with_the_same_test_videos_holds_out_nothing() -> None:
+    same = {1: ["a0"], 2: ["a0"], 3: ["b0"], 4: ["c0"]}
+    folds = inner_folds(Videos(same, per_split=(1, 2, 3, 4)), 1, 3)  # type: ignore[arg-type]
+    assert [(fold.number, fold.split) for fold in folds] == [(1, 3), (2, 4)]
+
+
+def test_a_folder_of_one_split_that_is_named_has_no_other_split(workshop: Any, tmp_path: Path) -> None:
+    """`data.features=features_split1`: the features of the other splits are not there to be read."""
+    root = workshop.write(tmp_path / "set")
+    (root / "features").rename(root / "features_split1")
+    (root / "features_split2").mkdir()
+    named = Dataset.open(root, features="features_split1")
+    assert inner_folds(named, 1, 3) == ()
+    (found,) = inner_folds(Dataset.open(root), 1, 3)
+    assert (found.split, found.held_out) == (2, ("v0", "v1"))
+    assert found.seen == ("v2", "v3", "v4", "v5")
+
+
+def test_kept_outputs_come_back(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    kept = {}
+    for name, steps in (("S1_Tea/x", 30), ("plain", 1)):
+        frames, action = random.random((2, 3, steps), np.float32)
+        boundary = random.random(steps, np.float32)
+        output = KeypointOutput(frames, frames[None], action, boundary, *propose(action, boundary, ProposalConfig()))
+        kept[name] = HeldOutVideo(output, Segmentation.from_frames(random.integers(0, 3, steps)))
+    save_outputs(tmp_path / "fold1.npz", kept)
+    assert [path.name for path in tmp_path.iterdir()] == ["fold1.npz"]
+    strict = KeypointDecoder(proposals=ProposalConfig(action_threshold=0.8, boundary_threshold=0.7, limit=2))
+    found = read_outputs(tmp_path / "fold1.npz", strict)
+    assert list(found) == list(kept)
+    for name, video in found.items():
+        there = kept[name].output
+        assert isinstance(video.output, KeypointOutput)
+        assert isinstance(there, KeypointOutput)
+        assert video.reference == kept[name].reference
+        for part in ("frames", "action", "boundary"):
+            assert getattr(video.output, part) == pytest.approx(getattr(there, part), abs=5e-4)  # float16
+            assert getattr(video.output, part).dtype == np.float32
+        actions, boundaries = propose(video.output.action, video.output.boundary, strict.proposals)
+        assert video.output.actions.time.tolist() == actions.time.tolist()
+        assert video.output.boundaries.time.tolist() == boundaries.time.tolist()
+
+
+def test_outputs_of_a_frame_wise_network_come_back(tmp_path: Path) -> None:
+    frames = np.float32([[0.25, 0.5], [0.75, 0.5]])
+    save_outputs(
+        tmp_path / "f.npz", {"v": HeldOutVideo(NetworkOutput(frames, frames[None]), Segmentation([0, 2], [1]))}
+    )
+    found = read_outputs(tmp_path / "f.npz", FrameDecoder())["v"]
+    assert type(found.output) is NetworkOutput
+    assert found.output.frames.tolist() == frames.tolist()
+    assert found.reference == Segmentation([0, 2], [1])
