@@ -120,9 +120,9 @@ def test_the_match_of_a_fold_remembers_only_what_its_network_was_trained_on(
     ((folds, decoder, classes, background),) = given
     assert (classes, background) == (3, (0,))
     assert decoder == fit.recipe.decoder()
-    for (held_out, annotations), call in zip(folds, trained, strict=True):
+    for (held_out, remembered), call in zip(folds, trained, strict=True):
         assert set(held_out) == set(workshop.train) - set(call.seen)
-        assert [item.to_frames().tolist() for item in annotations] == [
+        assert [item.to_frames().tolist() for item in remembered] == [
             fit.dataset.load(name, 1).labels.tolist() for name in call.seen
         ]
         for name, item in held_out.items():

@@ -65,6 +65,8 @@ SMALL: dict[str, dict[str, Any]] = {
 BESIDE: dict[str, dict[str, Any]] = {
     "matching.folds": {"matching.fit": True},
     "matching.pace": {"matching.fit": True},
+    "rules.peak_weight": {"optimiser.learning_rate": 0.03},  # then keypoints and frame scores differ
+    "rules.frame_weight": {"optimiser.learning_rate": 0.03},
     "data.tolerance": {"data.lengths": "trim", "data.tolerance": 1},
 }
 # Where another number, another choice or the other truth value is not enough.
@@ -91,6 +93,7 @@ OTHER: dict[str, Any] = {
     "rules.boundary_threshold": 0.9,
     "rules.keep_threshold": 0.9,
     "rules.peak_weight": 50,
+    "rules.frame_weight": 50,
     "rules.context_weight": 50,
     "matching.folds": 2,
     "matching.pace": 1.0,
