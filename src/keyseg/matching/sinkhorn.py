@@ -1,12 +1,17 @@
-"""Sinkhorn normalisation with a dustbin, in the log domain."""
+"""Sinkhorn normalisation with a dustbin."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from keyseg.matching.affinity import EXCLUDED
+
+SMALLEST_TEMPERATURE = 0.01  # exp(score / temperature) is then within the range of a double for any score in [-7, 7]
 
 
 def log_sinkhorn(
@@ -35,12 +40,43 @@ def log_sinkhorn(
     allowed = pairs & (scores > EXCLUDED / 2)
     table = (scores / temperature).masked_fill(~allowed, EXCLUDED)
     unmatched = (dustbin / temperature).to(table.dtype)
-    by_row = torch.cat((table, unmatched.expand(*table.shape[:2], 1)), dim=2)
-    by_column = torch.cat((table, unmatched.expand(len(table), 1, table.shape[2])), dim=1)
-    column = table.new_zeros(len(table), table.shape[2])
-    for _ in range(iterations):
-        row = -torch.logsumexp(by_row + F.pad(column, (0, 1))[:, None, :], dim=2)
-        column = -torch.logsumexp(by_column + F.pad(row, (0, 1))[:, :, None], dim=1)
-    log_s = torch.log_softmax(by_row + F.pad(column, (0, 1))[:, None, :], dim=2)
+    kernel, slack = table.double().exp(), unmatched.double().exp()
+    columns: Tensor = _ColumnFactors.apply(kernel, slack, iterations)  # type: ignore[no-untyped-call]
+    table = table + columns.log().to(table.dtype)[:, None, :]
+    log_s = torch.cat((table, unmatched.expand(*table.shape[:2], 1)), dim=2).log_softmax(2)
     kept = source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]
     return log_s.masked_fill(~kept, EXCLUDED)
+
+
+class _ColumnFactors(torch.autograd.Function):
+    """The factors v (B, N) of the columns after some iterations of u = 1 / (K v + d), v = 1 / (K^T u + d), from v = 1.
+
+    K: (B, M, N), 0 at pairs that must not match; d: scalar, the dustbin. Both in double precision, so that products of
+    exponentials keep their range. An iteration and its gradient take two products of K with a vector each, and the
+    gradient of K is one product of matrices at the end; autograd would take one per step.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, kernel: Tensor, dustbin: Tensor, iterations: int) -> Tensor:
+        batch, sources, targets = kernel.shape
+        u = kernel.new_empty(iterations, batch, 1, sources)
+        v = kernel.new_ones(iterations + 1, batch, targets, 1)
+        for t in range(iterations):
+            u[t] = 1 / ((kernel @ v[t]).mT + dustbin)
+            v[t + 1] = 1 / ((u[t] @ kernel).mT + dustbin)
+        ctx.save_for_backward(kernel, u, v)
+        return v[-1].squeeze(2).clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        kernel, u, v = ctx.saved_tensors
+        to_row, to_column = torch.empty_like(u), torch.empty_like(v[1:])  # gradients of K v + d and of K^T u + d
+        gradient = gradient[:, :, None]
+        for t in reversed(range(len(u))):
+            to_column[t] = -gradient * v[t + 1].square()
+            to_row[t] = -(kernel @ to_column[t]).mT * u[t].square()
+            gradient = (to_row[t] @ kernel).mT
+        of_sources = torch.cat((u, to_row)).squeeze(2).permute(1, 2, 0)
+        of_targets = torch.cat((to_column, v[:-1])).squeeze(3).transpose(0, 1)
+        return of_sources @ of_targets, to_row.sum() + to_column.sum(), None
