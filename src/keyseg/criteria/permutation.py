@@ -26,9 +26,10 @@ def permutation_loss(log_assignment: Tensor, truth: Tensor, source_mask: Tensor,
     >>> round(permutation_loss(soft.log(), truth, valid, valid).item(), 2)
     0.56
     """
-    valid = source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]
     log_s = log_assignment.to(torch.promote_types(log_assignment.dtype, torch.float32))
-    log_s = log_s.masked_fill(~valid, _LOWEST_LOG).clamp(_LOWEST_LOG, _HIGHEST_LOG)
-    # log(1 - S) is accurate where S is near 1, is rounded like 1 elsewhere, and is 0 at padding
-    likelihood = torch.where(truth.bool() & valid, log_s, torch.log(-torch.expm1(log_s)))
+    valid = (source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]).to(log_s.dtype)
+    log_s = F.hardtanh(log_s, _LOWEST_LOG, _HIGHEST_LOG)
+    true = truth * valid
+    # log(1 - S) is accurate where S is near 1, and rounded as S is elsewhere
+    likelihood = true * log_s + (valid - true) * torch.log(-torch.expm1(log_s))
     return -likelihood.sum() / source_mask.sum().clamp_min(1)
