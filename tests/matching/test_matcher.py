@@ -111,7 +111,7 @@ def test_the_dustbin_is_the_only_parameter():
     ("arguments", "words"),
     [
         ({"matching": "quadratik"}, r"got 'quadratik' \(did you mean 'quadratic'\?\)"),
-        ({"temperature": 0.0}, "temperature > 0.*got 0.0, 50 and 4"),
+        ({"temperature": 0.0}, "temperature >= 0.01.*got 0.0, 50 and 4"),
         ({"iterations": 0}, "iterations >= 1.*got 0.1, 0 and 4"),
         ({"neighbours": 0}, "neighbours >= 1.*got 0.1, 50 and 0"),
     ],

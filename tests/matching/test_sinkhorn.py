@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.matching.affinity import EXCLUDED
-from keyseg.matching.sinkhorn import log_sinkhorn
+from keyseg.matching.sinkhorn import SMALLEST_TEMPERATURE, log_sinkhorn
 
 DUSTBIN = torch.tensor(0.25)
 
@@ -73,6 +73,22 @@ def test_a_ragged_problem_with_dustbin_equals_pygmtools():
     s = log_sinkhorn(scores, *masks, DUSTBIN, iterations=200).exp()
     torch.testing.assert_close(s[..., :-1], expected, atol=1e-4, rtol=0)
     assert s[0, :, -1].max() > 0.01  # the dustbin takes part
+
+
+def test_equals_iterations_in_the_log_domain_down_to_the_smallest_temperature():
+    scores, dustbin = cosines(2, 8, 6, dtype=torch.float64), DUSTBIN.double()
+    scores[0, :, 2] = EXCLUDED
+    for temperature in (0.1, SMALLEST_TEMPERATURE):
+        table, unmatched = 2 * scores / temperature, dustbin / temperature  # scores of the quadratic method reach 2
+        by_row = torch.cat((table, unmatched.expand(2, 8, 1)), 2)
+        by_column = torch.cat((table, unmatched.expand(2, 1, 6)), 1)
+        column = torch.zeros(2, 7, dtype=torch.float64)
+        for _ in range(9):
+            row = -torch.logsumexp(by_row + column[:, None], 2)
+            column[:, :6] = -torch.logsumexp(by_column + torch.cat((row, torch.zeros(2, 1)), 1)[..., None], 1)
+        expected = (by_row + column[:, None]).softmax(2)
+        log_s = log_sinkhorn(2 * scores, full(2, 8), full(2, 6), dustbin, temperature=temperature, iterations=9)
+        torch.testing.assert_close(log_s.exp(), expected, atol=1e-9, rtol=0)
 
 
 def test_a_lone_pair_has_a_closed_form():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -28,14 +26,10 @@ def permutation_loss(log_assignment: Tensor, truth: Tensor, source_mask: Tensor,
     >>> round(permutation_loss(soft.log(), truth, valid, valid).item(), 2)
     0.56
     """
-    valid = source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]
     log_s = log_assignment.to(torch.promote_types(log_assignment.dtype, torch.float32))
-    log_s = log_s.masked_fill(~valid, _LOWEST_LOG).clamp(_LOWEST_LOG, _HIGHEST_LOG)
-    truth = truth.to(log_s.dtype)
-    loss = -(truth * log_s + (1 - truth) * _log1mexp(log_s))
-    return loss.masked_fill(~valid, 0.0).sum() / source_mask.sum().clamp_min(1)
-
-
-def _log1mexp(x: Tensor) -> Tensor:
-    """log(1 - exp(x)) for x < 0, by the form that is more accurate for x."""
-    return torch.where(x > -math.log(2), torch.log(-torch.expm1(x)), torch.log1p(-torch.exp(x)))
+    valid = (source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]).to(log_s.dtype)
+    log_s = F.hardtanh(log_s, _LOWEST_LOG, _HIGHEST_LOG)
+    true = truth * valid
+    # log(1 - S) is accurate where S is near 1, and rounded as S is elsewhere
+    likelihood = true * log_s + (valid - true) * torch.log(-torch.expm1(log_s))
+    return -likelihood.sum() / source_mask.sum().clamp_min(1)

@@ -19,6 +19,7 @@ from keyseg.matching.assignment import assign
 from keyseg.matching.graph import ACTION, BOUNDARY, TemporalGraph
 from keyseg.matching.matcher import GraphMatcher, MatchingMethod
 from keyseg.matching.nodes import KeypointNodes, Keypoints
+from keyseg.matching.sinkhorn import SMALLEST_TEMPERATURE
 from keyseg.matching.validity import boundary_distances, segment_labels
 from keyseg.models.refinement import Refinement
 from keyseg.models.rtk import RTKOutput
@@ -45,7 +46,7 @@ class MatchingConfig(Section):
     method: MatchingMethod = "linear"
     join_epoch: int | None = Field(None, ge=0, description="first epoch with matching and refinement; none: never")
     stop_gradient: bool = Field(True, description="no gradient from matching to the keypoint generator")
-    temperature: float = Field(0.1, gt=0)
+    temperature: float = Field(0.1, ge=SMALLEST_TEMPERATURE)
     iterations: int = Field(50, ge=1)
 
 

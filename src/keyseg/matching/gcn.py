@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-
-from keyseg.matching.graph import gather_neighbours
+from torch.nn import functional as F
 
 
 class GraphConvolution(nn.Module):
@@ -25,5 +24,12 @@ class GraphConvolution(nn.Module):
         present = mask[..., None]
         scale = (valid.sum(-1, keepdim=True) + 1).to(nodes.dtype).rsqrt()
         scaled = nodes.masked_fill(~present, 0.0) @ self.weight * scale
-        around = gather_neighbours(scaled, index).masked_fill(~valid[..., None], 0.0).sum(2)
-        return ((scaled + around) * scale + self.bias).masked_fill(~present, 0.0)
+        return ((scaled + _sum_of_neighbours(scaled, index, valid)) * scale + self.bias) * present
+
+
+def _sum_of_neighbours(values: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+    """values (B, M, F), index and valid (B, M, 2k) -> (B, M, F), without the values of every edge in memory."""
+    first = torch.arange(len(index), device=index.device)[:, None, None] * index.shape[1]  # node of each video
+    rows, weights = (index + first).flatten(0, 1), valid.to(values.dtype).flatten(0, 1)
+    total = F.embedding_bag(rows, values.flatten(0, 1), mode="sum", per_sample_weights=weights)
+    return total.view_as(values)

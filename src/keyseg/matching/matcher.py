@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from keyseg.matching.affinity import edge_affinity, node_affinity
 from keyseg.matching.graph import TemporalGraph, temporal_edges
 from keyseg.matching.quadratic import quadratic_scores
-from keyseg.matching.sinkhorn import log_sinkhorn
+from keyseg.matching.sinkhorn import SMALLEST_TEMPERATURE, log_sinkhorn
 from keyseg.timeline import ConfigError, nearest
 
 MatchingMethod = Literal["linear", "quadratic"]
@@ -41,9 +41,9 @@ class GraphMatcher(nn.Module):
         if matching not in get_args(MatchingMethod):
             close = nearest(matching, get_args(MatchingMethod))
             raise ConfigError(f"matching is 'linear' or 'quadratic', got {matching!r}{close}")
-        if temperature <= 0 or iterations < 1 or neighbours < 1:
+        if temperature < SMALLEST_TEMPERATURE or iterations < 1 or neighbours < 1:
             raise ConfigError(
-                "matching needs temperature > 0, iterations >= 1 and neighbours >= 1,"
+                f"matching needs temperature >= {SMALLEST_TEMPERATURE}, iterations >= 1 and neighbours >= 1,"
                 f" got {temperature}, {iterations} and {neighbours}"
             )
         self.matching = matching

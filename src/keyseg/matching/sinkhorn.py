@@ -1,12 +1,18 @@
-"""Sinkhorn normalisation with a dustbin, in the log domain."""
+"""Sinkhorn normalisation with a dustbin."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from keyseg.matching.affinity import EXCLUDED
+from keyseg.matching.affinity import EXCLUDED, only
+
+SMALLEST_TEMPERATURE = 0.01  # exp(score / temperature) is then within the range of a double for any score in [-7, 7]
+_SMALLEST_LOG = -600.0  # what is less has an exponential of 0; computing that underflows, which is slow
 
 
 def log_sinkhorn(
@@ -33,14 +39,47 @@ def log_sinkhorn(
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))  # half precision would not converge
     pairs = source_mask[:, :, None] & target_mask[:, None, :]
     allowed = pairs & (scores > EXCLUDED / 2)
-    table = (scores / temperature).masked_fill(~allowed, EXCLUDED)
+    table = only(allowed, scores / temperature)
     unmatched = (dustbin / temperature).to(table.dtype)
-    by_row = torch.cat((table, unmatched.expand(*table.shape[:2], 1)), dim=2)
-    by_column = torch.cat((table, unmatched.expand(len(table), 1, table.shape[2])), dim=1)
-    column = table.new_zeros(len(table), table.shape[2])
-    for _ in range(iterations):
-        row = -torch.logsumexp(by_row + F.pad(column, (0, 1))[:, None, :], dim=2)
-        column = -torch.logsumexp(by_column + F.pad(row, (0, 1))[:, :, None], dim=1)
-    log_s = torch.log_softmax(by_row + F.pad(column, (0, 1))[:, None, :], dim=2)
-    kept = source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]
-    return log_s.masked_fill(~kept, EXCLUDED)
+    columns: Tensor = _ColumnPotentials.apply(table, unmatched, iterations)  # type: ignore[no-untyped-call]
+    table = table + columns[:, None, :]
+    log_s = torch.cat((table, unmatched.expand(*table.shape[:2], 1)), dim=2).log_softmax(2)
+    return only(source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :], log_s)
+
+
+class _ColumnPotentials(torch.autograd.Function):
+    """log v (B, N) after some iterations of u = 1 / (K v + d), v = 1 / (K^T u + d), from v = 1.
+
+    log K: (B, M, N); log d: scalar, the dustbin. The steps are in double precision, so that products of exponentials
+    keep their range. An iteration and its gradient take two products of K with a vector each, and the gradient of K is
+    one product of matrices at the end, while autograd would take one per step.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, unmatched: Tensor, iterations: int) -> Tensor:
+        batch, sources, targets = table.shape
+        kernel = table.clamp_min(_SMALLEST_LOG).double().exp_().mul_(table > _SMALLEST_LOG)
+        dustbin = unmatched.double().exp()
+        u = kernel.new_empty(iterations, batch, 1, sources)
+        v = kernel.new_ones(iterations + 1, batch, targets, 1)
+        for t in range(iterations):
+            u[t] = 1 / ((kernel @ v[t]).mT + dustbin)
+            v[t + 1] = 1 / ((u[t] @ kernel).mT + dustbin)
+        ctx.save_for_backward(kernel, dustbin, u, v)
+        return v[-1].squeeze(2).log().to(table.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        kernel, dustbin, u, v = ctx.saved_tensors
+        to_row, to_column = torch.empty_like(u), torch.empty_like(v[1:])  # gradients of K v + d and of K^T u + d
+        by_factor = gradient[:, :, None] / v[-1]
+        for t in reversed(range(len(u))):
+            to_column[t] = -by_factor * v[t + 1].square()
+            to_row[t] = -(kernel @ to_column[t]).mT * u[t].square()
+            by_factor = (to_row[t] @ kernel).mT
+        of_sources = torch.cat((u, to_row)).squeeze(2).permute(1, 2, 0)
+        of_targets = torch.cat((to_column, v[:-1])).squeeze(3).transpose(0, 1)
+        by_table = (of_sources @ of_targets).mul_(kernel)
+        by_unmatched = dustbin * (to_row.sum() + to_column.sum())
+        return by_table.to(gradient.dtype), by_unmatched.to(gradient.dtype), None
