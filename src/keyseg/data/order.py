@@ -19,7 +19,7 @@ def common_order(orders: Sequence[Sequence[Hashable]], groups: Sequence[str]) ->
     groups: what each annotation belongs to, such as a subject. Of more than `SAMPLE` annotations, those at even
     distances are compared, so that the time stays at a few seconds. None if there are fewer than two groups.
 
-    >>> common_order(["take pour stir".split(), "take stir".split(), "stir take".split()], ["a", "b", "c"])
+    >>> common_order(["take pour stir".split(), "take stir".split(), "stir".split()], ["a", "b", "c"])
     61.111111111111114
     """
     chosen = np.linspace(0, len(orders) - 1, min(len(orders), SAMPLE)).round().astype(np.int64)

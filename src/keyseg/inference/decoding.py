@@ -155,14 +155,13 @@ def decode(output: KeypointOutput, rules: Rules, *, refine: bool) -> Decoded:
 
 
 def lattice_of(output: NetworkOutput, graph: AnnotationGraph) -> Lattice:
-    """The segments that a video may have: between its keypoints, or where its frame scores change."""
+    """The segments that a video may have: between its proposals, or where its frame scores change.
+
+    Trained heads do not take part: the weights of the match are learnt without them.
+    """
     if not isinstance(output, KeypointOutput):
         return Lattice.of(graph, output.frames)
-    actions, boundaries, heads = output.actions, output.boundaries, output.refinement
-    if heads is not None:
-        actions = ActionKeypoints(actions.time, actions.label, actions.confidence * heads.keep_action)
-        boundaries = BoundaryKeypoints(heads.boundary_time, boundaries.confidence * heads.keep_boundary)
-    return Lattice.of(graph, output.frames, boundaries, actions, output.boundary)
+    return Lattice.of(graph, output.frames, output.boundaries, output.actions, output.boundary)
 
 
 def match(output: NetworkOutput, graph: AnnotationGraph, weights: MatchWeights) -> Decoded:

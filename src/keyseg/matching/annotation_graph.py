@@ -41,7 +41,7 @@ class AnnotationGraph:
         """The graph of annotations in steps; those without segments are left out.
 
         Durations are counted over all annotations. A class with few segments is drawn towards the mean and deviation of
-        all classes, as if it had one segment more.
+        all classes, as if it had one such segment more for the mean and two for the deviation.
         Raises TimelineError if no annotation has a segment, or a label is not below `classes`.
         """
         indexed = [(index, item) for index, item in enumerate(segmentations) if len(item)]

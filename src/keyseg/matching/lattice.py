@@ -20,7 +20,7 @@ _FARTHEST = 2.0  # deviations from the mean log duration beyond which a length i
 _CUT_FLOOR = 0.02  # added to the confidence of a cut, for the same reason
 _CHANGE_WIDTH = 8  # steps on each side over which frame scores are averaged to see a change
 _CHANGE_THRESHOLD = 0.05
-_RADIUS = 2  # steps: two cuts nearer to each other than this say the same
+_RADIUS = 2  # steps: two cuts that are no farther from each other say the same
 
 
 @dataclass(frozen=True, eq=False)

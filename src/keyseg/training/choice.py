@@ -46,7 +46,8 @@ def choose(fit: Fit) -> Chosen:
     folds = inner_folds(fit.dataset, fit.split, recipe.matching.folds) if recipe.needs_inner_folds else ()
     if not folds:
         return Chosen(mixed_segments=MIXED if given == "fit" else given)
-    fit.inner.mkdir(parents=True, exist_ok=True)
+    if is_main_process():
+        fit.inner.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.inner / ".lock") if is_main_process() else nullcontext():  # trainings with other seeds wait
         if file.exists():
             return Chosen.model_validate_json(file.read_text(encoding="utf-8"))

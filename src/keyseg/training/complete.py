@@ -38,6 +38,7 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
         if module.global_rank == 0:
             cost = _cost(fit, module, seconds) | {"inner_seconds": chosen.seconds, "commit": provenance["commit"]}
             write_json(fit.folder / "cost.json", cost)
+            write_json(fit.chosen, chosen.model_dump(mode="json"))
             save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
         module.trainer.strategy.barrier()
     return load(fit.bundle)

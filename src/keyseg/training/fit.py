@@ -60,6 +60,11 @@ class Fit:
         """Folder of the inner folds, which all seeds of a split share."""
         return self.folder.parent / "inner"
 
+    @property
+    def chosen(self) -> Path:
+        """File of what the inner folds chose for this training."""
+        return self.folder / "chosen.json"
+
     def cost(self) -> dict[str, Any]:
         """What the finished training took; see `run_fit`."""
         content: dict[str, Any] = json.loads((self.folder / "cost.json").read_text(encoding="utf-8"))

@@ -20,7 +20,6 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import Report, evaluate, mean_reports
 from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
-from keyseg.training.choice import choose
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks, is_main_process
 from keyseg.training.run import Run, process_count
@@ -170,12 +169,8 @@ def summarise(run: Run) -> dict[str, Any]:
 
 def _how_chosen(finished: Sequence[Finished]) -> dict[str, Any]:
     """By training: the share of mixed segments, and how much the match helped on inner folds, if it was tried."""
-    found = {}
-    for item in finished:
-        chosen = choose(item.fit)
-        match = chosen.match.model_dump(mode="json") if chosen.match else None
-        found[item.fit.name] = {"mixed_segments": chosen.mixed_segments, "match": match}
-    return found
+    found = {item.fit.name: json.loads(item.fit.chosen.read_text(encoding="utf-8")) for item in finished}
+    return {name: {key: chosen[key] for key in ("mixed_segments", "match")} for name, chosen in found.items()}
 
 
 def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:
