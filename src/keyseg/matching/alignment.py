@@ -83,17 +83,20 @@ def align(lattice: Lattice, weights: MatchWeights) -> Alignment:
         ends = np.arange(begin, min(begin + _BLOCK, last + 1))
         terms, allowed = lattice.terms(ends, span)
         block = np.tensordot(weights.terms, terms, 1)
-        block[~allowed] = -np.inf
-        scores.extend(block)
-        for k, row in zip(ends, block, strict=True):
-            np.max(entered[k - 1 : k - 1 + span] + row[:, graph.labels], axis=0, out=left[k])
+        for k, row, count in zip(ends, block, allowed.sum(1), strict=True):
+            row = row[span - count :]  # segments that are not too long start at the last cuts
+            scores.append(row)
+            by_node = row.take(graph.labels, axis=1)
+            by_node += entered[k - 1 + span - count : k - 1 + span]
+            by_node.max(axis=0, out=left[k])
             if k < last:
                 entered[span - 1 + k] = steps.enter(left[k])
     node, cut = int((left[last] + steps.closing).argmax()), last
     cuts, nodes = [last], [node]
     while True:
-        row = scores[cut - 1][:, graph.labels[node]] + entered[cut - 1 : cut - 1 + span, node]
-        cut += int(row.argmax()) - span
+        row = scores[cut - 1][:, graph.labels[node]]
+        row = row + entered[cut - 1 + span - len(row) : cut - 1 + span, node]
+        cut += int(row.argmax()) - len(row)
         cuts.append(cut)
         if cut == 0:
             break
@@ -123,10 +126,11 @@ class _Steps:
     def enter(self, left: FloatArray) -> FloatArray:
         """(N,) best score of entering each node, from the scores (N,) of leaving one."""
         best: FloatArray = left.max() + self.jump
-        by_class = np.maximum.reduceat(left[self.order], self.first)
-        np.maximum(best, by_class[self.previous] + self.switch, out=best)
+        by_class = np.maximum.reduceat(left.take(self.order), self.first)
+        np.maximum(best, by_class.take(self.previous) + self.switch, out=best)
         for offset, log in zip(MOVES, self.moves, strict=True):
-            np.maximum(best, np.roll(left, offset) + log, out=best)
+            here, there = _tail(offset), _tail(-offset)
+            np.maximum(best[here], left[there] + log[here], out=best[here])
         return best
 
     def origin(self, left: FloatArray, node: int) -> int:
@@ -141,6 +145,11 @@ class _Steps:
         candidates.append(int(left.argmax()))
         scores.append(left[candidates[-1]] + self.jump[node])
         return candidates[int(np.argmax(scores))]
+
+
+def _tail(offset: int) -> slice:
+    """All items but the first `offset`, or but the last ones for a negative offset."""
+    return slice(offset, None) if offset > 0 else slice(None, offset)
 
 
 def opening(graph: AnnotationGraph, share: float) -> FloatArray:
