@@ -27,9 +27,8 @@ def permutation_loss(log_assignment: Tensor, truth: Tensor, source_mask: Tensor,
     0.56
     """
     log_s = log_assignment.to(torch.promote_types(log_assignment.dtype, torch.float32))
-    valid = (source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]).to(log_s.dtype)
+    valid = source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]
     log_s = F.hardtanh(log_s, _LOWEST_LOG, _HIGHEST_LOG)
-    true = truth * valid
-    # log(1 - S) is accurate where S is near 1, and rounded as S is elsewhere
-    likelihood = true * log_s + (valid - true) * torch.log(-torch.expm1(log_s))
+    wrong = torch.log(-torch.expm1(log_s))  # log(1 - S), accurate where S is near 1, and rounded as S is elsewhere
+    likelihood = wrong.lerp(log_s, truth.to(log_s.dtype)).masked_fill(~valid, 0.0)
     return -likelihood.sum() / source_mask.sum().clamp_min(1)

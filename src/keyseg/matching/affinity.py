@@ -21,13 +21,9 @@ def node_affinity(source: TemporalGraph, target: TemporalGraph) -> Tensor:
     cosine = unit_embeddings(source) @ unit_embeddings(target).transpose(1, 2)
     exists = source.mask[:, :, None] & target.mask[:, None, :]
     same_kind = source.kind[:, :, None] == target.kind[:, None, :]
-    return only(exists & same_kind, cosine)
-
-
-def only(kept: Tensor, scores: Tensor) -> Tensor:
-    """Finite scores where kept, bool of the same shape, EXCLUDED elsewhere; ten times as fast as `masked_fill`."""
-    share = kept.to(scores.dtype)
-    return scores * share + EXCLUDED * (1 - share)
+    kept = (exists & same_kind).to(cosine.dtype)
+    # as masked_fill, whose branches are slow where the kinds alternate
+    return torch.addcmul((kept - 1).mul_(-EXCLUDED), cosine, kept)
 
 
 def edge_affinity(source: TemporalEdges, target: TemporalEdges) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from keyseg.matching.affinity import EXCLUDED, only
+from keyseg.matching.affinity import EXCLUDED
 
 SMALLEST_TEMPERATURE = 0.01  # exp(score / temperature) is then within the range of a double for any score in [-7, 7]
 _SMALLEST_LOG = -600.0  # what is less has an exponential of 0; computing that underflows, which is slow
@@ -37,14 +37,14 @@ def log_sinkhorn(
     tensor([[0, 1]])
     """
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))  # half precision would not converge
-    pairs = source_mask[:, :, None] & target_mask[:, None, :]
-    allowed = pairs & (scores > EXCLUDED / 2)
-    table = only(allowed, scores / temperature)
+    kept = source_mask[:, :, None] & target_mask[:, None, :]
+    table = (scores / temperature).masked_fill(~kept, EXCLUDED / temperature)
     unmatched = (dustbin / temperature).to(table.dtype)
     columns: Tensor = _ColumnPotentials.apply(table, unmatched, iterations)  # type: ignore[no-untyped-call]
     table = table + columns[:, None, :]
     log_s = torch.cat((table, unmatched.expand(*table.shape[:2], 1)), dim=2).log_softmax(2)
-    return only(source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :], log_s)
+    kept = source_mask[:, :, None] & F.pad(target_mask, (0, 1), value=True)[:, None, :]
+    return log_s.masked_fill(~kept, EXCLUDED)
 
 
 class _ColumnPotentials(torch.autograd.Function):
