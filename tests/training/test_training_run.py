@@ -29,6 +29,7 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
     names = {path.name for path in (finished.folder / SPLIT1).iterdir()}
     assert names - {".lock"} == {
         "bundle",
+        "chosen.json",
         "cost.json",
         "last.ckpt",
         "logs",
