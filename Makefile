@@ -35,6 +35,7 @@ bench: .venv
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/video_decoding.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/motion.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/video_prediction.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/matching.py
 
 .venv: .venv/.core
 
