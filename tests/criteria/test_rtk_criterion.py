@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from keyseg.criteria.frame import frame_loss
 from keyseg.criteria.keypoint import focal_loss
-from keyseg.criteria.rtk import LossConfig, MatchingConfig, RTKCriterion, make_reference
+from keyseg.criteria.permutation import permutation_loss
+from keyseg.criteria.rtk import LossConfig, MatchingConfig, RTKCriterion, make_reference, node_targets
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.graph import ACTION, TemporalGraph
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
@@ -193,6 +194,18 @@ def test_the_permutation_loss_scales_and_depends_on_the_method():
     torch.testing.assert_close(twice, 2 * once)
     quadratic = losses_of(PROPOSALS, VIDEOS, matching=MatchingConfig(method="quadratic"))["permutation"]
     assert abs(quadratic - once) > 1e-4
+
+
+def test_matching_each_kind_on_its_own_changes_nothing():
+    reference, _ = batch_of(VIDEOS)
+    nodes, annotated = keypoint_nodes(PROPOSALS), annotated_nodes(reference)
+    source, target = scored(nodes), embeddings(annotated)
+    criterion = RTKCriterion(LossConfig(), MatchingConfig())
+    found = criterion.context(source, target, PROPOSALS, nodes, reference)["permutation"]
+    truth = node_targets(PROPOSALS, nodes, target, reference).assignment
+    log_s = criterion.matcher(source.graph, target)
+    expected = permutation_loss(log_s, truth, source.graph.mask, target.mask)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("method", ["linear", "quadratic"])

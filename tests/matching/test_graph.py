@@ -86,6 +86,25 @@ def test_edge_features_change_sign_when_time_is_reversed(random_graph):
     torch.testing.assert_close(backward, forward * torch.tensor([-1.0, 1.0, 1.0, 1.0]), atol=1e-4, rtol=0)
 
 
+def test_the_nodes_of_one_kind_keep_their_order(random_graph):
+    graph = random_graph([6, 0, 3], 8)
+    for kind in (ACTION, BOUNDARY):
+        part, index = graph.of_kind(kind)
+        for b in range(3):
+            expected = [i for i in range(8) if graph.mask[b, i] and graph.kind[b, i] == kind]
+            assert index[b][part.mask[b]].tolist() == expected
+            assert torch.equal(part.nodes[b][part.mask[b]], graph.nodes[b, expected])
+            assert torch.equal(part.time[b][part.mask[b]], graph.time[b, expected])
+            assert (part.kind[b][part.mask[b]] == kind).all()
+        assert part.mask.any(0).all()  # no more padding than the fullest video needs
+
+
+def test_a_graph_without_nodes_has_none_of_a_kind(random_graph):
+    for counts, nodes in (([0, 0], 3), ([0], 0)):
+        part, index = random_graph(counts, nodes).of_kind(BOUNDARY)
+        assert index.shape == part.mask.shape == (len(counts), 0)
+
+
 def test_a_zero_embedding_gets_a_bounded_gradient(random_graph):
     graph = random_graph([4], 4)
     nodes = graph.nodes.clone()

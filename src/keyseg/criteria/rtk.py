@@ -115,10 +115,20 @@ class RTKCriterion(nn.Module):
             "shift": self.weights.shift * (shift * hits).sum() / hits.sum().clamp_min(1),
         }
         if self.weights.permutation > 0:
-            log_assignment = self.matcher(source.graph, target)
-            loss = permutation_loss(log_assignment, truth.assignment, source.graph.mask, target.mask)
-            losses["permutation"] = self.weights.permutation * loss
+            losses["permutation"] = self.weights.permutation * self._permutation(source.graph, target, truth.assignment)
         return losses
+
+    def _permutation(self, source: TemporalGraph, target: TemporalGraph, truth: Tensor) -> Tensor:
+        """The permutation loss. Different kinds never match, so without neighbours each kind is matched on its own."""
+        if self.matcher.matching == "quadratic":
+            return permutation_loss(self.matcher(source, target), truth, source.mask, target.mask)
+        total = torch.zeros((), device=truth.device)
+        for kind in (ACTION, BOUNDARY):
+            (left, row), (right, column) = source.of_kind(kind), target.of_kind(kind)
+            video = torch.arange(len(row), device=row.device)[:, None, None]
+            part = truth[video, row[:, :, None], F.pad(column, (0, 1), value=-1)[:, None, :]]  # -1: the dustbin
+            total = total + left.mask.sum() * permutation_loss(self.matcher(left, right), part, left.mask, right.mask)
+        return total / source.mask.sum().clamp_min(1)
 
 
 def _balance(valid: Tensor, mask: Tensor) -> Tensor:

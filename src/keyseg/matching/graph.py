@@ -43,6 +43,15 @@ class TemporalGraph:
         if ((self.time.diff(dim=1) < 0) & self.mask[:, 1:]).any():
             raise TimelineError("graph nodes must be in time order, but a time runs backwards: sort the nodes first")
 
+    def of_kind(self, kind: int) -> tuple[TemporalGraph, Tensor]:
+        """The K nodes of one kind as a graph of their own, and where they are in this one, (B, K) int64."""
+        chosen = self.mask & (self.kind == kind)
+        size = int(chosen.sum(1).max()) if chosen.numel() else 0
+        index = chosen.int().argsort(dim=1, descending=True, stable=True)[:, :size]
+        nodes = self.nodes.gather(1, index[..., None].expand(-1, -1, self.nodes.shape[2]))
+        rest = (values.gather(1, index) for values in (self.time, self.kind, chosen))
+        return TemporalGraph(nodes, *rest), index
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemporalEdges:

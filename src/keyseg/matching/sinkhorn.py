@@ -63,8 +63,8 @@ class _ColumnPotentials(torch.autograd.Function):
         u = kernel.new_empty(iterations, batch, 1, sources)
         v = kernel.new_ones(iterations + 1, batch, targets, 1)
         for t in range(iterations):
-            u[t] = 1 / ((kernel @ v[t]).mT + dustbin)
-            v[t + 1] = 1 / ((u[t] @ kernel).mT + dustbin)
+            u[t] = ((kernel @ v[t]).mT + dustbin).reciprocal()
+            v[t + 1] = ((u[t] @ kernel).mT + dustbin).reciprocal()
         ctx.save_for_backward(kernel, dustbin, u, v)
         return v[-1].squeeze(2).log().to(table.dtype)
 
