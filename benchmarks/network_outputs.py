@@ -18,9 +18,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from keyseg.data.dataset import Dataset
-from keyseg.timeline import Segmentation
 from keyseg.training.fit import Fit, train_network
-from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, save_outputs
+from keyseg.training.inner_folds import InnerFold, inner_folds, run_held_out, save_outputs
 from keyseg.training.recipe import recipe_for
 from keyseg.training.settings import Recipe
 
@@ -35,12 +34,7 @@ def write_outputs(dataset: Dataset, recipe: Recipe, fold: InnerFold, seed: int, 
     with tempfile.TemporaryDirectory() as folder:
         fit = Fit(dataset, fold.split, seed, recipe, Path(folder))
         module, seconds = train_network(fit, recipe, recipe.decoder(), fold.seen, (), fit.folder)
-        found = {}
-        for name in fold.held_out:
-            sample = dataset.load(name, fold.split)
-            output = module.predictor.run(sample.features)
-            found[name] = HeldOutVideo(output, Segmentation.from_frames(sample.labels))
-        save_outputs(file, found)
+        save_outputs(file, run_held_out(module.predictor, dataset, fold))
     print(f"{file.name}: {seconds:.0f} s", file=sys.stderr, flush=True)
 
 

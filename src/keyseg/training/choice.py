@@ -10,11 +10,10 @@ from dataclasses import replace
 from filelock import FileLock
 
 from keyseg.metrics import evaluate
-from keyseg.timeline import Segmentation
 from keyseg.timeline.files import write_json
 from keyseg.timeline.validation import Section
 from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
-from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, save_outputs
+from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
 from keyseg.training.match_weights import LearntMatch, learn_match
 
 MIXED = 0.3
@@ -91,12 +90,7 @@ def _held_out(fit: Fit, fold: InnerFold, share: float) -> dict[str, HeldOutVideo
         folder = file.with_suffix("")
         module, _ = train_network(inner, recipe, recipe.decoder(), fold.seen, (), folder)
         if module.global_rank == 0:
-            found = {}
-            for name in fold.held_out:
-                sample = fit.dataset.load(name, fold.split)
-                reference = Segmentation.from_frames(sample.labels)
-                found[name] = HeldOutVideo(module.predictor.run(sample.features), reference)
-            save_outputs(file, found)
+            save_outputs(file, run_held_out(module.predictor, fit.dataset, fold))
             shutil.rmtree(folder)
         module.trainer.strategy.barrier()
     return read_outputs(file, recipe.decoder())

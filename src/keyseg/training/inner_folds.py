@@ -13,6 +13,7 @@ import numpy.typing as npt
 from keyseg.data.dataset import Dataset
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput, propose
+from keyseg.inference.predictor import Predictor
 from keyseg.timeline import Segmentation
 from keyseg.timeline.files import whole_file
 
@@ -78,6 +79,15 @@ class HeldOutVideo:
 
     output: NetworkOutput
     reference: Segmentation
+
+
+def run_held_out(predictor: Predictor, dataset: Dataset, fold: InnerFold) -> dict[str, HeldOutVideo]:
+    """What a network says about the videos that a fold holds out, by name."""
+    found = {}
+    for name in fold.held_out:
+        sample = dataset.load(name, fold.split)
+        found[name] = HeldOutVideo(predictor.run(sample.features), Segmentation.from_frames(sample.labels))
+    return found
 
 
 def save_outputs(path: Path, videos: dict[str, HeldOutVideo]) -> None:
