@@ -6,6 +6,7 @@ import shutil
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from statistics import mean
 
 from filelock import FileLock
 
@@ -14,7 +15,7 @@ from keyseg.timeline.files import write_json
 from keyseg.timeline.validation import Section
 from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
 from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
-from keyseg.training.match_weights import LearntMatch, learn_match
+from keyseg.training.match_weights import LearntMatch, learn_match, measures
 
 MIXED = 0.3
 """Share of mixed segments that is compared with none."""
@@ -77,7 +78,7 @@ def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float
             {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
             background=tuple(fit.dataset.labels.background_ids),
         )
-        scores.append(round((report.f1[0.5] + report.edit + report.acc) / 3, 2))
+        scores.append(round(mean(measures(report)), 2))
     return (MIXED if scores[1] >= scores[0] else 0.0), (scores[0], scores[1])
 
 
