@@ -25,7 +25,7 @@ ROOMS = {
     "formats": {"timeline"},
     "metrics": {"timeline", "formats"},
     "data": {"timeline", "formats"},
-    "video": {"timeline", "data"},
+    "video": {"timeline", "formats", "data"},
     "keypoints": {"timeline"},
     "matching": {"timeline", "keypoints"},
     "models": {"timeline", "keypoints", "matching"},

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from keyseg.formats import annotations_text, read_annotations
+from keyseg.formats import AnnotationOptions, annotations_text, read_annotations
 from keyseg.formats.table_of_formats import format_of
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval
 
@@ -167,13 +167,13 @@ ELAN = """<?xml version="1.0" encoding="UTF-8"?>
 def test_elan_reads_the_only_tier_with_times_or_the_one_named(tmp_path: Path) -> None:
     path = file(tmp_path, "tea.eaf", ELAN)
     expected = [(0.44, 1.5, "take cup"), (1.5, 36000.04, "pour & wait")]
-    assert rows(one(path)) == rows(one(path, tier="right hand")) == expected
-    assert rows(one(path, tier="translation")) == [(0.44, 1.5, "prendre")]
-    assert one(path, tier="left hand").intervals == ()
+    assert rows(one(path)) == rows(one(path, options=AnnotationOptions(tier=("right hand",)))) == expected
+    assert rows(one(path, options=AnnotationOptions(tier=("translation",)))) == [(0.44, 1.5, "prendre")]
+    assert one(path, options=AnnotationOptions(tier=("left hand",))).intervals == ()
     with pytest.raises(
         ConfigError, match=r"no tier 'right' \(did you mean 'right hand'\?\); it has 'right hand', 'tran"
     ):
-        read_annotations(path, tier="right")
+        read_annotations(path, options=AnnotationOptions(tier=("right",)))
 
 
 def test_elan_with_several_tiers_lists_them(tmp_path: Path) -> None:
@@ -211,12 +211,12 @@ def test_boris_aggregated_events(tmp_path: Path) -> None:
     assert (first.video, first.duration_seconds, first.fps) == ("a", Fraction("61.5"), NTSC)
     assert rows(first) == [(1.5, 4.25, "take"), (4.25, 9, "pour")]
     assert (second.video, second.duration_seconds, second.fps, rows(second)) == ("day 2", None, None, [(0, 2, "pour")])
-    chosen = read_annotations(path, tier="Bea")
+    chosen = read_annotations(path, options=AnnotationOptions(tier=("Bea",)))
     assert [rows(annotation) for annotation in chosen] == [[(4.25, 9, "pour")], [(0, 2, "pour")]]
     with pytest.raises(
         DataError, match=r"events\.csv:2: observation 'a' has no subject 'Ada'; it has Bea, No focal su"
     ):
-        read_annotations(path, tier="Ada")
+        read_annotations(path, options=AnnotationOptions(tier=("Ada",)))
 
 
 def test_boris_observations_of_one_video_keep_their_own_names(tmp_path: Path) -> None:
@@ -371,12 +371,12 @@ def test_textgrid_with_several_tiers_lists_them(tmp_path: Path) -> None:
     path = file(tmp_path, "tea.TextGrid", LONG.replace("TextTier", "IntervalTier").replace("1.5\n", "1.5\nxmax = 2\n"))
     with pytest.raises(ConfigError, match="several interval tiers: 'actions', 'clicks'; choose one with --tier"):
         read_annotations(path)
-    assert rows(one(path, tier="clicks")) == [(1.5, 2, "click")]
+    assert rows(one(path, options=AnnotationOptions(tier=("clicks",)))) == [(1.5, 2, "click")]
     with pytest.raises(ConfigError, match="no interval tier 'click'"):
-        read_annotations(path, tier="click")
+        read_annotations(path, options=AnnotationOptions(tier=("click",)))
     points = file(tmp_path, "tea.TextGrid", LONG)
     with pytest.raises(ConfigError, match="no interval tier 'clicks'"):
-        read_annotations(points, tier="clicks")
+        read_annotations(points, options=AnnotationOptions(tier=("clicks",)))
 
 
 LABEL_STUDIO = """[{"id": 7, "annotations": [
@@ -470,9 +470,9 @@ def test_otio_of_another_program(tmp_path: Path) -> None:
     otio.adapters.write_to_file(timeline, str(path))
     found = one(path)
     assert [item.label for item in found.intervals] == ["V1 clip", "V2 clip"]
-    assert [item.label for item in one(path, tier="V2").intervals] == ["V2 clip"]
+    assert [item.label for item in one(path, options=AnnotationOptions(tier=("V2",))).intervals] == ["V2 clip"]
     with pytest.raises(ConfigError, match="no video track 'A1'"):
-        read_annotations(path, tier="A1")
+        read_annotations(path, options=AnnotationOptions(tier=("A1",)))
     assert found.video == "cut"
 
 

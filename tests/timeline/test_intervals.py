@@ -149,6 +149,27 @@ def test_of_two_that_start_together_the_longer_is_the_later() -> None:
     assert segments(both.segmentation(LABELS, FPS, overlap="last")) == [(0, 20, "take")]
 
 
+def scored(*spans: tuple[int, int, str, float | None]) -> Annotation:
+    return Annotation("tea", tuple(Interval(Fraction(a), Fraction(b), label, score) for a, b, label, score in spans))
+
+
+def test_the_higher_score_wins_an_overlap_and_the_earlier_of_equal_ones() -> None:
+    found = scored((0, 5, "take", 0.9), (1, 2, "pour", 0.1), (4, 8, "pour", 0.5), (3, 9, "take_cup", 0.5))
+    assert segments(found.segmentation(LABELS, Fraction(1), overlap="score")) == [
+        (0, 5, "take"),
+        (5, 9, "take_cup"),
+    ]
+    between = scored((0, 9, "take", 0.1), (2, 3, "pour", 0.8), (5, 6, "pour", 0.7)).resolved("score")
+    exact = [(int(i.start_seconds), int(i.end_seconds), i.score) for i in between.intervals]
+    assert exact == [(0, 2, 0.1), (2, 3, 0.8), (3, 5, 0.1), (5, 6, 0.7), (6, 9, 0.1)]
+
+
+def test_without_scores_an_overlap_cannot_be_decided_by_them() -> None:
+    with pytest.raises(TimelineError, match=r"tea: 'pour' from 1 s to 2 s has no score; .* first or last"):
+        scored((0, 5, "take", 0.9), (1, 2, "pour", None)).resolved("score")
+    assert len(scored((0, 1, "take", None), (1, 2, "pour", None)).resolved("score").intervals) == 2
+
+
 def test_an_overlap_below_half_a_frame_vanishes() -> None:
     close = annotation((0, "1.01", "take"), ("0.99", 2, "pour"))
     assert segments(close.segmentation(LABELS, FPS)) == [(0, 10, "take"), (10, 20, "pour")]

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from keyseg.cli.options import Background, FrameRate, PositiveNumber
+from keyseg.cli.options import Background, FrameRate, Options, PositiveNumber
 from keyseg.cli.verb import note, presents
+from keyseg.formats import AnnotationOptions
 from keyseg.formats.conversion import convert
 
 
@@ -21,6 +22,7 @@ from keyseg.formats.conversion import convert
     fps=FrameRate | None,
     frames=PositiveNumber | None,
     background=Background,
+    options=Annotated[AnnotationOptions, Options],
 )
 def convert_verb(**arguments: Any) -> int:
     print(*convert(**arguments, report=note), sep="\n")

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
-from keyseg.cli.options import FrameRate, PositiveNumber
+from keyseg.cli.options import FrameRate, Options, PositiveNumber
 from keyseg.cli.verb import note, presents
+from keyseg.formats import AnnotationOptions
 from keyseg.video.user_dataset import init_dataset
 
 _Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)]
@@ -23,6 +24,7 @@ _Paths = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
     from_format=Annotated[str | None, Parameter(name="--from")],
     fps=FrameRate,
     background=_Names,
+    options=Annotated[AnnotationOptions, Options],
     workers=PositiveNumber,
 )
 def init_verb(**arguments: Any) -> int:

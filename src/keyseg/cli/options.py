@@ -36,6 +36,8 @@ def split_numbers(text: str) -> tuple[int, ...]:
         raise ValueError(f"expected a split's number, several as 1,2, or all; got {text!r}") from None
 
 
+Options = Parameter(name="*", show_default=False)  # the fields of a dataclass are options of the verb
+
 # Converters get a type and the words that were typed, as tokens.
 Background = Annotated[
     tuple[str, ...] | None,

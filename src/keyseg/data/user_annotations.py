@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PureWindowsPath
 
-from keyseg.formats import find_sources, read_annotations
+from keyseg.formats import AnnotationOptions, find_sources, read_annotations
 from keyseg.timeline import Annotation, ConfigError, DataError
 from keyseg.timeline.files import read_text
 
@@ -56,7 +56,12 @@ def _name_key(name: str) -> str:
 
 
 def read_user_annotations(
-    paths: Iterable[Path], videos: VideoNames, fmt: str | None, tier: str | None, fps: Fraction, report: _Report
+    paths: Iterable[Path],
+    videos: VideoNames,
+    fmt: str | None,
+    options: AnnotationOptions,
+    fps: Fraction,
+    report: _Report,
 ) -> dict[str, UserAnnotation]:
     """The annotations of all files, and of the folders' files that can be read or are named after a video, by the name
     of the video in the file.
@@ -69,7 +74,7 @@ def read_user_annotations(
         others = [file.name for file in sources.left_out if file.suffix.lower() not in videos.suffixes]
         for file, form in sources.formats.items():
             try:
-                annotations = _read(file, form, tier, fps)
+                annotations = _read(file, form, options, fps, report)
             except DataError:
                 if path == file or _name_key(file.stem) in videos.files:
                     raise
@@ -86,12 +91,12 @@ def read_user_annotations(
     return result
 
 
-def _read(file: Path, form: str, tier: str | None, fps: Fraction) -> list[Annotation]:
+def _read(file: Path, form: str, options: AnnotationOptions, fps: Fraction, report: _Report) -> list[Annotation]:
     """The annotations of a file, with its own frame rate if it has one."""
     try:
-        return read_annotations(file, form, tier=tier)
+        return read_annotations(file, form, options=options, note=report)
     except (ConfigError, DataError):
-        return read_annotations(file, form, tier=tier, fps=fps)
+        return read_annotations(file, form, fps=fps, options=options, note=report)
 
 
 def pair(videos: VideoNames, annotations: Mapping[str, UserAnnotation], report: _Report) -> dict[Path, UserAnnotation]:

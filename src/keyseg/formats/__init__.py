@@ -9,11 +9,13 @@ from keyseg.formats.annotation_files import (
     read_timeline,
     timeline_text,
 )
-from keyseg.formats.format import WriteSettings
+from keyseg.formats.format import AS_IT_IS, AnnotationOptions, WriteSettings
 from keyseg.formats.table_of_formats import FORMATS, find_sources, format_named, format_to_write
 
 __all__ = [
+    "AS_IT_IS",
     "FORMATS",
+    "AnnotationOptions",
     "WriteSettings",
     "annotations_text",
     "find_sources",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from keyseg.formats import timeline_json
-from keyseg.formats.format import ReadSettings, WriteSettings
+from keyseg.formats.format import AS_IT_IS, AnnotationOptions, ReadSettings, WriteSettings
 from keyseg.formats.frames import segmented
 from keyseg.formats.table_of_formats import format_named, format_of
 from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
@@ -19,17 +20,17 @@ def read_annotations(
     fmt: str | None = None,
     *,
     fps: Fraction | None = None,
-    tier: str | None = None,
     background: Iterable[str] | None = None,
+    options: AnnotationOptions = AS_IT_IS,
+    note: Callable[[str], None] = lambda text: None,
 ) -> list[Annotation]:
-    """The annotations in a file, one per video. A video that the file does not name is called like the file.
+    """The annotations in a file, one per timeline. A video that the file does not name is called like the file.
 
     fmt: name in FORMATS; default: what the name and the content of the file show. fps: frames per second, for a file
-    that does not say it. tier: which of several tiers (ELAN, Praat), tracks (OpenTimelineIO) or subjects (BORIS).
-    background: labels that are not actions; default: what the file says, or `background` in formats that label every
-    frame.
+    that does not say it. background: labels that are not actions; default: what the file says, or `background` in
+    formats that label every frame. note: called with what is left out or changed.
 
-    Raises DataError with file and line, and ConfigError where `fps` or `tier` must be given.
+    Raises DataError with file and line, and ConfigError where `fps` or a tier must be given.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -42,17 +43,23 @@ def read_annotations(
     form = format_named(name)
     chosen = None if background is None else tuple(background)
     try:
-        annotations = form.read(path, ReadSettings(fps, tier, chosen))
+        given = {field.name: getattr(options, field.name) for field in fields(AnnotationOptions)}
+        noted = partial(_noted, path, note)
+        annotations = form.read(path, ReadSettings(**given, fps=fps, background=chosen, note=noted))
     except TimelineError as error:
         raise DataError(f"{path}: {error}") from error
     stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]
     if not form.several and annotations[0].video == path.stem and stem and ending.lower() == form.suffix.lower():
         annotations = [replace(annotations[0], video=stem)]
-    videos = [annotation.video for annotation in annotations]
-    if len(set(videos)) < len(videos):
-        twice = next(video for video in videos if videos.count(video) > 1)
+    names = [annotation.name for annotation in annotations]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: the video {twice!r} is in it twice")
     return annotations if chosen is None else [replace(annotation, background=chosen) for annotation in annotations]
+
+
+def _noted(path: Path, note: Callable[[str], None], text: str) -> None:
+    note(text if str(path) in text else f"{path}: {text}")
 
 
 def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: WriteSettings | None = None) -> str:

@@ -84,10 +84,10 @@ def _media_file(row: TableRow) -> str:
 
 
 def _annotation(video: str, rows: list[TableRow], settings: ReadSettings) -> Annotation:
-    chosen = [row for row in rows if settings.tier is None or row.get("Subject") == settings.tier]
+    chosen = [row for row in rows if not settings.tier or row.get("Subject") == settings.tier[0]]
     if not chosen:
         known = ", ".join(sorted({row.get("Subject") or "none" for row in rows}))
-        raise DataError(f"{rows[0].where}: observation {video!r} has no subject {settings.tier!r}; it has {known}")
+        raise DataError(f"{rows[0].where}: observation {video!r} has no subject {settings.tier[0]!r}; it has {known}")
     state_rows = "Start (s)" in rows[0].cells
     events = [row.interval("Start (s)", "Stop (s)", "Behavior") for row in chosen] if state_rows else _paired(chosen)
     length = rows[0].get("Media duration (s)", "Total length")

@@ -7,7 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from keyseg.formats import (
+    AS_IT_IS,
     FORMATS,
+    AnnotationOptions,
     WriteSettings,
     annotations_text,
     find_sources,
@@ -31,8 +33,8 @@ def convert(
     fps: Fraction | None = None,
     frames: int | None = None,
     overlap: Overlap = "error",
-    tier: str | None = None,
     background: Collection[str] | None = None,
+    options: AnnotationOptions = AS_IT_IS,
     force: bool = False,
     report: Callable[[str], None] = lambda note: None,
 ) -> tuple[Path, ...]:
@@ -52,8 +54,8 @@ def convert(
         frames: Length of the video in frames, where the source does not contain it. Default: the end of the last
             action.
         overlap: Where two actions overlap and the target allows one label at a time: error reports them; first keeps
-            the one that starts first; last lets the one that starts last interrupt it.
-        tier: Which of several tiers of ELAN or Praat, tracks of OpenTimelineIO, or subjects of BORIS.
+            the one that starts first; last lets the one that starts last interrupt it; score keeps the one with the
+            higher score.
         background: Names of classes that are not actions; gaps between actions get the first one. none for no such
             class. Default: the class 'background'.
         force: Overwrite existing files.
@@ -70,11 +72,11 @@ def convert(
     format_named(to_format)
     annotations: list[Annotation] = []
     for file, name in sources.formats.items():
-        if tier is not None and name not in _WITH_TIERS:
+        if options.tier and name not in _WITH_TIERS:
             raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
         # Frames in, frames out: any rate will do.
         rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
-        annotations += read_annotations(file, name, fps=rate, tier=tier, background=background)
+        annotations += read_annotations(file, name, fps=rate, background=background, options=options, note=report)
     targets = _targets(target, to_format, annotations, source)
     if frames is not None and len(annotations) > 1:
         raise ConfigError(

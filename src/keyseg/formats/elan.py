@@ -19,7 +19,7 @@ looks = re.compile("<ANNOTATION_DOCUMENT").search
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video: the tier `settings.tier`, or the only one with annotations. Raises DataError, ConfigError."""
     content = _parsed(path)
-    names = [name for name in content.get_tier_names() if settings.tier is not None or content.tiers[name][0]]
+    names = [name for name in content.get_tier_names() if settings.tier or content.tiers[name][0]]
     index = choose_tier(path, "tier", names, settings.tier)
     if index is None:
         return [Annotation(path.stem, (), None, settings.fps)]

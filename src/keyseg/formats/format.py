@@ -6,20 +6,50 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 from keyseg.timeline import Annotation, Interval, LabelMap, Overlap
 
 
-@dataclass(frozen=True)
-class ReadSettings:
-    """What a file may leave open.
+@dataclass(frozen=True, kw_only=True)
+class AnnotationOptions:
+    """What to do where files of annotations leave a choice.
 
-    fps: frames per second. tier: which of several tiers to read. background: labels that are not actions.
+    Args:
+        tier: Which of several tiers of ELAN or Praat, tracks of OpenTimelineIO, or subjects of BORIS. Named several
+            times: the first of them that a file has.
+        per_subject: One timeline per subject (BORIS) or tier (ELAN, Praat) instead of one per video.
+        encoding: Encoding of text files, such as utf-16 or cp1252. Default: UTF-8, or what a byte order mark says.
+        points: What becomes of events without a length: drop leaves them out, with a note; a number gives them so many
+            frames. Default: they are an error.
+        start_timecode: Timecode of the first frame, HH:MM:SS:FF, of edit lists that do not start at 0.
+        lenient: Cut and drop what cannot be right, such as segments without a length or past the end of the video, and
+            note it. Default: all of it is an error.
+    """
+
+    tier: tuple[str, ...] = ()
+    per_subject: bool = False
+    encoding: str | None = None
+    points: Literal["drop"] | int | None = None
+    start_timecode: str | None = None
+    lenient: bool = False
+
+
+AS_IT_IS = AnnotationOptions()
+"""Read a file as it is: a choice that it leaves is an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadSettings(AnnotationOptions):
+    """The options, and what the program knows of a file.
+
+    fps: frames per second, for a file that does not say it. background: labels that are not actions. note: called with
+    what is left out or changed.
     """
 
     fps: Fraction | None = None
-    tier: str | None = None
     background: tuple[str, ...] | None = None
+    note: Callable[[str], None] = lambda text: None
 
 
 @dataclass(frozen=True)
@@ -28,6 +58,7 @@ class WriteSettings:
 
     fps: frames per second. frames: length of the video. overlap: as in `Annotation.segmentation`. background: name of
     gaps in annotations that name no background, () to refuse gaps. labels: the classes, None for those that occur.
+    tier: name of the tier or track that is written. folder: where the file will lie, for relative paths in it.
     """
 
     fps: Fraction | None = None
@@ -35,6 +66,8 @@ class WriteSettings:
     overlap: Overlap = "error"
     background: tuple[str, ...] = ("background",)
     labels: LabelMap | None = None
+    tier: str = "actions"
+    folder: Path | None = None
 
 
 def by_video(intervals: Iterable[tuple[str, Interval]], settings: ReadSettings) -> list[Annotation]:

@@ -79,10 +79,10 @@ def build_timeline(otio: Any, video: str, spans: Iterable[tuple[int, int, str]],
     return timeline
 
 
-def video_tracks(path: Path, otio: Any, timeline: Any, wanted: str | None) -> list[Any]:
-    """The video tracks, or the one called `wanted`. Raises ConfigError if there is none of that name."""
+def video_tracks(path: Path, otio: Any, timeline: Any, wanted: Sequence[str]) -> list[Any]:
+    """The video tracks, or the first of `wanted` that there is. Raises ConfigError if there is none."""
     tracks = [track for track in timeline.tracks if track.kind == otio.schema.TrackKind.Video]
-    index = None if wanted is None else choose_tier(path, "video track", [track.name for track in tracks], wanted)
+    index = choose_tier(path, "video track", [track.name for track in tracks], wanted) if wanted else None
     return tracks if index is None else [tracks[index]]
 
 

@@ -121,14 +121,17 @@ def video_name(media: str) -> str:
     return PurePath(last).stem if PurePath(last).suffix.lower() in _MEDIA else last
 
 
-def choose_tier(path: Path, kind: str, names: Sequence[str], wanted: str | None) -> int | None:
-    """Index of the tier to read: the one called `wanted`, or the only one; None if there is no tier.
+def choose_tier(path: Path, kind: str, names: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Index of the tier to read: the first of `wanted` that there is, or the only one; None if there is no tier.
 
-    kind: what the format calls a tier. Raises ConfigError if there is no tier of that name, or a choice to make.
+    kind: what the format calls a tier. Raises ConfigError if there is no tier of these names, or a choice to make.
     """
     listed = ", ".join(map(repr, names)) or "none"
-    if wanted is not None and wanted not in names:
-        raise ConfigError(f"{path}: no {kind} {wanted!r}{nearest(wanted, names)}; it has {listed}")
-    if wanted is None and len(names) > 1:
+    found = next((names.index(name) for name in wanted if name in names), None)
+    if wanted and found is None:
+        raise ConfigError(
+            f"{path}: no {kind} {' or '.join(map(repr, wanted))}{nearest(wanted[0], names)}; it has {listed}"
+        )
+    if not wanted and len(names) > 1:
         raise ConfigError(f"{path}: several {kind}s: {listed}; choose one with --tier")
-    return names.index(wanted) if wanted is not None else 0 if names else None
+    return found if wanted else 0 if names else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal, TypeVar
@@ -14,13 +15,16 @@ from keyseg.timeline.labels import LabelMap
 from keyseg.timeline.segmentation import Segment, Segmentation
 from keyseg.timeline.timebase import TimeBase
 
-Overlap = Literal["error", "first", "last"]
+Overlap = Literal["error", "first", "last", "score"]
 Time = TypeVar("Time", int, Fraction)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interval:
     """One action from `start_seconds` (included) to `end_seconds` (excluded), both exact; the label is free text.
+
+    score: how sure a detector is, the more the higher; None if the file does not say it. It does not count in
+    comparisons.
 
     >>> print(Interval(Fraction(1, 2), Fraction(2), "take cup"))
     'take cup' from 0.5 s to 2 s
@@ -29,6 +33,7 @@ class Interval:
     start_seconds: Fraction
     end_seconds: Fraction
     label: str
+    score: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start_seconds", Fraction(self.start_seconds))
@@ -47,7 +52,8 @@ class Annotation:
     """The intervals of one video, sorted by start; they may leave gaps and may overlap.
 
     duration_seconds: length of the video, None if unknown. fps: frames per second of the video, None if unknown.
-    background: labels that are not actions; gaps get the first one.
+    background: labels that are not actions; gaps get the first one. media: path or address of the video as a file names
+    it. track: whose timeline of the video this is (a subject, a tier), where it has several.
 
     >>> tea = Annotation("tea", (Interval(1, 3, "pour"),), duration_seconds=Fraction(4), background=("idle",))
     >>> tea.segmentation(LabelMap(("idle", "pour"), ("idle",)), fps=Fraction(2)).to_frames()
@@ -59,9 +65,20 @@ class Annotation:
     duration_seconds: Fraction | None = None
     fps: Fraction | None = None
     background: tuple[str, ...] = ()
+    media: str = ""
+    track: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "intervals", tuple(sorted(self.intervals)))
+
+    @property
+    def name(self) -> str:
+        """Name of the timeline: the video's, and the track's where there is one.
+
+        >>> Annotation("day1", (), track="female").name
+        'day1.female'
+        """
+        return f"{self.video}.{self.track}" if self.track else self.video
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -91,7 +108,7 @@ class Annotation:
     def resolved(self, overlap: Overlap = "error") -> Annotation:
         """The same without overlaps, at exact times; `overlap` is as in `segmentation`. Raises TimelineError."""
         spans = _resolve(self.video, [(i.start_seconds, i.end_seconds, i) for i in self.intervals], overlap)
-        return replace(self, intervals=tuple(Interval(start, end, i.label) for start, end, i in spans))
+        return replace(self, intervals=tuple(Interval(start, end, i.label, i.score) for start, end, i in spans))
 
     def segmentation(
         self, labels: LabelMap, fps: Fraction, *, frames: int | None = None, overlap: Overlap = "error"
@@ -101,10 +118,12 @@ class Annotation:
         labels: the classes; an interval belongs to the class `class_name(label)`. frames: length of the video; default:
         its duration, or the end of the last interval. overlap: what to do where intervals overlap after rounding.
         `error` names both; `first` gives the frames to the one that starts first; `last` gives them to the one that
-        starts last, and what it interrupts continues after it. Of two that start together the longer counts as later.
+        starts last, and what it interrupts continues after it; `score` gives them to the one with the higher score. Of
+        two that start together the longer counts as later.
 
-        Raises TimelineError on an overlap, an unknown label, a gap without a background class, an interval too short
-        to keep a frame, and an interval that ends more than half a frame after the video.
+        Raises TimelineError on an overlap, also of intervals without a score under `score`, an unknown label, a gap
+        without a background class, an interval too short to keep a frame, and one that ends more than half a frame
+        after the video.
         """
         spans, length = self.frame_spans(fps, frames=frames, overlap=overlap)
         segments, reached = [], 0
@@ -182,8 +201,10 @@ def _resolve(
     if overlap == "error":
         raise TimelineError(
             f"{video}: {clash[0][2]} and {clash[1][2]} overlap, and a frame has one label; remove one, or choose"
-            " which to keep: first or last"
+            " which to keep: first, last, or score"
         )
+    if overlap == "score":
+        return _by_score(video, ordered)
     edges = sorted({edge for span in ordered for edge in span[:2]})
     winner = 0 if overlap == "first" else -1  # of the open spans, which are in order of their start
     coming, waiting = deque(ordered), deque[tuple[Time, Time, Interval]]()
@@ -201,3 +222,23 @@ def _resolve(
         else:
             parts.append((start, end, interval))
     return parts
+
+
+def _by_score(video: str, ordered: Sequence[tuple[Time, Time, Interval]]) -> list[tuple[Time, Time, Interval]]:
+    """Each span without what spans of a higher score cover; of equal scores the one that comes first wins."""
+    unscored = next((span[2] for span in ordered if span[2].score is None), None)
+    if unscored is not None:
+        raise TimelineError(f"{video}: {unscored} has no score; choose which of two to keep: first or last")
+    free: list[tuple[Time, Time, Interval]] = []  # by start
+    for start, end, interval in sorted(ordered, key=lambda span: -(span[2].score or 0)):
+        at = bisect_left(free, start, key=lambda span: span[1])  # the first that may reach into it
+        parts, reached = [], start
+        while at < len(free) and free[at][0] < end:
+            if reached < free[at][0]:
+                parts.append((reached, free[at][0], interval))
+            reached, at = max(reached, free[at][1]), at + 1
+        if reached < end:
+            parts.append((reached, end, interval))
+        for part in parts:
+            insort(free, part, key=lambda span: span[0])
+    return free

@@ -11,6 +11,7 @@ from pathlib import Path
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
 from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, read_groups, read_user_annotations
+from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, Overlap
 from keyseg.timeline.files import refuse_file
 from keyseg.video.find_videos import SUFFIXES, find_videos
@@ -35,12 +36,12 @@ def init_dataset(
     videos: Collection[Path],
     annotations: Collection[Path],
     from_format: str | None = None,
-    tier: str | None = None,
     groups: Path | None = None,
     splits: int | None = None,
     fps: Fraction = Fraction(15),
     background: Collection[str] = (),
     overlap: Overlap = "error",
+    options: AnnotationOptions = AS_IT_IS,
     extractor: str = "motion",
     workers: int = 1,
     cache: Path | None = None,
@@ -59,7 +60,6 @@ def init_dataset(
         annotations: Annotation files, or folders of them: ELAN, BORIS, TextGrid, subtitles, tables and more; see keyseg
             convert.
         from_format: Format of the annotations. Default: detected from their names and contents.
-        tier: Which tier of ELAN or TextGrid files that have several.
         groups: CSV table with the columns video and group, such as the person in the video: no group is both trained
             and tested on in one split. Default: each video is its own group.
         splits: Number of train/test splits for cross-validation. Default: 4, or the number of groups if there are
@@ -67,7 +67,7 @@ def init_dataset(
         fps: Frames per second of the labels and features, such as 15 or 30000/1001.
         background: Labels that mean that nothing is done, besides 'background'; their times become background.
         overlap: Where two labels overlap: error reports both; first keeps the one that starts first; last lets the one
-            that starts last interrupt it.
+            that starts last interrupt it; score keeps the one with the higher score.
         extractor: Feature extractor; see keyseg features.
         workers: Number of videos to process at the same time, each in its own process.
         cache: Folder that keeps features by the content of the video; see keyseg features.
@@ -81,7 +81,7 @@ def init_dataset(
     if data.exists() and any(data.iterdir()):
         raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
     names = VideoNames(find_videos(videos), SUFFIXES)
-    paired = pair(names, read_user_annotations(annotations, names, from_format, tier, fps, report), report)
+    paired = pair(names, read_user_annotations(annotations, names, from_format, options, fps, report), report)
     by_video = {path.stem: user for path, user in paired.items()}
     raw = {name: user.annotation for name, user in by_video.items()}
     actions, labels = ready(raw, background, overlap, report)
