@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def _names(annotations: Sequence[Annotation], settings: WriteSettings) -> list[s
 
 
 def read_frame_labels(path: Path) -> list[str]:
-    """One class name per frame, from a file with one per line, or with all on one line after a `### ... ###` line.
+    """One class name per frame, from a file with one per line, or with all on one line after a `### ... ###` line; in
+    Unicode's form NFC.
 
     Blank lines at the end are ignored; an empty file has no frames. Raises DataError with file and line.
     """
@@ -53,7 +55,7 @@ def read_frame_labels(path: Path) -> list[str]:
 
 def locate_frame_labels(path: Path) -> tuple[list[str], int | None]:
     """As `read_frame_labels`, and the line that holds all labels; None: the label of frame i is on line i + 1."""
-    text = read_text(path, "one class name per line")
+    text = unicodedata.normalize("NFC", read_text(path, "one class name per line"))
     lines = text.rstrip().split("\n")
     if looks_recog(lines[0]):
         return _recog(path, lines)

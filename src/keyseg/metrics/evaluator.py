@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
@@ -87,7 +88,8 @@ def _ignored(
             f"protocol {protocol!r} ignores {', '.join(rules.ignored)} by name, but the labels are ids: score names"
             " (LabelMap.decode), or use 'ms-tcn' with the ids of these classes in background"
         )
-    ignored = {*background, *rules.ignored}
+    ignored = {unicodedata.normalize("NFC", name) if isinstance(name, str) else name for name in background}
+    ignored |= set(rules.ignored)
     return np.flatnonzero([label in ignored for label in classes])
 
 

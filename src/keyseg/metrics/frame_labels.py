@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from keyseg.metrics.overlay import Overlay, overlay_pair
 from keyseg.timeline import DataError, IntArray, Segmentation, TimelineError
 
 FrameLabels = Segmentation | npt.NDArray[np.integer] | Sequence[str] | Sequence[int]
-"""One video: a Segmentation, one class id per frame (T,), or one class name per frame."""
+"""One video: a Segmentation, one class id per frame (T,), or one class name per frame, in any Unicode form."""
 
 _IdsByLabel = defaultdict[str | int, int]
 
@@ -71,7 +72,8 @@ def _segmentation(labels: FrameLabels, ids: _IdsByLabel, where: str) -> Segmenta
             raise DataError(f"{where}: expected one label per frame, got the single string {labels!r}")
         values: Any = labels.tolist() if isinstance(labels, np.ndarray) and labels.dtype.kind in "UTO" else labels
         if len(values) and isinstance(values[0], str):
-            return Segmentation.from_frames(_numbers(values, ids, where))
+            names = [unicodedata.normalize("NFC", name) if isinstance(name, str) else name for name in values]
+            return Segmentation.from_frames(_numbers(names, ids, where))
         return _renumbered(Segmentation.from_frames(values), ids, where)
     except TimelineError as error:
         raise DataError(f"{where}: {error}") from error

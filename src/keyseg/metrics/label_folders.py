@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -43,15 +44,21 @@ def evaluate_folders(
     truth = {name: read_frame_labels(annotated[name]) for name in predicted}
     labels = {name: read_frame_labels(path) for name, path in predicted.items()}
     occurring = {label for videos in (truth, labels) for video in videos.values() for label in video}
-    for name in sorted(set(background or ()) - occurring):
+    for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - occurring):
         report(f"no frame is labelled {name!r}, so leaving it out changes nothing")
     names = ("background",) if background is None else background
     return evaluate(truth, labels, background=names, protocol=protocol)
 
 
 def _label_files(folder: Path) -> dict[str, Path]:
-    """The files of a folder by video name: `NAME.txt`, or `NAME` without a suffix."""
+    """The files of a folder by video name in the form NFC: `NAME.txt`, or `NAME` without a suffix."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one label file per video")
-    files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
-    return {path.stem if path.suffix == ".txt" else path.name: path for path in files if path.suffix in ("", ".txt")}
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in ("", ".txt") and path.is_file() and not path.name.startswith("."):
+            name = unicodedata.normalize("NFC", path.name.removesuffix(".txt"))
+            other = files.setdefault(name, path)
+            if other != path:
+                raise DataError(f"{other} and {path} are both of the video {name}; remove one of them")
+    return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,8 @@ Time = TypeVar("Time", int, Fraction)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interval:
-    """One action from `start_seconds` (included) to `end_seconds` (excluded), both exact; the label is free text.
+    """One action from `start_seconds` (included) to `end_seconds` (excluded), both exact; the label is free text,
+    kept in Unicode's form NFC: letters with accents have one spelling.
 
     score: how sure a detector is, the more the higher; None if the file does not say it. It does not count in
     comparisons.
@@ -38,6 +40,7 @@ class Interval:
     def __post_init__(self) -> None:
         object.__setattr__(self, "start_seconds", Fraction(self.start_seconds))
         object.__setattr__(self, "end_seconds", Fraction(self.end_seconds))
+        object.__setattr__(self, "label", unicodedata.normalize("NFC", self.label))
         if self.start_seconds < 0 or self.end_seconds <= self.start_seconds:
             raise TimelineError(f"an interval needs 0 <= start < end, got {self}")
         if not self.label.strip():
@@ -49,7 +52,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Annotation:
-    """The intervals of one video, sorted by start; they may leave gaps and may overlap.
+    """The intervals of one video, sorted by start; they may leave gaps and may overlap. Names are in the form NFC.
 
     duration_seconds: length of the video, None if unknown. fps: frames per second of the video, None if unknown.
     background: labels that are not actions; gaps get the first one. media: path or address of the video as a file names
@@ -70,6 +73,9 @@ class Annotation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "intervals", tuple(sorted(self.intervals)))
+        object.__setattr__(self, "video", unicodedata.normalize("NFC", self.video))
+        object.__setattr__(self, "track", unicodedata.normalize("NFC", self.track))
+        object.__setattr__(self, "background", tuple(unicodedata.normalize("NFC", name) for name in self.background))
 
     @property
     def name(self) -> str:
@@ -177,8 +183,8 @@ class Annotation:
 
 
 def class_name(label: str) -> str:
-    """A label as a class name, which has no white space: `take cup` becomes `take_cup`."""
-    return "_".join(label.split())
+    """A label as a class name, without white space and in the form NFC: `take cup` becomes `take_cup`."""
+    return "_".join(unicodedata.normalize("NFC", label).split())
 
 
 def _time(seconds: Fraction) -> str:

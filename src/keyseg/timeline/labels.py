@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _MOST_DIGITS = 6  # of an id
 @dataclass(frozen=True)
 class LabelMap:
     """The classes of a data set: id i has the name `names[i]`; those in `background` are not actions.
+    Names are kept and looked up in Unicode's form NFC, in which letters with accents have one spelling.
 
     Raises TimelineError on names that are duplicate, empty or have white space, and on a background that is no class.
 
@@ -34,8 +36,8 @@ class LabelMap:
     background: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", tuple(self.names))
-        object.__setattr__(self, "background", tuple(self.background))
+        object.__setattr__(self, "names", tuple(unicodedata.normalize("NFC", name) for name in self.names))
+        object.__setattr__(self, "background", tuple(unicodedata.normalize("NFC", name) for name in self.background))
         twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if twice:
             raise TimelineError(f"class names must differ, got {', '.join(twice)} more than once")
@@ -60,14 +62,15 @@ class LabelMap:
 
     def id(self, name: str) -> int:
         """Id of a class name. Raises TimelineError naming the nearest known class."""
-        if name not in self._ids:
+        composed = unicodedata.normalize("NFC", name)
+        if composed not in self._ids:
             raise TimelineError(f"unknown class {name!r}{nearest(name, self.names)}")
-        return self._ids[name]
+        return self._ids[composed]
 
     def encode(self, names: Iterable[str]) -> IntArray:
         """Ids of many names, (T,) int64. Raises TimelineError naming the first unknown one and its index."""
         names = list(names)
-        ids = [self._ids.get(name, -1) for name in names]
+        ids = [self._ids.get(unicodedata.normalize("NFC", name), -1) for name in names]
         if -1 in ids:
             where = ids.index(-1)
             raise TimelineError(f"unknown class {names[where]!r}{nearest(names[where], self.names)} at index {where}")
@@ -103,7 +106,8 @@ def read_class_list(path: Path, report: ReportProblem = refuse) -> tuple[str, ..
     """
     ids: dict[int, int] = {}  # id: its line
     names: dict[str, tuple[int, int]] = {}  # name: its id and line
-    for number, line in enumerate(read_text(path, "one 'id name' per line").split("\n"), 1):
+    text = unicodedata.normalize("NFC", read_text(path, "one 'id name' per line"))
+    for number, line in enumerate(text.split("\n"), 1):
         parts = line.split()
         if not parts:
             continue
