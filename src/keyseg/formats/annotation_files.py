@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from keyseg.formats import timeline_json
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, ReadSettings, WriteSettings
 from keyseg.formats.frames import segmented
 from keyseg.formats.table_of_formats import format_named, format_of
+from keyseg.formats.text import path_parts, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
 
 
@@ -51,11 +53,54 @@ def read_annotations(
     stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]
     if not form.several and annotations[0].video == path.stem and stem and ending.lower() == form.suffix.lower():
         annotations = [replace(annotations[0], video=stem)]
-    names = [annotation.name for annotation in annotations]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path}: the video {twice!r} is in it twice")
+    annotations = _named(path, annotations)
     return annotations if chosen is None else [replace(annotation, background=chosen) for annotation in annotations]
+
+
+def _named(path: Path, annotations: Sequence[Annotation]) -> list[Annotation]:
+    """The annotations with the names of their videos, without folders and .mp4, and as `media` what the file says.
+
+    Files of one name in several folders keep the folders that distinguish them: P01/cam1 and P02/cam1. Raises DataError
+    where that is not enough.
+    """
+    named = []
+    for annotation in annotations:
+        name = video_name(annotation.video) or annotation.video
+        media = annotation.media or (annotation.video if name != annotation.video else "")
+        named.append(replace(annotation, video=name, media=media))
+    places: dict[str, dict[tuple[str, ...], str]] = {}  # of each name: its folders, and how the file spells it
+    for annotation in named:
+        places.setdefault(annotation.video, {}).setdefault(_folders(annotation), annotation.media or annotation.video)
+    depths = {name: _depth(path, spelled) for name, spelled in places.items()}
+    spellings: dict[str, str] = {}
+    for index, annotation in enumerate(named):
+        folders, spelled = _folders(annotation), annotation.media or annotation.video
+        kept = folders[len(folders) - depths[annotation.video] :]
+        annotation = named[index] = replace(annotation, video="/".join((*kept, annotation.video)))
+        if annotation.name in spellings:
+            first = spellings[annotation.name]
+            as_what = f", as {first!r} and {spelled!r}" if first != spelled else ""
+            raise DataError(f"{path}: the video {annotation.name!r} is in it twice{as_what}")
+        spellings[annotation.name] = spelled
+    return named
+
+
+def _folders(annotation: Annotation) -> tuple[str, ...]:
+    """The folders of the video that the file names, if it is named with folders."""
+    return path_parts(annotation.media)[:-1] if video_name(annotation.media) == annotation.video else ()
+
+
+def _depth(path: Path, spelled: Mapping[tuple[str, ...], str]) -> int:
+    """How many folders, from the last, distinguish files of one name. Raises DataError on a file and one whose path may
+    be the end of its path."""
+    for short, long in pairwise(sorted(folders[::-1] for folders in spelled)):
+        if long[: len(short)] == short:
+            one, other = spelled[short[::-1]], spelled[long[::-1]]
+            raise DataError(f"{path}: {one!r} and {other!r} may be the same video; spell each video in one way")
+    depth = 0
+    while len({folders[::-1][:depth] for folders in spelled}) < len(spelled):
+        depth += 1
+    return depth
 
 
 def _noted(path: Path, note: Callable[[str], None], text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -71,13 +73,18 @@ def convert(
     to_format = to_format or _target_format(target, sorted(set(sources.formats.values())))
     format_named(to_format)
     annotations: list[Annotation] = []
+    files: list[Path] = []  # of each annotation
     for file, name in sources.formats.items():
         if options.tier and name not in _WITH_TIERS:
             raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
         # Frames in, frames out: any rate will do.
         rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
-        annotations += read_annotations(file, name, fps=rate, background=background, options=options, note=report)
-    targets = _targets(target, to_format, annotations, source)
+        for read in read_annotations(file, name, fps=rate, background=background, options=options, note=report):
+            annotations.append(replace(read, video=read.name, track=""))
+            files.append(file)
+    if not annotations:
+        raise DataError(f"{source}: no video with annotations in it")
+    targets = _targets(target, to_format, annotations, files)
     if frames is not None and len(annotations) > 1:
         raise ConfigError(
             f"--frames is the length of one video, and there are {len(annotations)}; convert them one by one"
@@ -91,7 +98,7 @@ def convert(
     for path, text in texts.items():
         write_text(path, text)
     labels = {label for annotation in annotations for label in annotation.labels}
-    for name in sorted(set(background or ()) - labels):
+    for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - labels):
         report(f"nothing is labelled {name!r}; gaps are called so")
     return tuple(texts)
 
@@ -109,29 +116,39 @@ def _target_format(target: Path, formats: Sequence[str]) -> str:
 
 
 def _targets(
-    target: Path, fmt: str, annotations: Sequence[Annotation], source: Path
+    target: Path, fmt: str, annotations: Sequence[Annotation], files: Sequence[Path]
 ) -> Mapping[Path, Sequence[Annotation]]:
-    """The videos of each file to write."""
-    if not annotations:
-        raise DataError(f"{source}: no video with annotations in it")
+    """The videos of each file to write. files: where each annotation comes from.
+
+    Raises DataError where two would have one name, also one that differs in upper and lower case alone, which is one
+    file on Windows and macOS.
+    """
     form = FORMATS[fmt]
-    names = [annotation.video for annotation in annotations]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{source}: the video {twice[0]!r} is in it twice; convert the files one by one")
-    if not target.is_dir() and target.suffix:
+    into_one = not target.is_dir() and target.suffix
+    first: dict[str, int] = {}
+    for index, (annotation, file) in enumerate(zip(annotations, files, strict=True)):
+        video = annotation.video
+        other = first.setdefault(video if into_one else _file_name(video).casefold(), index)
+        if other != index:
+            names = f"{annotations[other].video!r} in {files[other]} and {video!r} in {file}"
+            what = "name" if into_one else "file"
+            raise DataError(f"{names} would have the same {what}; rename a video, or convert one without the other")
+    if into_one:
         if len(annotations) > 1 and not form.several:
             raise ConfigError(
                 f"a file of {fmt} holds one video, and there are {len(annotations)}; name a folder as OUT"
             )
         return {target: annotations}
-    return {
-        target / f"{_file_name(name)}{form.suffix}": [video] for name, video in zip(names, annotations, strict=True)
-    }
+    targets = {target / f"{_file_name(video.video)}{form.suffix}": [video] for video in annotations}
+    for path in targets:
+        if (shown := format_to_write(path)) != fmt:
+            raise DataError(f"{path.name} would be read as {shown}, not as {fmt}; rename the video, or choose another OUT")
+    return targets
 
 
 def _file_name(video: str) -> str:
-    """A video's name as a file's. Raises DataError where it would lead to another folder."""
+    """A video's name, without its folders, as a file's. Raises DataError where it would lead to another folder."""
+    video = video.rpartition("/")[2]
     if not video.strip() or video.startswith(".") or any(c in "/\\" or ord(c) < 32 for c in video):
         raise DataError(f"the video name {video!r} cannot be the name of a file; rename the video")
     return video

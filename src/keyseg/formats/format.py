@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -74,7 +75,7 @@ def by_video(intervals: Iterable[tuple[str, Interval]], settings: ReadSettings) 
     """One annotation per video, in the order in which the videos' names first occur."""
     videos: dict[str, list[Interval]] = {}
     for video, interval in intervals:
-        videos.setdefault(video, []).append(interval)
+        videos.setdefault(unicodedata.normalize("NFC", video), []).append(interval)
     return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in videos.items()]
 
 

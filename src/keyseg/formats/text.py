@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval, TimelineError, nearest
 from keyseg.timeline.rates import parse_rate
@@ -18,8 +19,10 @@ _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)", re.AS
 _LONGEST = 10_000_000
 # Rates that tools round to decimals: 23.976 and 29.97 mean these.
 _NTSC = tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 120))
+_VIDEOS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts flv wmv asf ogv mxf dv"
+VIDEO_SUFFIXES = frozenset(f".{ending}" for ending in _VIDEOS.split())
 # Suffixes of media files; they do not belong to a video's name.
-_MEDIA = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".wav", ".mp3"}
+_MEDIA = VIDEO_SUFFIXES | {".wav", ".mp3"}
 _NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, surrogates, line separators
 
 
@@ -115,10 +118,23 @@ def one_line(label: str, what: str = "label") -> str:
     return label.strip()
 
 
+def path_parts(media: str) -> tuple[str, ...]:
+    """The folders and the file name of a path of any system, or of an address, decoded and without its query."""
+    path = media.strip()
+    if "://" in path:
+        path = unquote(re.split("[?#]", path.partition("://")[2])[0])
+    parts = unicodedata.normalize("NFC", path).replace("\\", "/").split("/")
+    return tuple(part for part in parts if part not in ("", "."))
+
+
 def video_name(media: str) -> str:
-    """Name of a video by its file or address: the last part, without .mp4 and the like."""
-    last = PurePosixPath(media.strip().replace("\\", "/")).name
-    return PurePath(last).stem if PurePath(last).suffix.lower() in _MEDIA else last
+    """Name of a video by its path or address: the last part, without .mp4 and the like; empty if there is none.
+
+    >>> video_name("C:\\\\clips\\\\day1.1.MP4"), video_name("https://example.org/my%20day.mp4?v=2"), video_name("a.b")
+    ('day1.1', 'my day', 'a.b')
+    """
+    last = "".join(path_parts(media)[-1:])
+    return PurePosixPath(last).stem if PurePosixPath(last).suffix.lower() in _MEDIA else last
 
 
 def choose_tier(path: Path, kind: str, names: Sequence[str], wanted: Sequence[str]) -> int | None:
