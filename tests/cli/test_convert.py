@@ -180,7 +180,11 @@ def test_a_video_name_that_leads_elsewhere_is_refused(video: str, keyseg: Any, t
         (("empty", "x.srt"), 1, "empty: no file here that is of a known format; it holds nothing"),
         (("none.rttm", "x.csv"), 1, "none.rttm: no video with annotations in it"),
         (("mixed", "out"), 2, "the files have several formats (srt, vtt); choose one to write with --to"),
-        (("mixed", "out", "--to", "eaf"), 1, "'tea' in mixed/tea.srt and 'tea' in mixed/tea.vtt would have the same file"),
+        (
+            ("mixed", "out", "--to", "eaf"),
+            1,
+            "would have the same file; rename a video",
+        ),
         (("tea.vtt", "x.txt", "--fps", "2", "--frames", "3"), 1, "ends after the video, which has 3 frames"),
     ],
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from keyseg.formats import AnnotationOptions, find_sources, read_annotations
+from keyseg.formats.conversion import file_name
+from keyseg.formats.text import VIDEO_SUFFIXES, path_parts, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError
 from keyseg.timeline.files import read_text
 
@@ -18,41 +21,77 @@ _Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class UserAnnotation:
-    """The annotation of a video. file: where it comes from. frame_labels: number of labels, in a file with one label
-    per frame, else None."""
+    """A timeline of a video. file: where it comes from. frame_labels: number of labels, in a file with one label per
+    frame, else None."""
 
     annotation: Annotation
     file: Path
     frame_labels: int | None = None
 
+    @property
+    def spelled(self) -> str:
+        """The video as the file names it, with folders if it has them."""
+        media = self.annotation.media
+        return media if video_name(media) == self.annotation.video.rpartition("/")[2] else self.annotation.video
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders of the video that the file names."""
+        return path_parts(self.annotation.media)[:-1]
+
 
 class VideoNames:
-    """Video files by the names that annotations use. Raises DataError where two names are equal.
+    """Video files by name, `day1` for day1.mp4; files of one name in two folders are called P01_cam1 and P02_cam1.
 
-    suffixes: endings of video files, with which a name may end.
+    Upper and lower case, and Unicode forms, make no difference, since they make none to files on Windows and macOS.
+    Raises DataError where two names are equal.
     """
 
-    def __init__(self, videos: Iterable[Path], suffixes: Collection[str]) -> None:
-        self.files: dict[str, Path] = {}
-        self.suffixes = suffixes
+    def __init__(self, videos: Iterable[Path]) -> None:
+        alike: dict[str, list[Path]] = defaultdict(list)
         for path in videos:
-            other = self.files.setdefault(_name_key(path.stem), path)
-            if other != path:
-                raise DataError(
-                    f"{other} and {path} have the same name in two Unicode spellings; rename one of the files"
-                )
+            alike[_key(path.stem)].append(path)
+        self.files: dict[str, Path] = {}
+        self._known: dict[str, dict[str, None]] = defaultdict(dict)  # the names of the files that may be called so
+        taken: dict[str, Path] = {}
+        for path in (path for paths in alike.values() for path in paths):
+            folder = f"{path.resolve().parent.name}_" if len(alike[_key(path.stem)]) > 1 else ""
+            name = unicodedata.normalize("NFC", f"{folder}{path.stem}")
+            if other := taken.get(_key(name)):
+                raise DataError(f"{other} and {path} would both be called {name}; rename one of the files")
+            taken[_key(name)] = self.files[name] = path
+            for spelling in (name, path.name, path.stem):
+                self._known[_key(spelling)][name] = None
 
-    def match(self, name: str) -> str:
-        """The name of the video that an annotation calls `name`, `day1` for `day1.mp4` and for `day1`; it need not be
-        there."""
-        key = _name_key(name)
-        path = PureWindowsPath(key)
-        return key if key in self.files or path.suffix.lower() not in self.suffixes else path.stem
+    def find(self, spelled: str, where: str, folders: Sequence[str] = (), beside: Path | None = None) -> str | None:
+        """The name of the video that a file calls `spelled`, a name or a path; None if there is none.
+
+        Of several, the one whose folders agree most with `folders` from the last on, then with the folder `beside`.
+        Raises DataError at `where` if that leaves a choice.
+        """
+        last = "".join(path_parts(spelled)[-1:])
+        known = self._known.get(_key(last)) or self._known.get(_key(video_name(last))) or {}
+        near = () if beside is None else beside.resolve().parts
+        scores = {name: (self.agreement(name, folders), self.agreement(name, near)) for name in known}
+        best = [name for name, score in scores.items() if score == max(scores.values())]
+        if len(best) > 1:
+            paths = " or ".join(str(self.files[name]) for name in best[:2])
+            raise DataError(f"{where}: {spelled!r} may be {paths}; name it with its folder, as in P01/cam1.mp4")
+        return best[0] if best else None
+
+    def agreement(self, name: str, folders: Sequence[str]) -> int:
+        """How many of the folders agree with those of a video, from the last on."""
+        count = 0
+        for ours, theirs in zip(reversed(self.files[name].resolve().parent.parts), reversed(folders), strict=False):
+            if _key(ours) != _key(theirs):
+                break
+            count += 1
+        return count
 
 
-def _name_key(name: str) -> str:
-    """A name in the form that is compared: without folders, and with one spelling of accented letters."""
-    return unicodedata.normalize("NFC", PureWindowsPath(name).name)
+def _key(name: str) -> str:
+    """A name in the form that is compared."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_user_annotations(
@@ -62,30 +101,30 @@ def read_user_annotations(
     options: AnnotationOptions,
     fps: Fraction,
     report: _Report,
-) -> dict[str, UserAnnotation]:
-    """The annotations of all files, and of the folders' files that can be read or are named after a video, by the name
-    of the video in the file.
+) -> list[UserAnnotation]:
+    """The annotations of all files, and of the folders' files that can be read or are named after a video.
 
     fps: of files without a rate. report: called with a note about files that are left out. Raises DataError.
     """
-    result: dict[str, UserAnnotation] = {}
+    result: list[UserAnnotation] = []
+    seen: set[Path] = set()
     for path in paths:
         sources = find_sources(path, fmt)
-        others = [file.name for file in sources.left_out if file.suffix.lower() not in videos.suffixes]
+        others = [file.name for file in sources.left_out if file.suffix.lower() not in VIDEO_SUFFIXES]
         for file, form in sources.formats.items():
+            if file.resolve() in seen:
+                continue
+            seen.add(file.resolve())
             try:
                 annotations = _read(file, form, options, fps, report)
             except DataError:
-                if path == file or _name_key(file.stem) in videos.files:
+                if path == file or videos.find(file.stem, str(file), beside=file.parent):
                     raise
                 others.append(file.name)
                 continue
             for annotation in annotations:
-                name = _name_key(annotation.video)
-                if name in result and file.resolve() != result[name].file.resolve():
-                    raise DataError(f"{result[name].file} and {file} both annotate {name}; leave one of them out")
                 frames = int((annotation.duration_seconds or 0) * fps) if form in ("txt", "recog") else None
-                result[name] = UserAnnotation(annotation, file, frames)
+                result.append(UserAnnotation(annotation, file, frames))
         if others:
             report(f"no annotations, left out: {_listed(others)}")
     return result
@@ -99,31 +138,89 @@ def _read(file: Path, form: str, options: AnnotationOptions, fps: Fraction, repo
         return read_annotations(file, form, fps=fps, options=options, note=report)
 
 
-def pair(videos: VideoNames, annotations: Mapping[str, UserAnnotation], report: _Report) -> dict[Path, UserAnnotation]:
-    """The videos that have an annotation, sorted by name, with their annotations.
+@dataclass(frozen=True)
+class Pair:
+    """A timeline and its video. video: its name in VideoNames."""
 
-    report: called with a note about videos and annotations without a partner. Raises DataError on fewer than two pairs.
+    video: str
+    user: UserAnnotation
+
+
+def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Report) -> dict[str, Pair]:
+    """The timelines of videos by name, sorted: the name of the video, or `VIDEO.TRACK` if the timeline is of a track.
+
+    report: called with a note about videos and annotations without a partner, and about a video in another folder than
+    the file says. Raises DataError where two annotations are of one video, and on fewer than two pairs.
     """
-    matched: dict[str, UserAnnotation] = {}
+    sources: dict[str, dict[tuple[Path, str], list[UserAnnotation]]] = defaultdict(lambda: defaultdict(list))
     orphans = []
-    for name, annotation in annotations.items():
-        key = videos.match(name)
-        if key not in videos.files:
-            orphans.append(name)
-        elif key in matched:
-            raise DataError(f"two annotations are of {key}; leave one of them out")
+    for user in annotations:
+        where, beside = str(user.file), user.file.parent
+        name = videos.find(user.spelled, where, user.folders, beside)
+        if name is None and user.annotation.media:
+            name = videos.find(user.annotation.media, where, user.folders, beside)
+        if name is None:
+            orphans.append(user)
         else:
-            matched[key] = annotation
+            sources[name][user.file, user.annotation.video].append(user)
+    matched: dict[str, list[UserAnnotation]] = {}
+    for name, of_name in sources.items():
+        best, *others = sorted(of_name.values(), key=lambda users: -videos.agreement(name, users[0].folders))
+        for other, *_ in others:
+            if not other.folders or videos.agreement(name, other.folders) == videos.agreement(name, best[0].folders):
+                raise DataError(
+                    f"{_place(best[0])} and {_place(other)} may both be of {videos.files[name]}; leave one of them out,"
+                    " or name the folders of both videos"
+                )
+        matched[name] = best
+        orphans += [user for users in others for user in users]
     alone = set(videos.files) - set(matched)
-    for names, what in ((alone, "videos have no annotation"), (orphans, "annotations have no video")):
+    for names, what in (
+        (alone, "videos have no annotation"),
+        ({u.spelled for u in orphans}, "annotations have no video"),
+    ):
         if names:
             report(f"left out, {len(names)} {what}: {_listed(names)}")
     if len(matched) < 2:
+        named = {user.spelled for user in annotations}
         raise DataError(
             f"{len(matched)} of {len(videos.files)} videos have an annotation of the same name, and at least 2 are"
-            f" needed; videos: {', '.join(sorted(videos.files)[:5])}; annotations: {', '.join(sorted(annotations)[:5])}"
+            f" needed; videos: {', '.join(sorted(videos.files)[:5])}; annotations: {', '.join(sorted(named)[:5])}"
         )
-    return {videos.files[name]: matched[name] for name in sorted(matched)}
+    _report_other_folders(videos, matched, report)
+    return _by_track(matched)
+
+
+def _place(user: UserAnnotation) -> str:
+    return f"{user.spelled!r} in {user.file}"
+
+
+def _report_other_folders(videos: VideoNames, matched: Mapping[str, Sequence[UserAnnotation]], report: _Report) -> None:
+    """Note which videos are in another folder than the annotation says, if the folders of others agree."""
+    named = {name: users[0] for name, users in matched.items() if users[0].folders}
+    elsewhere = [name for name, user in named.items() if not videos.agreement(name, user.folders)]
+    if len(elsewhere) < len(named):
+        for name in sorted(elsewhere):
+            what = f"{_place(named[name])} is taken to be {videos.files[name]}, the only video of this name"
+            report(f"{what}; leave it out if it is another")
+
+
+def _by_track(matched: Mapping[str, Sequence[UserAnnotation]]) -> dict[str, Pair]:
+    """Each timeline by its name. Raises DataError where two names are equal or cannot be the name of a file."""
+    pairs: dict[str, Pair] = {}
+    taken: dict[str, UserAnnotation] = {}
+    for video in sorted(matched):
+        for user in sorted(matched[video], key=lambda user: user.annotation.track):
+            track = user.annotation.track
+            name = f"{video}.{track}" if track else video
+            if file_name(name) != name:
+                raise DataError(f"{user.file}: the track {track!r} cannot be part of the name of a file; rename it")
+            if other := taken.get(_key(name)):
+                raise DataError(
+                    f"{other.file} and {user.file} both hold a timeline that would be called {name}; rename one"
+                )
+            taken[_key(name)], pairs[name] = user, Pair(video, user)
+    return pairs
 
 
 def check_frame_labels(annotations: Mapping[str, UserAnnotation], frames: Mapping[str, int], fps: Fraction) -> None:
@@ -148,17 +245,16 @@ def read_groups(path: Path, videos: VideoNames, names: Collection[str]) -> dict[
         )
     groups: dict[str, str] = {}
     for row in rows:
-        name, group = videos.match(row["video"] or ""), row["group"]
-        if not name or not group:
-            raise DataError(f"{path}:{rows.line_num}: expected a video and its group, got {row['video']!r}, {group!r}")
+        video, group, where = row["video"] or "", row["group"], f"{path}:{rows.line_num}"
+        if not video or not group:
+            raise DataError(f"{where}: expected a video and its group, got {row['video']!r}, {group!r}")
+        name = videos.find(video, where, path_parts(video)[:-1]) or video  # it need not be there
         if groups.setdefault(name, group) != group:
-            raise DataError(
-                f"{path}:{rows.line_num}: an earlier line puts {name} in group {groups[name]}; delete one of the two"
-            )
-    missing = sorted(set(map(_name_key, names)) - set(groups))
+            raise DataError(f"{where}: an earlier line puts {name} in group {groups[name]}; delete one of the two")
+    missing = sorted(set(names) - set(groups))
     if missing:
         raise DataError(f"{path}: no group for {', '.join(missing[:10])} ({len(missing)} videos); add a line for each")
-    return {name: groups[_name_key(name)] for name in names}
+    return {name: groups[name] for name in names}
 
 
 def _listed(names: Collection[str]) -> str:

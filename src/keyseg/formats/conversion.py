@@ -128,25 +128,27 @@ def _targets(
     first: dict[str, int] = {}
     for index, (annotation, file) in enumerate(zip(annotations, files, strict=True)):
         video = annotation.video
-        other = first.setdefault(video if into_one else _file_name(video).casefold(), index)
+        other = first.setdefault(video if into_one else file_name(video).casefold(), index)
         if other != index:
             names = f"{annotations[other].video!r} in {files[other]} and {video!r} in {file}"
             what = "name" if into_one else "file"
-            raise DataError(f"{names} would have the same {what}; rename a video, or convert one without the other")
+            raise DataError(f"{names} would have the same {what}; rename a video")
     if into_one:
         if len(annotations) > 1 and not form.several:
             raise ConfigError(
                 f"a file of {fmt} holds one video, and there are {len(annotations)}; name a folder as OUT"
             )
         return {target: annotations}
-    targets = {target / f"{_file_name(video.video)}{form.suffix}": [video] for video in annotations}
+    targets = {target / f"{file_name(video.video)}{form.suffix}": [video] for video in annotations}
     for path in targets:
         if (shown := format_to_write(path)) != fmt:
-            raise DataError(f"{path.name} would be read as {shown}, not as {fmt}; rename the video, or choose another OUT")
+            raise DataError(
+                f"{path.name} would be read as {shown}, not as {fmt}; rename the video, or choose another OUT"
+            )
     return targets
 
 
-def _file_name(video: str) -> str:
+def file_name(video: str) -> str:
     """A video's name, without its folders, as a file's. Raises DataError where it would lead to another folder."""
     video = video.rpartition("/")[2]
     if not video.strip() or video.startswith(".") or any(c in "/\\" or ord(c) < 32 for c in video):

@@ -19,7 +19,7 @@ _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)", re.AS
 _LONGEST = 10_000_000
 # Rates that tools round to decimals: 23.976 and 29.97 mean these.
 _NTSC = tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 120))
-_VIDEOS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts flv wmv asf ogv mxf dv"
+_VIDEOS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts flv wmv asf ogv mxf dv vob"
 VIDEO_SUFFIXES = frozenset(f".{ending}" for ending in _VIDEOS.split())
 # Suffixes of media files; they do not belong to a video's name.
 _MEDIA = VIDEO_SUFFIXES | {".wav", ".mp3"}

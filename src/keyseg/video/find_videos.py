@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from keyseg.formats.text import VIDEO_SUFFIXES
 from keyseg.timeline import DataError
-
-# Endings of the files that are taken from a folder; a file given by its own path may have any.
-_ENDINGS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts flv wmv asf ogv mxf dv"
-SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
 
 def find_videos(paths: Iterable[Path]) -> list[Path]:
-    """The given files, and the videos in the given folders, sorted within a folder.
+    """As `video_files`, and raises DataError also on two videos with one name."""
+    return one_a_name(video_files(paths))
 
-    Raises DataError on a folder without a video, a path that does not exist, and two videos with one name.
+
+def video_files(paths: Iterable[Path]) -> list[Path]:
+    """The given files, of any suffix, and the videos in the given folders, sorted within a folder.
+
+    Raises DataError on a folder without a video and a path that does not exist.
     """
     videos: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = videos_inside(path)
             if not inside:
-                raise DataError(f"{path}: no video in this folder; looked for {', '.join(sorted(SUFFIXES))}")
+                raise DataError(f"{path}: no video in this folder; looked for {', '.join(sorted(VIDEO_SUFFIXES))}")
             videos += inside
         elif path.exists():
             videos.append(path)
         else:
             raise DataError(f"{path}: no such file or folder")
-    return one_a_name(videos)
+    return list({video.resolve(): video for video in reversed(videos)}.values())[::-1]
 
 
 def videos_inside(folder: Path) -> list[Path]:
     """Videos of a folder by their endings, sorted, without hidden files (some systems leave one beside each video)."""
     visible = (file for file in sorted(folder.iterdir()) if not file.name.startswith("."))
-    return [file for file in visible if file.suffix.lower() in SUFFIXES and file.is_file()]
+    return [file for file in visible if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()]
 
 
 def one_a_name(paths: Iterable[Path]) -> list[Path]:
-    """The files without repetitions. Raises DataError if two files would have the same name."""
+    """The files without repetitions.
+
+    Raises DataError if two files would have the same name, also one that differs in upper and lower case alone, which
+    is one file on Windows and macOS.
+    """
     by_name: dict[str, Path] = {}
     for path in paths:
-        other = by_name.setdefault(path.stem, path)
+        other = by_name.setdefault(unicodedata.normalize("NFC", path.stem).casefold(), path)
         if other.resolve() != path.resolve():
             raise DataError(f"{other} and {path} would both be called {path.stem}; rename one of them")
     return list(by_name.values())

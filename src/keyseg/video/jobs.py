@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from queue import Empty
@@ -24,7 +24,8 @@ _REPORT_SECONDS = 0.2  # between two reports on one video
 
 @dataclass(frozen=True)
 class Work:
-    """What to do with every video. extractor, revision, device, sample_rate: for `make_extractor`."""
+    """What to do with every video. extractor, revision, device, sample_rate: for `make_extractor`. names: what the
+    features of a video are called, where that is not the name of its file."""
 
     extractor: str
     fps: Fraction
@@ -35,6 +36,7 @@ class Work:
     revision: str | None = None
     device: str | None = None
     sample_rate: int | None = None
+    names: Mapping[Path, str] = field(default_factory=dict)
 
     def make(self) -> Extractor:
         """The extractor."""
@@ -132,7 +134,7 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
         notify(Event(video, "remade", message=reason))
 
     try:
-        out, kept = work.out / f"{video.stem}.npy", None
+        out, kept = work.out / f"{work.names.get(video, video.stem)}.npy", None
         if out.exists() and not work.force:
             try:
                 kept = checked_sidecar(out, file_sha256(video), origin_of(extractor, work.fps))

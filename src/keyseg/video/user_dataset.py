@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, r
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, Overlap
 from keyseg.timeline.files import refuse_file
-from keyseg.video.find_videos import SUFFIXES, find_videos
+from keyseg.video.find_videos import video_files
 from keyseg.video.jobs import Event, Work, extract_all
 
 
 @dataclass(frozen=True)
 class UserDataset:
-    """What `init_dataset` wrote below `root`: numbers of videos, frames, classes and splits, and the frame rate."""
+    """What `init_dataset` wrote below `root`: numbers of videos, frames in all timelines, classes and splits, and the
+    frame rate."""
 
     root: Path
     videos: int
@@ -52,7 +54,8 @@ def init_dataset(
     """Make a data set to train on from your own videos and annotations: features, labels per frame, classes, splits.
 
     A video and its annotation belong together by name: `day1.mp4` and `day1.eaf`, or rows of a table that name `day1`
-    or `day1.mp4`. Files without a partner are reported and left out. After an interruption the same command resumes.
+    or `day1.mp4`; where two files have one name, by folder as well: `P01/cam1.mp4`. Files without a partner are
+    reported and left out. After an interruption the same command resumes.
 
     Args:
         data: New folder for the data set. It stays empty until everything has succeeded.
@@ -80,31 +83,40 @@ def init_dataset(
     refuse_file(data, "data set")
     if data.exists() and any(data.iterdir()):
         raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
-    names = VideoNames(find_videos(videos), SUFFIXES)
+    names = VideoNames(video_files(videos))
     paired = pair(names, read_user_annotations(annotations, names, from_format, options, fps, report), report)
-    by_video = {path.stem: user for path, user in paired.items()}
-    raw = {name: user.annotation for name, user in by_video.items()}
-    actions, labels = ready(raw, background, overlap, report)
-    group = read_groups(groups, names, by_video) if groups else {name: name for name in by_video}
+    actions, labels = ready({name: one.user.annotation for name, one in paired.items()}, background, overlap, report)
+    first: dict[str, str] = {}  # the first timeline of each video
+    for name, one in paired.items():
+        first.setdefault(one.video, name)
+    if len(paired) > len(first):
+        report(f"{len(paired)} timelines of {len(first)} videos: {', '.join(list(paired)[:10])}")
+    by_video = read_groups(groups, names, first) if groups else {video: video for video in first}
+    group = {name: by_video[one.video] for name, one in paired.items()}
     count = splits if splits is not None else max(2, min(4, len(set(group.values()))))
     check_folds(group, count)
     home = data.resolve()
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".init-", dir=home.parent) as folder:
         partial = Path(folder)
-        work = Work(extractor, fps, partial / "features", cache, damaged)
-        frames = _extract(list(paired), work, workers, notify)
-        check_frame_labels(by_video, frames, fps)
+        called = {names.files[video]: name for video, name in first.items()}
+        work = Work(extractor, fps, partial / "features", cache, damaged, names=called)
+        lengths = _extract(list(called), work, workers, notify)
+        frames = {name: lengths[first[one.video]] for name, one in paired.items()}
+        for name, one in paired.items():
+            for suffix in (".npy", ".json") if name != first[one.video] else ():
+                shutil.copyfile(work.out / f"{first[one.video]}{suffix}", work.out / f"{name}{suffix}")
+        check_frame_labels({name: one.user for name, one in paired.items()}, frames, fps)
         segmentations = frames_of(actions, frames, labels, fps, report)
         write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)
-    return UserDataset(data, len(by_video), sum(frames.values()), fps, len(labels), count)
+    return UserDataset(data, len(first), sum(frames.values()), fps, len(labels), count)
 
 
 def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[[Event, int], None]) -> dict[str, int]:
-    """Extract the features of videos and return their numbers of frames. Raises DataError if one fails."""
+    """Extract the features of videos and return their numbers of frames by name. Raises DataError if one fails."""
     workers = min(workers, len(videos))
     failed = extract_all(videos, work, workers=workers, notify=lambda event: notify(event, len(videos)))
     if failed:
@@ -112,5 +124,5 @@ def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[
             f"{len(failed)} of {len(videos)} videos could not be read, so there is no data set yet; repair them or"
             " leave them out, and run the same command again: the others are not extracted again"
         )
-    sidecars = {path.stem: read_sidecar(work.out / f"{path.stem}.npy") for path in videos}
+    sidecars = {name: read_sidecar(work.out / f"{name}.npy") for name in work.names.values()}
     return {name: sidecar.frames for name, sidecar in sidecars.items() if sidecar}
