@@ -214,7 +214,7 @@ def _by_track(matched: Mapping[str, Sequence[UserAnnotation]]) -> dict[str, Pair
             track = user.annotation.track
             name = f"{video}.{track}" if track else video
             if file_name(name) != name:
-                raise DataError(f"{user.file}: the track {track!r} cannot be part of the name of a file; rename it")
+                raise DataError(f"{user.file}: {name!r} cannot be the name of a file; rename {track!r}")
             if other := taken.get(_key(name)):
                 raise DataError(
                     f"{other.file} and {user.file} both hold a timeline that would be called {name}; rename one"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
-from keyseg.formats.text import edges, interval, nominal_rate, number, one_line, rounded, seconds
+from keyseg.formats.text import edges, interval, nominal_rate, number, one_line, rounded, seconds, video_name
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import read_text
 
@@ -80,7 +80,7 @@ def _video_above(path: Path) -> str:
 def _media_file(row: TableRow) -> str:
     """Name of the video without folders and suffix; empty if there is none, or a list of several."""
     file = row.get("Media file name", "Media file path", "Media file")
-    return "" if ";" in file or file == "NA" else PureWindowsPath(file).stem
+    return "" if ";" in file or file == "NA" else video_name(file)
 
 
 def _annotation(video: str, rows: list[TableRow], settings: ReadSettings) -> Annotation:

@@ -23,6 +23,7 @@ from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsErro
 from keyseg.timeline.files import write_text
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
+_WITH_SUBJECTS = {"boris"}  # they hold several timelines of a video; in others a track is part of the video's name
 _WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris"}
 
 
@@ -80,7 +81,7 @@ def convert(
         # Frames in, frames out: any rate will do.
         rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
         for read in read_annotations(file, name, fps=rate, background=background, options=options, note=report):
-            annotations.append(replace(read, video=read.name, track=""))
+            annotations.append(read)
             files.append(file)
     if not annotations:
         raise DataError(f"{source}: no video with annotations in it")
@@ -94,6 +95,8 @@ def convert(
         raise OutputExistsError(f"{existing[0]} exists ({len(existing)} such files); choose another OUT or use --force")
     gaps = ("background",) if background is None else tuple(background)
     settings = WriteSettings(fps, frames, overlap, gaps)
+    if to_format not in _WITH_SUBJECTS:
+        targets = {path: [replace(one, video=one.name) for one in videos] for path, videos in targets.items()}
     texts = {path: annotations_text(to_format, videos, settings) for path, videos in targets.items()}
     for path, text in texts.items():
         write_text(path, text)
@@ -127,10 +130,10 @@ def _targets(
     into_one = not target.is_dir() and target.suffix
     first: dict[str, int] = {}
     for index, (annotation, file) in enumerate(zip(annotations, files, strict=True)):
-        video = annotation.video
+        video = annotation.name
         other = first.setdefault(video if into_one else file_name(video).casefold(), index)
         if other != index:
-            names = f"{annotations[other].video!r} in {files[other]} and {video!r} in {file}"
+            names = f"{annotations[other].name!r} in {files[other]} and {video!r} in {file}"
             what = "name" if into_one else "file"
             raise DataError(f"{names} would have the same {what}; rename a video")
     if into_one:
@@ -139,7 +142,7 @@ def _targets(
                 f"a file of {fmt} holds one video, and there are {len(annotations)}; name a folder as OUT"
             )
         return {target: annotations}
-    targets = {target / f"{file_name(video.video)}{form.suffix}": [video] for video in annotations}
+    targets = {target / f"{file_name(video.name)}{form.suffix}": [video] for video in annotations}
     for path in targets:
         if (shown := format_to_write(path)) != fmt:
             raise DataError(

@@ -142,6 +142,12 @@ def _targets(files: Iterable[Path], kinds: Iterable[str], out: Path) -> dict[Pat
     refuse_file(out, "timelines")
     suffixes = {kind: ".scores.npz" if kind == _SCORES else FORMATS[kind].suffix for kind in kinds}
     targets = {file: {kind: out / f"{file.stem}{suffix}" for kind, suffix in suffixes.items()} for file in files}
+    owners: dict[str, Path] = {}
+    for file, paths in targets.items():
+        for path in paths.values():
+            other = owners.setdefault(path.name.casefold(), file)
+            if other != file:
+                raise OutputExistsError(f"{other} and {file} would both be written to {path}; rename one of them")
     beside = [file.stem for file in targets if "json" in suffixes and (out / f"{file.stem}.npy").exists()]
     if beside:
         raise OutputExistsError(

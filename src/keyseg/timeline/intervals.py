@@ -113,7 +113,7 @@ class Annotation:
 
     def resolved(self, overlap: Overlap = "error") -> Annotation:
         """The same without overlaps, at exact times; `overlap` is as in `segmentation`. Raises TimelineError."""
-        spans = _resolve(self.video, [(i.start_seconds, i.end_seconds, i) for i in self.intervals], overlap)
+        spans = _resolve(self, [(i.start_seconds, i.end_seconds, i) for i in self.intervals], overlap)
         return replace(self, intervals=tuple(Interval(start, end, i.label, i.score) for start, end, i in spans))
 
     def segmentation(
@@ -171,7 +171,7 @@ class Annotation:
                     " remove it or choose a higher frame rate"
                 )
             spans.append((start, end, interval))
-        return _resolve(self.video, spans, overlap), length
+        return _resolve(self, spans, overlap), length
 
     def _gap(self, labels: LabelMap, start: int, end: int, fps: Fraction) -> int:
         if labels.background:
@@ -197,7 +197,7 @@ def _nearest_frame(frames: Fraction) -> int:
 
 
 def _resolve(
-    video: str, spans: Iterable[tuple[Time, Time, Interval]], overlap: Overlap
+    annotation: Annotation, spans: Iterable[tuple[Time, Time, Interval]], overlap: Overlap
 ) -> list[tuple[Time, Time, Interval]]:
     """Spans that do not overlap, by start; parts of one span that touch are joined."""
     ordered = sorted(spans, key=lambda span: span[:2])
@@ -206,11 +206,12 @@ def _resolve(
         return ordered
     if overlap == "error":
         raise TimelineError(
-            f"{video}: {clash[0][2]} and {clash[1][2]} overlap, and a frame has one label; remove one, or choose"
-            " which to keep: first, last, or score"
+            f"{annotation.name}: {clash[0][2]} and {clash[1][2]} overlap, and a frame of a timeline has one label;"
+            " remove one, or choose which to keep: first, last, or score"
+            + ("" if annotation.track else "; if two subjects do it, give each a timeline with --per-subject")
         )
     if overlap == "score":
-        return _by_score(video, ordered)
+        return _by_score(annotation.name, ordered)
     edges = sorted({edge for span in ordered for edge in span[:2]})
     winner = 0 if overlap == "first" else -1  # of the open spans, which are in order of their start
     coming, waiting = deque(ordered), deque[tuple[Time, Time, Interval]]()

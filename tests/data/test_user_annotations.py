@@ -1,0 +1,188 @@
+"""Which annotation belongs to which video: names, folders, Unicode forms, tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from keyseg.data.user_annotations import UserAnnotation, VideoNames, pair, read_groups, read_user_annotations
+from keyseg.formats import AS_IT_IS
+from keyseg.timeline import Annotation, DataError, Interval
+from keyseg.video.find_videos import find_videos, video_files
+
+
+def files(root: Path, *names: str) -> list[Path]:
+    """Empty files; only their names count here."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return [root / name for name in names]
+
+
+def matched(
+    root: Path, videos: Iterable[str], table: str, notes: list[str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """The video, below root, and the label of each timeline, where `table` has lines of a video and a label."""
+    rows = "".join(f"{line.rpartition(' ')[0]},0,1,{line.rpartition(' ')[2]}\n" for line in table.split("\n"))
+    (root / "table.csv").write_text(f"video,start_seconds,end_seconds,label\n{rows}", encoding="utf-8")
+    report = (notes if notes is not None else []).append
+    names = VideoNames(files(root, *videos))
+    users = read_user_annotations([root / "table.csv"], names, None, AS_IT_IS, Fraction(10), report)
+    return {
+        name: (names.files[one.video].relative_to(root).as_posix(), "+".join(one.user.annotation.labels))
+        for name, one in pair(names, users, report).items()
+    }
+
+
+TWO_FOLDERS = "P01/cam1.mp4 red\nP02/cam1.mp4 blue\nP01/cam2.mp4 lime"
+
+
+def test_rows_of_one_file_name_go_to_the_video_in_their_folder(tmp_path: Path) -> None:
+    notes: list[str] = []
+    videos = ("v/P01/cam1.mp4", "v/P01/cam2.mp4")
+    assert matched(tmp_path, videos, TWO_FOLDERS, notes) == {
+        "cam1": ("v/P01/cam1.mp4", "red"),
+        "cam2": ("v/P01/cam2.mp4", "lime"),
+    }
+    assert notes == ["left out, 1 annotations have no video: P02/cam1.mp4"]
+
+
+def test_two_videos_of_one_name_are_called_by_their_folders(tmp_path: Path) -> None:
+    assert matched(tmp_path, ("P01/cam1.mp4", "P02/cam1.mp4", "P01/cam2.mp4"), TWO_FOLDERS) == {
+        "P01_cam1": ("P01/cam1.mp4", "red"),
+        "P02_cam1": ("P02/cam1.mp4", "blue"),
+        "cam2": ("P01/cam2.mp4", "lime"),
+    }
+    # By those names, by paths of Windows, by addresses, and where the last folder is the same.
+    for one, two in (("P01_cam1", "P02_cam1.mp4"), (r"D:\x\P01\cam1.avi", r"D:\x\P02\cam1.avi")):
+        assert set(matched(tmp_path, ("P01/cam1.mp4", "P02/cam1.mp4"), f"{one} red\n{two} blue").values()) == {
+            ("P01/cam1.mp4", "red"),
+            ("P02/cam1.mp4", "blue"),
+        }
+    table = "http://host/a%20b/raw/c.mp4?x=1 red\nfile:///data/d/raw/c.mp4 blue"
+    assert set(matched(tmp_path, ("e/a b/c.mp4", "e/d/c.mp4"), table.replace("/raw", "")).values()) == {
+        ("e/a b/c.mp4", "red"),
+        ("e/d/c.mp4", "blue"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("videos", "table", "message"),
+    [
+        (("v/cam1.mp4", "v/cam2.mp4"), TWO_FOLDERS, "'P01/cam1.mp4' in {0} and 'P02/cam1.mp4' in {0} may both be of"),
+        (("P01/cam1.mp4", "P02/cam1.mp4"), "cam1 red\nb blue", "'cam1' may be {1}/P01/cam1.mp4 or {1}/P02/cam1.mp4"),
+        (("P01/cam1.mp4", "P02/cam1.mp4"), "x/cam1 red\nb blue", "'x/cam1' may be {1}/P01/cam1.mp4 or"),
+        (("a.mp4", "a.mp4.mp4"), "a.mp4 red\nb blue", "'a.mp4' may be {1}/a.mp4 or {1}/a.mp4.mp4"),
+        (("a.mp4", "b.mp4"), "a.mp4 red\na.avi blue", "{0}: the video 'a' is in it twice, as 'a.mp4' and 'a.avi'"),
+        (("a.mp4", "b.mp4"), "a.mp4 red\nP/a.mp4 blue", "'a.mp4' and 'P/a.mp4' may be the same video"),
+    ],
+)
+def test_what_cannot_be_told_is_an_error_that_names_both(
+    videos: tuple[str, ...], table: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as error:
+        matched(tmp_path, videos, table)
+    assert message.format(tmp_path / "table.csv", tmp_path.as_posix()) in str(error.value).replace("\\", "/")
+
+
+def test_a_video_that_has_moved_is_found_and_noted(tmp_path: Path) -> None:
+    """Of one name there is one video, so it is the one, but the folders of others show that it may not be."""
+    notes: list[str] = []
+    table = "P01/a.mp4 red\nP02/b.mp4 blue"
+    assert matched(tmp_path, ("P01/a.mp4", "P01/b.mp4"), table, notes)["b"] == ("P01/b.mp4", "blue")
+    taken = f"'P02/b.mp4' in {tmp_path / 'table.csv'} is taken to be {tmp_path / 'P01' / 'b.mp4'}"
+    assert notes == [f"{taken}, the only video of this name; leave it out if it is another"]
+    notes.clear()
+    matched(tmp_path, ("v/a.mp4", "v/b.mp4"), table, notes)  # all of them have moved
+    assert notes == []
+
+
+def test_files_beside_their_videos_or_in_folders_of_the_same_names(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "videos/P01/cam1.mp4", "videos/P02/cam1.mp4"))
+    for folder in ("annotations", "videos"):
+        labels = files(tmp_path, f"{folder}/P01/cam1.vtt", f"{folder}/P02/cam1.vtt")
+        for path in labels:
+            path.write_text(f"WEBVTT\n\n00:00.000 --> 00:01.000\n{path.parent.name}\n")
+        users = read_user_annotations(labels, names, None, AS_IT_IS, Fraction(10), print)
+        found = {name: one.user.annotation.labels for name, one in pair(names, users, print).items()}
+        assert found == {"P01_cam1": ("P01",), "P02_cam1": ("P02",)}
+    names = VideoNames(files(tmp_path, "videos/P01/cam1.mp4", "videos/P01/cam2.mp4"))
+    with pytest.raises(DataError, match="may both be of"):
+        pair(names, users, print)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["day1.1", "day1.2", "a.b", "my day", "1day", "clip.txt", "x.mp4", "20240131-cam", "Größe", "v1.eaf", "a+b%20"],
+)
+@pytest.mark.parametrize("spelled", ["{}", "{}.mp4", "{}.MOV", "P01/{}.mp4", r"C:\P01\{}.mp4", "./{}"])
+def test_a_name_is_the_same_in_a_table_and_as_a_file(name: str, spelled: str, tmp_path: Path) -> None:
+    found = matched(tmp_path, (f"{name}.mp4", "other.mp4"), f"{spelled.format(name)} red\nother blue")
+    assert found == {name: (f"{name}.mp4", "red"), "other": ("other.mp4", "blue")}
+
+
+def test_unicode_forms_and_case_make_no_difference(tmp_path: Path) -> None:
+    found = matched(tmp_path, ("cafe\u0301.mp4", "Day1.MP4"), "caf\u00e9 red\nday1.mp4 blue")
+    assert found == {"Day1": ("Day1.MP4", "blue"), "caf\u00e9": ("cafe\u0301.mp4", "red")}
+    found = matched(tmp_path, ("a.mp4", "Caf\u00e9.mp4"), "cafe\u0301 red\ncaf\u00e9 blue\na x")
+    assert found["Caf\u00e9"] == ("Caf\u00e9.mp4", "blue+red")
+
+
+@pytest.mark.parametrize("other", ["day1.mp4", "Day1.avi", "Day1.mp4"])
+def test_videos_that_would_be_one_file_elsewhere_are_refused(other: str, tmp_path: Path) -> None:
+    first = files(tmp_path, "Day1.mkv")[0]
+    with pytest.raises(DataError, match="would both be called"):
+        VideoNames([first, tmp_path / other])
+    folder = tmp_path / "P"
+    with pytest.raises(DataError, match="would both be called"):
+        find_videos([first, *files(folder, other)])
+    assert video_files([tmp_path, first]) == [first]  # the same file twice is one
+
+
+def of(video: str, track: str, label: str = "x") -> UserAnnotation:
+    annotation = Annotation(video, (Interval(Fraction(0), Fraction(1), label),), track=track)
+    return UserAnnotation(annotation, Path("all.csv"))
+
+
+def test_tracks_are_timelines_of_one_video(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "a.mp4", "b.mp4"))
+    users = [of("a", "rat 2"), of("b", ""), of("a", "rat 1"), of("c", "rat 1")]
+    assert {name: one.video for name, one in pair(names, users, print).items()} == {
+        "a.rat 1": "a",
+        "a.rat 2": "a",
+        "b": "b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("videos", "users", "message"),
+    [
+        (
+            ("a.mp4", "b.mp4"),
+            [of("a", "m/f"), of("b", "")],
+            "all.csv: 'a.m/f' cannot be the name of a file; rename 'm/f'",
+        ),
+        (("a.mp4", "b.mp4"), [of("a", "x\\..\\y"), of("b", "")], "cannot be the name of a file"),
+        (("a.mp4", "a.x.mp4"), [of("a", "x"), of("a.x", "")], "both hold a timeline that would be called a.x"),
+        (("a.mp4", "b.mp4"), [of("a", "Tom"), of("a", "tom"), of("b", "")], "would be called a.tom"),
+    ],
+)
+def test_tracks_that_cannot_be_files(
+    videos: tuple[str, ...], users: list[UserAnnotation], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as error:
+        pair(VideoNames(files(tmp_path, *videos)), users, print)
+    assert message in str(error.value)
+
+
+def test_groups_name_videos_as_annotations_do(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "P01/c.mp4", "P02/c.mp4", "cafe\u0301.mp4"))
+    table = tmp_path / "groups.csv"
+    table.write_text("video,group\nP01/c.mp4,ann\nP02\\c.mp4,bob\nCAF\u00c9.mp4,zoe\nelse,x\n", encoding="utf-8")
+    assert read_groups(table, names, names.files) == {"P01_c": "ann", "P02_c": "bob", "caf\u00e9": "zoe"}
+    table.write_text("video,group\nc.mp4,ann\n")
+    with pytest.raises(DataError, match=r"groups.csv:2: 'c.mp4' may be "):
+        read_groups(table, names, names.files)
