@@ -238,9 +238,7 @@ def test_a_timeline_per_subject(keyseg: Any, videos: Any, monkeypatch: pytest.Mo
     table = "Behavior,Start (s),Stop (s)\n"
     answer = init(keyseg, table, "--videos", root)
     assert answer.code == 1
-    assert (
-        "a: 'groom' from 0 s to 2 s and 'run' from 1 s to 3 s overlap, and a frame of a timeline has one" in answer.err
-    )
+    assert "a: 'groom' from 0 s to 2 s and 'run' from 1 s to 3 s overlap, and a frame has one" in answer.err
     assert "if two subjects do it, give each a timeline with --per-subject" in answer.err
 
     answer = init(keyseg, table, "--videos", root, "--per-subject", "--splits", 3)

@@ -243,3 +243,10 @@ def test_public_names():
 def test_importing_the_room_does_not_import_torch():
     program = "import sys, keyseg.metrics; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_labels_in_two_unicode_forms_are_one_class() -> None:
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    report = evaluate({"a": [nfc, nfc, "tea"]}, {"a": [nfd, nfd, "tea"]}, background=(nfd,))
+    assert (report.acc, report.f1[0.5], list(report.per_class)) == (100, 100, [nfc, "tea"])
+    assert report.per_class[nfc].ignored

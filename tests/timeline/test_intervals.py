@@ -213,3 +213,20 @@ def test_of_by_hand() -> None:
     found = Annotation.of("tea", segmentation, LABELS, TimeBase(Fraction(30000, 1001)))
     interval = Interval(Fraction(2002, 30000), Fraction(5005, 30000), "take")
     assert found == Annotation("tea", (interval,), Fraction(5005, 30000), Fraction(30000, 1001), ("idle",))
+
+
+def test_an_overlap_says_what_to_do_about_two_subjects_unless_the_timeline_is_of_one() -> None:
+    both = (Interval(Fraction(0), Fraction(2), "groom"), Interval(Fraction(1), Fraction(3), "run"))
+    with pytest.raises(TimelineError, match="^a: .*: first, last, or score; if two subjects do it, .*--per-subject$"):
+        Annotation("a", both).resolved()
+    with pytest.raises(TimelineError, match=r"^a\.rat 1: .* overlap, .*: first, last, or score$"):
+        Annotation("a", both, track="rat 1").resolved()
+
+
+def test_names_are_kept_in_one_unicode_form() -> None:
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    assert Interval(Fraction(0), Fraction(1), nfd) == Interval(Fraction(0), Fraction(1), nfc)
+    annotation = Annotation(nfd, (Interval(Fraction(0), Fraction(1), nfd),), background=(nfd,), media=nfd, track=nfd)
+    assert (annotation.name, annotation.background, annotation.media) == (f"{nfc}.{nfc}", (nfc,), nfd)
+    assert annotation.actions().intervals == ()
+    assert class_name(f"{nfd} {nfd}") == f"{nfc}_{nfc}"

@@ -1,6 +1,7 @@
 """Class lists: names to ids and back, and files whose problems are reported by file and line."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,3 +166,17 @@ def test_impossible_names_are_refused(names, message):
 def test_label_maps_are_values():
     assert LabelMap(["take", "put"], ["put"]) == LabelMap(("take", "put"), ("put",))
     assert len({LabelMap(["take"]), LabelMap(("take",))}) == 1
+
+
+def test_names_in_two_unicode_forms_are_one_class(tmp_path: Path) -> None:
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    labels = LabelMap((nfd, "tea"), (nfc,))
+    assert labels == LabelMap((nfc, "tea"), (nfd,))
+    assert (labels.names, labels.background_ids) == ((nfc, "tea"), {0})
+    assert labels.id(nfd) == labels.id(nfc) == 0
+    assert labels.encode([nfd, nfc, "tea"]).tolist() == [0, 0, 1]
+    with pytest.raises(TimelineError, match="more than once"):
+        LabelMap((nfc, nfd))
+    (tmp_path / "mapping.txt").write_text(f"0 {nfd}\n1 {nfc}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=":2: class .* is on line 1 already"):
+        LabelMap.read(tmp_path / "mapping.txt")

@@ -206,8 +206,8 @@ def _resolve(
         return ordered
     if overlap == "error":
         raise TimelineError(
-            f"{annotation.name}: {clash[0][2]} and {clash[1][2]} overlap, and a frame of a timeline has one label;"
-            " remove one, or choose which to keep: first, last, or score"
+            f"{annotation.name}: {clash[0][2]} and {clash[1][2]} overlap, and a frame has one label; remove one,"
+            " or choose which to keep: first, last, or score"
             + ("" if annotation.track else "; if two subjects do it, give each a timeline with --per-subject")
         )
     if overlap == "score":
