@@ -217,7 +217,7 @@ def test_of_by_hand() -> None:
 
 def test_an_overlap_says_what_to_do_about_two_subjects_unless_the_timeline_is_of_one() -> None:
     both = (Interval(Fraction(0), Fraction(2), "groom"), Interval(Fraction(1), Fraction(3), "run"))
-    with pytest.raises(TimelineError, match="^a: .*: first, last, or score; if two subjects do it, .*--per-subject$"):
+    with pytest.raises(TimelineError, match=r"^a: .*: first, last, or score; if two subjects do it, .*--per-subject$"):
         Annotation("a", both).resolved()
     with pytest.raises(TimelineError, match=r"^a\.rat 1: .* overlap, .*: first, last, or score$"):
         Annotation("a", both, track="rat 1").resolved()

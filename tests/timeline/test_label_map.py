@@ -178,5 +178,5 @@ def test_names_in_two_unicode_forms_are_one_class(tmp_path: Path) -> None:
     with pytest.raises(TimelineError, match="more than once"):
         LabelMap((nfc, nfd))
     (tmp_path / "mapping.txt").write_text(f"0 {nfd}\n1 {nfc}\n", encoding="utf-8")
-    with pytest.raises(DataError, match=":2: class .* is on line 1 already"):
+    with pytest.raises(DataError, match=r":2: class .* is on line 1 already"):
         LabelMap.read(tmp_path / "mapping.txt")
