@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path, PureWindowsPath
 
-from keyseg.formats.boris_observation import NO_SUBJECT, Event, Media, Observation, annotations_of, in_sequence, moment
+from keyseg.formats.boris_observation import (
+    NO_SUBJECT,
+    CodedEvent,
+    Media,
+    Observation,
+    annotations_of,
+    in_sequence,
+    moment,
+)
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
 from keyseg.formats.text import edges, nominal_rate, number, one_line, rounded, seconds
@@ -133,7 +141,7 @@ def _players(rows: Sequence[TableRow], facts: Mapping[str, list[str]], offset: F
 def _numbers(row: TableRow, column: str, paths: Sequence[Sequence[str]]) -> list[list[str]]:
     """A cell's list of one value per media file and player, as text; empty if it is not one."""
     values = [part.split(";") for part in row.get(column).split("|")]
-    return values if [len(part) for part in values] == [len(files) for files in paths] else []
+    return values if row.get(column) and [len(part) for part in values] == [len(files) for files in paths] else []
 
 
 def _media_cell(row: TableRow) -> str:
@@ -152,20 +160,20 @@ def _media_of(row: TableRow, paths: Sequence[str]) -> str:
     return same[0]
 
 
-def _aggregated(rows: Sequence[TableRow], paths: Sequence[str]) -> list[Event]:
+def _aggregated(rows: Sequence[TableRow], paths: Sequence[str]) -> list[CodedEvent]:
     """One event per row."""
     events = []
     for row in rows:
         start = moment(row.need("Start (s)"), f"{row.where}: Start (s)")
         point = row.get("Behavior type").upper() == "POINT"
         end = start if point else moment(row.need("Stop (s)"), f"{row.where}: Stop (s)")
-        events.append(Event(start, end, row.need("Behavior"), _subject(row), row.where, _media_of(row, paths)))
+        events.append(CodedEvent(start, end, row.need("Behavior"), _subject(row), row.where, _media_of(row, paths)))
     return events
 
 
-def _paired(rows: Sequence[TableRow], paths: Sequence[str]) -> list[Event]:
+def _paired(rows: Sequence[TableRow], paths: Sequence[str]) -> list[CodedEvent]:
     """Each START with the next STOP of the same behaviour, subject and modifiers; and points."""
-    events: list[Event] = []
+    events: list[CodedEvent] = []
     open_states: dict[tuple[str, ...], tuple[TableRow, Fraction]] = {}
     for row in rows:
         time, behaviour = moment(row.need("Time"), f"{row.where}: Time"), row.need("Behavior")
@@ -173,12 +181,12 @@ def _paired(rows: Sequence[TableRow], paths: Sequence[str]) -> list[Event]:
         key = (behaviour, _subject(row), *modifiers)
         kind = row.get("Status", "Behavior type").upper()
         if kind == "POINT":
-            events.append(Event(time, time, behaviour, _subject(row), row.where, _media_of(row, paths)))
+            events.append(CodedEvent(time, time, behaviour, _subject(row), row.where, _media_of(row, paths)))
         elif kind == "START" and key not in open_states:
             open_states[key] = row, time
         elif kind == "STOP" and key in open_states:
             first, start = open_states.pop(key)
-            events.append(Event(start, time, behaviour, _subject(row), row.where, _media_of(first, paths)))
+            events.append(CodedEvent(start, time, behaviour, _subject(row), row.where, _media_of(first, paths)))
         elif kind in ("START", "STOP"):
             state = "started already" if kind == "START" else "has not started"
             raise DataError(f"{row.where}: {kind} of {behaviour!r}, which {state}")

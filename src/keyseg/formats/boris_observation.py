@@ -29,7 +29,7 @@ class Media:
 
 
 @dataclass(frozen=True)
-class Event:
+class CodedEvent:
     """A state or, where start and end are one, a point, in seconds of the observation.
 
     media: the path of the media file in which it starts, if the file says so.
@@ -49,7 +49,7 @@ class Observation:
 
     name: str
     where: str
-    events: Sequence[Event]
+    events: Sequence[CodedEvent]
     players: Sequence[Sequence[Media]] = ()
     offset: Fraction = Fraction(0)
 
@@ -59,7 +59,7 @@ class _Part:
     """What of an event is in one media file; start and end are seconds in that file."""
 
     media: Media
-    event: Event
+    event: CodedEvent
     start: Fraction
     end: Fraction
 
@@ -128,7 +128,7 @@ def _media(parts: Sequence[_Part]) -> list[Media]:
     return sorted({id(part.media): part.media for part in parts}.values(), key=lambda media: media.start or Fraction(0))
 
 
-def _chosen(observation: Observation, settings: ReadSettings) -> list[Event]:
+def _chosen(observation: Observation, settings: ReadSettings) -> list[CodedEvent]:
     """The events of the first subject of `settings.tier` that the observation has, or all. Raises DataError."""
     subjects = sorted({event.subject for event in observation.events})
     subject = next((name for name in settings.tier if name in subjects), None)
@@ -140,7 +140,7 @@ def _chosen(observation: Observation, settings: ReadSettings) -> list[Event]:
     return [event for event in observation.events if subject in (None, event.subject)]
 
 
-def _parts(observation: Observation, events: Sequence[Event]) -> list[_Part]:
+def _parts(observation: Observation, events: Sequence[CodedEvent]) -> list[_Part]:
     """Each event in the media file, or the media files, in which it happens."""
     live = [Media("", observation.offset, None, None)]
     parts: list[_Part] = []
@@ -151,7 +151,7 @@ def _parts(observation: Observation, events: Sequence[Event]) -> list[_Part]:
     return parts
 
 
-def _placed(event: Event, player: Sequence[Media], observation: Observation) -> list[_Part]:
+def _placed(event: CodedEvent, player: Sequence[Media], observation: Observation) -> list[_Part]:
     known = [media for media in player if media.start is not None]
     starts = [media.start or Fraction(0) for media in known]
     first = bisect_right(starts, event.start) - 1
