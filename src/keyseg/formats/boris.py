@@ -113,7 +113,12 @@ def _observation(name: str, rows: Sequence[TableRow], facts: Mapping[str, list[s
 def _players(rows: Sequence[TableRow], facts: Mapping[str, list[str]], offset: Fraction) -> list[list[Media]]:
     """The media of each player: from the column Source, from the lines above the table, or else from the rows."""
     row = rows[0]
-    paths = [source.split(";") for source in _PLAYER.split(row.get("Source"))[1:]]
+    sources = _PLAYER.split(row.get("Source"))[1:]
+    paths = [source.split(";") for source in sources]
+    whole = [[source] for source in sources]
+    lengths = _numbers(row, "Media duration (s)", whole)
+    if lengths and all(_is_number(cell) for (cell,) in lengths):
+        paths = whole  # the semicolons are part of the names
     paths = paths or [facts[name] for name in sorted(facts) if name.startswith("Player #")]
     sure = bool(paths)
     if not sure:
