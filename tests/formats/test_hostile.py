@@ -132,6 +132,8 @@ JSON = {
     ' {"ranges": [{"start": 1, "end": 2}], "timelinelabels": ["take"]}}]}]}]',
     "json": '{"fps": "25", "frames": 2, "classes": ["take"], "background": [], "segments":'
     ' [{"start_frame": 0, "end_frame": 2, "label": "take"}]}',
+    "boris-project": '{"behaviors_conf": {"0": {"code": "take", "type": "State event"}}, "observations": {"v":'
+    ' {"events": [[0, "", "take", "", ""], [1, "", "take", "", ""]], "type": "LIVE"}}}',
     "otio": annotations_text(
         "otio", [Annotation("v", (Interval(Fraction(0), Fraction(1), "take"),), None, Fraction(25))]
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from string import ascii_lowercase, digits
@@ -21,7 +22,7 @@ from keyseg.formats.boris_observation import (
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.json_text import need, objects, read_json
 from keyseg.formats.text import bounded, edges, nominal_rate, one_line, rounded
-from keyseg.timeline import Annotation, DataError
+from keyseg.timeline import Annotation, DataError, TimelineError
 from keyseg.timeline.files import json_text
 
 _HOLDS = "a project of BORIS"
@@ -59,10 +60,16 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     observations: dict[str, dict[str, Any]] = {}
     for annotation in annotations:
         observation = observations.setdefault(one_line(annotation.video, "video name"), _observed(annotation))
+        reached: dict[str, Decimal] = {}
         for start, end, label in edges(annotation, 3):
-            observation["events"] += [
-                [float(time), annotation.track, one_line(label), "", "", "NA"] for time in (start, end)
-            ]
+            if start < reached.get(label, 0):
+                raise TimelineError(
+                    f"{annotation.name}: {label!r} from {start} s starts before the one before it ends, which a project"
+                    " of BORIS cannot hold; join the two"
+                )
+            reached[label] = end
+            event = [annotation.track, one_line(label), "", "", "NA"]  # modifiers, comment, frame
+            observation["events"] += [[float(time), *event] for time in (start, end)]
     for observation in observations.values():
         observation["events"].sort(key=lambda event: event[:3])
     project = {
