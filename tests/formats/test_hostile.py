@@ -276,7 +276,7 @@ def test_broken_edl(text: str, tmp_path: Path) -> None:
         ("textgrid", '"ooTextFile"\n"TextGrid"\n0\n"x"\n', "expected a time", 4),
         ("textgrid", '"ooTextFile"\n"TextGrid"\n0 1 <exists> 999999999\n"IntervalTier"\n', "the file ends where", None),
         ("textgrid", '"ooTextFile"\n"TextGrid"\n0 1 <exists> 1\n"PitchTier" "x"\n', "expected an IntervalTier or", 4),
-        ("textgrid", '"ooTextFile"\n"TextGrid"\n0 1 <absent>\n', "no interval tier", None),
+        ("textgrid", '"ooTextFile"\n"TextGrid"\n0 1 <absent>\n', "no tier in it", None),
     ],
 )
 def test_damaged_text(fmt: str, text: str, words: str, line: int | None, tmp_path: Path) -> None:

@@ -275,14 +275,57 @@ def test_textgrid_in_both_forms(text: str, encoding: str, tmp_path: Path) -> Non
 
 def test_textgrid_with_several_tiers_lists_them(tmp_path: Path) -> None:
     path = file(tmp_path, "tea.TextGrid", LONG.replace("TextTier", "IntervalTier").replace("1.5\n", "1.5\nxmax = 2\n"))
-    with pytest.raises(ConfigError, match="several interval tiers: 'actions', 'clicks'; choose one with --tier"):
+    with pytest.raises(ConfigError, match="several tiers: 'actions', 'clicks'; choose one with --tier"):
         read_annotations(path)
     assert rows(one(path, options=AnnotationOptions(tier=("clicks",)))) == [(1.5, 2, "click")]
-    with pytest.raises(ConfigError, match="no interval tier 'click'"):
+    with pytest.raises(ConfigError, match="no tier 'click'"):
         read_annotations(path, options=AnnotationOptions(tier=("click",)))
-    points = file(tmp_path, "tea.TextGrid", LONG)
-    with pytest.raises(ConfigError, match="no interval tier 'clicks'"):
-        read_annotations(points, options=AnnotationOptions(tier=("clicks",)))
+
+
+def test_textgrid_points(tmp_path: Path) -> None:
+    path, notes = file(tmp_path, "tea.TextGrid", LONG), list[str]()
+    assert rows(one(path, note=notes.append)) == [(0.5, 2, 'say "hi" 5 times'), (2, 3.25, "pour")]
+    assert notes == [f"{path}: 1 points left out, of 'clicks'; read them with --tier NAME --points FRAMES"]
+    clicks = AnnotationOptions(tier=("hands", "clicks"))
+    with pytest.raises(DataError, match=r"TextGrid:35: 'click' is a point at 1.5 s.*--points drop"):
+        one(path, options=clicks)
+    notes.clear()
+    assert rows(one(path, options=replace(clicks, points="drop"), note=notes.append)) == []
+    assert notes == [f"{path}: 1 event without a length left out: 'click'; see --points"]
+    given = one(path, options=replace(clicks, points=5), fps=Fraction(10))
+    assert rows(given) == [(1.5, 2, "click")]
+    with pytest.raises(ConfigError, match="several tiers: 'actions', 'clicks'"):
+        one(path, options=AnnotationOptions(points=5), fps=Fraction(10))
+
+
+def test_textgrid_states_and_points_of_one_subject(tmp_path: Path) -> None:
+    text = LONG.replace('name = "clicks"', 'name = "actions"')
+    path = file(tmp_path, "tea.TextGrid", text)
+    with pytest.raises(DataError, match="'click' is a point at 1.5 s"):
+        one(path)
+    found = one(path, options=AnnotationOptions(points=2), fps=Fraction(10))
+    assert rows(found) == [(0.5, 2, 'say "hi" 5 times'), (1.5, 1.7, "click"), (2, 3.25, "pour")]
+    twice = text.replace("TextTier", "IntervalTier").replace("1.5\n", "1.5\nxmax = 2\n")
+    with pytest.raises(DataError, match="two tiers are called 'actions'; rename one"):
+        one(file(tmp_path, "tea.TextGrid", twice))
+
+
+def test_textgrid_one_timeline_per_tier(tmp_path: Path) -> None:
+    text = LONG.replace("TextTier", "IntervalTier").replace("1.5\n", "1.5\nxmax = 2\n")
+    path = file(tmp_path, "tea.TextGrid", text)
+    each = read_annotations(path, options=AnnotationOptions(per_subject=True))
+    assert [(a.name, a.track, rows(a)[-1]) for a in each] == [
+        ("tea.actions", "actions", (2, 3.25, "pour")),
+        ("tea.clicks", "clicks", (1.5, 2, "click")),
+    ]
+    notes: list[str] = []
+    path = file(tmp_path, "tea.TextGrid", text.replace('"click"', '""'))
+    (only,) = read_annotations(path, options=AnnotationOptions(per_subject=True), note=notes.append)
+    assert (only.name, notes) == ("tea.actions", [f"{path}: nothing is labelled in 'clicks'; left out"])
+    both = read_annotations(
+        file(tmp_path, "tea.TextGrid", LONG), options=AnnotationOptions(per_subject=True, points=1), fps=Fraction(2)
+    )
+    assert [rows(a)[-1] for a in both] == [(2, 3.25, "pour"), (1.5, 2, "click")]
 
 
 LABEL_STUDIO = """[{"id": 7, "annotations": [

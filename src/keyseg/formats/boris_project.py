@@ -100,10 +100,9 @@ def _observation(name: str, observations: Mapping[str, Any], states: Mapping[str
 
 
 def _players(content: dict[str, Any], offset: Fraction, where: str) -> list[list[Media]]:
-    info = content.get("media_info") or {}
+    info = _mapping(content, "media_info", where)
     lengths, rates, offsets, created = (
-        need({key: info.get(key) or {}}, key, dict, f"{where}: media_info")
-        for key in ("length", "fps", "offset", "media_creation_time")
+        _mapping(info, key, f"{where}: media_info") for key in ("length", "fps", "offset", "media_creation_time")
     )
     players = []
     for player, files in sorted(need(content, "file", dict, where).items()):
@@ -121,6 +120,11 @@ def _players(content: dict[str, Any], offset: Fraction, where: str) -> list[list
         if media:
             players.append(media)
     return players
+
+
+def _mapping(content: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    """An object that may be missing."""
+    return need({key: content.get(key) or {}}, key, dict, where)
 
 
 def _known(value: object, where: str) -> Fraction | None:
