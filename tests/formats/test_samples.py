@@ -285,7 +285,9 @@ def test_textgrid_with_several_tiers_lists_them(tmp_path: Path) -> None:
 def test_textgrid_points(tmp_path: Path) -> None:
     path, notes = file(tmp_path, "tea.TextGrid", LONG), list[str]()
     assert rows(one(path, note=notes.append)) == [(0.5, 2, 'say "hi" 5 times'), (2, 3.25, "pour")]
-    assert notes == [f"{path}: 1 points left out, of 'clicks'; read them with --tier NAME --points FRAMES"]
+    assert notes == [
+        f"{path}: 1 event without a length left out, of 'clicks'; read them with --tier NAME --points FRAMES"
+    ]
     clicks = AnnotationOptions(tier=("hands", "clicks"))
     with pytest.raises(DataError, match=r"TextGrid:35: 'click' is a point at 1.5 s.*--points drop"):
         one(path, options=clicks)
@@ -298,10 +300,19 @@ def test_textgrid_points(tmp_path: Path) -> None:
         one(path, options=AnnotationOptions(points=5), fps=Fraction(10))
 
 
+def test_textgrid_of_points_alone(tmp_path: Path) -> None:
+    head, tail = LONG[: LONG.index("    item [1]")].replace("size = 2", "size = 1"), LONG[LONG.index("    item [2]") :]
+    path = file(tmp_path, "tea.TextGrid", head + tail)
+    with pytest.raises(DataError, match="'click' is a point"):
+        one(path)
+    found = one(path, options=AnnotationOptions(points=1), fps=Fraction(2))
+    assert (rows(found), found.track) == ([(1.5, 2, "click")], "")
+
+
 def test_textgrid_states_and_points_of_one_subject(tmp_path: Path) -> None:
     text = LONG.replace('name = "clicks"', 'name = "actions"')
     path = file(tmp_path, "tea.TextGrid", text)
-    with pytest.raises(DataError, match="'click' is a point at 1.5 s"):
+    with pytest.raises(DataError, match=r"'click' is a point at 1\.5 s"):
         one(path)
     found = one(path, options=AnnotationOptions(points=2), fps=Fraction(10))
     assert rows(found) == [(0.5, 2, 'say "hi" 5 times'), (1.5, 1.7, "click"), (2, 3.25, "pour")]

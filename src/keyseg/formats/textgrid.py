@@ -151,9 +151,10 @@ def _chosen(path: Path, tiers: Sequence[_Tier], settings: ReadSettings) -> list[
         raise DataError(f"{path}: no tier in it")
     left_out = {name: len(rows) for _, name, rows in tiers if name not in names and rows}
     if left_out:
+        count = sum(left_out.values())
         settings.note(
-            f"{sum(left_out.values())} points left out, of {', '.join(map(repr, left_out))}; read them with --tier NAME"
-            " --points FRAMES"
+            f"{count} event{'s' * (count > 1)} without a length left out, of {', '.join(map(repr, left_out))}; read them"
+            " with --tier NAME --points FRAMES"
         )
     if settings.tier or not settings.per_subject:
         index = choose_tier(path, "tier", names, settings.tier)
