@@ -132,6 +132,8 @@ JSON = {
     ' {"ranges": [{"start": 1, "end": 2}], "timelinelabels": ["take"]}}]}]}]',
     "json": '{"fps": "25", "frames": 2, "classes": ["take"], "background": [], "segments":'
     ' [{"start_frame": 0, "end_frame": 2, "label": "take"}]}',
+    "boris-project": '{"behaviors_conf": {"0": {"code": "take", "type": "State event"}}, "observations": {"v":'
+    ' {"events": [[0, "", "take", "", ""], [1, "", "take", "", ""]], "type": "LIVE"}}}',
     "otio": annotations_text(
         "otio", [Annotation("v", (Interval(Fraction(0), Fraction(1), "take"),), None, Fraction(25))]
     ),
@@ -274,7 +276,7 @@ def test_broken_edl(text: str, tmp_path: Path) -> None:
         ("textgrid", '"ooTextFile"\n"TextGrid"\n0\n"x"\n', "expected a time", 4),
         ("textgrid", '"ooTextFile"\n"TextGrid"\n0 1 <exists> 999999999\n"IntervalTier"\n', "the file ends where", None),
         ("textgrid", '"ooTextFile"\n"TextGrid"\n0 1 <exists> 1\n"PitchTier" "x"\n', "expected an IntervalTier or", 4),
-        ("textgrid", '"ooTextFile"\n"TextGrid"\n0 1 <absent>\n', "no interval tier", None),
+        ("textgrid", '"ooTextFile"\n"TextGrid"\n0 1 <absent>\n', "no tier in it", None),
     ],
 )
 def test_damaged_text(fmt: str, text: str, words: str, line: int | None, tmp_path: Path) -> None:

@@ -26,12 +26,13 @@ KEEPS_DURATION = {
     "json",
     "activitynet",
     "boris",
+    "boris-project",
     "textgrid",
     "labelstudio",
     "otio",
     "edl",
 }
-KEEPS_RATE = {"csv", "tsv", "json", "activitynet", "boris", "labelstudio", "otio", "edl"}
+KEEPS_RATE = {"csv", "tsv", "json", "activitynet", "boris", "boris-project", "labelstudio", "otio", "edl"}
 MERGES = {"txt", "recog"}  # neighbours of one class
 
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

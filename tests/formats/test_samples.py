@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -191,102 +191,9 @@ def test_elan_with_a_slot_without_time(tmp_path: Path) -> None:
         read_annotations(path)
 
 
-BORIS_8 = """Observation id,Observation date,Description,Observation type,Source,Time offset (s),Coding duration,\
-Media duration (s),FPS (frame/s),weather,Subject,Observation duration by subject by observation,Behavior,\
-Behavioral category,Modifier #1,Behavior type,Start (s),Stop (s),Duration (s),Media file name,Image index start,\
-Image index stop,Image file path start,Image file path stop,Comment start,Comment stop
-day 1,2023-05-04 10:00:00,,Media file,"player #1:videos/a.mp4",0.0,60.040,61.500,29.970,sunny,No focal subject,12.0,\
-take,Not defined,left,STATE,1.500,4.250,2.750,videos/a.mp4,45,127,,,,"nice, really"
-day 1,2023-05-04 10:00:00,,Media file,"player #1:videos/a.mp4",0.0,60.040,61.500,29.970,sunny,Bea,12.0,\
-pour,Not defined,,STATE,4.250,9.000,4.750,videos/a.mp4,127,270,,,,
-day 2,2023-05-05 10:00:00,,Live observation,NA,0.0,60.040,NA,NA,sunny,Bea,12.0,\
-pour,Not defined,,STATE,0.000,2.000,2.000,NA,NA,NA,,,,
-"""
-
-
-def test_boris_aggregated_events(tmp_path: Path) -> None:
-    path = file(tmp_path, "events.csv", BORIS_8)
-    assert format_of(path) == "boris"
-    first, second = read_annotations(path)
-    assert (first.video, first.duration_seconds, first.fps) == ("a", Fraction("61.5"), NTSC)
-    assert rows(first) == [(1.5, 4.25, "take"), (4.25, 9, "pour")]
-    assert (second.video, second.duration_seconds, second.fps, rows(second)) == ("day 2", None, None, [(0, 2, "pour")])
-    chosen = read_annotations(path, options=AnnotationOptions(tier=("Bea",)))
-    assert [rows(annotation) for annotation in chosen] == [[(4.25, 9, "pour")], [(0, 2, "pour")]]
-    with pytest.raises(
-        DataError, match=r"events\.csv:2: observation 'a' has no subject 'Ada'; it has Bea, No focal su"
-    ):
-        read_annotations(path, options=AnnotationOptions(tier=("Ada",)))
-
-
-def test_boris_observations_of_one_video_keep_their_own_names(tmp_path: Path) -> None:
-    text = BORIS_8.replace(",NA,NA,NA,,,,", ",videos/a.mp4,0,60,,,,")
-    assert [found.video for found in read_annotations(file(tmp_path, "events.csv", text))] == ["day 1", "day 2"]
-    text = BORIS_8.replace("videos/a.mp4,45", "videos/a.mp4;videos/b.mp4,45").replace("videos/a.mp4,127", ",127")
-    assert [found.video for found in read_annotations(file(tmp_path, "events.csv", text))] == ["day 1", "day 2"]
-
-
 def test_a_table_of_three_columns_holds_one_video(tmp_path: Path) -> None:
     found = one(file(tmp_path, "day1.csv", "start_seconds,end_seconds,label\n0.5,2,take cup\n2,3.25,pour\n"))
     assert (found.video, found.fps, rows(found)) == ("day1", None, [(0.5, 2, "take cup"), (2, 3.25, "pour")])
-
-
-def test_boris_7_with_tabs(tmp_path: Path) -> None:
-    head = (
-        "Observation id,Observation date,Description,Media file,Total length,FPS,Subject,Behavior,Behavioral category"
-    )
-    head += ",Modifiers,Behavior type,Start (s),Stop (s),Duration (s),Comment start,Comment stop"
-    row = "6008,2021-12-06,,T:/Video Project/6008.mp4,1381.010,25.0,No focal subject,hold,Mom,,STATE,689.000,989.023"
-    row += ",300.023,,"
-    text = f"{head}\n{row}\n".replace(",", "\t")
-    found = one(file(tmp_path, "6008.tsv", text))
-    assert (found.video, found.duration_seconds, found.fps) == ("6008", Fraction("1381.01"), 25)
-    assert rows(found) == [(689, 989.023, "hold")]
-
-
-def test_boris_point_events_have_no_length(tmp_path: Path) -> None:
-    text = BORIS_8.replace("STATE,1.500,4.250,2.750", "POINT,1.500,1.500,NA")
-    with pytest.raises(DataError, match=r"events\.csv:2: 'take' is a point at 1.5 s; give it a length, or remove it"):
-        read_annotations(file(tmp_path, "events.csv", text))
-
-
-BORIS_TABULAR = """Observation id,Observation date,Media duration (s),FPS,Subject,Behavior,Behavioral category,\
-Modifier #1,Behavior type,Time,Media file name,Image index,Image file path,Comment
-a,2023,10.0,25.0,Bea,take,,left,START,1.0,a.mp4,25,NA,
-a,2023,10.0,25.0,Bea,take,,right,START,1.5,a.mp4,37,NA,
-a,2023,10.0,25.0,Bea,take,,left,STOP,2.0,a.mp4,50,NA,
-a,2023,10.0,25.0,Bea,take,,right,STOP,2.5,a.mp4,62,NA,
-"""
-
-
-def test_boris_tabular_events_are_paired_with_their_modifiers(tmp_path: Path) -> None:
-    found = one(file(tmp_path, "a.csv", BORIS_TABULAR))
-    assert rows(found) == [(1, 2, "take"), (1.5, 2.5, "take")]
-
-
-def test_boris_tabular_events_of_version_7(tmp_path: Path) -> None:
-    text = "Observation id\tday 1\n\nMedia file(s)\n\n"
-    text += (
-        "Time\tMedia file path\tTotal length\tFPS\tSubject\tBehavior\tBehavioral category\tModifiers\tComment\tStatus\n"
-    )
-    text += "1.0\ta.mp4\t9.5\t25\t\ttake\t\t\t\tSTART\n2.5\ta.mp4\t9.5\t25\t\ttake\t\t\t\tSTOP\n"
-    found = one(file(tmp_path, "old.tsv", text))
-    assert (found.video, rows(found), found.duration_seconds) == ("a", [(1, 2.5, "take")], Fraction("9.5"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        (("right,STOP,2.5", "right,START,2.5"), "a.csv:5: START of 'take', which started already"),
-        (("right,START,1.5", "right,STOP,1.5"), "a.csv:3: STOP of 'take', which has not started"),
-        (("left,STOP,2.0", "left,POINT,2.0"), "a.csv:4: expected START or STOP of 'take', got 'POINT'; export state"),
-        (("left,STOP,2.0", "up,STOP,2.0"), "a.csv:4: STOP of 'take', which has not started"),
-        (("a,2023,10.0,25.0,Bea,take,,right,STOP,2.5,a.mp4,62,NA,\n", ""), "a.csv:3: START of 'take' has no STOP"),
-    ],
-)
-def test_boris_tabular_events_that_do_not_pair(changes: tuple[str, str], words: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=re.escape(words)):
-        read_annotations(file(tmp_path, "a.csv", BORIS_TABULAR.replace(*changes)))
 
 
 def test_audacity_with_spectral_lines(tmp_path: Path) -> None:
@@ -369,14 +276,68 @@ def test_textgrid_in_both_forms(text: str, encoding: str, tmp_path: Path) -> Non
 
 def test_textgrid_with_several_tiers_lists_them(tmp_path: Path) -> None:
     path = file(tmp_path, "tea.TextGrid", LONG.replace("TextTier", "IntervalTier").replace("1.5\n", "1.5\nxmax = 2\n"))
-    with pytest.raises(ConfigError, match="several interval tiers: 'actions', 'clicks'; choose one with --tier"):
+    with pytest.raises(ConfigError, match="several tiers: 'actions', 'clicks'; choose one with --tier"):
         read_annotations(path)
     assert rows(one(path, options=AnnotationOptions(tier=("clicks",)))) == [(1.5, 2, "click")]
-    with pytest.raises(ConfigError, match="no interval tier 'click'"):
+    with pytest.raises(ConfigError, match="no tier 'click'"):
         read_annotations(path, options=AnnotationOptions(tier=("click",)))
-    points = file(tmp_path, "tea.TextGrid", LONG)
-    with pytest.raises(ConfigError, match="no interval tier 'clicks'"):
-        read_annotations(points, options=AnnotationOptions(tier=("clicks",)))
+
+
+def test_textgrid_points(tmp_path: Path) -> None:
+    path, notes = file(tmp_path, "tea.TextGrid", LONG), list[str]()
+    assert rows(one(path, note=notes.append)) == [(0.5, 2, 'say "hi" 5 times'), (2, 3.25, "pour")]
+    assert notes == [
+        f"{path}: 1 event without a length left out, of 'clicks'; read them with --tier NAME --points FRAMES"
+    ]
+    clicks = AnnotationOptions(tier=("hands", "clicks"))
+    with pytest.raises(DataError, match=r"TextGrid:35: 'click' is a point at 1.5 s.*--points drop"):
+        one(path, options=clicks)
+    notes.clear()
+    assert rows(one(path, options=replace(clicks, points="drop"), note=notes.append)) == []
+    assert notes == [f"{path}: 1 event without a length left out: 'click'; see --points"]
+    given = one(path, options=replace(clicks, points=5), fps=Fraction(10))
+    assert rows(given) == [(1.5, 2, "click")]
+    with pytest.raises(ConfigError, match="several tiers: 'actions', 'clicks'"):
+        one(path, options=AnnotationOptions(points=5), fps=Fraction(10))
+
+
+def test_textgrid_of_points_alone(tmp_path: Path) -> None:
+    head, tail = LONG[: LONG.index("    item [1]")].replace("size = 2", "size = 1"), LONG[LONG.index("    item [2]") :]
+    path = file(tmp_path, "tea.TextGrid", head + tail)
+    with pytest.raises(DataError, match="'click' is a point"):
+        one(path)
+    found = one(path, options=AnnotationOptions(points=1), fps=Fraction(2))
+    assert (rows(found), found.track) == ([(1.5, 2, "click")], "")
+
+
+def test_textgrid_states_and_points_of_one_subject(tmp_path: Path) -> None:
+    text = LONG.replace('name = "clicks"', 'name = "actions"')
+    path = file(tmp_path, "tea.TextGrid", text)
+    with pytest.raises(DataError, match=r"'click' is a point at 1\.5 s"):
+        one(path)
+    found = one(path, options=AnnotationOptions(points=2), fps=Fraction(10))
+    assert rows(found) == [(0.5, 2, 'say "hi" 5 times'), (1.5, 1.7, "click"), (2, 3.25, "pour")]
+    twice = text.replace("TextTier", "IntervalTier").replace("1.5\n", "1.5\nxmax = 2\n")
+    with pytest.raises(DataError, match="two tiers are called 'actions'; rename one"):
+        one(file(tmp_path, "tea.TextGrid", twice))
+
+
+def test_textgrid_one_timeline_per_tier(tmp_path: Path) -> None:
+    text = LONG.replace("TextTier", "IntervalTier").replace("1.5\n", "1.5\nxmax = 2\n")
+    path = file(tmp_path, "tea.TextGrid", text)
+    each = read_annotations(path, options=AnnotationOptions(per_subject=True))
+    assert [(a.name, a.track, rows(a)[-1]) for a in each] == [
+        ("tea.actions", "actions", (2, 3.25, "pour")),
+        ("tea.clicks", "clicks", (1.5, 2, "click")),
+    ]
+    notes: list[str] = []
+    path = file(tmp_path, "tea.TextGrid", text.replace('"click"', '""'))
+    (only,) = read_annotations(path, options=AnnotationOptions(per_subject=True), note=notes.append)
+    assert (only.name, notes) == ("tea.actions", [f"{path}: nothing is labelled in 'clicks'; left out"])
+    both = read_annotations(
+        file(tmp_path, "tea.TextGrid", LONG), options=AnnotationOptions(per_subject=True, points=1), fps=Fraction(2)
+    )
+    assert [rows(a)[-1] for a in both] == [(2, 3.25, "pour"), (1.5, 2, "click")]
 
 
 LABEL_STUDIO = """[{"id": 7, "annotations": [

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
+from keyseg.formats.boris_observation import (
+    NO_SUBJECT,
+    CodedEvent,
+    Media,
+    Observation,
+    annotations_of,
+    in_sequence,
+    moment,
+)
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
-from keyseg.formats.text import edges, interval, nominal_rate, number, one_line, rounded, seconds, video_name
-from keyseg.timeline import Annotation, DataError, Interval
+from keyseg.formats.text import edges, nominal_rate, number, one_line, rounded, seconds
+from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import read_text
 
 # As BORIS 8 and 9 write them; older versions have fewer columns and other names.
@@ -21,29 +31,34 @@ _COLUMNS = (
     *("Image file path start", "Image file path stop", "Comment start", "Comment stop"),
 )
 _NEEDS = "the columns Behavior, Start (s) and Stop (s), or Behavior, Time and Status or Behavior type"
-_NO_SUBJECT = "No focal subject"
+_PLAYER = re.compile(r"[\s|,]*player #\d+:\s*")
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
-    """The observations, named after their media file, or after their id if they have none or several.
+    """The media files of the observations, as `boris_observation.annotations_of` names them.
 
-    `settings.tier` chooses one subject. A label is the behaviour, without modifiers. Raises DataError with the line,
-    also on point events, which have no length.
+    Times in the file include the time offset of the observation; times in a video do not. `settings.tier` chooses a
+    subject. A label is the behaviour, without modifiers. Raises DataError with the line.
     """
+    facts = _facts_above(path)
     observations: dict[str, list[TableRow]] = {}
     for row in read_rows(path, "events that BORIS exported", _is_boris, _NEEDS):
-        observations.setdefault(row.get("Observation id") or _video_above(path), []).append(row)
-    files = {name: {file for row in rows if (file := _media_file(row))} for name, rows in observations.items()}
-    named = [next(iter(media)) if len(media) == 1 else name for name, media in files.items()]
-    several = {name for name in named if named.count(name) > 1}  # observations of one video
-    return [
-        _annotation(observation if video in several else video, rows, settings)
-        for video, (observation, rows) in zip(named, observations.items(), strict=True)
-    ]
+        name = row.get("Observation id") or next(iter(facts.get("Observation id", [])), path.stem)
+        observations.setdefault(name, []).append(row)
+    rows = next(iter(observations.values()), [])
+    if rows and _offset_cell(rows[0], facts) is None and rows[0].get("Media duration (s)", "Total length"):
+        settings.note(
+            "the table does not say whether its observations have a time offset, as BORIS does since 8.22; its times"
+            " are taken as times in the videos"
+        )
+    return annotations_of([_observation(name, rows, facts) for name, rows in observations.items()], settings)
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """Aggregated events: one STATE per row, no subject; seconds have six decimals. Raises DataError, TimelineError."""
+    """Aggregated events: one STATE per row, the subject is the track; seconds have six decimals.
+
+    Raises DataError, TimelineError.
+    """
     rows = []
     for annotation in annotations:
         length = annotation.duration_seconds
@@ -51,9 +66,10 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         fps = "NA" if annotation.fps is None else f"{float(annotation.fps):.3f}"
         for start, end, label in edges(annotation, 6):
             times = (start, end, end - start)
-            media = f"player #1:{annotation.video}"
-            before = [annotation.video, "", "", "Media file", media, "0.0", duration, duration, fps, _NO_SUBJECT, ""]
-            rows.append([*before, one_line(label), "Not defined", "STATE", *times, annotation.video, *[""] * 6])
+            media, subject = annotation.media or annotation.video, annotation.track or NO_SUBJECT
+            source = f"player #1:{media}"
+            before = [annotation.video, "", "", "Media file", source, "0.0", duration, duration, fps, subject, ""]
+            rows.append([*before, one_line(label), "Not defined", "STATE", *times, media, *[""] * 6])
     return table_text(_COLUMNS, rows)
 
 
@@ -68,66 +84,130 @@ def _is_boris(line: str) -> bool:
     return "Behavior" in names and (tabular or {"Start (s)", "Stop (s)"} <= set(names))
 
 
-def _video_above(path: Path) -> str:
-    """Older versions name the observation in a line above the table."""
+def _facts_above(path: Path) -> dict[str, list[str]]:
+    """What BORIS 7 says in lines above a table of tabular events: observation, media per player, time offset."""
+    facts: dict[str, list[str]] = {}
     for line in read_text(path, "events that BORIS exported").split("\n", 30)[:30]:
+        if _is_boris(line):
+            break
         cells = header(line)
-        if cells[:1] == ["Observation id"] and len(cells) > 1 and cells[1]:
-            return cells[1]
-    return path.stem
+        if len(cells) > 1 and cells[1]:
+            facts.setdefault(cells[0], []).append(cells[1])
+    return facts
 
 
-def _media_file(row: TableRow) -> str:
-    """Name of the video without folders and suffix; empty if there is none, or a list of several."""
-    file = row.get("Media file name", "Media file path", "Media file")
-    return "" if ";" in file or file == "NA" else video_name(file)
+def _offset_cell(row: TableRow, facts: Mapping[str, list[str]]) -> str | None:
+    return row.get("Time offset (s)") or next(iter(facts.get("Time offset (s)", [])), None)
 
 
-def _annotation(video: str, rows: list[TableRow], settings: ReadSettings) -> Annotation:
-    chosen = [row for row in rows if not settings.tier or row.get("Subject") == settings.tier[0]]
-    if not chosen:
-        known = ", ".join(sorted({row.get("Subject") or "none" for row in rows}))
-        raise DataError(f"{rows[0].where}: observation {video!r} has no subject {settings.tier[0]!r}; it has {known}")
-    state_rows = "Start (s)" in rows[0].cells
-    events = [row.interval("Start (s)", "Stop (s)", "Behavior") for row in chosen] if state_rows else _paired(chosen)
-    length = rows[0].get("Media duration (s)", "Total length")
-    rate = rows[0].get("FPS (frame/s)", "FPS")
-    return Annotation(
-        video,
-        tuple(events),
-        seconds(length, rows[0].where) if _is_number(length) else None,
-        nominal_rate(rate, rows[0].where) if _is_number(rate) else settings.fps,
-    )
+def _observation(name: str, rows: Sequence[TableRow], facts: Mapping[str, list[str]]) -> Observation:
+    row = rows[0]
+    cell = _offset_cell(row, facts)
+    offset = Fraction(0) if cell in (None, "NA") else moment(cell, f"{row.where}: Time offset (s)")
+    players = _players(rows, facts, offset)
+    paths = [media.path for player in players for media in player]
+    events = _aggregated(rows, paths) if "Start (s)" in row.cells else _paired(rows, paths)
+    return Observation(name, row.where, events, players, offset)
 
 
-def _paired(rows: list[TableRow]) -> list[Interval]:
-    """Each START with the next STOP of the same behaviour, subject and modifiers."""
-    events: list[Interval] = []
+def _players(rows: Sequence[TableRow], facts: Mapping[str, list[str]], offset: Fraction) -> list[list[Media]]:
+    """The media of each player: from the column Source, from the lines above the table, or else from the rows."""
+    row = rows[0]
+    sources = _PLAYER.split(row.get("Source"))[1:]
+    paths = [source.split(";") for source in sources]
+    whole = [[source] for source in sources]
+    lengths = _numbers(row, "Media duration (s)", whole)
+    if lengths and all(_is_number(cell) for (cell,) in lengths):
+        paths = whole  # the semicolons are part of the names
+    paths = paths or [facts[name] for name in sorted(facts) if name.startswith("Player #")]
+    sure = bool(paths)
+    if not sure:
+        named = list(dict.fromkeys(filter(None, map(_media_cell, rows))))
+        paths = [named[0].split(";") if len(named) == 1 else named] if named else []
+    lengths = _numbers(row, "Media duration (s)", paths) or _numbers(row, "Total length", paths)
+    rates = _numbers(row, "FPS (frame/s)", paths) or _numbers(row, "FPS", paths)
+    only = len(paths) == len(paths[0]) == 1 if paths else False
+    start = offset if sure or only else None  # the rows name no media without events
+    players = []
+    for player, files in enumerate(paths):
+        unknown = [""] * len(files)
+        durations, fps = (values[player] if values else unknown for values in (lengths, rates))
+        players.append(
+            in_sequence(
+                [file.strip() for file in files],
+                [seconds(cell, row.where) if _is_number(cell) else None for cell in durations],
+                [nominal_rate(cell, row.where) if _is_number(cell) else None for cell in fps],
+                start,
+            )
+        )
+    return players
+
+
+def _numbers(row: TableRow, column: str, paths: Sequence[Sequence[str]]) -> list[list[str]]:
+    """A cell's list of one value per media file and player, as text; empty if it is not one."""
+    values = [part.split(";") for part in row.get(column).split("|")]
+    return values if row.get(column) and [len(part) for part in values] == [len(files) for files in paths] else []
+
+
+def _media_cell(row: TableRow) -> str:
+    cell = row.get("Media file name", "Media file path", "Media file")
+    return "" if cell in ("NA", "Not found") else cell
+
+
+def _media_of(row: TableRow, paths: Sequence[str]) -> str:
+    """The path among those of the observation that a row names. Raises DataError if there is none."""
+    cell = _media_cell(row)
+    if cell in paths or not cell or ";" in cell:
+        return cell if cell in paths else ""
+    same = [path for path in paths if PureWindowsPath(path).name == PureWindowsPath(cell).name]
+    if len(same) != 1:
+        raise DataError(f"{row.where}: {cell!r} is not among the media of its observation, {', '.join(paths)}")
+    return same[0]
+
+
+def _aggregated(rows: Sequence[TableRow], paths: Sequence[str]) -> list[CodedEvent]:
+    """One event per row."""
+    events = []
+    for row in rows:
+        start = moment(row.need("Start (s)"), f"{row.where}: Start (s)")
+        point = row.get("Behavior type").upper() == "POINT"
+        end = start if point else moment(row.need("Stop (s)"), f"{row.where}: Stop (s)")
+        events.append(CodedEvent(start, end, row.need("Behavior"), _subject(row), row.where, _media_of(row, paths)))
+    return events
+
+
+def _paired(rows: Sequence[TableRow], paths: Sequence[str]) -> list[CodedEvent]:
+    """Each START with the next STOP of the same behaviour, subject and modifiers; and points."""
+    events: list[CodedEvent] = []
     open_states: dict[tuple[str, ...], tuple[TableRow, Fraction]] = {}
     for row in rows:
-        time, behaviour = row.time("Time"), row.need("Behavior")
+        time, behaviour = moment(row.need("Time"), f"{row.where}: Time"), row.need("Behavior")
         modifiers = (cell for name, cell in row.cells.items() if name.startswith("Modif"))
-        key = (behaviour, row.get("Subject"), *modifiers)
+        key = (behaviour, _subject(row), *modifiers)
         kind = row.get("Status", "Behavior type").upper()
-        if kind == "START" and key not in open_states:
+        if kind == "POINT":
+            events.append(CodedEvent(time, time, behaviour, _subject(row), row.where, _media_of(row, paths)))
+        elif kind == "START" and key not in open_states:
             open_states[key] = row, time
         elif kind == "STOP" and key in open_states:
-            _, start = open_states.pop(key)
-            events.append(interval(start, time, behaviour, row.where))
+            first, start = open_states.pop(key)
+            events.append(CodedEvent(start, time, behaviour, _subject(row), row.where, _media_of(first, paths)))
         elif kind in ("START", "STOP"):
             state = "started already" if kind == "START" else "has not started"
             raise DataError(f"{row.where}: {kind} of {behaviour!r}, which {state}")
         else:
-            raise DataError(
-                f"{row.where}: expected START or STOP of {behaviour!r}, got {kind[:20]!r}; export state events only"
-            )
+            raise DataError(f"{row.where}: expected START, STOP or POINT of {behaviour!r}, got {kind[:20]!r}")
     for row, _ in open_states.values():
         raise DataError(f"{row.where}: START of {row.get('Behavior')!r} has no STOP")
     return events
 
 
+def _subject(row: TableRow) -> str:
+    return row.get("Subject") or NO_SUBJECT
+
+
 def _is_number(text: str) -> bool:
-    """Whether a cell is one number above 0: BORIS writes NA, or a list if there are several media."""
+    """Whether a text is a number above 0: BORIS writes NA where it does not know one."""
     try:
         return number(text, "") > 0
     except DataError:

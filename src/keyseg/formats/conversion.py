@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,8 +22,7 @@ from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsErro
 from keyseg.timeline.files import write_text
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
-_WITH_SUBJECTS = {"boris"}  # they hold several timelines of a video; in others a track is part of the video's name
-_WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris"}
+_WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris", "boris-project"}
 
 
 def convert(
@@ -49,7 +47,8 @@ def convert(
         source: File with annotations, or a folder of such files.
         target: File, whose suffix tells the format, or a folder that gets one file per video.
         from_format: Format of the source: txt, recog, csv, tsv, json, activitynet, epic, vtt, srt, eaf, boris,
-            audacity, textgrid, labelstudio, rttm, otio or edl. Default: detected from the file's name and content.
+            boris-project, audacity, textgrid, labelstudio, rttm, otio or edl. Default: detected from the file's name
+            and content.
         to_format: Format of the target, one of the same. Default: detected from the suffix of OUT; for a folder, the
             format of the source.
         fps: Annotation frames per second, such as 15 or 30000/1001. Needed where a format counts frames, such as txt,
@@ -95,8 +94,6 @@ def convert(
         raise OutputExistsError(f"{existing[0]} exists ({len(existing)} such files); choose another OUT or use --force")
     gaps = ("background",) if background is None else tuple(background)
     settings = WriteSettings(fps, frames, overlap, gaps)
-    if to_format not in _WITH_SUBJECTS:
-        targets = {path: [replace(one, video=one.name) for one in videos] for path, videos in targets.items()}
     texts = {path: annotations_text(to_format, videos, settings) for path, videos in targets.items()}
     for path, text in texts.items():
         write_text(path, text)

@@ -1,4 +1,4 @@
-"""Praat's TextGrid, in its long and its short form: tiers of intervals that tile the time."""
+"""Praat's TextGrid, in its long and its short form: tiers of intervals that tile the time, and of points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.text import choose_tier, edges, interval, one_line, rounded, seconds
+from keyseg.formats.text import choose_tier, edges, interval, one_line, point_intervals, rounded, seconds
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import read_text
 
@@ -40,24 +40,36 @@ looks = re.compile(r'(?=.{0,188}"ooTextFile").{0,390}"TextGrid"', re.DOTALL).mat
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
-    """One video: the interval tier `settings.tier`, or the only one. Raises DataError, ConfigError."""
+    """One video: the tier `settings.tier`, or the only one; or each tier with `settings.per_subject`.
+
+    An interval tier and a point tier of one name are one: BORIS writes the states and points of a subject so. Raises
+    DataError, ConfigError.
+    """
     tokens = _Tokens(path, _text(path))
     for word in ('"ooTextFile"', '"TextGrid"'):
         tokens.take(word, word, "; is it a TextGrid in text form?")
     tokens.time()
-    duration = tokens.time()
+    duration = seconds(tokens.time(), str(path))
     exists = tokens.take("<exists>") == "<exists>"
     tiers = [_tier(tokens) for _ in range(tokens.count())] if exists else []
-    usable = [(name, rows) for kind, name, rows in tiers if kind == "IntervalTier"]
-    index = choose_tier(path, "interval tier", [name for name, _ in usable], settings.tier)
-    if index is None:
-        raise DataError(f"{path}: no interval tier in it; points have no length")
-    intervals = [
-        interval(seconds(start, place), seconds(end, place), text, place)
-        for start, end, text, place in usable[index][1]
-        if text.strip()
-    ]
-    return [Annotation(path.stem, tuple(intervals), seconds(duration, str(path)), settings.fps)]
+    chosen = _chosen(path, tiers, settings)
+    if not isinstance(settings.points, int):
+        point_intervals([point for name in chosen for point in _points(tiers, name)], settings)
+    found = []
+    for name in chosen:
+        rows = [row for kind, tier, rows in tiers if (kind, tier) == ("IntervalTier", name) for row in rows]
+        spans = [
+            interval(seconds(start, at), seconds(end, at), text, at) for start, end, text, at in rows if text.strip()
+        ]
+        if isinstance(settings.points, int):
+            spans += point_intervals(_points(tiers, name), settings, length=duration)
+        track = name if settings.per_subject else ""
+        found.append(Annotation(path.stem, tuple(spans), duration, settings.fps, track=track))
+    empty = [annotation.track for annotation in found if not annotation.intervals]
+    if not settings.per_subject or len(empty) in (0, len(found)):
+        return found
+    settings.note(f"nothing is labelled in {', '.join(map(repr, empty))}; left out")
+    return [annotation for annotation in found if annotation.intervals]
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -113,10 +125,10 @@ class _Tokens:
 
 
 _TierRow = tuple[str, str, str, str]  # start, end, text, place
+_Tier = tuple[str, str, list[_TierRow]]  # class, name, rows
 
 
-def _tier(tokens: _Tokens) -> tuple[str, str, list[_TierRow]]:
-    """Class, name and rows of the next tier."""
+def _tier(tokens: _Tokens) -> _Tier:
     kind, name = tokens.text(), tokens.text()
     if kind not in ("IntervalTier", "TextTier"):
         raise DataError(f"{tokens.place}: expected an IntervalTier or a TextTier, got {kind[:40]!r}")
@@ -128,6 +140,40 @@ def _tier(tokens: _Tokens) -> tuple[str, str, list[_TierRow]]:
         end = tokens.time() if kind == "IntervalTier" else start
         rows.append((start, end, tokens.text(), tokens.place))
     return kind, name, rows
+
+
+def _chosen(path: Path, tiers: Sequence[_Tier], settings: ReadSettings) -> list[str]:
+    """Names of the tiers to read. A note says which points are left out because there is an interval tier."""
+    intervals = {name for kind, name, _ in tiers if kind == "IntervalTier"}
+    wanted = intervals if intervals and not settings.tier and not isinstance(settings.points, int) else None
+    names = list(dict.fromkeys(name for _, name, _ in tiers if wanted is None or name in wanted))
+    if not names:
+        raise DataError(f"{path}: no tier in it")
+    left_out = {name: len(rows) for _, name, rows in tiers if name not in names and rows}
+    if left_out:
+        count = sum(left_out.values())
+        settings.note(
+            f"{count} event{'s' * (count > 1)} without a length left out, of {', '.join(map(repr, left_out))}; read them"
+            " with --tier NAME --points FRAMES"
+        )
+    if settings.tier or not settings.per_subject:
+        index = choose_tier(path, "tier", names, settings.tier)
+        names = names[index or 0 :][:1]
+    kinds = [(kind, name) for kind, name, _ in tiers if name in names]
+    twice = next((name for kind, name in kinds if kinds.count((kind, name)) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: two tiers are called {twice!r}; rename one in Praat")
+    return names
+
+
+def _points(tiers: Sequence[_Tier], name: str) -> list[tuple[Fraction, str, str]]:
+    return [
+        (seconds(start, place), text, place)
+        for kind, tier, rows in tiers
+        if (kind, tier) == ("TextTier", name)
+        for start, _, text, place in rows
+        if text.strip()
+    ]
 
 
 def _text(path: Path) -> str:

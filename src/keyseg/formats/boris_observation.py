@@ -1,0 +1,209 @@
+"""Observations of BORIS as annotations: which event happens in which media file, and when."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+from keyseg.formats.format import ReadSettings
+from keyseg.formats.text import bounded, interval, number, point_intervals, video_name
+from keyseg.timeline import Annotation, DataError
+
+_FAR = 10**11  # seconds
+NO_SUBJECT = "No focal subject"
+# BORIS rounds times and lengths to milliseconds, so that an edge at a joint of two media can be off by as much.
+_ROUNDED = Fraction(2, 1000)
+
+
+@dataclass(frozen=True)
+class Media:
+    """One media file; start: when it starts, in seconds of the observation, None if that is unknown."""
+
+    path: str
+    start: Fraction | None
+    length: Fraction | None
+    fps: Fraction | None
+
+
+@dataclass(frozen=True)
+class CodedEvent:
+    """A state or, where start and end are one, a point, in seconds of the observation.
+
+    media: the path of the media file in which it starts, if the file says so.
+    """
+
+    start: Fraction
+    end: Fraction
+    label: str
+    subject: str
+    where: str
+    media: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """players: they play side by side, each its media one after the other; none in a live observation."""
+
+    name: str
+    where: str
+    events: Sequence[CodedEvent]
+    players: Sequence[Sequence[Media]] = ()
+    offset: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What of an event is in one media file; start and end are seconds in that file."""
+
+    media: Media
+    event: CodedEvent
+    start: Fraction
+    end: Fraction
+
+    @property
+    def point(self) -> tuple[Fraction, str, str]:
+        return self.start, self.event.label, self.event.where
+
+
+def moment(value: object, where: str) -> Fraction:
+    """Exact seconds of an observation, which may start at any time, also in 1970. Raises DataError at `where`."""
+    exact = number(value, where)
+    if abs(exact) > _FAR:
+        raise DataError(f"{where}: expected seconds, got {str(value)[:40]!r}")
+    return exact
+
+
+def in_sequence(
+    paths: Sequence[str], lengths: Sequence[Fraction | None], rates: Sequence[Fraction | None], start: Fraction | None
+) -> list[Media]:
+    """Media that follow each other; after one of unknown length, the start is unknown."""
+    media, at = [], start
+    for path, length, fps in zip(paths, lengths, rates, strict=True):
+        media.append(Media(path, at, length, fps))
+        at = None if at is None or length is None else at + length
+    return media
+
+
+def annotations_of(observations: Sequence[Observation], settings: ReadSettings) -> list[Annotation]:
+    """One annotation per media file in which something is coded, or per media file and subject.
+
+    A video is named after its media file, or after the observation if that has none, or if several observations are of
+    one video. An event that continues in the next media file is split. Raises DataError where an event is in no media
+    file, where the place of a media file in its observation is unknown, and on points without `settings.points`.
+    """
+    coded = [(observation, _parts(observation, _chosen(observation, settings))) for observation in observations]
+    _note(coded, settings)
+    if settings.points in (None, "drop"):
+        point_intervals([part.point for _, parts in coded for part in parts if part.start == part.end], settings)
+    media = [(observation, item, parts) for observation, parts in coded for item in _media(parts)]
+    names = [video_name(item.path) or observation.name for observation, item, _ in media]
+    found = []
+    for name, (observation, item, parts) in zip(names, media, strict=True):
+        if names.count(name) > 1:
+            name = observation.name if len(_media(parts)) == 1 else f"{observation.name} {name}"
+        inside = [part for part in parts if part.media is item]
+        if not settings.per_subject:
+            found.append(_annotation(name, "", item, inside, settings))
+            continue
+        for subject in dict.fromkeys(part.event.subject for part in inside):
+            of_subject = [part for part in inside if part.event.subject == subject]
+            found.append(_annotation(name, "" if subject == NO_SUBJECT else subject, item, of_subject, settings))
+    return found
+
+
+def _annotation(name: str, track: str, media: Media, parts: Sequence[_Part], settings: ReadSettings) -> Annotation:
+    states = [interval(p.start, p.end, p.event.label, p.event.where) for p in parts if p.start != p.end]
+    if isinstance(settings.points, int):
+        points = [part.point for part in parts if part.start == part.end]
+        states += point_intervals(points, settings, media.fps, media.length)
+    fps = media.fps or settings.fps
+    return Annotation(name, tuple(states), media.length, fps, media=media.path, track=track)
+
+
+def _media(parts: Sequence[_Part]) -> list[Media]:
+    """The media files in which something is coded, in order of time."""
+    return sorted({id(part.media): part.media for part in parts}.values(), key=lambda media: media.start or Fraction(0))
+
+
+def _chosen(observation: Observation, settings: ReadSettings) -> list[CodedEvent]:
+    """The events of the first subject of `settings.tier` that the observation has, or all. Raises DataError."""
+    subjects = sorted({event.subject for event in observation.events})
+    subject = next((name for name in settings.tier if name in subjects), None)
+    if settings.tier and subjects and subject is None:
+        raise DataError(
+            f"{observation.where}: observation {observation.name!r} has no subject"
+            f" {' or '.join(map(repr, settings.tier))}; it has {', '.join(subjects)}"
+        )
+    return [event for event in observation.events if subject in (None, event.subject)]
+
+
+def _parts(observation: Observation, events: Sequence[CodedEvent]) -> list[_Part]:
+    """Each event in the media file, or the media files, in which it happens."""
+    live = [Media("", observation.offset, None, None)]
+    parts: list[_Part] = []
+    for event in events:
+        named = (player for player in observation.players if event.media in {media.path for media in player})
+        player = next(named, observation.players[0] if observation.players else live)
+        parts += _placed(event, player, observation)
+    return parts
+
+
+def _placed(event: CodedEvent, player: Sequence[Media], observation: Observation) -> list[_Part]:
+    known = [media for media in player if media.start is not None]
+    starts = [media.start or Fraction(0) for media in known]
+    first = bisect_right(starts, event.start) - 1
+    following = first + 1
+    if following < len(known) and starts[following] - event.start <= _ROUNDED < event.end - starts[following]:
+        first += 1  # the start is at the joint
+    what = f"{event.where}: {event.label!r} at {float(event.start):g} s"
+    if len(known) < len(player) and first == len(known) - 1 and not (known and event.media == known[first].path):
+        raise DataError(
+            f"{what} is in {event.media or player[len(known)].path!r}, and the lengths of the media files before it are"
+            " not in this file; export with BORIS 8 or later, or read the project (.boris)"
+        )
+    if first < 0:
+        raise DataError(
+            f"{what} is before {player[0].path or 'the start'!r}, which starts at {float(starts[0]):g} s; is the time"
+            f" offset of {float(observation.offset):g} s right?"
+        )
+    # With an offset, BORIS looks the name up as if there were none.
+    if event.media not in ("", known[first].path) and not observation.offset:
+        raise DataError(
+            f"{what} is in {known[first].path!r} by the lengths of the media files, but the file names"
+            f" {event.media!r}; export it with BORIS again"
+        )
+    parts: list[_Part] = []
+    for at in range(first, len(known)):
+        start = max(event.start, starts[at])
+        end = event.end if at == len(known) - 1 else min(event.end, starts[at + 1])
+        if at > first and end - start <= _ROUNDED:
+            break
+        parts.append(_Part(known[at], event, *(bounded(time - starts[at], event.where) for time in (start, end))))
+    return parts
+
+
+def _note(coded: Sequence[tuple[Observation, Sequence[_Part]]], settings: ReadSettings) -> None:
+    """Notes about what is left out, split or shared; one of each kind."""
+    split, empty, beside = [], [], []
+    for observation, parts in coded:
+        used = {part.media.path for part in parts}
+        split += [one.event.label for one, two in pairwise(parts) if one.event is two.event]
+        if not parts:
+            empty.append(f"observation {observation.name!r}")
+        elif len(observation.players) > 1:
+            beside.append(f"{', '.join(sorted(used))} in observation {observation.name!r}")
+        else:
+            empty += [repr(media.path) for player in observation.players for media in player if media.path not in used]
+    if empty:
+        settings.note(f"nothing is coded in {_some(empty)}; left out")
+    if beside:
+        settings.note(f"several media files play side by side; the events belong to {_some(beside)}")
+    if split:
+        settings.note(f"{len(split)} event(s) continue in the next media file, and are split: {_some(split)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
