@@ -86,8 +86,8 @@ def _named(path: Path, annotations: Sequence[Annotation]) -> list[Annotation]:
 
 
 def _folders(annotation: Annotation) -> tuple[str, ...]:
-    """The folders of the video that the file names, if it is named with folders."""
-    return path_parts(annotation.media)[:-1] if video_name(annotation.media) == annotation.video else ()
+    """The folders of the video that the file names."""
+    return path_parts(annotation.media)[:-1]
 
 
 def _depth(path: Path, spelled: Mapping[tuple[str, ...], str]) -> int:
