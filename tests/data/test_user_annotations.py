@@ -56,6 +56,10 @@ def test_two_videos_of_one_name_are_called_by_their_folders(tmp_path: Path) -> N
         "P02_cam1": ("P02/cam1.mp4", "blue"),
         "cam2": ("P01/cam2.mp4", "lime"),
     }
+    assert matched(tmp_path, ("P1/raw/c.mp4", "P2/raw/c.mp4"), "P2/raw/c red\nP1/raw/c blue") == {
+        "P1_raw_c": ("P1/raw/c.mp4", "blue"),
+        "P2_raw_c": ("P2/raw/c.mp4", "red"),
+    }
     # By those names, by paths of Windows, by addresses, and where the last folder is the same.
     for one, two in (("P01_cam1", "P02_cam1.mp4"), (r"D:\x\P01\cam1.avi", r"D:\x\P02\cam1.avi")):
         assert set(matched(tmp_path, ("P01/cam1.mp4", "P02/cam1.mp4"), f"{one} red\n{two} blue").values()) == {
