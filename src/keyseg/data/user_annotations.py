@@ -55,15 +55,16 @@ class VideoNames:
         self.files: dict[str, Path] = {}
         self._known: dict[str, dict[str, None]] = defaultdict(dict)  # the names of the files that may be called so
         taken: dict[str, Path] = {}
-        for path, others in ((path, paths) for paths in alike.values() for path in paths):
-            depth = distinguishing_depth([other.resolve().parent.parts for other in others])
-            folders = path.resolve().parent.parts
-            name = unicodedata.normalize("NFC", "_".join((*folders[len(folders) - depth :], path.stem)))
-            if other := taken.get(_key(name)):
-                raise DataError(f"{other} and {path} would both be called {name}; rename one of the files")
-            taken[_key(name)] = self.files[name] = path
-            for spelling in (name, path.name, path.stem):
-                self._known[_key(spelling)][name] = None
+        for paths in alike.values():
+            folders = [path.resolve().parent.parts for path in paths]
+            depth = distinguishing_depth(folders)
+            for path, above in zip(paths, folders, strict=True):
+                name = unicodedata.normalize("NFC", "_".join((*above[len(above) - depth :], path.stem)))
+                if other := taken.get(_key(name)):
+                    raise DataError(f"{other} and {path} would both be called {name}; rename one of the files")
+                taken[_key(name)] = self.files[name] = path
+                for spelling in (name, path.name, path.stem):
+                    self._known[_key(spelling)][name] = None
 
     def find(self, spelled: str, where: str, folders: Sequence[str] = (), beside: Path | None = None) -> str | None:
         """The name of the video that a file calls `spelled`, a name or a path; None if there is none.
