@@ -56,6 +56,10 @@ def test_two_videos_of_one_name_are_called_by_their_folders(tmp_path: Path) -> N
         "P02_cam1": ("P02/cam1.mp4", "blue"),
         "cam2": ("P01/cam2.mp4", "lime"),
     }
+    assert matched(tmp_path, ("P1/raw/c.mp4", "P2/raw/c.mp4"), "P2/raw/c red\nP1/raw/c blue") == {
+        "P1_raw_c": ("P1/raw/c.mp4", "blue"),
+        "P2_raw_c": ("P2/raw/c.mp4", "red"),
+    }
     # By those names, by paths of Windows, by addresses, and where the last folder is the same.
     for one, two in (("P01_cam1", "P02_cam1.mp4"), (r"D:\x\P01\cam1.avi", r"D:\x\P02\cam1.avi")):
         assert set(matched(tmp_path, ("P01/cam1.mp4", "P02/cam1.mp4"), f"{one} red\n{two} blue").values()) == {
@@ -75,6 +79,7 @@ def test_two_videos_of_one_name_are_called_by_their_folders(tmp_path: Path) -> N
         (("v/cam1.mp4", "v/cam2.mp4"), TWO_FOLDERS, "'P01/cam1.mp4' in {0} and 'P02/cam1.mp4' in {0} may both be of"),
         (("P01/cam1.mp4", "P02/cam1.mp4"), "cam1 red\nb blue", "'cam1' may be {1}/P01/cam1.mp4 or {1}/P02/cam1.mp4"),
         (("P01/cam1.mp4", "P02/cam1.mp4"), "x/cam1 red\nb blue", "'x/cam1' may be {1}/P01/cam1.mp4 or"),
+        (("P1/x/c.mp4", "P2/x/c.mp4"), "P1/y/c red\nb blue", "'P1/y/c' may be {1}/P1/x/c.mp4 or {1}/P2/x/c.mp4"),
         (("a.mp4", "a.mp4.mp4"), "a.mp4 red\nb blue", "'a.mp4' may be {1}/a.mp4 or {1}/a.mp4.mp4"),
         (("a.mp4", "b.mp4"), "a.mp4 red\na.avi blue", "{0}: the video 'a' is in it twice, as 'a.mp4' and 'a.avi'"),
         (("a.mp4", "b.mp4"), "a.mp4 red\nP/a.mp4 blue", "'a.mp4' and 'P/a.mp4' may be the same video"),
@@ -98,6 +103,32 @@ def test_a_video_that_has_moved_is_found_and_noted(tmp_path: Path) -> None:
     notes.clear()
     matched(tmp_path, ("v/a.mp4", "v/b.mp4"), table, notes)  # all of them have moved
     assert notes == []
+
+
+def test_two_files_of_one_video_are_an_error_even_where_one_names_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("video,start_seconds,end_seconds,label\nP1/c.mp4,0,1,red\nd,0,1,red\n")
+    (tmp_path / "c.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nblue\n")
+    names = VideoNames(files(tmp_path, "P1/c.mp4", "P1/d.mp4"))
+    paths = [tmp_path / "a.csv", tmp_path / "c.vtt"]
+    with pytest.raises(DataError) as error:
+        pair(names, read_user_annotations(paths, names, None, AS_IT_IS, Fraction(10), print), print)
+    assert f"'P1/c.mp4' in {paths[0]} and 'c' in {paths[1]} may both be of " in str(error.value)
+    # The same file twice is one.
+    users = read_user_annotations(
+        [paths[0], tmp_path / "P1" / ".." / "a.csv"], names, None, AS_IT_IS, Fraction(1), print
+    )
+    assert list(pair(names, users, print)) == ["c", "d"]
+
+
+def test_a_file_that_links_a_video_of_another_name(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "P1/c.mp4", "P2/c.mp4", "d.mp4"))
+    users = [
+        of("monday", "", media=r"E:\P2\c.mp4"),
+        of("tuesday", "", media="file:///P1/c.mp4"),
+        of("d", "", media="c.mp4"),
+    ]
+    found = {name: one.user.annotation.video for name, one in pair(names, users, print).items()}
+    assert found == {"P1_c": "tuesday", "P2_c": "monday", "d": "d"}  # its own name goes before the link
 
 
 def test_files_beside_their_videos_or_in_folders_of_the_same_names(tmp_path: Path) -> None:
@@ -129,6 +160,10 @@ def test_unicode_forms_and_case_make_no_difference(tmp_path: Path) -> None:
     assert found == {"Day1": ("Day1.MP4", "blue"), "caf\u00e9": ("cafe\u0301.mp4", "red")}
     found = matched(tmp_path, ("a.mp4", "Caf\u00e9.mp4"), "cafe\u0301 red\ncaf\u00e9 blue\na x")
     assert found["Caf\u00e9"] == ("Caf\u00e9.mp4", "blue+red")
+    found = matched(tmp_path, ("cafe\u0301/c.mp4", "tea/c.mp4"), "CAF\u00c9/c.mp4 red\ntea/c.mp4 blue")
+    assert found["caf\u00e9_c"] == ("cafe\u0301/c.mp4", "red")
+    with pytest.raises(DataError, match="would both be called"):
+        VideoNames(files(tmp_path, "1/cafe\u0301.mp4", "1/caf\u00e9.mkv"))
 
 
 @pytest.mark.parametrize("other", ["day1.mp4", "Day1.avi", "Day1.mp4"])
@@ -142,8 +177,8 @@ def test_videos_that_would_be_one_file_elsewhere_are_refused(other: str, tmp_pat
     assert video_files([tmp_path, first]) == [first]  # the same file twice is one
 
 
-def of(video: str, track: str, label: str = "x") -> UserAnnotation:
-    annotation = Annotation(video, (Interval(Fraction(0), Fraction(1), label),), track=track)
+def of(video: str, track: str, media: str = "") -> UserAnnotation:
+    annotation = Annotation(video, (Interval(Fraction(0), Fraction(1), "x"),), media=media, track=track)
     return UserAnnotation(annotation, Path("all.csv"))
 
 

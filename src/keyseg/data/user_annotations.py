@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keyseg.formats import AnnotationOptions, find_sources, read_annotations
 from keyseg.formats.conversion import file_name
-from keyseg.formats.text import VIDEO_SUFFIXES, path_parts, video_name
+from keyseg.formats.text import VIDEO_SUFFIXES, distinguishing_depth, path_parts, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError
 from keyseg.timeline.files import read_text
 
@@ -41,7 +41,8 @@ class UserAnnotation:
 
 
 class VideoNames:
-    """Video files by name, `day1` for day1.mp4; files of one name in two folders are called P01_cam1 and P02_cam1.
+    """Video files by name, `day1` for day1.mp4; files of one name in two folders are called P01_cam1 and P02_cam1, by
+    the folders that distinguish them.
 
     Upper and lower case, and Unicode forms, make no difference, since they make none to files on Windows and macOS.
     Raises DataError where two names are equal.
@@ -54,14 +55,16 @@ class VideoNames:
         self.files: dict[str, Path] = {}
         self._known: dict[str, dict[str, None]] = defaultdict(dict)  # the names of the files that may be called so
         taken: dict[str, Path] = {}
-        for path in (path for paths in alike.values() for path in paths):
-            folder = f"{path.resolve().parent.name}_" if len(alike[_key(path.stem)]) > 1 else ""
-            name = unicodedata.normalize("NFC", f"{folder}{path.stem}")
-            if other := taken.get(_key(name)):
-                raise DataError(f"{other} and {path} would both be called {name}; rename one of the files")
-            taken[_key(name)] = self.files[name] = path
-            for spelling in (name, path.name, path.stem):
-                self._known[_key(spelling)][name] = None
+        for paths in alike.values():
+            folders = [path.resolve().parent.parts for path in paths]
+            depth = distinguishing_depth(folders)
+            for path, above in zip(paths, folders, strict=True):
+                name = unicodedata.normalize("NFC", "_".join((*above[len(above) - depth :], path.stem)))
+                if other := taken.get(_key(name)):
+                    raise DataError(f"{other} and {path} would both be called {name}; rename one of the files")
+                taken[_key(name)] = self.files[name] = path
+                for spelling in (name, path.name, path.stem):
+                    self._known[_key(spelling)][name] = None
 
     def find(self, spelled: str, where: str, folders: Sequence[str] = (), beside: Path | None = None) -> str | None:
         """The name of the video that a file calls `spelled`, a name or a path; None if there is none.

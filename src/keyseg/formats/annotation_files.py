@@ -13,7 +13,7 @@ from keyseg.formats import timeline_json
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, ReadSettings, WriteSettings
 from keyseg.formats.frames import segmented
 from keyseg.formats.table_of_formats import format_named, format_of
-from keyseg.formats.text import path_parts, video_name
+from keyseg.formats.text import distinguishing_depth, path_parts, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
 
 
@@ -86,8 +86,8 @@ def _named(path: Path, annotations: Sequence[Annotation]) -> list[Annotation]:
 
 
 def _folders(annotation: Annotation) -> tuple[str, ...]:
-    """The folders of the video that the file names, if it is named with folders."""
-    return path_parts(annotation.media)[:-1] if video_name(annotation.media) == annotation.video else ()
+    """The folders of the video that the file names."""
+    return path_parts(annotation.media)[:-1]
 
 
 def _depth(path: Path, spelled: Mapping[tuple[str, ...], str]) -> int:
@@ -97,10 +97,7 @@ def _depth(path: Path, spelled: Mapping[tuple[str, ...], str]) -> int:
         if long[: len(short)] == short:
             one, other = spelled[short[::-1]], spelled[long[::-1]]
             raise DataError(f"{path}: {one!r} and {other!r} may be the same video; spell each video in one way")
-    depth = 0
-    while len({folders[::-1][:depth] for folders in spelled}) < len(spelled):
-        depth += 1
-    return depth
+    return distinguishing_depth(spelled)
 
 
 def _noted(path: Path, note: Callable[[str], None], text: str) -> None:

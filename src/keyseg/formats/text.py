@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -176,6 +176,18 @@ def video_name(media: str) -> str:
     """
     last = "".join(path_parts(media)[-1:])
     return PurePosixPath(last).stem if PurePosixPath(last).suffix.lower() in _MEDIA else last
+
+
+def distinguishing_depth(folders: Collection[tuple[str, ...]]) -> int:
+    """How many folders, from the last, distinguish these paths as well as all of their folders do.
+
+    >>> distinguishing_depth([("P01", "raw"), ("P02", "raw")]), distinguishing_depth([("P01", "raw")])
+    (2, 0)
+    """
+    depth = 0
+    while len({path[::-1][:depth] for path in folders}) < len(set(folders)):
+        depth += 1
+    return depth
 
 
 def choose_tier(path: Path, kind: str, names: Sequence[str], wanted: Sequence[str]) -> int | None:
