@@ -328,6 +328,15 @@ def test_one_timeline_per_subject(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("fmt", ["csv", "activitynet", "boris", "boris-project"])
+def test_subjects_stay_apart_in_every_format(fmt: str, tmp_path: Path) -> None:
+    found = read_annotations(file(tmp_path, "e.csv", BORIS_8), options=AnnotationOptions(per_subject=True))[:2]
+    again = read_annotations(
+        file(tmp_path, "again", annotations_text(fmt, found)), fmt, options=AnnotationOptions(per_subject=True)
+    )
+    assert [(a.name, rows(a.actions())) for a in again] == [(a.name, rows(a)) for a in found]
+
+
 def test_the_first_subject_that_an_observation_has(tmp_path: Path) -> None:
     path = file(tmp_path, "e.csv", BORIS_8.replace("sunny,Bea,12.0,\\\n", "sunny,Ada,12.0,"))
     chosen = read_annotations(path, options=AnnotationOptions(tier=("Ada", "No focal subject", "Bea")))

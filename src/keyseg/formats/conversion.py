@@ -116,7 +116,7 @@ def _targets(
     if not annotations:
         raise DataError(f"{source}: no video with annotations in it")
     form = FORMATS[fmt]
-    names = [annotation.video for annotation in annotations]
+    names = [annotation.name for annotation in annotations]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{source}: the video {twice[0]!r} is in it twice; convert the files one by one")
