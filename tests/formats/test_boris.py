@@ -217,8 +217,9 @@ def test_three_media_and_one_event_through_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("start", "stop"), [("9.999", "12"), ("10", "12"), ("10.001", "12"), ("9.998", "12")])
-def test_a_start_at_a_joint_is_rounded_to_it(start: str, stop: str, tmp_path: Path) -> None:
-    text = aggregated(f"groom,STATE,{start},{stop},")
+@pytest.mark.parametrize("named", ["", "day1.mp4", "v/day2.mp4"])
+def test_a_start_at_a_joint_is_rounded_to_it(start: str, stop: str, named: str, tmp_path: Path) -> None:
+    text = aggregated(f"groom,STATE,{start},{stop},{named}")
     begin = 0.001 if start == "10.001" else 0
     assert by_media(text, tmp_path) == {"v/day2.mp4": [(begin, 2, "groom")]}
     text = aggregated("groom,STATE,8,10.001,")
