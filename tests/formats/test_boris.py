@@ -217,8 +217,9 @@ def test_three_media_and_one_event_through_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("start", "stop"), [("9.999", "12"), ("10", "12"), ("10.001", "12"), ("9.998", "12")])
-def test_a_start_at_a_joint_is_rounded_to_it(start: str, stop: str, tmp_path: Path) -> None:
-    text = aggregated(f"groom,STATE,{start},{stop},")
+@pytest.mark.parametrize("named", ["", "day1.mp4", "v/day2.mp4"])
+def test_a_start_at_a_joint_is_rounded_to_it(start: str, stop: str, named: str, tmp_path: Path) -> None:
+    text = aggregated(f"groom,STATE,{start},{stop},{named}")
     begin = 0.001 if start == "10.001" else 0
     assert by_media(text, tmp_path) == {"v/day2.mp4": [(begin, 2, "groom")]}
     text = aggregated("groom,STATE,8,10.001,")
@@ -326,6 +327,15 @@ def test_one_timeline_per_subject(tmp_path: Path) -> None:
         ("a", "videos/a.mp4", rows(found[0])), ("a.Bea", "videos/a.mp4", rows(found[1])),
         ("day 2.Bea", "day 2", rows(found[2])),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("fmt", ["csv", "activitynet", "boris", "boris-project"])
+def test_subjects_stay_apart_in_every_format(fmt: str, tmp_path: Path) -> None:
+    found = read_annotations(file(tmp_path, "e.csv", BORIS_8), options=AnnotationOptions(per_subject=True))[:2]
+    again = read_annotations(
+        file(tmp_path, "again", annotations_text(fmt, found)), fmt, options=AnnotationOptions(per_subject=True)
+    )
+    assert [(a.name, a.actions().labels) for a in again] == [("a", ("take",)), ("a.Bea", ("pour",))]
 
 
 def test_the_first_subject_that_an_observation_has(tmp_path: Path) -> None:

@@ -230,6 +230,13 @@ def test_what_keyseg_writes_has_what_boris_asks_for() -> None:
     ]
 
 
+def test_what_keyseg_writes_is_ascii() -> None:
+    label = "größe-切る"
+    text = annotations_text("boris-project", [Annotation("día", (Interval(0, 1, label),), Fraction(2))])
+    assert text.isascii()
+    assert json.loads(text)["behaviors_conf"]["0"]["code"] == label
+
+
 def test_several_videos_and_subjects_are_one_project(tmp_path: Path) -> None:
     def annotation(video: str, track: str, label: str) -> Annotation:
         return Annotation(video, (Interval(0, 2, label),), Fraction(4), NTSC, media=f"v/{video}.mp4", track=track)

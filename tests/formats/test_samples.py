@@ -286,9 +286,7 @@ def test_textgrid_with_several_tiers_lists_them(tmp_path: Path) -> None:
 def test_textgrid_points(tmp_path: Path) -> None:
     path, notes = file(tmp_path, "tea.TextGrid", LONG), list[str]()
     assert rows(one(path, note=notes.append)) == [(0.5, 2, 'say "hi" 5 times'), (2, 3.25, "pour")]
-    assert notes == [
-        f"{path}: 1 event without a length left out, of 'clicks'; read them with --tier NAME --points FRAMES"
-    ]
+    assert notes == [f"{path}: 1 event without a length left out, of 'clicks'; see --tier and --points"]
     clicks = AnnotationOptions(tier=("hands", "clicks"))
     with pytest.raises(DataError, match=r"TextGrid:35: 'click' is a point at 1.5 s.*--points drop"):
         one(path, options=clicks)

@@ -116,6 +116,8 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
     form, settings = format_named(fmt), settings or WriteSettings()
     if len(annotations) != 1 and not form.several:
         raise ConfigError(f"a file of {fmt} holds one video, got {len(annotations)}; write each to its own file")
+    if not form.tracks:
+        annotations = [replace(annotation, video=annotation.name, track="") for annotation in annotations]
     if not form.tiles:
         annotations = [annotation.actions() for annotation in annotations]
     if not form.frames and (settings.overlap != "error" or not form.overlaps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -100,9 +101,9 @@ def annotations_of(observations: Sequence[Observation], settings: ReadSettings) 
         point_intervals([part.point for _, parts in coded for part in parts if part.start == part.end], settings)
     media = [(observation, item, parts) for observation, parts in coded for item in _media(parts)]
     names = [video_name(item.path) or observation.name for observation, item, _ in media]
-    found = []
+    counts, found = Counter(names), []
     for name, (observation, item, parts) in zip(names, media, strict=True):
-        if names.count(name) > 1:
+        if counts[name] > 1:
             name = observation.name if len(_media(parts)) == 1 else f"{observation.name} {name}"
         inside = [part for part in parts if part.media is item]
         if not settings.per_subject:
@@ -169,8 +170,9 @@ def _placed(event: CodedEvent, player: Sequence[Media], observation: Observation
             f"{what} is before {player[0].path or 'the start'!r}, which starts at {float(starts[0]):g} s; is the time"
             f" offset of {float(observation.offset):g} s right?"
         )
+    at_joint = any(abs(event.start - start) <= _ROUNDED for start in starts)
     # With an offset, BORIS looks the name up as if there were none.
-    if event.media not in ("", known[first].path) and not observation.offset:
+    if event.media not in ("", known[first].path) and not at_joint and not observation.offset:
         raise DataError(
             f"{what} is in {known[first].path!r} by the lengths of the media files, but the file names"
             f" {event.media!r}; export it with BORIS again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -23,7 +24,6 @@ from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.json_text import need, objects, read_json
 from keyseg.formats.text import bounded, edges, nominal_rate, one_line, rounded
 from keyseg.timeline import Annotation, DataError, TimelineError
-from keyseg.timeline.files import json_text
 
 _HOLDS = "a project of BORIS"
 _PLAYERS = [str(number) for number in range(1, 9)]
@@ -88,7 +88,7 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         "behaviors_coding_map": [],
         "converters": {},
     }
-    return json_text(project)
+    return json.dumps(project, indent=1) + "\n"  # ASCII: BORIS reads it in the encoding of the system
 
 
 def _observation(name: str, observations: Mapping[str, Any], states: Mapping[str, bool], path: Path) -> Observation:

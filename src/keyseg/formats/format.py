@@ -87,7 +87,7 @@ class Format:
     order mark, is of this format; asked where the file's name leaves a choice. also: other suffixes that tools give
     such files. several: a file may hold several videos; otherwise the writer gets one. frames: times are counted in
     frames, so writing needs a rate. tiles: every frame has a label, background included. overlaps: intervals may
-    overlap.
+    overlap. tracks: several timelines of one video keep their tracks; elsewhere the track becomes part of the name.
     """
 
     title: str
@@ -100,3 +100,4 @@ class Format:
     frames: bool = False
     tiles: bool = False
     overlaps: bool = True
+    tracks: bool = False

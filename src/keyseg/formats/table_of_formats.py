@@ -35,6 +35,7 @@ _AUDACITY = (lines_of_seconds.read_audacity, lines_of_seconds.write_audacity, li
 _RTTM = (lines_of_seconds.read_rttm, lines_of_seconds.write_rttm, lines_of_seconds.looks_rttm)
 _TSV = (table.read, partial(table.write, separator="\t"), partial(table.looks, tabs=True))
 _ACTIVITYNET = (activitynet.read, activitynet.write, activitynet.looks, (".json",))
+_BORIS = (boris.read, boris.write, boris.looks)
 _BORIS_PROJECT = (boris_project.read, boris_project.write, boris_project.looks)
 _LABEL_STUDIO = (label_studio.read, label_studio.write, label_studio.looks, (".json",))
 
@@ -49,8 +50,8 @@ FORMATS: dict[str, Format] = {
     "vtt": Format("WebVTT", ".vtt", subtitles.read_vtt, subtitles.write_vtt, subtitles.looks_vtt),
     "srt": Format("SRT", ".srt", subtitles.read_srt, subtitles.write_srt, subtitles.looks_srt),
     "eaf": Format("ELAN", ".eaf", elan.read, elan.write, elan.looks, overlaps=False),
-    "boris": Format("BORIS", ".boris.csv", boris.read, boris.write, boris.looks, (".csv", ".tsv"), several=True),
-    "boris-project": Format("BORIS project", ".boris", *_BORIS_PROJECT, several=True),
+    "boris": Format("BORIS", ".boris.csv", *_BORIS, (".csv", ".tsv"), several=True, tracks=True),
+    "boris-project": Format("BORIS project", ".boris", *_BORIS_PROJECT, several=True, tracks=True),
     "audacity": Format("Audacity labels", ".labels.txt", *_AUDACITY, (".txt",)),
     "textgrid": Format("Praat", ".TextGrid", textgrid.read, textgrid.write, textgrid.looks, overlaps=False),
     "labelstudio": _in_frames("Label Studio", ".labelstudio.json", *_LABEL_STUDIO, several=True),

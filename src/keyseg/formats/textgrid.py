@@ -152,9 +152,9 @@ def _chosen(path: Path, tiers: Sequence[_Tier], settings: ReadSettings) -> list[
     left_out = {name: len(rows) for _, name, rows in tiers if name not in names and rows}
     if left_out:
         count = sum(left_out.values())
+        tiers_left = ", ".join(map(repr, left_out))
         settings.note(
-            f"{count} event{'s' * (count > 1)} without a length left out, of {', '.join(map(repr, left_out))}; read them"
-            " with --tier NAME --points FRAMES"
+            f"{count} event{'s' * (count > 1)} without a length left out, of {tiers_left}; see --tier and --points"
         )
     if settings.tier or not settings.per_subject:
         index = choose_tier(path, "tier", names, settings.tier)
