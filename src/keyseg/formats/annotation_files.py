@@ -50,7 +50,7 @@ def read_annotations(
         raise DataError(f"{path}: {error}") from error
     stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]
     if not form.several and annotations[0].video == path.stem and stem and ending.lower() == form.suffix.lower():
-        annotations = [replace(annotations[0], video=stem)]
+        annotations = [replace(annotation, video=stem) for annotation in annotations]
     names = [annotation.name for annotation in annotations]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
