@@ -31,8 +31,8 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     also on point events, which have no length.
     """
     observations: dict[str, list[TableRow]] = {}
-    for row in read_rows(path, "events that BORIS exported", _is_boris, _NEEDS):
-        observations.setdefault(row.get("Observation id") or _video_above(path), []).append(row)
+    for row in read_rows(path, "events that BORIS exported", _is_boris, _NEEDS, settings.encoding):
+        observations.setdefault(row.get("Observation id") or _video_above(path, settings.encoding), []).append(row)
     files = {name: {file for row in rows if (file := _media_file(row))} for name, rows in observations.items()}
     named = [next(iter(media)) if len(media) == 1 else name for name, media in files.items()]
     several = {name for name in named if named.count(name) > 1}  # observations of one video
@@ -68,9 +68,9 @@ def _is_boris(line: str) -> bool:
     return "Behavior" in names and (tabular or {"Start (s)", "Stop (s)"} <= set(names))
 
 
-def _video_above(path: Path) -> str:
+def _video_above(path: Path, encoding: str | None) -> str:
     """Older versions name the observation in a line above the table."""
-    for line in read_text(path, "events that BORIS exported").split("\n", 30)[:30]:
+    for line in read_text(path, "events that BORIS exported", encoding).split("\n", 30)[:30]:
         cells = header(line)
         if cells[:1] == ["Observation id"] and len(cells) > 1 and cells[1]:
             return cells[1]

@@ -93,7 +93,8 @@ def _film(path: Path, root: Any, settings: ReadSettings) -> _Film:
     units = "milliseconds" if header is None else header.get("TIME_UNITS", "milliseconds")
     if units != "milliseconds":
         raise DataError(f"{path}: expected times in milliseconds, got {units[:40]!r}; save it with ELAN again")
-    videos, sounds = [], []
+    videos: list[_Film] = []
+    sounds: list[_Film] = []
     for link in links:
         media = linked_path(link.get("MEDIA_URL", ""), link.get("RELATIVE_MEDIA_URL", ""), path.parent)
         origin = number(link.get("TIME_ORIGIN", "0"), f"{path}: TIME_ORIGIN of {media[:200]!r}") / 1000

@@ -28,7 +28,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     Raises DataError, and ConfigError without opentimelineio and on an unknown track.
     """
     otio = opentimelineio()
-    text, _ = read_json(path, _HOLDS)  # its own parser accepts broken JSON and duplicate keys
+    text, _ = read_json(path, _HOLDS, settings.encoding)  # its own parser accepts broken JSON and duplicate keys
     try:
         timeline = otio.adapters.read_from_string(text, "otio_json")
         if not isinstance(timeline, otio.schema.Timeline):

@@ -24,7 +24,7 @@ looks_vtt = re.compile(r"WEBVTT(?:[ \t\n]|$)").match
 
 def read_vtt(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; notes, styles, regions, settings and tags are skipped. Raises DataError."""
-    text = read_text(path, "WebVTT cues")
+    text = read_text(path, "WebVTT cues", settings.encoding)
     if not looks_vtt(text):
         raise DataError(f"{path}:1: expected WEBVTT in the first line, got {text[:40]!r}")
     (_, head), *blocks = _blocks(text)
@@ -50,7 +50,10 @@ def write_vtt(annotations: Sequence[Annotation], settings: WriteSettings) -> str
 
 def read_srt(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; formatting tags such as <i> are skipped. Raises DataError."""
-    cues = [_cue(path, number, block, _plain_srt) for number, block in _blocks(read_text(path, "SRT subtitles"))]
+    cues = [
+        _cue(path, number, block, _plain_srt)
+        for number, block in _blocks(read_text(path, "SRT subtitles", settings.encoding))
+    ]
     return [Annotation(path.stem, tuple(cues), None, settings.fps)]
 
 

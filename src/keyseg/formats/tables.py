@@ -54,9 +54,11 @@ def header(text: str) -> list[str]:
         return []
 
 
-def read_rows(path: Path, holds: str, is_header: Callable[[str], bool], needs: str) -> Iterator[TableRow]:
+def read_rows(
+    path: Path, holds: str, is_header: Callable[[str], bool], needs: str, encoding: str | None = None
+) -> Iterator[TableRow]:
     """Rows below the first line that `is_header` accepts; `needs` describes that line in errors. Raises DataError."""
-    lines = read_text(path, holds).split("\n")
+    lines = read_text(path, holds, encoding).split("\n")
     number = next((at for at, line in enumerate(lines[:_ABOVE]) if is_header(line)), None)
     if number is None:
         first_line = ", ".join(header(lines[0]))[:200] or "nothing"

@@ -35,13 +35,12 @@ _INTERVAL = """        intervals [{number}]:
 """
 # Praat reads quoted strings, flags and free-standing numbers; everything else is for people.
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|(?<!\S)<(?:exists|absent)>|(?<!\S)[-+]?\d[\d.]*(?:[eE][-+]?\d+)?(?!\S)')
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 looks = re.compile(r'(?=.{0,188}"ooTextFile").{0,390}"TextGrid"', re.DOTALL).match
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video: the interval tier `settings.tier`, or the only one. Raises DataError, ConfigError."""
-    tokens = _Tokens(path, _text(path))
+    tokens = _Tokens(path, read_text(path, "a TextGrid", settings.encoding))
     for word in ('"ooTextFile"', '"TextGrid"'):
         tokens.take(word, word, "; is it a TextGrid in text form?")
     tokens.time()
@@ -128,15 +127,3 @@ def _tier(tokens: _Tokens) -> tuple[str, str, list[_TierRow]]:
         end = tokens.time() if kind == "IntervalTier" else start
         rows.append((start, end, tokens.text(), tokens.place))
     return kind, name, rows
-
-
-def _text(path: Path) -> str:
-    """Praat writes UTF-8, or UTF-16 if a label is not ASCII."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(2)
-        if start in _UTF16:
-            return path.read_text(encoding="utf-16").replace("\r\n", "\n")
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"{path}: cannot read it ({error}); it should hold a TextGrid") from error
-    return read_text(path, "a TextGrid")
