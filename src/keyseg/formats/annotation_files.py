@@ -81,8 +81,17 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
     return form.write(annotations, settings)
 
 
-def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> str:
-    """A prediction as the content of a file. Raises ConfigError, DataError, TimelineError.
+def timeline_text(
+    fmt: str,
+    name: str,
+    segmentation: Segmentation,
+    labels: LabelMap,
+    timebase: TimeBase,
+    *,
+    media: str = "",
+    settings: WriteSettings | None = None,
+) -> str:
+    """A prediction as the content of a file; media: path of the video. Raises ConfigError, DataError, TimelineError.
 
     >>> labels = LabelMap(("background", "pour"), ("background",))
     >>> print(timeline_text("srt", "tea", Segmentation.from_frames([0, 0, 1, 1, 1]), labels, TimeBase(Fraction(2))))
@@ -92,7 +101,8 @@ def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: Label
     <BLANKLINE>
     """
     annotation = Annotation.of(name, segmentation, labels, timebase, keep_background=True)
-    return annotations_text(fmt, [annotation], WriteSettings(labels=labels))
+    settings = replace(settings or WriteSettings(), labels=labels)
+    return annotations_text(fmt, [replace(annotation, media=media)], settings)
 
 
 def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:

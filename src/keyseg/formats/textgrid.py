@@ -23,7 +23,7 @@ size = 1
 item []:
     item [1]:
         class = "IntervalTier"
-        name = "actions"
+        name = "{tier}"
         xmin = 0
         xmax = {end}
         intervals: size = {count}
@@ -60,7 +60,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """The long form, one tier, `actions`, with six decimals; gaps are intervals without text."""
+    """The long form, one tier with six decimals; gaps are intervals without text."""
     (annotation,) = annotations
     rows, reached = [], Decimal("0.000000")
     for start, end, label in edges(annotation, 6):
@@ -75,7 +75,8 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         _INTERVAL.format(number=number, start=start, end=end, text=label.replace('"', '""'))
         for number, (start, end, label) in enumerate(rows, 1)
     )
-    return _HEAD.format(end=max(length, reached), count=len(rows)) + "".join(intervals)
+    tier = one_line(settings.tier, "tier").replace('"', '""')
+    return _HEAD.format(end=max(length, reached), count=len(rows), tier=tier) + "".join(intervals)
 
 
 class _Tokens:

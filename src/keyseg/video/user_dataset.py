@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from keyseg.data.dataset_file import DatasetFile, write_dataset_file
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
 from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, read_groups, read_user_annotations
@@ -52,7 +53,8 @@ def init_dataset(
     """Make a data set to train on from your own videos and annotations: features, labels per frame, classes, splits.
 
     A video and its annotation belong together by name: `day1.mp4` and `day1.eaf`, or rows of a table that name `day1`
-    or `day1.mp4`. Files without a partner are reported and left out. After an interruption the same command resumes.
+    or `day1.mp4`. Files without a partner are reported and left out. The data set remembers the first `--tier`, so that
+    predictions are written to it. After an interruption the same command resumes.
 
     Args:
         data: New folder for the data set. It stays empty until everything has succeeded.
@@ -97,6 +99,8 @@ def init_dataset(
         check_frame_labels(by_video, frames, fps)
         segmentations = frames_of(actions, frames, labels, fps, report)
         write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
+        if options.tier:
+            write_dataset_file(partial, DatasetFile(tier=options.tier[0]))
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)
