@@ -155,6 +155,17 @@ def test_a_data_set_without_a_tier_has_no_file(home: Path, keyseg: Any) -> None:
     assert read_dataset_file(home / "data") == DatasetFile()
 
 
+def test_a_renamed_video_belongs_to_the_file_of_its_name(home: Path, keyseg: Any) -> None:
+    stale = home / "annotations" / "ann_1.eaf"
+    stale.write_text(stale.read_text().replace("ann_1.mp4", "MVI_0042.MP4"))
+    (home / "annotations" / "bob_1.eaf").rename(home / "annotations" / "bob_1 corrected.eaf")
+    films = ("--videos", home / "videos", "--annotations", home / "annotations", "--fps", 10, "--cache", home / "cache")
+    answer = keyseg("init", home / "data", *films, "--tier", "right hand")
+    assert answer.code == 0, answer.err
+    assert f"note: {stale}: it links MVI_0042, which is not there, and is taken to be of the video" in answer.err
+    assert {path.stem for path in (home / "data" / "groundTruth").iterdir()} == set(NAMES)
+
+
 def test_what_a_data_set_remembers(tmp_path: Path) -> None:
     for tier in ("Hände: 'rechts' #1", "true", "12"):
         write_dataset_file(tmp_path, DatasetFile(tier=tier))

@@ -82,7 +82,27 @@ def test_of_several_cameras_the_one_called_like_the_file_or_the_first(
     assert (annotation.video, annotation.media) == (video, f"/v/{video}.mp4")
     assert spans(annotation)[0][0] == start
     assert bool(notes) == (name == "a")
-    assert all("times are those of the first, front; call the file like one of" in note for note in notes)
+    assert all("times are those of front; for those of another, call the file like it: side, top" in n for n in notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "video", "start", "words"),
+    [
+        ("a", ("side", "other"), "side", 3.5, "times are those of side"),
+        ("front", ("SIDE",), "side", 3.5, "times are those of side"),
+        ("side", ("front", "side"), "side", 3.5, ""),
+        ("a", ("a", "other"), "a", 1.0, "it links front, which is not there, and is taken to be of the video called"),
+        ("a", ("other",), "front", 1.0, "times are those of front"),
+    ],
+)
+def test_the_videos_that_are_there_decide(
+    name: str, there: tuple[str, ...], video: str, start: float, words: str, tmp_path: Path
+) -> None:
+    cameras = (link("file:///v/front.mp4", 0), link("file:///v/side.mp4", 2500))
+    notes: list[str] = []
+    (annotation,) = read_annotations(eaf(tmp_path / f"{name}.eaf", *cameras), videos=there, note=notes.append)
+    assert (annotation.video, spans(annotation)[0][0]) == (video, start)
+    assert [words in note for note in notes] == [True] * bool(words)
 
 
 @pytest.mark.parametrize("mime", ["audio/x-wav", "unknown"])

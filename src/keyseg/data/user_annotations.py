@@ -74,7 +74,7 @@ def read_user_annotations(
         others = [file.name for file in sources.left_out if file.suffix.lower() not in videos.suffixes]
         for file, form in sources.formats.items():
             try:
-                annotations = _read(file, form, options, fps, report)
+                annotations = _read(file, form, options, fps, report, videos)
             except DataError:
                 if path == file or _name_key(file.stem) in videos.files:
                     raise
@@ -91,12 +91,15 @@ def read_user_annotations(
     return result
 
 
-def _read(file: Path, form: str, options: AnnotationOptions, fps: Fraction, report: _Report) -> list[Annotation]:
+def _read(
+    file: Path, form: str, options: AnnotationOptions, fps: Fraction, report: _Report, videos: VideoNames
+) -> list[Annotation]:
     """The annotations of a file, with its own frame rate if it has one."""
+    there = [path.stem for path in videos.files.values()]
     try:
-        return read_annotations(file, form, options=options, note=report)
+        return read_annotations(file, form, options=options, videos=there, note=report)
     except (ConfigError, DataError):
-        return read_annotations(file, form, fps=fps, options=options, note=report)
+        return read_annotations(file, form, fps=fps, options=options, videos=there, note=report)
 
 
 def pair(videos: VideoNames, annotations: Mapping[str, UserAnnotation], report: _Report) -> dict[Path, UserAnnotation]:

@@ -22,13 +22,15 @@ def read_annotations(
     fps: Fraction | None = None,
     background: Iterable[str] | None = None,
     options: AnnotationOptions = AS_IT_IS,
+    videos: Iterable[str] = (),
     note: Callable[[str], None] = lambda text: None,
 ) -> list[Annotation]:
     """The annotations in a file, one per timeline. A video that the file does not name is called like the file.
 
     fmt: name in FORMATS; default: what the name and the content of the file show. fps: frames per second, for a file
     that does not say it. background: labels that are not actions; default: what the file says, or `background` in
-    formats that label every frame. note: called with what is left out or changed.
+    formats that label every frame. videos: names of the videos that are there; where a file links several, it is
+    read for one of them. note: called with what is left out or changed.
 
     Raises DataError with file and line, and ConfigError where `fps` or a tier must be given.
 
@@ -45,7 +47,9 @@ def read_annotations(
     try:
         given = {field.name: getattr(options, field.name) for field in fields(AnnotationOptions)}
         noted = partial(_noted, path, note)
-        annotations = form.read(path, ReadSettings(**given, fps=fps, background=chosen, note=noted))
+        annotations = form.read(
+            path, ReadSettings(**given, fps=fps, background=chosen, videos=tuple(videos), note=noted)
+        )
     except TimelineError as error:
         raise DataError(f"{path}: {error}") from error
     stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]

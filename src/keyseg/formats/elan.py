@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class _Film:
 
 
 def _film(path: Path, root: Any, settings: ReadSettings) -> _Film:
-    """The linked video that is called like the file, or else the first."""
+    """The linked video that is called like the file, or else the first, among those that are there if that is known."""
     header = root.find("HEADER")
     links = [] if header is None else [dict(link.attrib) for link in header.iter("MEDIA_DESCRIPTOR")]
     if header is not None and not links and header.get("MEDIA_FILE"):  # before version 2.1
@@ -106,14 +107,25 @@ def _film(path: Path, root: Any, settings: ReadSettings) -> _Film:
                 f"no video is linked; times are those of {sounds[0].media}, {float(sounds[0].origin):g} s later"
             )
         return _Film(path.stem, "", sounds[0].origin if sounds else Fraction(0))
-    same = [film for film in videos if film.video.casefold() == video_name(path.stem).casefold()]
-    if len(videos) > 1 and not same:
-        others = ", ".join(film.video for film in videos[1:])
+    called = [film for film in videos if _key(film.video) == _key(video_name(path.stem))]
+    there = {_key(name) for name in settings.videos}
+    usable = [film for film in (*called, *videos) if not there or _key(film.video) in there]
+    if not usable and _key(path.stem) in there:
+        settings.note(f"it links {videos[0].video}, which is not there, and is taken to be of the video called like it")
+        return replace(videos[0], video=path.stem, media="")
+    film = (usable or called or videos)[0]
+    if len(videos) > 1 and film not in called:
+        names = ", ".join(other.video for other in videos if other is not film)
         settings.note(
-            f"several videos are linked, and times are those of the first, {videos[0].video}; call the file like one of"
-            f" the others for its times: {others}"
+            f"several videos are linked, and times are those of {film.video}; for those of another, call the"
+            f" file like it: {names}"
         )
-    return (same or videos)[0]
+    return film
+
+
+def _key(name: str) -> str:
+    """A name in the form that is compared."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _tiers(path: Path, root: Any, empty: bool) -> dict[str, Any]:
