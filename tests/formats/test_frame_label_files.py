@@ -84,7 +84,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match="not a file"):
         read_frame_labels(tmp_path)
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
-    with pytest.raises(DataError, match=r"latin.txt: cannot read it .*UTF-8 text"):
+    with pytest.raises(DataError, match=r"latin.txt:1: cannot read it .*UTF-8 text"):
         read_frame_labels(tmp_path / "latin.txt")
 
 

@@ -34,7 +34,7 @@ def saved(make_predictor: Any, tmp_path: Path) -> Path:
     [
         {},
         {"sample_rate": 3, "presampled": True},
-        {"refine": False, "orientation": "TD"},
+        {"refine": False, "orientation": "TD", "tier": "right hand"},
         {"rules": Rules(frame_weight=0.1, boundary_threshold=0.02), "classes": 4},
     ],
 )
@@ -45,7 +45,7 @@ def test_a_loaded_bundle_predicts_the_same(
     loaded = load(save_bundle(predictor, tmp_path / "deep" / "bundle", {}))
     for variant in SYSTEMS["rtk"].titles:
         assert agree(loaded.predict(features, variant=variant), predictor.predict(features, variant=variant))
-    for name in ("labels", "timebase", "input_dim", "decoder", "orientation"):
+    for name in ("labels", "timebase", "input_dim", "decoder", "orientation", "tier"):
         assert getattr(loaded, name) == getattr(predictor, name), name
     assert loaded.presampled == predictor.presampled
     assert loaded.model.config == predictor.model.config
@@ -95,6 +95,7 @@ def test_there_is_a_config_and_weights_and_nothing_that_can_run(saved: Path) -> 
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     assert (config["format"], config["version"]) == ("keyseg-bundle", 3)
     assert config["provenance"] == {"command": "keyseg train"}
+    assert "tier" not in config  # as in bundles of 0.1.0
     raw = (saved / "weights.safetensors").read_bytes()
     size = int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8 : 8 + size])

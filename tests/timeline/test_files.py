@@ -205,7 +205,9 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read it \(not a file\); it should hold words"):
         read_text(tmp_path, "words")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    with pytest.raises(DataError, match=r"latin\.txt: cannot read it \('utf-8' codec .*should hold words"):
+    with pytest.raises(
+        DataError, match=r"latin\.txt:1: .* \(byte 0xe9 at position 3 is not utf-8\); .* words, as UTF-8 text$"
+    ):
         read_text(tmp_path / "latin.txt", "words")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.alignment import align_lengths
+from keyseg.data.dataset_file import read_dataset_file
 from keyseg.data.feature_files import UNDECIDED, Axes, check_finite, detect_axes, open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
 from keyseg.data.known_datasets import DatasetFacts, identify
@@ -104,6 +105,11 @@ class Dataset:
         labels = LabelMap.read(root / "mapping.txt", chosen.background)
         facts = identify(labels.names)
         return cls(root, labels, time_base(facts, first_origin(root, chosen.features), chosen), facts, chosen)
+
+    @cached_property
+    def tier(self) -> str | None:
+        """The tier that annotations came from, if the data set remembers one. Raises DataError."""
+        return read_dataset_file(self.root).tier
 
     @cached_property
     def splits(self) -> tuple[int, ...]:

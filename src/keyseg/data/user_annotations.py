@@ -119,7 +119,7 @@ def read_user_annotations(
                 continue
             seen.add(file.resolve())
             try:
-                annotations = _read(file, form, options, fps, report)
+                annotations = _read(file, form, options, fps, report, videos)
             except DataError:
                 if path == file or videos.find(file.stem, str(file), beside=file.parent):
                     raise
@@ -133,12 +133,15 @@ def read_user_annotations(
     return result
 
 
-def _read(file: Path, form: str, options: AnnotationOptions, fps: Fraction, report: _Report) -> list[Annotation]:
+def _read(
+    file: Path, form: str, options: AnnotationOptions, fps: Fraction, report: _Report, videos: VideoNames
+) -> list[Annotation]:
     """The annotations of a file, with its own frame rate if it has one."""
+    there = [path.stem for path in videos.files.values()]
     try:
-        return read_annotations(file, form, options=options, note=report)
+        return read_annotations(file, form, options=options, videos=there, note=report)
     except (ConfigError, DataError):
-        return read_annotations(file, form, fps=fps, options=options, note=report)
+        return read_annotations(file, form, fps=fps, options=options, videos=there, note=report)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ looks = re.compile(r'\s*\{.*"(database|results)"', re.DOTALL).match
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The videos of `database`, or of `results` as detectors write them. Raises DataError."""
-    _, content = read_json(path, _HOLDS)
+    _, content = read_json(path, _HOLDS, settings.encoding)
     if not isinstance(content, dict) or not ({"database", "results"} & set(content)):
         raise DataError(f"{path}: expected {_HOLDS}")
     detected = "database" not in content

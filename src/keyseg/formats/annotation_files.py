@@ -24,13 +24,15 @@ def read_annotations(
     fps: Fraction | None = None,
     background: Iterable[str] | None = None,
     options: AnnotationOptions = AS_IT_IS,
+    videos: Iterable[str] = (),
     note: Callable[[str], None] = lambda text: None,
 ) -> list[Annotation]:
     """The annotations in a file, one per timeline. A video that the file does not name is called like the file.
 
     fmt: name in FORMATS; default: what the name and the content of the file show. fps: frames per second, for a file
     that does not say it. background: labels that are not actions; default: what the file says, or `background` in
-    formats that label every frame. note: called with what is left out or changed.
+    formats that label every frame. videos: names of the videos that are there; where a file links several, it is
+    read for one of them. note: called with what is left out or changed.
 
     Raises DataError with file and line, and ConfigError where `fps` or a tier must be given.
 
@@ -47,7 +49,9 @@ def read_annotations(
     try:
         given = {field.name: getattr(options, field.name) for field in fields(AnnotationOptions)}
         noted = partial(_noted, path, note)
-        annotations = form.read(path, ReadSettings(**given, fps=fps, background=chosen, note=noted))
+        annotations = form.read(
+            path, ReadSettings(**given, fps=fps, background=chosen, videos=tuple(videos), note=noted)
+        )
     except TimelineError as error:
         raise DataError(f"{path}: {error}") from error
     stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]
@@ -125,8 +129,17 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
     return form.write(annotations, settings)
 
 
-def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> str:
-    """A prediction as the content of a file. Raises ConfigError, DataError, TimelineError.
+def timeline_text(
+    fmt: str,
+    name: str,
+    segmentation: Segmentation,
+    labels: LabelMap,
+    timebase: TimeBase,
+    *,
+    media: str = "",
+    settings: WriteSettings | None = None,
+) -> str:
+    """A prediction as the content of a file; media: path of the video. Raises ConfigError, DataError, TimelineError.
 
     >>> labels = LabelMap(("background", "pour"), ("background",))
     >>> print(timeline_text("srt", "tea", Segmentation.from_frames([0, 0, 1, 1, 1]), labels, TimeBase(Fraction(2))))
@@ -136,7 +149,8 @@ def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: Label
     <BLANKLINE>
     """
     annotation = Annotation.of(name, segmentation, labels, timebase, keep_background=True)
-    return annotations_text(fmt, [annotation], WriteSettings(labels=labels))
+    settings = replace(settings or WriteSettings(), labels=labels)
+    return annotations_text(fmt, [replace(annotation, media=media)], settings)
 
 
 def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:

@@ -40,9 +40,9 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     Times in the file include the time offset of the observation; times in a video do not. `settings.tier` chooses a
     subject. A label is the behaviour, without modifiers. Raises DataError with the line.
     """
-    facts = _facts_above(path)
+    facts = _facts_above(path, settings.encoding)
     observations: dict[str, list[TableRow]] = {}
-    for row in read_rows(path, "events that BORIS exported", _is_boris, _NEEDS):
+    for row in read_rows(path, "events that BORIS exported", _is_boris, _NEEDS, settings.encoding):
         name = row.get("Observation id") or next(iter(facts.get("Observation id", [])), path.stem)
         observations.setdefault(name, []).append(row)
     rows = next(iter(observations.values()), [])
@@ -84,10 +84,10 @@ def _is_boris(line: str) -> bool:
     return "Behavior" in names and (tabular or {"Start (s)", "Stop (s)"} <= set(names))
 
 
-def _facts_above(path: Path) -> dict[str, list[str]]:
+def _facts_above(path: Path, encoding: str | None) -> dict[str, list[str]]:
     """What BORIS 7 says in lines above a table of tabular events: observation, media per player, time offset."""
     facts: dict[str, list[str]] = {}
-    for line in read_text(path, "events that BORIS exported").split("\n", 30)[:30]:
+    for line in read_text(path, "events that BORIS exported", encoding).split("\n", 30)[:30]:
         if _is_boris(line):
             break
         cells = header(line)

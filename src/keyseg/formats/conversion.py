@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -94,7 +95,10 @@ def convert(
         raise OutputExistsError(f"{existing[0]} exists ({len(existing)} such files); choose another OUT or use --force")
     gaps = ("background",) if background is None else tuple(background)
     settings = WriteSettings(fps, frames, overlap, gaps)
-    texts = {path: annotations_text(to_format, videos, settings) for path, videos in targets.items()}
+    texts = {
+        path: annotations_text(to_format, videos, replace(settings, folder=path.parent))
+        for path, videos in targets.items()
+    }
     for path, text in texts.items():
         write_text(path, text)
     labels = {label for annotation in annotations for label in annotation.labels}

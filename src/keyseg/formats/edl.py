@@ -30,7 +30,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     An EDL does not state its frame rate; keyseg stores it in a comment, and for other files `settings` must give it.
     Raises DataError, and ConfigError without a rate that has a timecode or without the adapter.
     """
-    otio, text = opentimelineio(_ADAPTER), read_text(path, "an EDL (CMX 3600)")
+    otio, text = opentimelineio(_ADAPTER), read_text(path, "an EDL (CMX 3600)", settings.encoding)
     stored, frames = _FPS.search(text), _FRAMES.search(text)
     fps = nominal_rate(stored[1], f"{path}: KEYSEG FPS") if stored else known_rate(settings.fps, str(path))
     timecode = _timecode(fps, str(path))

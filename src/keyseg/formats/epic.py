@@ -21,7 +21,7 @@ _NEEDS = "the columns video_id, start_timestamp and stop_timestamp, and verb and
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The videos in the order of their first rows; a label is verb and noun, or the narration. Raises DataError."""
-    rows = read_rows(path, "actions as EPIC-KITCHENS lists them", looks, _NEEDS)
+    rows = read_rows(path, "actions as EPIC-KITCHENS lists them", looks, _NEEDS, settings.encoding)
     return by_video(((row.need("video_id"), _interval(row)) for row in rows), settings)
 
 

@@ -44,12 +44,14 @@ AS_IT_IS = AnnotationOptions()
 class ReadSettings(AnnotationOptions):
     """The options, and what the program knows of a file.
 
-    fps: frames per second, for a file that does not say it. background: labels that are not actions. note: called with
-    what is left out or changed.
+    fps: frames per second, for a file that does not say it. background: labels that are not actions. videos: names of
+    the videos that are there, () if unknown, for files that link several or another. note: called with what is left out
+    or changed.
     """
 
     fps: Fraction | None = None
     background: tuple[str, ...] | None = None
+    videos: tuple[str, ...] = ()
     note: Callable[[str], None] = lambda text: None
 
 

@@ -20,7 +20,7 @@ looks_recog = re.compile(r"#\S*[^\S\n]+\S").match
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video, from either kind of file; background stays labelled. Raises DataError, ConfigError without a rate."""
-    names = read_frame_labels(path)
+    names = read_frame_labels(path, settings.encoding)
     timebase = TimeBase(known_rate(settings.fps, str(path)))
     background = as_background(settings, set(names))
     labels = LabelMap(tuple(sorted({*names, *background})), background)
@@ -44,18 +44,18 @@ def _names(annotations: Sequence[Annotation], settings: WriteSettings) -> list[s
     return labels.decode(segmentation.to_frames())
 
 
-def read_frame_labels(path: Path) -> list[str]:
+def read_frame_labels(path: Path, encoding: str | None = "utf-8") -> list[str]:
     """One class name per frame, from a file with one per line, or with all on one line after a `### ... ###` line; in
     Unicode's form NFC.
 
     Blank lines at the end are ignored; an empty file has no frames. Raises DataError with file and line.
     """
-    return locate_frame_labels(path)[0]
+    return locate_frame_labels(path, encoding)[0]
 
 
-def locate_frame_labels(path: Path) -> tuple[list[str], int | None]:
+def locate_frame_labels(path: Path, encoding: str | None = "utf-8") -> tuple[list[str], int | None]:
     """As `read_frame_labels`, and the line that holds all labels; None: the label of frame i is on line i + 1."""
-    text = unicodedata.normalize("NFC", read_text(path, "one class name per line"))
+    text = unicodedata.normalize("NFC", read_text(path, "one class name per line", encoding))
     lines = text.rstrip().split("\n")
     if looks_recog(lines[0]):
         return _recog(path, lines)

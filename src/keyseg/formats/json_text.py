@@ -15,9 +15,9 @@ _Value = TypeVar("_Value")
 _CALLED = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 
-def read_json(path: Path, holds: str) -> tuple[str, Any]:
+def read_json(path: Path, holds: str, encoding: str | None = None) -> tuple[str, Any]:
     """A JSON file as text and as content, with Decimal for decimal numbers. Raises DataError with file and line."""
-    text = read_text(path, holds)
+    text = read_text(path, holds, encoding)
     try:
         return text, json.loads(text, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:

@@ -25,7 +25,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     Label Studio counts frames from 1, and a range includes both ends. The rate is `fps` of the task's data, where
     keyseg writes it, or that of `settings`. Raises DataError, and ConfigError where frames have no rate.
     """
-    _, content = read_json(path, _HOLDS)
+    _, content = read_json(path, _HOLDS, settings.encoding)
     tasks = content if isinstance(content, list) else [content]
     return [_annotation(task, where, settings) for task, where in objects(tasks, str(path))]
 

@@ -22,7 +22,7 @@ looks_rttm = re.compile(r"^SPEAKER +\S+ +\S+ +[\d.]+ ", re.MULTILINE).search
 def read_audacity(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; lines of frequencies are skipped. Raises DataError with file and line, also on a point label."""
     labels = []
-    for line, where in _lines(path, "Audacity labels"):
+    for line, where in _lines(path, "Audacity labels", settings):
         if line.startswith(_SPECTRAL):
             continue
         cells = line.split("\t")
@@ -40,7 +40,7 @@ def write_audacity(annotations: Sequence[Annotation], settings: WriteSettings) -
 
 def read_rttm(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The files named in SPEAKER lines, as videos, in the order of their first lines. Raises DataError."""
-    return by_video(_rttm_intervals(path), settings)
+    return by_video(_rttm_intervals(path, settings), settings)
 
 
 def write_rttm(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -58,15 +58,15 @@ def write_rttm(annotations: Sequence[Annotation], settings: WriteSettings) -> st
     return "".join(lines)
 
 
-def _lines(path: Path, holds: str) -> Iterator[tuple[str, str]]:
+def _lines(path: Path, holds: str, settings: ReadSettings) -> Iterator[tuple[str, str]]:
     """The lines with text, each with its place."""
-    for number, line in enumerate(read_text(path, holds).split("\n"), 1):
+    for number, line in enumerate(read_text(path, holds, settings.encoding).split("\n"), 1):
         if line.strip():
             yield line, f"{path}:{number}"
 
 
-def _rttm_intervals(path: Path) -> Iterator[tuple[str, Interval]]:
-    for line, where in _lines(path, "RTTM lines"):
+def _rttm_intervals(path: Path, settings: ReadSettings) -> Iterator[tuple[str, Interval]]:
+    for line, where in _lines(path, "RTTM lines", settings):
         fields = line.split()
         if fields[0].startswith(";") or fields[0] in _OTHERS:
             continue

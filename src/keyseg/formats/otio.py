@@ -17,7 +17,6 @@ from keyseg.timeline import Annotation, DataError, Interval, KeysegError
 from keyseg.timeline.extras import extra
 
 _HOLDS = "an OpenTimelineIO timeline"
-_TRACK = "actions"
 _OURS = "keyseg"  # key of our part of a timeline's metadata
 looks = re.compile(r'\s*\{.*"OTIO_SCHEMA"', re.DOTALL).match
 
@@ -28,7 +27,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     Raises DataError, and ConfigError without opentimelineio and on an unknown track.
     """
     otio = opentimelineio()
-    text, _ = read_json(path, _HOLDS)  # its own parser accepts broken JSON and duplicate keys
+    text, _ = read_json(path, _HOLDS, settings.encoding)  # its own parser accepts broken JSON and duplicate keys
     try:
         timeline = otio.adapters.read_from_string(text, "otio_json")
         if not isinstance(timeline, otio.schema.Timeline):
@@ -53,15 +52,17 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     (annotation,) = annotations
     otio = opentimelineio()
     spans, length, fps = on_frames(annotation, settings)
-    timeline = build_timeline(otio, annotation.video, spans, length, float(fps))
+    timeline = build_timeline(otio, annotation.video, spans, length, float(fps), one_line(settings.tier, "track"))
     timeline.metadata[_OURS] = {"fps": str(fps)}
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
 
 
-def build_timeline(otio: Any, video: str, spans: Iterable[tuple[int, int, str]], length: int, fps: float) -> Any:
-    """A timeline of one video track: clips for `spans`, and gaps between them."""
+def build_timeline(
+    otio: Any, video: str, spans: Iterable[tuple[int, int, str]], length: int, fps: float, name: str = "actions"
+) -> Any:
+    """A timeline of one video track, `name`: clips for `spans`, and gaps between them."""
     timeline = otio.schema.Timeline(video)
-    track = otio.schema.Track(_TRACK, kind=otio.schema.TrackKind.Video)
+    track = otio.schema.Track(name, kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(track)
 
     def frames(start: int, end: int) -> Any:

@@ -28,7 +28,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     imply; otherwise the seconds count. Background stays labelled. Raises DataError.
     """
     rows: dict[str, list[TableRow]] = {}
-    for row in read_rows(path, "a table of segments", _is_ours, _NEEDS):
+    for row in read_rows(path, "a table of segments", _is_ours, _NEEDS, settings.encoding):
         name = row.need("video") if "video" in row.cells else path.stem
         rows.setdefault(unicodedata.normalize("NFC", name), []).append(row)
     return [_annotation(path, *video, settings) for video in rows.items()]

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
@@ -14,6 +15,9 @@ from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import read_text
 
 _ARROW = re.compile(r"\s*([\d:.,]+)[ \t]+-->[ \t]+([\d:.,]+)(?:[ \t].*)?")
+_LIKE_TIMES = re.compile(
+    r"\s*\d+:\d\d[\d:.,]*\s*(?:[-–—=]+>|[-–—]+\s*\d+:\d\d:\d\d)"
+)  # what a damaged line of times still looks like
 _VTT_TAG = re.compile(r"<[^>]*>")
 _SRT_TAG = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
 _plain_srt = partial(_SRT_TAG.sub, "")
@@ -24,18 +28,20 @@ looks_vtt = re.compile(r"WEBVTT(?:[ \t\n]|$)").match
 
 def read_vtt(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; notes, styles, regions, settings and tags are skipped. Raises DataError."""
-    text = read_text(path, "WebVTT cues")
+    text = read_text(path, "WebVTT cues", settings.encoding)
     if not looks_vtt(text):
         raise DataError(f"{path}:1: expected WEBVTT in the first line, got {text[:40]!r}")
     (_, head), *blocks = _blocks(text)
     if any("-->" in line for line in head):
         raise DataError(f"{path}:1: expected an empty line between WEBVTT and the first cue")
+    if any(line.startswith("X-TIMESTAMP-MAP") for line in head):
+        settings.note("its times are taken as they are, without the offset of X-TIMESTAMP-MAP")
     cues = [
-        _cue(path, number, block, lambda text: html.unescape(_VTT_TAG.sub("", text)))
+        (number, block)
         for number, block in blocks
         if block[0].split()[0] not in _NOT_CUES or any("-->" in line for line in block)
     ]
-    return [Annotation(path.stem, tuple(cues), None, settings.fps)]
+    return _annotations(path, cues, lambda text: html.unescape(_VTT_TAG.sub("", text)), settings)
 
 
 def write_vtt(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -50,8 +56,8 @@ def write_vtt(annotations: Sequence[Annotation], settings: WriteSettings) -> str
 
 def read_srt(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; formatting tags such as <i> are skipped. Raises DataError."""
-    cues = [_cue(path, number, block, _plain_srt) for number, block in _blocks(read_text(path, "SRT subtitles"))]
-    return [Annotation(path.stem, tuple(cues), None, settings.fps)]
+    blocks = list(_blocks(read_text(path, "SRT subtitles", settings.encoding)))
+    return _annotations(path, blocks, _plain_srt, settings)
 
 
 def write_srt(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -77,12 +83,48 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
             block = []
 
 
-def _cue(path: Path, number: int, block: list[str], plain: Callable[[str], str]) -> Interval:
-    """A block as an interval: an optional name or number, the times, and the label in all lines that follow."""
-    at = next((index for index, line in enumerate(block[:2]) if "-->" in line), 0)
-    where = f"{path}:{number + at}"
-    times = _ARROW.fullmatch(block[at])
-    if not times:
-        raise DataError(f"{where}: expected a cue's times, START --> END, got {block[at][:80]!r}")
-    label = plain(" ".join(line.strip() for line in block[at + 1 :]))
-    return interval(clock_seconds(times[1], where), clock_seconds(times[2], where), label, where)
+def _annotations(
+    path: Path, blocks: Sequence[tuple[int, list[str]]], plain: Callable[[str], str], settings: ReadSettings
+) -> list[Annotation]:
+    """The cues of all blocks; those without a text are left out with a note."""
+    numbered = any(_is_number(block[0]) for _, block in blocks)
+    cues: list[Interval] = []
+    empty: list[int] = []
+    for number, block in blocks:
+        for first, lines in _cues(path, number, block, numbered):
+            times = _ARROW.fullmatch(lines[0])
+            where = f"{path}:{first}"
+            if not times:
+                raise DataError(f"{where}: expected a cue's times, START --> END, got {lines[0][:80]!r}")
+            start, end = (clock_seconds(time, where) for time in times.groups())
+            label = plain(" ".join(line.strip() for line in lines[1:])).strip()
+            if label:
+                cues.append(interval(start, end, label, where))
+            else:
+                empty.append(first)
+    if empty:
+        some = ", ".join(map(str, empty[:10])) + " ..." * (len(empty) > 10)
+        settings.note(f"{len(empty)} cue{'s' * (len(empty) > 1)} without a text left out, line {some}")
+    return [Annotation(path.stem, tuple(cues), None, settings.fps)]
+
+
+def _cues(path: Path, number: int, block: list[str], numbered: bool) -> Iterator[tuple[int, list[str]]]:
+    """The cues of a block, each with the number of its first line: its times, and the lines of its text.
+
+    Some programs leave no empty line between cues. Then a line before the times is the cue's number if cues have
+    numbers in this file. Raises DataError on lines that could be both text and times, or text and the name of a cue.
+    """
+    begin = next((index for index, line in enumerate(block[:2]) if "-->" in line), 0)
+    starts = [begin, *(index for index in range(begin + 1, len(block)) if _ARROW.fullmatch(block[index]))]
+    if len(starts) > 1 and begin and not _is_number(block[0]):
+        raise DataError(f"{path}:{number + starts[1]}: expected an empty line before a cue, since cues have names here")
+    for start, after in pairwise([*starts, len(block)]):
+        end = after - (after < len(block) and numbered and _is_number(block[after - 1]))
+        odd = next((index for index in range(start + 1, end) if _LIKE_TIMES.match(block[index])), None)
+        if odd is not None:
+            raise DataError(f"{path}:{number + odd}: expected a cue's times, START --> END, got {block[odd][:80]!r}")
+        yield number + start, block[start:end]
+
+
+def _is_number(line: str) -> bool:
+    return line.strip().isdecimal()

@@ -25,6 +25,7 @@ from keyseg.formats import (
 from keyseg.formats import segment_table as table
 from keyseg.formats.format import Format
 from keyseg.timeline import ConfigError, DataError, nearest
+from keyseg.timeline.files import shown_encoding
 
 _SNIFFED = 1_000_000  # bytes of a file that decide its format
 _tiling = partial(Format, frames=True, tiles=True, overlaps=False)
@@ -43,7 +44,7 @@ FORMATS: dict[str, Format] = {
     "txt": _tiling("one label per line", ".txt", *_TXT, ("",)),
     "recog": _tiling("labels on one line", ".recog.txt", *_RECOG, (".txt", "")),
     "csv": _tiling("table of segments", ".csv", table.read, table.write, table.looks, several=True),
-    "tsv": _tiling("table with tabs", ".tsv", *_TSV, several=True),
+    "tsv": _tiling("table with tabs", ".tsv", *_TSV, (".csv", ".txt"), several=True),
     "json": _tiling("keyseg's JSON", ".json", timeline_json.read, timeline_json.write, timeline_json.looks),
     "activitynet": Format("ActivityNet, THUMOS", ".activitynet.json", *_ACTIVITYNET, several=True),
     "epic": Format("EPIC-KITCHENS", ".epic.csv", epic.read, epic.write, epic.looks, (".csv",), several=True),
@@ -92,7 +93,8 @@ def format_of(path: Path) -> str:
     if len(named) == 1:
         return named[0]
     with path.open("rb") as file:
-        text = file.read(_SNIFFED).decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
+        start = file.read(_SNIFFED)
+    text = start.decode(shown_encoding(start) or "utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     matches = [name for name in named or FORMATS if FORMATS[name].looks(text)]
     if len(matches) == 1:
         return matches[0]

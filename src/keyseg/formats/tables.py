@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,8 @@ from keyseg.timeline.files import read_text
 _SEPARATORS = (",", "\t", ";")
 _ABOVE = 30  # lines; some tools write facts about the file above the header
 _LONGEST_HEADER = 100_000  # below the limit of the csv module for one cell
+_EXCEL = re.compile(r'"?sep=.?"?\s*', re.IGNORECASE)  # a first line that tells Excel the separator
+_NUMBER = re.compile(r"\s*[+-]?\d+(?:([.,])\d+)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -46,29 +49,48 @@ class TableRow:
 
 
 def header(text: str) -> list[str]:
-    """Column names in the first line of a text, stripped; none if that is not a line of a table."""
-    first = text.split("\n", 1)[0]
+    """Column names in the first line of a text, stripped; none if that is not a line of a table. A line `sep=;` does
+    not count."""
+    lines = text.split("\n", 2)
+    first = lines[1] if _EXCEL.fullmatch(lines[0]) and len(lines) > 1 else lines[0]
     try:
         return [name.strip() for name in next(csv.reader([first[:_LONGEST_HEADER]], delimiter=_separator(first)), [])]
     except csv.Error:
         return []
 
 
-def read_rows(path: Path, holds: str, is_header: Callable[[str], bool], needs: str) -> Iterator[TableRow]:
-    """Rows below the first line that `is_header` accepts; `needs` describes that line in errors. Raises DataError."""
-    lines = read_text(path, holds).split("\n")
+def read_rows(
+    path: Path, holds: str, is_header: Callable[[str], bool], needs: str, encoding: str | None = None
+) -> Iterator[TableRow]:
+    """Rows below the first line that `is_header` accepts; `needs` describes that line in errors.
+
+    Where commas do not separate cells, a decimal comma in a number is read as a point. Raises DataError.
+    """
+    lines = read_text(path, holds, encoding).split("\n")
     number = next((at for at, line in enumerate(lines[:_ABOVE]) if is_header(line)), None)
     if number is None:
-        first_line = ", ".join(header(lines[0]))[:200] or "nothing"
+        first_line = ", ".join(header("\n".join(lines[:2])))[:200] or "nothing"
         raise DataError(f"{path}:1: expected a header with {needs}, got {first_line}")
     names = header(lines[number])
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{path}:{number + 1}: duplicate column {twice[0]!r}")
+    separator = _separator(lines[number])
+    rows = list(_rows(path, lines, number + 1, len(names), separator))
+    for column, name in enumerate(names if separator != "," else ()):
+        _resolve_commas([(cells, where) for cells, where in rows if cells[column].strip()], column, name)
+    for cells, where in rows:
+        yield TableRow(dict(zip(names, cells, strict=True)), where)
+
+
+def _rows(
+    path: Path, lines: Sequence[str], below: int, columns: int, separator: str
+) -> Iterator[tuple[list[str], str]]:
+    """The cells of each row and its place. below: number of lines above the rows."""
     # The csv module wants line ends, for cells that span lines.
-    reader = csv.reader([f"{line}\n" for line in lines[number + 1 :]], delimiter=_separator(lines[number]))
+    reader = csv.reader([f"{line}\n" for line in lines[below:]], delimiter=separator)
     while True:
-        first = number + 2 + reader.line_num
+        first = below + 1 + reader.line_num
         try:
             cells = next(reader, None)
         except csv.Error as error:
@@ -77,9 +99,28 @@ def read_rows(path: Path, holds: str, is_header: Callable[[str], bool], needs: s
             return
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) != len(names):
-            raise DataError(f"{path}:{first}: expected {len(names)} cells as in the header, got {len(cells)}")
-        yield TableRow(dict(zip(names, cells, strict=True)), f"{path}:{first}")
+        if len(cells) != columns:
+            more = separator == "," and len(cells) > columns
+            hint = "; are there decimal commas? Separate cells by ; then" if more else ""
+            raise DataError(f"{path}:{first}: expected {columns} cells as in the header, got {len(cells)}{hint}")
+        yield cells, f"{path}:{first}"
+
+
+def _resolve_commas(filled: Sequence[tuple[list[str], str]], column: int, name: str) -> None:
+    """Replace decimal commas by points in the filled cells of a column that begins with a number.
+
+    Raises DataError where both occur, since a point may separate thousands then.
+    """
+    if not filled or not _NUMBER.fullmatch(filled[0][0][column]):
+        return
+    marks: set[str] = set()
+    for cells, where in filled:
+        match = _NUMBER.fullmatch(cells[column])
+        marks |= {match[1]} if match and match[1] else set()
+        if len(marks) > 1:
+            raise DataError(f"{where}: {name}: decimal points and decimal commas in one column; write one of them")
+        if match:
+            cells[column] = cells[column].replace(",", ".")
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Iterable[object]], separator: str = ",") -> str:

@@ -23,7 +23,7 @@ size = 1
 item []:
     item [1]:
         class = "IntervalTier"
-        name = "actions"
+        name = "{tier}"
         xmin = 0
         xmax = {end}
         intervals: size = {count}
@@ -35,7 +35,6 @@ _INTERVAL = """        intervals [{number}]:
 """
 # Praat reads quoted strings, flags and free-standing numbers; everything else is for people.
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|(?<!\S)<(?:exists|absent)>|(?<!\S)[-+]?\d[\d.]*(?:[eE][-+]?\d+)?(?!\S)')
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 looks = re.compile(r'(?=.{0,188}"ooTextFile").{0,390}"TextGrid"', re.DOTALL).match
 
 
@@ -45,7 +44,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     An interval tier and a point tier of one name are one: BORIS writes the states and points of a subject so. Raises
     DataError, ConfigError.
     """
-    tokens = _Tokens(path, _text(path))
+    tokens = _Tokens(path, read_text(path, "a TextGrid", settings.encoding))
     for word in ('"ooTextFile"', '"TextGrid"'):
         tokens.take(word, word, "; is it a TextGrid in text form?")
     tokens.time()
@@ -73,7 +72,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """The long form, one tier, `actions`, with six decimals; gaps are intervals without text."""
+    """The long form, one tier with six decimals; gaps are intervals without text."""
     (annotation,) = annotations
     rows, reached = [], Decimal("0.000000")
     for start, end, label in edges(annotation, 6):
@@ -88,7 +87,8 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         _INTERVAL.format(number=number, start=start, end=end, text=label.replace('"', '""'))
         for number, (start, end, label) in enumerate(rows, 1)
     )
-    return _HEAD.format(end=max(length, reached), count=len(rows)) + "".join(intervals)
+    tier = one_line(settings.tier, "tier").replace('"', '""')
+    return _HEAD.format(end=max(length, reached), count=len(rows), tier=tier) + "".join(intervals)
 
 
 class _Tokens:
@@ -174,15 +174,3 @@ def _points(tiers: Sequence[_Tier], name: str) -> list[tuple[Fraction, str, str]
         for start, _, text, place in rows
         if text.strip()
     ]
-
-
-def _text(path: Path) -> str:
-    """Praat writes UTF-8, or UTF-16 if a label is not ASCII."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(2)
-        if start in _UTF16:
-            return path.read_text(encoding="utf-16").replace("\r\n", "\n")
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"{path}: cannot read it ({error}); it should hold a TextGrid") from error
-    return read_text(path, "a TextGrid")

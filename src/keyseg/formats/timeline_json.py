@@ -53,9 +53,9 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **TimelineRecord.model_json_schema()}
 
 
-def read_whole(path: Path) -> tuple[str, Segmentation, LabelMap, TimeBase]:
+def read_whole(path: Path, encoding: str | None = None) -> tuple[str, Segmentation, LabelMap, TimeBase]:
     """Video name, segmentation, classes and frame rate, all as written. Raises DataError."""
-    text, _ = read_json(path, _HOLDS)  # pydantic accepts duplicate keys
+    text, _ = read_json(path, _HOLDS, encoding)  # pydantic accepts duplicate keys
     try:
         record = TimelineRecord.model_validate_json(text)
         labels = LabelMap(tuple(record.classes), tuple(record.background))
@@ -75,7 +75,7 @@ def read_whole(path: Path) -> tuple[str, Segmentation, LabelMap, TimeBase]:
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; background stays labelled. Raises DataError."""
-    video, segmentation, labels, timebase = read_whole(path)
+    video, segmentation, labels, timebase = read_whole(path, settings.encoding)
     return [Annotation.of(video, segmentation, labels, timebase, keep_background=True)]
 
 

@@ -28,7 +28,8 @@ VERSION: Literal[3] = 3
 class BundleConfig(Section):
     """Everything in a bundle but the weights.
 
-    features: what made the features of training, if known. provenance: where the bundle comes from, free text by key.
+    features: what made the features of training, if known. tier: to which predictions are written. provenance:
+    where the bundle comes from, free text by key.
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
@@ -41,6 +42,7 @@ class BundleConfig(Section):
     orientation: Literal["DT", "TD"]
     presampled: bool
     features: FeatureOrigin | None = None
+    tier: str | None = None
     classes: tuple[str, ...] = Field(min_length=1)
     background: tuple[str, ...]
     fps: Rate
@@ -80,6 +82,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         orientation=predictor.orientation,
         presampled=predictor.presampled,
         features=predictor.origin,
+        tier=predictor.tier,
         classes=predictor.labels.names,
         background=predictor.labels.background,
         fps=predictor.timebase.fps,
@@ -161,4 +164,5 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
         orientation=config.orientation,
         presampled=config.presampled,
         origin=config.features,
+        tier=config.tier,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from keyseg.data.feature_origin import read_sidecar
-from keyseg.formats import FORMATS, format_named, timeline_text
+from keyseg.formats import FORMATS, WriteSettings, format_named, timeline_text
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 from keyseg.inference.videos import extractor_for, predict_video
@@ -41,6 +41,7 @@ def predict_files(
     out: Path,
     formats: Sequence[str] = ("txt",),
     scores: bool = False,
+    tier: str | None = None,
     extractor: Path | None = None,
     device: str | None = None,
     cache: Path | None = None,
@@ -63,6 +64,8 @@ def predict_files(
             txt,eaf,vtt.
         scores: Also write OUT/VIDEO.scores.npz. Its array stages holds the output of every stage of the network,
             (stages, C, T) float32, with T in feature steps. RTK adds its heatmaps: action (C, T) and boundary (T,).
+        tier: Tier of ELAN and Praat, and track of OpenTimelineIO, that is written. Default: the first --tier of keyseg
+            init, or else actions.
         extractor: Folder of the feature extractor's model, if it is a local one that has moved since training.
         device: Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU if there is one.
         cache: Folder that keeps the features of videos. Default: keyseg/features in the system's cache folder.
@@ -110,7 +113,7 @@ def predict_files(
             continue
         for gap in sidecar.gap_texts() if sidecar else ():
             report(f"warning: {file}: damaged from {gap}")
-        written[file] = _write(prediction, file.stem, paths, report)
+        written[file] = _write(prediction, file, tier or predictor.tier or "actions", paths, report)
         if written[file]:
             timeline = prediction.segmentation
             report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
@@ -164,15 +167,17 @@ def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:
 
 
 def _write(
-    prediction: Prediction, name: str, paths: Mapping[str, Path], report: Callable[[str], None]
+    prediction: Prediction, file: Path, tier: str, paths: Mapping[str, Path], report: Callable[[str], None]
 ) -> tuple[Path, ...]:
-    """Write a prediction in each kind; return the files that could be written and report the others."""
-    written = []
+    """Write the prediction of a video or of its features in each kind; return the files that could be written and
+    report the others."""
+    written, media = [], "" if _is_features(file) else str(file.absolute())
     for kind, path in paths.items():
         try:
             timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
-            content = _scores(prediction) if kind == _SCORES else timeline_text(kind, name, *timeline).encode()
-            write_bytes(path, content)
+            settings = WriteSettings(tier=tier, folder=path.parent)
+            text = "" if kind == _SCORES else timeline_text(kind, file.stem, *timeline, media=media, settings=settings)
+            write_bytes(path, _scores(prediction) if kind == _SCORES else text.encode())
             written.append(path)
         except (KeysegError, OSError) as error:
             report(f"error: {path}: {error}")

@@ -64,7 +64,8 @@ class Predictor:
 
     system: its name in `keyseg.inference.systems`. decoder: turns the output of the network into segments.
     orientation: of the feature files in training, for files whose shape does not tell. presampled: whether those files
-    held one column per step, not one per frame. origin: what made those features, where that is known.
+    held one column per step, not one per frame. origin: what made those features, where that is known. tier: of ELAN
+    and Praat, to which predictions are written, where the data set names one.
 
     >>> from keyseg.inference.systems import SYSTEMS
     >>> system, labels = SYSTEMS["ms-tcn++"], LabelMap(("background", "cut", "pour"))
@@ -83,6 +84,7 @@ class Predictor:
     orientation: Literal["DT", "TD"] = "DT"
     presampled: bool = False
     origin: FeatureOrigin | None = None
+    tier: str | None = None
 
     @property
     def input_dim(self) -> int:

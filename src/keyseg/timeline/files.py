@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from encodings.aliases import aliases
 from pathlib import Path
 from typing import Any
 
-from keyseg.timeline.errors import DataError, OutputExistsError
+from keyseg.timeline.errors import ConfigError, DataError, OutputExistsError, nearest
+
+_COMMON = "utf-8, utf-16, cp1252 (Windows, western Europe), cp1251 (Cyrillic), shift_jis and gb18030"
+_ENCODINGS = sorted({*aliases, *aliases.values()})
+_HINT = ", or in the encoding that --encoding names, such as cp1252"
 
 
 @contextmanager
@@ -101,16 +107,56 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json_text(content))
 
 
-def read_text(path: Path, holds: str) -> str:
-    """Read UTF-8 text with or without a byte order mark and with any line ends.
+def read_text(path: Path, holds: str, encoding: str | None = "utf-8") -> str:
+    """Read text with any line ends, in the encoding that its first bytes show or else in `encoding`.
 
-    Raises DataError with the file, the reason and `holds`, what the file should hold.
+    encoding: None for UTF-8 where the user can name another, so that the error says how.
+
+    Raises DataError with the file, the reason and `holds`, what the file should hold; ConfigError on an unknown
+    encoding.
     """
+    _check_encoding(encoding or "utf-8")
     try:
         refuse_special(path)
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise DataError(f"{path}: cannot read it ({_reason(error)}); it should hold {holds}, as UTF-8 text") from error
+    name = shown_encoding(content) or encoding or "utf-8"
+    wanted = "UTF-8 text" + _HINT * (encoding != "utf-8")
+    try:
+        text = content.decode(name)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        reason = f"byte 0x{content[error.start]:02x} at position {error.start} is not {name}"
+        raise DataError(f"{path}:{line}: cannot read it ({reason}); it should hold {holds}, as {wanted}") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{path}:{line}: cannot read it (it has zero bytes); it should hold {holds}, as {wanted}")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def shown_encoding(content: bytes) -> str | None:
+    """The encoding that the first bytes of a text show, by a byte order mark or by half of a character of UTF-16.
+
+    >>> shown_encoding("Tür".encode("utf-16")), shown_encoding("Tür".encode("cp1252"))
+    ('utf-16', None)
+    """
+    marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
+    marks |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # after UTF-32, whose mark starts alike
+    zeros = content[:1] == b"\0", content[1:2] == b"\0"
+    halves = {(False, True): "utf-16-le", (True, False): "utf-16-be"}
+    return next((name for mark, name in marks.items() if content.startswith(mark)), halves.get(zeros))
+
+
+def _check_encoding(name: str) -> None:
+    """Raise ConfigError unless this is the name of an encoding of text."""
+    try:
+        with suppress(UnicodeError):
+            b"x".decode(name)
+    except (LookupError, ValueError):
+        raise ConfigError(
+            f"unknown encoding {name!r}{nearest(name.lower(), _ENCODINGS)}; common are {_COMMON}"
+        ) from None
 
 
 def file_sha256(path: Path) -> str:

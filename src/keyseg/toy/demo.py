@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keyseg.data.dataset import Dataset
-from keyseg.formats import FORMATS, timeline_text
+from keyseg.formats import FORMATS, WriteSettings, timeline_text
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import variant_title
@@ -115,13 +115,14 @@ def _predict(
     out: Path, dataset: Dataset, predictor: Predictor, by_frame: Mapping[str, Segmentation]
 ) -> list[VideoTimeline]:
     """Predict some test videos from their files alone, as `keyseg predict` does, and write their timelines."""
-    shown = []
+    shown, folder = [], out / "timelines"
     for name in dataset.names(1, "test")[:_SHOWN]:
         path = out / "toy-kitchen" / "videos" / f"{name}.mp4"
         predicted = predict_video(predictor, path, cache=FeatureCache(out / "cache")).prediction.segmentation
         for kind in _FORMATS:
-            content = timeline_text(kind, name, predicted, predictor.labels, predictor.timebase).encode()
-            write_bytes(out / "timelines" / f"{name}{FORMATS[kind].suffix}", content)
+            timeline, settings = (name, predicted, predictor.labels, predictor.timebase), WriteSettings(folder=folder)
+            content = timeline_text(kind, *timeline, media=str(path.absolute()), settings=settings).encode()
+            write_bytes(folder / f"{name}{FORMATS[kind].suffix}", content)
         rows = (("ground truth", dataset.annotation(name)), ("RTK", predicted), (FRAME_CLASSIFIER, by_frame[name]))
         key_frames = read_key_frames(path, key_frame_times(predicted, dataset.timebase))
         shown.append(VideoTimeline(name, rows, path, tuple(key_frames)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from keyseg.data.dataset_file import DatasetFile, write_dataset_file
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
 from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, read_groups, read_user_annotations
@@ -55,7 +56,8 @@ def init_dataset(
 
     A video and its annotation belong together by name: `day1.mp4` and `day1.eaf`, or rows of a table that name `day1`
     or `day1.mp4`; where two files have one name, by folder as well: `P01/cam1.mp4`. Files without a partner are
-    reported and left out. After an interruption the same command resumes.
+    reported and left out. The data set remembers the first `--tier`, so that predictions are written to it. After an
+    interruption the same command resumes.
 
     Args:
         data: New folder for the data set. It stays empty until everything has succeeded.
@@ -109,6 +111,8 @@ def init_dataset(
         check_frame_labels({name: one.user for name, one in paired.items()}, frames, fps)
         segmentations = frames_of(actions, frames, labels, fps, report)
         write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
+        if options.tier:
+            write_dataset_file(partial, DatasetFile(tier=options.tier[0]))
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)
