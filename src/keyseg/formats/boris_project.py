@@ -37,7 +37,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     the file include the time offset of the observation; times in a video do not. Raises DataError, also on a state that
     is not stopped and on a behaviour that is not in the ethogram.
     """
-    _, project = read_json(path, _HOLDS)
+    _, project = read_json(path, _HOLDS, settings.encoding)
     if not isinstance(project, dict):
         raise DataError(f"{path}: expected {_HOLDS}, got {repr(project)[:80]}")
     ethogram = need(project, "behaviors_conf", dict, str(path))
