@@ -9,6 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path, PurePath, PurePosixPath
 
+from keyseg.formats.format import ReadSettings
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval, TimelineError, nearest
 from keyseg.timeline.rates import parse_rate
 
@@ -105,6 +106,46 @@ def interval(start: Fraction, end: Fraction, label: str, where: str) -> Interval
     if start > end:
         raise DataError(f"{where}: {label[:80]!r} ends at {float(end):g} s, before it starts at {float(start):g} s")
     return Interval(start, end, label.strip())
+
+
+def point_intervals(
+    points: Sequence[tuple[Fraction, str, str]],
+    settings: ReadSettings,
+    fps: Fraction | None = None,
+    length: Fraction | None = None,
+) -> list[Interval]:
+    """Events without a length as `settings.points` wants them: left out with one note, or so many frames long.
+
+    points: time in seconds, label and place of each. fps: frames per second that the file states; those of `settings`
+    go first. length: of the video, in seconds; a point at its end keeps at least the last frame.
+
+    Raises DataError at the first point if there is no choice, and if it has no label; ConfigError if the number of
+    frames is below 1, or has no rate.
+    """
+    if not points:
+        return []
+    time, label, where = points[0]
+    if settings.points is None:
+        raise DataError(
+            f"{where}: {label[:80]!r} is a point at {float(time):g} s, and points have no length; leave them out with"
+            " --points drop, or give each a number of frames with --points FRAMES"
+        )
+    if settings.points == "drop":
+        some = ", ".join(sorted({repr(label[:80]) for _, label, _ in points})[:5])
+        settings.note(f"{len(points)} event{'s' * (len(points) > 1)} without a length left out: {some}; see --points")
+        return []
+    rate = settings.fps or fps
+    if settings.points < 1:
+        raise ConfigError(f"expected drop or a number of frames from 1 for --points, got {settings.points}")
+    if rate is None:
+        raise ConfigError(f"{where}: --points counts frames, and the frame rate is unknown; give --fps")
+    intervals = []
+    for time, label, where in points:
+        start, end = time, time + settings.points / rate
+        if length is not None and time <= length:
+            start, end = max(min(start, length - 1 / rate), Fraction(0)), min(end, length)
+        intervals.append(interval(start, end, label, where))
+    return intervals
 
 
 def one_line(label: str, what: str = "label") -> str:
