@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -70,11 +70,8 @@ class WriteSettings:
     folder: Path | None = None
 
 
-def by_video(intervals: Iterable[tuple[str, Interval]], settings: ReadSettings) -> list[Annotation]:
-    """One annotation per video, in the order in which the videos' names first occur."""
-    videos: dict[str, list[Interval]] = {}
-    for video, interval in intervals:
-        videos.setdefault(video, []).append(interval)
+def by_video(videos: Mapping[str, Sequence[Interval]], settings: ReadSettings) -> list[Annotation]:
+    """One annotation per video."""
     return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in videos.items()]
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from keyseg.formats.flaws import Row, checked
 from keyseg.formats.format import ReadSettings, WriteSettings, by_video
-from keyseg.formats.text import edges, interval, one_line, seconds
-from keyseg.timeline import Annotation, DataError, Interval, class_name
+from keyseg.formats.text import edges, number, one_line
+from keyseg.timeline import Annotation, DataError, class_name
 from keyseg.timeline.files import read_text
 
 _SPECTRAL = "\\"  # in Audacity, starts a line with the frequencies of the label above it
@@ -28,8 +29,8 @@ def read_audacity(path: Path, settings: ReadSettings) -> list[Annotation]:
         cells = line.split("\t")
         if len(cells) != 3:
             raise DataError(f"{where}: expected start, end and label with tabs between, got {line[:80]!r}")
-        labels.append(interval(seconds(cells[0], where), seconds(cells[1], where), cells[2], where))
-    return [Annotation(path.stem, tuple(labels), None, settings.fps)]
+        labels.append(Row(path.stem, number(cells[0], where), number(cells[1], where), cells[2], where))
+    return [Annotation(path.stem, tuple(checked(labels, settings).get(path.stem, ())), None, settings.fps)]
 
 
 def write_audacity(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -40,7 +41,7 @@ def write_audacity(annotations: Sequence[Annotation], settings: WriteSettings) -
 
 def read_rttm(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The files named in SPEAKER lines, as videos, in the order of their first lines. Raises DataError."""
-    return by_video(_rttm_intervals(path), settings)
+    return by_video(checked(_rttm_rows(path), settings), settings)
 
 
 def write_rttm(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -60,17 +61,18 @@ def write_rttm(annotations: Sequence[Annotation], settings: WriteSettings) -> st
 
 def _lines(path: Path, holds: str) -> Iterator[tuple[str, str]]:
     """The lines with text, each with its place."""
-    for number, line in enumerate(read_text(path, holds).split("\n"), 1):
+    for at, line in enumerate(read_text(path, holds).split("\n"), 1):
         if line.strip():
-            yield line, f"{path}:{number}"
+            yield line, f"{path}:{at}"
 
 
-def _rttm_intervals(path: Path) -> Iterator[tuple[str, Interval]]:
+def _rttm_rows(path: Path) -> Iterator[Row]:
     for line, where in _lines(path, "RTTM lines"):
         fields = line.split()
         if fields[0].startswith(";") or fields[0] in _OTHERS:
             continue
         if fields[0] != "SPEAKER" or not 8 <= len(fields) <= 10:
             raise DataError(f"{where}: expected SPEAKER and nine fields, got {line[:80]!r}")
-        start, length = seconds(fields[3], where), seconds(fields[4], where)
-        yield fields[1], interval(start, start + length, fields[7], where)
+        start, length = number(fields[3], where), number(fields[4], where)
+        score = None if len(fields) < 9 or fields[8] in ("<NA>", "<UNKNOWN>") else float(number(fields[8], where))
+        yield Row(fields[1], start, start + length, fields[7], where, score)
