@@ -104,7 +104,7 @@ def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
     name = format_of(path)
     if name == "json":
         return timeline_json.read_whole(path)[1:]
-    counts_frames = name in ("txt", "recog")
+    counts_frames = name in ("txt", "recog", "frames")
     annotations = read_annotations(path, name, fps=Fraction(15) if counts_frames else None)
     if len(annotations) != 1:
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -71,8 +72,11 @@ class WriteSettings:
 
 
 def by_video(videos: Mapping[str, Sequence[Interval]], settings: ReadSettings) -> list[Annotation]:
-    """One annotation per video."""
-    return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in videos.items()]
+    """One annotation per video; the forms of Unicode do not distinguish names."""
+    merged: dict[str, list[Interval]] = {}
+    for video, intervals in videos.items():
+        merged.setdefault(unicodedata.normalize("NFC", video), []).extend(intervals)
+    return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in merged.items()]
 
 
 @dataclass(frozen=True)

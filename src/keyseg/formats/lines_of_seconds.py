@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keyseg.formats.flaws import Row, checked
 from keyseg.formats.format import ReadSettings, WriteSettings, by_video
+from keyseg.formats.frame_table import shows_frames, whole_numbers, zeros_in_front
 from keyseg.formats.text import edges, number, one_line
 from keyseg.timeline import Annotation, DataError, class_name
 from keyseg.timeline.files import read_text
@@ -16,12 +17,25 @@ _SPECTRAL = "\\"  # in Audacity, starts a line with the frequencies of the label
 # Other types of lines in RTTM; they label no interval.
 _OTHERS = {"SPKR-INFO", "SEGMENT", "LEXEME", "NON-LEX", "NON-SPEECH", "NOSCORE", "NO_RT_METADATA", "SU", "IP", "CB"}
 _OTHERS |= {"EDIT", "FILLER", "A/P"}
-looks_audacity = re.compile(r"\d+(\.\d+)?\t\d+(\.\d+)?(\t|\n|$)").match
+_AUDACITY = re.compile(r"\d+(\.\d+)?\t\d+(\.\d+)?(\t|\n|$)")
 looks_rttm = re.compile(r"^SPEAKER +\S+ +\S+ +[\d.]+ ", re.MULTILINE).search
 
 
+def looks_audacity(text: str) -> bool:
+    """Two numbers between tabs in the first line, and no table of frames."""
+    return _AUDACITY.match(text) is not None and not shows_frames(text)
+
+
 def read_audacity(path: Path, settings: ReadSettings) -> list[Annotation]:
-    """One video; lines of frequencies are skipped. Raises DataError with file and line, also on a point label."""
+    """One video; lines of frequencies are skipped, and whole numbers, which Audacity does not write, are noted.
+
+    Raises DataError with file and line, also on a point label, and on zeros in front of numbers, which are of frames.
+    """
+    text = read_text(path, "Audacity labels")
+    if zeros_in_front(text):
+        raise DataError(f"{path}: the numbers are those of frames, not seconds; use --from frames --fps RATE")
+    if text.strip() and whole_numbers(text):
+        settings.note(f"{path}: whole numbers are read as seconds; if they are frames, use --from frames --fps RATE")
     labels = []
     for line, where in _lines(path, "Audacity labels"):
         if line.startswith(_SPECTRAL):

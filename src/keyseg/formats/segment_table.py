@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +30,8 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """
     rows: dict[str, list[TableRow]] = {}
     for row in read_rows(path, "a table of segments", _is_ours, _NEEDS):
-        rows.setdefault(row.need("video") if "video" in row.cells else path.stem, []).append(row)
+        name = row.need("video") if "video" in row.cells else path.stem
+        rows.setdefault(unicodedata.normalize("NFC", name), []).append(row)
     rates = {video: _rate(path, video, several, settings) for video, several in rows.items()}
     intervals = checked(
         (_row(video, row, rates[video]) for video, several in rows.items() for row in several), settings

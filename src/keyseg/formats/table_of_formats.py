@@ -14,6 +14,7 @@ from keyseg.formats import (
     elan,
     epic,
     frame_labels,
+    frame_table,
     label_studio,
     lines_of_seconds,
     otio,
@@ -30,6 +31,7 @@ _tiling = partial(Format, frames=True, tiles=True, overlaps=False)
 _in_frames = partial(Format, frames=True, overlaps=False)
 _TXT = (frame_labels.read, frame_labels.write_txt, frame_labels.looks_txt)
 _RECOG = (frame_labels.read, frame_labels.write_recog, frame_labels.looks_recog)
+_FRAMES = (frame_table.read, frame_table.write, frame_table.looks)
 _AUDACITY = (lines_of_seconds.read_audacity, lines_of_seconds.write_audacity, lines_of_seconds.looks_audacity)
 _RTTM = (lines_of_seconds.read_rttm, lines_of_seconds.write_rttm, lines_of_seconds.looks_rttm)
 _TSV = (table.read, partial(table.write, separator="\t"), partial(table.looks, tabs=True))
@@ -39,6 +41,7 @@ _LABEL_STUDIO = (label_studio.read, label_studio.write, label_studio.looks, (".j
 FORMATS: dict[str, Format] = {
     "txt": _tiling("one label per line", ".txt", *_TXT, ("",)),
     "recog": _tiling("labels on one line", ".recog.txt", *_RECOG, (".txt", "")),
+    "frames": _tiling("table of frames", ".frames.txt", *_FRAMES, (".txt", ".csv", ".tsv")),
     "csv": _tiling("table of segments", ".csv", table.read, table.write, table.looks, several=True),
     "tsv": _tiling("table with tabs", ".tsv", *_TSV, several=True),
     "json": _tiling("keyseg's JSON", ".json", timeline_json.read, timeline_json.write, timeline_json.looks),
@@ -94,7 +97,8 @@ def format_of(path: Path) -> str:
         return matches[0]
     if not matches:
         raise DataError(f"{path}: it looks like none of {', '.join(named or FORMATS)}; name its format with --from")
-    raise DataError(f"{path}: it could be {' or '.join(matches)}; name its format with --from")
+    options = (f"--from {name}{' --fps RATE' * (FORMATS[name].frames)}" for name in matches)
+    raise DataError(f"{path}: it could be {' or '.join(matches)}; choose with {' or '.join(options)}")
 
 
 @dataclass(frozen=True)
