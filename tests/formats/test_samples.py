@@ -448,8 +448,8 @@ def test_edl_of_another_program(tmp_path: Path) -> None:
     assert (found.video, found.fps, found.duration_seconds) == ("tea time", 25, None)
     assert rows(found) == [
         (2, 3.48, "take cup"),
-        (4, 4.52, "003"),
-    ]  # black is a gap; a clip without a name is called by its number
+        (4, 4.52, "TAPE1"),
+    ]  # black is a gap; a clip without a name is called by its reel
     with pytest.raises(ConfigError, match=r"cut\.edl: this format counts frames, .* give --fps"):
         read_annotations(path)
     with pytest.raises(ConfigError, match=r"timecode exists at .*24, 25, .* none is a multiple of 7"):
