@@ -394,14 +394,14 @@ def test_label_studio_counts_frames_from_one_and_ranges_include_both_ends(tmp_pa
     path = file(tmp_path, "project-1-at-2024.json", LABEL_STUDIO)
     assert format_of(path) == "labelstudio"
     found = one(path, fps=Fraction(30))
-    assert (found.video, rows(found)) == ("1a2b3c4d-tea", [(0, 1, "take"), (1, 1 + 1 / 30, "pour")])
+    assert (found.video, rows(found)) == ("tea", [(0, 1, "take"), (1, 1 + 1 / 30, "pour")])
     with pytest.raises(ConfigError, match=r"annotations\[1\]: result\[0\]: this format counts frames, .* give --fps"):
         read_annotations(path)
 
 
 def test_label_studio_with_two_annotations(tmp_path: Path) -> None:
     path = file(tmp_path, "two.json", LABEL_STUDIO.replace("true", "false"))
-    with pytest.raises(DataError, match=r"two\.json\[0\]: 2 annotations of one video; keep one"):
+    with pytest.raises(DataError, match=r"two\.json\[0\]: 2 annotations of one video, by unknown, 1; keep one"):
         read_annotations(path, fps=Fraction(30))
 
 
@@ -557,7 +557,7 @@ def test_suffixes_differ_and_none_hides_another() -> None:
     ],
 )
 def test_a_decimal_rate_may_be_rounded_and_a_fraction_is_exact(written: str, rate: Fraction, tmp_path: Path) -> None:
-    text = f'[{{"data": {{"video": "v", "fps": "{written}"}}, "annotations": []}}]'
+    text = f'[{{"data": {{"video": "v", "fps": "{written}"}}, "annotations": [{{"result": []}}]}}]'
     assert one(file(tmp_path, "v.labelstudio.json", text)).fps == rate
 
 

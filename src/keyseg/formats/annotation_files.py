@@ -81,8 +81,17 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
     return form.write(annotations, settings)
 
 
-def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> str:
+def timeline_text(
+    fmt: str,
+    name: str,
+    segmentation: Segmentation,
+    labels: LabelMap,
+    timebase: TimeBase,
+    scores: Sequence[float] | None = None,
+) -> str:
     """A prediction as the content of a file. Raises ConfigError, DataError, TimelineError.
+
+    scores: how sure the network is of each segment, for formats that have scores.
 
     >>> labels = LabelMap(("background", "pour"), ("background",))
     >>> print(timeline_text("srt", "tea", Segmentation.from_frames([0, 0, 1, 1, 1]), labels, TimeBase(Fraction(2))))
@@ -92,7 +101,10 @@ def timeline_text(fmt: str, name: str, segmentation: Segmentation, labels: Label
     <BLANKLINE>
     """
     annotation = Annotation.of(name, segmentation, labels, timebase, keep_background=True)
-    return annotations_text(fmt, [annotation], WriteSettings(labels=labels))
+    if scores is not None:
+        pairs = zip(annotation.intervals, scores, strict=True)
+        annotation = replace(annotation, intervals=tuple(replace(item, score=score) for item, score in pairs))
+    return annotations_text(fmt, [annotation], WriteSettings(labels=labels, predicted=True))
 
 
 def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:

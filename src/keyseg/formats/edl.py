@@ -159,7 +159,7 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     if not spans:
         return "".join(f"{line}\n" for line in (f"TITLE: {title}", *(f"* {line}" for line in kept)))
     times = int(timecode / fps)
-    finer = [(start * times, end * times, label) for start, end, label in spans]
+    finer = [(start * times, end * times, interval) for start, end, interval in spans]
     timeline = build_timeline(otio, title, finer, finer[-1][1], float(timecode))
     for number, clip in enumerate(timeline.find_clips()):
         clip.metadata["cmx_3600"] = {"reel": "AX", "comments": [] if number else kept}  # AX: no tape

@@ -60,6 +60,7 @@ class WriteSettings:
     fps: frames per second. frames: length of the video. overlap: as in `Annotation.segmentation`. background: name of
     gaps in annotations that name no background, () to refuse gaps. labels: the classes, None for those that occur.
     tier: name of the tier or track that is written. folder: where the file will lie, for relative paths in it.
+    predicted: whether a network made the annotation, for tools that keep predictions apart.
     """
 
     fps: Fraction | None = None
@@ -69,6 +70,7 @@ class WriteSettings:
     labels: LabelMap | None = None
     tier: str = "actions"
     folder: Path | None = None
+    predicted: bool = False
 
 
 def by_video(videos: Mapping[str, Sequence[Interval]], settings: ReadSettings) -> list[Annotation]:

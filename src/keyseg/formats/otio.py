@@ -58,7 +58,7 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
 
 
-def build_timeline(otio: Any, video: str, spans: Iterable[tuple[int, int, str]], length: int, fps: float) -> Any:
+def build_timeline(otio: Any, video: str, spans: Iterable[tuple[int, int, Interval]], length: int, fps: float) -> Any:
     """A timeline of one video track: clips for `spans`, and gaps between them."""
     timeline = otio.schema.Timeline(video)
     track = otio.schema.Track(_TRACK, kind=otio.schema.TrackKind.Video)
@@ -69,10 +69,10 @@ def build_timeline(otio: Any, video: str, spans: Iterable[tuple[int, int, str]],
         return otio.opentime.TimeRange(time(start, fps), time(end - start, fps))
 
     reached = 0
-    for start, end, label in spans:
+    for start, end, span in spans:
         if start > reached:
             track.append(otio.schema.Gap(source_range=frames(0, start - reached)))
-        track.append(otio.schema.Clip(name=one_line(label), source_range=frames(start, end)))
+        track.append(otio.schema.Clip(name=one_line(span.label), source_range=frames(start, end)))
         reached = end
     if length > reached:
         track.append(otio.schema.Gap(source_range=frames(0, length - reached)))

@@ -164,7 +164,7 @@ def _write(
     written = []
     for kind, path in paths.items():
         try:
-            timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
+            timeline = (prediction.segmentation, prediction.labels, prediction.timebase, prediction.segment_scores)
             content = _scores(prediction) if kind == _SCORES else timeline_text(kind, name, *timeline).encode()
             write_bytes(path, content)
             written.append(path)
