@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from keyseg.formats.flaws import Row, checked
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.json_text import need, objects, read_json
 from keyseg.formats.text import edges, nominal_rate, number, seconds
@@ -70,7 +70,7 @@ class _Video:
         self.media = facts["url"] if isinstance(facts.get("url"), str) else ""
         self._segments = facts.get("annotations", [])
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[SegmentRow]:
         """Its segments."""
         for item, where in objects(self._segments, self.where):
             span = need(item, "segment", list, where)
@@ -78,4 +78,4 @@ class _Video:
                 raise DataError(f"{where}: expected two times at 'segment', got {len(span)}")
             start, end = (number(time, f"{where}: segment") for time in span)
             score = None if item.get("score") is None else float(number(item["score"], f"{where}: score"))
-            yield Row(self.name, start, end, need(item, "label", str, where), where, score)
+            yield SegmentRow(self.name, start, end, need(item, "label", str, where), where, score)

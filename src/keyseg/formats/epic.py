@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.formats.flaws import Row, checked
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings, by_video
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
 from keyseg.formats.text import clock_seconds, clock_text, edges, one_line
@@ -45,11 +45,11 @@ def looks(text: str) -> bool:
     return {"video_id", "start_timestamp", "stop_timestamp"} <= set(header(text))
 
 
-def _row(row: TableRow) -> Row:
+def _row(row: TableRow) -> SegmentRow:
     columns = ("start_timestamp", "stop_timestamp")
     start, stop = (clock_seconds(row.need(name), f"{row.where}: {name}") for name in columns)
     verb, noun = row.get("verb"), row.get("noun")
     label = f"{verb} {noun}" if verb and noun else row.get("narration")
     if not label:
         raise DataError(f"{row.where}: expected a verb and a noun, or a narration")
-    return Row(row.need("video_id"), start, stop, label, row.where)
+    return SegmentRow(row.need("video_id"), start, stop, label, row.where)

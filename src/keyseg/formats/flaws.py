@@ -17,7 +17,7 @@ _TOO_SHORT = "without a frame after a cut dropped"
 
 
 @dataclass(frozen=True)
-class Row:
+class SegmentRow:
     """What a file says of one segment, right or wrong: `video`, exact seconds, the label, and the place in the file."""
 
     video: str
@@ -32,7 +32,7 @@ class Row:
 
 
 def checked(
-    rows: Iterable[Row],
+    rows: Iterable[SegmentRow],
     settings: ReadSettings,
     lengths: Mapping[str, Fraction] | None = None,
     rates: Mapping[str, Fraction] | None = None,
@@ -49,8 +49,8 @@ def checked(
     lengths, rates = lengths or {}, rates or {}
     videos: dict[str, list[Interval]] = {}
     points: dict[str, list[tuple[Fraction, str, str]]] = {}
-    wrong: list[tuple[Row, str]] = []
-    changed: dict[str, list[Row]] = {}
+    wrong: list[tuple[SegmentRow, str]] = []
+    changed: dict[str, list[SegmentRow]] = {}
     for row in rows:
         videos.setdefault(row.video, [])
         far = max(row.start, row.end, key=abs)
@@ -84,7 +84,7 @@ def checked(
     return videos
 
 
-def _flaw(row: Row, length: Fraction | None, fps: Fraction | None) -> tuple[str, str] | None:
+def _flaw(row: SegmentRow, length: Fraction | None, fps: Fraction | None) -> tuple[str, str] | None:
     """What is wrong with a segment, and what `lenient` does about it; None if nothing is."""
     start, end = f"{float(row.start):g} s", f"{float(row.end):g} s"
     if not row.label.strip():
@@ -108,7 +108,7 @@ def _flaw(row: Row, length: Fraction | None, fps: Fraction | None) -> tuple[str,
     return None
 
 
-def _listed(wrong: list[tuple[Row, str]]) -> str:
+def _listed(wrong: list[tuple[SegmentRow, str]]) -> str:
     """One error for all flaws; the first comes with its place in front."""
     lines = [f"{row.where}: {what}" for row, what in wrong[:_LISTED]]
     if len(wrong) == 1:

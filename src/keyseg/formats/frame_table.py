@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from keyseg.formats.flaws import Row, checked
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import as_background, known_rate, segmented
 from keyseg.formats.tables import header, read_rows, table_text
@@ -52,7 +52,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
         settings.note(f"{path}: frames are counted at {fps} per second; end frames are {which}")
     shift = 1 if included else 0
     rows = (
-        Row(row.video, (start - first) / fps, (end - first + shift) / fps, row.label, row.where)
+        SegmentRow(row.video, (start - first) / fps, (end - first + shift) / fps, row.label, row.where)
         for row, (start, end) in zip(cells, spans, strict=True)
     )
     return [

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 from urllib.parse import unquote
 
-from keyseg.formats.flaws import Row, checked
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import known_rate, on_frames
 from keyseg.formats.json_text import need, objects, read_json
@@ -135,7 +135,7 @@ class _Task:
         for result, place in done:
             yield from objects(result.get("result", []), f"{place}: result")
 
-    def _rows(self, region: dict[str, Any], where: str) -> Iterator[Row]:
+    def _rows(self, region: dict[str, Any], where: str) -> Iterator[SegmentRow]:
         """The rows of one region; other regions, such as choices, have none."""
         value = need(region, "value", dict, where)
         score = region.get("score")
@@ -149,11 +149,11 @@ class _Task:
                 if not 1 <= first <= last < 10**10:
                     raise DataError(f"{place}: expected frames from 1 with start <= end, got {first} to {last}")
                 for label in _labels(value, "timelinelabels", where):
-                    yield Row(self.media, (first - 1) / rate, last / rate, label, place, score)
+                    yield SegmentRow(self.media, (first - 1) / rate, last / rate, label, place, score)
         elif kind is not None:  # in seconds
             start, end = (number(value[key], f"{where}: {key}") for key in ("start", "end"))
             for label in _labels(value, kind, where):
-                yield Row(self.media, start, end, label, where, score)
+                yield SegmentRow(self.media, start, end, label, where, score)
         else:
             self.other.add(str(region.get("type") or next(iter(value), "nothing"))[:40])
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from keyseg.formats.flaws import Row, checked
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings, by_video
 from keyseg.formats.frame_table import shows_frames, whole_numbers, zeros_in_front
 from keyseg.formats.text import edges, number, one_line
@@ -43,7 +43,7 @@ def read_audacity(path: Path, settings: ReadSettings) -> list[Annotation]:
         cells = line.split("\t")
         if len(cells) != 3:
             raise DataError(f"{where}: expected start, end and label with tabs between, got {line[:80]!r}")
-        labels.append(Row(path.stem, number(cells[0], where), number(cells[1], where), cells[2], where))
+        labels.append(SegmentRow(path.stem, number(cells[0], where), number(cells[1], where), cells[2], where))
     return [Annotation(path.stem, tuple(checked(labels, settings).get(path.stem, ())), None, settings.fps)]
 
 
@@ -80,7 +80,7 @@ def _lines(path: Path, holds: str) -> Iterator[tuple[str, str]]:
             yield line, f"{path}:{at}"
 
 
-def _rttm_rows(path: Path) -> Iterator[Row]:
+def _rttm_rows(path: Path) -> Iterator[SegmentRow]:
     for line, where in _lines(path, "RTTM lines"):
         fields = line.split()
         if fields[0].startswith(";") or fields[0] in _OTHERS:
@@ -89,4 +89,4 @@ def _rttm_rows(path: Path) -> Iterator[Row]:
             raise DataError(f"{where}: expected SPEAKER and nine fields, got {line[:80]!r}")
         start, length = number(fields[3], where), number(fields[4], where)
         score = None if len(fields) < 9 or fields[8] in ("<NA>", "<UNKNOWN>") else float(number(fields[8], where))
-        yield Row(fields[1], start, start + length, fields[7], where, score)
+        yield SegmentRow(fields[1], start, start + length, fields[7], where, score)

@@ -151,7 +151,7 @@ class _Reader:
     def _note_markers(
         self, item: Any, shift: Fraction, where: str, shown: tuple[Fraction, Fraction] | None = None
     ) -> None:
-        """Keep the markers of an item that start in `shown`; `shift` is the start of the timeline in the item's time."""
+        """Keep an item's markers that start in `shown`; `shift` is the start of the timeline in the item's time."""
         for marker in item.markers:
             start, end = self._span(marker.marked_range, f"{where}: marker {marker.name!r}")
             if shown is not None and not shown[0] <= start < shown[1]:

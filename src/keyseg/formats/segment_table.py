@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.formats.flaws import Row, checked
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import as_background, segmented
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
@@ -83,13 +83,13 @@ def _has_frames(row: TableRow) -> bool:
     return {"start_frame", "end_frame"} <= row.cells.keys()
 
 
-def _row(video: str, row: TableRow, rate: Fraction | None) -> Row:
+def _row(video: str, row: TableRow, rate: Fraction | None) -> SegmentRow:
     if rate is not None and _has_frames(row):
         start, end = _frame(row, "start_frame") / rate, _frame(row, "end_frame") / rate
     else:
         start, end = (number(row.need(name), f"{row.where}: {name}") for name in ("start_seconds", "end_seconds"))
     score = number(row.need("score"), f"{row.where}: score") if row.get("score") else None
-    return Row(video, start, end, row.need("label"), row.where, None if score is None else float(score))
+    return SegmentRow(video, start, end, row.need("label"), row.where, None if score is None else float(score))
 
 
 def _annotation(video: str, found: list[Interval], rate: Fraction | None, settings: ReadSettings) -> Annotation:
