@@ -87,6 +87,7 @@ def timeline_text(
     segmentation: Segmentation,
     labels: LabelMap,
     timebase: TimeBase,
+    *,
     scores: Sequence[float] | None = None,
 ) -> str:
     """A prediction as the content of a file. Raises ConfigError, DataError, TimelineError.

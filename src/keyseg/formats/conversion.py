@@ -45,7 +45,7 @@ def convert(
     Args:
         source: File with annotations, or a folder of such files.
         target: File, whose suffix tells the format, or a folder that gets one file per video.
-        from_format: Format of the source: txt, recog, frames, csv, tsv, json, activitynet, epic, vtt, srt, eaf,
+        from_format: Format of the source: txt, recog, csv, tsv, frames, json, activitynet, epic, vtt, srt, eaf,
             boris, audacity, textgrid, labelstudio, rttm, otio or edl. Default: detected from the file's name and
             content.
         to_format: Format of the target, one of the same. Default: detected from the suffix of OUT; for a folder, the

@@ -164,8 +164,11 @@ def _write(
     written = []
     for kind, path in paths.items():
         try:
-            timeline = (prediction.segmentation, prediction.labels, prediction.timebase, prediction.segment_scores)
-            content = _scores(prediction) if kind == _SCORES else timeline_text(kind, name, *timeline).encode()
+            timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
+            sure = prediction.segment_scores
+            content = (
+                _scores(prediction) if kind == _SCORES else timeline_text(kind, name, *timeline, scores=sure).encode()
+            )
             write_bytes(path, content)
             written.append(path)
         except (KeysegError, OSError) as error:
