@@ -63,7 +63,7 @@ def init(keyseg: Any, table: Path | str, *words: object) -> Any:
     return keyseg(*INIT, *words)
 
 
-@pytest.mark.parametrize("fmt", ["csv", "tsv", "activitynet", "epic", "rttm"])
+@pytest.mark.parametrize("fmt", ["csv", "tsv", "activitynet", "epic", "rttm", "boris", "boris-project"])
 def test_one_file_name_in_two_folders(fmt: str, keyseg: Any, videos: Any) -> None:
     root = videos("P01/cam1.mp4", "P01/cam2.mp4")
     table = Path(f"all{FORMATS[fmt].suffix}")

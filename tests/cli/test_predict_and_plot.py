@@ -47,6 +47,22 @@ def test_predict_files_and_folders_in_every_format(trained: Path, kitchen: Path,
         assert (tmp_path / "all" / path.name).read_text() == path.read_text()
 
 
+def test_predictions_for_label_studio_are_predictions_with_a_score(
+    trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path
+) -> None:
+    file = sorted((kitchen / "features").iterdir())[0]
+    assert keyseg("predict", trained, file, "--out", tmp_path, "--format", "labelstudio,activitynet").code == 0
+    (task,) = json.loads((tmp_path / f"{file.stem}.labelstudio.json").read_text())
+    assert set(task) == {"data", "predictions"}
+    (prediction,) = task["predictions"]
+    scores = [region["score"] for region in prediction["result"]]
+    assert scores
+    assert all(0 < score <= 1 for score in scores)
+    assert prediction["score"] == pytest.approx(np.mean(scores))
+    content = json.loads((tmp_path / f"{file.stem}.activitynet.json").read_text())
+    assert [item["score"] for item in content["database"][file.stem]["annotations"]] == scores
+
+
 def test_predict_does_not_overwrite_without_force(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:
     file, other = sorted((kitchen / "features").iterdir())[:2]
     target = tmp_path / f"{file.stem}.txt"

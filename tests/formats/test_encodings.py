@@ -54,7 +54,7 @@ def test_utf_16_without_a_mark_shows_in_its_zeros(fmt: str, encoding: str, tmp_p
     assert labels(file(tmp_path, fmt, content(fmt).encode(encoding))) == ("gießen", "Öffnen")
 
 
-@pytest.mark.parametrize("fmt", NAMES)
+@pytest.mark.parametrize("fmt", sorted(set(NAMES) - {"boris-project"}))  # it is written in ASCII
 def test_windows_1252_is_read_where_it_is_named(fmt: str, tmp_path: Path) -> None:
     path = file(tmp_path, fmt, content(fmt).encode("cp1252"))
     assert labels(path, encoding="cp1252") == labels(path, encoding="Windows-1252") == ("gießen", "Öffnen")

@@ -315,7 +315,7 @@ def test_damage_raises_nothing_but_keyseg_errors(fmt: str, data: st.DataObject, 
         pass
 
 
-LINES = ("txt", "recog", "csv", "json")  # formats whose labels become class names
+LINES = ("txt", "recog", "frames", "csv", "json")  # formats whose labels become class names
 
 
 @pytest.mark.parametrize("fmt", [name for name in FORMATS if name not in (*LINES, "tsv", "activitynet", "labelstudio")])
@@ -345,7 +345,7 @@ def test_frames_too_fine_for_the_decimals_are_refused() -> None:
 
 def test_what_writers_refuse() -> None:
     bare = Annotation("v", (Interval(Fraction(0), Fraction(1), "take cup"), Interval(Fraction(2), Fraction(3), "pour")))
-    for fmt in ("txt", "recog", "csv", "tsv", "json", "labelstudio", "otio", "edl"):
+    for fmt in ("txt", "recog", "frames", "csv", "tsv", "json", "labelstudio", "otio", "edl"):
         with pytest.raises(
             ConfigError, match=r"v: this format counts frames, and the frame rate is unknown; give --fps"
         ):

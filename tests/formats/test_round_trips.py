@@ -21,6 +21,7 @@ SEVERAL = [name for name, form in FORMATS.items() if form.several]
 KEEPS_DURATION = {
     "txt",
     "recog",
+    "frames",
     "csv",
     "tsv",
     "json",

@@ -353,14 +353,14 @@ def test_label_studio_counts_frames_from_one_and_ranges_include_both_ends(tmp_pa
     path = file(tmp_path, "project-1-at-2024.json", LABEL_STUDIO)
     assert format_of(path) == "labelstudio"
     found = one(path, fps=Fraction(30))
-    assert (found.video, rows(found)) == ("1a2b3c4d-tea", [(0, 1, "take"), (1, 1 + 1 / 30, "pour")])
+    assert (found.video, rows(found)) == ("tea", [(0, 1, "take"), (1, 1 + 1 / 30, "pour")])
     with pytest.raises(ConfigError, match=r"annotations\[1\]: result\[0\]: this format counts frames, .* give --fps"):
         read_annotations(path)
 
 
 def test_label_studio_with_two_annotations(tmp_path: Path) -> None:
     path = file(tmp_path, "two.json", LABEL_STUDIO.replace("true", "false"))
-    with pytest.raises(DataError, match=r"two\.json\[0\]: 2 annotations of one video; keep one"):
+    with pytest.raises(DataError, match=r"two\.json\[0\]: 2 annotations of one video, by unknown, 1; keep one"):
         read_annotations(path, fps=Fraction(30))
 
 
@@ -407,8 +407,8 @@ def test_edl_of_another_program(tmp_path: Path) -> None:
     assert (found.video, found.fps, found.duration_seconds) == ("tea time", 25, None)
     assert rows(found) == [
         (2, 3.48, "take cup"),
-        (4, 4.52, "003"),
-    ]  # black is a gap; a clip without a name is called by its number
+        (4, 4.52, "TAPE1"),
+    ]  # black is a gap; a clip without a name is called by its reel
     with pytest.raises(ConfigError, match=r"cut\.edl: this format counts frames, .* give --fps"):
         read_annotations(path)
     with pytest.raises(ConfigError, match=r"timecode exists at .*24, 25, .* none is a multiple of 7"):
@@ -480,7 +480,7 @@ def test_formats_are_found_by_name_and_content(name: str, text: str, fmt: str, t
 
 def test_a_file_of_no_format_names_those_that_it_could_be(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"x\.csv: it looks like none of csv, tsv, epic, boris; name its format with --from"
+        DataError, match=r"x\.csv: it looks like none of csv, tsv, frames, epic, boris; name its format with --from"
     ):
         format_of(file(tmp_path, "x.csv", "a,b\n1,2\n"))
     with pytest.raises(DataError, match=r"x: cannot read it \(no such file\)"):
@@ -516,7 +516,7 @@ def test_suffixes_differ_and_none_hides_another() -> None:
     ],
 )
 def test_a_decimal_rate_may_be_rounded_and_a_fraction_is_exact(written: str, rate: Fraction, tmp_path: Path) -> None:
-    text = f'[{{"data": {{"video": "v", "fps": "{written}"}}, "annotations": []}}]'
+    text = f'[{{"data": {{"video": "v", "fps": "{written}"}}, "annotations": [{{"result": []}}]}}]'
     assert one(file(tmp_path, "v.labelstudio.json", text)).fps == rate
 
 

@@ -136,10 +136,13 @@ def timeline_text(
     labels: LabelMap,
     timebase: TimeBase,
     *,
+    scores: Sequence[float] | None = None,
     media: str = "",
     settings: WriteSettings | None = None,
 ) -> str:
-    """A prediction as the content of a file; media: path of the video. Raises ConfigError, DataError, TimelineError.
+    """A prediction as the content of a file. Raises ConfigError, DataError, TimelineError.
+
+    scores: how sure the network is of each segment, for formats that have scores. media: path of the video.
 
     >>> labels = LabelMap(("background", "pour"), ("background",))
     >>> print(timeline_text("srt", "tea", Segmentation.from_frames([0, 0, 1, 1, 1]), labels, TimeBase(Fraction(2))))
@@ -149,7 +152,10 @@ def timeline_text(
     <BLANKLINE>
     """
     annotation = Annotation.of(name, segmentation, labels, timebase, keep_background=True)
-    settings = replace(settings or WriteSettings(), labels=labels)
+    if scores is not None:
+        pairs = zip(annotation.intervals, scores, strict=True)
+        annotation = replace(annotation, intervals=tuple(replace(item, score=score) for item, score in pairs))
+    settings = replace(settings or WriteSettings(), labels=labels, predicted=True)
     return annotations_text(fmt, [replace(annotation, media=media)], settings)
 
 
@@ -162,7 +168,7 @@ def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
     name = format_of(path)
     if name == "json":
         return timeline_json.read_whole(path)[1:]
-    counts_frames = name in ("txt", "recog")
+    counts_frames = name in ("txt", "recog", "frames")
     annotations = read_annotations(path, name, fps=Fraction(15) if counts_frames else None)
     if len(annotations) != 1:
         raise DataError(

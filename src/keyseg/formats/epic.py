@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings, by_video
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
-from keyseg.formats.text import clock_seconds, clock_text, edges, interval, one_line
-from keyseg.timeline import Annotation, DataError, Interval
+from keyseg.formats.text import clock_seconds, clock_text, edges, one_line
+from keyseg.timeline import Annotation, DataError
 
 _COLUMNS = (
     *("narration_id", "participant_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp"),
@@ -22,7 +23,7 @@ _NEEDS = "the columns video_id, start_timestamp and stop_timestamp, and verb and
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The videos in the order of their first rows; a label is verb and noun, or the narration. Raises DataError."""
     rows = read_rows(path, "actions as EPIC-KITCHENS lists them", looks, _NEEDS, settings.encoding)
-    return by_video(((row.need("video_id"), _interval(row)) for row in rows), settings)
+    return by_video(checked(map(_row, rows), settings), settings)
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -44,11 +45,11 @@ def looks(text: str) -> bool:
     return {"video_id", "start_timestamp", "stop_timestamp"} <= set(header(text))
 
 
-def _interval(row: TableRow) -> Interval:
+def _row(row: TableRow) -> SegmentRow:
     columns = ("start_timestamp", "stop_timestamp")
     start, stop = (clock_seconds(row.need(name), f"{row.where}: {name}") for name in columns)
     verb, noun = row.get("verb"), row.get("noun")
     label = f"{verb} {noun}" if verb and noun else row.get("narration")
     if not label:
         raise DataError(f"{row.where}: expected a verb and a noun, or a narration")
-    return interval(start, stop, label, row.where)
+    return SegmentRow(row.need("video_id"), start, stop, label, row.where)

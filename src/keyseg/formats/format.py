@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -62,6 +62,7 @@ class WriteSettings:
     fps: frames per second. frames: length of the video. overlap: as in `Annotation.segmentation`. background: name of
     gaps in annotations that name no background, () to refuse gaps. labels: the classes, None for those that occur.
     tier: name of the tier or track that is written. folder: where the file will lie, for relative paths in it.
+    predicted: whether a network made the annotation, for tools that keep predictions apart.
     """
 
     fps: Fraction | None = None
@@ -71,14 +72,15 @@ class WriteSettings:
     labels: LabelMap | None = None
     tier: str = "actions"
     folder: Path | None = None
+    predicted: bool = False
 
 
-def by_video(intervals: Iterable[tuple[str, Interval]], settings: ReadSettings) -> list[Annotation]:
-    """One annotation per video, in the order in which the videos' names first occur."""
-    videos: dict[str, list[Interval]] = {}
-    for video, interval in intervals:
-        videos.setdefault(unicodedata.normalize("NFC", video), []).append(interval)
-    return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in videos.items()]
+def by_video(videos: Mapping[str, Sequence[Interval]], settings: ReadSettings) -> list[Annotation]:
+    """One annotation per video; the forms of Unicode do not distinguish names."""
+    merged: dict[str, list[Interval]] = {}
+    for video, intervals in videos.items():
+        merged.setdefault(unicodedata.normalize("NFC", video), []).extend(intervals)
+    return [Annotation(video, tuple(intervals), None, settings.fps) for video, intervals in merged.items()]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from keyseg.timeline import (
     Annotation,
     ConfigError,
     DataError,
+    Interval,
     LabelMap,
     Segmentation,
     TimeBase,
@@ -27,14 +28,14 @@ def known_rate(fps: Fraction | None, where: str) -> Fraction:
     return fps
 
 
-def on_frames(annotation: Annotation, settings: WriteSettings) -> tuple[list[tuple[int, int, str]], int, Fraction]:
-    """Start frame, end frame (excluded) and label of each interval, the length in frames, and the rate.
+def on_frames(annotation: Annotation, settings: WriteSettings) -> tuple[list[tuple[int, int, Interval]], int, Fraction]:
+    """Start frame, end frame (excluded) and interval of each span, the length in frames, and the rate.
 
     Raises ConfigError without a rate, TimelineError as `Annotation.frame_spans` does.
     """
     fps = known_rate(settings.fps or annotation.fps, annotation.video)
     spans, length = annotation.frame_spans(fps, frames=settings.frames, overlap=settings.overlap)
-    return [(start, end, interval.label) for start, end, interval in spans], length, fps
+    return spans, length, fps
 
 
 def segmented(annotation: Annotation, settings: WriteSettings) -> tuple[Segmentation, LabelMap, TimeBase]:

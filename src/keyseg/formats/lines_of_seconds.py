@@ -6,30 +6,45 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings, by_video
-from keyseg.formats.text import edges, interval, one_line, seconds
-from keyseg.timeline import Annotation, DataError, Interval, class_name
+from keyseg.formats.frame_table import shows_frames, whole_numbers, zeros_in_front
+from keyseg.formats.text import edges, number, one_line
+from keyseg.timeline import Annotation, DataError, class_name
 from keyseg.timeline.files import read_text
 
 _SPECTRAL = "\\"  # in Audacity, starts a line with the frequencies of the label above it
 # Other types of lines in RTTM; they label no interval.
 _OTHERS = {"SPKR-INFO", "SEGMENT", "LEXEME", "NON-LEX", "NON-SPEECH", "NOSCORE", "NO_RT_METADATA", "SU", "IP", "CB"}
 _OTHERS |= {"EDIT", "FILLER", "A/P"}
-looks_audacity = re.compile(r"\d+(\.\d+)?\t\d+(\.\d+)?(\t|\n|$)").match
+_AUDACITY = re.compile(r"\d+(\.\d+)?\t\d+(\.\d+)?(\t|\n|$)")
 looks_rttm = re.compile(r"^SPEAKER +\S+ +\S+ +[\d.]+ ", re.MULTILINE).search
 
 
+def looks_audacity(text: str) -> bool:
+    """Two numbers between tabs in the first line, and no table of frames."""
+    return _AUDACITY.match(text) is not None and not shows_frames(text)
+
+
 def read_audacity(path: Path, settings: ReadSettings) -> list[Annotation]:
-    """One video; lines of frequencies are skipped. Raises DataError with file and line, also on a point label."""
+    """One video; lines of frequencies are skipped, and whole numbers, which Audacity does not write, are noted.
+
+    Raises DataError with file and line, also on a point label, and on zeros in front of numbers, which are of frames.
+    """
+    text = read_text(path, "Audacity labels", settings.encoding)
+    if zeros_in_front(text):
+        raise DataError(f"{path}: the numbers are those of frames, not seconds; use --from frames --fps RATE")
+    if text.strip() and whole_numbers(text):
+        settings.note(f"{path}: whole numbers are read as seconds; if they are frames, use --from frames --fps RATE")
     labels = []
-    for line, where in _lines(path, "Audacity labels", settings):
+    for line, where in _lines(path, "Audacity labels", settings.encoding):
         if line.startswith(_SPECTRAL):
             continue
         cells = line.split("\t")
         if len(cells) != 3:
             raise DataError(f"{where}: expected start, end and label with tabs between, got {line[:80]!r}")
-        labels.append(interval(seconds(cells[0], where), seconds(cells[1], where), cells[2], where))
-    return [Annotation(path.stem, tuple(labels), None, settings.fps)]
+        labels.append(SegmentRow(path.stem, number(cells[0], where), number(cells[1], where), cells[2], where))
+    return [Annotation(path.stem, tuple(checked(labels, settings).get(path.stem, ())), None, settings.fps)]
 
 
 def write_audacity(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -40,7 +55,7 @@ def write_audacity(annotations: Sequence[Annotation], settings: WriteSettings) -
 
 def read_rttm(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The files named in SPEAKER lines, as videos, in the order of their first lines. Raises DataError."""
-    return by_video(_rttm_intervals(path, settings), settings)
+    return by_video(checked(_rttm_rows(path, settings), settings), settings)
 
 
 def write_rttm(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -58,19 +73,20 @@ def write_rttm(annotations: Sequence[Annotation], settings: WriteSettings) -> st
     return "".join(lines)
 
 
-def _lines(path: Path, holds: str, settings: ReadSettings) -> Iterator[tuple[str, str]]:
+def _lines(path: Path, holds: str, encoding: str | None) -> Iterator[tuple[str, str]]:
     """The lines with text, each with its place."""
-    for number, line in enumerate(read_text(path, holds, settings.encoding).split("\n"), 1):
+    for at, line in enumerate(read_text(path, holds, encoding).split("\n"), 1):
         if line.strip():
-            yield line, f"{path}:{number}"
+            yield line, f"{path}:{at}"
 
 
-def _rttm_intervals(path: Path, settings: ReadSettings) -> Iterator[tuple[str, Interval]]:
-    for line, where in _lines(path, "RTTM lines", settings):
+def _rttm_rows(path: Path, settings: ReadSettings) -> Iterator[SegmentRow]:
+    for line, where in _lines(path, "RTTM lines", settings.encoding):
         fields = line.split()
         if fields[0].startswith(";") or fields[0] in _OTHERS:
             continue
         if fields[0] != "SPEAKER" or not 8 <= len(fields) <= 10:
             raise DataError(f"{where}: expected SPEAKER and nine fields, got {line[:80]!r}")
-        start, length = seconds(fields[3], where), seconds(fields[4], where)
-        yield fields[1], interval(start, start + length, fields[7], where)
+        start, length = number(fields[3], where), number(fields[4], where)
+        score = None if len(fields) < 9 or fields[8] in ("<NA>", "<UNKNOWN>") else float(number(fields[8], where))
+        yield SegmentRow(fields[1], start, start + length, fields[7], where, score)

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import as_background, segmented
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
-from keyseg.formats.text import interval
-from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
+from keyseg.formats.text import number
+from keyseg.timeline import Annotation, DataError, Interval, LabelMap, Segmentation, TimeBase
 
 _COLUMNS = ("video", "start_frame", "end_frame", "start_seconds", "end_seconds", "label")
 _NEEDS = "the columns label, start_seconds and end_seconds; optional are video, start_frame and end_frame"
@@ -31,7 +32,11 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     for row in read_rows(path, "a table of segments", _is_ours, _NEEDS, settings.encoding):
         name = row.need("video") if "video" in row.cells else path.stem
         rows.setdefault(unicodedata.normalize("NFC", name), []).append(row)
-    return [_annotation(path, *video, settings) for video in rows.items()]
+    rates = {video: _rate(path, video, several, settings) for video, several in rows.items()}
+    intervals = checked(
+        (_row(video, row, rates[video]) for video, several in rows.items() for row in several), settings
+    )
+    return [_annotation(video, found, rates[video], settings) for video, found in intervals.items()]
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings, separator: str = ",") -> str:
@@ -67,16 +72,30 @@ def _cells(annotations: Iterable[Annotation], settings: WriteSettings) -> Iterab
         yield from ([annotation.video, *row.values()] for row in segment_rows(*segmented(annotation, settings)))
 
 
-def _annotation(path: Path, video: str, rows: list[TableRow], settings: ReadSettings) -> Annotation:
-    rate = settings.fps
-    if {"start_frame", "end_frame"} <= rows[0].cells.keys():
-        frames = [(_frame(row, "start_frame"), _frame(row, "end_frame"), row) for row in rows]
-        rate = rate or _implied_rate(path, video, frames)
-        intervals = [interval(a / rate, b / rate, row.need("label"), row.where) for a, b, row in frames]
+def _rate(path: Path, video: str, rows: list[TableRow], settings: ReadSettings) -> Fraction | None:
+    """Frames per second of the columns of frames; else what `settings` say."""
+    if settings.fps is not None or not _has_frames(rows[0]):
+        return settings.fps
+    return _implied_rate(path, video, [(_frame(row, "start_frame"), _frame(row, "end_frame"), row) for row in rows])
+
+
+def _has_frames(row: TableRow) -> bool:
+    return {"start_frame", "end_frame"} <= row.cells.keys()
+
+
+def _row(video: str, row: TableRow, rate: Fraction | None) -> SegmentRow:
+    if rate is not None and _has_frames(row):
+        start, end = _frame(row, "start_frame") / rate, _frame(row, "end_frame") / rate
     else:
-        intervals = [row.interval("start_seconds", "end_seconds", "label") for row in rows]
-    background = as_background(settings, {item.label for item in intervals})
-    return Annotation(video, tuple(intervals), max(item.end_seconds for item in intervals), rate, background)
+        start, end = (number(row.need(name), f"{row.where}: {name}") for name in ("start_seconds", "end_seconds"))
+    score = number(row.need("score"), f"{row.where}: score") if row.get("score") else None
+    return SegmentRow(video, start, end, row.need("label"), row.where, None if score is None else float(score))
+
+
+def _annotation(video: str, found: list[Interval], rate: Fraction | None, settings: ReadSettings) -> Annotation:
+    background = as_background(settings, {item.label for item in found})
+    length = max((item.end_seconds for item in found), default=None)
+    return Annotation(video, tuple(found), length, rate, background)
 
 
 def _frame(row: TableRow, column: str) -> int:

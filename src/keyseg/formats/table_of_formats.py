@@ -15,6 +15,7 @@ from keyseg.formats import (
     elan,
     epic,
     frame_labels,
+    frame_table,
     label_studio,
     lines_of_seconds,
     otio,
@@ -32,6 +33,7 @@ _tiling = partial(Format, frames=True, tiles=True, overlaps=False)
 _in_frames = partial(Format, frames=True, overlaps=False)
 _TXT = (frame_labels.read, frame_labels.write_txt, frame_labels.looks_txt)
 _RECOG = (frame_labels.read, frame_labels.write_recog, frame_labels.looks_recog)
+_FRAMES = (frame_table.read, frame_table.write, frame_table.looks)
 _AUDACITY = (lines_of_seconds.read_audacity, lines_of_seconds.write_audacity, lines_of_seconds.looks_audacity)
 _RTTM = (lines_of_seconds.read_rttm, lines_of_seconds.write_rttm, lines_of_seconds.looks_rttm)
 _TSV = (table.read, partial(table.write, separator="\t"), partial(table.looks, tabs=True))
@@ -45,6 +47,7 @@ FORMATS: dict[str, Format] = {
     "recog": _tiling("labels on one line", ".recog.txt", *_RECOG, (".txt", "")),
     "csv": _tiling("table of segments", ".csv", table.read, table.write, table.looks, several=True),
     "tsv": _tiling("table with tabs", ".tsv", *_TSV, (".csv", ".txt"), several=True),
+    "frames": _tiling("table of frames", ".frames.txt", *_FRAMES, (".txt", ".csv", ".tsv")),
     "json": _tiling("keyseg's JSON", ".json", timeline_json.read, timeline_json.write, timeline_json.looks),
     "activitynet": Format("ActivityNet, THUMOS", ".activitynet.json", *_ACTIVITYNET, several=True),
     "epic": Format("EPIC-KITCHENS", ".epic.csv", epic.read, epic.write, epic.looks, (".csv",), several=True),
@@ -100,7 +103,8 @@ def format_of(path: Path) -> str:
         return matches[0]
     if not matches:
         raise DataError(f"{path}: it looks like none of {', '.join(named or FORMATS)}; name its format with --from")
-    raise DataError(f"{path}: it could be {' or '.join(matches)}; name its format with --from")
+    options = (f"--from {name}{' --fps RATE' * (FORMATS[name].frames)}" for name in matches)
+    raise DataError(f"{path}: it could be {' or '.join(matches)}; choose with {' or '.join(options)}")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from keyseg.timeline.rates import parse_rate
 _NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)", re.ASCII)
 # No annotated video is longer, and larger numbers would fill the memory with frames.
-_LONGEST = 10_000_000
+LONGEST = 10_000_000
 # Rates that tools round to decimals: 23.976 and 29.97 mean these.
 _NTSC = tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 120))
 _VIDEOS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts flv wmv asf ogv mxf dv vob"
@@ -34,8 +34,8 @@ def seconds(value: object, where: str) -> Fraction:
 
 def bounded(exact: Fraction, where: str) -> Fraction:
     """The same seconds. Raises DataError at `where` unless they can be a time in a video."""
-    if not 0 <= exact <= _LONGEST:
-        raise DataError(f"{where}: expected a time from 0 to {_LONGEST} seconds, got {float(exact):g}")
+    if not 0 <= exact <= LONGEST:
+        raise DataError(f"{where}: expected a time from 0 to {LONGEST} seconds, got {float(exact):g}")
     return exact
 
 

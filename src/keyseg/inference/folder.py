@@ -175,8 +175,12 @@ def _write(
     for kind, path in paths.items():
         try:
             timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
-            settings = WriteSettings(tier=tier, folder=path.parent)
-            text = "" if kind == _SCORES else timeline_text(kind, file.stem, *timeline, media=media, settings=settings)
+            sure, settings = prediction.segment_scores, WriteSettings(tier=tier, folder=path.parent)
+            text = (
+                ""
+                if kind == _SCORES
+                else timeline_text(kind, file.stem, *timeline, scores=sure, media=media, settings=settings)
+            )
             write_bytes(path, _scores(prediction) if kind == _SCORES else text.encode())
             written.append(path)
         except (KeysegError, OSError) as error:

@@ -46,6 +46,15 @@ class Prediction:
         """One class name per frame."""
         return self.labels.decode(self.segmentation.to_frames())
 
+    @property
+    def segment_scores(self) -> list[float]:
+        """Mean probability of each segment's class over its feature steps, from 0 to 1."""
+        rate = self.timebase.sample_rate
+        return [
+            float(np.mean(self.frame_scores[span.label, span.start_frame // rate : -(-span.end_frame // rate)]))
+            for span in self.segmentation
+        ]
+
 
 @dataclass(frozen=True)
 class KeypointPrediction(Prediction):

@@ -154,10 +154,10 @@ class Annotation:
         """
         ends = (interval.end_seconds for interval in self.intervals)
         duration = self.duration_seconds if self.duration_seconds is not None else max(ends, default=Fraction(0))
-        length = frames if frames is not None else _nearest_frame(duration * fps)
+        length = frames if frames is not None else nearest_frame(duration * fps)
         spans = []
         for interval in self.intervals:
-            start, end = _nearest_frame(interval.start_seconds * fps), _nearest_frame(interval.end_seconds * fps)
+            start, end = nearest_frame(interval.start_seconds * fps), nearest_frame(interval.end_seconds * fps)
             if end > length and interval.end_seconds * fps - length <= Fraction(1, 2):
                 end = length
             if end > length:
@@ -191,7 +191,7 @@ def _time(seconds: Fraction) -> str:
     return f"{float(seconds):.6f}".rstrip("0").rstrip(".") + " s"
 
 
-def _nearest_frame(frames: Fraction) -> int:
+def nearest_frame(frames: Fraction) -> int:
     """Half a frame is rounded up, so that intervals that meet still meet."""
     return int((frames + Fraction(1, 2)) // 1)
 
