@@ -18,7 +18,7 @@ from keyseg.formats import (
     read_annotations,
 )
 from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
-from keyseg.timeline.files import write_text
+from keyseg.timeline.files import check_file_names, write_text
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
 _WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris"}
@@ -125,13 +125,5 @@ def _targets(
                 f"a file of {fmt} holds one video, and there are {len(annotations)}; name a folder as OUT"
             )
         return {target: annotations}
-    return {
-        target / f"{_file_name(name)}{form.suffix}": [video] for name, video in zip(names, annotations, strict=True)
-    }
-
-
-def _file_name(video: str) -> str:
-    """A video's name as a file's. Raises DataError where it would lead to another folder."""
-    if not video.strip() or video.startswith(".") or any(c in "/\\" or ord(c) < 32 for c in video):
-        raise DataError(f"the video name {video!r} cannot be the name of a file; rename the video")
-    return video
+    check_file_names(names)
+    return {target / f"{name}{form.suffix}": [video] for name, video in zip(names, annotations, strict=True)}

@@ -5,13 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from keyseg.timeline.errors import DataError, OutputExistsError
+
+# Why a name cannot be a file's on one of the systems. Windows reserves devices with any ending, such as `aux.txt`.
+_NOT_IN_FILE_NAMES = {
+    r"\s*": "it is empty",
+    r"\..*": "a file whose name starts with a dot is hidden",
+    r".*[\x00-\x1f].*": "it contains a control character",
+    r""".*[<>:"/\\|?*].*""": 'Windows allows none of < > : " / \\ | ? *',
+    r".*[. ]": "Windows drops a dot or a space at the end",
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?": "Windows reserves it for a device",
+}
 
 
 @contextmanager
@@ -131,6 +143,25 @@ def refuse_special(path: Path) -> None:
 
 def _reason(error: Exception) -> str:
     return "no such file" if isinstance(error, FileNotFoundError) else str(error)
+
+
+def check_file_names(videos: Iterable[str]) -> None:
+    """Raise DataError unless each video's name can be a file's, beside the others, on Linux, Windows and macOS.
+
+    The files get an ending, such as `.txt`. Windows and macOS do not distinguish `Day1.txt` and `day1.txt`, nor macOS
+    two Unicode spellings of one letter.
+    """
+    known: dict[str, str] = {}
+    for video in videos:
+        for pattern, reason in _NOT_IN_FILE_NAMES.items():
+            if re.fullmatch(pattern, video, re.DOTALL | re.IGNORECASE):
+                raise DataError(f"the video name {video!r} cannot be the name of a file: {reason}; rename the video")
+        other = known.setdefault(unicodedata.normalize("NFC", video).casefold(), video)
+        if other != video:
+            raise DataError(
+                f"the video names {other!r} and {video!r} would be one file on Windows or macOS; rename one of the"
+                " videos"
+            )
 
 
 def refuse_file(folder: Path, holds: str) -> None:
