@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -101,6 +102,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a whole file of UTF-8 text; line ends are written as given."""
     write_bytes(path, text.encode())
+
+
+def write_log(text: str) -> Path:
+    """Write the traceback of a mistake in keyseg to a new file in the system's folder for temporary files."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="keyseg-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as log:
+        log.write(text)
+    return Path(log.name)
 
 
 def json_text(content: Any) -> str:
