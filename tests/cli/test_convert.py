@@ -206,7 +206,7 @@ def test_a_missing_extra_is_reported_with_the_command_that_installs_it(
     for name in ("x.otio", "x.edl"):
         answer = keyseg("convert", vtt, tmp_path / name, "--fps", "25")
         assert answer.code == ConfigError.exit_code
-        assert "which is not installed; run: pip install 'keyseg[formats]'" in answer.err
+        assert 'which is not installed; run: pip install "keyseg[formats]"' in answer.err
 
 
 def test_help_names_every_format(keyseg: Any) -> None:
