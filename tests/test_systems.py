@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+import keyseg
+from keyseg.cli.main import run
 from keyseg.formats.conversion import convert
+from keyseg.inference.bundle import save_bundle
 from keyseg.inference.folder import predict_files
-from keyseg.timeline import DataError
+from keyseg.inference.predictor import Predictor
+from keyseg.inference.systems import SYSTEMS
+from keyseg.timeline import DataError, LabelMap, TimeBase
 from keyseg.timeline.files import check_file_names
+from keyseg.video.extraction import origin_of
+from keyseg.video.extractors import make_extractor
 from keyseg.video.jobs import Work, extract_all
 
+SOURCE = Path(keyseg.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+AS_ON_WINDOWS = Path(__file__).parent / "as_on_windows"
 WRONG_NAMES = {
     "": "it is empty",
     " \t": "it is empty",
@@ -82,3 +99,119 @@ def test_features_and_timelines_get_no_such_name(names: tuple[str, ...], reason:
     with pytest.raises(DataError, match=reason):
         predict_files(tmp_path / "bundle", videos, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def in_a_process(folder: Path, *words: object, encoding: str = "utf-8") -> tuple[int, str, str]:
+    """Run the command as a process that sees what Windows has, and return its exit code, stdout and stderr."""
+    paths = os.pathsep.join(map(str, (AS_ON_WINDOWS, SOURCE.parent)))
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": encoding, "XDG_CACHE_HOME": str(folder)}
+    command = [sys.executable, "-m", "keyseg", *map(str, words)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding)
+
+
+@pytest.fixture(scope="module")
+def film(make_clip: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a square that moves."""
+    pictures = np.full((20, 48, 80, 3), 40, np.uint8)
+    for at, picture in enumerate(pictures):
+        picture[16:32, 2 * at : 2 * at + 14] = (220, 180, 150)
+    return make_clip(tmp_path_factory.mktemp("film") / "day1.mp4", pictures)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with random weights that reads the features of `motion` at 10 frames per second."""
+    torch.manual_seed(0)
+    extractor, system = make_extractor("motion"), SYSTEMS["ms-tcn++"]
+    labels, config = LabelMap(("background", "猫")), system.config(channels=8)
+    predictor = Predictor(
+        system=system.name,
+        model=system.network(config, input_dim=extractor.dimension, classes=len(labels)),
+        labels=labels,
+        timebase=TimeBase(10, extractor.sample_rate),
+        decoder=system.decoder(),
+        origin=origin_of(extractor, Fraction(10)),
+    )
+    return save_bundle(predictor, tmp_path_factory.mktemp("bundle") / "bundle", {})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_features_are_the_same_without_what_windows_does_not_have(film: Path, workers: int, tmp_path: Path) -> None:
+    other = film.with_name("day2.mp4")
+    other.write_bytes(film.read_bytes())
+    words = ("features", film, other, "--fps", 10, "--workers", workers, "--out", "there", "--cache", "cache")
+    code, _, messages = in_a_process(tmp_path, *words)
+    assert code == 0, messages
+    here = tmp_path / "here"
+    assert extract_all([film, other], Work("motion", Fraction(10), here, tmp_path / "c"), notify=lambda _: None) == []
+    assert contents(tmp_path / "there") == contents(here)
+
+
+def test_timelines_are_the_same_without_what_windows_does_not_have(film: Path, bundle: Path, tmp_path: Path) -> None:
+    options = ("--format", "txt,csv,json,vtt,eaf", "--cache", "cache")
+    code, _, messages = in_a_process(tmp_path, "predict", bundle, film, "--out", "there", *options, encoding="cp1252")
+    assert code == 0, messages
+    formats = ("txt", "csv", "json", "vtt", "eaf")
+    predict_files(bundle, [film], out=tmp_path / "here", formats=formats, cache=tmp_path / "cache")
+    there, here = contents(tmp_path / "there"), contents(tmp_path / "here")
+    date = rb'DATE="[^"]*"'
+    assert {name: re.sub(date, b"", text) for name, text in there.items()} == {
+        name: re.sub(date, b"", text) for name, text in here.items()
+    }
+    assert not any(b"\r" in text for text in there.values())
+    code, _, messages = in_a_process(tmp_path, "convert", "there/day1.vtt", "day1.srt", "--fps", "10")
+    assert code == 0, messages
+
+
+def test_a_video_that_is_none_is_refused_there_too(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video", encoding="utf-8")
+    code, _, messages = in_a_process(tmp_path, "features", "text.mp4", "--out", "out", "--cache", "cache")
+    assert code == 1
+    assert "text.mp4: cannot read the video" in messages
+
+
+def test_doctor_says_whether_the_memory_of_decoding_is_limited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, answer, _ = in_a_process(tmp_path, "doctor")
+    assert code == 0
+    assert "decoding: in a process of its own, without a memory limit, which this system does not offer\n" in answer
+    run(["doctor"])
+    assert ("own, with a memory limit\n" in capsys.readouterr().out) == (sys.platform == "linux")
+
+
+def test_the_simulation_hides_and_shows_what_it_should(tmp_path: Path) -> None:
+    """From keyseg's modules only, or other packages, which look at the platform, would break."""
+    code = """
+import os, signal
+def sees(name, text):
+    try:
+        exec(text, {"__name__": name})
+    except (ImportError, AttributeError):
+        return False
+    return True
+for text in ("import resource", "from fcntl import flock", "import os; os.fork", "import signal; signal.SIGKILL",
+             "import select; select.poll", "import socket; socket.socketpair"):
+    assert not sees("keyseg.video", text), text
+    assert sees("torch.keyseg", text), text
+assert sees("keyseg.video", "import os, signal; os.replace, signal.SIGINT")
+"""
+    environment = {**os.environ, "PYTHONPATH": str(AS_ON_WINDOWS)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, cwd=tmp_path)
+
+
+def test_letters_that_the_console_lacks_do_not_stop_a_command(tmp_path: Path) -> None:
+    """Windows gives files and pipes the encoding cp1252."""
+    (tmp_path / "猫.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\ntake\n", encoding="utf-8")
+    code, answer, messages = in_a_process(tmp_path, "convert", "猫.vtt", "猫.srt", encoding="cp1252")
+    assert code == 0, messages
+    assert "\\u732b.srt" in answer
+    assert (tmp_path / "猫.srt").exists()
+    code, answer, messages = in_a_process(tmp_path, "--help", encoding="cp1252")
+    assert code == 0, messages
+    assert "predict" in answer

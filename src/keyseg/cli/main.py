@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -73,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # On Windows, files and pipes get cp1252, which has few of the letters that labels may have.
+            stream.reconfigure(errors="backslashreplace")
     verb = next(iter(arguments), "--help")
     try:
         if verb in VERBS:
