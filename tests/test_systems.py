@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 import keyseg
+from as_on_windows.windows_lacks import MODULES, NAMES
 from keyseg.cli.main import run
 from keyseg.formats.conversion import convert
 from keyseg.inference.bundle import save_bundle
@@ -215,3 +217,101 @@ def test_letters_that_the_console_lacks_do_not_stop_a_command(tmp_path: Path) ->
     code, answer, messages = in_a_process(tmp_path, "--help", encoding="cp1252")
     assert code == 0, messages
     assert "predict" in answer
+
+
+def unguarded(tree: ast.Module) -> list[str]:
+    """What Windows does not have and a module uses unguarded, as 'line: name'.
+
+    Guards: an import in a function that expects ImportError, and `getattr` with a default.
+    """
+    guarded = set()
+    for node in ast.walk(tree):
+        expected = [ast.unparse(handler.type or node) for handler in node.handlers] if isinstance(node, ast.Try) else []
+        if isinstance(node, ast.With):
+            expected = [ast.unparse(item.context_expr) for item in node.items]
+        if any("ImportError" in text for text in expected):
+            guarded |= {id(child) for child in ast.walk(node)}
+    missing = {f"{module}.{name}" for module, names in NAMES.items() for name in names.split()} | MODULES
+    result = []
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import) and id(node) not in guarded:
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and id(node) not in guarded:
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
+        result += [f"{getattr(node, 'lineno', 0)}: {name}" for name in names if name in missing]
+    return result
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("import resource", ["1: resource"]),
+        ("def f():\n    import json, fcntl", ["2: fcntl"]),
+        ("from signal import SIGKILL", ["1: signal.SIGKILL"]),
+        ("from fcntl import flock", ["1: fcntl"]),
+        ("import os\nos.kill(1, signal.SIGKILL), os.fork()", ["2: signal.SIGKILL", "2: os.fork"]),
+        ("try:\n    import resource\nexcept ImportError:\n    pass", []),
+        ("try:\n    import resource\nexcept OSError:\n    pass", ["2: resource"]),
+        ("with suppress(ImportError):\n    import resource", []),
+        ("getattr(os, 'O_NONBLOCK', 0), os.replace, signal.SIGINT", []),
+    ],
+)
+def test_what_windows_does_not_have_is_found(text: str, wrong: list[str]) -> None:
+    assert sorted(unguarded(ast.parse(text))) == sorted(wrong)
+
+
+# Methods of other things than files.
+OTHER_OPEN = {"Dataset.open", "archive.open", "av.open", "os.open"}
+
+
+def system_dependent(tree: ast.Module) -> Iterator[str]:
+    """Calls that read or write text in the encoding, or write it with the line ends, of the system."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        function, words = ast.unparse(call.func), {word.arg for word in call.keywords}
+        name = function.rpartition(".")[2]
+        strings = {
+            node.value
+            for value in [*call.args, *(word.value for word in call.keywords if word.arg == "mode")]
+            for node in ast.walk(value)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        modes = {text for text in strings if re.fullmatch(r"[rwax][bt]?\+?", text)}
+        opens = name in {"open", "fdopen", "NamedTemporaryFile", "TemporaryFile"} and function not in OTHER_OPEN
+        binary = any("b" in mode for mode in modes) or (name.endswith("TemporaryFile") and not modes)
+        method = name in {"read_text", "write_text"} and "." in function
+        process = words & {"text", "universal_newlines"} and name in {"run", "Popen", "check_output", "partial"}
+        if not ((opens and not binary) or method or process):
+            continue
+        writes = name == "write_text" or any(mode[0] in "wax" for mode in modes)
+        if "encoding" not in words or (writes and "newline" not in words):
+            yield f"{call.lineno}: {function}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("open(p)", ["1: open"]),
+        ("open(p, 'rb'), p.open('wb'), open(p, mode='ab')", []),
+        ("p.open(encoding='utf-8'), p.read_text(encoding='utf-8'), read_text(p, 'rows')", []),
+        ("p.open()\np.read_text()\np.write_text(t)", ["1: p.open", "2: p.read_text", "3: p.write_text"]),
+        ("p.write_text(t, encoding='utf-8')", ["1: p.write_text"]),
+        ("p.write_text(t, encoding='utf-8', newline='\\n')", []),
+        ("open(p, 'w', encoding='utf-8')", ["1: open"]),
+        ("NamedTemporaryFile('w')\nNamedTemporaryFile()", ["1: NamedTemporaryFile"]),
+        ("os.fdopen(0, 'rb')\nos.fdopen(0)", ["2: os.fdopen"]),
+        ("run(c, text=True)\nrun(c, encoding='utf-8'), form.format(text=t)", ["1: run"]),
+        ("av.open(v)", []),
+    ],
+)
+def test_calls_that_depend_on_the_system_are_found(text: str, wrong: list[str]) -> None:
+    assert list(system_dependent(ast.parse(text))) == wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_no_module_depends_on_the_system(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert unguarded(tree) == []
+    assert list(system_dependent(tree)) == []

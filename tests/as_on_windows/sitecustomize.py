@@ -4,22 +4,12 @@ Other packages see everything, since they do not expect Windows here.
 """
 
 import builtins
-import os
-import select
-import signal
-import socket
+import importlib
 import sys
 from types import ModuleType
 from typing import Any
 
-NO_MODULES = {"fcntl", "grp", "posix", "pwd", "pty", "readline", "resource", "syslog", "termios", "tty"}
-HIDDEN: dict[ModuleType, str] = {
-    os: "O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK fchmod fork forkpty getgid getloadavg geteuid getuid killpg mkfifo"
-    " nice pread sched_getaffinity sched_setaffinity setsid statvfs sync sysconf uname",
-    select: "epoll poll select",
-    signal: "SIGALRM SIGHUP SIGKILL SIGSTOP SIGUSR1 alarm pthread_sigmask setitimer",
-    socket: "AF_UNIX socketpair",
-}
+from windows_lacks import MODULES, NAMES
 
 
 def in_keyseg(space: dict[str, Any] | None) -> bool:
@@ -42,12 +32,12 @@ def hide(module: ModuleType, names: str) -> None:
 
 def import_as_there(name: str, globals: dict[str, Any] | None = None, *rest: Any, **options: Any) -> ModuleType:
     """`__import__` of a system without the Unix modules."""
-    if name in NO_MODULES and in_keyseg(globals):
+    if name in MODULES and in_keyseg(globals):
         raise ModuleNotFoundError(f"Windows has no {name}", name=name)
     return original(name, globals, *rest, **options)
 
 
 original = builtins.__import__
 builtins.__import__ = import_as_there
-for module, names in HIDDEN.items():
-    hide(module, names)
+for module, names in NAMES.items():
+    hide(importlib.import_module(module), names)

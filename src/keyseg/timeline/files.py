@@ -107,7 +107,7 @@ def write_text(path: Path, text: str) -> None:
 def write_log(text: str) -> Path:
     """Write the traceback of a mistake in keyseg to a new file in the system's folder for temporary files."""
     with tempfile.NamedTemporaryFile(
-        "w", prefix="keyseg-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        "w", prefix="keyseg-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace", newline="\n"
     ) as log:
         log.write(text)
     return Path(log.name)
