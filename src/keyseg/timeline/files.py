@@ -38,7 +38,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield partial
         _sync(partial)
-        partial.replace(path)
+        try:
+            partial.replace(path)
+        except PermissionError as error:  # Windows does not replace an open file
+            raise PermissionError(
+                f"{path}: cannot be written ({error.strerror}); is another program using it?"
+            ) from error
         _sync(path.parent)
     finally:
         with suppress(OSError):

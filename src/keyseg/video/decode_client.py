@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -149,15 +150,18 @@ def _import_failure() -> str:
 def open_file(path: Path) -> BinaryIO:
     """Open a regular file, never a device or a pipe. Raises DataError."""
     try:
+        if path.is_dir():
+            raise IsADirectoryError  # Windows would speak of permissions
         # Opening a FIFO would block until it has a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         if stat.S_ISREG(os.fstat(handle).st_mode):
             return os.fdopen(handle, "rb")
         os.close(handle)
         raise FileNotFoundError
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise DataError(
-            f"{path}: no such video file; give the path of a file on this machine, not an address"
-        ) from error
     except (OSError, ValueError) as error:
+        # Windows calls an address an invalid argument.
+        if isinstance(error, OSError) and error.errno in (None, errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
+            raise DataError(
+                f"{path}: no such video file; give the path of a file on this machine, not an address"
+            ) from error
         raise DataError(f"{path}: cannot open this video file ({error})") from error
