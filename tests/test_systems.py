@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import keyseg
 from as_on_windows.windows_lacks import MODULES, NAMES
@@ -315,3 +316,30 @@ def test_no_module_depends_on_the_system(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert unguarded(tree) == []
     assert list(system_dependent(tree)) == []
+
+
+WORKFLOWS = sorted((Path(__file__).parents[1] / ".github" / "workflows").glob("*.yml"))
+
+
+def test_integration_runs_on_the_three_systems() -> None:
+    jobs = yaml.safe_load(next(path for path in WORKFLOWS if path.name == "ci.yml").read_text(encoding="utf-8"))["jobs"]
+    for job in ("test", "demo"):
+        assert jobs[job]["strategy"]["matrix"]["system"] == ["ubuntu-latest", "windows-latest", "macos-latest"]
+    commands = [step.get("run", "") for step in jobs["test"]["steps"]]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    for wanted in (
+        "pip install -c constraints.txt",
+        "ruff check",
+        "ruff format --check",
+        "mypy",
+        "pytest",
+        "systems.py",
+    ):
+        assert any(wanted in command for command in commands), wanted
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned(path: Path) -> None:
+    uses = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    assert uses
+    assert [line for line in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", line)] == []

@@ -219,25 +219,27 @@ def restrict_memory(memory_mib: int) -> bool:
 
     Windows does not know the limit; macOS knows it and refuses to set it.
     """
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
+    if sys.platform != "win32":
+        with contextlib.suppress(ImportError, ValueError, OSError):
+            import resource
 
-        limit = memory_mib * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        return True
+            limit = memory_mib * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            return True
     return False
 
 
 def memory_is_short() -> bool:
     """Whether this process came close to its memory limit; known on Linux only."""
-    with contextlib.suppress(ImportError, OSError, StopIteration):
-        import resource
+    if sys.platform == "linux":
+        with contextlib.suppress(ImportError, OSError, StopIteration):
+            import resource
 
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
-        return limit != resource.RLIM_INFINITY and limit / 2**20 - peak_kib / 1024 < _SPARE_MIB
+            limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+            status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+            peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
+            return limit != resource.RLIM_INFINITY and limit / 2**20 - peak_kib / 1024 < _SPARE_MIB
     return False
 
 
