@@ -217,5 +217,5 @@ def test_doctor(keyseg: Any, monkeypatch: Any) -> None:
     answer = keyseg("doctor")
     assert answer.code == 1
     assert "problem: scipy is not installed: pip install" in answer.out
-    assert "problem: lightning 2.6.2 is not safe (before 2.6.6): pip install 'lightning>=2.6.6'" in answer.out
+    assert 'problem: lightning 2.6.2 is not safe (before 2.6.6): pip install "lightning>=2.6.6"' in answer.out
     assert answer.out.endswith("broken\n")

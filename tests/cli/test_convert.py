@@ -160,7 +160,7 @@ def test_a_video_name_that_leads_elsewhere_is_refused(video: str, keyseg: Any, t
     source.write_text('{"database": {"%s": {"annotations": [{"segment": [0, 1], "label": "x"}]}}}' % video)  # noqa: UP031
     answer = keyseg("convert", source, tmp_path / "deep" / "out", "--to", "vtt")
     assert answer.code == 1
-    assert "cannot be the name of a file; rename the video" in answer.err
+    assert "cannot be the name of a file: " in answer.err
     assert sorted(tmp_path.rglob("*.vtt")) == []
 
 
@@ -210,7 +210,7 @@ def test_a_missing_extra_is_reported_with_the_command_that_installs_it(
     for name in ("x.otio", "x.edl"):
         answer = keyseg("convert", vtt, tmp_path / name, "--fps", "25")
         assert answer.code == ConfigError.exit_code
-        assert "which is not installed; run: pip install 'keyseg[formats]'" in answer.err
+        assert 'which is not installed; run: pip install "keyseg[formats]"' in answer.err
 
 
 def test_help_names_every_format(keyseg: Any) -> None:

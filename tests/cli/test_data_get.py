@@ -134,9 +134,9 @@ def test_errors_come_before_anything_is_downloaded(
         get("gtea", out=tmp_path / "gtea", record=f"{get.keywords['record']}.old", accept=True)
     assert missing.value.exit_code == 1
     monkeypatch.setitem(sys.modules, "requests", None)
-    with pytest.raises(ConfigError, match=r"pip install 'keyseg\[download\]'"):
+    with pytest.raises(ConfigError, match=r"pip install \"keyseg\[download\]\""):
         get("gtea", out=tmp_path / "gtea", accept=True)
-    with pytest.raises(ConfigError, match=r"pip install 'keyseg\[download\]'"):
+    with pytest.raises(ConfigError, match=r"pip install \"keyseg\[download\]\""):
         data_verb("get", "gtea", out=tmp_path / "gtea", accept=True)
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().out.count(DATASETS["gtea"].terms) == 4  # the terms are always shown

@@ -406,5 +406,5 @@ def test_a_missing_extra_is_reported_before_any_work(
     words = (next((kitchen / "features").iterdir()), "--out", tmp_path / "out", "--format", "txt,otio")
     answer = keyseg("predict", trained, *words)
     assert answer.code == 2
-    assert "pip install 'keyseg[formats]'" in answer.err
+    assert 'pip install "keyseg[formats]"' in answer.err
     assert not (tmp_path / "out").exists()

@@ -63,7 +63,7 @@ def test_training_names_the_extra(kitchen: Path, trained: Path, tmp_path: Path) 
     codes, said = run_without_extra(*commands)
     assert codes == [2] * len(commands), said
     assert said.splitlines() == [
-        "error: training needs lightning, which is not installed; run: pip install 'keyseg[train]'"
+        'error: training needs lightning, which is not installed; run: pip install "keyseg[train]"'
     ] * len(commands)
     assert not (tmp_path / "run").exists()
 
@@ -88,7 +88,7 @@ def test_importing_names_the_extra(module: str, needs: str) -> None:
     code = WITHOUT_EXTRA.split("import keyseg")[0] + f"import {module}"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.stderr.splitlines()[-1] == (
-        f"keyseg.timeline.errors.ConfigError: {needs}, which is not installed; run: pip install 'keyseg[train]'"
+        f'keyseg.timeline.errors.ConfigError: {needs}, which is not installed; run: pip install "keyseg[train]"'
     )
 
 
@@ -104,4 +104,4 @@ def test_doctor_is_well_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsy
 
     monkeypatch.setattr(importlib.metadata, "version", without)
     assert doctor_verb() == 0
-    assert "pip install 'keyseg[train]'" in capsys.readouterr().out
+    assert 'pip install "keyseg[train]"' in capsys.readouterr().out

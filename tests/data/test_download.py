@@ -565,7 +565,9 @@ def test_without_requests_the_error_says_how_to_install_it(place: Place, monkeyp
     monkeypatch.setitem(sys.modules, "requests", None)
     remote = RemoteArchive("data.zip", 1, "md5:" + "0" * 32, "http://127.0.0.1:9/data.zip")
     for call in (lambda: read_record("https://x.org"), lambda: fetch(remote, place.cache, place.progress)):
-        with pytest.raises(ConfigError, match=r"downloading needs requests, .*; run: pip install 'keyseg\[download\]'"):
+        with pytest.raises(
+            ConfigError, match=r"downloading needs requests, .*; run: pip install \"keyseg\[download\]\""
+        ):
             call()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import stat
 import zipfile
@@ -278,7 +279,7 @@ def test_places_where_a_data_set_cannot_be(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="current folder or a mount point; name a new folder below it"):
         check_target(Path())
-    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "disk")
     with pytest.raises(ConfigError, match="mount point"):
         check_target(tmp_path / "disk")
     (tmp_path / "file").touch()

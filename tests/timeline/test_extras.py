@@ -13,7 +13,7 @@ from keyseg.timeline.extras import extra
 
 @pytest.mark.parametrize("module", ["no_such_library", "no_such_library.part"])
 def test_a_missing_module_names_the_extra_that_brings_it(module: str) -> None:
-    message = r"^plotting needs no_such_library, which is not installed; run: pip install 'keyseg\[plots\]'$"
+    message = r"^plotting needs no_such_library, which is not installed; run: pip install \"keyseg\[plots\]\"$"
     with pytest.raises(ConfigError, match=message), extra("plots", "plotting"):
         import_module(module)
 

@@ -100,6 +100,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     assert tree(tmp_path) == ({"a.txt": "old"} if exists else {})
 
 
+def test_a_file_that_cannot_be_replaced_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows while a spreadsheet shows it; the message names the file, not the one beside it."""
+    write_text(tmp_path / "a.csv", "old")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Access is denied", str(tmp_path / ".a.csv.partial"))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(PermissionError) as raised:
+        write_text(tmp_path / "a.csv", "new")
+    reason = "cannot be written (Access is denied); is another program using it?"
+    assert str(raised.value) == f"{tmp_path / 'a.csv'}: {reason}"
+    assert tree(tmp_path) == {"a.csv": "old"}
+
+
 @pytest.mark.parametrize("broken", ["writing", "fsync", "first rename", "second rename"])
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_failed_write_leaves_the_old_folder_and_nothing_else(

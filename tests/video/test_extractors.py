@@ -202,8 +202,8 @@ def test_a_missing_folder_and_one_with_another_model_are_refused(folder):
 def test_without_the_extra_the_error_says_what_to_install(hub, folder, monkeypatch):
     origin = origin_of(make_extractor("someone/tiny", device="cpu"), Fraction(15))
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ConfigError, match=r"pip install 'keyseg\[backbones\]'"):
+    with pytest.raises(ConfigError, match=r"pip install \"keyseg\[backbones\]\""):
         extractor_of(origin)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ConfigError, match=r"pip install 'keyseg\[backbones\]'"):
+    with pytest.raises(ConfigError, match=r"pip install \"keyseg\[backbones\]\""):
         make_extractor("someone/tiny")

@@ -394,7 +394,7 @@ def test_a_gpu_gives_nearly_the_same(folders, family):
 
 def test_without_the_extra_the_error_says_what_to_install(folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ConfigError, match=r"pip install 'keyseg\[backbones\]'"):
+    with pytest.raises(ConfigError, match=r"pip install \"keyseg\[backbones\]\""):
         backbone(folders[dinov2][1])
 
 

@@ -50,7 +50,12 @@ def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: boo
 
 def _as_called() -> str:
     """`keyseg` if the shell finds it, else the path by which this process was started."""
-    return "keyseg" if shutil.which("keyseg") or not sys.argv[0].endswith("keyseg") else os.path.relpath(sys.argv[0])
+    if shutil.which("keyseg") or not sys.argv[0].endswith("keyseg"):
+        return "keyseg"
+    try:
+        return os.path.relpath(sys.argv[0])
+    except ValueError:  # on another drive of Windows
+        return sys.argv[0]
 
 
 def _print_scores(scores: Mapping[str, Mapping[str, float]]) -> None:

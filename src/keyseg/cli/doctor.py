@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 
 _PACKAGES = ("torch", "numpy", "scipy", "rapidfuzz", "safetensors", "pydantic", "matplotlib", "av", "pympi-ling")
@@ -31,12 +32,14 @@ def doctor_verb() -> int:
         if installed is None:
             problems.append(f"{name} is not installed: pip install keyseg")
     for name, (extra, use) in _EXTRAS.items():
-        missing = f"not installed; {use}: pip install 'keyseg[{extra}]'"
+        missing = f'not installed; {use}: pip install "keyseg[{extra}]"'
         print(f"  {name:<15}{_version(name) or missing}")
     lightning = _version("lightning")
     least = ".".join(map(str, _LEAST_LIGHTNING))
     if lightning and tuple(int(part) for part in lightning.split(".")[:3] if part.isdigit()) < _LEAST_LIGHTNING:
-        problems.append(f"lightning {lightning} is not safe (before {least}): pip install 'lightning>={least}'")
+        problems.append(f'lightning {lightning} is not safe (before {least}): pip install "lightning>={least}"')
+    if _version("av") and (failure := _check_decoding()):
+        problems.append(failure)
     if _version("torch"):
         _print_processors()
     for problem in problems:
@@ -50,6 +53,21 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _check_decoding() -> str:
+    """Print whether the memory of the process that decodes a video is limited; return why it does not start, if so."""
+    code = "from keyseg.video.decode_process import restrict_memory; print(restrict_memory(2048))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", errors="replace")
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        return f"videos cannot be decoded ({reason}): pip install --force-reinstall av"
+    limited = done.stdout.strip() == "True"
+    print(
+        "decoding: in a process of its own, "
+        + ("with a memory limit" if limited else "without a memory limit, which this system does not offer")
+    )
+    return ""
 
 
 def _print_processors() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from keyseg.timeline import ConfigError, KeysegError, nearest
+from keyseg.timeline.files import write_log
 from keyseg.timeline.validation import problem_text
 from keyseg.timeline.version import __version__
 
@@ -73,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # On Windows, files and pipes get cp1252, which has few of the letters that labels may have.
+            stream.reconfigure(errors="backslashreplace")
     verb = next(iter(arguments), "--help")
     try:
         if verb in VERBS:
@@ -98,10 +103,9 @@ def run(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception as error:
-        with tempfile.NamedTemporaryFile("w", prefix="keyseg-", suffix=".log", delete=False) as log:
-            log.write(traceback.format_exc())
+        log = write_log(traceback.format_exc())
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
-        print(f"This is a bug in keyseg; please report it with {log.name}", file=sys.stderr)
+        print(f"This is a bug in keyseg; please report it with {log}", file=sys.stderr)
         return 1
 
 

@@ -118,7 +118,7 @@ def check_target(out: Path) -> Path:
     out = out.resolve()
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise OutputExistsError(f"{out} is not an empty folder: a data set is unpacked only into a new or empty one")
-    if out == Path.cwd() or out.is_mount():
+    if out == Path.cwd() or os.path.ismount(out):
         raise ConfigError(f"{out} is the current folder or a mount point; name a new folder below it")
     above = nearest_existing(out.parent)
     if not above.is_dir() or not os.access(above, os.W_OK):

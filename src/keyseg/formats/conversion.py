@@ -20,7 +20,7 @@ from keyseg.formats import (
     read_annotations,
 )
 from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
-from keyseg.timeline.files import write_text
+from keyseg.timeline.files import check_file_names, write_text
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
 _WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris", "boris-project"}
@@ -153,8 +153,7 @@ def _targets(
 
 
 def file_name(video: str) -> str:
-    """A video's name, without its folders, as a file's. Raises DataError where it would lead to another folder."""
-    video = video.rpartition("/")[2]
-    if not video.strip() or video.startswith(".") or any(c in "/\\" or ord(c) < 32 for c in video):
-        raise DataError(f"the video name {video!r} cannot be the name of a file; rename the video")
-    return video
+    """A video's name, without its folders, as a file's. Raises DataError where no file can be called so."""
+    name = video.rpartition("/")[2]
+    check_file_names([name])
+    return name

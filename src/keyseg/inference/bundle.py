@@ -16,7 +16,7 @@ from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError
-from keyseg.timeline.files import whole_folder
+from keyseg.timeline.files import whole_folder, write_text
 from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section
 from keyseg.timeline.version import __version__
@@ -92,7 +92,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
     weights = {name: value.detach().cpu().contiguous() for name, value in predictor.model.state_dict().items()}
     with whole_folder(folder) as partial:
         save_file(weights, partial / WEIGHTS)
-        (partial / CONFIG).write_text(config.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
+        write_text(partial / CONFIG, config.model_dump_json(indent=1, exclude_none=True) + "\n")
     return folder
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from keyseg.inference.bundle import load
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 from keyseg.inference.videos import extractor_for, predict_video
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
-from keyseg.timeline.files import refuse_file, write_bytes
+from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, videos_inside
 
@@ -140,8 +140,9 @@ def _input_files(paths: Iterable[Path]) -> list[Path]:
     return one_a_name(files)
 
 
-def _targets(files: Iterable[Path], kinds: Iterable[str], out: Path) -> dict[Path, dict[str, Path]]:
-    """What to write for each input, by kind: a format or scores. Raises OutputExistsError."""
+def _targets(files: Collection[Path], kinds: Iterable[str], out: Path) -> dict[Path, dict[str, Path]]:
+    """What to write for each input, by kind: a format or scores. Raises DataError, OutputExistsError."""
+    check_file_names(file.stem for file in files)
     refuse_file(out, "timelines")
     suffixes = {kind: ".scores.npz" if kind == _SCORES else FORMATS[kind].suffix for kind in kinds}
     targets = {file: {kind: out / f"{file.stem}{suffix}" for kind, suffix in suffixes.items()} for file in files}

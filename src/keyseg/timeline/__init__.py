@@ -3,6 +3,7 @@
 from keyseg.timeline.errors import BundleError as BundleError
 from keyseg.timeline.errors import ConfigError as ConfigError
 from keyseg.timeline.errors import DataError as DataError
+from keyseg.timeline.errors import InternalError as InternalError
 from keyseg.timeline.errors import KeysegError as KeysegError
 from keyseg.timeline.errors import OutputExistsError as OutputExistsError
 from keyseg.timeline.errors import TimelineError as TimelineError

@@ -50,6 +50,10 @@ class OutputExistsError(KeysegError):
     exit_code = 2
 
 
+class InternalError(KeysegError):
+    """A mistake in keyseg itself, in a process of its own; the message names the log to report it with."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the known name closest to `name`, or an empty string."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

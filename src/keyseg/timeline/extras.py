@@ -20,5 +20,5 @@ def extra(name: str, purpose: str) -> Iterator[None]:
         if error.name is None or error.name.split(".")[0] == "keyseg":
             raise
         raise ConfigError(
-            f"{purpose} needs {error.name}, which is not installed; run: pip install 'keyseg[{name}]'"
+            f'{purpose} needs {error.name}, which is not installed; run: pip install "keyseg[{name}]"'
         ) from error

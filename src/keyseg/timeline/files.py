@@ -6,8 +6,11 @@ import codecs
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from encodings.aliases import aliases
 from pathlib import Path
@@ -18,6 +21,16 @@ from keyseg.timeline.errors import ConfigError, DataError, OutputExistsError, ne
 _COMMON = "utf-8, utf-16, cp1252 (Windows, western Europe), cp1251 (Cyrillic), shift_jis and gb18030"
 _ENCODINGS = sorted({*aliases, *aliases.values()})
 _HINT = ", or in the encoding that --encoding names, such as cp1252"
+
+# Why a name cannot be a file's on one of the systems. Windows reserves devices with any ending, such as `aux.txt`.
+_NOT_IN_FILE_NAMES = {
+    r"\s*": "it is empty",
+    r"\..*": "a file whose name starts with a dot is hidden",
+    r".*[\x00-\x1f].*": "it contains a control character",
+    r""".*[<>:"/\\|?*].*""": 'Windows allows none of < > : " / \\ | ? *',
+    r".*[. ]": "Windows drops a dot or a space at the end",
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?": "Windows reserves it for a device",
+}
 
 
 @contextmanager
@@ -31,7 +44,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield partial
         _sync(partial)
-        partial.replace(path)
+        try:
+            partial.replace(path)
+        except PermissionError as error:  # Windows does not replace an open file
+            raise PermissionError(
+                f"{path}: cannot be written ({error.strerror}); is another program using it?"
+            ) from error
         _sync(path.parent)
     finally:
         with suppress(OSError):
@@ -95,6 +113,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a whole file of UTF-8 text; line ends are written as given."""
     write_bytes(path, text.encode())
+
+
+def write_log(text: str) -> Path:
+    """Write the traceback of a mistake in keyseg to a new file in the system's folder for temporary files."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="keyseg-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace", newline="\n"
+    ) as log:
+        log.write(text)
+    return Path(log.name)
 
 
 def json_text(content: Any) -> str:
@@ -177,6 +204,25 @@ def refuse_special(path: Path) -> None:
 
 def _reason(error: Exception) -> str:
     return "no such file" if isinstance(error, FileNotFoundError) else str(error)
+
+
+def check_file_names(videos: Iterable[str]) -> None:
+    """Raise DataError unless each video's name can be a file's, beside the others, on Linux, Windows and macOS.
+
+    The files get an ending, such as `.txt`. Windows and macOS do not distinguish `Day1.txt` and `day1.txt`, nor macOS
+    two Unicode spellings of one letter.
+    """
+    known: dict[str, str] = {}
+    for video in videos:
+        for pattern, reason in _NOT_IN_FILE_NAMES.items():
+            if re.fullmatch(pattern, video, re.DOTALL | re.IGNORECASE):
+                raise DataError(f"the video name {video!r} cannot be the name of a file: {reason}; rename the video")
+        other = known.setdefault(unicodedata.normalize("NFC", video).casefold(), video)
+        if other != video:
+            raise DataError(
+                f"the video names {other!r} and {video!r} would be one file on Windows or macOS; rename one of the"
+                " videos"
+            )
 
 
 def refuse_file(folder: Path, holds: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,13 @@ def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any
 
 def _peak_memory_mib() -> int | None:
     """The most memory that this process has held; None on Windows, which does not report it."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+    if sys.platform != "win32":
+        with suppress(ImportError):
+            import resource
+
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+    return None
 
 
 def _processor() -> str:

@@ -141,7 +141,7 @@ def read_run(folder: Path) -> Run:
 def source_commit() -> str:
     """Commit of the source checkout of this package, with `+` if it has changes, or `none` if it is installed."""
     here = Path(__file__).parent
-    git = partial(subprocess.run, cwd=here, capture_output=True, text=True, timeout=10)
+    git = partial(subprocess.run, cwd=here, capture_output=True, encoding="utf-8", timeout=10)
     try:
         commit = git(["git", "rev-parse", "--short=12", "HEAD"])
         changes = git(["git", "status", "--porcelain", "--", "."])

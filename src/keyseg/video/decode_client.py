@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
-import socket
 import stat
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from keyseg.timeline import DataError
-from keyseg.video.protocol import ALIVE, ERROR, FRAMES, HEAD, FrameRequest, KeyFrameRequest
+from keyseg.timeline import DataError, InternalError
+from keyseg.timeline.files import write_log
+from keyseg.video.protocol import ALIVE, BUG, ERROR, FRAMES, HEAD, FrameRequest, KeyFrameRequest
+
+_MODULE = "keyseg.video.decode_process"
 
 # The decoding process hangs if it gives no sign of life for this long.
 _STALL_SECONDS = 60.0
@@ -32,31 +37,29 @@ class DecodingProcess:
     def __init__(self, path: Path, request: FrameRequest | KeyFrameRequest) -> None:
         """Start the process on a regular file. Raises DataError if there is no such file."""
         self._path, self._memory_mib = path, request.limits.memory_mib
-        command = [sys.executable, "-P", "-m", "keyseg.video.decode_process", pickle.dumps(request).hex()]
+        command = [sys.executable, "-P", "-m", _MODULE, pickle.dumps(request).hex()]
         # With one thread, several videos at once scale better.
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         with open_file(path) as file:
-            self._socket, output = socket.socketpair()
-            with output:
-                output.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)  # images take fewer writes
-                self.popen = subprocess.Popen(
-                    command, stdin=file, stdout=output.fileno(), stderr=subprocess.DEVNULL, env=environment
-                )
-        self._messages = self._socket.makefile("rb")
+            self.popen = subprocess.Popen(
+                command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            )
+        assert self.popen.stdout is not None
+        self._messages = self.popen.stdout
+        self._watchdog = _Watchdog(self.popen)
 
     def close(self) -> None:
         """Kill the process, whatever it is doing."""
         self.popen.kill()
         self.popen.wait()
+        self._watchdog.close()
         self._messages.close()
-        self._socket.close()
 
     def message(self) -> tuple[bytes, int, int, Any]:
         """Kind, time stamp, frames, and image or JSON value of the next message, skipping signs of life.
 
-        Raises DataError if the process fails, hangs or dies.
+        Raises DataError if the process fails, hangs or dies, and InternalError if the mistake is in keyseg.
         """
-        self._socket.settimeout(_STALL_SECONDS)
         while True:
             kind, pts, frames, width, length = HEAD.unpack(self._bytes(HEAD.size))
             body = self._bytes(length)
@@ -65,39 +68,100 @@ class DecodingProcess:
             content = json.loads(body)
             if kind == ERROR:
                 raise DataError(f"{self._path}: {content}")
+            if kind == BUG:
+                raise self._bug(content)
             if kind != ALIVE:
                 return kind, pts, frames, content
 
     def _bytes(self, length: int) -> bytes:
-        try:
+        with self._watchdog:
             content = self._messages.read(length)
-        except TimeoutError as error:
-            self.popen.kill()
-            raise DataError(
-                f"{self._path}: decoding made no progress for {_STALL_SECONDS:g} s and was stopped; {WANTED}"
-            ) from error
         if len(content) == length:
             return content
         code = self.popen.wait()
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        if self._watchdog.killed:
+            raise DataError(
+                f"{self._path}: decoding made no progress for {_STALL_SECONDS:g} s and was stopped; {WANTED}"
+            )
+        if code == 1 and (trace := _import_failure()):
+            raise self._bug(trace)
         raise DataError(
-            f"{self._path}: the process that decodes this video {how}: the file may be damaged or hostile, or need more"
-            f" memory than there is (limit {self._memory_mib} MiB); {WANTED}"
+            f"{self._path}: the process that decodes this video {_ending(code)}: the file may be damaged or hostile, or"
+            f" need more memory than there is (limit {self._memory_mib} MiB); {WANTED}"
         )
+
+    def _bug(self, trace: str) -> InternalError:
+        """The error for a traceback of the process, which is kept in a log."""
+        log = write_log(f"{self._path}\n{trace}")
+        return InternalError(
+            f"{self._path}: {trace.strip().splitlines()[-1]}. This is a bug in keyseg, not a fault of the video; please"
+            f" report it with {log}"
+        )
+
+
+class _Watchdog:
+    """A thread that kills a process if one `with` block, in which something waits for it, lasts too long.
+
+    A thread and a pipe exist on every system, unlike a pipe with a time limit. killed: whether it killed the process.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process, self._closed = process, threading.Event()
+        self._since: float | None = None
+        self.killed = False
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._since = None
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(min(_STALL_SECONDS, 1.0)):
+            since = self._since
+            if since is not None and time.monotonic() - since > _STALL_SECONDS:
+                self.killed = True
+                self._process.kill()
+                return
+
+
+def _ending(code: int) -> str:
+    """How a process with this status ended: by a signal, by a fault that Windows names with a large number, itself."""
+    if code < 0:
+        return f"was killed by signal {-code}"
+    return f"ended with status {code:#x}" if code > 255 else f"ended with status {code}"
+
+
+def _import_failure() -> str:
+    """The traceback of what keeps the decoding process from starting, such as a broken installation, or nothing."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import {_MODULE}"], capture_output=True, encoding="utf-8", errors="replace"
+    )
+    return done.stderr if done.returncode else ""
 
 
 def open_file(path: Path) -> BinaryIO:
     """Open a regular file, never a device or a pipe. Raises DataError."""
     try:
+        if path.is_dir():
+            raise IsADirectoryError  # Windows would speak of permissions
         # Opening a FIFO would block until it has a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         if stat.S_ISREG(os.fstat(handle).st_mode):
             return os.fdopen(handle, "rb")
         os.close(handle)
         raise FileNotFoundError
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise DataError(
-            f"{path}: no such video file; give the path of a file on this machine, not an address"
-        ) from error
     except (OSError, ValueError) as error:
+        # Windows calls an address an invalid argument.
+        if isinstance(error, OSError) and error.errno in (None, errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
+            raise DataError(
+                f"{path}: no such video file; give the path of a file on this machine, not an address"
+            ) from error
         raise DataError(f"{path}: cannot open this video file ({error})") from error

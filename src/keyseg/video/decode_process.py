@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import time
+import traceback
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,7 +24,7 @@ from av.video.reformatter import VideoReformatter
 from keyseg.video.decode_client import SMALLER, WANTED
 from keyseg.video.decoding import Decoding, Loss, ffmpeg_message, set_up_decoder
 from keyseg.video.opening import Refusal, clock_start, declared_end, displayed, displayed_size, picture_stream
-from keyseg.video.protocol import ALIVE, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
+from keyseg.video.protocol import ALIVE, BUG, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
 from keyseg.video.sampling import Sampler, ShownPicture
 from keyseg.video.seeking import picture_at
 
@@ -39,6 +40,10 @@ _EARLY_SECONDS = Fraction(1, 2)
 # Recordings of broadcasts may start with pictures that need an earlier one.
 _BROADCASTS = ("mpegts", "mpeg", "mpegvideo")
 _KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture replaces lost ones)"
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads the messages any more."""
 
 
 class Output:
@@ -63,9 +68,13 @@ class Output:
             self.send(ALIVE)
 
     def _write(self, kind: bytes, body: bytes | memoryview, pts: int = 0, frames: int = 0, width: int = 0) -> None:
-        self._file.write(HEAD.pack(kind, pts, frames, width, len(body)))
-        self._file.write(body)
-        self._file.flush()
+        head = HEAD.pack(kind, pts, frames, width, len(body))
+        try:
+            self._file.write(head)
+            self._file.write(body)
+            self._file.flush()
+        except OSError as error:  # Windows reports a broken pipe as an invalid argument
+            raise ReaderGoneError from error
         self._last = time.monotonic()
 
 
@@ -185,35 +194,52 @@ def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, out
                 FrameJob(request, container, output).run()
     except Refusal as error:
         output.send(ERROR, str(error))
-    except MemoryError:
-        limit = request.limits.memory_mib
-        output.send(ERROR, f"decoding it needs more memory than the limit of {limit} MiB; {SMALLER}")
-    except BrokenPipeError:  # the reader is gone
+    except ReaderGoneError:
         raise
-    except (av.FFmpegError, OSError, ValueError) as error:
-        output.send(ERROR, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
+    except Exception as error:
+        if isinstance(error, MemoryError) or memory_is_short():
+            limit = request.limits.memory_mib
+            output.send(ERROR, f"decoding it needs more memory than the limit of {limit} MiB; {SMALLER}")
+        elif _is_of_the_file(error):
+            output.send(ERROR, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
+        else:
+            output.send(BUG, traceback.format_exc())
 
 
-def restrict_memory(memory_mib: int) -> None:
-    """Limit the memory of this process, where the system can."""
-    # Windows does not know the limit; macOS knows it and refuses to set it.
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
+def _is_of_the_file(error: Exception) -> bool:
+    """Whether an error says something about the file: FFmpeg's and the system's, and values that PyAV refuses."""
+    if isinstance(error, (av.FFmpegError, OSError)):
+        return True
+    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return isinstance(error, ValueError) and Path(__file__).parent not in raised_in.parents
 
-        limit = memory_mib * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+def restrict_memory(memory_mib: int) -> bool:
+    """Limit the memory of this process, and return whether the system can.
+
+    Windows does not know the limit; macOS knows it and refuses to set it.
+    """
+    if sys.platform != "win32":
+        with contextlib.suppress(ImportError, ValueError, OSError):
+            import resource
+
+            limit = memory_mib * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            return True
+    return False
 
 
 def memory_is_short() -> bool:
     """Whether this process came close to its memory limit; known on Linux only."""
-    with contextlib.suppress(ImportError, OSError, StopIteration):
-        import resource
+    if sys.platform == "linux":
+        with contextlib.suppress(ImportError, OSError, StopIteration):
+            import resource
 
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
-        return limit != resource.RLIM_INFINITY and limit / 2**20 - peak_kib / 1024 < _SPARE_MIB
+            limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+            status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+            peak_kib = int(next(line.split()[1] for line in status if line.startswith("VmPeak:")))
+            return limit != resource.RLIM_INFINITY and limit / 2**20 - peak_kib / 1024 < _SPARE_MIB
     return False
 
 
@@ -221,7 +247,7 @@ def _main() -> None:
     """Decode the file on standard input; the request is from the process that started this one."""
     request = pickle.loads(bytes.fromhex(sys.argv[1]))
     restrict_memory(request.limits.memory_mib)
-    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+    with contextlib.suppress(ReaderGoneError, KeyboardInterrupt):
         answer_request(request, os.fdopen(0, "rb"), Output(os.fdopen(1, "wb")))
 
 

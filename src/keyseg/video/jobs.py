@@ -13,7 +13,7 @@ from queue import Empty
 from typing import Any, Literal
 
 from keyseg.timeline import DataError, KeysegError, OutputExistsError
-from keyseg.timeline.files import file_sha256, refuse_file
+from keyseg.timeline.files import check_file_names, file_sha256, refuse_file
 from keyseg.video.extraction import FeatureCache, checked_sidecar, origin_of
 from keyseg.video.extractor import Extractor
 from keyseg.video.extractors import make_extractor
@@ -73,6 +73,7 @@ def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify:
             failed.append(event.video)
         notify(event)
 
+    check_file_names(video.stem for video in videos)
     refuse_file(work.out, "features")
     FeatureCache(work.cache)  # raises if a file is in its place
     if workers == 1:

@@ -3,7 +3,7 @@
 The process takes a pickled request on its command line and answers on its standard output. A message is a head and a
 body: for `FRAMES` the bytes of an image (H, W, 3), for the others JSON. Frames: `INFO` with the file's properties,
 `FRAMES` for each picture shown, `END` with the gaps. Key frames: `FRAMES` for each time, then `END`. `ALIVE` may come
-at any time; `ERROR`, with the reason, ends everything.
+at any time; `ERROR`, with the reason, and `BUG`, with the traceback of a mistake in this package, end everything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keyseg.timeline import ConfigError
 
 # Kind, time stamp of a picture, number of frames that show it, its width, bytes of the body.
 HEAD = struct.Struct("<cqIII")
-INFO, FRAMES, ALIVE, END, ERROR = b"I", b"F", b"A", b"E", b"X"
+INFO, FRAMES, ALIVE, END, ERROR, BUG = b"I", b"F", b"A", b"E", b"X", b"B"
 
 
 @dataclass(frozen=True)
