@@ -92,7 +92,7 @@ class Decoding:
             self._alive()
             if isinstance(packet, Loss):
                 yield packet
-            elif packet.stream_index == self._stream.index:
+            elif packet.stream.index == self._stream.index:  # that of an empty packet, packet.stream_index, is 0
                 yield from self._decode(packet)
             elif packet.pts is not None and packet.time_base:
                 end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
