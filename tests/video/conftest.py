@@ -61,7 +61,10 @@ def clip(ffmpeg, tmp_path_factory):
 
 @pytest.fixture
 def decoded():
-    """decoded(path, fps, ...): (info, frames as (image, pts), gaps), by the decoder in this process."""
+    """decoded(path, fps, ...): (info, frames as (image, pts), gaps), by the decoder in this process.
+
+    decoded.notes: the notes on the last file.
+    """
     from keyseg.video import decode_process, protocol
 
     def read(path, fps, image_size=None, *, damaged=False, limits=Limits()):  # noqa: B008
@@ -87,7 +90,8 @@ def decoded():
                 info = value
             elif kind == protocol.END:
                 assert place == len(data)
-                return info, frames, [tuple(gap) for gap in value]
+                read.notes = value["notes"]
+                return info, frames, [tuple(gap) for gap in value["gaps"]]
 
     return read
 

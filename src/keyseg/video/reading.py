@@ -72,6 +72,7 @@ class VideoReader:
         self._process: DecodingProcess | None = None
         self.info: VideoInfo
         self.gaps: tuple[Gap, ...] = ()
+        self.notes: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self._process = DecodingProcess(self._path, self._request)
@@ -95,7 +96,8 @@ class VideoReader:
                 raise ConfigError("a VideoReader is read once, inside `with VideoReader(...) as frames`")
             kind, pts, frames, content = self._process.message()
             if kind == END:
-                self.gaps = tuple(Gap(start_frame=a, end_frame=b, reason=why) for a, b, why in content)
+                self.gaps = tuple(Gap(start_frame=a, end_frame=b, reason=why) for a, b, why in content["gaps"])
+                self.notes = tuple(content["notes"])
                 self.__exit__()
                 return
             for _ in range(frames):
