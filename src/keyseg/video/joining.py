@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 # Their clocks count to 2**33; FFmpeg takes one that starts anew for one that ran over.
 CLOCKED = ("mpegts", "mpeg")
 _CLOCK = 2**33
-# FFmpeg calls the last packet of a part incomplete, or the one before it, as the next part counts its packets anew.
+# FFmpeg calls the packet before the last of a part incomplete, since the next part counts its packets anew.
 _LAST_PACKETS = 2
 # Where in the first bytes of a file its kind is written, for the kinds of which FFmpeg reads the first part alone.
 _HEADS = {
@@ -73,18 +73,15 @@ class JoinedPackets:
                 yield packet
                 continue
             self._put_on_clock(packet)
-            if waiting and packet.is_keyframe and self._follow([*waiting, packet]):
-                for last in waiting:
-                    last.is_corrupt = False
+            if len(waiting) == _LAST_PACKETS:
+                if packet.is_keyframe and self._follow([*waiting, packet]):
+                    waiting[0].is_corrupt = False
                 yield from waiting
                 waiting.clear()
             if waiting or packet.is_corrupt:
                 waiting.append(packet)
             else:
                 yield packet
-            if len(waiting) > _LAST_PACKETS:
-                yield from waiting
-                waiting.clear()
         yield from waiting
 
     def _follow(self, packets: list[Packet[Any]]) -> bool:
