@@ -145,7 +145,8 @@ def test_only_an_end_well_before_that_of_the_sound_is_noted(clip, ffmpeg, decode
     ffmpeg("-i", pictures, *sound(seconds), "-c:v", "copy", "-c:a", codec, tmp_path / name)
     _, shown, gaps = decoded(tmp_path / name, 10)
     assert (len(shown), gaps) == (20, [])
-    assert [note[:23] for note in decoded.notes] == ["the pictures end at 2.0"] * noted
+    ends = [float(note.removeprefix("the pictures end at ").split()[0]) for note in decoded.notes]
+    assert ends == pytest.approx([2] * noted, abs=0.03)  # an AVI rounds its rate
 
 
 def test_another_picture_stream_that_is_longer_is_noted(ffmpeg, clip, decoded, tmp_path):
