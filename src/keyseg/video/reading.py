@@ -47,9 +47,11 @@ class VideoReader:
     image_size: (height, width) to scale to, or None for the displayed size; pixels are treated as square. limits: what
     decoding may take. damaged: continue after damage. The last good picture (at the start, the first one) then fills
     the time until the next key frame, a file that ends early is filled up to its declared length, and `gaps` says where
-    and why; otherwise damage is a DataError. Files joined end to end are read on one clock; where the clock of the
-    file goes back, there is a gap of no frames, since players may show other times there. Damage is what the container or the decoder notices: flipped bits may go
+    and why; otherwise damage is a DataError. Damage is what the container or the decoder notices: flipped bits may go
     unnoticed, and so may a missing end in formats that declare no length (MPEG-TS, MPEG-PS, Ogg, WMV, live Matroska).
+
+    Files joined end to end are read on one clock. Where the clock of the file goes back, there is a gap of no frames,
+    since players may show other times there.
 
     `notes` says what is no damage but may not be expected: pictures that end before the sound (so does the timeline) or
     begin after it, several picture streams (the default one is read), pauses in a transport stream, and joined files
