@@ -14,7 +14,8 @@ from keyseg.timeline import DataError
 ROWS = [(0.5, 2.25, "Öffnen"), (2.25, 10.0, "gießen, viel")]
 CSV = "video;start_seconds;end_seconds;label\r\nday1;0,5;2,25;Öffnen\r\nday1;2,25;10;gießen, viel\r\n"
 BORIS = (
-    "Observation id;Media duration (s);FPS (frame/s);Subject;Behavior;Behavior type;Start (s);Stop (s);Media file name\r\n"
+    "Observation id;Media duration (s);FPS (frame/s);Subject;Behavior;Behavior type;Start (s);Stop (s)"
+    ";Media file name\r\n"
     "day1;12,5;29,97;No focal subject;Öffnen;STATE;0,5;2,25;day1.mp4\r\n"
     "day1;12,5;29,97;No focal subject;gießen, viel;STATE;2,25;10,000;day1.mp4\r\n"
 )

@@ -41,16 +41,19 @@ def ffmpeg():
 
 @pytest.fixture(scope="session")
 def clip(ffmpeg, tmp_path_factory):
-    """clip(name, *options of the encoder, rate, pictures, filters, more inputs): a numbered clip, made once."""
+    """clip(name, *options of the encoder, rate, pictures, filters, more inputs): a numbered clip, made once.
+
+    seconds: of the source, of which the filters may leave pictures out.
+    """
     folder, made = tmp_path_factory.mktemp("clips"), {}
 
-    def make(name, *options, rate=25, pictures=50, size="64x48", filters="", inputs=()):
-        key = (name, options, rate, pictures, size, filters, inputs)
+    def make(name, *options, rate=25, pictures=50, size="64x48", filters="", inputs=(), seconds=None):
+        key = (name, options, rate, pictures, size, filters, inputs, seconds)
         if key not in made:
             path = folder / str(len(made)) / name
             path.parent.mkdir()
-            seconds = Fraction(pictures) / Fraction(rate)
-            source = f"color=black:size={size}:rate={rate}:duration={float(seconds) + 1},format=yuv444p"
+            length = float(Fraction(pictures) / Fraction(rate) + 1 if seconds is None else seconds)
+            source = f"color=black:size={size}:rate={rate}:duration={length},format=yuv444p"
             chain = ",".join(part for part in (_BARS, filters) if part)
             ffmpeg("-f", "lavfi", "-i", source, *inputs, "-vf", chain, "-frames:v", pictures, *options, path)
             made[key] = path
@@ -61,7 +64,10 @@ def clip(ffmpeg, tmp_path_factory):
 
 @pytest.fixture
 def decoded():
-    """decoded(path, fps, ...): (info, frames as (image, pts), gaps), by the decoder in this process."""
+    """decoded(path, fps, ...): (info, frames as (image, pts), gaps), by the decoder in this process.
+
+    decoded.notes: the notes on the last file.
+    """
     from keyseg.video import decode_process, protocol
 
     def read(path, fps, image_size=None, *, damaged=False, limits=Limits()):  # noqa: B008
@@ -87,7 +93,8 @@ def decoded():
                 info = value
             elif kind == protocol.END:
                 assert place == len(data)
-                return info, frames, [tuple(gap) for gap in value]
+                read.notes = value["notes"]
+                return info, frames, [tuple(gap) for gap in value["gaps"]]
 
     return read
 

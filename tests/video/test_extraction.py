@@ -17,7 +17,7 @@ import keyseg.video.jobs as jobs
 from keyseg.data.feature_origin import read_sidecar, sidecar_path
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256
-from keyseg.video.extraction import FeatureCache, extract_features, origin_of
+from keyseg.video.extraction import READER, FeatureCache, extract_features, origin_of
 from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Event, Work, extract_all
 
@@ -111,6 +111,28 @@ def test_the_cache_is_keyed_by_content(clip: Path, tmp_path: Path) -> None:
     with renamed.open("ab") as file:  # other content
         file.write(b"\0")
     assert cache.features(renamed, extractor, FPS).fresh
+
+
+def test_features_of_an_earlier_reader_are_made_again(clip: Path, tmp_path: Path) -> None:
+    cache, remade = FeatureCache(tmp_path / "cache"), list[str]()
+    path = sidecar_path(cache.features(clip, Means(), FPS).path)
+    path.write_text(path.read_text(encoding="utf-8").replace(f'"reader":{READER}', '"reader":1'), encoding="utf-8")
+    assert cache.features(clip, Means(), FPS, remade=remade.append).fresh
+    assert "could lose the last pictures" in remade[0]
+    assert not cache.features(clip, Means(), FPS).fresh
+
+
+def test_notes_are_kept_with_the_features(tmp_path: Path) -> None:
+    video = Path(__file__).parents[1] / "field" / "video" / "still-end.mp4"
+    work, events = Work("motion", FPS, tmp_path / "out", tmp_path / "cache"), list[Event]()
+    for _ in range(2):
+        extract_all([video], work, notify=events.append)
+    (tmp_path / "out" / "still-end.npy").unlink()
+    extract_all([video], work, notify=events.append)
+    done = [event for event in events if event.kind != "frames"]
+    assert [event.kind for event in done] == ["made", "kept", "cached"]
+    note = "; note: the pictures end at 2.10 s, 0.90 s before the file, and so does the timeline"
+    assert [(event.frames, event.message) for event in done] == [(21, note)] * 3
 
 
 @pytest.mark.parametrize("damage", ["cut", "value", "sidecar", "no sidecar"])

@@ -76,7 +76,7 @@ def _part_of(videos: list[Path], shard: str) -> list[Path]:
 class FeatureProgress(ProgressDisplay):
     """One bar per video on a terminal, else a line now and then; both show speed and remaining time.
 
-    quiet: print no line about a video that succeeds.
+    quiet: print no line about a video that succeeds, unless it has gaps or notes.
     """
 
     def __init__(self, videos: int, *, quiet: bool = False) -> None:
@@ -126,7 +126,7 @@ class FeatureProgress(ProgressDisplay):
         if event.kind == "failed":
             place = "" if str(event.video) in event.message else f"{event.video}: "
             self.print(f"{count} error: {place}{event.message}")
-        elif not self.quiet:
+        elif event.message or not self.quiet:
             seconds = self._seconds(event.video)
             how = {"made": f"in {seconds:.1f} s", "cached": "from the cache", "kept": "already extracted"}[event.kind]
             self.print(f"{count} {event.video}: {event.frames:,} frames {how}{event.message}")

@@ -60,7 +60,8 @@ class FeatureSidecar(Section):
 
     video, video_sha256: name and content of the file that was read. frames: number of frames shown. pts: the
     presentation time stamp of the picture that each frame shows, in ticks of `time_base` seconds; frame i is the one at
-    time pts[0] * time_base + i / fps. features_sha256: of the .npy file.
+    time pts[0] * time_base + i / fps. features_sha256: of the .npy file. reader: the version of how videos are read.
+    notes: what is right but may not be expected, such as pictures that end before the sound.
     """
 
     format: Literal["keyseg-features"] = "keyseg-features"
@@ -73,6 +74,8 @@ class FeatureSidecar(Section):
     time_base: str
     pts: tuple[int, ...]
     gaps: tuple[Gap, ...] = ()
+    reader: int = 1
+    notes: tuple[str, ...] = ()
 
     def gap_texts(self) -> list[str]:
         """Each gap with its times, such as `6.0 to 10.0 s: the reason`."""

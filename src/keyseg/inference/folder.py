@@ -113,6 +113,8 @@ def predict_files(
             continue
         for gap in sidecar.gap_texts() if sidecar else ():
             report(f"warning: {file}: damaged from {gap}")
+        for note in sidecar.notes if sidecar else ():
+            report(f"note: {file}: {note}")
         written[file] = _write(prediction, file, tier or predictor.tier or "actions", paths, report)
         if written[file]:
             timeline = prediction.segmentation

@@ -23,7 +23,17 @@ from av.video.reformatter import VideoReformatter
 
 from keyseg.video.decode_client import SMALLER, WANTED
 from keyseg.video.decoding import Decoding, Loss, ffmpeg_message, set_up_decoder
-from keyseg.video.opening import Refusal, clock_start, declared_end, displayed, displayed_size, picture_stream
+from keyseg.video.joining import unread_file
+from keyseg.video.opening import (
+    ENCODER_DELAY,
+    Refusal,
+    clock_start,
+    declared_end,
+    displayed,
+    displayed_size,
+    picture_stream,
+    stream_notes,
+)
 from keyseg.video.protocol import ALIVE, BUG, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
 from keyseg.video.sampling import Sampler, ShownPicture
 from keyseg.video.seeking import picture_at
@@ -81,8 +91,8 @@ class Output:
 class FrameJob:
     """One video as frames at a steady rate, from the open file to the last message."""
 
-    def __init__(self, request: FrameRequest, container: InputContainer, output: Output) -> None:
-        self._request, self._output, self._container = request, output, container
+    def __init__(self, request: FrameRequest, container: InputContainer, video: BinaryIO, output: Output) -> None:
+        self._request, self._output, self._container, self._video = request, output, container, video
         self._limits, self._size = request.limits, request.image_size
         self._stream = picture_stream(container, self._limits.pixels)
         self._declared, self._shared = declared_end(container, self._stream)
@@ -101,7 +111,10 @@ class FrameJob:
                     raise MemoryError  # some decoders report it as damage
                 if not self._request.damaged:
                     raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {_KEEP}")
-                sampler.lose(event.pts, event.end_pts, event.reason)
+                if event.pts == event.end_pts:
+                    sampler.mark(event.pts, event.reason)
+                else:
+                    sampler.lose(event.pts, event.end_pts, event.reason)
                 continue
             first = not sampler.shows
             shown = sampler.show(event.frame, event.pts, event.end_pts)
@@ -113,7 +126,26 @@ class FrameJob:
         if not sampler.shows:
             raise Refusal(f"there is a video stream in this file, but no picture could be decoded; {WANTED}")
         self._send(sampler.finish(*self._end()))
-        self._output.send(END, sampler.gaps)
+        self._output.send(END, {"gaps": sorted(sampler.gaps), "notes": self._notes()})
+
+    def _notes(self) -> list[str]:
+        """What a user should know of a video that is not damaged: frames that nobody filmed, or that are left out."""
+        sampler, decoding = self._sampler, self._decoding
+        notes = [f"at {float(sampler.seconds(odd.pts)):.2f} s {odd.reason}" for odd in decoding.oddities]
+        unread = unread_file(self._video, self._container.format.name, decoding.read_bytes)
+        if unread is not None:
+            notes.append(
+                f"another file of {unread:,} bytes is joined to its end and is not read; join files with:"
+                " ffmpeg -f concat -i LIST OUT.mp4"
+            )
+        return [*stream_notes(self._container, self._stream), *notes, *self._end_notes()]
+
+    def _end_notes(self) -> list[str]:
+        end, media = self._sampler.seconds(self._sampler.end_pts), self._from_start(self._decoding.media_end)
+        if media - end < ENCODER_DELAY or self._decoding.joined:  # the clock of the sound is then another
+            return []
+        early = f"{float(media - end):.2f} s before the file"
+        return [f"the pictures end at {float(end):.2f} s, {early}, and so does the timeline"]
 
     def _begin(self, frame: VideoFrame) -> None:
         """Send the file's properties, now that the first picture is known."""
@@ -191,7 +223,7 @@ def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, out
             if isinstance(request, KeyFrameRequest):
                 send_key_frames(request, container, output)
             else:
-                FrameJob(request, container, output).run()
+                FrameJob(request, container, video, output).run()
     except Refusal as error:
         output.send(ERROR, str(error))
     except ReaderGoneError:

@@ -15,10 +15,15 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
+from keyseg.video.joining import CLOCKED, JoinedPackets
+
 _MOST_FAILURES = 100
 _MOST_HELD = 8
 FALLBACK_RATE = Fraction(25)
 _MISSING = "packets of the index are missing, so that later pictures would be shown too early"
+# Seconds by which the clock of joined files goes back, and seconds without a new picture in transport and programme
+# streams: what is reported, and what counts as damage.
+_BACK, _LONG_HOLE, _LEAP = Fraction(3, 4), 1, 10
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class Loss:
     pts: int
     end_pts: int
     reason: str
+
+
+@dataclass(frozen=True)
+class Break(Loss):
+    """What is missing between two pictures that are good; nothing where `end_pts` is `pts`."""
 
 
 def set_up_decoder(stream: VideoStream, max_pixels: int) -> None:
@@ -61,11 +71,18 @@ class Decoding:
     ) -> None:
         self._container, self._stream, self._alive = container, stream, alive
         self.others_end = Fraction(0)  # where the packets of other streams end, in seconds
+        self.media_end = Fraction(0)  # the same, of sound and other pictures only
+        self.read_bytes = 0  # of the file, up to the end of the last packet
+        self.oddities: list[Break] = []  # too small for damage
+        self.joined = False  # whether the clock started anew
         set_up_decoder(stream, max_pixels)
         rate = Fraction(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)
         self.usual_seconds = 1 / rate
-        self._usual = max(1, round(self.usual_seconds / Fraction(stream.time_base or 1)))
+        self._clock = Fraction(stream.time_base or 1)
+        self._clocked = container.format.name in CLOCKED
+        self._usual = max(1, round(self.usual_seconds / self._clock))
         self._keys: deque[int] = deque(maxlen=64)
+        self._packets = JoinedPackets(stream, container.format.name, self._usual)
         self._slots: list[int] | None = [] if container.format.name == "avi" else None
         self._suspect: int | None = None
         self._last_packet = self._last = stream.start_time or 0
@@ -74,7 +91,10 @@ class Decoding:
     def __iter__(self) -> Iterator[Picture | Loss]:
         held: deque[Picture] = deque()
         for event in self._events():
-            if isinstance(event, Loss) and held:
+            if isinstance(event, Break):
+                yield from held
+                held.clear()
+            elif isinstance(event, Loss) and held:
                 # B-pictures come out before the picture they were predicted from, which may be this one.
                 event = Loss(min(event.pts, held[0].pts), event.end_pts, event.reason)
                 held.clear()
@@ -88,22 +108,27 @@ class Decoding:
         yield from held
 
     def _events(self) -> Iterator[Picture | Loss]:
-        for packet in self._packets():
+        for packet in self._packets.of(self._demuxed()):
             self._alive()
+            if isinstance(packet, Packet) and packet.pos is not None:
+                self.read_bytes = max(self.read_bytes, packet.pos + packet.size)
             if isinstance(packet, Loss):
                 yield packet
-            elif packet.stream_index == self._stream.index:
+            elif packet.stream.index == self._stream.index:  # that of an empty packet, packet.stream_index, is 0
                 yield from self._decode(packet)
             elif packet.pts is not None and packet.time_base:
                 end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
                 self.others_end = max(self.others_end, end)
+                if packet.stream.type in ("audio", "video"):
+                    self.media_end = max(self.media_end, end)
+        yield from self._breaks_before(None)
         if self._slots is not None:
             # An AVI counts packets, so each missing one shifts the time.
             last = next((entry.timestamp for entry in reversed(self._stream.index_entries) if entry.size), 0)
             if self._last_packet < last:
                 yield self._lose(self._last_packet, _MISSING, last - self._last_packet)
 
-    def _packets(self) -> Iterator[Packet[Any] | Loss]:
+    def _demuxed(self) -> Iterator[Packet[Any] | Loss]:
         """Packets of all streams; damage to the container, which FFmpeg only logs, counts as a loss."""
         failures, packets = 0, self._container.demux()
         with av.logging.Capture() as messages:
@@ -148,10 +173,35 @@ class Decoding:
                 heapq.heapify(self._slots)
             yield self._lose(at, ffmpeg_message(error))
             return
-        yield from map(self._judge, frames)
+        for frame in frames:
+            pts = self._time_of(frame)
+            yield from self._breaks_before(pts)
+            yield self._judge(frame, pts)
 
-    def _judge(self, frame: VideoFrame) -> Picture | Loss:
-        pts, length = self._time_of(frame), frame.duration or self._usual
+    def _breaks_before(self, pts: int | None) -> Iterator[Break]:
+        """Seams before a picture, or all if there is none, and a hole that no loss explains."""
+        seams = self._packets.seams
+        while seams and (pts is None or seams[0][0] <= pts):
+            self.joined = True
+            start, ticks = seams.popleft()
+            back = ticks * self._clock
+            seam = Break(
+                start, start, f"the clock of the pictures goes back by {float(back):.2f} s, as in joined files"
+            )
+            if back < _BACK:
+                self.oddities.append(seam)
+            else:
+                yield seam
+        if self._clocked and pts is not None and self._good_until is not None and self._suspect is None:
+            seconds = (pts - self._good_until) * self._clock
+            hole = Break(self._good_until, pts, f"there is no new picture for {float(seconds):.2f} s")
+            if seconds >= _LEAP:
+                yield hole
+            elif seconds >= _LONG_HOLE:
+                self.oddities.append(hole)
+
+    def _judge(self, frame: VideoFrame, pts: int) -> Picture | Loss:
+        length = frame.duration or self._usual
         if self._good_until is not None and pts < self._last:
             return self._lose(self._last, "the clock of the pictures runs backwards")
         self._last = pts

@@ -25,6 +25,8 @@ from keyseg.timeline.files import file_sha256, refuse_file, whole_file, write_te
 from keyseg.video.extractor import Extractor, Image
 from keyseg.video.reading import VideoReader
 
+# Which pictures a frame shows; 1 lost the last ones of files whose first stream is the sound.
+READER = 2
 # Called with the number of frames so far and the number that the video declares, or None.
 ReportFrames = Callable[[int, int | None], None]
 
@@ -86,6 +88,8 @@ def extract_features(
             time_base=str(reader.info.time_base),
             pts=tuple(pts),
             gaps=reader.gaps,
+            reader=READER,
+            notes=reader.notes,
         )
         sidecar_path(out).unlink(missing_ok=True)
     write_text(sidecar_path(out), sidecar.model_dump_json() + "\n")
@@ -188,6 +192,8 @@ def checked_sidecar(path: Path, video_sha256: str, origin: FeatureOrigin) -> Fea
     sidecar = read_sidecar(path)
     if sidecar is None or sidecar.video_sha256 != video_sha256 or sidecar.origin != origin:
         return None
+    if sidecar.reader != READER:
+        raise DataError(f"{path}: made by a version of keyseg that could lose the last pictures; extract it again")
     shape = stored_shape(path)
     wanted = (origin.timebase.steps(sidecar.frames), origin.dimension)
     if shape != wanted:

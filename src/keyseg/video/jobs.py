@@ -154,6 +154,7 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
             features.copy_to(out)
             kind, kept = "made" if features.fresh else "cached", features.sidecar
         gaps = "".join(f"; damaged from {text}" for text in kept.gap_texts())
-        notify(Event(video, kind, kept.frames, message=gaps))
+        notes = "".join(f"; note: {text}" for text in kept.notes)
+        notify(Event(video, kind, kept.frames, message=gaps + notes))
     except (KeysegError, OSError) as error:
         notify(Event(video, "failed", message=str(error)))

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from keyseg.video.decode_client import SMALLER, WANTED
 from keyseg.video.extractor import Image
 
-_ENCODER_DELAY = Fraction(1, 10)  # seconds
+ENCODER_DELAY = Fraction(1, 10)  # seconds
 
 
 class Refusal(Exception):
@@ -26,9 +26,10 @@ class Refusal(Exception):
 
 
 def picture_stream(container: InputContainer, most_pixels: int) -> VideoStream:
-    """The first video stream that is not a cover picture. Raises Refusal if there is none that can be decoded."""
-    still = Disposition.attached_pic | Disposition.timed_thumbnails
-    stream = next((stream for stream in container.streams.video if not stream.disposition & still), None)
+    """The video stream that players show, never a cover picture. Raises Refusal if there is none to decode."""
+    streams = _picture_streams(container)
+    first = next(iter(streams), None)
+    stream = next((stream for stream in streams if stream.disposition & Disposition.default), first)
     if stream is None:
         raise Refusal("there is no video stream in this file; give the one with the pictures")
     if stream.codec_context is None:
@@ -39,6 +40,23 @@ def picture_stream(container: InputContainer, most_pixels: int) -> VideoStream:
     return stream
 
 
+def _picture_streams(container: InputContainer) -> list[VideoStream]:
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & still]
+
+
+def stream_notes(container: InputContainer, stream: VideoStream) -> list[str]:
+    """What a user may not expect: which of several picture streams is read, and a late first picture."""
+    notes, others = [], len(_picture_streams(container)) - 1
+    if others:
+        notes.append(f"it has {others + 1} picture streams; stream {stream.index} is read, which players show")
+    start = clock_start(container, stream)
+    if start is not None and stream.start_time is not None:
+        late = float((stream.start_time - start) * Fraction(stream.time_base or 1))
+        notes.append(f"the pictures begin {late:.2f} s after the sound; the first one is shown until then")
+    return notes
+
+
 def clock_start(container: InputContainer, stream: VideoStream) -> int | None:
     """When the file's clock starts, in ticks of the stream, if the sound starts well before the pictures; else None.
 
@@ -47,7 +65,7 @@ def clock_start(container: InputContainer, stream: VideoStream) -> int | None:
     if container.start_time is None or stream.start_time is None:
         return None
     clock, start = Fraction(stream.time_base or 1), Fraction(container.start_time, 1_000_000)
-    return round(start / clock) if stream.start_time * clock - start >= _ENCODER_DELAY else None
+    return round(start / clock) if stream.start_time * clock - start >= ENCODER_DELAY else None
 
 
 def declared_end(container: InputContainer, stream: VideoStream) -> tuple[Fraction | None, bool]:

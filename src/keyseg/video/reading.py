@@ -50,6 +50,13 @@ class VideoReader:
     and why; otherwise damage is a DataError. Damage is what the container or the decoder notices: flipped bits may go
     unnoticed, and so may a missing end in formats that declare no length (MPEG-TS, MPEG-PS, Ogg, WMV, live Matroska).
 
+    Files joined end to end are read on one clock. Where the clock of the file goes back, there is a gap of no frames,
+    since players may show other times there.
+
+    `notes` says what is no damage but may not be expected: pictures that end before the sound (so does the timeline) or
+    begin after it, several picture streams (the default one is read), pauses in a transport stream, and joined files
+    that FFmpeg does not read. `gaps` and `notes` are known after the last frame.
+
     The file, a regular one, is opened here; a separate process decodes it, can open nothing else and is killed on exit.
     Raises DataError if the file cannot be decoded, ConfigError if an option is out of range.
     """
@@ -72,6 +79,7 @@ class VideoReader:
         self._process: DecodingProcess | None = None
         self.info: VideoInfo
         self.gaps: tuple[Gap, ...] = ()
+        self.notes: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self._process = DecodingProcess(self._path, self._request)
@@ -95,7 +103,8 @@ class VideoReader:
                 raise ConfigError("a VideoReader is read once, inside `with VideoReader(...) as frames`")
             kind, pts, frames, content = self._process.message()
             if kind == END:
-                self.gaps = tuple(Gap(start_frame=a, end_frame=b, reason=why) for a, b, why in content)
+                self.gaps = tuple(Gap(start_frame=a, end_frame=b, reason=why) for a, b, why in content["gaps"])
+                self.notes = tuple(content["notes"])
                 self.__exit__()
                 return
             for _ in range(frames):

@@ -52,6 +52,11 @@ class Sampler:
         if self._lost is None or pts < self._lost[0]:
             self._lost = (pts, self._lost[1] if self._lost else reason)
 
+    def mark(self, pts: int, reason: str) -> None:
+        """Something is wrong at a time, but no picture is missing: a gap of no frames."""
+        frame = self._frames_before(self.seconds(pts) - ROUNDING)
+        self.gaps.append((frame, frame, reason))
+
     def show(self, picture: Any, pts: int, end_pts: int) -> list[ShownPicture]:
         """A picture comes on screen; return the frames before it, which are known now."""
         self._note(pts, end_pts)

@@ -1,0 +1,167 @@
+"""Files joined end to end with cat: all their pictures in order, or a report of what is missing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+FIELD = Path(__file__).parents[1] / "field" / "video"
+_X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "12", "-pix_fmt", "yuv420p")
+_MPEG2 = ("-c:v", "mpeg2video", "-bf", "2", "-g", "12", "-q:v", "2")
+_KINDS = [("a.ts", _X264), ("a.ts", _MPEG2), ("a.vob", _MPEG2), ("a.mpg", _MPEG2), ("a.m2ts", _X264)]
+_AUDIO = ("-c:a", "mp2", "-ar", "44100")
+_SOUND = ("-f", "lavfi", "-i", "sine=duration=1")
+
+
+@pytest.fixture
+def joined(clip, ffmpeg, tmp_path):
+    """joined(name, options, seconds at which each part's clock starts, sound): parts of 25 pictures, numbered on."""
+
+    def make(name, options, starts, *, sound=True):
+        path = tmp_path / name
+        with path.open("wb") as file:
+            for part, start in enumerate(starts):
+                later = f"select='gte(n,{25 * part})',setpts=PTS-STARTPTS"
+                made = clip("a.mkv", *options, pictures=25, filters=later, seconds=len(starts) + 1)
+                inputs = ("-i", made, *(_SOUND if sound else ()))
+                ffmpeg(*inputs, "-c:v", "copy", *_AUDIO, "-output_ts_offset", start, tmp_path / f"part.{name}")
+                file.write((tmp_path / f"part.{name}").read_bytes())
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize(("name", "options"), _KINDS)
+def test_parts_whose_clock_goes_on_are_read_whole(joined, numbers, decoded, name, options):
+    path = joined(name, options, (10, 11, 12))
+    assert numbers(path, 25) == list(range(75))
+    assert decoded(path, 10)[2] == []
+    assert decoded.notes == []
+
+
+def test_segments_of_one_recording_are_read_whole(ffmpeg, clip, numbers, tmp_path):
+    whole = clip("a.mp4", *_X264, "-g", "25", pictures=75, inputs=("-f", "lavfi", "-i", "sine=duration=3"))
+    ffmpeg("-i", whole, "-c", "copy", "-f", "segment", "-segment_time", "1", tmp_path / "part%d.ts")
+    parts = sorted(tmp_path.glob("part*.ts"))
+    assert len(parts) == 3
+    (tmp_path / "all.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert numbers(tmp_path / "all.ts", 25) == list(range(75))
+
+
+# A clock that starts an hour earlier would be 26 hours ahead, as FFmpeg thinks that it ran over.
+@pytest.mark.parametrize(
+    ("starts", "sound"), [((10, 10, 10), True), ((10, 10), False), ((3600, 3600, 10), False), ((3600, 1200), True)]
+)
+@pytest.mark.parametrize(("name", "options"), _KINDS)
+def test_parts_whose_clock_starts_anew_are_refused_or_read_whole(
+    joined, numbers, decoded, name, options, starts, sound
+):
+    path = joined(name, options, starts, sound=sound)
+    with pytest.raises(
+        RuntimeError, match=r"damaged at [12]\.00 s .the clock of the pictures goes back by .*--damaged"
+    ):
+        decoded(path, 25)
+    assert numbers(path, 25, damaged=True) == list(range(25 * len(starts)))
+    gaps = decoded(path, 25, damaged=True)[2]
+    assert [gap[:2] for gap in gaps] == [(25 * n, 25 * n) for n in range(1, len(starts))]
+    assert all("goes back by" in reason for _, _, reason in gaps)
+    assert decoded.notes == []
+
+
+def test_the_field_clip_is_refused_or_read_whole(decoded):
+    with pytest.raises(RuntimeError, match=r"damaged at 1\.00 s"):
+        decoded(FIELD / "joined-anew.ts", 10)
+    _, frames, gaps = decoded(FIELD / "joined-anew.ts", 10, damaged=True)
+    assert [image.mean(axis=(0, 1)).argmax() for image, _ in frames] == [0] * 10 + [1] * 10 + [2] * 10
+    assert [gap[:2] for gap in gaps] == [(10, 10), (20, 20)]
+
+
+@pytest.mark.parametrize(("name", "options"), _KINDS)
+def test_parts_that_overlap_a_little_are_read_whole_with_a_note(joined, numbers, decoded, name, options):
+    path = joined(name, options, (10, 10.6))
+    assert numbers(path, 25) == list(range(50))
+    (note,) = decoded.notes
+    assert re.fullmatch(r"at 1\.00 s the clock of the pictures goes back by 0\.4\d s, as in joined files", note)
+
+
+@pytest.mark.parametrize(("name", "options"), _KINDS)
+def test_a_clock_that_leaps_ahead_is_damage_and_its_span_a_gap(joined, numbers, decoded, name, options):
+    path = joined(name, options, (10, 30))
+    with pytest.raises(RuntimeError, match=r"damaged at [01]\.\d\d s .*--damaged"):
+        decoded(path, 25)
+    gaps = decoded(path, 25, damaged=True)[2]
+    lost = {frame for start, end, _ in gaps for frame in range(start, end)}
+    assert any("there is no new picture for " in reason for _, _, reason in gaps)
+    right = [*range(25), *[None] * 475, *range(25, 50)]
+    for frame, number in enumerate(numbers(path, 25, damaged=True)):
+        # FFmpeg takes the last picture of MPEG-2, which has no time of its own, for one that is shown before the next.
+        assert number == right[frame] or frame in lost or number == 24
+    assert len(lost) < 475 + 12
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.vob", _MPEG2), ("a.mpg", _MPEG2)])
+def test_a_hole_of_seconds_is_noted(joined, numbers, decoded, name, options):
+    path = joined(name, options, (10, 14))
+    result = numbers(path, 25)
+    assert (list(dict.fromkeys(result)), len(result)) == ([*range(50)], 125)
+    (note,) = decoded.notes
+    assert re.fullmatch(r"at (1\.00|0\.96) s there is no new picture for [23]\.\d\d s", note)
+
+
+@pytest.mark.parametrize("codec", [_X264, _MPEG2])
+def test_a_hole_between_parts_of_a_transport_stream_is_damage(joined, decoded, codec):
+    with pytest.raises(RuntimeError, match="damaged at 0"):
+        decoded(joined("a.ts", codec, (10, 11.2)), 25)
+
+
+def test_packets_lost_before_a_key_frame_are_damage(clip, decoded, tmp_path):
+    """Not taken for the end of a part: the half of a picture that is left shows it."""
+    noise = "noise=alls=12:allf=t:all_seed=7"
+    data = clip("a.ts", *_X264, "-bf", "0", size="128x64", filters=noise).read_bytes()
+    packets = [data[start : start + 188] for start in range(0, len(data), 188)]
+    starts = [n for n, packet in enumerate(packets) if packet[1] == 0x41 and packet[2] == 0]  # of each picture
+    (tmp_path / "a.ts").write_bytes(b"".join(packets[: starts[23] + 2] + packets[starts[24] :]))
+    with pytest.raises(RuntimeError, match=r"damaged at 0\.\d\d s"):
+        decoded(tmp_path / "a.ts", 25)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", _X264),
+        ("a.mov", (*_X264, "-movflags", "faststart")),
+        ("a.flv", _X264),
+        ("a.wmv", ("-c:v", "wmv2")),
+    ],
+)
+def test_a_file_that_is_joined_and_not_read_is_noted(joined, numbers, decoded, name, options):
+    path = joined(name, options, (0, 0), sound=name != "a.flv")
+    assert numbers(path, 25) == list(range(25))
+    (note,) = decoded.notes
+    assert re.fullmatch(
+        r"another file of \d+,\d+ bytes is joined to its end and is not read; join files with: .*", note
+    )
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm"])
+def test_two_matroska_files_are_read_and_the_third_is_noted(joined, numbers, decoded, name):
+    options = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8") if name == "a.webm" else _X264
+    path = joined(name, options, (0, 0, 0), sound=name == "a.mkv")
+    with pytest.raises(RuntimeError, match=r"damaged at 1\.00 s .*goes back by"):
+        decoded(path, 25)
+    assert numbers(path, 25, damaged=True) == list(range(50))
+    assert "is joined to its end and is not read" in decoded.notes[0]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.flv", "a.avi", "a.wmv", "a.ogv", "a.mov"])
+def test_a_single_file_is_not_taken_for_joined(clip, decoded, name):
+    codecs = {"a.wmv": "wmv2", "a.ogv": "libtheora", "a.avi": "mpeg4"}
+    decoded(
+        clip(
+            name, "-c:v", codecs.get(name, "libx264"), "-ar", "44100", inputs=("-f", "lavfi", "-i", "sine=duration=2")
+        ),
+        10,
+    )
+    assert decoded.notes == []
