@@ -29,6 +29,8 @@ VERBS = {
     "check": "Read every file of a data set and report all problems with file and line; exit code 1 if there are any.",
     "data": "Download GTEA, 50Salads or Breakfast from its public archive: I3D features, labels and splits.",
     "plot": "Draw timelines, learning curves, or how a video was segmented, to a PNG, SVG or PDF file.",
+    "report": "Write a page, VIDEO.html, that plays a video beside timelines of it, to look at predictions and"
+    " annotations.",
     "convert": "Convert annotations and timelines from the files of one tool to those of another.",
     "import-weights": "Make a bundle from weights that a system's reference program trained.",
     "doctor": "Show versions, processors, GPUs and threads, and how to repair what is broken; exit code 1 if anything"

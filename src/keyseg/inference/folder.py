@@ -21,7 +21,11 @@ from keyseg.timeline.files import refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, videos_inside
 
-_SCORES = "scores"  # a kind of output beside the formats
+_SCORES, _PAGE = "scores", "page"  # kinds of output beside the formats
+_ENDINGS = {_SCORES: ".scores.npz", _PAGE: ".html"}
+
+WritePage = Callable[[Path, Path, Prediction], None]
+"""Writes a page, its first argument, about a video or its features and their prediction."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ def predict_files(
     out: Path,
     formats: Sequence[str] = ("txt",),
     scores: bool = False,
+    page: WritePage | None = None,
     extractor: Path | None = None,
     device: str | None = None,
     cache: Path | None = None,
@@ -63,6 +68,7 @@ def predict_files(
             txt,eaf,vtt.
         scores: Also write OUT/VIDEO.scores.npz. Its array stages holds the output of every stage of the network,
             (stages, C, T) float32, with T in feature steps. RTK adds its heatmaps: action (C, T) and boundary (T,).
+        page: Also write OUT/VIDEO.html, a page that plays the video beside its timeline.
         extractor: Folder of the feature extractor's model, if it is a local one that has moved since training.
         device: Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU if there is one.
         cache: Folder that keeps the features of videos. Default: keyseg/features in the system's cache folder.
@@ -77,7 +83,8 @@ def predict_files(
         format_named(name)
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
-    targets = _targets(_input_files(inputs), [*formats, *([_SCORES] if scores else [])], out)
+    others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
+    targets = _targets(_input_files(inputs), [*formats, *others], out)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
     if resume:
         report(f"{len(existing)} existing files are kept")
@@ -110,7 +117,7 @@ def predict_files(
             continue
         for gap in sidecar.gap_texts() if sidecar else ():
             report(f"warning: {file}: damaged from {gap}")
-        written[file] = _write(prediction, file.stem, paths, report)
+        written[file] = _write(prediction, file, paths, page, report)
         if written[file]:
             timeline = prediction.segmentation
             report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
@@ -138,9 +145,9 @@ def _input_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def _targets(files: Iterable[Path], kinds: Iterable[str], out: Path) -> dict[Path, dict[str, Path]]:
-    """What to write for each input, by kind: a format or scores. Raises OutputExistsError."""
+    """What to write for each input, by kind: a format, scores or a page. Raises OutputExistsError."""
     refuse_file(out, "timelines")
-    suffixes = {kind: ".scores.npz" if kind == _SCORES else FORMATS[kind].suffix for kind in kinds}
+    suffixes = {kind: _ENDINGS.get(kind) or FORMATS[kind].suffix for kind in kinds}
     targets = {file: {kind: out / f"{file.stem}{suffix}" for kind, suffix in suffixes.items()} for file in files}
     beside = [file.stem for file in targets if "json" in suffixes and (out / f"{file.stem}.npy").exists()]
     if beside:
@@ -158,15 +165,23 @@ def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:
 
 
 def _write(
-    prediction: Prediction, name: str, paths: Mapping[str, Path], report: Callable[[str], None]
+    prediction: Prediction,
+    file: Path,
+    paths: Mapping[str, Path],
+    page: WritePage | None,
+    report: Callable[[str], None],
 ) -> tuple[Path, ...]:
     """Write a prediction in each kind; return the files that could be written and report the others."""
     written = []
     for kind, path in paths.items():
         try:
             timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
-            content = _scores(prediction) if kind == _SCORES else timeline_text(kind, name, *timeline).encode()
-            write_bytes(path, content)
+            if kind == _PAGE and page is not None:
+                page(path, file, prediction)
+            elif kind == _SCORES:
+                write_bytes(path, _scores(prediction))
+            else:
+                write_bytes(path, timeline_text(kind, file.stem, *timeline).encode())
             written.append(path)
         except (KeysegError, OSError) as error:
             report(f"error: {path}: {error}")

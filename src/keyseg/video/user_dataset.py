@@ -11,6 +11,7 @@ from pathlib import Path
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
 from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, read_groups, read_user_annotations
+from keyseg.data.video_files import write_video_files
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, Overlap
 from keyseg.timeline.files import refuse_file
@@ -97,6 +98,7 @@ def init_dataset(
         check_frame_labels(by_video, frames, fps)
         segmentations = frames_of(actions, frames, labels, fps, report)
         write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
+        write_video_files(partial, {path.stem: path for path in paired}, home)
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)
