@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
-
-from cyclopts import Parameter
 
 from keyseg.cli.options import Background, FrameRate, Options
 from keyseg.cli.verb import note, presents
@@ -15,7 +12,6 @@ from keyseg.reproduction.pages import write_video_page
 
 @presents(
     write_video_page,
-    timelines=Annotated[Path, Parameter(name="TIMELINE")],
     fps=FrameRate | None,
     background=Background,
     options=Annotated[AnnotationOptions, Options],

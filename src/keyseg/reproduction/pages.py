@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 RUN_PAGE = "report.html"
 _MOST_VIDEOS = 8  # of a run: each takes about a second and a quarter of a megabyte
 _KEY_FRAMES = 12  # of each of them
-_LINKED = "The page plays the video where it lies, so keep the two in the same places."
+_LINKED = "The page plays the video from its own file, so move the two together."
 
 
 def write_video_page(
@@ -58,7 +58,7 @@ def write_video_page(
 ) -> Path:
     """Write a page, VIDEO.html, that plays a video beside timelines of it, to look at predictions and annotations.
 
-    There is one row per timeline. The page plays the video file where it lies, so keep the two in the same places.
+    There is one row per timeline. The page plays the video from its own file, so move the two together.
 
     Args:
         timelines: Files in any format that keyseg convert reads. Of a file with several videos, the one of this name.

@@ -71,8 +71,8 @@ def write_report(
     caption. provenance: where the numbers come from, such as command, version and seed, by name.
     A section without content is left out. linked: the page plays the video files where they lie, by their relative
     paths. Otherwise they are part of the page, so they must be small and in a format that browsers play. Raises
-    TimelineError if rows, video and key frames do not fit together, DataError on a video that cannot be read, and on one
-    that cannot be part of the page, OutputExistsError if the file exists and `force` is not set.
+    TimelineError if rows, video and key frames do not fit together, DataError on a video that cannot be read or
+    cannot be part of the page; OutputExistsError if the file exists and `force` is not set.
     """
     path = Path(path)
     refuse_existing(path, force)
