@@ -22,8 +22,7 @@ VERBS = {
     "features": "Extract features of video files: OUT/VIDEO.npy, (T, D) float16, and OUT/VIDEO.json with frame times"
     " and origin.",
     "train": "Train on a data set; write bundles, predictions, scores and logs to one folder.",
-    "eval": "Score the bundles of a run on their test videos, or a folder of predictions against a folder of"
-    " annotations.",
+    "eval": "Score the bundles of a run on their test videos, or predictions against annotations.",
     "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
     " like.",
     "check": "Read every file of a data set and report all problems with file and line; exit code 1 if there are any.",
