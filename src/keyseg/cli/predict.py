@@ -22,7 +22,7 @@ _Formats = Annotated[
 ]
 
 
-@presents(predict_files, formats=_Formats, page=Annotated[bool, Parameter(name="--report", show_default=False)])
+@presents(predict_files, formats=_Formats, page=Annotated[bool | None, Parameter(name="--report", show_default=False)])
 def predict_verb(**arguments: Any) -> int:
     arguments["page"] = write_prediction_page if arguments["page"] else None
     with FeatureProgress(len(arguments["inputs"])) as shown:

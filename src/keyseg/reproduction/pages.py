@@ -14,6 +14,7 @@ from keyseg.data.video_files import find_video_file
 from keyseg.formats import AS_IT_IS, AnnotationOptions, on_one_grid, read_with_rate
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.formats.text import video_name
+from keyseg.reproduction.plots import row_names, row_of
 from keyseg.timeline import (
     Annotation,
     ConfigError,
@@ -83,14 +84,13 @@ def write_video_page(
         raise ConfigError("name at least one timeline to look at; see: keyseg report --help")
     info = probe(video)
     named: list[tuple[str, Annotation]] = []
-    for name, file in zip(_row_names(files), files, strict=True):
+    for name, file in zip(row_names(files), files, strict=True):
         annotations, needed = read_with_rate(file, fps or info.fps, background=background, options=options, note=report)
         kind = " (reference)" if ref and not named else ""
         for annotation in _of_video(file, annotations, video, report):
             if needed and fps is None:
                 _check_rate(file, annotation, info, report)
-            track = f", {annotation.track}" if annotation.track else ""
-            named.append((f"{name}{track}{kind}", replace(annotation, video=str(file))))
+            named.append(row_of(f"{name}{kind}", file, annotation))
     rate = max((a.fps for _, a in named if a.fps is not None), default=fps or info.fps)
     if rate is None:
         raise ConfigError(f"{video}: its frame rate is unknown, and so is that of the timelines; give --fps")
@@ -121,13 +121,6 @@ def write_video_page(
         provenance={"timelines": ", ".join(map(str, files)), "video": str(video), "keyseg": __version__},
         force=force,
     )
-
-
-def _row_names(files: Sequence[Path]) -> list[str]:
-    """The names of the files, with their folders where two names are equal."""
-    if len({file.name for file in files}) == len(files):
-        return [file.name for file in files]
-    return [f"{file.resolve().parent.name}/{file.name}" for file in files]
 
 
 def _of_video(
