@@ -163,9 +163,11 @@ class _Pairing:
 
     def frames(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> tuple[list[str], list[str]]:
         """One label per frame of both. Raises DataError where files of one video differ."""
-        first = self._pair(truths[0], predictions[0])
+        rates = [side.annotation.fps for side in (*truths, *predictions) if side.annotation and side.annotation.fps]
+        grid = rates[0] if rates else self.fps
+        first = self._pair(truths[0], predictions[0], grid)
         for truth, prediction in chain(product(truths[1:], predictions[:1]), product(truths[:1], predictions[1:])):
-            if self._pair(truth, prediction) != first:
+            if self._pair(truth, prediction, grid) != first:
                 both = truths if truth is not truths[0] else predictions
                 raise DataError(
                     f"{' and '.join(str(side.file) for side in both)} are of one video and differ; move all but one of"
@@ -173,16 +175,13 @@ class _Pairing:
                 )
         return first
 
-    def _pair(self, truth: _Timeline, prediction: _Timeline) -> tuple[list[str], list[str]]:
+    def _pair(self, truth: _Timeline, prediction: _Timeline, grid: Fraction | None) -> tuple[list[str], list[str]]:
         sides = (truth, prediction)
         if truth.annotation is None and prediction.annotation is None:
             return read_frame_labels(truth.file), read_frame_labels(prediction.file)
-        rates = [side.annotation.fps for side in sides if side.annotation and side.annotation.fps]
-        rate = self.fps or (rates[0] if rates else None)
-        if rate is None:
+        if grid is None:
             raise ConfigError(f"{truth.file}, {prediction.file}: the frame rate of both is unknown; give --fps")
-        both = [self._annotation(side, rate) for side in sides]
-        grid = both[0].fps or both[1].fps or rate
+        both = [self._annotation(side, self.fps or grid) for side in sides]
         ends = [annotation.frame_spans(grid, overlap=self.overlap)[1] for annotation in both]
         exact = [side.form in _EXACT for side in sides]
         length = next((end for end, known in zip(ends, exact, strict=True) if known), max(ends))

@@ -30,7 +30,7 @@ from keyseg.video.protocol import VideoInfo
 from keyseg.video.reading import probe, read_key_frames
 from keyseg.viz import VideoTimeline, key_frame_times, plot_curves, write_report
 from keyseg.viz.figures import refuse_existing
-from keyseg.viz.page_player import check_length, unplayable
+from keyseg.viz.page_player import too_short, unplayable
 
 if TYPE_CHECKING:
     from keyseg.inference.predictor import Prediction
@@ -99,16 +99,17 @@ def write_video_page(
         if annotation.duration_seconds is not None and annotation.duration_seconds < seconds - 1:
             report(
                 f"{name} ends at {float(annotation.duration_seconds):.2f} s and the video at {float(seconds):.2f} s;"
-                " the rest of its row has no labels"
+                " the rest of its row is background"
             )
-    if reason := unplayable(info):
-        report(f"{video}: {reason}")
     rows, labels = on_one_grid(
         [a for _, a in named], rate, frames=int(seconds * rate + Fraction(1, 2)), overlap=overlap
     )
     timebase = TimeBase(rate)
+    for problem in (unplayable(info), too_short(info, timebase.start_seconds(rows[0].length))):
+        if problem:
+            report(f"{video}: {problem}")
     shown = VideoTimeline(video.name, tuple(zip((name for name, _ in named), rows, strict=True)), video)
-    shown = _with_key_frames(shown, timebase, info)
+    shown = _with_key_frames(shown, timebase)
     return write_report(
         page,
         title=title or video.name,
@@ -160,12 +161,18 @@ def _check_rate(file: Path, annotation: Annotation, info: VideoInfo, report: Cal
         )
 
 
-def _with_key_frames(video: VideoTimeline, timebase: TimeBase, info: VideoInfo, most: int = 24) -> VideoTimeline:
-    """The same with pictures from the middle of the segments of the first row."""
+def _with_key_frames(video: VideoTimeline, timebase: TimeBase, most: int = 24) -> VideoTimeline:
+    """The same with pictures from the middle of the segments of the first row. Raises DataError."""
     assert video.video is not None
-    end = info.declared_seconds
-    times = [t for t in key_frame_times(video.rows[0][1], timebase, most=most) if end is None or t < end]
-    return replace(video, key_frames=tuple(read_key_frames(video.video, times)))
+    times = key_frame_times(video.rows[0][1], timebase, most=most)
+    try:
+        frames = read_key_frames(video.video, times)
+    except DataError:  # the sound may go on after the last picture
+        end = probe(video.video).declared_seconds
+        if end is None or not times or times[-1] < end:
+            raise
+        frames = read_key_frames(video.video, [time for time in times if time < end])
+    return replace(video, key_frames=tuple(frames))
 
 
 def _against_first(video: VideoTimeline, labels: LabelMap) -> dict[str, dict[str, float]]:
@@ -185,7 +192,7 @@ def write_prediction_page(page: Path, source: Path, prediction: Prediction) -> N
     shown = VideoTimeline(source.name, (("prediction", prediction.segmentation),))
     is_video = source.suffix.lower() != ".npy"
     if is_video:
-        shown = _with_key_frames(replace(shown, video=source), prediction.timebase, probe(source))
+        shown = _with_key_frames(replace(shown, video=source), prediction.timebase)
     write_report(
         page,
         title=source.stem,
@@ -248,9 +255,7 @@ def _tested(
         file = find_video_file(dataset.root, name, dataset.feature_path(split) / f"{name}.npy")
         if file is None:
             return shown
-        info = probe(file)
-        check_length(file, info, dataset.timebase.start_seconds(length))
-        return _with_key_frames(replace(shown, video=file), dataset.timebase, info, _KEY_FRAMES)
+        return _with_key_frames(replace(shown, video=file), dataset.timebase, _KEY_FRAMES)
     except KeysegError as error:
         report(f"{RUN_PAGE} shows {name} without its video: {error}")
         return shown

@@ -14,14 +14,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from keyseg.timeline import LabelMap, TimeBase
-from keyseg.video.reading import probe
 from keyseg.viz.colours import class_colours
 from keyseg.viz.figures import refuse_existing, render, write_whole
 from keyseg.viz.page_bars import colour_rules, legend_block, video_block
 from keyseg.viz.page_player import (
     KeyFrame,
     check_key_frames,
-    check_length,
     check_size,
     embedded,
     embedded_address,
@@ -70,9 +68,9 @@ def write_report(
     scores: in percent, by system and measure, as `Report.to_json` names them; NaN for a missing one. figures: by
     caption. provenance: where the numbers come from, such as command, version and seed, by name.
     A section without content is left out. linked: the page plays the video files where they lie, by their relative
-    paths. Otherwise they are part of the page, so they must be small and in a format that browsers play. Raises
-    TimelineError if rows, video and key frames do not fit together, DataError on a video that cannot be read or
-    cannot be part of the page; OutputExistsError if the file exists and `force` is not set.
+    paths, and they are not read. Otherwise they are part of the page, so they must be small and in a format that
+    browsers play. Raises TimelineError if rows, video and key frames do not fit together, DataError on a video that
+    cannot be part of the page, OutputExistsError if the file exists and `force` is not set.
     """
     path = Path(path)
     refuse_existing(path, force)
@@ -84,7 +82,6 @@ def write_report(
         if video.video is not None:
             players += 1
             if linked:
-                check_length(video.video, probe(video.video), total)
                 address = relative_address(video.video, path)
             else:
                 content = embedded(video.video, total)

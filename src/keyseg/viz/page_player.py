@@ -50,29 +50,31 @@ def unplayable(info: VideoInfo) -> str:
     )
 
 
-def check_length(path: Path, info: VideoInfo, total: Fraction) -> None:
-    """Raise TimelineError if a timeline of `total` seconds is empty, or ends more than a second after its video."""
-    if total == 0:
-        raise TimelineError(f"{path}: the timeline of this video has no frames, so nothing can play; leave it out")
-    if info.declared_seconds and total > info.declared_seconds + _SLACK_SECONDS:
-        raise TimelineError(
-            f"{path}: the video ends at {float(info.declared_seconds):.2f} s, its timeline at {float(total):.2f} s;"
-            " does the timeline belong to this video, and is its frame rate right?"
-        )
+def too_short(info: VideoInfo, total: Fraction) -> str:
+    """What is wrong if a timeline of `total` seconds ends over a second after the pictures; empty if it does not."""
+    if not info.declared_seconds or total <= info.declared_seconds + _SLACK_SECONDS:
+        return ""
+    return (
+        f"the video ends at {float(info.declared_seconds):.2f} s, its timeline at {float(total):.2f} s;"
+        " does the timeline belong to this video, and is its frame rate right?"
+    )
 
 
 def embedded(path: Path, total: Fraction) -> bytes:
     """The content of a video that browsers play and that lasts at least `total` seconds.
 
     Raises DataError if there is no such file, browsers do not play it, or it is larger than a page may be;
-    TimelineError as `check_length` does.
+    TimelineError if the timeline is empty, or ends more than a second after the video.
     """
+    if total == 0:
+        raise TimelineError(f"{path}: the timeline of this video has no frames, so nothing can play; leave it out")
     with open_file(path) as file:
         check_size(f"{path} has", path.stat().st_size)
         info = probe(path)
-        check_length(path, info, total)
         if reason := unplayable(info):
             raise DataError(f"{path}: {reason}")
+        if reason := too_short(info, total):
+            raise TimelineError(f"{path}: {reason}")
         return file.read()
 
 
