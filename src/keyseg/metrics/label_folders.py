@@ -105,7 +105,7 @@ def _timelines(
     result: dict[str, list[_Timeline]] = {}
     for file, form in _files(place, report).items():
         if form in _LABELS:
-            found = {file.stem if file.suffix == ".txt" else file.name: _Timeline(file, form)}
+            found = {file.name.removesuffix(".txt").removesuffix(".recog"): _Timeline(file, form)}
         else:
             annotations, _ = read_with_rate(file, fps, options=options, note=report)
             found = {video_name(annotation.name): _Timeline(file, form, annotation) for annotation in annotations}
