@@ -119,7 +119,7 @@ def write_video_page(
         labels=labels,
         timebase=timebase,
         linked=True,
-        provenance={"timelines": ", ".join(map(str, files)), "video": str(video), "keyseg": __version__},
+        provenance={"timelines": ", ".join(file.name for file in files), "video": video.name, "keyseg": __version__},
         force=force,
     )
 
