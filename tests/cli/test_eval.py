@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keyseg.formats import FORMATS, annotations_text
+from keyseg.formats.format import WriteSettings
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.metrics import evaluate
+from keyseg.metrics import OVERLAPS, evaluate
+from keyseg.timeline import Annotation, Interval
 
 SCORES = ["acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames"]
 
@@ -120,3 +124,171 @@ def test_eval_of_predictions_of_another_length(folders: tuple[Path, Path], keyse
     answer = keyseg("eval", "--ref", ref, "--pred", pred)
     assert answer.code == 1
     assert "different numbers of frames (1): c (2 in the reference, 1 predicted)" in answer.err
+
+
+# timelines of any format
+
+GOLDEN = Path(__file__).parents[1] / "metrics" / "golden" / "random_pairs.json"
+TRUTH = ((0, 1, "background"), (1, 3, "take_cup"), (3, 4, "pour"), (4, 5, "background"))
+GUESS = ((0, 2, "background"), (2, 3, "take_cup"), (3, 5, "pour"))
+
+
+def write(path: Path, form: str, actions: Any, fps: int = 10, video: str = "tea") -> Path:
+    annotation = Annotation(video, tuple(Interval(*action) for action in actions), 5, fps, ("background",))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(annotations_text(form, [annotation], WriteSettings()), encoding="utf-8")
+    return path
+
+
+def spread(actions: Any, fps: int) -> list[str]:
+    return [label for start, end, label in actions for _ in range((end - start) * fps)]
+
+
+def test_eval_of_label_folders_gives_the_golden_scores(keyseg: Any, tmp_path: Path) -> None:
+    group = json.loads(GOLDEN.read_text())
+    for kind, side in (("gt", "ref"), ("pred", "pred")):
+        (tmp_path / side).mkdir()
+        for name, video in group["videos"].items():
+            labels = chain.from_iterable([label] * length for label, length in video[kind])
+            (tmp_path / side / f"{name}.txt").write_text("".join(f"{label}\n" for label in labels))
+    background = group["background"] or ["none"]
+    answer = keyseg(
+        "eval", "--ref", tmp_path / "ref", "--pred", tmp_path / "pred", "--json", "--background", *background
+    )
+    scores, expected = json.loads(answer.out), group["expected"]
+    for overlap in OVERLAPS:
+        number = f"{round(100 * overlap)}"
+        assert scores[f"f1@{number}"] == pytest.approx(expected[f"f1_{number}"], rel=0, abs=1e-9)
+    for name in ("acc", "edit", "videos", "frames"):
+        assert scores[name] == pytest.approx(expected[name], rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form_of_the_other_side", ["txt", "json", "eaf"])
+def test_every_format_on_either_side_gives_the_scores_of_the_frames(
+    form: str, form_of_the_other_side: str, keyseg: Any, tmp_path: Path
+) -> None:
+    wanted = evaluate({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
+    sides = {"ref": TRUTH, "pred": GUESS}
+    for special in sides:
+        files = {
+            side: write(tmp_path / special / side / f"tea{FORMATS[kind].suffix}", kind, actions)
+            for side, actions in sides.items()
+            for kind in [form if side == special else form_of_the_other_side]
+        }
+        for places in (files, {side: file.parent for side, file in files.items()}):
+            answer = keyseg("eval", "--ref", places["ref"], "--pred", places["pred"], "--fps", 10, "--json")
+            assert answer.code == 0, answer.err
+            scores = json.loads(answer.out)
+            if wanted["frames"] == scores["frames"]:
+                assert scores == {key: wanted[key] for key in SCORES}
+            else:  # neither format has the length of the video, so the gap at the end is not scored
+                assert {"eaf"} <= {form, form_of_the_other_side}
+                assert scores["frames"] == 50
+
+
+def test_rates_of_both_sides_become_that_of_the_reference(keyseg: Any, tmp_path: Path) -> None:
+    ref = write(tmp_path / "ref" / "tea.json", "json", TRUTH, fps=10)
+    pred = write(tmp_path / "pred" / "tea.json", "json", GUESS, fps=25)
+    answer = keyseg("eval", "--ref", ref, "--pred", pred, "--json")
+    wanted = evaluate({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
+    assert json.loads(answer.out) == {key: wanted[key] for key in SCORES}
+    assert json.loads(keyseg("eval", "--ref", pred, "--pred", ref, "--json").out)["frames"] == 125
+    # A picture of the coarser rate more or less is the same video.
+    text = tmp_path / "short.txt"
+    text.write_text("".join(f"{label}\n" for label in spread(GUESS, 25)[:-2]))
+    answer = keyseg("eval", "--ref", ref, "--pred", text, "--fps", 25, "--json")
+    assert {key: json.loads(answer.out)[key] for key in SCORES} == {key: wanted[key] for key in SCORES}
+    text.write_text("".join(f"{label}\n" for label in spread(GUESS, 25)[:-10]))
+    answer = keyseg("eval", "--ref", ref, "--pred", text, "--fps", 25, "--json")
+    assert answer.code == 1
+    assert "short.txt: ends at 4.60 s, and the other timeline of this video at 5.00 s" in answer.err
+
+
+def test_labels_with_white_space_are_their_classes_and_gaps_are_background(keyseg: Any, tmp_path: Path) -> None:
+    ref, pred = tmp_path / "tea.vtt", tmp_path / "tea.txt"
+    ref.write_text("WEBVTT\n\n00:01.000 --> 00:03.000\ntake cup\n\n00:03.000 --> 00:04.000\npour\n")
+    pred.write_text("".join(f"{label}\n" for label in spread(TRUTH, 10)))
+    answer = keyseg("eval", "--ref", ref, "--pred", pred, "--fps", 10, "--json")
+    assert json.loads(answer.out)["acc"] == 100
+    assert f"note: {ref}: ends at 4.00 s, and the other timeline" not in answer.err  # a second is not worth a note
+    pred.write_text("".join(f"{label}\n" for label in [*spread(TRUTH, 10), *["background"] * 5]))
+    answer = keyseg("eval", "--ref", ref, "--pred", pred, "--fps", 10, "--json")
+    assert (json.loads(answer.out)["acc"], json.loads(answer.out)["frames"]) == (100, 55)
+    assert f"note: {ref}: ends at 4.00 s, and the other timeline of this video at 5.50 s" in answer.err
+
+
+def test_background_that_a_file_names_is_left_out(keyseg: Any, tmp_path: Path) -> None:
+    ref = tmp_path / "tea.json"
+    text = write(ref, "json", TRUTH).read_text().replace("background", "idle").replace('"idle": [', '"background": [')
+    ref.write_text(text)
+    answer = keyseg(
+        "eval", "--ref", ref, "--pred", write(tmp_path / "tea.eaf", "eaf", GUESS[1:]), "--json", "--details"
+    )
+    content = json.loads(answer.out)
+    assert content["background"] == ["background", "idle"]
+    assert content["acc"] == pytest.approx(60)  # of gaps too: those of the other file get the same name
+    assert set(content["per_class"]) == {"idle", "take_cup", "pour"}
+
+
+def test_a_file_of_several_videos_and_a_folder_match_by_name(keyseg: Any, tmp_path: Path) -> None:
+    table = tmp_path / "all.csv"
+    rows = [f"{video},{a},{b},{label}" for video in ("tea.mp4", "milk.mp4") for a, b, label in TRUTH]
+    table.write_text("\n".join(["video,start_seconds,end_seconds,label", *rows]) + "\n")
+    for kind in ("vtt", "csv", "eaf"):
+        write(tmp_path / "pred" / f"tea.{kind}", kind, GUESS)
+    answer = keyseg("eval", "--ref", table, "--pred", tmp_path / "pred", "--json")
+    wanted = evaluate({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
+    assert json.loads(answer.out) == {key: wanted[key] for key in SCORES}
+    assert answer.err == "note: 1 of 2 annotated videos have no prediction and are not scored\n"
+    write(tmp_path / "pred" / "tea.eaf", "eaf", TRUTH)  # corrected, and the others are old
+    answer = keyseg("eval", "--ref", table, "--pred", tmp_path / "pred")
+    assert answer.code == 1
+    assert "are of one video and differ; move all but one of them elsewhere" in answer.err
+    answer = keyseg("eval", "--ref", table, "--pred", write(tmp_path / "x.csv", "csv", GUESS, video="coffee"))
+    assert answer.code == 1
+    assert "for coffee (1 in all)" in answer.err
+
+
+def test_single_files_belong_together_whatever_they_are_called(keyseg: Any, tmp_path: Path) -> None:
+    ref, pred = write(tmp_path / "truth.eaf", "eaf", TRUTH), write(tmp_path / "mine.csv", "csv", GUESS)
+    answer = keyseg("eval", "--ref", ref, "--pred", pred, "--json")
+    assert answer.code == 0
+    assert f"note: truth of {ref} is compared with tea of {pred}\n" in answer.err
+    one, other = write(tmp_path / "one.csv", "csv", TRUTH, video="milk"), pred
+    answer = keyseg("eval", "--ref", one, "--pred", other)
+    assert (answer.code, answer.out) == (1, "")
+    assert "no annotation in" in answer.err
+
+
+def test_a_folder_of_label_files_is_read_for_these_alone(folders: tuple[Path, Path], keyseg: Any) -> None:
+    ref, pred = folders
+    before = keyseg("eval", "--ref", ref, "--pred", pred, "--json")
+    write(pred / "a.eaf", "eaf", TRUTH)
+    (ref / "README.txt").write_text("Who annotated what, and when.\n")
+    (pred / "a.scores.npz").write_bytes(b"")
+    answer = keyseg("eval", "--ref", ref, "--pred", pred, "--json")
+    assert answer.out == before.out
+    assert "left out" not in answer.err
+    write(pred / "c.csv", "csv", TRUTH)
+    answer = keyseg("eval", "--ref", ref, "--pred", pred, "--json")
+    assert answer.out == before.out
+    assert f"note: {pred}: 1 other files are left out: c.csv\n" in answer.err
+
+
+def test_options_of_eval_reach_the_files(keyseg: Any, tmp_path: Path) -> None:
+    pred = write(tmp_path / "tea.txt", "txt", TRUTH)
+    ref = tmp_path / "tea.csv"
+    rows = ["start_seconds,end_seconds,label", "0,3,take_cup", "2,5,pour"]
+    ref.write_text("\n".join(rows) + "\n")
+    answer = keyseg("eval", "--ref", ref, "--pred", pred, "--fps", 10)
+    assert answer.code == 1
+    assert "tea.csv" in answer.err
+    assert "overlap" in answer.err
+    assert keyseg("eval", "--ref", ref, "--pred", pred, "--fps", 10, "--overlap", "last").code == 0
+    answer = keyseg("eval", "--ref", ref, "--pred", pred, "--overlap", "last")
+    assert answer.code == 2
+    assert "the frame rate of both is unknown; give --fps" in answer.err
+    elan = write(tmp_path / "tea.eaf", "eaf", TRUTH)
+    answer = keyseg("eval", "--ref", elan, "--pred", pred, "--fps", 10, "--tier", "gone")
+    assert "no tier 'gone'" in answer.err

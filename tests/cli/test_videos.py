@@ -279,7 +279,8 @@ def test_init_into_the_folder_that_one_is_in(
     answer = make(keyseg, user_files, Path(), cache)
     assert answer.code == 0, answer.err
     assert answer.out.endswith("next: keyseg check .; keyseg train . --split all --out runs/here\n")
-    assert {path.name for path in (tmp_path / "here").iterdir()} == {"features", "groundTruth", "mapping.txt", "splits"}
+    parts = {"features", "groundTruth", "mapping.txt", "splits", "videos.csv"}
+    assert {path.name for path in (tmp_path / "here").iterdir()} == parts
 
 
 def test_predict_resumes_where_it_stopped(

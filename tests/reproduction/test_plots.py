@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from keyseg import viz
+from keyseg.formats import FORMATS, timeline_text
 from keyseg.inference.bundle import load, save_bundle
 from keyseg.inference.decoders import Match
 from keyseg.inference.predictor import Predictor
@@ -22,7 +23,7 @@ from keyseg.matching.alignment import Alignment, MatchWeights
 from keyseg.matching.lattice import score_changes
 from keyseg.reproduction import plots
 from keyseg.reproduction.plots import plot
-from keyseg.timeline import LabelMap, Segmentation, TimeBase
+from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase
 
 RATE = 2
 LABELS = LabelMap(("background", "cut", "pour"), ("background",))
@@ -169,3 +170,67 @@ def test_a_video_is_drawn_by_the_first_finished_training_that_tests_on_it_or_els
     monkeypatch.setattr("keyseg.training.run.read_run", lambda folder: SimpleNamespace(fits=lambda: fits))
     found = {video: plots._finished(tmp_path, video) for video in "abc"}
     assert {video: (fit.split, fit.seed) for video, fit in found.items()} == {"a": (2, 1), "b": (1, 1), "c": (1, 1)}
+
+
+# timelines
+
+
+def rows_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *files: Path, **options: Any) -> dict[str, Any]:
+    """What `plot` draws of timelines: labels per second by row, and the rate."""
+    given: dict[str, Any] = {}
+    draw: Callable[..., Any] = viz.plot_timelines
+
+    def spied(rows: Any, labels: Any, timebase: Any, **more: Any) -> Any:
+        given["rate"] = timebase and timebase.fps
+        step = int(timebase.fps) if timebase else 1
+        given["rows"] = {name: labels.decode(row.to_frames()[::step]) for name, row in rows}
+        return draw(rows, labels, timebase, **more)
+
+    monkeypatch.setattr(viz, "plot_timelines", spied)
+    given["notes"] = notes = []
+    plot(files, out=tmp_path / "figure.svg", force=True, report=notes.append, **options)
+    return given
+
+
+def test_timelines_of_all_formats_are_drawn_on_one_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = LabelMap(("background", "cut", "pour"), ("background",))
+    truth = Segmentation(np.array([0, 20, 50]), np.array([1, 2]))
+    wanted = ["cut"] * 2 + ["pour"] * 3
+    files = []
+    for form, details in FORMATS.items():
+        files.append(tmp_path / f"{form}{details.suffix}")
+        files[-1].write_text(timeline_text(form, "tea", truth, labels, TimeBase(Fraction(10))))
+    drawn = rows_of(monkeypatch, tmp_path, *files)
+    assert drawn["rate"] == 10
+    assert list(drawn["rows"].values()) == [wanted] * len(FORMATS)
+    for file, form in zip(files, FORMATS, strict=True):
+        drawn = rows_of(monkeypatch, tmp_path, file, fps=Fraction(10))
+        assert list(drawn["rows"].values()) == [wanted], form
+    assert rows_of(monkeypatch, tmp_path, tmp_path / "txt.txt")["rate"] is None
+    cues = rows_of(monkeypatch, tmp_path, tmp_path / "vtt.vtt", tmp_path / "eaf.eaf")
+    assert list(cues["rows"].values()) == [wanted] * 2
+
+
+def test_rates_that_differ_are_not_mixed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = LabelMap(("background", "cut", "pour"), ("background",))
+    for name, rate in (("slow", 10), ("fast", 30)):
+        video = Segmentation(np.array([0, 2 * rate, 5 * rate]), np.array([1, 2]))
+        content = timeline_text("json", "tea", video, labels, TimeBase(Fraction(rate)))
+        (tmp_path / f"{name}.json").write_text(content)
+    drawn = rows_of(monkeypatch, tmp_path, tmp_path / "slow.json", tmp_path / "fast.json")
+    assert drawn["rate"] == 30
+    assert drawn["rows"] == {"slow": ["cut"] * 2 + ["pour"] * 3, "fast": ["cut"] * 2 + ["pour"] * 3}
+
+
+def test_what_timelines_leave_open_is_asked_or_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("cut\n" * 20)
+    (tmp_path / "b.txt").write_text("cut\n" * 30)
+    (tmp_path / "c.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.500\ncut\n")
+    with pytest.raises(ConfigError, match=r"a\.txt: it counts frames, and the others do not; give .* --fps"):
+        rows_of(monkeypatch, tmp_path, tmp_path / "c.vtt", tmp_path / "a.txt")
+    drawn = rows_of(monkeypatch, tmp_path, tmp_path / "a.txt", tmp_path / "b.txt")
+    assert drawn["notes"] == ["a ends before the others; the rest of its bar is background"]
+    table = tmp_path / "d.csv"
+    table.write_text("video,start_seconds,end_seconds,label\nx,0,1,cut\ny,0,1,cut\n")
+    with pytest.raises(DataError, match=r"d\.csv: expected one video, got 2; separate them with: keyseg convert"):
+        rows_of(monkeypatch, tmp_path, table)

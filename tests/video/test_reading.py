@@ -34,7 +34,7 @@ def test_frames_come_through_the_process_as_they_are_decoded(clip, decoded):
         assert reader.gaps == ()
     assert process.returncode is not None
     assert reader.info == VideoInfo(
-        64, 48, Fraction(info["time_base"]), 0, Fraction(2), "h264", "yuv420p", info["container"]
+        64, 48, Fraction(info["time_base"]), 0, Fraction(2), Fraction(25), "h264", "yuv420p", info["container"]
     )
     assert [frame.pts for frame in frames] == [pts for _, pts in expected]
     assert all((frame.image == image).all() for frame, (image, _) in zip(frames, expected, strict=True))

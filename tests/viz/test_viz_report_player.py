@@ -22,7 +22,7 @@ from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase, Timelin
 from keyseg.video.reading import read_key_frames
 from keyseg.viz import VideoTimeline, page_player, write_report
 from keyseg.viz.clock import axis_time
-from keyseg.viz.page_player import jpeg, key_frame_times
+from keyseg.viz.page_player import jpeg, key_frame_times, relative_address
 
 _LABELS = LabelMap(("background", "cut", "stir"), ("background",))
 pytestmark = pytest.mark.slow
@@ -166,7 +166,63 @@ def test_bytes_are_reproducible(tmp_path, film):
     assert first == second
 
 
+def test_a_linked_video_is_played_where_it_lies(tmp_path, film):
+    page = _page(tmp_path / "pages" / "r.html", [VideoTimeline("S1", _ROWS, video=film)], linked=True)
+    ((video, _),) = page.all("video")
+    assert (tmp_path / "pages" / video["src"]).resolve() == film.resolve()
+    assert "media-src 'self' file:\"" in page.text
+    assert "base64" not in page.text
+    assert not re.search(r"https?://|//[a-z]+\.", page.text)
+    gone = VideoTimeline("S1", _ROWS, video=tmp_path / "gone.mp4")
+    assert _page(tmp_path / "r.html", [gone], linked=True).all("video")[0][0]["src"] == "./gone.mp4"
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("a b.mp4", "./a%20b.mp4"),
+        ("x/a.mp4", "./x/a.mp4"),
+        ("http:a.mp4", "./http%3Aa.mp4"),
+        ("a#1?.mp4", "./a%231%3F.mp4"),
+        ("50%41.mp4", "./50%2541.mp4"),
+        ("é.mp4", "./%C3%A9.mp4"),
+        ("../a.mp4", "../a.mp4"),
+    ],
+)
+def test_addresses_of_linked_videos_lead_to_them(tmp_path, name, address):
+    assert relative_address(tmp_path / "p" / name, tmp_path / "p" / "r.html") == address
+
+
+def test_a_video_on_another_drive_has_its_whole_address(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(page_player.os.path, "relpath", refuse)
+    video = tmp_path / "a b.mp4"
+    assert relative_address(video, tmp_path / "r.html") == video.resolve().as_uri()
+
+
+def test_the_legend_stays_in_sight_beside_a_player(tmp_path, film):
+    style = _page(tmp_path / "r.html", [VideoTimeline("S1", _ROWS, video=film)]).text.split("</style>")[0]
+    rules = re.findall(r"([^{}]*)\{([^{}]*)\}", style)
+    assert "position: sticky; top: 0; z-index: 1;" in style
+    assert [selector.strip() for selector, body in rules if "static" in body] == [".legend"]  # on paper
+    assert "#timelines:has(.player) .classes { max-height: 5.5rem; }" in style  # never most of a small screen
+
+
 # key frames
+
+
+def test_key_frames_say_whose_labels_they_carry(tmp_path, film):
+    frames = tuple(read_key_frames(film, [0.5]))
+    for rows in (_ROWS, _ROWS[::-1]):
+        page = _page(tmp_path / f"{rows[0][0]}.html", [VideoTimeline("S1", rows, video=film, key_frames=frames)])
+        assert [text for _, _, text in page.of_class("name")][-1] == f"key frames, labels of {rows[0][0]}"
+        assert page.of_class("frame")[0][1]["data-frame"] == "5"
+        (label,) = {a["class"] for _, a, _ in page.of_class("swatch") if a["class"] != "swatch"} & {
+            f"swatch c{int(rows[0][1].to_frames()[5])}"
+        }
+        assert label
 
 
 def test_key_frames_are_buttons_to_their_frame(tmp_path, film):

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from keyseg.cli.options import Background
+from keyseg.cli.options import Background, FrameRate, Options
 from keyseg.cli.verb import note
+from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.metrics.label_folders import evaluate_folders
-from keyseg.timeline import ConfigError
+from keyseg.timeline import ConfigError, Overlap
 
 _SUMMARY = ("acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames")
 
@@ -24,29 +25,45 @@ def eval_verb(
     pred: Path | None = None,
     background: Background = None,
     protocol: str = "ms-tcn",
+    fps: FrameRate | None = None,
+    overlap: Overlap = "error",
+    options: Annotated[AnnotationOptions, Options] = AS_IT_IS,
     details: bool = False,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Score the bundles of a run on their test videos, or a folder of predictions against a folder of annotations.
+    """Score the bundles of a run on their test videos, or predictions against annotations.
 
     Scores are in percent: frame accuracy, segmental edit score, and segmental F1 at an overlap (IoU) of 10, 25 and
     50 %. Annotated videos without a prediction are not scored; a note counts them.
 
     Args:
         run: Folder that keyseg train wrote; or give --ref and --pred instead.
-        ref: Folder of annotations, VIDEO.txt, with one label per line.
-        pred: Folder of predictions, VIDEO.txt or VIDEO, with one label per line or all labels on the second line
-            (recog).
+        ref: Folder of annotations, or one file, in any format of keyseg convert. Folders that hold VIDEO.txt are read
+            for these alone.
+        pred: Folder of predictions, or one file, likewise.
         background: Names of classes that edit score and F1 leave out; none for no class. Default: the class
-            'background'.
+            'background', and what the files name.
         protocol: Evaluation protocol: ms-tcn, ms-tcn2-eval, bcn or tcn.
+        fps: Frames per second of timelines that do not state it. Scores count frames of the annotation's rate, else of
+            the prediction's, else of this one; two files with one label per frame need none.
+        overlap: Where two labels of a timeline overlap: error reports both; first keeps the one that starts first; last
+            lets the one that starts last interrupt it; score keeps the one with the higher score.
         details: With --json, also print the protocol, and the scores per class, per video and per training.
         json_: Print one JSON object instead of a table.
     """
     if run is not None and ref is None and pred is None:
         content = _run_scores(run, protocol, background, details)
     elif run is None and ref is not None and pred is not None:
-        report = evaluate_folders(ref, pred, background=background, protocol=protocol, report=note)
+        report = evaluate_folders(
+            ref,
+            pred,
+            background=background,
+            protocol=protocol,
+            fps=fps,
+            overlap=overlap,
+            options=options,
+            report=note,
+        )
         content = report.to_json(details=details)
     else:
         raise ConfigError("give a run folder, or both --ref and --pred; see: keyseg eval --help")

@@ -23,13 +23,14 @@ VERBS = {
     "features": "Extract features of video files: OUT/VIDEO.npy, (T, D) float16, and OUT/VIDEO.json with frame times"
     " and origin.",
     "train": "Train on a data set; write bundles, predictions, scores and logs to one folder.",
-    "eval": "Score the bundles of a run on their test videos, or a folder of predictions against a folder of"
-    " annotations.",
+    "eval": "Score the bundles of a run on their test videos, or predictions against annotations.",
     "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
     " like.",
     "check": "Read every file of a data set and report all problems with file and line; exit code 1 if there are any.",
     "data": "Download GTEA, 50Salads or Breakfast from its public archive: I3D features, labels and splits.",
     "plot": "Draw timelines, learning curves, or how a video was segmented, to a PNG, SVG or PDF file.",
+    "report": "Write a page, VIDEO.html, that plays a video beside timelines of it, to look at predictions and"
+    " annotations.",
     "convert": "Convert annotations and timelines from the files of one tool to those of another.",
     "import-weights": "Make a bundle from weights that a system's reference program trained.",
     "doctor": "Show versions, processors, GPUs and threads, and how to repair what is broken; exit code 1 if anything"

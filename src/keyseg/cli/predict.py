@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.verb import presents, say
 from keyseg.inference.folder import predict_files
+from keyseg.reproduction.pages import write_prediction_page
 
 _Formats = Annotated[
     tuple[str, ...],
@@ -21,8 +22,9 @@ _Formats = Annotated[
 ]
 
 
-@presents(predict_files, formats=_Formats)
+@presents(predict_files, formats=_Formats, page=Annotated[bool | None, Parameter(name="--report", show_default=False)])
 def predict_verb(**arguments: Any) -> int:
+    arguments["page"] = write_prediction_page if arguments["page"] else None
     with FeatureProgress(len(arguments["inputs"])) as shown:
 
         def report(line: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from keyseg.cli.options import Background, Seeds, SplitNumbers
-from keyseg.cli.verb import command_line, presents, say
+from keyseg.cli.verb import command_line, note, presents, say
 from keyseg.training.train import train
+
+if TYPE_CHECKING:
+    from keyseg.training.run import Run
 
 _Changes = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
 
@@ -21,4 +25,15 @@ def train_verb(**arguments: Any) -> int:
     run, summary = train(**arguments, command=command_line(), report=say, callbacks=show_training)
     if summary is not None:
         print("\n".join(summary_lines(run, summary)))
+        _leave_page(run, summary)
     return 0
+
+
+def _leave_page(run: Run, summary: Mapping[str, Any]) -> None:
+    """Write RUN/report.html. It may fail in any way: the training is complete, so that is only a note."""
+    try:
+        from keyseg.reproduction.pages import write_run_page
+
+        say(f"to look at: {write_run_page(run, summary, report=note)}")
+    except Exception as error:
+        note(f"the page with the test videos could not be written ({type(error).__name__}: {error})")

@@ -10,6 +10,7 @@ from keyseg.formats.annotation_files import (
     timeline_text,
 )
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, WriteSettings
+from keyseg.formats.one_grid import on_one_grid, read_with_rate
 from keyseg.formats.table_of_formats import FORMATS, find_sources, format_named, format_to_write
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "find_sources",
     "format_named",
     "format_to_write",
+    "on_one_grid",
     "read_annotations",
     "read_timeline",
+    "read_with_rate",
     "timeline_text",
 ]

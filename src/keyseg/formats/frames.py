@@ -18,7 +18,7 @@ from keyseg.timeline import (
     class_name,
 )
 
-_MOST_FRAMES = 100_000_000  # half a gigabyte of labels: a wrong time in a damaged file
+MOST_FRAMES = 100_000_000  # half a gigabyte of labels: a wrong time in a damaged file
 
 
 def known_rate(fps: Fraction | None, where: str) -> Fraction:
@@ -48,7 +48,7 @@ def segmented(annotation: Annotation, settings: WriteSettings) -> tuple[Segmenta
     background = annotation.background or settings.background
     labels = settings.labels or _classes(annotation, background)
     segmentation = annotation.segmentation(labels, fps, frames=settings.frames, overlap=settings.overlap)
-    if segmentation.length > _MOST_FRAMES:
+    if segmentation.length > MOST_FRAMES:
         raise TimelineError(
             f"{annotation.video}: {segmentation.length} frames are too many; is there a wrong time in the file?"
         )

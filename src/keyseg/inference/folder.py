@@ -21,7 +21,11 @@ from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, videos_inside
 
-_SCORES = "scores"  # a kind of output beside the formats
+_SCORES, _PAGE = "scores", "page"  # kinds of output beside the formats
+_ENDINGS = {_SCORES: ".scores.npz", _PAGE: ".html"}
+
+WritePage = Callable[[Path, Path, Prediction], None]
+"""Writes a page, its first argument, about a video or its features and their prediction."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ def predict_files(
     formats: Sequence[str] = ("txt",),
     scores: bool = False,
     tier: str | None = None,
+    page: WritePage | None = None,
     extractor: Path | None = None,
     device: str | None = None,
     cache: Path | None = None,
@@ -66,6 +71,7 @@ def predict_files(
             (stages, C, T) float32, with T in feature steps. RTK adds its heatmaps: action (C, T) and boundary (T,).
         tier: Tier of ELAN and Praat, and track of OpenTimelineIO, that is written. Default: the first --tier of keyseg
             init, or else actions.
+        page: Also write OUT/VIDEO.html, a page that plays the video beside its timeline.
         extractor: Folder of the feature extractor's model, if it is a local one that has moved since training.
         device: Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU if there is one.
         cache: Folder that keeps the features of videos. Default: keyseg/features in the system's cache folder.
@@ -80,7 +86,8 @@ def predict_files(
         format_named(name)
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
-    targets = _targets(_input_files(inputs), [*formats, *([_SCORES] if scores else [])], out)
+    others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
+    targets = _targets(_input_files(inputs), [*formats, *others], out)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
     if resume:
         report(f"{len(existing)} existing files are kept")
@@ -115,7 +122,7 @@ def predict_files(
             report(f"warning: {file}: damaged from {gap}")
         for note in sidecar.notes if sidecar else ():
             report(f"note: {file}: {note}")
-        written[file] = _write(prediction, file, tier or predictor.tier or "actions", paths, report)
+        written[file] = _write(prediction, file, tier or predictor.tier or "actions", paths, page, report)
         if written[file]:
             timeline = prediction.segmentation
             report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
@@ -143,10 +150,10 @@ def _input_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def _targets(files: Collection[Path], kinds: Iterable[str], out: Path) -> dict[Path, dict[str, Path]]:
-    """What to write for each input, by kind: a format or scores. Raises DataError, OutputExistsError."""
+    """What to write for each input, by kind: a format, scores or a page. Raises DataError, OutputExistsError."""
     check_file_names(file.stem for file in files)
     refuse_file(out, "timelines")
-    suffixes = {kind: ".scores.npz" if kind == _SCORES else FORMATS[kind].suffix for kind in kinds}
+    suffixes = {kind: _ENDINGS.get(kind) or FORMATS[kind].suffix for kind in kinds}
     targets = {file: {kind: out / f"{file.stem}{suffix}" for kind, suffix in suffixes.items()} for file in files}
     owners: dict[str, Path] = {}
     for file, paths in targets.items():
@@ -170,7 +177,12 @@ def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:
 
 
 def _write(
-    prediction: Prediction, file: Path, tier: str, paths: Mapping[str, Path], report: Callable[[str], None]
+    prediction: Prediction,
+    file: Path,
+    tier: str,
+    paths: Mapping[str, Path],
+    page: WritePage | None,
+    report: Callable[[str], None],
 ) -> tuple[Path, ...]:
     """Write the prediction of a video or of its features in each kind; return the files that could be written and
     report the others."""
@@ -179,12 +191,13 @@ def _write(
         try:
             timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
             sure, settings = prediction.segment_scores, WriteSettings(tier=tier, folder=path.parent)
-            text = (
-                ""
-                if kind == _SCORES
-                else timeline_text(kind, file.stem, *timeline, scores=sure, media=media, settings=settings)
-            )
-            write_bytes(path, _scores(prediction) if kind == _SCORES else text.encode())
+            if kind == _PAGE and page is not None:
+                page(path, file, prediction)
+            elif kind == _SCORES:
+                write_bytes(path, _scores(prediction))
+            else:
+                text = timeline_text(kind, file.stem, *timeline, scores=sure, media=media, settings=settings)
+                write_bytes(path, text.encode())
             written.append(path)
         except (KeysegError, OSError) as error:
             report(f"error: {path}: {error}")

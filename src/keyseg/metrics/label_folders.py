@@ -1,15 +1,43 @@
-"""Score a folder of predicted label files against a folder of annotations."""
+"""Score predicted timelines against annotations: folders or files, in any format."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain, product
 from pathlib import Path
 
+from keyseg.formats import (
+    AS_IT_IS,
+    AnnotationOptions,
+    find_sources,
+    format_named,
+    on_one_grid,
+    read_annotations,
+    read_with_rate,
+)
 from keyseg.formats.frame_labels import read_frame_labels
+from keyseg.formats.table_of_formats import format_of
+from keyseg.formats.text import video_name
 from keyseg.metrics.evaluator import evaluate
 from keyseg.metrics.report import Report
-from keyseg.timeline import DataError
+from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, class_name
+
+_LABELS = ("txt", "recog")  # one label per frame, without a rate
+_EXACT = (*_LABELS, "json")  # the last frame is the end of the video
+_Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Timeline:
+    """Of one video: the file, its format, and what it holds; None for labels of frames, which are read when needed."""
+
+    file: Path
+    form: str
+    annotation: Annotation | None = None
 
 
 def evaluate_folders(
@@ -18,21 +46,33 @@ def evaluate_folders(
     *,
     background: Collection[str] | None = None,
     protocol: str = "ms-tcn",
-    report: Callable[[str], None] = lambda note: None,
+    fps: Fraction | None = None,
+    overlap: Overlap = "error",
+    options: AnnotationOptions = AS_IT_IS,
+    report: _Report = lambda note: None,
 ) -> Report:
     """Scores of the predicted videos, as `evaluate` computes them.
 
-    reference, prediction: folders of `VIDEO.txt` or `VIDEO`, with one label per line or in the recog format.
-    background: classes that edit score and F1 leave out, None for `background`. report: called with a note about videos
-    that are not scored, and about classes of `background` that do not occur.
-    Raises DataError where a folder or an annotation is missing, or a file cannot be read.
+    reference, prediction: folders of timelines, one file per video or several videos in a file, or single files, in any
+    format. A folder that holds `VIDEO.txt` or `VIDEO` without a suffix is read for these alone. Frame labels on both
+    sides are compared as they are. Otherwise both are brought to the frames of the reference: to its frame rate, else
+    to that of the prediction, else to `fps`, which also is the rate of files that count frames and state none.
+
+    background: classes that edit score and F1 leave out, None for `background` and those that the files name. overlap,
+    options: as in `convert`. report: called with a note about videos that are not scored, files that are left out, and
+    classes of `background` that do not occur.
+
+    Raises DataError where a folder or an annotation is missing, a file cannot be read, or two timelines do not belong
+    to one video; ConfigError where a frame rate must be given.
     """
-    annotated, predicted = _label_files(reference), _label_files(prediction)
+    annotated, predicted = (_timelines(place, fps, options, report) for place in (reference, prediction))
     if not predicted:
         raise DataError(
             f"{prediction}: no predictions here; expected VIDEO.txt or VIDEO, with one label per line or in the recog"
-            " format"
+            " format, or files of another format of keyseg convert"
         )
+    if not (reference.is_dir() or prediction.is_dir()) and len(annotated) == len(predicted) == 1:
+        annotated = _renamed(annotated, predicted, report)
     unknown = sorted(set(predicted) - set(annotated))
     if unknown:
         raise DataError(
@@ -41,24 +81,131 @@ def evaluate_folders(
     if len(predicted) < len(annotated):
         missing = len(annotated) - len(predicted)
         report(f"{missing} of {len(annotated)} annotated videos have no prediction and are not scored")
-    truth = {name: read_frame_labels(annotated[name]) for name in predicted}
-    labels = {name: read_frame_labels(path) for name, path in predicted.items()}
+    truth: dict[str, list[str]] = {}
+    labels: dict[str, list[str]] = {}
+    pairing = _Pairing(fps, overlap, tuple(background or ()), report)
+    for name, timelines in predicted.items():
+        truth[name], labels[name] = pairing.frames(annotated[name], timelines)
     occurring = {label for videos in (truth, labels) for video in videos.values() for label in video}
     for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - occurring):
         report(f"no frame is labelled {name!r}, so leaving it out changes nothing")
-    names = ("background",) if background is None else background
-    return evaluate(truth, labels, background=names, protocol=protocol)
+    if background is None:
+        sides = [side for name in predicted for side in (*annotated[name], *predicted[name])]
+        named = {class_name(idle) for side in sides if side.annotation for idle in side.annotation.background}
+        background = ("background", *sorted(named - {"background"}))
+    return evaluate(truth, labels, background=background, protocol=protocol)
 
 
-def _label_files(folder: Path) -> dict[str, Path]:
-    """The files of a folder by video name in the form NFC: `NAME.txt`, or `NAME` without a suffix."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; expected one label file per video")
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix in ("", ".txt") and path.is_file() and not path.name.startswith("."):
-            name = unicodedata.normalize("NFC", path.name.removesuffix(".txt"))
-            other = files.setdefault(name, path)
-            if other != path:
-                raise DataError(f"{other} and {path} are both of the video {name}; remove one of them")
-    return files
+def _timelines(
+    place: Path, fps: Fraction | None, options: AnnotationOptions, report: _Report
+) -> dict[str, list[_Timeline]]:
+    """The timelines of a file or folder by the name of their video; several of one video are in different files."""
+    if not place.exists():
+        raise DataError(f"{place}: no such folder; expected one label file per video, or a file of timelines")
+    result: dict[str, list[_Timeline]] = {}
+    for file, form in _files(place, report).items():
+        if form in _LABELS:
+            found = {file.name.removesuffix(".txt").removesuffix(".recog"): _Timeline(file, form)}
+        else:
+            annotations, _ = read_with_rate(file, fps, options=options, note=report)
+            found = {video_name(annotation.name): _Timeline(file, form, annotation) for annotation in annotations}
+        for name, timeline in found.items():
+            result.setdefault(unicodedata.normalize("NFC", name), []).append(timeline)
+    return result
+
+
+def _files(place: Path, report: _Report) -> dict[Path, str]:
+    """The files to read, with their formats."""
+    if not place.is_dir():
+        return find_sources(place).formats
+    visible = [path for path in sorted(place.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    plain = {path: _plain_format(path) for path in visible if path.suffix in ("", ".txt")}
+    try:
+        formats = find_sources(place).formats
+    except DataError:
+        if visible and not plain:
+            raise
+        formats = {}
+    videos = {path.stem for path in plain}
+    others = [path.name for path in formats if plain and path.stem not in videos]
+    if others:
+        report(f"{place}: {len(others)} other files are left out: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
+    return plain or formats
+
+
+def _plain_format(file: Path) -> str:
+    """The format of a text file; one that looks like nothing is read as frame labels, which says what is wrong."""
+    try:
+        return format_of(file)
+    except DataError:
+        return "txt"
+
+
+def _renamed(
+    annotated: Mapping[str, list[_Timeline]], predicted: Mapping[str, list[_Timeline]], report: _Report
+) -> dict[str, list[_Timeline]]:
+    """Two single timelines belong together, whatever they are called; but two tables that name videos must agree."""
+    ((before, (truth,)), (after, (other,))) = *annotated.items(), *predicted.items()
+    if before == after or all(format_named(side.form).several for side in (truth, other)):
+        return dict(annotated)
+    report(f"{before} of {truth.file} is compared with {after} of {other.file}")
+    return {after: [truth]}
+
+
+@dataclass(frozen=True)
+class _Pairing:
+    """Brings annotation and prediction to one grid. background: as the user named it, () for what the files say."""
+
+    fps: Fraction | None
+    overlap: Overlap
+    background: tuple[str, ...]
+    report: _Report
+
+    def frames(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> tuple[list[str], list[str]]:
+        """One label per frame of both. Raises DataError where files of one video differ."""
+        rates = [side.annotation.fps for side in (*truths, *predictions) if side.annotation and side.annotation.fps]
+        grid = rates[0] if rates else self.fps
+        first = self._pair(truths[0], predictions[0], grid)
+        for truth, prediction in chain(product(truths[1:], predictions[:1]), product(truths[:1], predictions[1:])):
+            if self._pair(truth, prediction, grid) != first:
+                both = truths if truth is not truths[0] else predictions
+                raise DataError(
+                    f"{' and '.join(str(side.file) for side in both)} are of one video and differ; move all but one of"
+                    " them elsewhere"
+                )
+        return first
+
+    def _pair(self, truth: _Timeline, prediction: _Timeline, grid: Fraction | None) -> tuple[list[str], list[str]]:
+        sides = (truth, prediction)
+        if truth.annotation is None and prediction.annotation is None:
+            return read_frame_labels(truth.file), read_frame_labels(prediction.file)
+        if grid is None:
+            raise ConfigError(f"{truth.file}, {prediction.file}: the frame rate of both is unknown; give --fps")
+        both = [self._annotation(side, self.fps or grid) for side in sides]
+        ends = [annotation.frame_spans(grid, overlap=self.overlap)[1] for annotation in both]
+        exact = [side.form in _EXACT for side in sides]
+        length = next((end for end, known in zip(ends, exact, strict=True) if known), max(ends))
+        # One frame of the coarser rate: the last picture of a video may be cut or kept.
+        slack = 0 if both[0].fps == both[1].fps else math.ceil(grid / min(a.fps or grid for a in both))
+        for side, end, known in zip(sides, ends, exact, strict=True):
+            if end > length + slack or (known and end < length - slack):
+                raise DataError(
+                    f"{side.file}: ends at {float(end / grid):.2f} s, and the other timeline of this video at"
+                    f" {float(length / grid):.2f} s; are both of one video, and is the frame rate right?"
+                )
+            if end < length - grid:
+                self.report(
+                    f"{side.file}: ends at {float(end / grid):.2f} s, and the other timeline of this video at"
+                    f" {float(length / grid):.2f} s; what comes after counts as background"
+                )
+        rows, labels = on_one_grid(both, grid, frames=length, overlap=self.overlap)
+        reference, predicted = (labels.decode(row.to_frames())[:length] for row in rows)
+        if all(exact) and 0 < ends[1] < length:
+            predicted[ends[1] :] = predicted[ends[1] - 1 : ends[1]] * (length - ends[1])
+        return reference, predicted
+
+    def _annotation(self, side: _Timeline, rate: Fraction) -> Annotation:
+        """With the background that counts, and the file as its name in errors."""
+        annotation = side.annotation or read_annotations(side.file, side.form, fps=rate)[0]
+        background = self.background or annotation.background
+        return replace(annotation, video=f"{side.file}, {annotation.name}", background=background)

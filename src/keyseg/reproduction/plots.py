@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyseg import viz
 from keyseg.data.splits import SUBSETS
-from keyseg.formats import read_timeline
-from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation
+from keyseg.formats import AS_IT_IS, AnnotationOptions, on_one_grid, read_with_rate
+from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, Segmentation, TimeBase
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,56 +24,105 @@ if TYPE_CHECKING:
     from keyseg.matching.alignment import Alignment
     from keyseg.training.fit import Fit
 
+_DRAWN = Fraction(1000)  # frames per second of a drawing whose files have times only
 
-def plot(inputs: Sequence[Path], *, out: Path, title: str = "", force: bool = False) -> Path:
+
+def plot(
+    inputs: Sequence[Path],
+    *,
+    out: Path,
+    title: str = "",
+    fps: Fraction | None = None,
+    overlap: Overlap = "error",
+    options: AnnotationOptions = AS_IT_IS,
+    force: bool = False,
+    report: Callable[[str], None] = lambda note: None,
+) -> Path:
     """Draw timelines, learning curves, or how a video was segmented, to a PNG, SVG or PDF file.
 
     Args:
-        inputs: Label files or JSON timelines of one video, ground truth first: one bar each, in seconds if one of them
-            has a frame rate, else in frames. Or a run folder, or the metrics.csv of one training: learning curves. Or
-            a run folder and the name of a video of its data set, or a bundle and one .npy file: scores, keypoints,
-            cuts, timelines, and the training annotations that the segments follow.
+        inputs: Timelines of one video in any format of keyseg convert, ground truth first: one bar each, in seconds, or
+            in frames if all of them count frames and state no rate. Or a run folder, or the metrics.csv of one
+            training: learning curves. Or a run folder and the name of a video of its data set, or a bundle and one .npy
+            file: scores, keypoints, cuts, timelines, and the training annotations that the segments follow.
         out: File for the figure; its suffix, .png, .svg or .pdf, decides the format.
         title: Title of the figure.
+        fps: Frames per second of timelines that do not state it. Default: that of the others.
+        overlap: Where two labels of a timeline overlap: error reports both; first keeps the one that starts first; last
+            lets the one that starts last interrupt it; score keeps the one with the higher score.
         force: Overwrite the file.
+        report: Called with a note about what is left out of a timeline, or where it ends early.
     """
     if not inputs:
         raise ConfigError("name what to draw; see: keyseg plot --help")
+    first, others = inputs[0], inputs[1:]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the figure shows a box instead
-        return viz.save_figure(_figure(inputs, title), out, force=force)
+        if not others and _is_metrics(first):
+            figure = _metrics(first, title)
+        elif first.is_dir():
+            figure = _prediction(inputs, title) if others else _learning_curves(first, title)
+        else:
+            figure = _timelines(inputs, title, fps, overlap, options, report)
+        return viz.save_figure(figure, out, force=force)
 
 
-def _figure(inputs: Sequence[Path], title: str) -> Figure:
-    first, others = inputs[0], inputs[1:]
-    if first.suffix == ".csv" and not others:
-        return _metrics(first, title)
-    if first.is_dir() and not others:
-        return _learning_curves(first, title)
-    return _prediction(inputs, title) if first.is_dir() else _timelines(inputs, title)
-
-
-def _timelines(files: Sequence[Path], title: str) -> Figure:
-    for file in files:
+def _timelines(
+    files: Sequence[Path],
+    title: str,
+    fps: Fraction | None,
+    overlap: Overlap,
+    options: AnnotationOptions,
+    report: Callable[[str], None],
+) -> Figure:
+    """Bars on one grid of frames."""
+    read: dict[Path, list[Annotation]] = {}
+    counting: list[Path] = []
+    for file in dict.fromkeys(files):
         if file.suffix == ".npy":
             raise ConfigError(f"{file}: features are drawn with the bundle that reads them: keyseg plot BUNDLE {file}")
-    timelines = [read_timeline(file) for file in files]
-    names = sorted({name for _, labels, _ in timelines for name in labels.names})
-    background = sorted({name for _, labels, _ in timelines for name in labels.background})
-    merged = LabelMap(tuple(names), tuple(background))
-    rows = [
-        (name, Segmentation(segmentation.boundaries, merged.encode(labels.decode(segmentation.labels))))
-        for name, (segmentation, labels, _) in zip(_row_names(files), timelines, strict=True)
-    ]
-    timebase = next((timebase for _, _, timebase in timelines if timebase is not None), None)
-    return viz.plot_timelines(rows, merged, timebase, title=title)
+        try:
+            read[file], _ = read_with_rate(file, fps, options=options, note=report)
+        except ConfigError:
+            if fps is not None:
+                raise
+            counting.append(file)
+    rates = [annotation.fps for timelines in read.values() for annotation in timelines if annotation.fps]
+    if counting and read and not rates:
+        raise ConfigError(f"{counting[0]}: it counts frames, and the others do not; give its frame rate with --fps")
+    rate = max(rates, default=_DRAWN if read else Fraction(1))
+    for file in counting:
+        read[file], _ = read_with_rate(file, rate, options=options, note=report)
+    named = []
+    for name, file in zip(row_names(files), files, strict=True):
+        videos = {annotation.video for annotation in read[file]}
+        if len(videos) != 1:
+            raise DataError(
+                f"{file}: expected one video, got {len(videos)}; separate them with: keyseg convert {file} FOLDER"
+            )
+        named += [row_of(name, file, annotation) for annotation in read[file]]
+    length = max(annotation.frame_spans(rate, overlap=overlap)[1] for _, annotation in named)
+    for name, annotation in named:
+        if annotation.duration_seconds is not None and annotation.duration_seconds * rate < length - 1:
+            report(f"{name} ends before the others; the rest of its bar is background")
+    rows, labels = on_one_grid([annotation for _, annotation in named], rate, overlap=overlap)
+    timebase = None if len(counting) == len(read) else TimeBase(rate)
+    return viz.plot_timelines(
+        [(name, row) for (name, _), row in zip(named, rows, strict=True)], labels, timebase, title=title
+    )
 
 
-def _row_names(files: Sequence[Path]) -> list[str]:
-    """The names of the files, with their folders where two names are equal."""
-    if len({file.stem for file in files}) == len(files):
-        return [file.stem for file in files]
+def row_names(files: Sequence[Path]) -> list[str]:
+    """Names of files without their endings; where two are equal, with them; where these are equal, with folders."""
+    for names in ([file.stem for file in files], [file.name for file in files]):
+        if len(set(names)) == len(files):
+            return names
     return [f"{file.resolve().parent.name}/{file.stem}" for file in files]
+
+
+def row_of(name: str, file: Path, annotation: Annotation) -> tuple[str, Annotation]:
+    """The name of a row, and its annotation, whose errors name the file."""
+    return (f"{name}, {annotation.track}" if annotation.track else name), replace(annotation, video=str(file))
 
 
 def _prediction(inputs: Sequence[Path], title: str) -> Figure:
@@ -175,6 +225,14 @@ def _learning_curves(folder: Path, title: str) -> Figure:
     join = run.recipe.matching.join_epoch if isinstance(run.recipe, RTKRecipe) else None
     marks = {} if join is None else {"matching joins": float(join)}
     return viz.plot_curves(loss_curves(run), ylabel="loss", title=title or folder.name, marks=marks)
+
+
+def _is_metrics(file: Path) -> bool:
+    """Whether a file is a table of a training's numbers by epoch, not a timeline."""
+    if file.suffix.lower() != ".csv" or not file.is_file():
+        return False
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return "epoch" in lines.readline().strip().split(",")
 
 
 def _metrics(file: Path, title: str) -> Figure:

@@ -124,7 +124,7 @@ def _predict(
             content = timeline_text(kind, *timeline, media=str(path.absolute()), settings=settings).encode()
             write_bytes(folder / f"{name}{FORMATS[kind].suffix}", content)
         rows = (("ground truth", dataset.annotation(name)), ("RTK", predicted), (FRAME_CLASSIFIER, by_frame[name]))
-        key_frames = read_key_frames(path, key_frame_times(predicted, dataset.timebase))
+        key_frames = read_key_frames(path, key_frame_times(rows[0][1], dataset.timebase))
         shown.append(VideoTimeline(name, rows, path, tuple(key_frames)))
     return shown
 

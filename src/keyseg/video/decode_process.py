@@ -157,6 +157,7 @@ class FrameJob:
             time_base=self._sampler.time_base,
             start_pts=self._sampler.first_pts or 0,
             declared_seconds=self._declared_seconds(),
+            fps=self._stream.average_rate or self._stream.guessed_rate,
             codec=self._stream.codec_context.codec.canonical_name,
             pixel_format=frame.format.name,
             container=self._container.format.name,

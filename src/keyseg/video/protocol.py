@@ -24,8 +24,8 @@ class VideoInfo:
     """What a video file says about itself.
 
     width, height: of a picture as displayed, after rotation. time_base: seconds per tick. start_pts: ticks at which
-    frame 0 begins. declared_seconds: length of the video stream, or None if the file does not declare it. codec,
-    pixel_format, container: FFmpeg's names.
+    frame 0 begins. declared_seconds: length of the video stream, or None if the file does not declare it. fps: pictures
+    per second, on average where that varies, or None. codec, pixel_format, container: FFmpeg's names.
     """
 
     width: int
@@ -33,6 +33,7 @@ class VideoInfo:
     time_base: Fraction
     start_pts: int
     declared_seconds: Fraction | None
+    fps: Fraction | None
     codec: str
     pixel_format: str
     container: str

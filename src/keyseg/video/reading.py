@@ -85,7 +85,7 @@ class VideoReader:
         self._process = DecodingProcess(self._path, self._request)
         try:
             *_, values = self._process.message()
-            exact = {key: values[key] and Fraction(values[key]) for key in ("time_base", "declared_seconds")}
+            exact = {key: values[key] and Fraction(values[key]) for key in ("time_base", "declared_seconds", "fps")}
             self.info = VideoInfo(**values | exact)
         except BaseException:
             self.__exit__()

@@ -13,6 +13,7 @@ from keyseg.data.dataset_file import DatasetFile, write_dataset_file
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
 from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, read_groups, read_user_annotations
+from keyseg.data.video_files import write_video_files
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, Overlap
 from keyseg.timeline.files import refuse_file
@@ -113,6 +114,7 @@ def init_dataset(
         write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
         if options.tier:
             write_dataset_file(partial, DatasetFile(tier=options.tier[0]))
+        write_video_files(partial, {name: names.files[one.video] for name, one in paired.items()}, home)
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)

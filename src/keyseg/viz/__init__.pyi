@@ -5,9 +5,9 @@ from .curves import read_metrics_csv as read_metrics_csv
 from .figures import save_figure as save_figure
 from .followed import Arrival as Arrival
 from .followed import Followed as Followed
+from .page import VideoTimeline as VideoTimeline
+from .page import write_report as write_report
 from .page_player import key_frame_times as key_frame_times
 from .prediction import plot_prediction as plot_prediction
 from .reassembly import plot_reassembly as plot_reassembly
-from .report import VideoTimeline as VideoTimeline
-from .report import write_report as write_report
 from .timelines import plot_timelines as plot_timelines

@@ -50,6 +50,8 @@ const timeline = {
     const rows = [...article.querySelectorAll(".bar")].map(read);
     const items = [...article.querySelectorAll(".now li")];
     let marked = undefined;
+    let chosen = 0; // seconds, where the video cannot be played
+    const now = () => (video.error ? chosen : video.currentTime);
     const keyStarts = keyFrames.map((frame) => Number(frame.dataset.frame));
 
     function read(bar) {
@@ -60,11 +62,11 @@ const timeline = {
     }
 
     function show() {
-      const frame = timeline.frameAt(video.currentTime, rate, frames);
-      const place = Math.min(video.currentTime * rate, frames);
+      const frame = timeline.frameAt(now(), rate, frames);
+      const place = Math.min(now() * rate, frames);
       article.style.setProperty("--at", `${(100 * place) / frames}%`);
       const time = `${timeline.clock(frame / rate, frames / rate)}, frame ${frame}`;
-      article.querySelector(".time").textContent = time;
+      article.querySelector(".time").textContent = video.error ? `${time}. This browser cannot play the video.` : time;
       const spoken = rows.map((row, i) => {
         const at = timeline.lastStart(row.starts, frame);
         items[i].querySelector(".swatch").className = `swatch ${row.classes[at]}`;
@@ -94,7 +96,8 @@ const timeline = {
     }
 
     function seek(frame) {
-      video.currentTime = timeline.middleOf(frame, rate, frames);
+      chosen = timeline.middleOf(frame, rate, frames);
+      video.currentTime = chosen;
       show();
     }
 
@@ -107,10 +110,7 @@ const timeline = {
       players.map((other) => other.querySelector("video")).forEach((other) => other !== video && other.pause());
       follow();
     });
-    ["seeking", "seeked", "timeupdate", "loadedmetadata", "pause"].forEach((name) => video.addEventListener(name, show));
-    video.addEventListener("error", () => {
-      article.querySelector(".time").textContent = "This browser cannot play the video.";
-    });
+    ["seeking", "seeked", "timeupdate", "loadedmetadata", "pause", "error"].forEach((name) => video.addEventListener(name, show));
     scrubber.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       const go = (at) => {
@@ -131,7 +131,7 @@ const timeline = {
     article.addEventListener("keydown", (event) => {
       // The video handles keys itself, and space presses a focused button.
       if (event.target === video || event.ctrlKey || event.metaKey || event.altKey) return;
-      const to = timeline.moved(event.key, timeline.frameAt(video.currentTime, rate, frames), rate, frames);
+      const to = timeline.moved(event.key, timeline.frameAt(now(), rate, frames), rate, frames);
       if (to !== null) seek(to);
       else if (event.key === " " && !event.target.closest("button")) toggle();
       else return;

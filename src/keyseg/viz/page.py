@@ -17,7 +17,16 @@ from keyseg.timeline import LabelMap, TimeBase
 from keyseg.viz.colours import class_colours
 from keyseg.viz.figures import refuse_existing, render, write_whole
 from keyseg.viz.page_bars import colour_rules, legend_block, video_block
-from keyseg.viz.page_player import KeyFrame, check_key_frames, check_size, key_frame_row, player_block, video_bytes
+from keyseg.viz.page_player import (
+    KeyFrame,
+    check_key_frames,
+    check_size,
+    embedded,
+    embedded_address,
+    key_frame_row,
+    player_block,
+    relative_address,
+)
 from keyseg.viz.rows import Row, check_rows, occurring_ids
 
 if TYPE_CHECKING:
@@ -30,8 +39,8 @@ _COLUMNS = {"f1@10": "F1@10", "f1@25": "F1@25", "f1@50": "F1@50", "edit": "Edit"
 class VideoTimeline:
     """One video: its name and one (name, segmentation) row per system, the ground truth first.
 
-    video: an MP4 (H.264) or WebM file to play beside the rows, or None. key_frames: (seconds, image) in order of time,
-    as `read_key_frames` returns them, for example at the times of `key_frame_times`.
+    video: a file to play beside the rows, or None. key_frames: (seconds, image) in order of time, as `read_key_frames`
+    returns them, for example at the times of `key_frame_times`; they carry the labels of the first row.
     """
 
     name: str
@@ -49,30 +58,37 @@ def write_report(
     videos: Sequence[VideoTimeline],
     labels: LabelMap,
     timebase: TimeBase,
+    linked: bool = False,
     figures: Mapping[str, Figure] = MappingProxyType({}),
     provenance: Mapping[str, str] = MappingProxyType({}),
     force: bool = False,
 ) -> Path:
-    """Write one self-contained HTML file, which loads nothing from network or disk, and return its path.
+    """Write one HTML file, which loads nothing from the network, and return its path.
 
     scores: in percent, by system and measure, as `Report.to_json` names them; NaN for a missing one. figures: by
     caption. provenance: where the numbers come from, such as command, version and seed, by name.
-    A section without content is left out. Videos are part of the file, so they must be small. Raises TimelineError
-    if rows, video and key frames do not fit together, DataError on a video that browsers do not play or that is too
-    large, OutputExistsError if the file exists and `force` is not set.
+    A section without content is left out. linked: the page plays the video files where they lie, by their relative
+    paths, and they are not read. Otherwise they are part of the page, so they must be small and in a format that
+    browsers play. Raises TimelineError if rows, video and key frames do not fit together, DataError on a video that
+    cannot be part of the page, OutputExistsError if the file exists and `force` is not set.
     """
     path = Path(path)
     refuse_existing(path, force)
-    contents: list[bytes] = []
-    blocks = []
+    size, blocks, players = 0, [], 0
     for video in videos:
         total = timebase.start_seconds(check_rows(video.rows, labels, f"video {video.name!r}"))
         check_key_frames(video.name, video.key_frames, total)
         player = strip = ""
         if video.video is not None:
-            contents.append(video_bytes(Path(video.video), total))
-            check_size(f"the {len(contents)} videos of this page have", sum(map(len, contents)))
-            player = player_block(video.name, contents[-1], video.rows)
+            players += 1
+            if linked:
+                address = relative_address(video.video, path)
+            else:
+                content = embedded(video.video, total)
+                size += len(content)
+                check_size(f"the {players} videos of this page have", size)
+                address = embedded_address(content)
+            player = player_block(video.name, address, video.rows)
         if video.key_frames:
             strip = key_frame_row(video.key_frames, video.rows[0], labels, timebase, bool(player))
         blocks.append(video_block(video.name, video.rows, labels, timebase, player=player, key_frames=strip))
@@ -85,6 +101,7 @@ def write_report(
     }
     page = Template(_resource("report.html")).substitute(
         title=escape(title),
+        media="'self' file:" if linked else "data:",
         introduction=escape(introduction),
         style=_resource("report.css") + _resource("player.css") + colour_rules(shown, class_colours(labels)),
         sections="\n".join(
@@ -92,9 +109,9 @@ def write_report(
             for name, body in sections.items()
             if body
         ),
-        script=_resource("report.js") + (_resource("player.js") if contents else ""),
+        script=_resource("report.js") + (_resource("player.js") if players else ""),
     )
-    return write_whole(path, page.encode("utf-8"))
+    return write_whole(path, page.encode("utf-8", errors="replace"))
 
 
 def _resource(name: str) -> str:

@@ -1,0 +1,21 @@
+"""keyseg report: a page that plays a video beside its timelines."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from keyseg.cli.options import Background, FrameRate, Options
+from keyseg.cli.verb import note, presents
+from keyseg.formats import AnnotationOptions
+from keyseg.reproduction.pages import write_video_page
+
+
+@presents(
+    write_video_page,
+    fps=FrameRate | None,
+    background=Background,
+    options=Annotated[AnnotationOptions, Options],
+)
+def report_verb(**arguments: Any) -> int:
+    print(write_video_page(**arguments, report=note))
+    return 0

@@ -1,0 +1,47 @@
+"""Where the videos of a data set lie: `videos.csv`, which `keyseg init` writes, or the folder `videos`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from keyseg.data.feature_origin import read_sidecar
+from keyseg.timeline import DataError
+from keyseg.timeline.files import read_text, write_text
+
+_TABLE = "videos.csv"
+
+
+def write_video_files(folder: Path, files: Mapping[str, Path], root: Path) -> None:
+    """Write the table of the video files by name to `folder`, with paths relative to `root`, the data set."""
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow(("video", "file"))
+    for name, file in sorted(files.items()):
+        whole = file.parent.resolve() / file.name
+        try:
+            place = Path(os.path.relpath(whole, root.resolve()))
+        except ValueError:  # on another drive of Windows
+            place = whole
+        table.writerow((name, place.as_posix()))
+    write_text(folder / _TABLE, buffer.getvalue())
+
+
+def find_video_file(root: Path, name: str, features: Path) -> Path | None:
+    """The video file of a data set's video: by its table, else `videos/` and the name in the sidecar of its features.
+
+    None if the data set does not say, or the file has gone. Raises DataError if table or sidecar are damaged.
+    """
+    table = root / _TABLE
+    place = None
+    if table.exists():
+        rows = csv.DictReader(io.StringIO(read_text(table, "a table with the columns video and file")))
+        if not {"video", "file"} <= set(rows.fieldnames or ()):
+            raise DataError(f"{table}:1: expected the columns video and file")
+        place = next((root / row["file"] for row in rows if row["video"] == name and row["file"]), None)
+    elif (sidecar := read_sidecar(features)) is not None:
+        place = root / "videos" / Path(sidecar.video).name
+    return place if place is not None and place.is_file() else None
