@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PureWindowsPath
 
+from keyseg.data.input_names import input_name
 from keyseg.formats import AnnotationOptions, find_sources, read_annotations
 from keyseg.timeline import Annotation, ConfigError, DataError
 from keyseg.timeline.files import read_text
@@ -36,7 +37,7 @@ class VideoNames:
         self.files: dict[str, Path] = {}
         self.suffixes = suffixes
         for path in videos:
-            other = self.files.setdefault(_name_key(path.stem), path)
+            other = self.files.setdefault(_name_key(input_name(path)), path)
             if other != path:
                 raise DataError(
                     f"{other} and {path} have the same name in two Unicode spellings; rename one of the files"

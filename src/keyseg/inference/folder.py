@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from keyseg.data.feature_origin import read_sidecar
+from keyseg.data.input_names import input_name
 from keyseg.formats import FORMATS, format_named, timeline_text
-from keyseg.inference.bundle import load
+from keyseg.inference.bundle import load, read_config
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 from keyseg.inference.videos import extractor_for, predict_video
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.files import refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
-from keyseg.video.find_videos import one_a_name, videos_inside
+from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
 
 _SCORES = "scores"  # a kind of output beside the formats
 
@@ -56,8 +57,9 @@ def predict_files(
 
     Args:
         bundle: Bundle that keyseg train wrote, or a run folder that holds one.
-        inputs: Video files, if the bundle was trained on features of keyseg features: it records how to make them. Or
-            .npy files, (D, T) or (T, D), made by the extractor that the bundle was trained with. Or folders of either.
+        inputs: Video files, if the bundle was trained on features of keyseg features: it records how to make them;
+            files of tracks, if these features were poses. Or .npy files, (D, T) or (T, D), made by the extractor that
+            the bundle was trained with. Or folders of either.
         out: Folder for the timelines.
         formats: txt (one label per line), csv, json, eaf (ELAN), vtt and more (see keyseg convert); several as
             txt,eaf,vtt.
@@ -77,7 +79,9 @@ def predict_files(
         format_named(name)
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
-    targets = _targets(_input_files(inputs), [*formats, *([_SCORES] if scores else [])], out)
+    made = read_config(Path(bundle)).features
+    files = _input_files(inputs, tracks=made is not None and made.extractor == "poses")
+    targets = _targets(files, [*formats, *([_SCORES] if scores else [])], out)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
     if resume:
         report(f"{len(existing)} existing files are kept")
@@ -110,7 +114,7 @@ def predict_files(
             continue
         for gap in sidecar.gap_texts() if sidecar else ():
             report(f"warning: {file}: damaged from {gap}")
-        written[file] = _write(prediction, file.stem, paths, report)
+        written[file] = _write(prediction, input_name(file), paths, report)
         if written[file]:
             timeline = prediction.segmentation
             report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
@@ -122,15 +126,15 @@ def _is_features(file: Path) -> bool:
     return file.suffix.lower() == ".npy"
 
 
-def _input_files(paths: Iterable[Path]) -> list[Path]:
-    """The videos and feature files named, and those in the folders named. Raises ConfigError, DataError."""
+def _input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
+    """The videos, or tracks, and feature files named, and those in the folders named. Raises ConfigError, DataError."""
     files: list[Path] = []
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted([*path.glob("[!.]*.npy"), *videos_inside(path)])
+            inside = sorted([*path.glob("[!.]*.npy"), *(tracks_inside(path) if tracks else videos_inside(path))])
             if not inside:
-                raise DataError(f"{path}: no .npy file and no video in this folder")
+                raise DataError(f"{path}: no .npy file and no {'tracks' if tracks else 'video'} in this folder")
         files += inside
     if not files:
         raise ConfigError("name at least one video or .npy file, or a folder of them")
@@ -141,8 +145,8 @@ def _targets(files: Iterable[Path], kinds: Iterable[str], out: Path) -> dict[Pat
     """What to write for each input, by kind: a format or scores. Raises OutputExistsError."""
     refuse_file(out, "timelines")
     suffixes = {kind: ".scores.npz" if kind == _SCORES else FORMATS[kind].suffix for kind in kinds}
-    targets = {file: {kind: out / f"{file.stem}{suffix}" for kind, suffix in suffixes.items()} for file in files}
-    beside = [file.stem for file in targets if "json" in suffixes and (out / f"{file.stem}.npy").exists()]
+    targets = {file: {kind: out / f"{input_name(file)}{suffix}" for kind, suffix in suffixes.items()} for file in files}
+    beside = [input_name(file) for file in targets if "json" in suffixes and (out / f"{input_name(file)}.npy").exists()]
     if beside:
         raise OutputExistsError(
             f"{out} holds features of {beside[0]}, whose sidecar is called {beside[0]}.json; choose another --out"

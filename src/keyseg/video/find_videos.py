@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from keyseg.data.input_names import input_name
 from keyseg.timeline import DataError
+from keyseg.video.pose_tracks import holds_tracks
 
 # Endings of the files that are taken from a folder; a file given by its own path may have any.
 _ENDINGS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts flv wmv asf ogv mxf dv"
 SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
 
-def find_videos(paths: Iterable[Path]) -> list[Path]:
+def find_videos(paths: Iterable[Path], *, tracks: bool = False) -> list[Path]:
     """The given files, and the videos in the given folders, sorted within a folder.
 
-    Raises DataError on a folder without a video, a path that does not exist, and two videos with one name.
+    tracks: look for files of tracks instead of videos. Raises DataError on a folder without a video, a path that does
+    not exist, and two videos with one name.
     """
     videos: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = videos_inside(path)
+            inside = tracks_inside(path) if tracks else videos_inside(path)
+            if not inside and tracks:
+                raise DataError(f"{path}: no tracks in this folder; looked for CSV and H5 files of DeepLabCut or SLEAP")
             if not inside:
                 raise DataError(f"{path}: no video in this folder; looked for {', '.join(sorted(SUFFIXES))}")
             videos += inside
@@ -37,11 +42,21 @@ def videos_inside(folder: Path) -> list[Path]:
     return [file for file in visible if file.suffix.lower() in SUFFIXES and file.is_file()]
 
 
+def tracks_inside(folder: Path) -> list[Path]:
+    """Files of tracks in a folder, sorted, without hidden files; of the same tracks as CSV and H5, the CSV file."""
+    visible = (file for file in sorted(folder.iterdir()) if not file.name.startswith("."))
+    files = [file for file in visible if file.is_file() and holds_tracks(file)]
+    tables = {file.stem for file in files if file.suffix.lower() == ".csv"}
+    return [file for file in files if file.suffix.lower() == ".csv" or file.stem not in tables]
+
+
 def one_a_name(paths: Iterable[Path]) -> list[Path]:
     """The files without repetitions. Raises DataError if two files would have the same name."""
     by_name: dict[str, Path] = {}
     for path in paths:
-        other = by_name.setdefault(path.stem, path)
+        other = by_name.setdefault(input_name(path), path)
         if other.resolve() != path.resolve():
-            raise DataError(f"{other} and {path} would both be called {path.stem}; rename one of them")
+            raise DataError(
+                f"{other} and {path} would both be called {input_name(path)}; rename one of them, or name only one"
+            )
     return list(by_name.values())

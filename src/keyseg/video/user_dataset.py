@@ -9,12 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from keyseg.data.feature_origin import read_sidecar
+from keyseg.data.input_names import input_name
 from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
 from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, read_groups, read_user_annotations
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, Overlap
 from keyseg.timeline.files import refuse_file
-from keyseg.video.find_videos import SUFFIXES, find_videos
+from keyseg.video.extractors import inputs_and_extractor
+from keyseg.video.find_videos import SUFFIXES
 from keyseg.video.jobs import Event, Work, extract_all
 
 
@@ -43,6 +45,7 @@ def init_dataset(
     overlap: Overlap = "error",
     options: AnnotationOptions = AS_IT_IS,
     extractor: str = "motion",
+    track_fps: Fraction | None = None,
     workers: int = 1,
     cache: Path | None = None,
     damaged: bool = False,
@@ -56,7 +59,7 @@ def init_dataset(
 
     Args:
         data: New folder for the data set. It stays empty until everything has succeeded.
-        videos: Video files, or folders of video files.
+        videos: Video files, or folders of video files; tracks of body points for the extractor poses.
         annotations: Annotation files, or folders of them: ELAN, BORIS, TextGrid, subtitles, tables and more; see keyseg
             convert.
         from_format: Format of the annotations. Default: detected from their names and contents.
@@ -69,6 +72,7 @@ def init_dataset(
         overlap: Where two labels overlap: error reports both; first keeps the one that starts first; last lets the one
             that starts last interrupt it; score keeps the one with the higher score.
         extractor: Feature extractor; see keyseg features.
+        track_fps: Frames per second of the videos that tracks were made from, for the extractor poses.
         workers: Number of videos to process at the same time, each in its own process.
         cache: Folder that keeps features by the content of the video; see keyseg features.
         damaged: Accept damaged videos; see keyseg features.
@@ -80,9 +84,10 @@ def init_dataset(
     refuse_file(data, "data set")
     if data.exists() and any(data.iterdir()):
         raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
-    names = VideoNames(find_videos(videos), SUFFIXES)
+    files, made_by = inputs_and_extractor(videos, extractor, track_fps)
+    names = VideoNames(files, SUFFIXES)
     paired = pair(names, read_user_annotations(annotations, names, from_format, options, fps, report), report)
-    by_video = {path.stem: user for path, user in paired.items()}
+    by_video = {input_name(path): user for path, user in paired.items()}
     raw = {name: user.annotation for name, user in by_video.items()}
     actions, labels = ready(raw, background, overlap, report)
     group = read_groups(groups, names, by_video) if groups else {name: name for name in by_video}
@@ -92,7 +97,7 @@ def init_dataset(
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".init-", dir=home.parent) as folder:
         partial = Path(folder)
-        work = Work(extractor, fps, partial / "features", cache, damaged)
+        work = Work(made_by, fps, partial / "features", cache, damaged)
         frames = _extract(list(paired), work, workers, notify)
         check_frame_labels(by_video, frames, fps)
         segmentations = frames_of(actions, frames, labels, fps, report)
@@ -112,5 +117,5 @@ def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[
             f"{len(failed)} of {len(videos)} videos could not be read, so there is no data set yet; repair them or"
             " leave them out, and run the same command again: the others are not extracted again"
         )
-    sidecars = {path.stem: read_sidecar(work.out / f"{path.stem}.npy") for path in videos}
+    sidecars = {input_name(path): read_sidecar(work.out / f"{input_name(path)}.npy") for path in videos}
     return {name: sidecar.frames for name, sidecar in sidecars.items() if sidecar}
