@@ -21,6 +21,7 @@ from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsErr
 from keyseg.timeline.files import refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
+from keyseg.video.poses import Poses
 
 _SCORES = "scores"  # a kind of output beside the formats
 
@@ -97,6 +98,8 @@ def predict_files(
     videos = any(not _is_features(file) for file in targets)
     made_by = extractor_for(predictor, device=device, folder=extractor) if videos else None
     features = FeatureCache(cache) if videos else None
+    if isinstance(made_by, Poses):
+        report(f"tracks are read at {made_by.track_fps} frames per second, as in training")
 
     written: dict[Path, tuple[Path, ...]] = {}
     for file, paths in targets.items():

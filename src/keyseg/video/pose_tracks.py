@@ -56,8 +56,8 @@ def holds_tracks(path: Path) -> bool:
     if path.suffix.lower() != ".csv":
         return is_track_file(path)
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = next(csv.reader([file.readline(100_000)], delimiter=","), [""])
-    return first[0].split(";")[0].strip().lower() == "scorer" or "frame_idx" in ",".join(first).split(",")
+        cells = file.readline(100_000).strip().replace(";", ",").split(",")
+    return cells[0].lower() == "scorer" or "frame_idx" in cells
 
 
 def _read_csv(path: Path) -> Tracks:
@@ -120,12 +120,12 @@ def _read_deeplabcut(path: Path, table: Iterator[tuple[int, list[str]]], separat
     return deeplabcut_tracks(str(path), layout, frames, np.stack(rows))
 
 
-Layout = dict[Point, dict[str, int]]
+PointColumns = dict[Point, dict[str, int]]
 
 
-def deeplabcut_columns(where: str, columns: Iterable[Sequence[str]]) -> Layout:
+def deeplabcut_columns(where: str, columns: Iterable[Sequence[str]]) -> PointColumns:
     """The columns of each point by coordinate (x, y, likelihood), from (animal, body part, coordinate) per column."""
-    layout: Layout = {}
+    layout: PointColumns = {}
     for number, (animal, part, coordinate) in enumerate(columns):
         if coordinate not in ("x", "y", "likelihood"):
             what = "three-dimensional tracks" if coordinate == "z" else f"a coordinate {coordinate[:40]!r}"
@@ -140,7 +140,7 @@ def deeplabcut_columns(where: str, columns: Iterable[Sequence[str]]) -> Layout:
     return layout
 
 
-def deeplabcut_tracks(where: str, layout: Layout, frames: Sequence[int], table: Values) -> Tracks:
+def deeplabcut_tracks(where: str, layout: PointColumns, frames: Sequence[int], table: Values) -> Tracks:
     """Tracks from a row of numbers per frame, at the frames' numbers. Raises DataError if a frame comes twice."""
     x, y, likelihood = (
         np.array([columns.get(name, -1) for columns in layout.values()]) for name in ("x", "y", "likelihood")

@@ -28,17 +28,18 @@ _POSITION, _VELOCITY, _MISSING = slice(0, 2), slice(2, 4), 4  # of the numbers o
 class Poses:
     """Rows (D,) from poses (P, 5): position and velocity of P points and whether they are missing, in body sizes.
 
-    A row describes one frame. For each animal: the speed of each point and of the body, its speed forward and to the
+    A row describes one frame. For each animal: the speed of each point and of the body; its speed forward and to the
     side, and its turning, if it has two points or more; the distances between its points; the angles along them; and
     which points are missing. For each two animals: their distance and how it changes, and from each of them where the
     other one is, which way it looks, and how near its points are. An animal looks from the mean of its other points to
-    its first point. Speeds, distances and changes are logarithms; a quantity of a missing point is 0.
+    its first point, or where it moves if it has only one. Speeds, distances and changes are logarithms; a quantity of a
+    missing point is 0.
 
     points: in the order of the rows, the points of an animal together. track_fps: frames per second of the tracks, that
     is of the video that was tracked.
 
     >>> Poses([Point("a", "nose"), Point("a", "tail"), Point("b", "nose")], Fraction(25)).dimension
-    22
+    23
     """
 
     name = "poses"
