@@ -9,7 +9,9 @@ from pathlib import Path
 
 from keyseg.formats import (
     activitynet,
+    bento,
     boris,
+    caltech,
     edl,
     elan,
     epic,
@@ -20,6 +22,7 @@ from keyseg.formats import (
     subtitles,
     textgrid,
     timeline_json,
+    via,
 )
 from keyseg.formats import segment_table as table
 from keyseg.formats.format import Format
@@ -33,6 +36,7 @@ _RECOG = (frame_labels.read, frame_labels.write_recog, frame_labels.looks_recog)
 _AUDACITY = (lines_of_seconds.read_audacity, lines_of_seconds.write_audacity, lines_of_seconds.looks_audacity)
 _RTTM = (lines_of_seconds.read_rttm, lines_of_seconds.write_rttm, lines_of_seconds.looks_rttm)
 _TSV = (table.read, partial(table.write, separator="\t"), partial(table.looks, tabs=True))
+_CALTECH = (caltech.read, caltech.write, caltech.looks)
 _ACTIVITYNET = (activitynet.read, activitynet.write, activitynet.looks, (".json",))
 _LABEL_STUDIO = (label_studio.read, label_studio.write, label_studio.looks, (".json",))
 
@@ -53,6 +57,9 @@ FORMATS: dict[str, Format] = {
     "labelstudio": _in_frames("Label Studio", ".labelstudio.json", *_LABEL_STUDIO, several=True),
     "rttm": Format("RTTM", ".rttm", *_RTTM, several=True),
     "otio": _in_frames("OpenTimelineIO", ".otio", otio.read, otio.write, otio.looks, (".json",)),
+    "via": Format("VIA 3", ".via.json", via.read, via.write, via.looks, (".json",), several=True),
+    "annot": _in_frames("Bento", ".annot", bento.read, bento.write, bento.looks),
+    "caltech": _tiling("Caltech Behavior Annotator", ".caltech.txt", *_CALTECH, (".txt",)),
     "edl": _in_frames("EDL, CMX 3600", ".edl", edl.read, edl.write, edl.looks),
 }
 
