@@ -46,8 +46,8 @@ def convert(
         source: File with annotations, or a folder of such files.
         target: File, whose suffix tells the format, or a folder that gets one file per video.
         from_format: Format of the source: txt, recog, csv, tsv, json, activitynet, epic, vtt, srt, eaf, boris,
-            audacity, textgrid, labelstudio, via, annot, caltech, rttm, otio or edl. Default: detected from the file's name
-            and content.
+            audacity, textgrid, labelstudio, via, annot, caltech, rttm, otio or edl. Default: detected from the file's
+            name and content.
         to_format: Format of the target, one of the same. Default: detected from the suffix of OUT; for a folder, the
             format of the source.
         fps: Annotation frames per second, such as 15 or 30000/1001. Needed where a format counts frames, such as txt,

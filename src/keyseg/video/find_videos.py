@@ -57,6 +57,6 @@ def one_a_name(paths: Iterable[Path]) -> list[Path]:
         other = by_name.setdefault(input_name(path), path)
         if other.resolve() != path.resolve():
             raise DataError(
-                f"{other} and {path} would both be called {input_name(path)}; rename one of them, or name only one"
+                f"{other} and {path} would both be called {input_name(path)}; rename one of them, or leave one out"
             )
     return list(by_name.values())
