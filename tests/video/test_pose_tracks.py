@@ -234,6 +234,25 @@ def test_another_file_is_not_read_through_a_link(walk, tmp_path):
             read_tracks(path)
 
 
+def test_another_file_is_not_read_through_external_storage(walk, tmp_path):
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(walk.astype("f8").tobytes())
+    path = write_sleap_h5(tmp_path / "a.h5", walk)
+    with h5py.File(path, "a") as file:
+        del file["tracks"]
+        file.create_dataset("tracks", (2, 2, 3, 12), "f8", external=[(str(secret), 0, secret.stat().st_size)])
+    with pytest.raises(DataError, match="tracks refers to another file"):
+        read_tracks(path)
+    other = write_sleap_h5(tmp_path / "b.h5", walk)
+    with h5py.File(path, "a") as file:
+        del file["tracks"]
+        layout = h5py.VirtualLayout((2, 2, 3, 12), "f8")
+        layout[:] = h5py.VirtualSource(str(other), "tracks", (2, 2, 3, 12))
+        file.create_virtual_dataset("tracks", layout)
+    with pytest.raises(DataError, match="tracks refers to another file"):
+        read_tracks(path)
+
+
 def test_a_large_shape_without_content_takes_no_memory(walk, tmp_path):
     path = write_sleap_h5(tmp_path / "a.h5", walk)
     with h5py.File(path, "a") as file:

@@ -144,6 +144,19 @@ def test_between_two_frames_a_point_is_between_its_places():
     np.testing.assert_allclose(places[:, 0], [0, 5, 10, 15, 20, 20], atol=1e-4)
 
 
+def test_next_to_a_long_gap_a_pose_is_that_of_the_nearer_frame():
+    positions = np.arange(20, dtype=np.float32)[:, None, None] * np.ones((1, 1, 2), np.float32)
+    positions[5:15] = np.nan  # a second
+    tracks = Trajectories.of(positions, [[0]], Fraction(10))
+    size = body_size(positions, [[0]])
+    poses = np.stack([pose[0] for pose, _ in tracks.at_rate(Fraction(30))])
+    places = poses[:, 0] * size
+    np.testing.assert_allclose(places[12:14], [4, 4], atol=1e-4)  # at 4.33 frames, too
+    assert np.isnan(places[14:44]).all()
+    np.testing.assert_allclose(places[44:47], [15, 15, 15 + 1 / 3], atol=1e-4)  # at 14.67 frames, too
+    assert poses[:, 4].tolist() == [0] * 14 + [1] * 30 + [0] * 16
+
+
 def test_short_gaps_are_bridged_and_long_ones_are_not():
     line = np.stack([np.arange(40.0)] * 2, axis=-1)[:, None].astype(np.float32)
     holes = line.copy()
@@ -208,6 +221,20 @@ def test_the_body_size_is_a_median_so_that_wrong_places_do_not_count():
     np.testing.assert_allclose(rows(wrong)[20:], rows(walk)[20:], atol=2e-2)
 
 
+def test_frames_in_which_most_points_are_missing_do_not_count_for_the_body_size():
+    walk = walks(60, ("rat",), range(5))[:, 0].astype(np.float32)
+    expected = body_size(walk, [range(5)])
+    walk[10:, :3] = np.nan
+    assert body_size(walk, [range(5)]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_two_animals_that_face_each_other():
+    one = np.broadcast_to(np.array([[20.0, 0], [10, 0], [0, 0]]), (50, 3, 2))
+    row = rows(np.stack([one, np.array([200.0, 0]) - one], axis=1))[25][PAIR:]
+    assert row[[4, 6]] == pytest.approx((1, 1), abs=1e-5)
+    assert row[[2, 5, 7]] == pytest.approx((-1, 0, 0), abs=1e-5)
+
+
 def test_blocks_do_not_change_the_rows(monkeypatch):
     walk = walks(50)
     expected = rows(walk)
@@ -218,8 +245,8 @@ def test_blocks_do_not_change_the_rows(monkeypatch):
 @pytest.fixture
 def files(tmp_path):
     folder = tmp_path / "tracks"
-    write_dlc_csv(folder / f"day1{NETWORK}.csv", walks(50))
-    write_dlc_csv(folder / f"day2{NETWORK}.csv", walks(60, seed=1)[:, ::-1], ("rat2", "rat1"))
+    write_dlc_csv(folder / f"day1{NETWORK}.csv", walks(50)[:, ::-1], ("rat2", "rat1"))
+    write_dlc_csv(folder / f"day2{NETWORK}.csv", walks(60, seed=1))
     return sorted(folder.iterdir())
 
 
