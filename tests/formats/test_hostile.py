@@ -135,6 +135,7 @@ JSON = {
     ' [{"start_frame": 0, "end_frame": 2, "label": "take"}]}',
     "boris-project": '{"behaviors_conf": {"0": {"code": "take", "type": "State event"}}, "observations": {"v":'
     ' {"events": [[0, "", "take", "", ""], [1, "", "take", "", ""]], "type": "LIVE"}}}',
+    "via": annotations_text("via", [Annotation("v", (Interval(Fraction(0), Fraction(1), "take"),))]),
     "otio": annotations_text(
         "otio", [Annotation("v", (Interval(Fraction(0), Fraction(1), "take"),), None, Fraction(25))]
     ),
@@ -232,6 +233,9 @@ def test_inconsistent_otio(old: str, new: str, tmp_path: Path) -> None:
     refused(file(tmp_path, "otio", content.replace(old, new)), "otio", fps=None)
 
 
+BENTO = "Bento annotation file\nCh1----------\n"
+CALTECH = "Caltech Behavior Annotator - Annotation File\n\n"
+STREAM = "S1: start\tend\ttype\n-----\n"
 EVENT = "001  AX       V     C        00:00:00:00 00:00:01:00 00:00:00:00 00:00:01:00\n"
 
 
@@ -274,6 +278,23 @@ def test_broken_edl(text: str, tmp_path: Path) -> None:
         ("boris", "Behavior,Start (s)\n", "expected a header with the columns Behavior", 1),
         ("epic", "video_id\n", "expected a header with the columns video_id", 1),
         ("txt", "take\ncut tomato\n", "expected one class name", 2),
+        ("annot", "Bento\n", "expected 'Bento annotation file'", 1),
+        ("annot", "Bento annotation file\nrubbish\n", "expected a name, a colon and a value", 2),
+        ("annot", BENTO + "1\t2\t2\n", "expected >BEHAVIOUR, or start, stop", 3),
+        ("annot", BENTO + ">take\nStart\n1\n", "expected >BEHAVIOUR, or start, stop", 5),
+        ("annot", BENTO + ">take\n0\t2\t3\n", "expected frames from 1 to a later one, got 0 to 2", 4),
+        ("annot", BENTO + ">take\n3\t2\t3\n", "got 3 to 2", 4),
+        ("annot", BENTO + ">take\n1\t99999999999\t3\n", "got 1 to 99999999999", 4),
+        ("annot", BENTO + ">take\n1.5\tnan\t3\n", "expected a number, got 'nan'", 4),
+        ("annot", BENTO + ">take\n1.5\t1.5\t0\n", "'take' is a point at 1.5 s", 4),
+        ("annot", BENTO + ">take\n1.5\t1.0\t0\n", "'take' ends at 1 s, before it starts", 4),
+        ("caltech", "Caltech\n", "expected 'Caltech Behavior Annotator", 1),
+        ("caltech", CALTECH, "no stream in it", None),
+        ("caltech", CALTECH + STREAM + "1 2\n", "expected first frame, last frame and behaviour", 5),
+        ("caltech", CALTECH + STREAM + "2 1 take\n", "expected first frame, last frame and behaviour", 5),
+        ("caltech", CALTECH + STREAM + "0 1 take\n", "expected first frame, last frame and behaviour", 5),
+        ("caltech", CALTECH + STREAM + "1 2 take\n2 3 take\n", "expected a start after frame 2, got 2", 6),
+        ("caltech", CALTECH + STREAM + STREAM, "a second stream S1", 5),
         ("textgrid", "", "the file ends where", None),
         ("textgrid", '"ooTextFile"\n"TextTier"\n', 'expected "TextGrid"', 2),
         ("textgrid", '"ooTextFile"\n"TextGrid"\n0\n"x"\n', "expected a time", 4),
@@ -315,7 +336,7 @@ def test_damage_raises_nothing_but_keyseg_errors(fmt: str, data: st.DataObject, 
         pass
 
 
-LINES = ("txt", "recog", "frames", "csv", "json")  # formats whose labels become class names
+LINES = ("txt", "recog", "frames", "csv", "json", "caltech")  # formats whose labels become class names
 
 
 @pytest.mark.parametrize("fmt", [name for name in FORMATS if name not in (*LINES, "tsv", "activitynet", "labelstudio")])

@@ -32,8 +32,10 @@ KEEPS_DURATION = {
     "labelstudio",
     "otio",
     "edl",
+    "annot",
+    "caltech",
 }
-KEEPS_RATE = {"csv", "tsv", "json", "activitynet", "boris", "boris-project", "labelstudio", "otio", "edl"}
+KEEPS_RATE = {"csv", "tsv", "json", "activitynet", "boris", "boris-project", "labelstudio", "otio", "edl", "annot"}
 MERGES = {"txt", "recog"}  # neighbours of one class
 
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

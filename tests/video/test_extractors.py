@@ -145,9 +145,9 @@ def test_answers_of_the_hub_are_explained(monkeypatch, error):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("motoin", r"no extractor 'motoin' \(did you mean 'motion'\?\); possible: motion, an existing folder"),
+        ("motoin", r"no extractor 'motoin' \(did you mean 'motion'\?\); possible: motion, poses, an existing folder"),
         ("dinov2-small", r"did you mean 'facebook/dinov2-small'\?"),
-        ("/no/such/folder", "no extractor '/no/such/folder'; possible: motion, an existing folder with a model"),
+        ("/no/such/folder", "no extractor '/no/such/folder'; possible: motion, poses, an existing folder with a model"),
         ("https://huggingface.co/facebook/dinov2-small", "no extractor 'https://"),
         ("", "no extractor ''"),
     ],

@@ -12,7 +12,8 @@ from keyseg.cli.options import FrameRate, PositiveNumber
 from keyseg.cli.progress import ProgressDisplay
 from keyseg.cli.verb import say
 from keyseg.timeline import ConfigError
-from keyseg.video.find_videos import find_videos
+from keyseg.video.extractors import inputs_and_extractor
+from keyseg.video.find_videos import one_a_name
 from keyseg.video.jobs import Event, Work, extract_all
 
 _LOG_SECONDS = 15.0  # between two lines about one video, where there is no terminal
@@ -22,6 +23,8 @@ def features_verb(
     *videos: Path,
     out: Path,
     extractor: str = "motion",
+    poses: bool = False,
+    track_fps: FrameRate | None = None,
     fps: FrameRate = Fraction(15),
     shard: str = "1/1",
     workers: PositiveNumber = 1,
@@ -38,10 +41,13 @@ def features_verb(
     resumes; finished videos are not processed again, even if they have been renamed.
 
     Args:
-        videos: Video files, or folders of video files.
+        videos: Video files, or folders of video files; with --poses, tracks of body points.
         out: Folder for the features, such as DATA/features.
         extractor: motion (colours, edges and movement; needs no network), or a video or image model: its name on the
-            Hugging Face hub or its local folder (needs the extra backbones).
+            Hugging Face hub or its local folder (needs the extra backbones), or poses.
+        poses: Make features of tracks of DeepLabCut or SLEAP, CSV or H5, instead of videos; the same as --extractor
+            poses.
+        track_fps: Frames per second of the videos that tracks were made from.
         fps: Frames per second to read, such as 15 or 30000/1001; also the frame rate of timelines made from the
             features.
         shard: i/n: process only the i-th of n parts of the videos, to share the work among machines.
@@ -56,8 +62,12 @@ def features_verb(
     """
     if not videos:
         raise ConfigError("name at least one video file or a folder of them; see: keyseg features --help")
-    chosen = _part_of(find_videos(videos), shard)
-    work = Work(extractor, fps, out, cache, damaged, force, revision, device, sample_rate)
+    if poses and extractor not in ("motion", "poses"):
+        raise ConfigError(f"--poses reads tracks, and the extractor {extractor} reads videos; choose one")
+    files, made_by = inputs_and_extractor(videos, "poses" if poses else extractor, track_fps)
+    files = one_a_name(files)
+    chosen = _part_of(files, shard)
+    work = Work(made_by, fps, out, cache, damaged, force, revision, device, sample_rate)
     with FeatureProgress(len(chosen)) as shown:
         failed = extract_all(chosen, work, workers=min(workers, max(1, len(chosen))), notify=shown)
     if failed:

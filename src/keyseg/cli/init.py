@@ -25,6 +25,7 @@ _Paths = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
     fps=FrameRate,
     background=_Names,
     options=Annotated[AnnotationOptions, Options],
+    track_fps=FrameRate | None,
     workers=PositiveNumber,
 )
 def init_verb(**arguments: Any) -> int:

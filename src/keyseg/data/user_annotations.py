@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from keyseg.data.input_names import input_name
 from keyseg.formats import AnnotationOptions, find_sources, read_annotations
 from keyseg.formats.conversion import file_name
 from keyseg.formats.text import VIDEO_SUFFIXES, distinguishing_depth, path_parts, video_name
@@ -51,7 +52,7 @@ class VideoNames:
     def __init__(self, videos: Iterable[Path]) -> None:
         alike: dict[str, list[Path]] = defaultdict(list)
         for path in videos:
-            alike[_key(path.stem)].append(path)
+            alike[_key(input_name(path))].append(path)
         self.files: dict[str, Path] = {}
         self._known: dict[str, dict[str, None]] = defaultdict(dict)  # the names of the files that may be called so
         taken: dict[str, Path] = {}
@@ -59,11 +60,11 @@ class VideoNames:
             folders = [path.resolve().parent.parts for path in paths]
             depth = distinguishing_depth(folders)
             for path, above in zip(paths, folders, strict=True):
-                name = unicodedata.normalize("NFC", "_".join((*above[len(above) - depth :], path.stem)))
+                name = unicodedata.normalize("NFC", "_".join((*above[len(above) - depth :], input_name(path))))
                 if other := taken.get(_key(name)):
                     raise DataError(f"{other} and {path} would both be called {name}; rename one of the files")
                 taken[_key(name)] = self.files[name] = path
-                for spelling in (name, path.name, path.stem):
+                for spelling in (name, path.name, path.stem, input_name(path)):
                     self._known[_key(spelling)][name] = None
 
     def find(self, spelled: str, where: str, folders: Sequence[str] = (), beside: Path | None = None) -> str | None:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from keyseg.formats import (
     activitynet,
+    bento,
     boris,
     boris_project,
+    caltech,
     edl,
     elan,
     epic,
@@ -22,6 +24,7 @@ from keyseg.formats import (
     subtitles,
     textgrid,
     timeline_json,
+    via,
 )
 from keyseg.formats import segment_table as table
 from keyseg.formats.format import Format
@@ -37,6 +40,7 @@ _FRAMES = (frame_table.read, frame_table.write, frame_table.looks)
 _AUDACITY = (lines_of_seconds.read_audacity, lines_of_seconds.write_audacity, lines_of_seconds.looks_audacity)
 _RTTM = (lines_of_seconds.read_rttm, lines_of_seconds.write_rttm, lines_of_seconds.looks_rttm)
 _TSV = (table.read, partial(table.write, separator="\t"), partial(table.looks, tabs=True))
+_CALTECH = (caltech.read, caltech.write, caltech.looks)
 _ACTIVITYNET = (activitynet.read, activitynet.write, activitynet.looks, (".json",))
 _BORIS = (boris.read, boris.write, boris.looks)
 _BORIS_PROJECT = (boris_project.read, boris_project.write, boris_project.looks)
@@ -61,6 +65,9 @@ FORMATS: dict[str, Format] = {
     "labelstudio": _in_frames("Label Studio", ".labelstudio.json", *_LABEL_STUDIO, several=True),
     "rttm": Format("RTTM", ".rttm", *_RTTM, several=True),
     "otio": _in_frames("OpenTimelineIO", ".otio", otio.read, otio.write, otio.looks, (".json",)),
+    "via": Format("VIA 3", ".via.json", via.read, via.write, via.looks, (".json",), several=True),
+    "annot": _in_frames("Bento", ".annot", bento.read, bento.write, bento.looks),
+    "caltech": _tiling("Caltech Behavior Annotator", ".caltech.txt", *_CALTECH, (".txt",)),
     "edl": _in_frames("EDL, CMX 3600", ".edl", edl.read, edl.write, edl.looks),
 }
 

@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from keyseg.data.feature_origin import read_sidecar
+from keyseg.data.input_names import input_name
 from keyseg.formats import FORMATS, WriteSettings, format_named, timeline_text
-from keyseg.inference.bundle import load
+from keyseg.inference.bundle import load, read_config
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 from keyseg.inference.videos import extractor_for, predict_video
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
-from keyseg.video.find_videos import one_a_name, videos_inside
+from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
+from keyseg.video.poses import Poses
 
 _SCORES, _PAGE = "scores", "page"  # kinds of output beside the formats
 _ENDINGS = {_SCORES: ".scores.npz", _PAGE: ".html"}
@@ -62,8 +64,9 @@ def predict_files(
 
     Args:
         bundle: Bundle that keyseg train wrote, or a run folder that holds one.
-        inputs: Video files, if the bundle was trained on features of keyseg features: it records how to make them. Or
-            .npy files, (D, T) or (T, D), made by the extractor that the bundle was trained with. Or folders of either.
+        inputs: Video files, if the bundle was trained on features of keyseg features: it records how to make them;
+            files of tracks, if these features were poses. Or .npy files, (D, T) or (T, D), made by the extractor that
+            the bundle was trained with. Or folders of either.
         out: Folder for the timelines.
         formats: txt (one label per line), csv, json, eaf (ELAN), vtt and more (see keyseg convert); several as
             txt,eaf,vtt.
@@ -87,7 +90,9 @@ def predict_files(
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
-    targets = _targets(_input_files(inputs), [*formats, *others], out)
+    made = read_config(Path(bundle)).features
+    files = _input_files(inputs, tracks=made is not None and made.extractor == "poses")
+    targets = _targets(files, [*formats, *others], out)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
     if resume:
         report(f"{len(existing)} existing files are kept")
@@ -103,6 +108,8 @@ def predict_files(
     videos = any(not _is_features(file) for file in targets)
     made_by = extractor_for(predictor, device=device, folder=extractor) if videos else None
     features = FeatureCache(cache) if videos else None
+    if isinstance(made_by, Poses):
+        report(f"tracks are read at {made_by.track_fps} frames per second, as in training")
 
     written: dict[Path, tuple[Path, ...]] = {}
     for file, paths in targets.items():
@@ -134,15 +141,15 @@ def _is_features(file: Path) -> bool:
     return file.suffix.lower() == ".npy"
 
 
-def _input_files(paths: Iterable[Path]) -> list[Path]:
-    """The videos and feature files named, and those in the folders named. Raises ConfigError, DataError."""
+def _input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
+    """The videos, or tracks, and feature files named, and those in the folders named. Raises ConfigError, DataError."""
     files: list[Path] = []
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted([*path.glob("[!.]*.npy"), *videos_inside(path)])
+            inside = sorted([*path.glob("[!.]*.npy"), *(tracks_inside(path) if tracks else videos_inside(path))])
             if not inside:
-                raise DataError(f"{path}: no .npy file and no video in this folder")
+                raise DataError(f"{path}: no .npy file and no {'tracks' if tracks else 'video'} in this folder")
         files += inside
     if not files:
         raise ConfigError("name at least one video or .npy file, or a folder of them")
@@ -151,17 +158,17 @@ def _input_files(paths: Iterable[Path]) -> list[Path]:
 
 def _targets(files: Collection[Path], kinds: Iterable[str], out: Path) -> dict[Path, dict[str, Path]]:
     """What to write for each input, by kind: a format, scores or a page. Raises DataError, OutputExistsError."""
-    check_file_names(file.stem for file in files)
+    check_file_names(input_name(file) for file in files)
     refuse_file(out, "timelines")
     suffixes = {kind: _ENDINGS.get(kind) or FORMATS[kind].suffix for kind in kinds}
-    targets = {file: {kind: out / f"{file.stem}{suffix}" for kind, suffix in suffixes.items()} for file in files}
+    targets = {file: {kind: out / f"{input_name(file)}{suffix}" for kind, suffix in suffixes.items()} for file in files}
     owners: dict[str, Path] = {}
     for file, paths in targets.items():
         for path in paths.values():
             other = owners.setdefault(path.name.casefold(), file)
             if other != file:
                 raise OutputExistsError(f"{other} and {file} would both be written to {path}; rename one of them")
-    beside = [file.stem for file in targets if "json" in suffixes and (out / f"{file.stem}.npy").exists()]
+    beside = [name for name in map(input_name, targets) if "json" in suffixes and (out / f"{name}.npy").exists()]
     if beside:
         raise OutputExistsError(
             f"{out} holds features of {beside[0]}, whose sidecar is called {beside[0]}.json; choose another --out"
@@ -196,7 +203,7 @@ def _write(
             elif kind == _SCORES:
                 write_bytes(path, _scores(prediction))
             else:
-                text = timeline_text(kind, file.stem, *timeline, scores=sure, media=media, settings=settings)
+                text = timeline_text(kind, input_name(file), *timeline, scores=sure, media=media, settings=settings)
                 write_bytes(path, text.encode())
             written.append(path)
         except (KeysegError, OSError) as error:

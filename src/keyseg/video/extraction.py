@@ -23,6 +23,7 @@ from keyseg.data.folders import cache_folder
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256, refuse_file, whole_file, write_text
 from keyseg.video.extractor import Extractor, Image
+from keyseg.video.poses import PoseReader, Poses
 from keyseg.video.reading import VideoReader
 
 # Which pictures a frame shows; 1 lost the last ones of files whose first stream is the sound.
@@ -63,7 +64,7 @@ def extract_features(
     digest = video_sha256 or file_sha256(video)
     pts: list[int] = []
     with whole_file(out) as partial:
-        with VideoReader(video, fps, extractor.image_size, damaged=damaged) as reader:
+        with _opened(video, extractor, fps, damaged) as reader:
             seconds = reader.info.declared_seconds
             expected = None if seconds is None else -int(-seconds * fps // 1)
 
@@ -94,6 +95,13 @@ def extract_features(
         sidecar_path(out).unlink(missing_ok=True)
     write_text(sidecar_path(out), sidecar.model_dump_json() + "\n")
     return sidecar
+
+
+def _opened(path: Path, extractor: Extractor, fps: Fraction, damaged: bool) -> VideoReader | PoseReader:
+    """The frames of a video, or for `Poses` those of a file of tracks."""
+    if isinstance(extractor, Poses):
+        return PoseReader(path, extractor, fps)
+    return VideoReader(path, fps, extractor.image_size, damaged=damaged)
 
 
 def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image], video: Path) -> int:

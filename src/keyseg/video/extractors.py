@@ -1,16 +1,20 @@
-"""Extractors by name: `motion`, a Hugging Face model, or a local folder with a model."""
+"""Extractors by name: `motion`, `poses`, a Hugging Face model, or a local folder with a model."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.timeline import ConfigError, DataError, nearest
 from keyseg.video.extraction import origin_of
 from keyseg.video.extractor import Extractor
+from keyseg.video.find_videos import find_videos
 from keyseg.video.model_folder import hub_folder, local_folder
 from keyseg.video.motion import Motion
+from keyseg.video.poses import Poses
 from keyseg.video.pretrained import PretrainedExtractor
 
 # Some published models. Others of the same families work too.
@@ -26,23 +30,45 @@ SUGGESTED = (
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w", re.ASCII)
 
 
+def inputs_and_extractor(
+    paths: Iterable[Path], extractor: str, track_fps: Fraction | None
+) -> tuple[list[Path], str | Poses]:
+    """The files to make features of, and what makes them: for `poses` tracks and the extractor, else videos and a name.
+
+    track_fps: frames per second of tracks. Raises ConfigError if it is missing or has no use, DataError as
+    `find_videos` does and on tracks that cannot be read.
+    """
+    if extractor == "poses":
+        tracks = find_videos(paths, tracks=True)
+        return tracks, Poses.of_files(tracks, track_fps)
+    if track_fps is not None:
+        raise ConfigError(f"--track-fps is the frame rate of tracks, and {extractor} reads videos; use poses")
+    return find_videos(paths), extractor
+
+
 def make_extractor(
-    name: str, *, revision: str | None = None, sample_rate: int | None = None, device: str | None = None
+    name: str | Poses,
+    *,
+    revision: str | None = None,
+    sample_rate: int | None = None,
+    device: str | None = None,
 ) -> Extractor:
     """The extractor with a name: `motion`, a Hugging Face model (`facebook/dinov2-small`) or a local folder.
 
-    revision: branch, tag or commit of a Hugging Face model. sample_rate: frames between two rows of a pretrained model.
-    device: `cuda` or `cpu`, for pretrained models; `motion` always runs on the CPU. Raises ConfigError on a wrong name
-    or option, DataError on a model that cannot be fetched or read.
+    name: or `Poses`, which cannot be made from their name alone. revision: branch, tag or commit of a Hugging Face
+    model. sample_rate: frames between two rows of a pretrained model. device: `cuda` or `cpu`, for pretrained models;
+    `motion` and `poses` always run on the CPU. Raises ConfigError on a wrong name or option, DataError on a model that
+    cannot be fetched or read.
 
     >>> make_extractor("motion").dimension
     376
     """
-    if name == "motion":
+    if name == "motion" or isinstance(name, Poses):
+        extractor = name if isinstance(name, Poses) else Motion()
         if revision or sample_rate is not None:
             given = "revision" if revision else "sample_rate"
-            raise ConfigError(f"motion takes no {given}; it has one version, and one row per frame")
-        return Motion()
+            raise ConfigError(f"{extractor.name} takes no {given}; it has one version, and one row per frame")
+        return extractor
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         if revision:
@@ -52,10 +78,10 @@ def make_extractor(
     elif _HUB_NAME.fullmatch(name):
         model = hub_folder(name, revision)
     else:
-        known = ("motion", *SUGGESTED)
+        known = ("motion", "poses", *SUGGESTED)
         raise ConfigError(
-            f"no extractor {name!r}{nearest(name, known)}; possible: motion, an existing folder with a model, or a"
-            f" Hugging Face model such as {', '.join(SUGGESTED)}"
+            f"no extractor {name!r}{nearest(name, known)}; possible: motion, poses, an existing folder with a model, or"
+            f" a Hugging Face model such as {', '.join(SUGGESTED)}"
         )
     return PretrainedExtractor(name, model, sample_rate=sample_rate, device=device)
 
@@ -70,7 +96,9 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
         raise ConfigError(f"{folder}: no such folder; it should hold the model of {origin.extractor}")
     place = folder or Path(origin.extractor)
     extractor: Extractor = Motion()
-    if origin.extractor != "motion":
+    if origin.extractor == "poses":
+        extractor = Poses.of_options(origin.options)
+    elif origin.extractor != "motion":
         if "revision" in origin.options:
             model = hub_folder(origin.extractor, origin.options["revision"])
         elif place.is_dir():

@@ -12,11 +12,13 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Literal
 
+from keyseg.data.input_names import input_name
 from keyseg.timeline import DataError, KeysegError, OutputExistsError
 from keyseg.timeline.files import check_file_names, file_sha256, refuse_file
 from keyseg.video.extraction import FeatureCache, checked_sidecar, origin_of
 from keyseg.video.extractor import Extractor
 from keyseg.video.extractors import make_extractor
+from keyseg.video.poses import Poses
 from keyseg.video.workers import CONTEXT, worker_pool
 
 _REPORT_SECONDS = 0.2  # between two reports on one video
@@ -27,7 +29,7 @@ class Work:
     """What to do with every video. extractor, revision, device, sample_rate: for `make_extractor`. names: what the
     features of a video are called, where that is not the name of its file."""
 
-    extractor: str
+    extractor: str | Poses
     fps: Fraction
     out: Path
     cache: Path | None = None
@@ -135,7 +137,7 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
         notify(Event(video, "remade", message=reason))
 
     try:
-        out, kept = work.out / f"{work.names.get(video, video.stem)}.npy", None
+        out, kept = work.out / f"{work.names.get(video, input_name(video))}.npy", None
         if out.exists() and not work.force:
             try:
                 kept = checked_sidecar(out, file_sha256(video), origin_of(extractor, work.fps))

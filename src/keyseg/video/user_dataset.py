@@ -17,7 +17,7 @@ from keyseg.data.video_files import write_video_files
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, Overlap
 from keyseg.timeline.files import refuse_file
-from keyseg.video.find_videos import video_files
+from keyseg.video.extractors import inputs_and_extractor
 from keyseg.video.jobs import Event, Work, extract_all
 
 
@@ -47,6 +47,7 @@ def init_dataset(
     overlap: Overlap = "error",
     options: AnnotationOptions = AS_IT_IS,
     extractor: str = "motion",
+    track_fps: Fraction | None = None,
     workers: int = 1,
     cache: Path | None = None,
     damaged: bool = False,
@@ -62,7 +63,7 @@ def init_dataset(
 
     Args:
         data: New folder for the data set. It stays empty until everything has succeeded.
-        videos: Video files, or folders of video files.
+        videos: Video files, or folders of video files; tracks of body points for the extractor poses.
         annotations: Annotation files, or folders of them: ELAN, BORIS, TextGrid, subtitles, tables and more; see keyseg
             convert.
         from_format: Format of the annotations. Default: detected from their names and contents.
@@ -75,6 +76,7 @@ def init_dataset(
         overlap: Where two labels overlap: error reports both; first keeps the one that starts first; last lets the one
             that starts last interrupt it; score keeps the one with the higher score.
         extractor: Feature extractor; see keyseg features.
+        track_fps: Frames per second of the videos that tracks were made from, for the extractor poses.
         workers: Number of videos to process at the same time, each in its own process.
         cache: Folder that keeps features by the content of the video; see keyseg features.
         damaged: Accept damaged videos; see keyseg features.
@@ -86,7 +88,8 @@ def init_dataset(
     refuse_file(data, "data set")
     if data.exists() and any(data.iterdir()):
         raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
-    names = VideoNames(video_files(videos))
+    files, made_by = inputs_and_extractor(videos, extractor, track_fps)
+    names = VideoNames(files)
     paired = pair(names, read_user_annotations(annotations, names, from_format, options, fps, report), report)
     actions, labels = ready({name: one.user.annotation for name, one in paired.items()}, background, overlap, report)
     first: dict[str, str] = {}  # the first timeline of each video
@@ -103,7 +106,7 @@ def init_dataset(
     with tempfile.TemporaryDirectory(prefix=".init-", dir=home.parent) as folder:
         partial = Path(folder)
         called = {names.files[video]: name for video, name in first.items()}
-        work = Work(extractor, fps, partial / "features", cache, damaged, names=called)
+        work = Work(made_by, fps, partial / "features", cache, damaged, names=called)
         lengths = _extract(list(called), work, workers, notify)
         frames = {name: lengths[first[one.video]] for name, one in paired.items()}
         for name, one in paired.items():
