@@ -18,6 +18,7 @@ import yaml
 
 import keyseg
 from as_on_windows.windows_lacks import MODULES, NAMES
+from keyseg.cli import demo
 from keyseg.cli.main import run
 from keyseg.formats.conversion import convert
 from keyseg.inference.bundle import save_bundle
@@ -38,7 +39,7 @@ WRONG_NAMES = {
     " \t": "it is empty",
     ".day1": "starts with a dot is hidden",
     "..": "starts with a dot is hidden",
-    "day\n1": "it contains a control character",
+    "day\n1\n": "it contains a control character",
     "day1\x00": "it contains a control character",
     "2024-05-01 10:30": "Windows allows none of",
     "a/b": "Windows allows none of",
@@ -343,3 +344,13 @@ def test_actions_are_pinned(path: Path) -> None:
     uses = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
     assert uses
     assert [line for line in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", line)] == []
+
+
+def test_the_demo_names_the_command_from_another_drive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    monkeypatch.setattr(sys, "argv", ["C:\\venv\\Scripts\\keyseg"])
+    monkeypatch.setenv("PATH", "")
+    assert demo._as_called() == "C:\\venv\\Scripts\\keyseg"
