@@ -86,22 +86,26 @@ def one_video_each(folder: Path, *names: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("names", "reason"), [(("a", "nul"), "reserves"), (("Day1", "day1"), "one file on Windows")])
+@pytest.mark.parametrize(("names", "reason"), [(("a", "nul"), "reserves"), (("Day1", "day1"), "have the same file")])
 def test_convert_writes_no_file_under_such_a_name(names: tuple[str, ...], reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=reason):
         convert(one_video_each(tmp_path, *names), tmp_path / "out", to_format="vtt", fps=Fraction(10))
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("names", "reason"), [(("a", "nul"), "reserves"), (("Day1", "day1"), "one file on Windows")])
-def test_features_and_timelines_get_no_such_name(names: tuple[str, ...], reason: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "reason"), [(("a", "nul"), "reserves"), (("Day1", "day1"), "both be called|one file")]
+)
+def test_features_and_timelines_get_no_such_name(
+    names: tuple[str, ...], reason: str, bundle: Path, tmp_path: Path
+) -> None:
     videos = [tmp_path / f"{name}.mp4" for name in names]
     for video in videos:
         video.write_bytes(b"")
     with pytest.raises(DataError, match=reason):
         extract_all(videos, Work("motion", Fraction(10), tmp_path / "out"), notify=lambda event: None)
     with pytest.raises(DataError, match=reason):
-        predict_files(tmp_path / "bundle", videos, out=tmp_path / "out")
+        predict_files(bundle, videos, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

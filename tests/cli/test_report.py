@@ -139,12 +139,12 @@ def test_of_several_videos_the_one_of_this_name_is_shown(film: Path, keyseg: Any
     table.write_text(head + rows.replace("tea", "milk"))
     answer = keyseg("report", table, "--video", film, "--out", tmp_path / "no.html")
     assert answer.code == 1
-    assert "several videos, and none of them is called tea: coffee.mp4, milk.mp4" in answer.err
+    assert "several videos, and none of them is called tea: coffee, milk" in answer.err
     assert not (tmp_path / "no.html").exists()
     table.write_text(head + "coffee.mp4,0,5,grind\n")
     answer = keyseg("report", table, "--video", film, "--out", tmp_path / "other.html")
     assert answer.code == 0
-    assert f"note: {table}: its timeline is of coffee.mp4, shown with tea.mp4" in answer.err
+    assert f"note: {table}: its timeline is of coffee, shown with tea.mp4" in answer.err
 
 
 def test_frames_without_a_rate_are_at_the_given_one_or_the_videos(film: Path, keyseg: Any, tmp_path: Path) -> None:

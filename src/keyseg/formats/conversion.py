@@ -135,8 +135,8 @@ def _targets(
         other = first.setdefault(video if into_one else file_name(video).casefold(), index)
         if other != index:
             names = f"{annotations[other].name!r} in {files[other]} and {video!r} in {file}"
-            what = "name" if into_one else "file"
-            raise DataError(f"{names} would have the same {what}; rename a video")
+            what = "have the same name" if into_one else "have the same file"
+            raise DataError(f"{names} would {what}; rename a video")
     if into_one:
         if len(annotations) > 1 and not form.several:
             raise ConfigError(

@@ -63,11 +63,11 @@ FORMATS: dict[str, Format] = {
     "audacity": Format("Audacity labels", ".labels.txt", *_AUDACITY, (".txt",)),
     "textgrid": Format("Praat", ".TextGrid", textgrid.read, textgrid.write, textgrid.looks, overlaps=False),
     "labelstudio": _in_frames("Label Studio", ".labelstudio.json", *_LABEL_STUDIO, several=True),
-    "rttm": Format("RTTM", ".rttm", *_RTTM, several=True),
-    "otio": _in_frames("OpenTimelineIO", ".otio", otio.read, otio.write, otio.looks, (".json",)),
     "via": Format("VIA 3", ".via.json", via.read, via.write, via.looks, (".json",), several=True),
     "annot": _in_frames("Bento", ".annot", bento.read, bento.write, bento.looks),
     "caltech": _tiling("Caltech Behavior Annotator", ".caltech.txt", *_CALTECH, (".txt",)),
+    "rttm": Format("RTTM", ".rttm", *_RTTM, several=True),
+    "otio": _in_frames("OpenTimelineIO", ".otio", otio.read, otio.write, otio.looks, (".json",)),
     "edl": _in_frames("EDL, CMX 3600", ".edl", edl.read, edl.write, edl.looks),
 }
 
