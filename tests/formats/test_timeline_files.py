@@ -155,7 +155,11 @@ def test_a_file_of_several_videos_is_not_a_timeline(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "looks like none of json, activitynet, labelstudio, via, otio"), ("{}", "none of json"), ("null", "none of json")],
+    [
+        ("", "looks like none of json, activitynet, labelstudio, via, otio"),
+        ("{}", "none of json"),
+        ("null", "none of json"),
+    ],
 )
 def test_other_json_is_refused(tmp_path, text, words):
     path = tmp_path / "video.json"

@@ -18,7 +18,7 @@ from keyseg.data.feature_origin import read_sidecar, sidecar_path
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256
 from keyseg.video.extraction import READER, FeatureCache, extract_features, origin_of
-from keyseg.video.find_videos import find_videos
+from keyseg.video.find_videos import find_videos, one_a_name
 from keyseg.video.jobs import Event, Work, extract_all
 
 FPS = Fraction(10)
@@ -232,7 +232,7 @@ def test_videos_in_folders(tmp_path: Path) -> None:
     assert find_videos([tmp_path, tmp_path / "b.mp4"]) == [tmp_path / "a.MKV", tmp_path / "b.mp4"]
     (tmp_path / "a.mp4").touch()
     with pytest.raises(DataError, match=r"would both be called a; rename one"):
-        find_videos([tmp_path])
+        one_a_name(find_videos([tmp_path]))
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="no video in this folder"):
         find_videos([tmp_path / "none"])

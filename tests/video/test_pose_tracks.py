@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from keyseg.data.input_names import input_name
 from keyseg.timeline import ConfigError, DataError, KeysegError
-from keyseg.video.find_videos import find_videos, tracks_inside
+from keyseg.video.find_videos import find_videos, one_a_name, tracks_inside
 from keyseg.video.pose_tracks import Point, holds_tracks, read_tracks
 from video.pose_files import (
     NETWORK,
@@ -143,7 +143,7 @@ def test_tracks_in_a_folder_are_found_beside_other_tables(walk, tmp_path):
     assert [path.name for path in tracks_inside(tmp_path)] == [f"day1{NETWORK}.csv", f"day2{NETWORK}.h5"]
     write_dlc_csv(tmp_path / f"day1{NETWORK}_filtered.csv", walk)
     with pytest.raises(DataError, match="would both be called day1; rename one of them, or leave one out"):
-        find_videos([tmp_path], tracks=True)
+        one_a_name(find_videos([tmp_path], tracks=True))
     (tmp_path / "other").mkdir()
     with pytest.raises(DataError, match="no tracks in this folder"):
         find_videos([tmp_path / "other"], tracks=True)
@@ -276,7 +276,7 @@ def test_sleap_axes_that_do_not_fit_are_refused(walk, tmp_path):
 def test_h5_without_h5py_names_the_extra(walk, tmp_path, monkeypatch):
     path = write_sleap_h5(tmp_path / "a.h5", walk)
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
-    with pytest.raises(ConfigError, match=r"pip install 'keyseg\[poses\]'"):
+    with pytest.raises(ConfigError, match=r'pip install "keyseg\[poses\]"'):
         read_tracks(path)
 
 
