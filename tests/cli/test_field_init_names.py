@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.data import Dataset, user_annotations
+from keyseg.data import Dataset
 from keyseg.data.feature_origin import read_sidecar
-from keyseg.formats import FORMATS, WriteSettings, annotations_text, conversion, read_annotations
+from keyseg.formats import FORMATS, WriteSettings, annotations_text, conversion, one_grid, read_annotations
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import file_sha256
@@ -234,7 +234,7 @@ def test_a_timeline_per_subject(keyseg: Any, videos: Any, monkeypatch: pytest.Mo
             for (video, track), intervals in tracks.items()
         ]
 
-    monkeypatch.setattr(user_annotations, "read_annotations", read)
+    monkeypatch.setattr(one_grid, "read_annotations", read)
     monkeypatch.setattr(conversion, "read_annotations", read)
     table = "Behavior,Start (s),Stop (s)\n"
     answer = init(keyseg, table, "--videos", root)
