@@ -162,7 +162,7 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
     report: called with a note about videos and annotations without a partner, and about a video in another folder than
     the file says. Raises DataError where two annotations are of one video, and on fewer than two pairs.
     """
-    sources: dict[str, dict[tuple[Path, str], list[UserAnnotation]]] = defaultdict(lambda: defaultdict(list))
+    sources: dict[str, dict[tuple[Path | None, str], list[UserAnnotation]]] = defaultdict(lambda: defaultdict(list))
     orphans = []
     for user in annotations:
         where, beside = str(user.file), user.file.parent
@@ -172,7 +172,8 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
         if name is None:
             orphans.append(user)
         else:
-            sources[name][user.file, user.annotation.video].append(user)
+            several = bool(user.annotation.track)  # the tracks of a video may be in several files
+            sources[name][(None, user.spelled) if several else (user.file, user.annotation.video)].append(user)
     matched: dict[str, list[UserAnnotation]] = {}
     for name, of_name in sources.items():
         best, *others = sorted(of_name.values(), key=lambda users: -videos.agreement(name, users[0].folders))
