@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyseg.formats import on_one_grid, read_with_rate
-from keyseg.timeline import Annotation, ConfigError, Interval, TimelineError
+from keyseg.formats import on_one_grid, read_annotations, read_with_rate, timeline_text
+from keyseg.timeline import Annotation, ConfigError, Interval, LabelMap, Segmentation, TimeBase, TimelineError
 
 RATE = Fraction(30000, 1001)
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20), st.sampled_from("abc")), max_size=6)
@@ -88,3 +88,20 @@ def test_notes_come_once(tmp_path: Path) -> None:
     path.write_text("WEBVTT\n\n00:01.000 --> 00:02.500\ntake cup\n")
     ((annotation,), needed) = read_with_rate(path, Fraction(40), note=notes.append)
     assert (annotation.fps, needed, notes) == (None, False, [])
+
+
+def test_a_class_has_one_id_whichever_classes_occur(tmp_path: Path) -> None:
+    """So that it has one colour in the pages of all videos of a data set."""
+    classes = LabelMap(("background", "add", "cut", "pour"), ("background",))
+    found = []
+    for name, ids in (("day1", [0, 1, 1]), ("day2", [3, 3, 0])):
+        path = tmp_path / f"{name}.json"
+        path.write_text(timeline_text("json", name, Segmentation.from_frames(ids), classes, TimeBase(Fraction(1))))
+        corrected = Annotation(name, (Interval(0, 2, "wipe"), Interval(2, 3, "pour")))  # in a format without classes
+        rows, labels = on_one_grid([corrected, *read_annotations(path)], Fraction(1))
+        assert rows[1].to_frames().tolist() == ids
+        assert labels.background == ("background",)
+        found.append(labels.names)
+    assert found == [(*classes.names, "wipe")] * 2
+    tea = Annotation("tea", (Interval(0, 1, "add"), Interval(2, 3, "pour")))
+    assert on_one_grid([tea], Fraction(1))[1].names == ("background", "add", "pour")  # as keyseg init numbers them

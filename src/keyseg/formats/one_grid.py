@@ -60,7 +60,9 @@ def read_with_rate(
 def on_one_grid(
     annotations: Sequence[Annotation], fps: Fraction, *, frames: int = 0, overlap: Overlap = "error"
 ) -> tuple[list[Segmentation], LabelMap]:
-    """Annotations of one video as segmentations of one length at one rate, and the classes that occur in any of them.
+    """Annotations of one video as segmentations of one length at one rate, and the classes of all of them: those that
+    a file names, in their order, then background, then the others that occur, sorted. So a class has one id, and one
+    colour, in all videos of a data set whose files name its classes.
 
     They last as long as the longest of them, or until `frames` if that is later. Times without a label get the first
     background class that any of them names. Raises TimelineError as `Annotation.frame_spans` does, and on more frames
@@ -79,8 +81,11 @@ def on_one_grid(
     if frames > MOST_FRAMES:
         raise TimelineError(f"{annotations[0].video}: {frames} frames are too many; is there a wrong time in the file?")
     rows = [_without_gaps([(a, b, class_name(i.label)) for a, b, i in row], frames, gap) for row, _ in spans]
-    names = sorted({label for row in rows for _, label in row})
-    labels = LabelMap(tuple(names), tuple(name for name in dict.fromkeys([*idle, gap]) if name in names))
+    known = next((annotation.classes for annotation in annotations if annotation.classes), ())
+    occurring = sorted({label for row in rows for _, label in row})
+    background = dict.fromkeys([*idle, gap])
+    names = tuple(dict.fromkeys([*known, *(name for name in background if name in occurring), *occurring]))
+    labels = LabelMap(names, tuple(name for name in background if name in names))
     return [
         Segmentation(np.array([0, *(end for end, _ in row)]), labels.encode(label for _, label in row)) for row in rows
     ], labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,7 +77,8 @@ def read_whole(path: Path, encoding: str | None = None) -> tuple[str, Segmentati
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; background stays labelled. Raises DataError."""
     video, segmentation, labels, timebase = read_whole(path, settings.encoding)
-    return [Annotation.of(video, segmentation, labels, timebase, keep_background=True)]
+    annotation = Annotation.of(video, segmentation, labels, timebase, keep_background=True)
+    return [replace(annotation, classes=labels.names)]
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:

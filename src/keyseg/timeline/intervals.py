@@ -56,7 +56,8 @@ class Annotation:
 
     duration_seconds: length of the video, None if unknown. fps: frames per second of the video, None if unknown.
     background: labels that are not actions; gaps get the first one. media: path or address of the video as a file names
-    it. track: whose timeline of the video this is (a subject, a tier), where it has several.
+    it. track: whose timeline of the video this is (a subject, a tier), where it has several. classes: all classes of
+    the data set in the order of their ids, where a file names them; they do not count in comparisons.
 
     >>> tea = Annotation("tea", (Interval(1, 3, "pour"),), duration_seconds=Fraction(4), background=("idle",))
     >>> tea.segmentation(LabelMap(("idle", "pour"), ("idle",)), fps=Fraction(2)).to_frames()
@@ -70,6 +71,7 @@ class Annotation:
     background: tuple[str, ...] = ()
     media: str = ""
     track: str = ""
+    classes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "intervals", tuple(sorted(self.intervals)))
