@@ -216,3 +216,14 @@ def test_a_missing_extra_is_reported_with_the_command_that_installs_it(
 def test_help_names_every_format(keyseg: Any) -> None:
     words = keyseg("convert", "--help").out.replace(",", " ").split()
     assert set(FORMATS) <= set(words)
+
+
+def test_options_that_change_nothing_are_reported(keyseg: Any, tmp_path: Path) -> None:
+    source = tmp_path / "day1.vtt"
+    source.write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nred\n")
+    words = ("--lenient", "--points", "drop", "--per-subject", "--start-timecode", "01:00:00:00")
+    answer = keyseg("convert", source, tmp_path / "a.srt", *words)
+    assert answer.err == "note: --per-subject, --points, --start-timecode, --lenient: of no use with vtt\n"
+    table = tmp_path / "day1.csv"
+    table.write_text("start_seconds,end_seconds,label\n0,1,red\n")
+    assert keyseg("convert", table, tmp_path / "b.srt", *words[:3]).err == ""

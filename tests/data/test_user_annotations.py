@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keyseg.data.user_annotations import UserAnnotation, VideoNames, pair, read_groups, read_user_annotations
-from keyseg.formats import AS_IT_IS
+from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.video.find_videos import find_videos, one_a_name
 
@@ -249,3 +249,17 @@ def test_a_rate_that_files_need_is_said_once(tmp_path: Path) -> None:
     users = read_user_annotations(paths, names, None, AS_IT_IS, Fraction(25), notes.append)
     assert [float(user.annotation.intervals[0].end_seconds) for user in users] == [1, 1, 1.2, 1]
     assert notes == ["no frame rate in day1.edl, day2.edl; frames are counted at 25 per second, see --fps"]
+
+
+def test_an_option_that_no_file_uses_is_reported_once(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "v/day1.mp4", "v/day2.mp4"))
+    for name in ("day1", "day2"):
+        (tmp_path / f"{name}.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nred\n")
+    notes: list[str] = []
+    options = AnnotationOptions(lenient=True, points=3)
+    read_user_annotations([tmp_path], names, None, options, Fraction(25), notes.append)
+    assert notes == ["--points, --lenient: of no use with vtt"]
+    (tmp_path / "more.csv").write_text("video,start_seconds,end_seconds,label\nday3,0,1,red\n")
+    notes.clear()
+    read_user_annotations([tmp_path], names, None, options, Fraction(25), notes.append)
+    assert notes == []

@@ -13,6 +13,7 @@ from pathlib import Path
 from keyseg.data.input_names import input_name
 from keyseg.formats import AnnotationOptions, find_sources, read_with_rate
 from keyseg.formats.conversion import file_name
+from keyseg.formats.table_of_formats import unused_options
 from keyseg.formats.text import VIDEO_SUFFIXES, distinguishing_depth, path_parts, video_name
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import read_text
@@ -114,9 +115,11 @@ def read_user_annotations(
     result: list[UserAnnotation] = []
     seen: set[Path] = set()
     counted: list[str] = []  # names of files
+    formats: set[str] = set()
     for path in paths:
         sources = find_sources(path, fmt)
         others = [file.name for file in sources.left_out if file.suffix.lower() not in VIDEO_SUFFIXES]
+        formats.update(sources.formats.values())
         for file, form in sources.formats.items():
             if file.resolve() in seen:
                 continue
@@ -135,6 +138,8 @@ def read_user_annotations(
                 result.append(UserAnnotation(annotation, file, frames))
         if others:
             report(f"no annotations, left out: {_listed(others)}")
+    if unused := unused_options(formats, options):
+        report(f"{', '.join(unused)}: of no use with {', '.join(sorted(formats))}")
     if counted:
         report(f"no frame rate in {_listed(counted)}; frames are counted at {fps} per second, see --fps")
     return result

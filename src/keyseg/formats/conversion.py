@@ -19,11 +19,11 @@ from keyseg.formats import (
     format_to_write,
     read_annotations,
 )
+from keyseg.formats.table_of_formats import unused_options
 from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
 from keyseg.timeline.files import check_file_names, write_text
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
-_WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris", "boris-project", "via", "annot", "caltech"}
 
 
 def convert(
@@ -76,13 +76,15 @@ def convert(
     annotations: list[Annotation] = []
     files: list[Path] = []  # of each annotation
     for file, name in sources.formats.items():
-        if options.tier and name not in _WITH_TIERS:
+        if "--tier" in unused_options([name], options):
             raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
         # Frames in, frames out: any rate will do.
         rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
         for read in read_annotations(file, name, fps=rate, background=background, options=options, note=report):
             annotations.append(read)
             files.append(file)
+    if unused := unused_options(sources.formats.values(), options):
+        report(f"{', '.join(unused)}: of no use with {', '.join(sorted(set(sources.formats.values())))}")
     if not annotations:
         raise DataError(f"{source}: no video with annotations in it")
     targets = _targets(target, to_format, annotations, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +28,7 @@ from keyseg.formats import (
     via,
 )
 from keyseg.formats import segment_table as table
-from keyseg.formats.format import Format
+from keyseg.formats.format import AS_IT_IS, AnnotationOptions, Format
 from keyseg.timeline import ConfigError, DataError, nearest
 from keyseg.timeline.files import shown_encoding
 
@@ -70,6 +71,29 @@ FORMATS: dict[str, Format] = {
     "otio": _in_frames("OpenTimelineIO", ".otio", otio.read, otio.write, otio.looks, (".json",)),
     "edl": _in_frames("EDL, CMX 3600", ".edl", edl.read, edl.write, edl.looks),
 }
+
+_WITH_TRACKS = {"eaf", "textgrid", "via", "annot", "caltech", "boris", "boris-project"}
+_WITH_FLAWS = {"activitynet", "epic", "csv", "tsv", "audacity", "rttm", "frames"}
+_WITH_POINTS = _WITH_FLAWS | {"boris", "boris-project", "textgrid", "edl", "via", "annot", "labelstudio", "otio"}
+_USE = {
+    "tier": _WITH_TRACKS | {"otio", "edl"},
+    "per_subject": _WITH_TRACKS,
+    "points": _WITH_POINTS,
+    "start_timecode": {"edl"},
+    "lenient": _WITH_FLAWS | {"eaf"},
+}
+"""The formats that use an option of reading."""
+
+
+def unused_options(formats: Iterable[str], options: AnnotationOptions) -> list[str]:
+    """The options, as flags, that are given and that none of these formats uses.
+
+    >>> unused_options(["vtt", "csv"], AnnotationOptions(lenient=True, start_timecode="01:00:00:00"))
+    ['--start-timecode']
+    """
+    formats = set(formats)
+    given = [name for name in _USE if getattr(options, name) != getattr(AS_IT_IS, name)]
+    return [f"--{name.replace('_', '-')}" for name in given if not formats & _USE[name]]
 
 
 def format_named(name: str) -> Format:
