@@ -302,6 +302,33 @@ def test_the_whole_of_a_video_and_a_track_of_it_are_not_two_tracks(keyseg: Any, 
     assert (answer.code, "'day1' in table.csv and 'day1' in table.csv may both be of " in answer.err) == (1, True)
 
 
+def test_eval_and_report_with_one_file_name_in_two_folders(keyseg: Any, videos: Any) -> None:
+    root = videos("P01/cam1.mp4", "P02/cam1.mp4", "P03/cam1.mp4")
+    table = "video,start_seconds,end_seconds,label\nP01/cam1.mp4,0,3,{}\nP02/cam1.mp4,0,3,blue\n"
+    for name, label in (("right.csv", "red"), ("wrong.csv", "green")):
+        Path(name).write_text(table.format(label))
+    answer = keyseg("eval", "--ref", "right.csv", "--pred", "wrong.csv", "--fps", 10, "--json")
+    scores = json.loads(answer.out)
+    assert (scores["acc"], scores["videos"]) == (50, 2)
+    Path("predicted").mkdir()
+    for name, label in (("P01_cam1", "red"), ("P02_cam1", "blue")):  # as a data set calls them
+        Path("predicted", f"{name}.txt").write_text(f"{label}\n" * 30)
+    answer = keyseg("eval", "--ref", "right.csv", "--pred", "predicted", "--fps", 10, "--json")
+    assert json.loads(answer.out)["acc"] == 100, answer.err
+    Path("one.csv").write_text("video,start_seconds,end_seconds,label\ncam1.mp4,0,3,red\n")
+    assert keyseg("eval", "--ref", "right.csv", "--pred", "one.csv", "--fps", 10).code == 1
+    Path("odd.csv").write_text(table.format("red") + "P01_cam1,0,3,red\n")
+    answer = keyseg("eval", "--ref", "odd.csv", "--pred", "odd.csv", "--fps", 10)
+    assert (answer.code, "would both be called 'P01_cam1'" in answer.err) == (1, True)
+
+    for folder, label in (("P01", "red"), ("P02", "blue")):
+        page = Path(f"{folder}.html")
+        assert keyseg("report", "right.csv", "--video", root / folder / "cam1.mp4", "--out", page).code == 0
+        assert [name for name in ("red", "blue") if f"<title>{name}: " in page.read_text()] == [label]
+    answer = keyseg("report", "right.csv", "--video", root / "P03" / "cam1.mp4", "--out", "no.html")
+    assert (answer.code, "none of them is in the folder of" in answer.err) == (1, True)
+
+
 def test_groups_are_kept_together_in_every_fold(keyseg: Any, videos: Any) -> None:
     """In the splits and, since the data set remembers them, in what trainings do with their training videos."""
     people = {name: f"person {name[0]}" for name in ("a1", "a2", "b1", "b2", "c1", "c2")}

@@ -21,7 +21,6 @@ from keyseg.formats import (
 )
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.formats.table_of_formats import format_of
-from keyseg.formats.text import video_name
 from keyseg.metrics.evaluator import evaluate
 from keyseg.metrics.report import Report
 from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, class_name
@@ -108,7 +107,12 @@ def _timelines(
             found = {file.name.removesuffix(".txt").removesuffix(".recog"): _Timeline(file, form)}
         else:
             annotations, _ = read_with_rate(file, fps, options=options, note=report)
-            found = {video_name(annotation.name): _Timeline(file, form, annotation) for annotation in annotations}
+            # Files of one name in two folders are called as in a data set: P01_cam1 and P02_cam1.
+            names = [annotation.name.replace("/", "_") for annotation in annotations]
+            found = {name: _Timeline(file, form, one) for name, one in zip(names, annotations, strict=True)}
+            if len(found) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise DataError(f"{file}: two timelines in it would both be called {twice!r}; rename one")
         for name, timeline in found.items():
             result.setdefault(unicodedata.normalize("NFC", name), []).append(timeline)
     return result

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from keyseg.data.video_files import find_video_file
 from keyseg.formats import AS_IT_IS, AnnotationOptions, on_one_grid, read_with_rate
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.formats.text import video_name
+from keyseg.formats.text import path_parts, video_name
 from keyseg.reproduction.plots import row_names, row_of
 from keyseg.timeline import (
     Annotation,
@@ -127,18 +127,29 @@ def write_video_page(
 def _of_video(
     file: Path, annotations: Sequence[Annotation], video: Path, report: Callable[[str], None]
 ) -> list[Annotation]:
-    """The timelines of a file that belong to a video: those of its only video, or of the video of this name."""
+    """The timelines of a file that belong to a video: those of its only video, or of the video of this name and, where
+    several have it, in the same folder."""
     names = list(dict.fromkeys(annotation.video for annotation in annotations))
     if not names:
         raise DataError(f"{file}: no timeline in it")
     fits = [name for name in names if _key(name) in (_key(video.name), _key(video.stem))]
+    called = f"called {video.stem}"
+    if len(fits) > 1:
+        called = f"in the folder of {video}"
+        fits = [name for name in fits if _is_below(video, path_parts(name)[:-1])]
     if len(names) > 1 and len(fits) != 1:
         listed = ", ".join(names[:10]) + (" ..." if len(names) > 10 else "")
-        raise DataError(f"{file}: several videos, and {len(fits) or 'none'} of them is called {video.stem}: {listed}")
+        raise DataError(f"{file}: several videos, and none of them is {called}: {listed}")
     if not fits and _key(names[0]) not in (_key(file.name), _key(file.stem)):
         report(f"{file}: its timeline is of {names[0]}, shown with {video.name}")
     wanted = fits[0] if fits else names[0]
     return [annotation for annotation in annotations if annotation.video == wanted]
+
+
+def _is_below(video: Path, folders: Sequence[str]) -> bool:
+    """Whether a video is in these folders, the last of them directly above it."""
+    above = [unicodedata.normalize("NFC", part) for part in video.resolve().parent.parts]
+    return above[len(above) - len(folders) :] == list(folders)
 
 
 def _key(name: str) -> str:
