@@ -110,9 +110,11 @@ def test_rows_show_whether_their_ends_are_included(
 def test_whole_numbers_between_tabs_may_be_seconds_and_are_refused(text: str, tmp_path: Path) -> None:
     path = file(tmp_path, "v.txt", text)
     words = "could be frames or audacity; choose with --from frames --fps RATE or --from audacity"
+    words += ", or call the file v.frames.txt or v.labels.txt"
     with pytest.raises(DataError, match=re.escape(words)):
         read_annotations(path, fps=THIRTY)
     assert frames(path, "frames")[0][0][0] == int(text.split("\t")[0])
+    assert [format_of(file(tmp_path, f"v.{end}.txt", text)) for end in ("frames", "labels")] == ["frames", "audacity"]
     notes: list[str] = []
     (seconds,) = read_annotations(path, "audacity", note=notes.append)
     assert seconds.intervals[0].start_seconds == int(text.split("\t")[0])

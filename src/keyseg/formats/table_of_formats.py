@@ -135,7 +135,10 @@ def format_of(path: Path) -> str:
     if not matches:
         raise DataError(f"{path}: it looks like none of {', '.join(named or FORMATS)}; name its format with --from")
     options = (f"--from {name}{' --fps RATE' * (FORMATS[name].frames)}" for name in matches)
-    raise DataError(f"{path}: it could be {' or '.join(matches)}; choose with {' or '.join(options)}")
+    names = " or ".join(f"{path.stem}{FORMATS[name].suffix}" for name in matches)
+    raise DataError(
+        f"{path}: it could be {' or '.join(matches)}; choose with {' or '.join(options)}, or call the file {names}"
+    )
 
 
 @dataclass(frozen=True)
