@@ -23,7 +23,7 @@ from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsErro
 from keyseg.timeline.files import check_file_names, write_text
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
-_WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris", "boris-project", "via", "annot", "caltech"}
+_WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris", "boris-project", "via", "vtrace", "annot", "caltech"}
 
 
 def convert(
@@ -48,8 +48,8 @@ def convert(
         source: File with annotations, or a folder of such files.
         target: File, whose suffix tells the format, or a folder that gets one file per video.
         from_format: Format of the source: txt, recog, csv, tsv, frames, json, activitynet, epic, vtt, srt, eaf,
-            boris, boris-project, audacity, textgrid, labelstudio, via, annot, caltech, rttm, otio or edl. Default:
-            detected from the file's name and content.
+            boris, boris-project, audacity, textgrid, labelstudio, via, vtrace, annot, caltech, rttm, otio or edl.
+            Default: detected from the file's name and content.
         to_format: Format of the target, one of the same. Default: detected from the suffix of OUT; for a folder, the
             format of the source.
         fps: Annotation frames per second, such as 15 or 30000/1001. Needed where a format counts frames, such as txt,

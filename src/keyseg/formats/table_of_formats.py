@@ -25,6 +25,7 @@ from keyseg.formats import (
     textgrid,
     timeline_json,
     via,
+    vtrace,
 )
 from keyseg.formats import segment_table as table
 from keyseg.formats.format import Format
@@ -64,6 +65,7 @@ FORMATS: dict[str, Format] = {
     "textgrid": Format("Praat", ".TextGrid", textgrid.read, textgrid.write, textgrid.looks, overlaps=False),
     "labelstudio": _in_frames("Label Studio", ".labelstudio.json", *_LABEL_STUDIO, several=True),
     "via": Format("VIA 3", ".via.json", via.read, via.write, via.looks, (".json",), several=True),
+    "vtrace": Format("V-TRACE", ".vtrace.csv", vtrace.read, vtrace.write, vtrace.looks, (".csv",)),
     "annot": _in_frames("Bento", ".annot", bento.read, bento.write, bento.looks),
     "caltech": _tiling("Caltech Behavior Annotator", ".caltech.txt", *_CALTECH, (".txt",)),
     "rttm": Format("RTTM", ".rttm", *_RTTM, several=True),
