@@ -83,6 +83,20 @@ def test_observations_of_one_video_and_of_one_subject_each(tmp_path: Path) -> No
     assert notes == [f"{path}: no subject 'Ada', left out: observation 'day 2' (it has Bea)"]
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "Start (s),Stop (s)\np,/pictures; ,take,STATE,NA,NA\na,player #1:a.mp4,take,STATE,1,2\n",
+        "Time\np,/pictures; ,take,START,NA\na,player #1:a.mp4,take,START,1\na,player #1:a.mp4,take,STOP,2\n",
+    ],
+)
+def test_events_in_pictures_have_no_time(table: str, tmp_path: Path) -> None:
+    notes: list[str] = []
+    path = file(tmp_path, "e.boris.csv", f"Observation id,Source,Behavior,Behavior type,{table}")
+    assert rows(one(path, note=notes.append)) == [(1, 2, "take")]
+    assert notes == [f"{path}: events without a time, as those of pictures, are left out: 1 in observation 'p'"]
+
+
 def test_two_observations_of_a_video_and_subject_keep_their_names(tmp_path: Path) -> None:
     each = read_annotations(file(tmp_path, "events.csv", FOCAL), options=AnnotationOptions(per_subject=True))
     assert [found.name for found in each] == ["day 1.Ada", "day 1.Bea", "day 2.Bea"]

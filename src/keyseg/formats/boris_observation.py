@@ -46,13 +46,15 @@ class CodedEvent:
 
 @dataclass(frozen=True)
 class Observation:
-    """players: they play side by side, each its media one after the other; none in a live observation."""
+    """players: they play side by side, each its media one after the other; none in a live observation. untimed: number
+    of events without a time, which pictures have."""
 
     name: str
     where: str
     events: Sequence[CodedEvent]
     players: Sequence[Sequence[Media]] = ()
     offset: Fraction = Fraction(0)
+    untimed: int = 0
 
 
 @dataclass(frozen=True)
@@ -212,11 +214,13 @@ def _placed(event: CodedEvent, player: Sequence[Media], observation: Observation
 
 def _note(coded: Sequence[tuple[Observation, Sequence[_Part]]], settings: ReadSettings) -> None:
     """Notes about what is left out, split or shared; one of each kind."""
-    split, empty, beside = [], [], []
+    split, empty, beside, untimed = [], [], [], []
     for observation, parts in coded:
+        if observation.untimed:
+            untimed.append(f"{observation.untimed} in observation {observation.name!r}")
         used = {part.media.path for part in parts}
         split += [one.event.label for one, two in pairwise(parts) if one.event is two.event]
-        if not parts:
+        if not parts and not observation.untimed:
             empty.append(f"observation {observation.name!r}")
         elif len(observation.players) > 1:
             others = [media.path for player in observation.players for media in player if media.path not in used]
@@ -226,6 +230,8 @@ def _note(coded: Sequence[tuple[Observation, Sequence[_Part]]], settings: ReadSe
             empty += [repr(media.path) for player in observation.players for media in player if media.path not in used]
     if empty:
         settings.note(f"nothing is coded in {_some(empty)}; left out")
+    if untimed:
+        settings.note(f"events without a time, as those of pictures, are left out: {_some(untimed)}")
     if beside:
         settings.note(f"media files play side by side; the events belong to {_some(beside)}")
     if split:
