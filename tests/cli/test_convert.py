@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from keyseg.formats import FORMATS
+from keyseg.formats import FORMATS, read_annotations
 from keyseg.timeline import ConfigError
 
 VTT = "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\ntake cup\n\n00:00:03.000 --> 00:00:03.500\npour\n"
@@ -216,3 +216,24 @@ def test_a_missing_extra_is_reported_with_the_command_that_installs_it(
 def test_help_names_every_format(keyseg: Any) -> None:
     words = keyseg("convert", "--help").out.replace(",", " ").split()
     assert set(FORMATS) <= set(words)
+
+
+@pytest.mark.parametrize("spelled", ["v/day 1.mp4", "{folder}/v/day 1.mp4", "{uri}"])
+@pytest.mark.parametrize("fmt", ["boris", "boris-project", "eaf", "otio"])
+def test_a_converted_file_links_the_video_from_where_it_lies(
+    fmt: str, spelled: str, keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The video is named as seen from the source, and the target and the current folder are others."""
+    if fmt == "otio":
+        pytest.importorskip("opentimelineio")
+    video = tmp_path / "tables" / "v" / "day 1.mp4"
+    video.parent.mkdir(parents=True)
+    video.touch()
+    media = spelled.format(folder=video.parents[1].as_posix(), uri=video.as_uri())
+    table = tmp_path / "tables" / "all.csv"
+    table.write_text(f"video,start_seconds,end_seconds,label\n{media},1,2,take\n")
+    monkeypatch.chdir(tmp_path)
+    assert keyseg("convert", "tables/all.csv", "made/deep", "--to", fmt, "--fps", 10).code == 0
+    (written,) = (tmp_path / "made" / "deep").iterdir()
+    (found,) = read_annotations(written)
+    assert (found.video, Path(found.media)) == ("day 1", video)

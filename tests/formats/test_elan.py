@@ -82,17 +82,19 @@ def test_of_several_cameras_the_one_called_like_the_file_or_the_first(
     assert (annotation.video, annotation.media) == (video, f"/v/{video}.mp4")
     assert spans(annotation)[0][0] == start
     assert bool(notes) == (name == "a")
-    assert all("times are those of front; for those of another, call the file like it: side, top" in n for n in notes)
+    assert all(
+        "it is read for front alone; to read it for another, call the file like it: side, top" in n for n in notes
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "there", "video", "start", "words"),
     [
-        ("a", ("side", "other"), "side", 3.5, "times are those of side"),
-        ("front", ("SIDE",), "side", 3.5, "times are those of side"),
+        ("a", ("side", "other"), "side", 3.5, "it is read for side alone"),
+        ("front", ("SIDE",), "side", 3.5, "it is read for side alone"),
         ("side", ("front", "side"), "side", 3.5, ""),
         ("a", ("a", "other"), "a", 1.0, "it links front, which is not there, and is taken to be of the video called"),
-        ("a", ("other",), "front", 1.0, "times are those of front"),
+        ("a", ("other",), "front", 1.0, "it is read for front alone"),
     ],
 )
 def test_the_videos_that_are_there_decide(

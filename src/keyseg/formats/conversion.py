@@ -19,6 +19,7 @@ from keyseg.formats import (
     format_to_write,
     read_annotations,
 )
+from keyseg.formats.linked_media import linked_path
 from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
 from keyseg.timeline.files import check_file_names, write_text
 
@@ -81,7 +82,8 @@ def convert(
         # Frames in, frames out: any rate will do.
         rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
         for read in read_annotations(file, name, fps=rate, background=background, options=options, note=report):
-            annotations.append(read)
+            media = linked_path("", read.media, file.parent.absolute())  # the target may lie elsewhere
+            annotations.append(replace(read, media=media))
             files.append(file)
     if not annotations:
         raise DataError(f"{source}: no video with annotations in it")

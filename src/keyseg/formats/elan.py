@@ -117,8 +117,8 @@ def _film(path: Path, root: Any, settings: ReadSettings) -> _Film:
     if len(videos) > 1 and film not in called:
         names = ", ".join(other.video for other in videos if other is not film)
         settings.note(
-            f"several videos are linked, and times are those of {film.video}; for those of another, call the"
-            f" file like it: {names}"
+            f"several videos are linked, and it is read for {film.video} alone; to read it for another, call the file"
+            f" like it: {names}"
         )
     return film
 
