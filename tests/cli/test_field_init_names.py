@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.data import user_annotations
+from keyseg.data import Dataset, user_annotations
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.formats import FORMATS, WriteSettings, annotations_text, conversion, read_annotations
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import file_sha256
+from keyseg.training.inner_folds import inner_folds
 
 FOLDERS = Path(__file__).parents[1] / "field" / "formats" / "folders.csv"
 DOTS = FOLDERS.with_name("dots.csv")
@@ -255,6 +256,8 @@ def test_a_timeline_per_subject(keyseg: Any, videos: Any, monkeypatch: pytest.Mo
     for split in (1, 2, 3):
         test = Path(f"data/splits/test.split{split}.bundle").read_text().splitlines()
         assert ("a.rat 1.txt" in test) == ("a.rat 2.txt" in test)
+        for fold in inner_folds(Dataset.open("data"), split, 9):  # of a training inside the split
+            assert ("a.rat 1" in fold.held_out) == ("a.rat 2" in fold.held_out)
     assert keyseg("check", "data").code == 0
 
     answer = keyseg("convert", "table.csv", "out", "--to", "vtt", "--per-subject")
@@ -263,6 +266,33 @@ def test_a_timeline_per_subject(keyseg: Any, videos: Any, monkeypatch: pytest.Mo
     assert keyseg("convert", "table.csv", "all.rttm", "--per-subject").code == 1  # no white space in its names
     assert keyseg("convert", "table.csv", "all.csv", "--per-subject", "--fps", 10).code == 0
     assert {annotation.video for annotation in read_annotations(Path("all.csv"))} == set(names)
+
+
+def test_groups_are_kept_together_in_every_fold(keyseg: Any, videos: Any) -> None:
+    """In the splits and, since the data set remembers them, in what trainings do with their training videos."""
+    people = {name: f"person {name[0]}" for name in ("a1", "a2", "b1", "b2", "c1", "c2")}
+    root = videos(*(f"{name}.mp4" for name in people))
+    Path("people.csv").write_text("video,group\n" + "".join(f"{name}.mp4,{who}\n" for name, who in people.items()))
+    table = "video,start_seconds,end_seconds,label\n" + "".join(f"{name},0,2,run\n" for name in people)
+    assert init(keyseg, table, "--videos", root, "--groups", "people.csv").code == 0
+    dataset = Dataset.open("data")
+    assert {name: dataset.group(name) for name in people} == people
+    for split in dataset.splits:
+        folds = inner_folds(dataset, split, 4)
+        assert [len(fold.held_out) for fold in folds] == [2, 2]
+        assert all(len({people[name] for name in fold.held_out}) == 1 for fold in folds)
+    bundle = Path("data/splits/test.split1.bundle")
+    alone = bundle.read_text().split()[0]
+    bundle.write_text(alone)
+    others = [name for name in people if f"{name}.txt" != alone]
+    bundle.with_name("train.split1.bundle").write_text("\n".join(others))
+    assert "group leak" in keyseg("check", "data", "--json").out
+    Path("data/dataset.yaml").write_text("groups: [a1]\n")
+    answer = keyseg("check", "data")
+    assert (answer.code, "dataset.yaml: groups: Input should be a valid dict" in answer.out + answer.err) == (1, True)
+    shutil.rmtree("data")
+    assert init(keyseg, table, "--videos", root).code == 0
+    assert not Path("data/dataset.yaml").exists()  # each video is its own group
 
 
 def test_predict_writes_no_two_timelines_to_one_file(keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyseg.formats import FORMATS, read_timeline, timeline_text
+from keyseg.formats import FORMATS, WriteSettings, read_annotations, timeline_text
+from keyseg.formats.frames import segmented
+from keyseg.formats.timeline_json import read_whole
 from keyseg.timeline import ConfigError, DataError, LabelMap, Segment, Segmentation, TimeBase
 
 LABELS = LabelMap(("take", "background", "cut,tomato", "pour"), ("background",))
@@ -34,30 +36,34 @@ def edited(folder, **changes):
     return path
 
 
+def read(path, fps=None):
+    """Segmentation, classes and time base of the only video in a file."""
+    (annotation,) = read_annotations(path, fps=fps)
+    return segmented(annotation, WriteSettings())
+
+
 @given(segmentations)
 def test_json_reads_back_as_it_was(tmp_path_factory, segmentation):
-    result, labels, timebase = read_timeline(write(tmp_path_factory.mktemp("json"), "json", segmentation))
+    _, result, labels, timebase = read_whole(write(tmp_path_factory.mktemp("json"), "json", segmentation))
     assert result == segmentation
     assert labels == LABELS
-    assert timebase is not None
     assert timebase.fps == NTSC.fps
 
 
 def test_json_keeps_neighbours_of_one_class_apart(tmp_path):
     twice = Segmentation([0, 4, 7], [1, 1])
-    assert read_timeline(write(tmp_path, "json", twice))[0] == twice
+    assert read_whole(write(tmp_path, "json", twice))[1] == twice
 
 
 @given(segmentations)
 def test_txt_reads_back_the_same_names(tmp_path_factory, segmentation):
     path = write(tmp_path_factory.mktemp("txt"), "txt", segmentation)
-    result, labels, timebase = read_timeline(path)
+    result, labels, _ = read(path, Fraction(15))
     expected = LABELS.decode(segmentation.to_frames())
     assert path.read_text().split() == expected
     assert labels.decode(result.to_frames()) == expected
     assert labels.names == tuple(sorted(set(expected)))
     assert labels.background == (("background",) if "background" in expected else ())
-    assert timebase is None
 
 
 @given(segmentations)
@@ -108,7 +114,7 @@ def test_an_empty_video_is_an_empty_file(tmp_path):
     empty = Segmentation.from_frames([])
     assert timeline_text("txt", "v", empty, LABELS, NTSC) == ""
     assert timeline_text("csv", "v", empty, LABELS, NTSC).count("\n") == 1
-    assert read_timeline(write(tmp_path, "txt", empty))[0] == empty
+    assert read(write(tmp_path, "txt", empty), Fraction(15))[0] == empty
 
 
 def test_an_unknown_format_names_the_nearest_and_all():
@@ -120,7 +126,7 @@ def test_an_unknown_format_names_the_nearest_and_all():
 def test_recog_files_are_read(tmp_path):
     path = tmp_path / "video"
     path.write_text("### Frame level recognition: ###\npour pour take\n")
-    result, labels, _ = read_timeline(path)
+    result, labels, _ = read(path, Fraction(15))
     assert labels.decode(result.to_frames()) == ["pour", "pour", "take"]
 
 
@@ -128,29 +134,15 @@ def test_a_bad_line_of_a_label_file_is_named(tmp_path):
     path = tmp_path / "video.txt"
     path.write_text("pour\ncut tomato\n")
     with pytest.raises(DataError, match=re.escape(f"{path}:2: expected one class name without white space")):
-        read_timeline(path)
+        read(path, Fraction(15))
 
 
 def test_csv_reads_back_with_the_rate_that_its_columns_show(tmp_path):
-    result, labels, timebase = read_timeline(write(tmp_path, "csv", EXAMPLE))
+    result, labels, timebase = read(write(tmp_path, "csv", EXAMPLE))
     assert result.boundaries.tolist() == EXAMPLE.boundaries.tolist()
     assert labels.decode(result.labels) == ["pour", "background", "cut,tomato"]
     assert labels.background == ("background",)
-    assert timebase is not None
     assert timebase.fps == NTSC.fps
-
-
-def test_a_timeline_with_seconds_only_needs_a_rate(tmp_path):
-    with pytest.raises(DataError, match=r"video\.vtt: it has no frame rate; convert it to frames with: keyseg convert"):
-        read_timeline(write(tmp_path, "vtt", EXAMPLE))
-
-
-def test_a_file_of_several_videos_is_not_a_timeline(tmp_path):
-    path = tmp_path / "all.csv"
-    text = timeline_text("csv", "a", EXAMPLE, LABELS, NTSC)
-    path.write_text(text + timeline_text("csv", "b", EXAMPLE, LABELS, NTSC).split("\n", 1)[1])
-    with pytest.raises(DataError, match="expected one video, got 2; separate them with: keyseg convert"):
-        read_timeline(path)
 
 
 @pytest.mark.parametrize(
@@ -165,19 +157,19 @@ def test_other_json_is_refused(tmp_path, text, words):
     path = tmp_path / "video.json"
     path.write_text(text)
     with pytest.raises(DataError, match=re.escape(f"{path}: it ") + f".*{words}.*--from"):
-        read_timeline(path)
+        read(path)
 
 
 def test_json_without_a_key_says_which(tmp_path):
     path = tmp_path / "video.json"
     path.write_text('{"fps": "30", "segments": [], "classes": [], "background": []}')
     with pytest.raises(DataError, match=re.escape(f"{path}: not a timeline that keyseg wrote (frames: Field required")):
-        read_timeline(path)
+        read(path)
 
 
 def test_a_json_file_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match=r"absent\.json: cannot read it \(no such file\)"):
-        read_timeline(tmp_path / "absent.json")
+        read(tmp_path / "absent.json")
 
 
 @pytest.mark.parametrize(
@@ -210,8 +202,8 @@ def test_a_json_file_that_is_not_there(tmp_path):
 def test_inconsistent_json_is_refused(tmp_path, changes, message):
     path = edited(tmp_path, **changes)
     with pytest.raises(DataError, match=re.escape(str(path)) + ".*" + re.escape(message)):
-        read_timeline(path)
+        read(path)
 
 
 def test_edited_reads_without_a_change(tmp_path):
-    assert read_timeline(edited(tmp_path))[0] == EXAMPLE
+    assert read_whole(edited(tmp_path))[1] == EXAMPLE

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from keyseg.data.dataset import NO_DATA_SET, Dataset, first_origin, read_annotation, time_base
+from keyseg.data.dataset_file import DATASET_FILE, DatasetFile, read_dataset_file
 from keyseg.data.feature_files import UNDECIDED, Axes, first_bad_step, open_features, stored_shape
 from keyseg.data.feature_origin import read_sidecar, shared_origin
 from keyseg.data.findings import Findings, Problem
@@ -76,7 +77,8 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
         classes = _check_mapping(root / "mapping.txt", chosen.background, findings)
         facts = identify(classes)
         # Not Dataset.open, which stops at the first problem of the class list.
-        dataset = Dataset(root, LabelMap(classes), time_base(facts, origin, chosen), facts, chosen)
+        remembered = findings.attempt(root / DATASET_FILE, read_dataset_file, root) or DatasetFile()
+        dataset = Dataset(root, LabelMap(classes), time_base(facts, origin, chosen), facts, chosen, remembered)
         splits = _check_splits(dataset, findings)
         frames, orders = _check_annotations(dataset, splits, findings)
         order = common_order(list(orders.values()), [dataset.group(video) for video in orders])

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.alignment import align_lengths
-from keyseg.data.dataset_file import read_dataset_file
+from keyseg.data.dataset_file import DatasetFile, read_dataset_file
 from keyseg.data.feature_files import UNDECIDED, Axes, check_finite, detect_axes, open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
 from keyseg.data.known_datasets import DatasetFacts, identify
@@ -85,6 +85,7 @@ class Dataset:
     timebase: TimeBase
     facts: DatasetFacts | None
     options: ReadOptions = field(default_factory=ReadOptions)
+    remembered: DatasetFile = field(default_factory=DatasetFile)
     _layouts: dict[Path, tuple[Axes, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -104,12 +105,8 @@ class Dataset:
             raise DataError(f"{root}: {NO_DATA_SET}")
         labels = LabelMap.read(root / "mapping.txt", chosen.background)
         facts = identify(labels.names)
-        return cls(root, labels, time_base(facts, first_origin(root, chosen.features), chosen), facts, chosen)
-
-    @cached_property
-    def tier(self) -> str | None:
-        """The tier that annotations came from, if the data set remembers one. Raises DataError."""
-        return read_dataset_file(self.root).tier
+        timebase = time_base(facts, first_origin(root, chosen.features), chosen)
+        return cls(root, labels, timebase, facts, chosen, read_dataset_file(root))
 
     @cached_property
     def splits(self) -> tuple[int, ...]:
@@ -124,8 +121,8 @@ class Dataset:
         return tuple(read_bundle(bundle_path(self.root, split, subset)))
 
     def group(self, name: str) -> str:
-        """Subject of a video of a known data set, or the name itself."""
-        return self.facts.group(name) if self.facts else name
+        """Group of a video that the data set remembers, or subject in a known data set, or the name itself."""
+        return self.remembered.groups.get(name) or (self.facts.group(name) if self.facts else name)
 
     def annotation_path(self, name: str) -> Path:
         """The label file of a video. Raises DataError on a name that leads out of the data set."""

@@ -15,9 +15,14 @@ DATASET_FILE = "dataset.yaml"
 
 
 class DatasetFile(Section):
-    """tier: the tier of ELAN and Praat that annotations are read from and predictions written to; None if any."""
+    """tier: the tier of ELAN and Praat that annotations are read from and predictions written to; None if any.
+
+    groups: the group of each timeline, such as the person in its video; timelines of one group are never both trained
+    and tested on. A timeline that is not in it is a group of its own.
+    """
 
     tier: str | None = Field(default=None, min_length=1)
+    groups: dict[str, str] = Field(default={})
 
 
 def read_dataset_file(root: Path) -> DatasetFile:
@@ -36,6 +41,7 @@ def read_dataset_file(root: Path) -> DatasetFile:
 
 
 def write_dataset_file(root: Path, facts: DatasetFile) -> None:
-    """Write dataset.yaml below `root`, without what is not known."""
-    content = facts.model_dump(exclude_none=True)
-    write_text(root / DATASET_FILE, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+    """Write dataset.yaml below `root`, without what is not known; no file if nothing is."""
+    content = facts.model_dump(exclude_defaults=True)
+    if content:
+        write_text(root / DATASET_FILE, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))

@@ -3,12 +3,7 @@
 `FORMATS` lists all formats; docs/formats.md describes them.
 """
 
-from keyseg.formats.annotation_files import (
-    annotations_text,
-    read_annotations,
-    read_timeline,
-    timeline_text,
-)
+from keyseg.formats.annotation_files import annotations_text, read_annotations, timeline_text
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, WriteSettings
 from keyseg.formats.one_grid import on_one_grid, read_with_rate
 from keyseg.formats.table_of_formats import FORMATS, find_sources, format_named, format_to_write
@@ -24,7 +19,6 @@ __all__ = [
     "format_to_write",
     "on_one_grid",
     "read_annotations",
-    "read_timeline",
     "read_with_rate",
     "timeline_text",
 ]

@@ -9,9 +9,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from keyseg.formats import timeline_json
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, ReadSettings, WriteSettings
-from keyseg.formats.frames import segmented
 from keyseg.formats.table_of_formats import format_named, format_of
 from keyseg.formats.text import distinguishing_depth, path_parts, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
@@ -157,27 +155,3 @@ def timeline_text(
         annotation = replace(annotation, intervals=tuple(replace(item, score=score) for item, score in pairs))
     settings = replace(settings or WriteSettings(), labels=labels, predicted=True)
     return annotations_text(fmt, [replace(annotation, media=media)], settings)
-
-
-def read_timeline(path: Path) -> tuple[Segmentation, LabelMap, TimeBase | None]:
-    """One video as segmentation, classes and time base; the classes are those that occur, except in keyseg's JSON.
-
-    The time base is None for files that count frames without a rate. Raises DataError, also on a file that has times
-    and no frame rate.
-    """
-    name = format_of(path)
-    if name == "json":
-        return timeline_json.read_whole(path)[1:]
-    counts_frames = name in ("txt", "recog", "frames")
-    annotations = read_annotations(path, name, fps=Fraction(15) if counts_frames else None)
-    if len(annotations) != 1:
-        raise DataError(
-            f"{path}: expected one video, got {len(annotations)}; separate them with: keyseg convert {path} FOLDER"
-        )
-    (annotation,) = annotations
-    if annotation.fps is None:
-        raise DataError(
-            f"{path}: it has no frame rate; convert it to frames with: keyseg convert {path} VIDEO.json --fps RATE"
-        )
-    segmentation, labels, timebase = segmented(annotation, WriteSettings())
-    return segmentation, labels, None if counts_frames else timebase

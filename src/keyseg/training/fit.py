@@ -95,7 +95,7 @@ def train_network(
         orientation=axes,
         presampled=dataset.presampled(fit.split),
         origin=dataset.origin(fit.split),
-        tier=dataset.tier,
+        tier=dataset.remembered.tier,
     )
     module = SegmentationModule(recipe, objective, predictor, fit.seed)
     checkpoint = EveryEpoch(folder / "last.ckpt")

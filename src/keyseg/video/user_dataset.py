@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -58,8 +58,8 @@ def init_dataset(
 
     A video and its annotation belong together by name: `day1.mp4` and `day1.eaf`, or rows of a table that name `day1`
     or `day1.mp4`; where two files have one name, by folder as well: `P01/cam1.mp4`. Files without a partner are
-    reported and left out. The data set remembers the first `--tier`, so that predictions are written to it. After an
-    interruption the same command resumes.
+    reported and left out. The data set remembers the groups, and the first `--tier`, so that predictions are written
+    to it. After an interruption the same command resumes.
 
     Args:
         data: New folder for the data set. It stays empty until everything has succeeded.
@@ -115,13 +115,17 @@ def init_dataset(
         check_frame_labels({name: one.user for name, one in paired.items()}, frames, fps)
         segmentations = frames_of(actions, frames, labels, fps, report)
         write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
-        if options.tier:
-            write_dataset_file(partial, DatasetFile(tier=options.tier[0]))
+        write_dataset_file(partial, DatasetFile(tier=next(iter(options.tier), None), groups=_shared(group)))
         write_video_files(partial, {name: names.files[one.video] for name, one in paired.items()}, home)
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)
     return UserDataset(data, len(first), sum(frames.values()), fps, len(labels), count)
+
+
+def _shared(groups: Mapping[str, str]) -> dict[str, str]:
+    """The groups, unless each timeline is alone in its own."""
+    return dict(groups) if len(set(groups.values())) < len(groups) else {}
 
 
 def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[[Event, int], None]) -> dict[str, int]:
