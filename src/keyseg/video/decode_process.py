@@ -31,6 +31,7 @@ from keyseg.video.opening import (
     declared_end,
     displayed,
     displayed_size,
+    has_late_pictures,
     picture_stream,
     stream_notes,
 )
@@ -50,6 +51,8 @@ _EARLY_SECONDS = Fraction(1, 2)
 # Recordings of broadcasts may start with pictures that need an earlier one.
 _BROADCASTS = ("mpegts", "mpeg", "mpegvideo")
 _KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture replaces lost ones)"
+_JOIN = "join files with: ffmpeg -f concat -i LIST OUT.mp4"
+_READ_ON = f"read all its parts one after the other with --damaged, or {_JOIN}"
 
 
 class ReaderGoneError(Exception):
@@ -109,9 +112,11 @@ class FrameJob:
                     continue
                 if memory_is_short():
                     raise MemoryError  # some decoders report it as damage
+                is_seam = event.pts == event.end_pts
                 if not self._request.damaged:
-                    raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {_KEEP}")
-                if event.pts == event.end_pts:
+                    advice = _READ_ON if is_seam else _KEEP
+                    raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {advice}")
+                if is_seam:
                     sampler.mark(event.pts, event.reason)
                 else:
                     sampler.lose(event.pts, event.end_pts, event.reason)
@@ -125,20 +130,31 @@ class FrameJob:
             self._send(shown)
         if not sampler.shows:
             raise Refusal(f"there is a video stream in this file, but no picture could be decoded; {WANTED}")
+        unread = self._unread()
         self._send(sampler.finish(*self._end()))
-        self._output.send(END, {"gaps": sorted(sampler.gaps), "notes": self._notes()})
+        self._output.send(END, {"gaps": sorted(sampler.gaps), "notes": [*self._notes(), *unread]})
 
     def _notes(self) -> list[str]:
         """What a user should know of a video that is not damaged: frames that nobody filmed, or that are left out."""
         sampler, decoding = self._sampler, self._decoding
         notes = [f"at {float(sampler.seconds(odd.pts)):.2f} s {odd.reason}" for odd in decoding.oddities]
-        unread = unread_file(self._video, self._container.format.name, decoding.read_bytes)
-        if unread is not None:
-            notes.append(
-                f"another file of {unread:,} bytes is joined to its end and is not read; join files with:"
-                " ffmpeg -f concat -i LIST OUT.mp4"
-            )
         return [*stream_notes(self._container, self._stream), *notes, *self._end_notes()]
+
+    def _unread(self) -> list[str]:
+        """Notes on what is joined to the file and not read. Raises Refusal if the file itself is misread due to it."""
+        kind, notes = self._container.format.name, []
+        size = unread_file(self._video, kind, self._decoding.read_bytes, self._output.alive)
+        if size is not None and kind == "mxf":
+            raise Refusal(f"another file of {size:,} bytes is joined to its end, and FFmpeg mixes them up; {_JOIN}")
+        if size is not None:
+            notes.append(f"another file of {size:,} bytes is joined to its end and is not read; {_JOIN}")
+        if has_late_pictures(self._container):
+            rest = self._video.seek(0, os.SEEK_END) - self._decoding.read_bytes
+            notes.append(
+                "another picture stream begins inside the file, as in joined files, and is not read (up to"
+                f" {rest:,} bytes at the end of the file); {_JOIN}"
+            )
+        return notes
 
     def _end_notes(self) -> list[str]:
         end, media = self._sampler.seconds(self._sampler.end_pts), self._from_start(self._decoding.media_end)

@@ -16,6 +16,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from keyseg.video.joining import CLOCKED, JoinedPackets
+from keyseg.video.opening import packets_of
 
 _MOST_FAILURES = 100
 _MOST_HELD = 8
@@ -130,7 +131,7 @@ class Decoding:
 
     def _demuxed(self) -> Iterator[Packet[Any] | Loss]:
         """Packets of all streams; damage to the container, which FFmpeg only logs, counts as a loss."""
-        failures, packets = 0, self._container.demux()
+        failures, packets = 0, packets_of(self._container)
         with av.logging.Capture() as messages:
             while failures < _MOST_FAILURES:
                 packet, ended = None, False
@@ -140,7 +141,7 @@ class Decoding:
                 except MemoryError:
                     raise
                 except (av.FFmpegError, OSError) as error:
-                    failures, packets = failures + 1, self._container.demux()
+                    failures, packets = failures + 1, packets_of(self._container)
                     yield self._lose(self._last_packet, ffmpeg_message(error))
                 complaints = [text.strip() for _, name, text in messages if name == self._container.format.name]
                 messages.clear()

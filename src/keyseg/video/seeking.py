@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from keyseg.video.decoding import FALLBACK_RATE
-from keyseg.video.opening import Refusal, clock_start
+from keyseg.video.opening import Refusal, clock_start, packets_of
 from keyseg.video.sampling import ROUNDING
 
 # Seconds to seek before the time, one after the other, as long as the first picture comes too late.
@@ -69,7 +69,7 @@ def _frames_from(
 
 
 def _decoded(container: InputContainer, stream: VideoStream, alive: Callable[[], None]) -> Iterator[VideoFrame]:
-    for packet in container.demux(stream):
+    for packet in packets_of(container, stream):
         alive()
         yield from packet.decode()
 
