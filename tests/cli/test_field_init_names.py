@@ -18,7 +18,7 @@ from keyseg.data.feature_origin import read_sidecar
 from keyseg.formats import FORMATS, WriteSettings, annotations_text, conversion, read_annotations
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.timeline import Annotation, DataError, Interval
-from keyseg.timeline.files import file_sha256
+from keyseg.timeline.files import file_sha256, write_content
 from keyseg.training.inner_folds import inner_folds
 
 FOLDERS = Path(__file__).parents[1] / "field" / "formats" / "folders.csv"
@@ -143,7 +143,7 @@ def test_a_name_survives_every_format(fmt: str, name: str, tmp_path: Path) -> No
     names = [f"{name}{FORMATS[fmt].suffix}", *([f"table{FORMATS[fmt].suffix}"] if FORMATS[fmt].several else [])]
     for file in names:
         path = tmp_path / file
-        path.write_text(annotations_text(fmt, [annotation], WriteSettings()), encoding="utf-8")
+        write_content(path, annotations_text(fmt, [annotation], WriteSettings()))
         (back,) = read_annotations(path, fmt, fps=Fraction(10))
         assert back.video == wanted
 

@@ -21,10 +21,10 @@ from keyseg.formats import (
 )
 from keyseg.formats.linked_media import linked_path
 from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
-from keyseg.timeline.files import check_file_names, write_text
+from keyseg.timeline.files import check_file_names, write_content
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
-_WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris", "boris-project", "via", "vtrace", "annot", "caltech"}
+_WITH_TIERS = {"eaf", "textgrid", "otio", "edl", "boris", "boris-project", "via", "vtrace", "nwb", "annot", "caltech"}
 
 
 def convert(
@@ -49,7 +49,7 @@ def convert(
         source: File with annotations, or a folder of such files.
         target: File, whose suffix tells the format, or a folder that gets one file per video.
         from_format: Format of the source: txt, recog, csv, tsv, frames, json, activitynet, epic, vtt, srt, eaf,
-            boris, boris-project, audacity, textgrid, labelstudio, via, vtrace, annot, caltech, rttm, otio or edl.
+            boris, boris-project, audacity, textgrid, labelstudio, via, vtrace, nwb, annot, caltech, rttm, otio or edl.
             Default: detected from the file's name and content.
         to_format: Format of the target, one of the same. Default: detected from the suffix of OUT; for a folder, the
             format of the source.
@@ -97,16 +97,16 @@ def convert(
         raise OutputExistsError(f"{existing[0]} exists ({len(existing)} such files); choose another OUT or use --force")
     gaps = ("background",) if background is None else tuple(background)
     settings = WriteSettings(fps, frames, overlap, gaps)
-    texts = {
+    contents = {
         path: annotations_text(to_format, videos, replace(settings, folder=path.parent))
         for path, videos in targets.items()
     }
-    for path, text in texts.items():
-        write_text(path, text)
+    for path, content in contents.items():
+        write_content(path, content)
     labels = {label for annotation in annotations for label in annotation.labels}
     for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - labels):
         report(f"nothing is labelled {name!r}; gaps are called so")
-    return tuple(texts)
+    return tuple(contents)
 
 
 def _target_format(target: Path, formats: Sequence[str]) -> str:
