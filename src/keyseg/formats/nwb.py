@@ -20,6 +20,7 @@ from keyseg.timeline.extras import extra
 from keyseg.timeline.files import refuse_special
 from keyseg.timeline.hdf5 import stored_array
 
+_GROUPS = ("acquisition", "analysis", "general", "processing", "stimulus/presentation", "stimulus/templates")
 _PLACES = ("acquisition", "intervals", "processing")
 _LABELS = ("label", "labels", "behavior", "behaviour", "action", "condition", "tags")  # columns of labels, best first
 _MOST_BYTES = 100_000_000  # of a column
@@ -51,8 +52,12 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> bytes:
     name = one_line(settings.tier, "name")
     if set(name) & {*"/:"} or name in ("", "."):
         raise DataError(f"NWB cannot hold a table called {name!r}; choose another name")
-    rows = [(float(start), float(end), one_line(label)) for start, end, label in edges(annotation, 6)]
-    text = h5py.string_dtype()
+    rows, text = list(edges(annotation, 6)), h5py.string_dtype()
+    columns = {
+        "start_time": ("f8", [float(start) for start, _, _ in rows]),
+        "stop_time": ("f8", [float(end) for _, end, _ in rows]),
+        "label": (text, [one_line(label) for _, _, label in rows]),
+    }
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         _describe(file, "core", "NWBFile", nwb_version="2.8.0")
@@ -60,22 +65,14 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> bytes:
         file["session_description"] = f"Actions in the video {one_line(annotation.video, 'name')}; its date is unknown"
         file["session_start_time"] = file["timestamps_reference_time"] = "1970-01-01T00:00:00+00:00"
         file.create_dataset("file_create_date", data=[datetime.now(UTC).isoformat()], dtype=text)
-        for place in (
-            "acquisition",
-            "analysis",
-            "general",
-            "processing",
-            "stimulus/presentation",
-            "stimulus/templates",
-        ):
+        for place in _GROUPS:
             file.create_group(place)
         table = file.create_group(f"intervals/{name}")
-        columns = {"start_time": "f8", "stop_time": "f8", "label": text}
         _describe(table, "core", "TimeIntervals", description="Actions in the video", colnames=list(columns))
-        _describe(table.create_dataset("id", data=range(len(rows)), dtype="i8"), "hdmf-common", "ElementIdentifiers")
-        for index, (column, dtype) in enumerate(columns.items()):
-            data = table.create_dataset(column, data=[row[index] for row in rows], dtype=dtype)
-            _describe(data, "hdmf-common", "VectorData", description=f"{column} of each action")
+        for column, (dtype, values) in {"id": ("i8", range(len(rows))), **columns}.items():
+            data = table.create_dataset(column, data=values, dtype=dtype, maxshape=(None,))  # pynwb can add rows
+            kind = "ElementIdentifiers" if column == "id" else "VectorData"
+            _describe(data, "hdmf-common", kind, description=f"{column} of each action")
     return buffer.getvalue()
 
 
@@ -153,19 +150,16 @@ def _film(path: Path, films: Sequence[Any], note: Callable[[str], None]) -> tupl
 def _table(table: Any, column: str | None) -> Iterator[tuple[Fraction, Fraction, str, str]]:
     """Start, end, label and place of the intervals; a row with several labels is several intervals."""
     labels = _texts(table, column or _label_column(table))
-    times = zip(_values(table, "start_time"), _values(table, "stop_time"), strict=True)
-    for row, ((start, end), several) in enumerate(zip(times, labels, strict=True)):
-        where = f"{_where(table)}[{row}]"
+    for where, start, end, several in _rows(table, _values(table, "start_time"), _values(table, "stop_time"), labels):
         for label in several or [""]:
             yield _time(start, where), _time(end, where), label, where
 
 
 def _series(series: Any) -> Iterator[tuple[Fraction, Fraction, str, str]]:
     """The same of an IntervalSeries, called like it: k starts an interval of kind k, and -k ends it."""
-    marks, times = [int(mark) for mark in _values(series, "data")], _values(series, "timestamps")
+    marks = [int(mark) for mark in _values(series, "data")]
     name, kinds, started = series.name.rpartition("/")[2], len({*map(abs, marks)}), dict[int, Fraction]()
-    for row, (mark, time) in enumerate(zip(marks, times, strict=True)):
-        where = f"{_where(series)}[{row}]"
+    for where, mark, time in _rows(series, marks, _values(series, "timestamps")):
         if (mark > 0) == (abs(mark) in started):
             raise DataError(f"{where}: expected the {'end' if mark > 0 else 'start'} of an interval, got {mark}")
         if mark > 0:
@@ -176,12 +170,23 @@ def _series(series: Any) -> Iterator[tuple[Fraction, Fraction, str, str]]:
         raise DataError(f"{_where(series)}: the interval that starts at {float(max(started.values())):g} s has no end")
 
 
+def _rows(group: Any, *columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """The place and the values of each row. Raises DataError on columns of different lengths."""
+    if len({*map(len, columns)}) > 1:
+        raise DataError(f"{_where(group)}: expected columns of one length, got {[*map(len, columns)]}")
+    for row, values in enumerate(zip(*columns, strict=True)):
+        yield f"{_where(group)}[{row}]", *values
+
+
 def _label_column(table: Any) -> str:
+    """The first of `_LABELS`, or else the only column of text. Raises ConfigError on several, DataError on none."""
     columns: list[str] = [name for name in table if _is_text(table, name)]
+    if not columns:
+        raise DataError(f"{_where(table)}: no column of text, so nothing is labelled")
     known = [name for name in _LABELS if name in columns]
-    if not known and len(columns) != 1:
-        tier, listed = f"{table.name.rpartition('/')[2]}:COLUMN", ", ".join(map(repr, columns)) or "none"
-        raise ConfigError(f"{_where(table)}: which column has the labels? Choose with --tier {tier}; of text: {listed}")
+    if not known and len(columns) > 1:
+        tier, listed = f"{table.name.rpartition('/')[2]}:COLUMN", ", ".join(map(repr, columns))
+        raise ConfigError(f"{_where(table)}: several columns of text: {listed}; choose one with --tier {tier}")
     return [*known, *columns][0]
 
 
