@@ -124,6 +124,8 @@ class _Reader:
                 f"{self.path}: {len(self.markers)} markers are left out: {some}; read them in place of the clips with"
                 f" --tier {_MARKERS}"
             )
+        if not clips:
+            self.settings.note(f"{self.path}: no clips on a video track that is enabled; tracks of sound are not read")
         rates = [track.duration().rate for track in shown]
         fps = self.kept or (_rate(max(rates), None, whole) if rates else self.settings.fps)
         media = next(iter(self.media)) if len(self.media) == 1 else ""
