@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.data import Dataset, user_annotations
+from keyseg.data import Dataset
 from keyseg.data.feature_origin import read_sidecar
-from keyseg.formats import FORMATS, WriteSettings, annotations_text, conversion, read_annotations
+from keyseg.formats import FORMATS, WriteSettings, annotations_text, conversion, one_grid, read_annotations
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import file_sha256, write_content
@@ -234,7 +234,7 @@ def test_a_timeline_per_subject(keyseg: Any, videos: Any, monkeypatch: pytest.Mo
             for (video, track), intervals in tracks.items()
         ]
 
-    monkeypatch.setattr(user_annotations, "read_annotations", read)
+    monkeypatch.setattr(one_grid, "read_annotations", read)
     monkeypatch.setattr(conversion, "read_annotations", read)
     table = "Behavior,Start (s),Stop (s)\n"
     answer = init(keyseg, table, "--videos", root)
@@ -265,7 +265,41 @@ def test_a_timeline_per_subject(keyseg: Any, videos: Any, monkeypatch: pytest.Mo
     assert sorted(path.stem for path in Path("out").iterdir()) == names
     assert keyseg("convert", "table.csv", "all.rttm", "--per-subject").code == 1  # no white space in its names
     assert keyseg("convert", "table.csv", "all.csv", "--per-subject", "--fps", 10).code == 0
-    assert {annotation.video for annotation in read_annotations(Path("all.csv"))} == set(names)
+    assert {annotation.name for annotation in read_annotations(Path("all.csv"))} == set(names)
+
+
+@pytest.mark.parametrize("to", ["subjects.csv", "subjects.tsv", "subjects.boris.csv", "subjects"])
+def test_timelines_that_convert_wrote_belong_to_their_video(to: str, keyseg: Any, videos: Any) -> None:
+    root = videos("day1.mp4", "day2.mp4")
+    Path("t.csv").write_text(
+        "video,track,start_seconds,end_seconds,label\n"
+        "day1,rat 1,0,2,groom\nday1,rat 2,1,3,run\nday2,,0,1,run\nday1.1,,0,1,eat\n"
+    )
+    where = (to,) if "." in to else (to, "--to", "csv")
+    assert keyseg("convert", "t.csv", *where, "--fps", 10).code == 0
+    answer = keyseg("init", "data", "--videos", root, "--annotations", to, *INIT[4:], "--per-subject")
+    assert answer.code == 0, answer.err
+    assert "1 annotations have no video: day1.1" in answer.err
+    names = {path.stem: runs(path) for path in Path("data/groundTruth").iterdir()}
+    assert names == {
+        "day1.rat 1": [("groom", 20), ("background", 10)],
+        "day1.rat 2": [("background", 10), ("run", 20)],
+        "day2": [("run", 10), ("background", 20)],
+    }
+
+
+def test_a_track_and_a_video_of_one_name_are_an_error(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("video,track,start_seconds,end_seconds,label\nday1,1,0,2,groom\nday1.1,,0,1,run\n")
+    with pytest.raises(DataError, match=r"t\.csv:3: a video and the track of another would both be called 'day1\.1'"):
+        read_annotations(table)
+
+
+def test_the_whole_of_a_video_and_a_track_of_it_are_not_two_tracks(keyseg: Any, videos: Any) -> None:
+    root = videos("day1.mp4", "day2.mp4")
+    table = "video,track,start_seconds,end_seconds,label\nday1,rat 1,0,2,groom\nday1,,1,3,run\nday2,,0,1,run\n"
+    answer = init(keyseg, table, "--videos", root)
+    assert (answer.code, "'day1' in table.csv and 'day1' in table.csv may both be of " in answer.err) == (1, True)
 
 
 def test_groups_are_kept_together_in_every_fold(keyseg: Any, videos: Any) -> None:

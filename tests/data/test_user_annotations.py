@@ -231,3 +231,31 @@ def test_groups_name_videos_as_annotations_do(tmp_path: Path) -> None:
     table.write_text("video,group\nc.mp4,ann\n")
     with pytest.raises(DataError, match=r"groups.csv:2: 'c.mp4' may be "):
         read_groups(table, names, names.files)
+
+
+def test_what_a_folder_leaves_out_has_a_reason(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "v/day1.mp4", "v/day2.mp4"))
+    folder = files(tmp_path, "a/readme.md", "a/day1.vtt")[0].parent
+    (folder / "day1.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nred\n")
+    table = "video,start_seconds,end_seconds,label\nday2,0,1,rühren\n"
+    (folder / "all.csv").write_bytes(table.encode("cp1252"))
+    notes: list[str] = []
+    users = read_user_annotations([folder], names, None, AS_IT_IS, Fraction(10), notes.append)
+    assert [user.file.name for user in users] == ["day1.vtt"]
+    assert notes[0].startswith(f"left out: {folder / 'all.csv'}:2: ")
+    assert "--encoding" in notes[0]
+    assert notes[1:] == ["no annotations, left out: readme.md"]
+
+
+def test_a_rate_that_files_need_is_said_once(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "v/day1.mp4", "v/day2.mp4", "v/day3.mp4", "v/day4.mp4"))
+    events = "001  AX  V  C  00:00:00:00 00:00:01:00 00:00:00:00 00:00:01:00\n* FROM CLIP NAME: red\n"
+    for name in ("day1", "day2"):
+        (tmp_path / f"{name}.edl").write_text(events)
+    (tmp_path / "day3.txt").write_text("red\n" * 30)  # its length is compared with that of the video
+    (tmp_path / "day4.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nred\n")
+    notes: list[str] = []
+    paths = sorted(tmp_path.glob("day*.*"))
+    users = read_user_annotations(paths, names, None, AS_IT_IS, Fraction(25), notes.append)
+    assert [float(user.annotation.intervals[0].end_seconds) for user in users] == [1, 1, 1.2, 1]
+    assert notes == ["no frame rate in day1.edl, day2.edl; frames are counted at 25 per second, see --fps"]

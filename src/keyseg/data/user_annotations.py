@@ -11,10 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from keyseg.data.input_names import input_name
-from keyseg.formats import AnnotationOptions, find_sources, read_annotations
+from keyseg.formats import AnnotationOptions, find_sources, read_with_rate
 from keyseg.formats.conversion import file_name
 from keyseg.formats.text import VIDEO_SUFFIXES, distinguishing_depth, path_parts, video_name
-from keyseg.timeline import Annotation, ConfigError, DataError
+from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import read_text
 
 _Report = Callable[[str], None]
@@ -108,10 +108,12 @@ def read_user_annotations(
 ) -> list[UserAnnotation]:
     """The annotations of all files, and of the folders' files that can be read or are named after a video.
 
-    fps: of files without a rate. report: called with a note about files that are left out. Raises DataError.
+    fps: of files without a rate. report: called with a note about files that are left out, with the reason, and about
+    those whose frames are counted at `fps`. Raises DataError.
     """
     result: list[UserAnnotation] = []
     seen: set[Path] = set()
+    counted: list[str] = []  # names of files
     for path in paths:
         sources = find_sources(path, fmt)
         others = [file.name for file in sources.left_out if file.suffix.lower() not in VIDEO_SUFFIXES]
@@ -120,29 +122,30 @@ def read_user_annotations(
                 continue
             seen.add(file.resolve())
             try:
-                annotations = _read(file, form, options, fps, report, videos)
-            except DataError:
+                annotations, needed = _read(file, form, options, fps, report, videos)
+            except DataError as error:
                 if path == file or videos.find(file.stem, str(file), beside=file.parent):
                     raise
-                others.append(file.name)
+                report(f"left out: {error}")
                 continue
+            if needed and form not in ("txt", "recog", "frames"):  # their lengths are checked; frames has its own note
+                counted.append(file.name)
             for annotation in annotations:
                 frames = int((annotation.duration_seconds or 0) * fps) if form in ("txt", "recog") else None
                 result.append(UserAnnotation(annotation, file, frames))
         if others:
             report(f"no annotations, left out: {_listed(others)}")
+    if counted:
+        report(f"no frame rate in {_listed(counted)}; frames are counted at {fps} per second, see --fps")
     return result
 
 
 def _read(
     file: Path, form: str, options: AnnotationOptions, fps: Fraction, report: _Report, videos: VideoNames
-) -> list[Annotation]:
-    """The annotations of a file, with its own frame rate if it has one."""
+) -> tuple[list[Annotation], bool]:
+    """The annotations of a file, with its own frame rate if it has one, and whether `fps` was needed."""
     there = [path.stem for path in videos.files.values()]
-    try:
-        return read_annotations(file, form, options=options, videos=there, note=report)
-    except (ConfigError, DataError):
-        return read_annotations(file, form, fps=fps, options=options, videos=there, note=report)
+    return read_with_rate(file, fps, fmt=form, options=options, videos=there, note=report)
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
     report: called with a note about videos and annotations without a partner, and about a video in another folder than
     the file says. Raises DataError where two annotations are of one video, and on fewer than two pairs.
     """
-    sources: dict[str, dict[tuple[Path, str], list[UserAnnotation]]] = defaultdict(lambda: defaultdict(list))
+    sources: dict[str, dict[tuple[Path | None, str], list[UserAnnotation]]] = defaultdict(lambda: defaultdict(list))
     orphans = []
     for user in annotations:
         where, beside = str(user.file), user.file.parent
@@ -174,7 +177,8 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
         if name is None:
             orphans.append(user)
         else:
-            sources[name][user.file, user.annotation.video].append(user)
+            several = bool(user.annotation.track)  # the tracks of a video may be in several files
+            sources[name][(None, user.spelled) if several else (user.file, user.annotation.video)].append(user)
     matched: dict[str, list[UserAnnotation]] = {}
     for name, of_name in sources.items():
         best, *others = sorted(of_name.values(), key=lambda users: -videos.agreement(name, users[0].folders))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,10 @@ def read_with_rate(
     path: Path,
     fps: Fraction | None = None,
     *,
+    fmt: str | None = None,
     background: Iterable[str] | None = None,
     options: AnnotationOptions = AS_IT_IS,
+    videos: Iterable[str] = (),
     note: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Annotation], bool]:
     """The annotations of a file, and whether `fps` was needed: a rate that the file states itself comes first.
@@ -39,14 +42,16 @@ def read_with_rate(
     """
     chosen = None if background is None else tuple(background)
     notes: list[str] = []
+    read = partial(
+        read_annotations, path, fmt, background=chosen, options=options, videos=tuple(videos), note=notes.append
+    )
     try:
-        annotations, needed = read_annotations(path, background=chosen, options=options, note=notes.append), False
+        annotations, needed = read(), False
     except (ConfigError, DataError):
         if fps is None:
             raise
         notes.clear()
-        annotations = read_annotations(path, fps=fps, background=chosen, options=options, note=notes.append)
-        needed = True
+        annotations, needed = read(fps=fps), True
     for text in notes:
         note(text)
     return annotations, needed

@@ -12,10 +12,11 @@ from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import as_background, segmented
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
 from keyseg.formats.text import number
-from keyseg.timeline import Annotation, DataError, Interval, LabelMap, Segmentation, TimeBase
+from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
 
+_TRACK = "track"  # a column that is written if some timeline has a track
 _COLUMNS = ("video", "start_frame", "end_frame", "start_seconds", "end_seconds", "label")
-_NEEDS = "the columns label, start_seconds and end_seconds; optional are video, start_frame and end_frame"
+_NEEDS = "the columns label, start_seconds and end_seconds; optional are video, track, start_frame and end_frame"
 _RATES = tuple(Fraction(rate) for rate in (15, 24, 25, 30, 50, 60, 10, 12, 20, 100, 120)) + tuple(
     Fraction(rate * 1000, 1001) for rate in (24, 30, 60)
 )
@@ -23,25 +24,38 @@ _HALF_DIGIT = Fraction(1, 2 * 10**6)  # seconds in the table have six decimals
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
-    """The videos in the order of their first rows; without that column, one video called like the file.
+    """The timelines in the order of their first rows; without a column video, they are of one called like the file.
 
     Where there are columns of frames these count, at the rate of `settings` or else the one that the columns of seconds
     imply; otherwise the seconds count. Background stays labelled. Raises DataError.
     """
-    rows: dict[str, list[TableRow]] = {}
+    rows: dict[str, list[TableRow]] = {}  # of each timeline
+    places: dict[str, tuple[str, str]] = {}  # its video and track
     for row in read_rows(path, "a table of segments", _is_ours, _NEEDS, settings.encoding):
-        name = row.need("video") if "video" in row.cells else path.stem
-        rows.setdefault(unicodedata.normalize("NFC", name), []).append(row)
-    rates = {video: _rate(path, video, several, settings) for video, several in rows.items()}
-    intervals = checked(
-        (_row(video, row, rates[video]) for video, several in rows.items() for row in several), settings
-    )
-    return [_annotation(video, found, rates[video], settings) for video, found in intervals.items()]
+        video = row.need("video") if "video" in row.cells else path.stem
+        place = unicodedata.normalize("NFC", video), unicodedata.normalize("NFC", row.get(_TRACK))
+        name = ".".join(filter(None, place))
+        if places.setdefault(name, place) != place:
+            raise DataError(f"{row.where}: a video and the track of another would both be called {name!r}; rename one")
+        rows.setdefault(name, []).append(row)
+    rates = {name: _rate(path, name, several, settings) for name, several in rows.items()}
+    intervals = checked((_row(name, row, rates[name]) for name, several in rows.items() for row in several), settings)
+    ends: dict[str, Fraction] = {}  # of videos
+    for name, found in intervals.items():
+        video = places[name][0]
+        ends[video] = max([ends.get(video, Fraction(0)), *(item.end_seconds for item in found)])
+    result = []
+    for name, found in intervals.items():
+        (video, track), background = places[name], as_background(settings, {item.label for item in found})
+        result.append(Annotation(video, tuple(found), ends[video] or None, rates[name], background, track=track))
+    return result
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings, separator: str = ",") -> str:
     """A table with commas or tabs. Raises ConfigError without a rate, TimelineError."""
-    return table_text(_COLUMNS, _cells(annotations, settings), separator)
+    tracks = any(annotation.track for annotation in annotations)
+    columns = ("video", _TRACK, *_COLUMNS[1:]) if tracks else _COLUMNS
+    return table_text(columns, _cells(annotations, settings, tracks), separator)
 
 
 def looks(text: str, tabs: bool = False) -> bool:
@@ -67,9 +81,10 @@ def _is_ours(text: str) -> bool:
     return {"label", "start_seconds", "end_seconds"} <= set(header(text))
 
 
-def _cells(annotations: Iterable[Annotation], settings: WriteSettings) -> Iterable[Iterable[object]]:
+def _cells(annotations: Iterable[Annotation], settings: WriteSettings, tracks: bool) -> Iterable[Iterable[object]]:
     for annotation in annotations:
-        yield from ([annotation.video, *row.values()] for row in segment_rows(*segmented(annotation, settings)))
+        place = [annotation.video, annotation.track] if tracks else [annotation.video]
+        yield from ([*place, *row.values()] for row in segment_rows(*segmented(annotation, settings)))
 
 
 def _rate(path: Path, video: str, rows: list[TableRow], settings: ReadSettings) -> Fraction | None:
@@ -90,12 +105,6 @@ def _row(video: str, row: TableRow, rate: Fraction | None) -> SegmentRow:
         start, end = (number(row.need(name), f"{row.where}: {name}") for name in ("start_seconds", "end_seconds"))
     score = number(row.need("score"), f"{row.where}: score") if row.get("score") else None
     return SegmentRow(video, start, end, row.need("label"), row.where, None if score is None else float(score))
-
-
-def _annotation(video: str, found: list[Interval], rate: Fraction | None, settings: ReadSettings) -> Annotation:
-    background = as_background(settings, {item.label for item in found})
-    length = max((item.end_seconds for item in found), default=None)
-    return Annotation(video, tuple(found), length, rate, background)
 
 
 def _frame(row: TableRow, column: str) -> int:

@@ -51,8 +51,8 @@ _LABEL_STUDIO = (label_studio.read, label_studio.write, label_studio.looks, (".j
 FORMATS: dict[str, Format] = {
     "txt": _tiling("one label per line", ".txt", *_TXT, ("",)),
     "recog": _tiling("labels on one line", ".recog.txt", *_RECOG, (".txt", "")),
-    "csv": _tiling("table of segments", ".csv", table.read, table.write, table.looks, several=True),
-    "tsv": _tiling("table with tabs", ".tsv", *_TSV, (".csv", ".txt"), several=True),
+    "csv": _tiling("table of segments", ".csv", table.read, table.write, table.looks, several=True, tracks=True),
+    "tsv": _tiling("table with tabs", ".tsv", *_TSV, (".csv", ".txt"), several=True, tracks=True),
     "frames": _tiling("table of frames", ".frames.txt", *_FRAMES, (".txt", ".csv", ".tsv")),
     "json": _tiling("keyseg's JSON", ".json", timeline_json.read, timeline_json.write, timeline_json.looks),
     "activitynet": Format("ActivityNet, THUMOS", ".activitynet.json", *_ACTIVITYNET, several=True),
