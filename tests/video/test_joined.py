@@ -73,6 +73,14 @@ def test_parts_whose_clock_starts_anew_are_refused_or_read_whole(
     assert decoded.notes == []
 
 
+@pytest.mark.parametrize(("name", "options"), _KINDS)
+@pytest.mark.parametrize("starts", [(10, 10), (3600, 10), (10, 10.6)])
+def test_key_frames_of_joined_parts_are_those_of_the_timeline(joined, name, options, starts):
+    path = joined(name, options, starts)
+    times = [number / 25 + 0.01 for number in (37, 12, 24, 25, 12)]
+    assert [number(image) for _, image in read_key_frames(path, times)] == [37, 12, 24, 25, 12]
+
+
 def test_the_field_clip_is_refused_or_read_whole(decoded):
     with pytest.raises(RuntimeError, match=r"damaged at 1\.00 s"):
         decoded(FIELD / "joined-anew.ts", 10)

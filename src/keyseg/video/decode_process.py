@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from keyseg.video.decode_client import SMALLER, WANTED
-from keyseg.video.decoding import Decoding, Loss, ffmpeg_message, set_up_decoder
+from keyseg.video.decoding import Decoding, Loss, ffmpeg_message
 from keyseg.video.joining import unread_file
 from keyseg.video.opening import (
     ENCODER_DELAY,
@@ -37,7 +37,7 @@ from keyseg.video.opening import (
 )
 from keyseg.video.protocol import ALIVE, BUG, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
 from keyseg.video.sampling import Sampler, ShownPicture
-from keyseg.video.seeking import picture_at
+from keyseg.video.seeking import pictures_at
 
 # Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
@@ -220,9 +220,7 @@ class FrameJob:
 def send_key_frames(request: KeyFrameRequest, container: InputContainer, output: Output) -> None:
     """Send the picture at each time of a request, scaled down to the size of a thumbnail, in its shape."""
     stream = picture_stream(container, request.limits.pixels)
-    set_up_decoder(stream, request.limits.pixels)
-    for seconds in request.seconds:
-        frame = picture_at(container, stream, seconds, output.alive)
+    for frame in pictures_at(container, stream, request.seconds, request.limits.pixels, output.alive):
         height, width = displayed_size(frame)
         scale = min(_THUMBNAIL[0] / height, _THUMBNAIL[1] / width, 1.0)
         size = max(1, round(scale * height)), max(1, round(scale * width))
