@@ -46,6 +46,7 @@ _ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS
 _ALIVE_SECONDS = 2.0
 _THUMBNAIL = (160, 480)  # most rows and columns of a key frame
 _SPARE_MIB = 32
+_MOST_NOTES = 5  # on places in a video
 # A file ends early if this much is missing, and more than one picture.
 _EARLY_SECONDS = Fraction(1, 2)
 # Recordings of broadcasts may start with pictures that need an earlier one.
@@ -137,7 +138,9 @@ class FrameJob:
     def _notes(self) -> list[str]:
         """What a user should know of a video that is not damaged: frames that nobody filmed, or that are left out."""
         sampler, decoding = self._sampler, self._decoding
-        notes = [f"at {float(sampler.seconds(odd.pts)):.2f} s {odd.reason}" for odd in decoding.oddities]
+        notes = [f"at {float(sampler.seconds(odd.pts)):.2f} s {odd.reason}" for odd in decoding.oddities[:_MOST_NOTES]]
+        if len(decoding.oddities) > _MOST_NOTES:
+            notes.append(f"and {len(decoding.oddities) - _MOST_NOTES} more places like these")
         return [*stream_notes(self._container, self._stream), *notes, *self._end_notes()]
 
     def _unread(self) -> list[str]:
@@ -248,7 +251,10 @@ def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, out
             limit = request.limits.memory_mib
             output.send(ERROR, f"decoding it needs more memory than the limit of {limit} MiB; {SMALLER}")
         elif _is_of_the_file(error):
-            output.send(ERROR, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
+            reason = ffmpeg_message(error)
+            if "not on whitelist" in reason:
+                reason = f"it is none of the kinds {_CONTAINERS}"
+            output.send(ERROR, f"cannot read the video ({reason}); {WANTED}")
         else:
             output.send(BUG, traceback.format_exc())
 
