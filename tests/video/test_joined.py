@@ -73,6 +73,14 @@ def test_parts_whose_clock_starts_anew_are_refused_or_read_whole(
     assert decoded.notes == []
 
 
+@pytest.mark.parametrize(("name", "options"), _KINDS)
+@pytest.mark.parametrize("starts", [(10, 10), (3600, 10), (10, 10.6)])
+def test_key_frames_of_joined_parts_are_those_of_the_timeline(joined, name, options, starts):
+    path = joined(name, options, starts)
+    times = [number / 25 + 0.01 for number in (37, 12, 24, 25, 12)]
+    assert [number(image) for _, image in read_key_frames(path, times)] == [37, 12, 24, 25, 12]
+
+
 def test_the_field_clip_is_refused_or_read_whole(decoded):
     with pytest.raises(RuntimeError, match=r"damaged at 1\.00 s"):
         decoded(FIELD / "joined-anew.ts", 10)
@@ -119,6 +127,54 @@ def test_a_hole_between_parts_of_a_transport_stream_is_damage(joined, decoded, c
         decoded(joined("a.ts", codec, (10, 11.2)), 25)
 
 
+def _fragments(ffmpeg, clip, folder):
+    """The header and the four fragments, of a second each, of an MP4 file."""
+    made = clip("a.mp4", *_X264, "-g", "25", pictures=100, inputs=("-f", "lavfi", "-i", "sine=duration=4"))
+    options = ("-f", "hls", "-hls_time", "1", "-hls_segment_type", "fmp4", "-hls_segment_filename", folder / "%d.m4s")
+    ffmpeg("-i", made, "-c", "copy", *options, folder / "a.m3u8")
+    return [(folder / name).read_bytes() for name in ("init.mp4", "0.m4s", "1.m4s", "2.m4s", "3.m4s")]
+
+
+@pytest.mark.parametrize(
+    ("kept", "notes"),
+    [
+        ((0, 1, 2, 3, 4), []),
+        ((0, 1, 4), ["at 1.00 s there is no new picture for 2.00 s"]),
+        ((0, 1, 2, 4), ["at 2.00 s there is no new picture for 1.00 s"]),
+    ],
+)
+def test_a_lost_fragment_is_noted(ffmpeg, clip, numbers, decoded, tmp_path, kept, notes):
+    parts = _fragments(ffmpeg, clip, tmp_path)
+    (tmp_path / "a.mp4").write_bytes(b"".join(parts[part] for part in kept))
+    shown = numbers(tmp_path / "a.mp4", 25)
+    assert (len(shown), shown[-25:]) == (100, list(range(75, 100)))
+    assert decoded.notes == notes
+
+
+@pytest.mark.parametrize("options", [_X264, (*_X264, "-bf", "0", "-movflags", "frag_keyframe+empty_moov")])
+def test_a_picture_of_an_mp4_may_stay_for_long(clip, decoded, options):
+    stay = "setpts='N+60*floor(N/5)'"
+    assert len(decoded(clip("a.mp4", *options, "-vsync", "vfr", pictures=12, filters=stay), 10)[1]) > 50
+    assert decoded.notes == []
+
+
+def test_of_many_notes_on_places_only_some_are_given(clip, decoded):
+    stay = "setpts='N+60*floor(N/2)'"
+    decoded(clip("a.ts", *_X264, "-bf", "0", "-vsync", "vfr", pictures=20, filters=stay), 10)
+    assert len(decoded.notes) == 6
+    assert decoded.notes[0] == "at 0.08 s there is no new picture for 2.40 s"
+    assert decoded.notes[-1] == "and 4 more places like these"
+
+
+def test_a_wmv_that_is_shorter_than_it_declares_is_noted(clip, decoded, tmp_path):
+    data = clip("a.wmv", "-c:v", "wmv2").read_bytes()
+    (tmp_path / "a.wmv").write_bytes(data[: len(data) // 3200 * 2000])
+    assert 0 < len(decoded(tmp_path / "a.wmv", 25, damaged=True)[1]) < 50
+    assert decoded.notes == [
+        "it is not as long as its header declares; if it was cut short, pictures at its end are missing"
+    ]
+
+
 def test_packets_lost_before_a_key_frame_are_damage(clip, decoded, tmp_path):
     """Not taken for the end of a part: the half of a picture that is left shows it."""
     noise = "noise=alls=12:allf=t:all_seed=7"
@@ -142,7 +198,7 @@ def test_packets_lost_before_a_key_frame_are_damage(clip, decoded, tmp_path):
 def test_a_file_that_is_joined_and_not_read_is_noted(joined, numbers, decoded, name, options):
     path = joined(name, options, (0, 0), sound=name != "a.flv")
     assert numbers(path, 25) == list(range(25))
-    (note,) = decoded.notes
+    *_, note = decoded.notes
     assert re.fullmatch(
         r"another file of \d+,\d+ bytes is joined to its end and is not read; join files with: .*", note
     )

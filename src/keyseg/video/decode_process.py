@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from keyseg.video.decode_client import SMALLER, WANTED
-from keyseg.video.decoding import Decoding, Loss, ffmpeg_message, set_up_decoder
+from keyseg.video.decoding import Decoding, Loss, ffmpeg_message
 from keyseg.video.joining import unread_file
 from keyseg.video.opening import (
     ENCODER_DELAY,
@@ -37,7 +37,7 @@ from keyseg.video.opening import (
 )
 from keyseg.video.protocol import ALIVE, BUG, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
 from keyseg.video.sampling import Sampler, ShownPicture
-from keyseg.video.seeking import picture_at
+from keyseg.video.seeking import pictures_at
 
 # Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
@@ -46,6 +46,7 @@ _ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS
 _ALIVE_SECONDS = 2.0
 _THUMBNAIL = (160, 480)  # most rows and columns of a key frame
 _SPARE_MIB = 32
+_MOST_NOTES = 5  # on places in a video
 # A file ends early if this much is missing, and more than one picture.
 _EARLY_SECONDS = Fraction(1, 2)
 # Recordings of broadcasts may start with pictures that need an earlier one.
@@ -137,7 +138,9 @@ class FrameJob:
     def _notes(self) -> list[str]:
         """What a user should know of a video that is not damaged: frames that nobody filmed, or that are left out."""
         sampler, decoding = self._sampler, self._decoding
-        notes = [f"at {float(sampler.seconds(odd.pts)):.2f} s {odd.reason}" for odd in decoding.oddities]
+        notes = [f"at {float(sampler.seconds(odd.pts)):.2f} s {odd.reason}" for odd in decoding.oddities[:_MOST_NOTES]]
+        if len(decoding.oddities) > _MOST_NOTES:
+            notes.append(f"and {len(decoding.oddities) - _MOST_NOTES} more places like these")
         return [*stream_notes(self._container, self._stream), *notes, *self._end_notes()]
 
     def _unread(self) -> list[str]:
@@ -220,9 +223,7 @@ class FrameJob:
 def send_key_frames(request: KeyFrameRequest, container: InputContainer, output: Output) -> None:
     """Send the picture at each time of a request, scaled down to the size of a thumbnail, in its shape."""
     stream = picture_stream(container, request.limits.pixels)
-    set_up_decoder(stream, request.limits.pixels)
-    for seconds in request.seconds:
-        frame = picture_at(container, stream, seconds, output.alive)
+    for frame in pictures_at(container, stream, request.seconds, request.limits.pixels, output.alive):
         height, width = displayed_size(frame)
         scale = min(_THUMBNAIL[0] / height, _THUMBNAIL[1] / width, 1.0)
         size = max(1, round(scale * height)), max(1, round(scale * width))
@@ -250,7 +251,10 @@ def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, out
             limit = request.limits.memory_mib
             output.send(ERROR, f"decoding it needs more memory than the limit of {limit} MiB; {SMALLER}")
         elif _is_of_the_file(error):
-            output.send(ERROR, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
+            reason = ffmpeg_message(error)
+            if "not on whitelist" in reason:
+                reason = f"it is none of the kinds {_CONTAINERS}"
+            output.send(ERROR, f"cannot read the video ({reason}); {WANTED}")
         else:
             output.send(BUG, traceback.format_exc())
 

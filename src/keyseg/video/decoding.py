@@ -81,6 +81,8 @@ class Decoding:
         self.usual_seconds = 1 / rate
         self._clock = Fraction(stream.time_base or 1)
         self._clocked = container.format.name in CLOCKED
+        # Elsewhere a picture may well stay for long. An MP4 in fragments, whose header lists no picture, says how long.
+        self._has_ends = self._clocked or (container.format.name.startswith("mov,") and stream.frames == 0)
         self._usual = max(1, round(self.usual_seconds / self._clock))
         self._keys: deque[int] = deque(maxlen=64)
         self._packets = JoinedPackets(stream, container.format.name, self._usual)
@@ -193,10 +195,10 @@ class Decoding:
                 self.oddities.append(seam)
             else:
                 yield seam
-        if self._clocked and pts is not None and self._good_until is not None and self._suspect is None:
+        if self._has_ends and pts is not None and self._good_until is not None and self._suspect is None:
             seconds = (pts - self._good_until) * self._clock
             hole = Break(self._good_until, pts, f"there is no new picture for {float(seconds):.2f} s")
-            if seconds >= _LEAP:
+            if seconds >= _LEAP and self._clocked:
                 yield hole
             elif seconds >= _LONG_HOLE:
                 self.oddities.append(hole)

@@ -75,6 +75,8 @@ def stream_notes(container: InputContainer, stream: VideoStream) -> list[str]:
     if start is not None and stream.start_time is not None:
         late = float((stream.start_time - start) * Fraction(stream.time_base or 1))
         notes.append(f"the pictures begin {late:.2f} s after the sound; the first one is shown until then")
+    if container.format.name == "asf" and container.duration is None:
+        notes.append("it is not as long as its header declares; if it was cut short, pictures at its end are missing")
     return notes
 
 
