@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from keyseg.data.user_annotations import UserAnnotation, VideoNames, pair, read_groups, read_user_annotations
-from keyseg.formats import AS_IT_IS
+from keyseg.data.user_annotations import Pair, UserAnnotation, VideoNames, pair, read_groups, read_user_annotations
+from keyseg.formats import AS_IT_IS, AnnotationOptions
+from keyseg.formats.conversion import convert
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.video.find_videos import find_videos, one_a_name
 
@@ -163,6 +164,27 @@ def test_two_observations_of_one_video_are_an_error_that_says_why(tmp_path: Path
     users = [of("monday", "", media="x/a.mp4"), of("tuesday", "", media="x/a.mp4"), of("b", "", media="x/b.mp4")]
     with pytest.raises(DataError, match=r"'monday' and 'tuesday' in .* are both of .*a\.mp4; keep one of them, or sep"):
         pair(names, users, print)
+
+
+def test_tracks_in_files_of_their_own(tmp_path: Path) -> None:
+    """As keyseg convert --per-subject writes them."""
+    paths = files(tmp_path, "v/a.mp4", "v/b.mp4")
+    header = "Observation id,Source,Subject,Behavior,Start (s),Stop (s)\n"
+    rows = [f"{name},player #1:v/{name}.mp4,rat {rat},run,{rat},3\n" for name in "ab" for rat in (1, 2)]
+    (tmp_path / "all.boris.csv").write_text(header + "".join(rows))
+    by_subject = AnnotationOptions(per_subject=True)
+    convert(tmp_path / "all.boris.csv", tmp_path / "e", to_format="eaf", options=by_subject)
+    names = VideoNames(paths)
+    for options in (AS_IT_IS, by_subject):
+        users = read_user_annotations([tmp_path / "e"], names, None, options, Fraction(10), print)
+        pairs = pair(names, users, print)
+        assert {name: (one.video, rat_of(one)) for name, one in pairs.items()} == {
+            f"{name}.rat {rat}": (name, rat) for name in "ab" for rat in (1, 2)
+        }
+
+
+def rat_of(one: Pair) -> int:
+    return int(one.user.annotation.intervals[0].start_seconds)
 
 
 def test_unicode_forms_and_case_make_no_difference(tmp_path: Path) -> None:

@@ -317,3 +317,17 @@ def test_the_tier_that_is_written(tmp_path: Path) -> None:
     for name in ("two\nlines", " "):
         with pytest.raises(KeysegError, match="tier"):
             written(tmp_path, "", tier=name)
+
+
+def test_a_relative_link_is_kept_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where files are named relative to the current folder, the path of the video is absolute nevertheless."""
+    (tmp_path / "e").mkdir()
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "tea.mp4").touch()
+    annotation = Annotation("tea", (Interval(0, 1, "take"),), media=str(tmp_path / "v" / "tea.mp4"))
+    text = annotations_text("eaf", [annotation], WriteSettings(folder=tmp_path / "e"))
+    text = text.replace((tmp_path / "v" / "tea.mp4").as_posix(), "/elsewhere/tea.mp4")
+    (tmp_path / "e" / "tea.eaf").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    (found,) = read_annotations(Path("e", "tea.eaf"))
+    assert Path(found.media) == tmp_path / "v" / "tea.mp4"

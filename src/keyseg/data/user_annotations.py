@@ -182,11 +182,16 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
     matched: dict[str, list[UserAnnotation]] = {}
     for name, of_name in sources.items():
         best, *others = sorted(of_name.values(), key=lambda users: -videos.agreement(name, users[0].folders))
-        for other, *_ in others:
-            if not other.folders or videos.agreement(name, other.folders) == videos.agreement(name, best[0].folders):
+        matched[name] = list(best)
+        for users in others:
+            other = users[0]
+            if other.folders and videos.agreement(name, other.folders) < videos.agreement(name, best[0].folders):
+                orphans += users
+                continue
+            tracks = {user.annotation.track for user in (*matched[name], *users)}
+            if "" in tracks or len(tracks) < len(matched[name]) + len(users):
                 raise DataError(_clash(best[0], other, videos.files[name]))
-        matched[name] = best
-        orphans += [user for users in others for user in users]
+            matched[name] += users  # tracks in files of their own
     alone = set(videos.files) - set(matched)
     for names, what in (
         (alone, "videos have no annotation"),

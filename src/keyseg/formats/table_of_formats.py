@@ -59,7 +59,7 @@ FORMATS: dict[str, Format] = {
     "epic": Format("EPIC-KITCHENS", ".epic.csv", epic.read, epic.write, epic.looks, (".csv",), several=True),
     "vtt": Format("WebVTT", ".vtt", subtitles.read_vtt, subtitles.write_vtt, subtitles.looks_vtt),
     "srt": Format("SRT", ".srt", subtitles.read_srt, subtitles.write_srt, subtitles.looks_srt),
-    "eaf": Format("ELAN", ".eaf", elan.read, elan.write, elan.looks, overlaps=False),
+    "eaf": Format("ELAN", ".eaf", elan.read, elan.write, elan.looks, overlaps=False, tracks=True),
     "boris": Format("BORIS", ".boris.csv", *_BORIS, (".csv", ".tsv"), several=True, tracks=True),
     "boris-project": Format("BORIS project", ".boris", *_BORIS_PROJECT, several=True, tracks=True),
     "audacity": Format("Audacity labels", ".labels.txt", *_AUDACITY, (".txt",)),
