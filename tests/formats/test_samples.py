@@ -530,3 +530,18 @@ def test_a_damaged_rate_in_our_own_notes_is_an_error(fps: str, tmp_path: Path) -
     text = annotations_text("otio", [Annotation("v", span, None, Fraction(25))]).replace('"25"', f'"{fps}"')
     with pytest.raises(DataError, match=rf"v\.otio: metadata: {words}"):
         read_annotations(file(tmp_path, "v.otio", text))
+
+
+def test_a_table_keeps_its_times_whatever_rate_is_written(tmp_path: Path) -> None:
+    """The rate of `--fps` is that of the columns of frames only if the seconds agree."""
+    path = tmp_path / "v.csv"
+    columns = "start_frame,end_frame,start_seconds,end_seconds,label\n"
+    path.write_text(f"{columns}0,10,0,1,a\n10,30,1,3,b\n")
+    for fps in (10, 20, 7):
+        (found,) = read_annotations(path, fps=Fraction(fps))
+        assert [item.end_seconds for item in found.intervals] == [1, 3]
+        assert found.fps == 10
+    path.write_text(f"{columns}0,30,0,1,a\n30,61,1,2.03,b\n")  # seconds with two decimals imply no rate
+    assert read_annotations(path, fps=Fraction(30))[0].intervals[1].end_seconds == Fraction(61, 30)
+    with pytest.raises(DataError, match="disagree"):
+        read_annotations(path, fps=Fraction(15))

@@ -26,8 +26,8 @@ _HALF_DIGIT = Fraction(1, 2 * 10**6)  # seconds in the table have six decimals
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The timelines in the order of their first rows; without a column video, they are of one called like the file.
 
-    Where there are columns of frames these count, at the rate of `settings` or else the one that the columns of seconds
-    imply; otherwise the seconds count. Background stays labelled. Raises DataError.
+    Where there are columns of frames these count, at the rate at which they agree with the columns of seconds; that of
+    `settings` if they do; otherwise the seconds count. Background stays labelled. Raises DataError.
     """
     rows: dict[str, list[TableRow]] = {}  # of each timeline
     places: dict[str, tuple[str, str]] = {}  # its video and track
@@ -88,10 +88,15 @@ def _cells(annotations: Iterable[Annotation], settings: WriteSettings, tracks: b
 
 
 def _rate(path: Path, video: str, rows: list[TableRow], settings: ReadSettings) -> Fraction | None:
-    """Frames per second of the columns of frames; else what `settings` say."""
-    if settings.fps is not None or not _has_frames(rows[0]):
+    """Frames per second of the columns of frames: what `settings` say if the seconds agree to half a frame, or else
+    what they imply. What `settings` say if there are no such columns."""
+    if not _has_frames(rows[0]):
         return settings.fps
-    return _implied_rate(path, video, [(_frame(row, "start_frame"), _frame(row, "end_frame"), row) for row in rows])
+    ends = ("start_frame", "start_seconds"), ("end_frame", "end_seconds")
+    pairs = [(_frame(row, frame), row.time(seconds), row) for row in rows for frame, seconds in ends]
+    if settings.fps and all(abs(frame - time * settings.fps) <= Fraction(1, 2) for frame, time, _ in pairs):
+        return settings.fps
+    return _implied_rate(path, video, pairs)
 
 
 def _has_frames(row: TableRow) -> bool:
@@ -114,12 +119,8 @@ def _frame(row: TableRow, column: str) -> int:
     return int(text)
 
 
-def _implied_rate(path: Path, video: str, frames: list[tuple[int, int, TableRow]]) -> Fraction:
+def _implied_rate(path: Path, video: str, pairs: Sequence[tuple[int, Fraction, TableRow]]) -> Fraction:
     """The rate at which frames and seconds of all rows agree: a usual one, or else the simplest."""
-    columns = ("start_seconds", "end_seconds")
-    pairs = [
-        (frame, row.time(column), row) for *ends, row in frames for frame, column in zip(ends, columns, strict=True)
-    ]
     for rate in _RATES:
         if all(abs(frame / rate - time) <= _HALF_DIGIT for frame, time, _ in pairs):
             return rate
