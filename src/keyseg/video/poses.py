@@ -158,7 +158,7 @@ def _unseen(missing: npt.NDArray[np.bool_], points: Sequence[Point], fps: Fracti
 
     missing: (N, P).
     """
-    never = [f"{points[at].name} of {points[at].animal}" for at in np.flatnonzero(missing.all(axis=0))]
+    never = [f"{points[at].name} of {points[at].animal}" for at in np.flatnonzero(missing.all(axis=0)).tolist()]
     if never:
         yield f"never seen: {', '.join(never)}; their features are 0"
     seen = np.concatenate([[-1], np.flatnonzero(~missing.all(axis=1)), [len(missing)]])
