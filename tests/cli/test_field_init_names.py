@@ -299,7 +299,7 @@ def test_the_whole_of_a_video_and_a_track_of_it_are_not_two_tracks(keyseg: Any, 
     root = videos("day1.mp4", "day2.mp4")
     table = "video,track,start_seconds,end_seconds,label\nday1,rat 1,0,2,groom\nday1,,1,3,run\nday2,,0,1,run\n"
     answer = init(keyseg, table, "--videos", root)
-    assert (answer.code, "'day1' in table.csv and 'day1' in table.csv may both be of " in answer.err) == (1, True)
+    assert (answer.code, "'day1' and 'day1' in table.csv are both of " in answer.err) == (1, True)
 
 
 def test_groups_are_kept_together_in_every_fold(keyseg: Any, videos: Any) -> None:
