@@ -171,3 +171,36 @@ def test_what_is_written_is_a_table_with_a_header(tmp_path: Path) -> None:
     text = annotations_text("frames", [written])
     assert text.split("\n")[:3] == ["start_frame\tend_frame\tlabel", "0\t30\tbackground", "30\t60\ttake_cup"]
     assert frames(file(tmp_path, "v.frames.txt", text))[0][-1] == (90, 120, "background")
+
+
+def test_comments_above_a_table_are_not_labels_of_frames(tmp_path: Path) -> None:
+    rows = [(0, 90, "take"), (90, 120, "pour")]
+    lines = "0 90 take\n90 120 pour\n"
+    for above in ("#start end label\n", "# fps: 30\n# by Ann\n", "# fps: 30\nstart_frame end_frame label\n"):
+        path = file(tmp_path, "v.txt", above + lines)
+        assert format_of(path) == "frames"
+        assert frames(path)[0] == rows
+    path = file(tmp_path, "v.csv", "# by Ann\nstart_frame,end_frame,label\n" + lines.replace(" ", ","))
+    assert frames(path)[0] == rows
+    for labels in ("0 0 1", "0 25 take"):  # the classes of a file of MS-TCN may be numbers
+        assert format_of(file(tmp_path, "v.txt", f"### Frame level recognition: ###\n{labels}\n")) == "recog"
+    with pytest.raises(DataError, match="looks like none of txt, recog"):
+        format_of(file(tmp_path, "v.txt", "# start end label\n0.5 2.5 take\n"))
+
+
+def test_seconds_with_decimal_commas_are_no_frames(tmp_path: Path) -> None:
+    path = file(tmp_path, "v.txt", "0,500000\t1,250000\ttake\n1,250000\t2,0\tpour\n")
+    assert format_of(path) == "audacity"
+    (found,) = read_annotations(path)
+    assert found.intervals == (Interval(Fraction(1, 2), Fraction(5, 4), "take"), Interval(Fraction(5, 4), 2, "pour"))
+    for line in ("0,5;1,25;take", "0.5,1.25,take", "90,300\ttake", "1.500,5\t2.000,0\ttake"):
+        with pytest.raises(DataError, match="looks like none of txt, recog"):
+            format_of(file(tmp_path, "v.txt", f"{line}\n"))
+    for line in ("0;25;take", "0,25,take"):
+        assert format_of(file(tmp_path, "v.txt", f"{line}\n")) == "frames"
+
+
+def test_a_label_between_spaces_keeps_its_commas(tmp_path: Path) -> None:
+    assert frames(file(tmp_path, "v.txt", "0 25 take, then pour\n"))[0] == [(0, 25, "take, then pour")]
+    assert frames(file(tmp_path, "v.txt", "0-25 take; pour\n"))[0] == [(0, 25, "take; pour")]
+    assert frames(file(tmp_path, "v.txt", "0;25;take, then pour\n"))[0] == [(0, 25, "take, then pour")]

@@ -13,9 +13,11 @@ from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeB
 from keyseg.timeline.files import read_text, write_text
 
 _HEADER = "### Frame level recognition: ###"
-looks_txt = re.compile(r"\s*\Z|[^\S\n]*\S+[^\S\n]*(\n|\Z)").match  # one word in the first line, or nothing at all
+# One word in the first line that does not start with two numbers, as a row of a table does; or nothing at all.
+looks_txt = re.compile(r"\s*\Z|(?!\s*\d+([.,]\d+)?[,;]\d)[^\S\n]*\S+[^\S\n]*(\n|\Z)").match
+looks_recog = re.compile(r"#+[^\S\n].*#[^\S\n]*(\n|\Z)").match
 # A class name has no white space, so a class that starts with '#' is not mistaken for a comment.
-looks_recog = re.compile(r"#\S*[^\S\n]+\S").match
+_is_comment = re.compile(r"#\S*[^\S\n]+\S").match
 
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
@@ -57,7 +59,7 @@ def locate_frame_labels(path: Path, encoding: str | None = "utf-8") -> tuple[lis
     """As `read_frame_labels`, and the line that holds all labels; None: the label of frame i is on line i + 1."""
     text = unicodedata.normalize("NFC", read_text(path, "one class name per line", encoding))
     lines = text.rstrip().split("\n")
-    if looks_recog(lines[0]):
+    if _is_comment(lines[0]):
         return _recog(path, lines)
     names = text.split()
     if names == lines or not names:  # nearly all files, and much faster than line by line
@@ -70,7 +72,7 @@ def locate_frame_labels(path: Path, encoding: str | None = "utf-8") -> tuple[lis
 
 def _recog(path: Path, lines: list[str]) -> tuple[list[str], int | None]:
     """Labels on the line after the last comment (some tools write the score and the transcript before it)."""
-    start = max(number for number, line in enumerate(lines) if looks_recog(line)) + 1
+    start = max(number for number, line in enumerate(lines) if _is_comment(line)) + 1
     filled = [number for number in range(start, len(lines)) if lines[number].strip()]
     if len(filled) > 1:
         raise DataError(

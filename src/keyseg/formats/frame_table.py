@@ -23,7 +23,7 @@ _ENDS = ("end_frame", "stop_frame", "endframe", "frame_end", "last_frame", "end"
 _LABELS = ("label", "action", "action_cls", "action_label", "class", "behavior", "behaviour", "activity", "name")
 _VIDEOS = ("video", "video_id", "video_name", "file")
 # Two whole numbers and a label, between tabs, commas, semicolons or spaces; a dash between the numbers in Breakfast.
-_ROW = re.compile(r"\s*(\d{1,12})(?:\s*[\s,;]\s*|-)(\d{1,12})\s*[\s,;]\s*(\S.*)", re.ASCII)
+_ROW = re.compile(r"\s*(\d{1,12})(?: *([\t,;]) *(\d{1,12}) *\2|(?:\s+|-)(\d{1,12})\s)\s*(\S.*)", re.ASCII)
 _DAY = 24 * 3600  # seconds; larger numbers are frames
 
 
@@ -77,7 +77,9 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
 
 
 def looks(text: str) -> bool:
-    """Columns of frames and none of times; or rows of two whole numbers and a label that may be frames."""
+    """Columns of frames and none of times; or rows of two whole numbers and a label that may be frames. Lines that
+    start with # do not count."""
+    text = re.sub(r"\A(#.*[^#\s]\s*\n)+", "", text)  # files of MS-TCN have # at both ends of a line
     names = _names(text)
     if names:
         by_name = any("frame" in name for name in names) or zeros_in_front(text)
@@ -88,16 +90,16 @@ def looks(text: str) -> bool:
 def shows_frames(text: str) -> bool:
     """Whether rows of two numbers and a label are surely frames, not seconds: whole numbers with zeros in front of
     them, between other separators than Audacity's tabs, or larger than seconds are."""
-    rows = [(match[1], match[2], "\t" in line) for line in text.split("\n") if (match := _ROW.fullmatch(line))]
+    rows = [match for line in text.split("\n") if (match := _ROW.fullmatch(line))]
     if not rows or not whole_numbers(text):
         return False
-    largest = max(int(number) for row in rows for number in row[:2])
-    return zeros_in_front(text) or largest > _DAY or not all(tab for *_, tab in rows)
+    largest = max(int(row[3] or row[4]) for row in rows)
+    return zeros_in_front(text) or largest > _DAY or not all("\t" in row[0] for row in rows)
 
 
 def whole_numbers(text: str) -> bool:
-    """Whether no row starts with a number with decimals."""
-    return not re.search(r"^[ \t]*(\d+[ \t,;]+)?\d*\.\d", text, re.MULTILINE | re.ASCII)
+    """Whether no row starts with a number with decimals, after a point, or after a comma before a tab."""
+    return not re.search(r"^[ \t]*(\d+[ \t,;]+)?\d*(\.\d|,\d+\t)", text, re.MULTILINE | re.ASCII)
 
 
 def zeros_in_front(text: str) -> bool:
@@ -116,8 +118,10 @@ def _names(text: str) -> list[str]:
 
 def _cells(path: Path, settings: ReadSettings) -> Iterator[_Cells]:
     text = read_text(path, _HOLDS, settings.encoding)
-    first = text.split("\n", 1)[0]
-    names = _names(text)
+    lines = text.split("\n")
+    above = next((at for at, line in enumerate(lines) if not line.startswith("#")), 0)
+    first = lines[above]
+    names = _names(first)
     if names and re.search(r"[\t,;]", first):
         as_written = dict(zip(names, header(first), strict=True))
         start, end, label = (
@@ -130,17 +134,19 @@ def _cells(path: Path, settings: ReadSettings) -> Iterator[_Cells]:
             yield _Cells(name, row.need(start), row.need(end), row.need(label), row.where)
         return
     if names and [_kind(name) for name in names[:3]] != ["start", "end", "label"]:
-        raise DataError(f"{path}:1: expected start_frame, end_frame and label in this order, or commas between them")
+        raise DataError(
+            f"{path}:{above + 1}: expected start_frame, end_frame and label in this order, or commas between them"
+        )
     left_out = 0
-    for at, line in enumerate(text.split("\n"), 1):
-        if not line.strip() or line.startswith("#") or (at == 1 and names):
+    for at, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#") or (at == above + 1 and names):
             continue
         match = _ROW.fullmatch(line)
         if match is None:
             raise DataError(f"{path}:{at}: expected start frame, end frame and label, got {line[:80]!r}")
-        label, *more = _split_label(match[3], line)
+        label, *more = _split_label(match[5], match[2])
         left_out += any(cell.strip() for cell in more)
-        yield _Cells(path.stem, match[1], match[2], label, f"{path}:{at}")
+        yield _Cells(path.stem, match[1], match[3] or match[4], label, f"{path}:{at}")
     if left_out:
         settings.note(f"{path}: what comes after the label is left out in {left_out} lines")
 
@@ -149,9 +155,8 @@ def _kind(name: str) -> str:
     return "start" if name in _STARTS else "end" if name in _ENDS else "label" if name in _LABELS else ""
 
 
-def _split_label(rest: str, line: str) -> list[str]:
-    """The label, and the cells after it, of a line without a header."""
-    separator = next((mark for mark in "\t;," if mark in line), None)
+def _split_label(rest: str, separator: str | None) -> list[str]:
+    """The label, and the cells after it, of a line without a header; None: the label is the rest of the line."""
     if separator is None:
         return [rest.strip()]
     return [cell.strip() for cell in next(csv.reader([rest], delimiter=separator), [""])]

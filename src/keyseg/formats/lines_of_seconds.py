@@ -17,7 +17,7 @@ _SPECTRAL = "\\"  # in Audacity, starts a line with the frequencies of the label
 # Other types of lines in RTTM; they label no interval.
 _OTHERS = {"SPKR-INFO", "SEGMENT", "LEXEME", "NON-LEX", "NON-SPEECH", "NOSCORE", "NO_RT_METADATA", "SU", "IP", "CB"}
 _OTHERS |= {"EDIT", "FILLER", "A/P"}
-_AUDACITY = re.compile(r"\d+(\.\d+)?\t\d+(\.\d+)?(\t|\n|$)")
+_AUDACITY = re.compile(r"\d+([.,]\d+)?\t\d+([.,]\d+)?(\t|\n|$)")
 looks_rttm = re.compile(r"^SPEAKER +\S+ +\S+ +[\d.]+ ", re.MULTILINE).search
 
 
@@ -27,7 +27,8 @@ def looks_audacity(text: str) -> bool:
 
 
 def read_audacity(path: Path, settings: ReadSettings) -> list[Annotation]:
-    """One video; lines of frequencies are skipped, and whole numbers, which Audacity does not write, are noted.
+    """One video; lines of frequencies are skipped, and whole numbers, which Audacity does not write, are noted. Numbers
+    may have decimal commas.
 
     Raises DataError with file and line, also on a point label, and on zeros in front of numbers, which are of frames.
     """
@@ -43,7 +44,8 @@ def read_audacity(path: Path, settings: ReadSettings) -> list[Annotation]:
         cells = line.split("\t")
         if len(cells) != 3:
             raise DataError(f"{where}: expected start, end and label with tabs between, got {line[:80]!r}")
-        labels.append(SegmentRow(path.stem, number(cells[0], where), number(cells[1], where), cells[2], where))
+        start, end = (number(cell.replace(",", "."), where) for cell in cells[:2])
+        labels.append(SegmentRow(path.stem, start, end, cells[2], where))
     return [Annotation(path.stem, tuple(checked(labels, settings).get(path.stem, ())), None, settings.fps)]
 
 
