@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keyseg.formats import FORMATS
+from keyseg.formats import FORMATS, AnnotationOptions, boris_observation, conversion, read_annotations
+from keyseg.formats.table_of_formats import unused_options
 from keyseg.timeline import ConfigError
 
 VTT = "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\ntake cup\n\n00:00:03.000 --> 00:00:03.500\npour\n"
@@ -218,6 +221,25 @@ def test_help_names_every_format(keyseg: Any) -> None:
     assert set(FORMATS) <= set(words)
 
 
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_the_options_that_a_format_uses_are_those_that_its_reader_asks_for(fmt: str) -> None:
+    source = inspect.getsource(inspect.getmodule(getattr(FORMATS[fmt].read, "func", FORMATS[fmt].read)) or conversion)
+    if "boris_observation import" in source:
+        source += inspect.getsource(boris_observation)
+    values = {"tier": ("a",), "per_subject": True, "points": 1, "start_timecode": "0", "lenient": True}
+    also = {"points": ("checked(", "point_intervals("), "lenient": ("checked(",)}
+    for name, value in (
+        ("tier", ("a",)),
+        ("per_subject", True),
+        ("points", 1),
+        ("start_timecode", "0"),
+        ("lenient", True),
+    ):
+        uses = any(sign in source for sign in (signs[name], *also.get(name, ())))
+        options = replace(AnnotationOptions(), **{name: value})
+        assert unused_options([fmt], options) == ([] if uses else [f"--{name.replace('_', '-')}"])
+
+
 def test_options_that_change_nothing_are_reported(keyseg: Any, tmp_path: Path) -> None:
     source = tmp_path / "day1.vtt"
     source.write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nred\n")
@@ -227,3 +249,24 @@ def test_options_that_change_nothing_are_reported(keyseg: Any, tmp_path: Path) -
     table = tmp_path / "day1.csv"
     table.write_text("start_seconds,end_seconds,label\n0,1,red\n")
     assert keyseg("convert", table, tmp_path / "b.srt", *words[:3]).err == ""
+
+
+@pytest.mark.parametrize("spelled", ["v/day 1.mp4", "{folder}/v/day 1.mp4", "{uri}"])
+@pytest.mark.parametrize("fmt", ["boris", "boris-project", "eaf", "otio"])
+def test_a_converted_file_links_the_video_from_where_it_lies(
+    fmt: str, spelled: str, keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The video is named as seen from the source, and the target and the current folder are others."""
+    if fmt == "otio":
+        pytest.importorskip("opentimelineio")
+    video = tmp_path / "tables" / "v" / "day 1.mp4"
+    video.parent.mkdir(parents=True)
+    video.touch()
+    media = spelled.format(folder=video.parents[1].as_posix(), uri=video.as_uri())
+    table = tmp_path / "tables" / "all.csv"
+    table.write_text(f"video,start_seconds,end_seconds,label\n{media},1,2,take\n")
+    monkeypatch.chdir(tmp_path)
+    assert keyseg("convert", "tables/all.csv", "made/deep", "--to", fmt, "--fps", 10).code == 0
+    (written,) = (tmp_path / "made" / "deep").iterdir()
+    (found,) = read_annotations(written)
+    assert (found.video, Path(found.media)) == ("day 1", video)

@@ -14,6 +14,7 @@ from keyseg.formats.format import WriteSettings
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.metrics import OVERLAPS, evaluate
 from keyseg.timeline import Annotation, Interval
+from keyseg.timeline.files import write_content
 
 SCORES = ["acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames"]
 
@@ -136,7 +137,7 @@ GUESS = ((0, 2, "background"), (2, 3, "take_cup"), (3, 5, "pour"))
 def write(path: Path, form: str, actions: Any, fps: int = 10, video: str = "tea") -> Path:
     annotation = Annotation(video, tuple(Interval(*action) for action in actions), 5, fps, ("background",))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(annotations_text(form, [annotation], WriteSettings()), encoding="utf-8")
+    write_content(path, annotations_text(form, [annotation], WriteSettings()))
     return path
 
 

@@ -84,7 +84,9 @@ def test_from_tracks_and_annotations_to_timelines_of_new_tracks(
     assert answer.code == 0, answer.err
     assert answer.out.startswith(f"{data}: 4 videos, 480 frames at 10 fps, 2 classes, 2 splits\n")
     assert keyseg("check", data).code == 0
-    assert keyseg("train", data, "--out", run, *options).code == 0
+    answer = keyseg("train", data, "--out", run, *options)
+    assert answer.code == 0
+    assert "without its video" not in answer.err + answer.out  # tracks are no video that a page could show
     sidecar = read_sidecar(data / "features" / "day1.npy")
     assert sidecar is not None
     bundle = run / "split1" / "seed0" / "bundle"
@@ -93,8 +95,11 @@ def test_from_tracks_and_annotations_to_timelines_of_new_tracks(
     new, out = tmp_path / "new", tmp_path / "out"
     write_dlc_csv(new / f"day5{NETWORK}.csv", social(5))
     write_sleap_csv(new / "labels.000_day6.analysis.csv", social(5))
-    answer = keyseg("predict", bundle, new, "--out", out, "--format", "txt", *cache)
+    answer = keyseg("predict", bundle, new, "--out", out, "--format", "txt", "--report", *cache)
     assert answer.code == 0, answer.err
+    assert "<video" not in (out / "day5.html").read_text(encoding="utf-8")
+    (out / "day5.html").unlink()
+    (out / "day6.html").unlink()
     assert "tracks are read at 25 frames per second, as in training" in answer.err + answer.out
     assert {path.name for path in out.iterdir()} == {"day5.txt", "day6.txt"}
     assert (out / "day5.txt").read_text() == (out / "day6.txt").read_text()

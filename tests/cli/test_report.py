@@ -18,6 +18,7 @@ from keyseg.formats import FORMATS, annotations_text
 from keyseg.formats.format import WriteSettings
 from keyseg.reproduction import pages
 from keyseg.timeline import Annotation, DataError, Interval
+from keyseg.timeline.files import write_content
 
 FIELD = Path(__file__).parents[1] / "field"
 EVIL = '"><script>alert("x")</script>'
@@ -77,7 +78,7 @@ def film(make_clip: Callable[..., Path], tmp_path: Path) -> Path:
 def timeline(path: Path, form: str, actions: Any = ACTIONS, video: str = "tea", fps: int | None = None) -> Path:
     annotation = Annotation(video, tuple(Interval(*action) for action in actions), 5, fps and fps, ("background",))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(annotations_text(form, [annotation], WriteSettings(fps=fps)), encoding="utf-8")
+    write_content(path, annotations_text(form, [annotation], WriteSettings(fps=fps)))
     return path
 
 

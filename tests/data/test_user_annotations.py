@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from keyseg.data.user_annotations import UserAnnotation, VideoNames, pair, read_groups, read_user_annotations
+from keyseg.data.user_annotations import Pair, UserAnnotation, VideoNames, pair, read_groups, read_user_annotations
 from keyseg.formats import AS_IT_IS, AnnotationOptions
+from keyseg.formats.conversion import convert
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.video.find_videos import find_videos, one_a_name
 
@@ -125,10 +126,13 @@ def test_a_file_that_links_a_video_of_another_name(tmp_path: Path) -> None:
     users = [
         of("monday", "", media=r"E:\P2\c.mp4"),
         of("tuesday", "", media="file:///P1/c.mp4"),
-        of("d", "", media="c.mp4"),
+        of("d", "", media="e.mp4"),
     ]
     found = {name: one.user.annotation.video for name, one in pair(names, users, print).items()}
-    assert found == {"P1_c": "tuesday", "P2_c": "monday", "d": "d"}  # its own name goes before the link
+    assert found == {"P1_c": "tuesday", "P2_c": "monday", "d": "d"}  # by its own name, where the link is not there
+    users[2] = of("d", "", media="P1/c.mp4")
+    with pytest.raises(DataError, match=r"'d' in .* is called like .*d\.mp4, but its video is .*c\.mp4; rename it"):
+        pair(names, users, print)
 
 
 def test_files_beside_their_videos_or_in_folders_of_the_same_names(tmp_path: Path) -> None:
@@ -153,6 +157,34 @@ def test_files_beside_their_videos_or_in_folders_of_the_same_names(tmp_path: Pat
 def test_a_name_is_the_same_in_a_table_and_as_a_file(name: str, spelled: str, tmp_path: Path) -> None:
     found = matched(tmp_path, (f"{name}.mp4", "other.mp4"), f"{spelled.format(name)} red\nother blue")
     assert found == {name: (f"{name}.mp4", "red"), "other": ("other.mp4", "blue")}
+
+
+def test_two_observations_of_one_video_are_an_error_that_says_why(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "a.mp4", "b.mp4"))
+    users = [of("monday", "", media="x/a.mp4"), of("tuesday", "", media="x/a.mp4"), of("b", "", media="x/b.mp4")]
+    with pytest.raises(DataError, match=r"'monday' and 'tuesday' in .* are both of .*a\.mp4; keep one of them, or sep"):
+        pair(names, users, print)
+
+
+def test_tracks_in_files_of_their_own(tmp_path: Path) -> None:
+    """As keyseg convert --per-subject writes them."""
+    paths = files(tmp_path, "v/a.mp4", "v/b.mp4")
+    header = "Observation id,Source,Subject,Behavior,Start (s),Stop (s)\n"
+    rows = [f"{name},player #1:v/{name}.mp4,rat {rat},run,{rat},3\n" for name in "ab" for rat in (1, 2)]
+    (tmp_path / "all.boris.csv").write_text(header + "".join(rows))
+    by_subject = AnnotationOptions(per_subject=True)
+    convert(tmp_path / "all.boris.csv", tmp_path / "e", to_format="eaf", options=by_subject)
+    names = VideoNames(paths)
+    for options in (AS_IT_IS, by_subject):
+        users = read_user_annotations([tmp_path / "e"], names, None, options, Fraction(10), print)
+        pairs = pair(names, users, print)
+        assert {name: (one.video, rat_of(one)) for name, one in pairs.items()} == {
+            f"{name}.rat {rat}": (name, rat) for name in "ab" for rat in (1, 2)
+        }
+
+
+def rat_of(one: Pair) -> int:
+    return int(one.user.annotation.intervals[0].start_seconds)
 
 
 def test_unicode_forms_and_case_make_no_difference(tmp_path: Path) -> None:

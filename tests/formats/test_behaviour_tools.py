@@ -114,6 +114,7 @@ def test_via_points(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "parts", "words"),
     [
+        ([TAKE | {"av": {"1": ""}}], {}, "metadata 1_0: expected a label for 1.5 s to 2.25 s; --lenient"),
         ([TAKE | {"av": {"1": "7"}}], {}, "metadata 1_0: the attribute has no option '7'"),
         ([TAKE | {"av": {"1": 0}}], {}, "metadata 1_0: expected a text, or the id of an option, got 0"),
         ([TAKE | {"z": [2, 1]}], {}, "'take cup' ends at 1 s, before it starts at 2 s"),

@@ -53,15 +53,53 @@ def test_boris_aggregated_events(tmp_path: Path) -> None:
     assert (second.video, second.duration_seconds, second.fps, rows(second)) == ("day 2", None, None, [(0, 2, "pour")])
     chosen = read_annotations(path, options=AnnotationOptions(tier=("Bea",)))
     assert [rows(annotation) for annotation in chosen] == [[(4.25, 9, "pour")], [(0, 2, "pour")]]
-    with pytest.raises(
-        DataError, match=r"events\.csv:2: observation 'day 1' has no subject 'Ada'; it has Bea, No focal su"
-    ):
+    with pytest.raises(DataError, match=r"events\.csv:2: no subject 'Ada' in observation 'day 1' \(it has Bea, No foc"):
         read_annotations(path, options=AnnotationOptions(tier=("Ada",)))
 
 
 def test_boris_observations_of_one_video_keep_their_own_names(tmp_path: Path) -> None:
     text = BORIS_8.replace(",NA,NA,NA,,,,", ",videos/a.mp4,0,60,,,,")
     assert [found.video for found in read_annotations(file(tmp_path, "events.csv", text))] == ["day 1", "day 2"]
+
+
+FOCAL = BORIS_8.replace(",NA,NA,NA,,,,", ",videos/a.mp4,0,60,,,,").replace("No focal subject", "Ada")
+
+
+def test_observations_of_one_video_and_of_one_subject_each(tmp_path: Path) -> None:
+    path = file(
+        tmp_path,
+        "events.csv",
+        FOCAL.replace(
+            'day 1,2023-05-04 10:00:00,,Media file,"player #1:videos/a.mp4"\
+,0.0,60.040,61.500,29.970,sunny,Bea',
+            "day 2,2023-05-05 10:00:00,,Live observation,NA,0.0,60.040,NA,NA,sunny,Bea",
+        ),
+    )
+    notes: list[str] = []
+    each = read_annotations(path, options=AnnotationOptions(per_subject=True))
+    assert [(found.video, found.track) for found in each] == [("a", "Ada"), ("a", "Bea")]
+    of_one = one(path, options=AnnotationOptions(tier=("Ada",)), note=notes.append)
+    assert (of_one.video, rows(of_one)) == ("a", [(1.5, 4.25, "take")])
+    assert notes == [f"{path}: no subject 'Ada', left out: observation 'day 2' (it has Bea)"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "Start (s),Stop (s)\np,/pictures; ,take,STATE,NA,NA\na,player #1:a.mp4,take,STATE,1,2\n",
+        "Time\np,/pictures; ,take,START,NA\na,player #1:a.mp4,take,START,1\na,player #1:a.mp4,take,STOP,2\n",
+    ],
+)
+def test_events_in_pictures_have_no_time(table: str, tmp_path: Path) -> None:
+    notes: list[str] = []
+    path = file(tmp_path, "e.boris.csv", f"Observation id,Source,Behavior,Behavior type,{table}")
+    assert rows(one(path, note=notes.append)) == [(1, 2, "take")]
+    assert notes == [f"{path}: events without a time, as those of pictures, are left out: 1 in observation 'p'"]
+
+
+def test_two_observations_of_a_video_and_subject_keep_their_names(tmp_path: Path) -> None:
+    each = read_annotations(file(tmp_path, "events.csv", FOCAL), options=AnnotationOptions(per_subject=True))
+    assert [found.name for found in each] == ["day 1.Ada", "day 1.Bea", "day 2.Bea"]
 
 
 def test_boris_7_with_tabs(tmp_path: Path) -> None:
@@ -248,7 +286,7 @@ def test_players_side_by_side(source: str, tmp_path: Path) -> None:
     notes: list[str] = []
     text = aggregated("groom,STATE,1,2,a.mp4", source=f'"{source}"', lengths="10.000|20.000")
     assert by_media(text, tmp_path, note=notes.append) == {"a.mp4": [(1, 2, "groom")]}
-    assert "play side by side; the events belong to a.mp4 in observation 'obs1'" in notes[0]
+    assert "media files play side by side; the events belong to a.mp4, not to b.mp4 (observation 'obs1')" in notes[0]
     both = text + text.splitlines()[-1].replace("groom,STATE,1,2,a.mp4", "rest,STATE,15,16,b.mp4") + "\n"
     assert by_media(both, tmp_path) == {"a.mp4": [(1, 2, "groom")], "b.mp4": [(15, 16, "rest")]}
     (first, second) = read_annotations(file(tmp_path, "e.boris.csv", both))

@@ -168,6 +168,17 @@ def test_points(tmp_path: Path) -> None:
     assert rows(found) == [(1, 1.3, "sniff"), (2, 3, "groom")]
 
 
+def test_events_in_pictures_have_no_time(tmp_path: Path) -> None:
+    project = deepcopy(PROJECT)
+    event = [float("nan"), "", "groom", "", "", 3, "pictures/3.png"]
+    project["observations"]["p"] = {"type": "IMAGES", "file": {}, "events": [event, event], "time offset": 0.0}
+    path, notes = tmp_path / "p.boris", []
+    path.write_text(json.dumps(project))
+    (found,) = read_annotations(path, note=notes.append)
+    assert found.video == "day1"
+    assert notes == [f"{path}: events without a time, as those of pictures, are left out: 2 in observation 'p'"]
+
+
 def test_live_and_empty_observations(tmp_path: Path) -> None:
     project = deepcopy(PROJECT)
     live = {
@@ -274,7 +285,7 @@ anything = st.recursive(
     | st.booleans()
     | st.integers(-5, 10**12)
     | st.text(max_size=4)
-    | st.sampled_from(["MEDIA", "groom", "a.mp4"]),
+    | st.sampled_from(["MEDIA", "groom", "a.mp4", float("nan"), float("-inf")]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )

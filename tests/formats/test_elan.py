@@ -82,17 +82,19 @@ def test_of_several_cameras_the_one_called_like_the_file_or_the_first(
     assert (annotation.video, annotation.media) == (video, f"/v/{video}.mp4")
     assert spans(annotation)[0][0] == start
     assert bool(notes) == (name == "a")
-    assert all("times are those of front; for those of another, call the file like it: side, top" in n for n in notes)
+    assert all(
+        "it is read for front alone; to read it for another, call the file like it: side, top" in n for n in notes
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "there", "video", "start", "words"),
     [
-        ("a", ("side", "other"), "side", 3.5, "times are those of side"),
-        ("front", ("SIDE",), "side", 3.5, "times are those of side"),
+        ("a", ("side", "other"), "side", 3.5, "it is read for side alone"),
+        ("front", ("SIDE",), "side", 3.5, "it is read for side alone"),
         ("side", ("front", "side"), "side", 3.5, ""),
         ("a", ("a", "other"), "a", 1.0, "it links front, which is not there, and is taken to be of the video called"),
-        ("a", ("other",), "front", 1.0, "times are those of front"),
+        ("a", ("other",), "front", 1.0, "it is read for front alone"),
     ],
 )
 def test_the_videos_that_are_there_decide(
@@ -315,3 +317,17 @@ def test_the_tier_that_is_written(tmp_path: Path) -> None:
     for name in ("two\nlines", " "):
         with pytest.raises(KeysegError, match="tier"):
             written(tmp_path, "", tier=name)
+
+
+def test_a_relative_link_is_kept_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where files are named relative to the current folder, the path of the video is absolute nevertheless."""
+    (tmp_path / "e").mkdir()
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "tea.mp4").touch()
+    annotation = Annotation("tea", (Interval(0, 1, "take"),), media=str(tmp_path / "v" / "tea.mp4"))
+    text = annotations_text("eaf", [annotation], WriteSettings(folder=tmp_path / "e"))
+    text = text.replace((tmp_path / "v" / "tea.mp4").as_posix(), "/elsewhere/tea.mp4")
+    (tmp_path / "e" / "tea.eaf").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    (found,) = read_annotations(Path("e", "tea.eaf"))
+    assert Path(found.media) == tmp_path / "v" / "tea.mp4"

@@ -13,7 +13,7 @@ from keyseg.formats import FORMATS, AnnotationOptions, WriteSettings, annotation
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval, KeysegError
 from keyseg.timeline.files import read_text
 
-NAMES = sorted(set(FORMATS) - {"eaf"})  # XML states its encoding itself
+NAMES = sorted(set(FORMATS) - {"eaf", "nwb"})  # XML states its encoding itself, and NWB is no text
 BOTH = (Interval(Fraction(0), Fraction(1), "Öffnen"), Interval(Fraction(1), Fraction(2), "gießen"))
 ACTIONS = Annotation("day1", BOTH, Fraction(2), Fraction(25), ("background",))
 MARKS = {

@@ -115,6 +115,12 @@ def test_the_clip_that_a_dissolve_leads_to(tmp_path: Path) -> None:
     assert rows(read(edl(tmp_path, body))[0]) == [(0, 2, "take"), (2, 3, "pour")]
 
 
+def test_events_that_share_a_number_keep_their_names(tmp_path: Path) -> None:
+    """Some programs number each track anew. In a dissolve both events come before the names."""
+    body = event("00:00:00:00 00:00:01:00", "take") + event("00:00:01:00 00:00:03:00", "pour")
+    assert rows(read(edl(tmp_path, body))[0]) == [(0, 1, "take"), (1, 3, "pour")]
+
+
 def test_sound_is_left_out_and_tracks_can_be_chosen(tmp_path: Path) -> None:
     body = (
         event("00:00:00:00 00:00:02:00", "take", channel="B")

@@ -77,6 +77,19 @@ def test_the_name_in_an_address(address: str, video: str, tmp_path: Path) -> Non
     assert (found.video, found.media) == (video, address)
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("<video src='/data/upload/2/0a1b2c3d-day1.mp4' width=100%></video>", "/data/upload/2/0a1b2c3d-day1.mp4"),
+        ('<a href="x">1</a>\n<video\n controls src="https://h/day1.mp4?x=1&amp;y=2">', "https://h/day1.mp4?x=1&y=2"),
+        ("/tasks/1/resolve/?fileuri=czM6Ly9idWNrZXQvZGF5MS5tcDQ=", "s3://bucket/day1.mp4"),
+    ],
+)
+def test_an_address_in_html_or_served_for_a_storage(text: str, address: str, tmp_path: Path) -> None:
+    (found,) = read(tmp_path, task(text))[0]
+    assert (found.video, found.media) == ("day1", address)
+
+
 def test_the_field_of_an_upload_shows_its_digits(tmp_path: Path) -> None:
     (found,) = read(tmp_path, task("https://cdn.example.org/0a1b2c3d-day1.mp4", file_upload="0a1b2c3d-day1.mp4"))[0]
     assert found.video == "day1"
@@ -115,6 +128,12 @@ def test_tasks_without_timeline_labels_are_noted(tmp_path: Path) -> None:
     videos, notes = read(tmp_path, task("a.mp4"), task("b.mp4", CHOICE))
     assert [video.video for video in videos] == ["a"]
     assert "1 of 2 tasks have no timeline labels and are left out: b" in notes[0]
+
+
+def test_a_relation_between_regions_is_no_region(tmp_path: Path) -> None:
+    relation = {"from_id": "a", "to_id": "b", "type": "relation", "direction": "right"}
+    (video,), notes = read(tmp_path, task("a.mp4", REGION, relation))
+    assert (len(video.intervals), notes) == (1, [])
 
 
 @pytest.mark.parametrize("results", [[], [{"was_cancelled": True, "result": [REGION]}]])

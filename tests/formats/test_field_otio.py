@@ -76,6 +76,12 @@ def test_a_disabled_track_is_left_out(tmp_path: Path) -> None:
     assert (rows(found), found.duration_seconds) == ([], 2)
 
 
+def test_a_timeline_without_pictures_is_noted(tmp_path: Path) -> None:
+    found, notes = read(tmp_path, track(clip("talk", 2), kind="Audio"))
+    assert (found.intervals, len(notes)) == ((), 1)
+    assert "no clips on a video track that is enabled; tracks of sound are not read" in notes[0]
+
+
 def test_a_last_clip_that_is_disabled_keeps_the_length(tmp_path: Path) -> None:
     found, _ = read(tmp_path, track(clip("take", 2), clip("pour", 3, enabled=False)))
     assert (rows(found), found.duration_seconds) == ([(0, 2, "take")], 5)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from keyseg.formats import FORMATS, WriteSettings, annotations_text, read_annotations
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval, KeysegError, LabelMap, TimelineError
+from keyseg.timeline.files import write_content
 
 HUGE = "9" * 5000
 ODD_TIMES = ("nan", "inf", "-1", "1e999999999", HUGE, "0x10", "1_000", "1;5", "", "١٢.", "99999999")
@@ -40,9 +41,9 @@ AROUND_CLOCKS = {
 }
 
 
-def file(folder: Path, fmt: str, text: str) -> Path:
+def file(folder: Path, fmt: str, content: str | bytes) -> Path:
     path = folder / f"v{FORMATS[fmt].suffix}"
-    path.write_bytes(text.encode())
+    write_content(path, content)
     return path
 
 
@@ -325,10 +326,14 @@ def test_damage_raises_nothing_but_keyseg_errors(fmt: str, data: st.DataObject, 
     found = Annotation(
         "v", tuple(Interval(Fraction(a), Fraction(b), n) for n, a, b in spans), Fraction(4), Fraction(25)
     )
-    text = annotations_text(fmt, [found])
-    start = data.draw(st.integers(0, len(text)))
+    content = annotations_text(fmt, [found])
+    start = data.draw(st.integers(0, len(content)))
     end = start + data.draw(st.integers(0, 20))
-    path = file(tmp_path, fmt, text[:start] + data.draw(st.text('0159.:-\t\n "<>{}[],x', max_size=5)) + text[end:])
+    new = data.draw(st.text('0159.:-\t\n "<>{}[],x', max_size=5))
+    if isinstance(content, bytes):
+        path = file(tmp_path, fmt, content[:start] + new.encode() + content[end:])
+    else:
+        path = file(tmp_path, fmt, content[:start] + new + content[end:])
     try:
         for annotation in read_annotations(path, fmt, fps=Fraction(25)):
             assert all(0 <= item.start_seconds < item.end_seconds for item in annotation.intervals)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from keyseg.formats import FORMATS, WriteSettings, annotations_text, read_annotations, timeline_text
 from keyseg.formats.table_of_formats import format_of
 from keyseg.timeline import Annotation, Interval, LabelMap, Segmentation, TimeBase, class_name
+from keyseg.timeline.files import write_content
 
 LABELS = LabelMap(("background", "cut,tomato", 'say_"hi"', "a&b<c>", "größe-切る", "--x", "take"), ("background",))
 RATES = (*map(Fraction, (15, 25, 30, 60)), Fraction(30000, 1001))
@@ -58,9 +59,9 @@ short = st.tuples(
 )
 
 
-def saved(folder: Path, fmt: str, text: str, video: str = "video") -> Path:
+def saved(folder: Path, fmt: str, content: str | bytes, video: str = "video") -> Path:
     path = folder / f"{video}{FORMATS[fmt].suffix}"
-    path.write_text(text, encoding="utf-8", newline="")
+    write_content(path, content)
     return path
 
 

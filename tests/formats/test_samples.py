@@ -480,7 +480,8 @@ def test_formats_are_found_by_name_and_content(name: str, text: str, fmt: str, t
 
 def test_a_file_of_no_format_names_those_that_it_could_be(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"x\.csv: it looks like none of csv, tsv, frames, epic, boris; name its format with --from"
+        DataError,
+        match=r"x\.csv: it looks like none of csv, tsv, frames, epic, boris, vtrace; name its format with --from",
     ):
         format_of(file(tmp_path, "x.csv", "a,b\n1,2\n"))
     with pytest.raises(DataError, match=r"x: cannot read it \(no such file\)"):

@@ -24,6 +24,7 @@ from keyseg.matching.lattice import score_changes
 from keyseg.reproduction import plots
 from keyseg.reproduction.plots import plot
 from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase
+from keyseg.timeline.files import write_content
 
 RATE = 2
 LABELS = LabelMap(("background", "cut", "pour"), ("background",))
@@ -199,7 +200,7 @@ def test_timelines_of_all_formats_are_drawn_on_one_grid(tmp_path: Path, monkeypa
     files = []
     for form, details in FORMATS.items():
         files.append(tmp_path / f"{form}{details.suffix}")
-        files[-1].write_text(timeline_text(form, "tea", truth, labels, TimeBase(Fraction(10))))
+        write_content(files[-1], timeline_text(form, "tea", truth, labels, TimeBase(Fraction(10))))
     drawn = rows_of(monkeypatch, tmp_path, *files)
     assert drawn["rate"] == 10
     assert list(drawn["rows"].values()) == [wanted] * len(FORMATS)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from keyseg.video.reading import read_key_frames
+from video.conftest import number
+
 FIELD = Path(__file__).parents[1] / "field" / "video"
 _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "12", "-pix_fmt", "yuv420p")
 _MPEG2 = ("-c:v", "mpeg2video", "-bf", "2", "-g", "12", "-q:v", "2")
@@ -60,7 +63,7 @@ def test_parts_whose_clock_starts_anew_are_refused_or_read_whole(
 ):
     path = joined(name, options, starts, sound=sound)
     with pytest.raises(
-        RuntimeError, match=r"damaged at [12]\.00 s .the clock of the pictures goes back by .*--damaged"
+        RuntimeError, match=r"damaged at [12]\.00 s .the clock of the pictures goes back by .*; read all .*--damaged"
     ):
         decoded(path, 25)
     assert numbers(path, 25, damaged=True) == list(range(25 * len(starts)))
@@ -68,6 +71,14 @@ def test_parts_whose_clock_starts_anew_are_refused_or_read_whole(
     assert [gap[:2] for gap in gaps] == [(25 * n, 25 * n) for n in range(1, len(starts))]
     assert all("goes back by" in reason for _, _, reason in gaps)
     assert decoded.notes == []
+
+
+@pytest.mark.parametrize(("name", "options"), _KINDS)
+@pytest.mark.parametrize("starts", [(10, 10), (3600, 10), (10, 10.6)])
+def test_key_frames_of_joined_parts_are_those_of_the_timeline(joined, name, options, starts):
+    path = joined(name, options, starts)
+    times = [number / 25 + 0.01 for number in (37, 12, 24, 25, 12)]
+    assert [number(image) for _, image in read_key_frames(path, times)] == [37, 12, 24, 25, 12]
 
 
 def test_the_field_clip_is_refused_or_read_whole(decoded):
@@ -95,9 +106,9 @@ def test_a_clock_that_leaps_ahead_is_damage_and_its_span_a_gap(joined, numbers, 
     lost = {frame for start, end, _ in gaps for frame in range(start, end)}
     assert any("there is no new picture for " in reason for _, _, reason in gaps)
     right = [*range(25), *[None] * 475, *range(25, 50)]
-    for frame, number in enumerate(numbers(path, 25, damaged=True)):
+    for frame, shown in enumerate(numbers(path, 25, damaged=True)):
         # FFmpeg takes the last picture of MPEG-2, which has no time of its own, for one that is shown before the next.
-        assert number == right[frame] or frame in lost or number == 24
+        assert shown == right[frame] or frame in lost or shown == 24
     assert len(lost) < 475 + 12
 
 
@@ -114,6 +125,54 @@ def test_a_hole_of_seconds_is_noted(joined, numbers, decoded, name, options):
 def test_a_hole_between_parts_of_a_transport_stream_is_damage(joined, decoded, codec):
     with pytest.raises(RuntimeError, match="damaged at 0"):
         decoded(joined("a.ts", codec, (10, 11.2)), 25)
+
+
+def _fragments(ffmpeg, clip, folder):
+    """The header and the four fragments, of a second each, of an MP4 file."""
+    made = clip("a.mp4", *_X264, "-g", "25", pictures=100, inputs=("-f", "lavfi", "-i", "sine=duration=4"))
+    options = ("-f", "hls", "-hls_time", "1", "-hls_segment_type", "fmp4", "-hls_segment_filename", folder / "%d.m4s")
+    ffmpeg("-i", made, "-c", "copy", *options, folder / "a.m3u8")
+    return [(folder / name).read_bytes() for name in ("init.mp4", "0.m4s", "1.m4s", "2.m4s", "3.m4s")]
+
+
+@pytest.mark.parametrize(
+    ("kept", "notes"),
+    [
+        ((0, 1, 2, 3, 4), []),
+        ((0, 1, 4), ["at 1.00 s there is no new picture for 2.00 s"]),
+        ((0, 1, 2, 4), ["at 2.00 s there is no new picture for 1.00 s"]),
+    ],
+)
+def test_a_lost_fragment_is_noted(ffmpeg, clip, numbers, decoded, tmp_path, kept, notes):
+    parts = _fragments(ffmpeg, clip, tmp_path)
+    (tmp_path / "a.mp4").write_bytes(b"".join(parts[part] for part in kept))
+    shown = numbers(tmp_path / "a.mp4", 25)
+    assert (len(shown), shown[-25:]) == (100, list(range(75, 100)))
+    assert decoded.notes == notes
+
+
+@pytest.mark.parametrize("options", [_X264, (*_X264, "-bf", "0", "-movflags", "frag_keyframe+empty_moov")])
+def test_a_picture_of_an_mp4_may_stay_for_long(clip, decoded, options):
+    stay = "setpts='N+60*floor(N/5)'"
+    assert len(decoded(clip("a.mp4", *options, "-vsync", "vfr", pictures=12, filters=stay), 10)[1]) > 50
+    assert decoded.notes == []
+
+
+def test_of_many_notes_on_places_only_some_are_given(clip, decoded):
+    stay = "setpts='N+60*floor(N/2)'"
+    decoded(clip("a.ts", *_X264, "-bf", "0", "-vsync", "vfr", pictures=20, filters=stay), 10)
+    assert len(decoded.notes) == 6
+    assert decoded.notes[0] == "at 0.08 s there is no new picture for 2.40 s"
+    assert decoded.notes[-1] == "and 4 more places like these"
+
+
+def test_a_wmv_that_is_shorter_than_it_declares_is_noted(clip, decoded, tmp_path):
+    data = clip("a.wmv", "-c:v", "wmv2").read_bytes()
+    (tmp_path / "a.wmv").write_bytes(data[: len(data) // 3200 * 2000])
+    assert 0 < len(decoded(tmp_path / "a.wmv", 25, damaged=True)[1]) < 50
+    assert decoded.notes == [
+        "it is not as long as its header declares; if it was cut short, pictures at its end are missing"
+    ]
 
 
 def test_packets_lost_before_a_key_frame_are_damage(clip, decoded, tmp_path):
@@ -139,10 +198,46 @@ def test_packets_lost_before_a_key_frame_are_damage(clip, decoded, tmp_path):
 def test_a_file_that_is_joined_and_not_read_is_noted(joined, numbers, decoded, name, options):
     path = joined(name, options, (0, 0), sound=name != "a.flv")
     assert numbers(path, 25) == list(range(25))
-    (note,) = decoded.notes
+    *_, note = decoded.notes
     assert re.fullmatch(
         r"another file of \d+,\d+ bytes is joined to its end and is not read; join files with: .*", note
     )
+
+
+@pytest.mark.parametrize("options", [_MPEG2, (*_MPEG2, "-bf", "0"), ("-c:v", "mpeg2video", "-g", "1")])
+def test_joined_mxf_files_are_refused(joined, decoded, options):
+    """FFmpeg takes the index of the last one for that of all, so that pictures of the first one are missing."""
+    path = joined("a.mxf", options, (0, 0), sound=False)
+    for damaged in (False, True):
+        with pytest.raises(RuntimeError, match=r"another file of \d+,\d+ bytes is joined to its end, and .* concat"):
+            decoded(path, 25, damaged=damaged)
+
+
+def _with_other_numbers(joined, clip, ffmpeg, starts, *more):
+    """Parts of a transport stream of which the last one has its pictures under another number, or another program."""
+    path = joined("a.ts", _X264, starts)
+    part = clip("a.mkv", *_X264, pictures=25, filters="select='gte(n,25)',setpts=PTS-STARTPTS", seconds=3)
+    other = path.with_name("other.ts")
+    ffmpeg("-i", part, "-c", "copy", "-output_ts_offset", 11, "-mpegts_start_pid", "0x200", *more, other)
+    path.write_bytes(path.read_bytes() + other.read_bytes())
+    return path
+
+
+_PROGRAM = ("-mpegts_service_id", "7", "-mpegts_pmt_start_pid", "0x1100")
+
+
+@pytest.mark.parametrize("starts", [(10,), (10, 11)])
+def test_a_picture_stream_that_begins_inside_the_file_is_noted(joined, clip, ffmpeg, numbers, decoded, starts):
+    path = _with_other_numbers(joined, clip, ffmpeg, starts, *_PROGRAM)
+    assert numbers(path, 25) == list(range(25 * len(starts)))
+    (note,) = decoded.notes
+    assert re.match(r"another picture stream begins inside .* is not read \(up to (9|1\d),\d+ bytes at the end", note)
+
+
+def test_key_frames_are_found_before_a_stream_that_begins_inside_the_file(joined, clip, ffmpeg):
+    path = _with_other_numbers(joined, clip, ffmpeg, (10,), *_PROGRAM)
+    ((_, image),) = read_key_frames(path, [0.97])
+    assert number(image) == 24
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.webm"])
@@ -155,13 +250,10 @@ def test_two_matroska_files_are_read_and_the_third_is_noted(joined, numbers, dec
     assert "is joined to its end and is not read" in decoded.notes[0]
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.flv", "a.avi", "a.wmv", "a.ogv", "a.mov"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.flv", "a.avi", "a.wmv", "a.ogv", "a.mov", "a.mxf", "a.ts"])
 def test_a_single_file_is_not_taken_for_joined(clip, decoded, name):
-    codecs = {"a.wmv": "wmv2", "a.ogv": "libtheora", "a.avi": "mpeg4"}
-    decoded(
-        clip(
-            name, "-c:v", codecs.get(name, "libx264"), "-ar", "44100", inputs=("-f", "lavfi", "-i", "sine=duration=2")
-        ),
-        10,
-    )
+    codecs = {"a.wmv": "wmv2", "a.ogv": "libtheora", "a.avi": "mpeg4", "a.mxf": "mpeg2video"}
+    rate = "48000" if name == "a.mxf" else "44100"
+    sound = ("-f", "lavfi", "-i", "sine=duration=2")
+    decoded(clip(name, "-c:v", codecs.get(name, "libx264"), "-ar", rate, inputs=sound), 10)
     assert decoded.notes == []

@@ -296,6 +296,25 @@ def test_what_a_new_file_lacks_is_missing_and_what_it_has_besides_is_an_error(fi
         extractor.read(paws)
 
 
+@pytest.mark.parametrize(("lost", "time"), [((20, 33), (0.8, 1.32)), ((0, 30), (0, 1.2)), ((30, 50), (1.2, 2))])
+def test_a_time_without_any_point_is_noted(files, tmp_path, lost, time):
+    positions = walks(50)
+    positions[slice(*lost)] = np.nan
+    path = write_dlc_csv(tmp_path / "a.csv", positions)
+    (note,) = PoseReader(path, Poses.of_files(files, RATE), RATE).notes
+    count, (start, end) = lost[1] - lost[0], time
+    assert note == f"in {count} of 50 frames no point is seen, the longest time from {start:.2f} to {end:.2f} s"
+
+
+def test_points_that_are_never_seen_are_noted_and_half_a_second_is_not(files, tmp_path):
+    positions = walks(50)
+    positions[20:32] = np.nan
+    alone = write_dlc_csv(tmp_path / "alone.csv", positions[:, :1], ("rat1",))
+    (note,) = PoseReader(alone, Poses.of_files(files, RATE), RATE).notes
+    assert note == "never seen: nose of rat2, neck of rat2, tail of rat2; their features are 0"
+    assert PoseReader(files[0], Poses.of_files(files, RATE), RATE).notes == ()
+
+
 def test_what_the_extractor_refuses(files, tmp_path):
     with pytest.raises(ConfigError, match=r"do not state a frame rate.*--track-fps 25"):
         inputs_and_extractor(files, "poses", None)

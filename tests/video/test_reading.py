@@ -249,6 +249,18 @@ def test_what_is_no_video_is_refused(decoded, tmp_path, content):
         decoded(tmp_path / "a.mp4", 10)
 
 
+def test_an_empty_file_is_said_to_be_empty(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(DataError, match=r"a\.mp4: the file is empty; fetch it again"):
+        probe(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.gif", ()), ("a.h264", _X264), ("a.png", ("-update", "1"))])
+def test_a_kind_of_file_that_is_not_read_is_named_with_those_that_are(clip, decoded, name, options):
+    with pytest.raises(RuntimeError, match=r"it is none of the kinds mov,mp4,.*convert it with: ffmpeg"):
+        decoded(clip(name, *options, pictures=1), 10)
+
+
 def test_sound_alone_is_refused(ffmpeg, decoded, tmp_path):
     ffmpeg("-f", "lavfi", "-i", "sine=duration=1", tmp_path / "sound.mp4")
     with pytest.raises(RuntimeError, match="there is no video stream in this file; give the one with the pictures"):

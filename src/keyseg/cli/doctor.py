@@ -14,7 +14,7 @@ _EXTRAS = {
     "torchmetrics": ("train", "keyseg train, demo and reproduce"),
     "tensorboard": ("train", "logs of keyseg train"),
     "transformers": ("backbones", "features of pretrained networks"),
-    "h5py": ("poses", "HDF5 files of tracks"),
+    "h5py": ("poses", "HDF5 files of tracks, and NWB"),
     "opentimelineio": ("formats", "OpenTimelineIO and EDL"),
     "requests": ("download", "keyseg data get"),
 }

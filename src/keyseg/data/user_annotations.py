@@ -172,8 +172,13 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
     for user in annotations:
         where, beside = str(user.file), user.file.parent
         name = videos.find(user.spelled, where, user.folders, beside)
-        if name is None and user.annotation.media:
-            name = videos.find(user.annotation.media, where, user.folders, beside)
+        linked = videos.find(user.annotation.media, where, user.folders, beside) if user.annotation.media else None
+        if name and linked and name != linked:
+            raise DataError(
+                f"{_place(user)} is called like {videos.files[name]}, but its video is {videos.files[linked]}; rename"
+                " it, or leave out one of the videos"
+            )
+        name = name or linked
         if name is None:
             orphans.append(user)
         else:
@@ -182,14 +187,16 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
     matched: dict[str, list[UserAnnotation]] = {}
     for name, of_name in sources.items():
         best, *others = sorted(of_name.values(), key=lambda users: -videos.agreement(name, users[0].folders))
-        for other, *_ in others:
-            if not other.folders or videos.agreement(name, other.folders) == videos.agreement(name, best[0].folders):
-                raise DataError(
-                    f"{_place(best[0])} and {_place(other)} may both be of {videos.files[name]}; leave one of them out,"
-                    " or name the folders of both videos"
-                )
-        matched[name] = best
-        orphans += [user for users in others for user in users]
+        matched[name] = list(best)
+        for users in others:
+            other = users[0]
+            if other.folders and videos.agreement(name, other.folders) < videos.agreement(name, best[0].folders):
+                orphans += users
+                continue
+            tracks = {user.annotation.track for user in (*matched[name], *users)}
+            if "" in tracks or len(tracks) < len(matched[name]) + len(users):
+                raise DataError(_clash(best[0], other, videos.files[name]))
+            matched[name] += users  # tracks in files of their own
     alone = set(videos.files) - set(matched)
     for names, what in (
         (alone, "videos have no annotation"),
@@ -205,6 +212,17 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
         )
     _report_other_folders(videos, matched, report)
     return _by_track(matched)
+
+
+def _clash(one: UserAnnotation, other: UserAnnotation, video: Path) -> str:
+    """What to do about two annotations of a video."""
+    if one.annotation.media == other.annotation.media and one.file == other.file:
+        both = f"{one.annotation.video!r} and {other.annotation.video!r} in {one.file} are both of {video}"
+        return f"{both}; keep one of them, or separate subjects with --tier or --per-subject"
+    return (
+        f"{_place(one)} and {_place(other)} may both be of {video}; leave one of them out, or name the folders of both"
+        " videos"
+    )
 
 
 def _place(user: UserAnnotation) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keyseg.data.feature_origin import read_sidecar
+from keyseg.data.input_names import is_track_file
 from keyseg.timeline import DataError
 from keyseg.timeline.files import read_text, write_text
 
@@ -33,7 +34,8 @@ def write_video_files(folder: Path, files: Mapping[str, Path], root: Path) -> No
 def find_video_file(root: Path, name: str, features: Path) -> Path | None:
     """The video file of a data set's video: by its table, else `videos/` and the name in the sidecar of its features.
 
-    None if the data set does not say, or the file has gone. Raises DataError if table or sidecar are damaged.
+    None if the data set does not say, or made its features from tracks, or the file has gone. Raises DataError if table
+    or sidecar are damaged.
     """
     table = root / _TABLE
     place = None
@@ -44,4 +46,4 @@ def find_video_file(root: Path, name: str, features: Path) -> Path | None:
         place = next((root / row["file"] for row in rows if row["video"] == name and row["file"]), None)
     elif (sidecar := read_sidecar(features)) is not None:
         place = root / "videos" / Path(sidecar.video).name
-    return place if place is not None and place.is_file() else None
+    return place if place is not None and place.is_file() and not is_track_file(place) else None

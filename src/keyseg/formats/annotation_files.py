@@ -106,8 +106,9 @@ def _noted(path: Path, note: Callable[[str], None], text: str) -> None:
     note(text if str(path) in text else f"{path}: {text}")
 
 
-def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: WriteSettings | None = None) -> str:
-    """Annotations as the content of one file. Formats that know gaps have gaps for background.
+def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: WriteSettings | None = None) -> str | bytes:
+    """Annotations as the content of one file, which is text except in NWB. Formats that know gaps have gaps for
+    background.
 
     Raises ConfigError, DataError, TimelineError.
 
@@ -137,8 +138,8 @@ def timeline_text(
     scores: Sequence[float] | None = None,
     media: str = "",
     settings: WriteSettings | None = None,
-) -> str:
-    """A prediction as the content of a file. Raises ConfigError, DataError, TimelineError.
+) -> str | bytes:
+    """A prediction as the content of a file, which is text except in NWB. Raises ConfigError, DataError, TimelineError.
 
     scores: how sure the network is of each segment, for formats that have scores. media: path of the video.
 

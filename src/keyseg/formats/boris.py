@@ -106,8 +106,10 @@ def _observation(name: str, rows: Sequence[TableRow], facts: Mapping[str, list[s
     offset = Fraction(0) if cell in (None, "NA") else moment(cell, f"{row.where}: Time offset (s)")
     players = _players(rows, facts, offset)
     paths = [media.path for player in players for media in player]
-    events = _aggregated(rows, paths) if "Start (s)" in row.cells else _paired(rows, paths)
-    return Observation(name, row.where, events, players, offset)
+    time = "Start (s)" if "Start (s)" in row.cells else "Time"
+    timed = [row for row in rows if row.get(time) != "NA"]
+    events = (_paired if time == "Time" else _aggregated)(timed, paths)
+    return Observation(name, row.where, events, players, offset, len(rows) - len(timed))
 
 
 def _players(rows: Sequence[TableRow], facts: Mapping[str, list[str]], offset: Fraction) -> list[list[Media]]:

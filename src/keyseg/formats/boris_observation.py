@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -46,13 +46,15 @@ class CodedEvent:
 
 @dataclass(frozen=True)
 class Observation:
-    """players: they play side by side, each its media one after the other; none in a live observation."""
+    """players: they play side by side, each its media one after the other; none in a live observation. untimed: number
+    of events without a time, which pictures have."""
 
     name: str
     where: str
     events: Sequence[CodedEvent]
     players: Sequence[Sequence[Media]] = ()
     offset: Fraction = Fraction(0)
+    untimed: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,27 +94,38 @@ def annotations_of(observations: Sequence[Observation], settings: ReadSettings) 
     """One annotation per media file in which something is coded, or per media file and subject.
 
     A video is named after its media file, or after the observation if that has none, or if several observations are of
-    one video. An event that continues in the next media file is split. Raises DataError where an event is in no media
-    file, where the place of a media file in its observation is unknown, and on points without `settings.points`.
+    one video, with `per_subject` of one video and subject. An event that continues in the next media file is split.
+
+    Raises DataError where an event is in no media file, where the place of a media file in its observation is unknown,
+    and on points without `settings.points`.
     """
-    coded = [(observation, _parts(observation, _chosen(observation, settings))) for observation in observations]
+    chosen = _chosen(observations, settings)
+    coded = [(observation, _parts(observation)) for observation in chosen]
     _note(coded, settings)
     if settings.points in (None, "drop"):
         point_intervals([part.point for _, parts in coded for part in parts if part.start == part.end], settings)
-    media = [(observation, item, parts) for observation, parts in coded for item in _media(parts)]
-    names = [video_name(item.path) or observation.name for observation, item, _ in media]
-    counts, found = Counter(names), []
-    for name, (observation, item, parts) in zip(names, media, strict=True):
-        if counts[name] > 1:
-            name = observation.name if len(_media(parts)) == 1 else f"{observation.name} {name}"
-        inside = [part for part in parts if part.media is item]
-        if not settings.per_subject:
-            found.append(_annotation(name, "", item, inside, settings))
-            continue
-        for subject in dict.fromkeys(part.event.subject for part in inside):
-            of_subject = [part for part in inside if part.event.subject == subject]
-            found.append(_annotation(name, "" if subject == NO_SUBJECT else subject, item, of_subject, settings))
-    return found
+    found = [
+        (video_name(media.path) or observation.name, track, media, inside, observation, len(_media(parts)))
+        for observation, parts in coded
+        for media in _media(parts)
+        for track, inside in _tracks([part for part in parts if part.media is media], settings.per_subject).items()
+    ]
+    shared = {name for (name, _), count in Counter(item[:2] for item in found).items() if count > 1}
+    annotations = []
+    for name, track, media, inside, observation, several in found:
+        if name in shared:
+            name = observation.name if several == 1 else f"{observation.name} {name}"
+        annotations.append(_annotation(name, track, media, inside, settings))
+    return annotations
+
+
+def _tracks(parts: Sequence[_Part], per_subject: bool) -> dict[str, list[_Part]]:
+    """The parts by track: of each subject, or all in one without a name."""
+    tracks: dict[str, list[_Part]] = {}
+    for part in parts:
+        track = part.event.subject if per_subject and part.event.subject != NO_SUBJECT else ""
+        tracks.setdefault(track, []).append(part)
+    return tracks
 
 
 def _annotation(name: str, track: str, media: Media, parts: Sequence[_Part], settings: ReadSettings) -> Annotation:
@@ -129,23 +142,35 @@ def _media(parts: Sequence[_Part]) -> list[Media]:
     return sorted({id(part.media): part.media for part in parts}.values(), key=lambda media: media.start or Fraction(0))
 
 
-def _chosen(observation: Observation, settings: ReadSettings) -> list[CodedEvent]:
-    """The events of the first subject of `settings.tier` that the observation has, or all. Raises DataError."""
-    subjects = sorted({event.subject for event in observation.events})
-    subject = next((name for name in settings.tier if name in subjects), None)
-    if settings.tier and subjects and subject is None:
-        raise DataError(
-            f"{observation.where}: observation {observation.name!r} has no subject"
-            f" {' or '.join(map(repr, settings.tier))}; it has {', '.join(subjects)}"
-        )
-    return [event for event in observation.events if subject in (None, event.subject)]
+def _chosen(observations: Sequence[Observation], settings: ReadSettings) -> list[Observation]:
+    """The observations with the events of their first subject of `settings.tier`, or with all events.
+
+    Observations without such a subject are left out with a note. Raises DataError if all of them are.
+    """
+    if not settings.tier:
+        return list(observations)
+    chosen, without = [], []
+    for observation in observations:
+        subjects = {event.subject for event in observation.events}
+        subject = next((name for name in settings.tier if name in subjects), None)
+        if subject is None and subjects:
+            without.append(f"observation {observation.name!r} (it has {', '.join(sorted(subjects))})")
+        else:
+            events = [event for event in observation.events if event.subject == subject]
+            chosen.append(replace(observation, events=events))
+    subjects_wanted = " or ".join(map(repr, settings.tier))
+    if without and len(without) == len(observations):
+        raise DataError(f"{observations[0].where}: no subject {subjects_wanted} in {_some(without)}")
+    if without:
+        settings.note(f"no subject {subjects_wanted}, left out: {_some(without)}")
+    return chosen
 
 
-def _parts(observation: Observation, events: Sequence[CodedEvent]) -> list[_Part]:
+def _parts(observation: Observation) -> list[_Part]:
     """Each event in the media file, or the media files, in which it happens."""
     live = [Media("", observation.offset, None, None)]
     parts: list[_Part] = []
-    for event in events:
+    for event in observation.events:
         named = (player for player in observation.players if event.media in {media.path for media in player})
         player = next(named, observation.players[0] if observation.players else live)
         parts += _placed(event, player, observation)
@@ -189,20 +214,26 @@ def _placed(event: CodedEvent, player: Sequence[Media], observation: Observation
 
 def _note(coded: Sequence[tuple[Observation, Sequence[_Part]]], settings: ReadSettings) -> None:
     """Notes about what is left out, split or shared; one of each kind."""
-    split, empty, beside = [], [], []
+    split, empty, beside, untimed = [], [], [], []
     for observation, parts in coded:
+        if observation.untimed:
+            untimed.append(f"{observation.untimed} in observation {observation.name!r}")
         used = {part.media.path for part in parts}
         split += [one.event.label for one, two in pairwise(parts) if one.event is two.event]
-        if not parts:
+        if not parts and not observation.untimed:
             empty.append(f"observation {observation.name!r}")
         elif len(observation.players) > 1:
-            beside.append(f"{', '.join(sorted(used))} in observation {observation.name!r}")
+            others = [media.path for player in observation.players for media in player if media.path not in used]
+            belong = f"{', '.join(sorted(used))}, not to {', '.join(others)}"
+            beside.append(f"{belong} (observation {observation.name!r})" if others else belong)
         else:
             empty += [repr(media.path) for player in observation.players for media in player if media.path not in used]
     if empty:
         settings.note(f"nothing is coded in {_some(empty)}; left out")
+    if untimed:
+        settings.note(f"events without a time, as those of pictures, are left out: {_some(untimed)}")
     if beside:
-        settings.note(f"several media files play side by side; the events belong to {_some(beside)}")
+        settings.note(f"media files play side by side; the events belong to {_some(beside)}")
     if split:
         settings.note(f"{len(split)} event(s) continue in the next media file, and are split: {_some(split)}")
 

@@ -37,7 +37,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     the file include the time offset of the observation; times in a video do not. Raises DataError, also on a state that
     is not stopped and on a behaviour that is not in the ethogram.
     """
-    _, project = read_json(path, _HOLDS, settings.encoding)
+    _, project = read_json(path, _HOLDS, settings.encoding, nan=True)
     if not isinstance(project, dict):
         raise DataError(f"{path}: expected {_HOLDS}, got {repr(project)[:80]}")
     ethogram = need(project, "behaviors_conf", dict, str(path))
@@ -96,7 +96,14 @@ def _observation(name: str, observations: Mapping[str, Any], states: Mapping[str
     content = need(observations, name, dict, where)
     offset = moment(content.get("time offset") or 0, f"{where}: time offset")
     players = _players(content, offset, where) if content.get("type") == "MEDIA" else []
-    return Observation(name, where, _events(need(content, "events", list, where), states, where), players, offset)
+    given = need(content, "events", list, where)
+    timed = [event for event in given if not (isinstance(event, list) and event and _is_nan(event[0]))]
+    return Observation(name, where, _events(timed, states, where), players, offset, len(given) - len(timed))
+
+
+def _is_nan(value: object) -> bool:
+    """Whether this is the time of an event in a picture."""
+    return isinstance(value, Decimal) and value.is_nan()
 
 
 def _players(content: dict[str, Any], offset: Fraction, where: str) -> list[list[Media]]:

@@ -19,9 +19,10 @@ from keyseg.formats import (
     format_to_write,
     read_annotations,
 )
+from keyseg.formats.linked_media import linked_path
 from keyseg.formats.table_of_formats import unused_options
 from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
-from keyseg.timeline.files import check_file_names, write_text
+from keyseg.timeline.files import check_file_names, write_content
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
 
@@ -48,8 +49,8 @@ def convert(
         source: File with annotations, or a folder of such files.
         target: File, whose suffix tells the format, or a folder that gets one file per video.
         from_format: Format of the source: txt, recog, csv, tsv, frames, json, activitynet, epic, vtt, srt, eaf,
-            boris, boris-project, audacity, textgrid, labelstudio, via, annot, caltech, rttm, otio or edl. Default:
-            detected from the file's name and content.
+            boris, boris-project, audacity, textgrid, labelstudio, via, vtrace, nwb, annot, caltech, rttm, otio or edl.
+            Default: detected from the file's name and content.
         to_format: Format of the target, one of the same. Default: detected from the suffix of OUT; for a folder, the
             format of the source.
         fps: Annotation frames per second, such as 15 or 30000/1001. Needed where a format counts frames, such as txt,
@@ -81,7 +82,8 @@ def convert(
         # Frames in, frames out: any rate will do.
         rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
         for read in read_annotations(file, name, fps=rate, background=background, options=options, note=report):
-            annotations.append(read)
+            media = linked_path("", read.media, file.parent.absolute())  # the target may lie elsewhere
+            annotations.append(replace(read, media=media))
             files.append(file)
     if unused := unused_options(sources.formats.values(), options):
         report(f"{', '.join(unused)}: of no use with {', '.join(sorted(set(sources.formats.values())))}")
@@ -97,16 +99,16 @@ def convert(
         raise OutputExistsError(f"{existing[0]} exists ({len(existing)} such files); choose another OUT or use --force")
     gaps = ("background",) if background is None else tuple(background)
     settings = WriteSettings(fps, frames, overlap, gaps)
-    texts = {
+    contents = {
         path: annotations_text(to_format, videos, replace(settings, folder=path.parent))
         for path, videos in targets.items()
     }
-    for path, text in texts.items():
-        write_text(path, text)
+    for path, content in contents.items():
+        write_content(path, content)
     labels = {label for annotation in annotations for label in annotation.labels}
     for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - labels):
         report(f"nothing is labelled {name!r}; gaps are called so")
-    return tuple(texts)
+    return tuple(contents)
 
 
 def _target_format(target: Path, formats: Sequence[str]) -> str:

@@ -194,7 +194,7 @@ def _parsed(path: Path, text: str, clock: _Clock) -> tuple[list[_Event], list[tu
                 event.names[match[1]] = match[2].strip()
         elif re.match(r"\s*\d", line):
             event = _event(line, where, clock)
-            same = bool(below) and below[-1].number == event.number
+            same = bool(below) and below[-1].number == event.number and not below[-1].names
             below = [*below, event] if same else [event]
             events.append(event)
     shown = [event for event in events if event.end > event.start and _is_video(event.channel)]

@@ -26,7 +26,8 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video: the first of the tiers `settings.tier`, or the only one with annotations.
 
     The video is the linked one, and times are in it. With `settings.per_subject` all tiers with annotations, or those
-    of `settings.tier`, one annotation each. Raises DataError, ConfigError.
+    of `settings.tier`, one annotation each; so is the tier of a file that is called VIDEO.TIER, as tracks are written.
+    Raises DataError, ConfigError.
     """
     root = _root(path)
     tiers = _tiers(path, root, bool(settings.tier))
@@ -47,20 +48,23 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
             None,
             settings.fps,
             media=film.media,
-            track=name if settings.per_subject else "",
+            track=name if settings.per_subject or path.stem == f"{film.video}.{name}" else "",
         )
         for name in chosen
     ] or [Annotation(film.video, (), None, settings.fps, media=film.media)]
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """One tier, and a link to the video where its path is known. Raises ConfigError, DataError, TimelineError."""
+    """One tier, called like the track if there is one, and a link to the video where its path is known.
+
+    Raises ConfigError, DataError, TimelineError.
+    """
     (annotation,) = annotations
     from pympi import Elan
 
     content = Elan.Eaf(author="keyseg")
     content.remove_tier("default")
-    tier = one_line(settings.tier, "tier")
+    tier = one_line(annotation.track or settings.tier, "tier")
     if not tier:
         raise ConfigError("expected the name of a tier, got an empty one")
     content.add_tier(tier)
@@ -117,8 +121,8 @@ def _film(path: Path, root: Any, settings: ReadSettings) -> _Film:
     if len(videos) > 1 and film not in called:
         names = ", ".join(other.video for other in videos if other is not film)
         settings.note(
-            f"several videos are linked, and times are those of {film.video}; for those of another, call the"
-            f" file like it: {names}"
+            f"several videos are linked, and it is read for {film.video} alone; to read it for another, call the file"
+            f" like it: {names}"
         )
     return film
 

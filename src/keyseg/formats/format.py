@@ -17,8 +17,8 @@ class AnnotationOptions:
     """What to do where files of annotations leave a choice.
 
     Args:
-        tier: Which of several tiers of ELAN or Praat, tracks of OpenTimelineIO, or subjects of BORIS. Named several
-            times: the first of them that a file has.
+        tier: Which of several tiers of ELAN or Praat, tracks of OpenTimelineIO, subjects of BORIS, or tables of NWB.
+            Named several times: the first of them that a file has.
         per_subject: One timeline per subject (BORIS) or tier (ELAN, Praat) instead of one per video.
         encoding: Encoding of text files, such as utf-16 or cp1252. Default: UTF-8, or what a byte order mark says.
         points: What becomes of events without a length: drop leaves them out, with a note; a number gives them so many
@@ -87,17 +87,18 @@ def by_video(videos: Mapping[str, Sequence[Interval]], settings: ReadSettings) -
 class Format:
     """One file format; its name is its key in FORMATS.
 
-    suffix: end of the file names that keyseg writes, different for each format. looks: whether a text, without byte
-    order mark, is of this format; asked where the file's name leaves a choice. also: other suffixes that tools give
-    such files. several: a file may hold several videos; otherwise the writer gets one. frames: times are counted in
-    frames, so writing needs a rate. tiles: every frame has a label, background included. overlaps: intervals may
-    overlap. tracks: several timelines of one video keep their tracks; elsewhere the track becomes part of the name.
+    suffix: end of the file names that keyseg writes, different for each format. write: returns the content of a file,
+    text or bytes. looks: whether a text, without byte order mark, is of this format; asked where the file's name leaves
+    a choice. also: other suffixes that tools give such files. several: a file may hold several videos; otherwise the
+    writer gets one. frames: times are counted in frames, so writing needs a rate. tiles: every frame has a label,
+    background included. overlaps: intervals may overlap. tracks: several timelines of one video keep their tracks;
+    elsewhere the track becomes part of the name.
     """
 
     title: str
     suffix: str
     read: Callable[[Path, ReadSettings], list[Annotation]]
-    write: Callable[[Sequence[Annotation], WriteSettings], str]
+    write: Callable[[Sequence[Annotation], WriteSettings], str | bytes]
     looks: Callable[[str], object]
     also: tuple[str, ...] = ()
     several: bool = False

@@ -15,11 +15,15 @@ _Value = TypeVar("_Value")
 _CALLED = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 
-def read_json(path: Path, holds: str, encoding: str | None = None) -> tuple[str, Any]:
-    """A JSON file as text and as content, with Decimal for decimal numbers. Raises DataError with file and line."""
+def read_json(path: Path, holds: str, encoding: str | None = None, *, nan: bool = False) -> tuple[str, Any]:
+    """A JSON file as text and as content, with Decimal for decimal numbers; `nan` accepts NaN, as a Decimal.
+
+    Raises DataError with file and line.
+    """
     text = read_text(path, holds, encoding)
     try:
-        return text, json.loads(text, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_without_repeats)
+        constant = Decimal if nan else _constant
+        return text, json.loads(text, parse_float=Decimal, parse_constant=constant, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON ({error.msg}); it should hold {holds}") from None
     except RecursionError:

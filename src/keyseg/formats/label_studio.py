@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from html import unescape
 from pathlib import Path, PurePosixPath
 from statistics import fmean
 from typing import Any
@@ -20,6 +23,8 @@ from keyseg.timeline.files import json_text
 _HOLDS = "a list of tasks, as Label Studio exports it"
 _NAMED = 5  # tasks in one note
 _LOCAL = re.compile(r"/data/local-files/?\?(?:.*&)?d=(.*?)(?:&\w+=.*)?$")  # a file below Label Studio's local storage
+_PROXY = re.compile(r"/resolve/?\?(?:.*&)?fileuri=([\w-]+)", re.ASCII)  # an address in base64
+_ELEMENT = re.compile(r"<\w[^>]*?\ssrc\s*=\s*(['\"])(.+?)\1", re.DOTALL)  # such as a video in HTML
 _SERVED = re.compile(r"(?!file:)\w+://|/data/")  # addresses that Label Studio can open
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")  # Label Studio puts this before the name of a file that is uploaded
 looks = re.compile(r'\s*(\[(?!\])|\{(?=.*"data")(?=.*"(annotations|predictions)"))', re.DOTALL).match
@@ -137,6 +142,9 @@ class _Task:
 
     def _rows(self, region: dict[str, Any], where: str) -> Iterator[SegmentRow]:
         """The rows of one region; other regions, such as choices, have none."""
+        if "value" not in region:  # a relation between two regions
+            self.other.add(str(region.get("type"))[:40])
+            return
         value = need(region, "value", dict, where)
         score = region.get("score")
         score = None if score is None else float(number(score, f"{where}: score"))
@@ -160,9 +168,19 @@ class _Task:
 
 def _address(data: dict[str, Any]) -> str:
     """The address of a task's video: that of a usual name, or the first that has a folder or the suffix of media."""
-    texts = {key: value for key, value in data.items() if isinstance(value, str) and value.strip()}
+    texts = {key: _named_in(value) for key, value in data.items() if isinstance(value, str) and value.strip()}
     usual = next((texts[key] for key in ("video", "video_url", "audio", "csv") if key in texts), "")
     return usual or next((text for text in texts.values() if video_name(text) != text), "")
+
+
+def _named_in(text: str) -> str:
+    """The address in a text: in the source of an HTML element, or in what Label Studio serves for a cloud storage."""
+    if match := _ELEMENT.search(text):
+        return unescape(match[2])
+    if match := _PROXY.search(text):
+        with suppress(ValueError):
+            return urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode()
+    return text
 
 
 def _video(address: str, uploaded: object) -> str:

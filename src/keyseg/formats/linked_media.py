@@ -31,12 +31,12 @@ def mime_type(address: str) -> str:
 
 def linked_path(url: str, relative: str, folder: Path) -> str:
     """The path of a linked file: the absolute one if there is such a file, else the one relative to `folder` if there
-    is, else as it is written.
+    is, as an absolute path, else as it is written.
 
     Programs differ in whether they escape spaces and the like as %20, so a name is taken literally if there is such a
     file. Addresses that are no file stay as they are.
     """
-    beside = [str(folder / path) for path in _spellings(relative)] if relative else []
+    beside = [os.path.abspath(folder / path) for path in _spellings(relative)] if relative else []
     places = [path for path in (*_spellings(url), *beside) if not path.startswith("//")]  # ask no other computer
     there = next((path for path in places if "://" not in path and os.path.isfile(path)), None)
     return there or _spellings(url or relative)[-1]

@@ -47,19 +47,30 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
-    """One video track; the exact rate is stored as metadata. Raises ConfigError, DataError, TimelineError."""
+    """One video track of clips of the video; the exact rate is stored as metadata.
+
+    The video is linked as a path: DaVinci Resolve finds no file by its URI. Raises ConfigError, DataError,
+    TimelineError.
+    """
     (annotation,) = annotations
     otio = opentimelineio()
     spans, length, fps = on_frames(annotation, settings)
-    timeline = build_timeline(otio, annotation.video, spans, length, float(fps), one_line(settings.tier, "track"))
+    track = one_line(settings.tier, "track")
+    timeline = build_timeline(otio, annotation.video, spans, length, float(fps), track, annotation.media)
     timeline.metadata[_OURS] = {"fps": str(fps)}
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
 
 
 def build_timeline(
-    otio: Any, video: str, spans: Iterable[tuple[int, int, Interval]], length: int, fps: float, name: str = "actions"
+    otio: Any,
+    video: str,
+    spans: Iterable[tuple[int, int, Interval]],
+    length: int,
+    fps: float,
+    name: str = "actions",
+    media: str = "",
 ) -> Any:
-    """A timeline of one video track: clips for `spans`, and gaps between them."""
+    """A timeline of one video track: clips for `spans` of the file `media`, and gaps between them."""
     timeline = otio.schema.Timeline(video)
     track = otio.schema.Track(name, kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(track)
@@ -72,7 +83,8 @@ def build_timeline(
     for start, end, span in spans:
         if start > reached:
             track.append(otio.schema.Gap(source_range=frames(0, start - reached)))
-        track.append(otio.schema.Clip(name=one_line(span.label), source_range=frames(start, end)))
+        file = otio.schema.ExternalReference(media, frames(0, length)) if media else None
+        track.append(otio.schema.Clip(one_line(span.label), file, frames(start, end)))
         reached = end
     if length > reached:
         track.append(otio.schema.Gap(source_range=frames(0, length - reached)))
@@ -112,6 +124,8 @@ class _Reader:
                 f"{self.path}: {len(self.markers)} markers are left out: {some}; read them in place of the clips with"
                 f" --tier {_MARKERS}"
             )
+        if not clips:
+            self.settings.note(f"{self.path}: no clips on a video track that is enabled; tracks of sound are not read")
         rates = [track.duration().rate for track in shown]
         fps = self.kept or (_rate(max(rates), None, whole) if rates else self.settings.fps)
         media = next(iter(self.media)) if len(self.media) == 1 else ""

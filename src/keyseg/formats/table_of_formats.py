@@ -21,11 +21,13 @@ from keyseg.formats import (
     frame_table,
     label_studio,
     lines_of_seconds,
+    nwb,
     otio,
     subtitles,
     textgrid,
     timeline_json,
     via,
+    vtrace,
 )
 from keyseg.formats import segment_table as table
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, Format
@@ -58,13 +60,15 @@ FORMATS: dict[str, Format] = {
     "epic": Format("EPIC-KITCHENS", ".epic.csv", epic.read, epic.write, epic.looks, (".csv",), several=True),
     "vtt": Format("WebVTT", ".vtt", subtitles.read_vtt, subtitles.write_vtt, subtitles.looks_vtt),
     "srt": Format("SRT", ".srt", subtitles.read_srt, subtitles.write_srt, subtitles.looks_srt),
-    "eaf": Format("ELAN", ".eaf", elan.read, elan.write, elan.looks, overlaps=False),
+    "eaf": Format("ELAN", ".eaf", elan.read, elan.write, elan.looks, overlaps=False, tracks=True),
     "boris": Format("BORIS", ".boris.csv", *_BORIS, (".csv", ".tsv"), several=True, tracks=True),
     "boris-project": Format("BORIS project", ".boris", *_BORIS_PROJECT, several=True, tracks=True),
     "audacity": Format("Audacity labels", ".labels.txt", *_AUDACITY, (".txt",)),
     "textgrid": Format("Praat", ".TextGrid", textgrid.read, textgrid.write, textgrid.looks, overlaps=False),
     "labelstudio": _in_frames("Label Studio", ".labelstudio.json", *_LABEL_STUDIO, several=True),
     "via": Format("VIA 3", ".via.json", via.read, via.write, via.looks, (".json",), several=True),
+    "vtrace": Format("V-TRACE", ".vtrace.csv", vtrace.read, vtrace.write, vtrace.looks, (".csv",)),
+    "nwb": Format("NWB 2", ".nwb", nwb.read, nwb.write, nwb.looks),
     "annot": _in_frames("Bento", ".annot", bento.read, bento.write, bento.looks),
     "caltech": _tiling("Caltech Behavior Annotator", ".caltech.txt", *_CALTECH, (".txt",)),
     "rttm": Format("RTTM", ".rttm", *_RTTM, several=True),
@@ -72,13 +76,13 @@ FORMATS: dict[str, Format] = {
     "edl": _in_frames("EDL, CMX 3600", ".edl", edl.read, edl.write, edl.looks),
 }
 
-_WITH_TRACKS = {"eaf", "textgrid", "via", "annot", "caltech", "boris", "boris-project"}
+_WITH_TRACKS = {"eaf", "textgrid", "via", "vtrace", "annot", "caltech", "boris", "boris-project"}
 _WITH_FLAWS = {"activitynet", "epic", "csv", "tsv", "audacity", "rttm", "frames"}
-_WITH_POINTS = _WITH_FLAWS | {"boris", "boris-project", "textgrid", "edl", "via", "annot", "labelstudio", "otio"}
+_WITH_FLAWS |= {"via", "vtrace", "nwb", "annot", "labelstudio"}
 _USE = {
-    "tier": _WITH_TRACKS | {"otio", "edl"},
+    "tier": _WITH_TRACKS | {"nwb", "otio", "edl"},
     "per_subject": _WITH_TRACKS,
-    "points": _WITH_POINTS,
+    "points": _WITH_FLAWS | {"boris", "boris-project", "textgrid", "edl", "otio"},
     "start_timecode": {"edl"},
     "lenient": _WITH_FLAWS | {"eaf"},
 }

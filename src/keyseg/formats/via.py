@@ -164,7 +164,7 @@ def _labels(value: Any, attribute: Mapping[str, Any], where: str) -> list[str]:
     """The labels that a value stands for: a text, or one or several of the options by their ids."""
     if not isinstance(value, str):
         raise DataError(f"{where}: expected a text, or the id of an option, got {repr(value)[:80]}")
-    if attribute.get("type") == _TEXT:
+    if attribute.get("type") == _TEXT or not value:  # nothing is selected
         return [value]
     options = need(attribute, "options", dict, where)
     ids = value.split(",") if attribute.get("type") == _CHECKBOX else [value]

@@ -18,7 +18,7 @@ from keyseg.inference.bundle import load, read_config
 from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
 from keyseg.inference.videos import extractor_for, predict_video
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
-from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
+from keyseg.timeline.files import check_file_names, refuse_file, write_bytes, write_content
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
 from keyseg.video.poses import Poses
@@ -203,8 +203,8 @@ def _write(
             elif kind == _SCORES:
                 write_bytes(path, _scores(prediction))
             else:
-                text = timeline_text(kind, input_name(file), *timeline, scores=sure, media=media, settings=settings)
-                write_bytes(path, text.encode())
+                named = (input_name(file), *timeline)
+                write_content(path, timeline_text(kind, *named, scores=sure, media=media, settings=settings))
             written.append(path)
         except (KeysegError, OSError) as error:
             report(f"error: {path}: {error}")

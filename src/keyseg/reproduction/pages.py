@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyseg.data.input_names import is_track_file
 from keyseg.data.video_files import find_video_file
 from keyseg.formats import AS_IT_IS, AnnotationOptions, on_one_grid, read_with_rate
 from keyseg.formats.frame_labels import read_frame_labels
@@ -196,12 +197,12 @@ def _against_first(video: VideoTimeline, labels: LabelMap) -> dict[str, dict[str
 
 
 def write_prediction_page(page: Path, source: Path, prediction: Prediction) -> None:
-    """Write a page with a prediction: beside its video, or alone if `source` is a file of features.
+    """Write a page with a prediction: beside its video, or alone if `source` is a file of features or tracks.
 
     Overwrites the page. Raises DataError on a video that cannot be read.
     """
     shown = VideoTimeline(source.name, (("prediction", prediction.segmentation),))
-    is_video = source.suffix.lower() != ".npy"
+    is_video = source.suffix.lower() != ".npy" and not is_track_file(source)
     if is_video:
         shown = _with_key_frames(replace(shown, video=source), prediction.timebase)
     write_report(

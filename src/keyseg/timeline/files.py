@@ -115,6 +115,11 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_content(path: Path, content: str | bytes) -> None:
+    """Write a whole file of bytes, or of UTF-8 text."""
+    write_bytes(path, content.encode() if isinstance(content, str) else content)
+
+
 def write_log(text: str) -> Path:
     """Write the traceback of a mistake in keyseg to a new file in the system's folder for temporary files."""
     with tempfile.NamedTemporaryFile(

@@ -18,7 +18,7 @@ from keyseg.inference.systems import variant_title
 from keyseg.inference.videos import predict_video
 from keyseg.metrics import evaluate
 from keyseg.timeline import ConfigError, DataError, Segmentation
-from keyseg.timeline.files import write_bytes
+from keyseg.timeline.files import write_content
 from keyseg.toy.kitchen import FPS, write_toy_videos
 from keyseg.training.fit import FitCallbacks
 from keyseg.training.frame_classifier import classify_frames
@@ -121,8 +121,8 @@ def _predict(
         predicted = predict_video(predictor, path, cache=FeatureCache(out / "cache")).prediction.segmentation
         for kind in _FORMATS:
             timeline, settings = (name, predicted, predictor.labels, predictor.timebase), WriteSettings(folder=folder)
-            content = timeline_text(kind, *timeline, media=str(path.absolute()), settings=settings).encode()
-            write_bytes(folder / f"{name}{FORMATS[kind].suffix}", content)
+            content = timeline_text(kind, *timeline, media=str(path.absolute()), settings=settings)
+            write_content(folder / f"{name}{FORMATS[kind].suffix}", content)
         rows = (("ground truth", dataset.annotation(name)), ("RTK", predicted), (FRAME_CLASSIFIER, by_frame[name]))
         key_frames = read_key_frames(path, key_frame_times(rows[0][1], dataset.timebase))
         shown.append(VideoTimeline(name, rows, path, tuple(key_frames)))

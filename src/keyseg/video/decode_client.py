@@ -148,15 +148,18 @@ def _import_failure() -> str:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open a regular file, never a device or a pipe. Raises DataError."""
+    """Open a regular file that is not empty, never a device or a pipe. Raises DataError."""
     try:
         if path.is_dir():
             raise IsADirectoryError  # Windows would speak of permissions
         # Opening a FIFO would block until it has a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        if stat.S_ISREG(os.fstat(handle).st_mode):
+        status = os.fstat(handle)
+        if stat.S_ISREG(status.st_mode) and status.st_size:
             return os.fdopen(handle, "rb")
         os.close(handle)
+        if stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: the file is empty; fetch it again")
         raise FileNotFoundError
     except (OSError, ValueError) as error:
         # Windows calls an address an invalid argument.

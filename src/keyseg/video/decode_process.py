@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from keyseg.video.decode_client import SMALLER, WANTED
-from keyseg.video.decoding import Decoding, Loss, ffmpeg_message, set_up_decoder
+from keyseg.video.decoding import Decoding, Loss, ffmpeg_message
 from keyseg.video.joining import unread_file
 from keyseg.video.opening import (
     ENCODER_DELAY,
@@ -31,12 +31,13 @@ from keyseg.video.opening import (
     declared_end,
     displayed,
     displayed_size,
+    has_late_pictures,
     picture_stream,
     stream_notes,
 )
 from keyseg.video.protocol import ALIVE, BUG, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
 from keyseg.video.sampling import Sampler, ShownPicture
-from keyseg.video.seeking import picture_at
+from keyseg.video.seeking import pictures_at
 
 # Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
@@ -45,11 +46,14 @@ _ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS
 _ALIVE_SECONDS = 2.0
 _THUMBNAIL = (160, 480)  # most rows and columns of a key frame
 _SPARE_MIB = 32
+_MOST_NOTES = 5  # on places in a video
 # A file ends early if this much is missing, and more than one picture.
 _EARLY_SECONDS = Fraction(1, 2)
 # Recordings of broadcasts may start with pictures that need an earlier one.
 _BROADCASTS = ("mpegts", "mpeg", "mpegvideo")
 _KEEP = "fetch it again, or keep what can be decoded with --damaged (the last good picture replaces lost ones)"
+_JOIN = "join files with: ffmpeg -f concat -i LIST OUT.mp4"
+_READ_ON = f"read all its parts one after the other with --damaged, or {_JOIN}"
 
 
 class ReaderGoneError(Exception):
@@ -109,9 +113,11 @@ class FrameJob:
                     continue
                 if memory_is_short():
                     raise MemoryError  # some decoders report it as damage
+                is_seam = event.pts == event.end_pts
                 if not self._request.damaged:
-                    raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {_KEEP}")
-                if event.pts == event.end_pts:
+                    advice = _READ_ON if is_seam else _KEEP
+                    raise Refusal(f"damaged {self._place(event.pts)} ({event.reason}); {advice}")
+                if is_seam:
                     sampler.mark(event.pts, event.reason)
                 else:
                     sampler.lose(event.pts, event.end_pts, event.reason)
@@ -125,20 +131,33 @@ class FrameJob:
             self._send(shown)
         if not sampler.shows:
             raise Refusal(f"there is a video stream in this file, but no picture could be decoded; {WANTED}")
+        unread = self._unread()
         self._send(sampler.finish(*self._end()))
-        self._output.send(END, {"gaps": sorted(sampler.gaps), "notes": self._notes()})
+        self._output.send(END, {"gaps": sorted(sampler.gaps), "notes": [*self._notes(), *unread]})
 
     def _notes(self) -> list[str]:
         """What a user should know of a video that is not damaged: frames that nobody filmed, or that are left out."""
         sampler, decoding = self._sampler, self._decoding
-        notes = [f"at {float(sampler.seconds(odd.pts)):.2f} s {odd.reason}" for odd in decoding.oddities]
-        unread = unread_file(self._video, self._container.format.name, decoding.read_bytes)
-        if unread is not None:
-            notes.append(
-                f"another file of {unread:,} bytes is joined to its end and is not read; join files with:"
-                " ffmpeg -f concat -i LIST OUT.mp4"
-            )
+        notes = [f"at {float(sampler.seconds(odd.pts)):.2f} s {odd.reason}" for odd in decoding.oddities[:_MOST_NOTES]]
+        if len(decoding.oddities) > _MOST_NOTES:
+            notes.append(f"and {len(decoding.oddities) - _MOST_NOTES} more places like these")
         return [*stream_notes(self._container, self._stream), *notes, *self._end_notes()]
+
+    def _unread(self) -> list[str]:
+        """Notes on what is joined to the file and not read. Raises Refusal if the file itself is misread due to it."""
+        kind, notes = self._container.format.name, []
+        size = unread_file(self._video, kind, self._decoding.read_bytes, self._output.alive)
+        if size is not None and kind == "mxf":
+            raise Refusal(f"another file of {size:,} bytes is joined to its end, and FFmpeg mixes them up; {_JOIN}")
+        if size is not None:
+            notes.append(f"another file of {size:,} bytes is joined to its end and is not read; {_JOIN}")
+        if has_late_pictures(self._container):
+            rest = self._video.seek(0, os.SEEK_END) - self._decoding.read_bytes
+            notes.append(
+                "another picture stream begins inside the file, as in joined files, and is not read (up to"
+                f" {rest:,} bytes at the end of the file); {_JOIN}"
+            )
+        return notes
 
     def _end_notes(self) -> list[str]:
         end, media = self._sampler.seconds(self._sampler.end_pts), self._from_start(self._decoding.media_end)
@@ -204,9 +223,7 @@ class FrameJob:
 def send_key_frames(request: KeyFrameRequest, container: InputContainer, output: Output) -> None:
     """Send the picture at each time of a request, scaled down to the size of a thumbnail, in its shape."""
     stream = picture_stream(container, request.limits.pixels)
-    set_up_decoder(stream, request.limits.pixels)
-    for seconds in request.seconds:
-        frame = picture_at(container, stream, seconds, output.alive)
+    for frame in pictures_at(container, stream, request.seconds, request.limits.pixels, output.alive):
         height, width = displayed_size(frame)
         scale = min(_THUMBNAIL[0] / height, _THUMBNAIL[1] / width, 1.0)
         size = max(1, round(scale * height)), max(1, round(scale * width))
@@ -234,7 +251,10 @@ def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, out
             limit = request.limits.memory_mib
             output.send(ERROR, f"decoding it needs more memory than the limit of {limit} MiB; {SMALLER}")
         elif _is_of_the_file(error):
-            output.send(ERROR, f"cannot read the video ({ffmpeg_message(error)}); {WANTED}")
+            reason = ffmpeg_message(error)
+            if "not on whitelist" in reason:
+                reason = f"it is none of the kinds {_CONTAINERS}"
+            output.send(ERROR, f"cannot read the video ({reason}); {WANTED}")
         else:
             output.send(BUG, traceback.format_exc())
 

@@ -16,6 +16,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from keyseg.video.joining import CLOCKED, JoinedPackets
+from keyseg.video.opening import packets_of
 
 _MOST_FAILURES = 100
 _MOST_HELD = 8
@@ -80,6 +81,8 @@ class Decoding:
         self.usual_seconds = 1 / rate
         self._clock = Fraction(stream.time_base or 1)
         self._clocked = container.format.name in CLOCKED
+        # Elsewhere a picture may well stay for long. An MP4 in fragments, whose header lists no picture, says how long.
+        self._has_ends = self._clocked or (container.format.name.startswith("mov,") and stream.frames == 0)
         self._usual = max(1, round(self.usual_seconds / self._clock))
         self._keys: deque[int] = deque(maxlen=64)
         self._packets = JoinedPackets(stream, container.format.name, self._usual)
@@ -130,7 +133,7 @@ class Decoding:
 
     def _demuxed(self) -> Iterator[Packet[Any] | Loss]:
         """Packets of all streams; damage to the container, which FFmpeg only logs, counts as a loss."""
-        failures, packets = 0, self._container.demux()
+        failures, packets = 0, packets_of(self._container)
         with av.logging.Capture() as messages:
             while failures < _MOST_FAILURES:
                 packet, ended = None, False
@@ -140,7 +143,7 @@ class Decoding:
                 except MemoryError:
                     raise
                 except (av.FFmpegError, OSError) as error:
-                    failures, packets = failures + 1, self._container.demux()
+                    failures, packets = failures + 1, packets_of(self._container)
                     yield self._lose(self._last_packet, ffmpeg_message(error))
                 complaints = [text.strip() for _, name, text in messages if name == self._container.format.name]
                 messages.clear()
@@ -192,10 +195,10 @@ class Decoding:
                 self.oddities.append(seam)
             else:
                 yield seam
-        if self._clocked and pts is not None and self._good_until is not None and self._suspect is None:
+        if self._has_ends and pts is not None and self._good_until is not None and self._suspect is None:
             seconds = (pts - self._good_until) * self._clock
             hole = Break(self._good_until, pts, f"there is no new picture for {float(seconds):.2f} s")
-            if seconds >= _LEAP:
+            if seconds >= _LEAP and self._clocked:
                 yield hole
             elif seconds >= _LONG_HOLE:
                 self.oddities.append(hole)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, BinaryIO, TypeVar
 
@@ -15,7 +15,7 @@ CLOCKED = ("mpegts", "mpeg")
 _CLOCK = 2**33
 # FFmpeg calls the packet before the last of a part incomplete, since the next part counts its packets anew.
 _LAST_PACKETS = 2
-# Where in the first bytes of a file its kind is written, for the kinds of which FFmpeg reads the first part alone.
+# Where in the first bytes of a file its kind is written, for the kinds of which FFmpeg does not read a second part.
 _HEADS = {
     "mov,mp4,m4a,3gp,3g2,mj2": slice(4, 12),
     "matroska,webm": slice(0, 8),
@@ -23,21 +23,28 @@ _HEADS = {
     "avi": slice(8, 16),
     "asf": slice(0, 16),
     "ogg": slice(0, 6),
+    "mxf": slice(0, 14),
 }
 _BLOCK = 2**20
 
 Other = TypeVar("Other")
 
 
-def unread_file(video: BinaryIO, container_format: str, end: int) -> int | None:
-    """The size in bytes of another file that was joined to a video after byte `end`; None if there is none."""
+def unread_file(video: BinaryIO, container_format: str, end: int, alive: Callable[[], None]) -> int | None:
+    """The size in bytes of another file that was joined to a video after byte `end`; None if there is none.
+
+    alive: called for every block that is searched.
+    """
     if container_format not in _HEADS:
         return None
     video.seek(0)
     head = video.read(16)[_HEADS[container_format]]
+    if container_format == "mxf":  # FFmpeg reads into the second part, with the index of the last one
+        end = len(head)
     video.seek(end)
     before = b""
     while block := video.read(_BLOCK):
+        alive()
         place = (before + block).find(head)
         if place >= 0:
             return video.seek(0, 2) - (end - len(before) + place)

@@ -5,11 +5,16 @@ Used in the decoding process only.
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -45,6 +50,22 @@ def _picture_streams(container: InputContainer) -> list[VideoStream]:
     return [stream for stream in container.streams.video if not stream.disposition & still]
 
 
+def packets_of(container: InputContainer, *streams: VideoStream) -> Iterator[Packet[Any]]:
+    """Packets of some streams, or of all that the start of the file names, then an empty one for each."""
+    # Last, PyAV would empty a stream that began inside the file, which it does not know.
+    with contextlib.suppress(IndexError):
+        yield from container.demux(*streams)
+
+
+def has_late_pictures(container: Any) -> bool:
+    """Whether a picture stream began inside the file. PyAV does not read those; FFmpeg lists them."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)  # that of the list
+    listed = re.findall(r"^ *Stream #0:(\d+).*: Video:", container.dumps_format(), re.MULTILINE)
+    av.logging.set_level(level)
+    return any(int(index) >= len(container.streams) for index in listed)
+
+
 def stream_notes(container: InputContainer, stream: VideoStream) -> list[str]:
     """What a user may not expect: which of several picture streams is read, and a late first picture."""
     notes, others = [], len(_picture_streams(container)) - 1
@@ -54,6 +75,8 @@ def stream_notes(container: InputContainer, stream: VideoStream) -> list[str]:
     if start is not None and stream.start_time is not None:
         late = float((stream.start_time - start) * Fraction(stream.time_base or 1))
         notes.append(f"the pictures begin {late:.2f} s after the sound; the first one is shown until then")
+    if container.format.name == "asf" and container.duration is None:
+        notes.append("it is not as long as its header declares; if it was cut short, pictures at its end are missing")
     return notes
 
 

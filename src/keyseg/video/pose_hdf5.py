@@ -18,6 +18,7 @@ import numpy as np
 from keyseg.timeline import DataError
 from keyseg.timeline.extras import extra
 from keyseg.timeline.files import refuse_special
+from keyseg.timeline.hdf5 import stored_array
 from keyseg.video.pose_tracks import (
     Tracks,
     Values,
@@ -55,16 +56,13 @@ def read_hdf5(path: Path) -> Tracks:
 
 
 def _array(path: Path, group: Any, name: str) -> Any:
-    """A data set that is stored in this file. Raises DataError if it is missing or is elsewhere."""
-    found = group.get(name)
-    shape = getattr(found, "shape", None)
-    if found is None or shape is None or found.file.filename != group.file.filename:
-        raise DataError(f"{path}: no data set {name} in it; export the tracks again")
-    if found.external or found.is_virtual:
-        raise DataError(f"{path}: {name} refers to another file; export the tracks as one file")
-    checked_length(f"{path}: {name}", max(shape, default=0))
+    """A data set that is stored in this file. Raises DataError if it is missing, elsewhere, or too large."""
+    found = stored_array(group, name)
+    checked_length(f"{path}: {name}", max(found.shape, default=0))
     if found.dtype.kind not in "OS" and found.size > 2**24 and found.id.get_storage_size() * 1000 < found.nbytes:
-        raise DataError(f"{path}: {name} is of shape {shape}, but almost nothing is stored; export the tracks again")
+        raise DataError(
+            f"{path}: {name} is of shape {found.shape}, but almost nothing is stored; export the tracks again"
+        )
     return found
 
 

@@ -13,7 +13,7 @@ from keyseg.timeline import DataError
 from keyseg.video.sampling import ROUNDING
 
 STATE = 5  # numbers of a point in a pose: x, y, velocity in x and y, and 1 where it is missing
-_GAP_SECONDS = Fraction(1, 2)  # the longest gap that is filled
+GAP_SECONDS = Fraction(1, 2)  # the longest gap that is filled
 _LAG_SECONDS = Fraction(1, 15)  # velocities are changes from so long before a frame to so long after it
 
 Array = npt.NDArray[np.float32]
@@ -41,7 +41,7 @@ class Trajectories:
         if missing.all():
             raise DataError("no point is seen in any frame; there is nothing to make features of")
         size = body_size(positions, animals)
-        filled = bridged(positions, int(_GAP_SECONDS * fps)) / np.float32(size)
+        filled = bridged(positions, int(GAP_SECONDS * fps)) / np.float32(size)
         moves = velocities(filled, max(1, round(_LAG_SECONDS * fps)), fps)
         return cls(np.concatenate([filled, moves, missing[..., None]], axis=2, dtype=np.float32), fps)
 

@@ -17,7 +17,7 @@ from keyseg.data.feature_origin import Gap
 from keyseg.timeline import ConfigError, DataError
 from keyseg.timeline.rates import parse_rate
 from keyseg.video.extractor import Rows
-from keyseg.video.pose_motion import STATE, Trajectories
+from keyseg.video.pose_motion import GAP_SECONDS, STATE, Trajectories
 from keyseg.video.pose_tracks import Point, read_tracks
 from keyseg.video.reading import SampledFrame
 
@@ -134,12 +134,12 @@ class PoseReader:
     """
 
     gaps: tuple[Gap, ...] = ()
-    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path, poses: Poses, fps: Fraction) -> None:
         self._trajectories, self._fps = poses.read(path), fps
         seconds = len(self._trajectories.states) / poses.track_fps
         self.info = PoseInfo(1 / poses.track_fps, seconds)
+        self.notes = tuple(_unseen(self._trajectories.states[..., _MISSING] == 1, poses.points, poses.track_fps))
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +151,24 @@ class PoseReader:
         for pose, number in self._trajectories.at_rate(self._fps):
             image: Any = pose
             yield SampledFrame(image, number)
+
+
+def _unseen(missing: npt.NDArray[np.bool_], points: Sequence[Point], fps: Fraction) -> Iterator[str]:
+    """Notes on points that are missing in all frames, and on the longest time without any, if it is over half a second.
+
+    missing: (N, P).
+    """
+    never = [f"{points[at].name} of {points[at].animal}" for at in np.flatnonzero(missing.all(axis=0)).tolist()]
+    if never:
+        yield f"never seen: {', '.join(never)}; their features are 0"
+    seen = np.concatenate([[-1], np.flatnonzero(~missing.all(axis=1)), [len(missing)]])
+    longest = int(np.diff(seen).argmax())
+    start, end = int(seen[longest]) + 1, int(seen[longest + 1])
+    if end - start > GAP_SECONDS * fps:
+        yield (
+            f"in {int(missing.all(axis=1).sum())} of {len(missing)} frames no point is seen, the longest time from"
+            f" {float(start / fps):.2f} to {float(end / fps):.2f} s"
+        )
 
 
 def _names(points: Iterable[Point]) -> set[str]:

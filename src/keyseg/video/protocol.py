@@ -69,7 +69,7 @@ class FrameRequest:
 
 @dataclass(frozen=True)
 class KeyFrameRequest:
-    """Thumbnails of the pictures at some times, in seconds."""
+    """Thumbnails of the pictures at some times, in seconds and ascending."""
 
     seconds: tuple[Fraction, ...]
     limits: Limits

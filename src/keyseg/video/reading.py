@@ -115,14 +115,16 @@ def read_key_frames(video_path: str | Path, times_seconds: Sequence[float]) -> l
     """The frame on screen at each time as (seconds, (H, W, 3) uint8 RGB), in the order of the times.
 
     Times are presentation times, as in players, so a variable frame rate does no harm. Images have at most 160 rows and
-    480 columns and are upright. Seeks, so a long video is not decoded as a whole. The decoding process can open this
-    one regular file only. Raises DataError if there is no such file, no video in it, or no frame at a time.
+    480 columns and are upright. Seeks, so a long video is not decoded as a whole, unless it is a transport or programme
+    stream, whose clock may start anew. The decoding process can open this one regular file only. Raises DataError if
+    there is no such file, no video in it, or no frame at a time.
     """
     for seconds in times_seconds:
         if not (math.isfinite(seconds) and seconds >= 0):
             raise TimelineError(f"a key frame's time must be >= 0 seconds, got {seconds}")
-    request = KeyFrameRequest(tuple(map(Fraction, times_seconds)), Limits())
+    ascending = sorted(set(times_seconds))
+    request = KeyFrameRequest(tuple(map(Fraction, ascending)), Limits())
     with closing(DecodingProcess(Path(video_path), request)) as process:
-        images = [process.message()[3].copy() for _ in times_seconds]
+        images = {seconds: process.message()[3].copy() for seconds in ascending}
         process.message()  # the end; without any times, too, the file must be a video
-    return list(zip(times_seconds, images, strict=True))
+    return [(seconds, images[seconds]) for seconds in times_seconds]
