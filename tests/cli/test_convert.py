@@ -226,16 +226,10 @@ def test_the_options_that_a_format_uses_are_those_that_its_reader_asks_for(fmt: 
     source = inspect.getsource(inspect.getmodule(getattr(FORMATS[fmt].read, "func", FORMATS[fmt].read)) or conversion)
     if "boris_observation import" in source:
         source += inspect.getsource(boris_observation)
-    values = {"tier": ("a",), "per_subject": True, "points": 1, "start_timecode": "0", "lenient": True}
+    values: dict[str, Any] = {"tier": ("a",), "per_subject": True, "points": 1, "start_timecode": "0", "lenient": True}
     also = {"points": ("checked(", "point_intervals("), "lenient": ("checked(",)}
-    for name, value in (
-        ("tier", ("a",)),
-        ("per_subject", True),
-        ("points", 1),
-        ("start_timecode", "0"),
-        ("lenient", True),
-    ):
-        uses = any(sign in source for sign in (signs[name], *also.get(name, ())))
+    for name, value in values.items():
+        uses = any(sign in source for sign in (f"settings.{name}", *also.get(name, ())))
         options = replace(AnnotationOptions(), **{name: value})
         assert unused_options([fmt], options) == ([] if uses else [f"--{name.replace('_', '-')}"])
 
