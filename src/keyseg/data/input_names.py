@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePath
 
+from keyseg.formats.text import VIDEO_SUFFIXES
+
 TRACK_SUFFIXES = frozenset((".csv", ".h5", ".hdf5"))
 _DEEPLABCUT = re.compile(r"(.+?)((DLC|DeepCut)_.*shuffle\d.*|_superanimal_.*)", re.ASCII)
 _SLEAP = re.compile(r"(?:.+\.\d{3}_)?(.+?)\.(?:analysis|tracking)", re.ASCII)
-_MEDIA = frozenset((".mp4", ".avi", ".mov", ".mkv"))
 
 
 def is_track_file(path: Path) -> bool:
@@ -34,4 +35,4 @@ def input_name(path: Path) -> str:
         return path.stem
     match = _DEEPLABCUT.fullmatch(path.stem) or _SLEAP.fullmatch(path.stem)
     name = (match[1] if match else path.stem).removesuffix(".predictions")
-    return PurePath(name).stem if PurePath(name).suffix.lower() in _MEDIA else name
+    return PurePath(name).stem if PurePath(name).suffix.lower() in VIDEO_SUFFIXES else name
