@@ -8,27 +8,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from keyseg.formats import annotations_text
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.timeline import Annotation, Interval
+from moving_square import pictures
 
-LABELS = (("rest", 8), ("go right", 12), ("rest", 6), ("go left", 12), ("rest", 8))  # frames at 10 fps
 NAMES = ("ann 1", "ann 2", "bob.1", "bob.2")
-
-
-def pictures(shift: int) -> list[np.ndarray]:
-    """A bright square that moves right and comes back."""
-    found, x = [], 4 + shift
-    for label, frames in LABELS:
-        for _ in range(frames):
-            x += {"rest": 0, "go right": 3, "go left": -3}[label]
-            picture = np.full((48, 80, 3), 40 + shift, np.uint8)
-            picture[16 + shift : 32 + shift, x : x + 14] = (220, 180, 150)
-            found.append(picture)
-    return found
 
 
 @pytest.fixture

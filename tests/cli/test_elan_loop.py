@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 from keyseg.data.dataset_file import DatasetFile, read_dataset_file, write_dataset_file
 from keyseg.formats import AnnotationOptions, read_annotations
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.timeline import DataError
+from moving_square import pictures
 
-LABELS = (("rest", 8), ("go right", 12), ("rest", 6), ("go left", 12), ("rest", 8))  # frames at 10 fps
 NAMES = ("ann_1", "ann_2", "bob_1", "bob_2")
 OLD = """<?xml version="1.0" encoding="UTF-8"?>
 <ANNOTATION_DOCUMENT FORMAT="3.0" VERSION="3.0">
@@ -50,18 +49,6 @@ AFTER = """<LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="notes
 <CV_ENTRY_ML CVE_ID="cveid_1"><CVE_VALUE LANG_REF="und" DESCRIPTION="">go right</CVE_VALUE></CV_ENTRY_ML>
 </CONTROLLED_VOCABULARY>
 """
-
-
-def pictures(shift: int) -> list[np.ndarray]:
-    """A bright square that moves right and comes back."""
-    found, x = [], 4 + shift
-    for label, frames in LABELS:
-        for _ in range(frames):
-            x += {"rest": 0, "go right": 3, "go left": -3}[label]
-            picture = np.full((48, 80, 3), 40 + shift, np.uint8)
-            picture[16 + shift : 32 + shift, x : x + 14] = (220, 180, 150)
-            found.append(picture)
-    return found
 
 
 @pytest.fixture

@@ -9,28 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from keyseg.cli.features import FeatureProgress
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.video.jobs import Event
+from moving_square import LABELS, pictures
 
-LABELS = (("rest", 8), ("go right", 12), ("rest", 6), ("go left", 12), ("rest", 8))  # frames at 10 fps
 NAMES = ("ann_1", "ann_2", "bob_1", "bob_2")
-
-
-def pictures(shift: int) -> list[np.ndarray]:
-    """A bright square that moves right and comes back."""
-    found, x = [], 4 + shift
-    for label, frames in LABELS:
-        for _ in range(frames):
-            x += {"rest": 0, "go right": 3, "go left": -3}[label]
-            picture = np.full((48, 80, 3), 40 + shift, np.uint8)
-            picture[16 + shift : 32 + shift, x : x + 14] = (220, 180, 150)
-            found.append(picture)
-    return found
 
 
 @pytest.fixture(scope="session")
