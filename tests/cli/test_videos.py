@@ -396,3 +396,9 @@ def test_a_missing_extra_is_reported_before_any_work(
     assert answer.code == 2
     assert 'pip install "keyseg[formats]"' in answer.err
     assert not (tmp_path / "out").exists()
+
+
+def test_where_all_videos_fail_there_are_no_others(keyseg: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"cut")
+    answer = keyseg("features", tmp_path / "a.mp4", "--out", tmp_path / "o", "--cache", tmp_path / "c")
+    assert (answer.code, answer.err.splitlines()[-1]) == (1, "1 of 1 videos failed")

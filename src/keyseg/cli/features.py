@@ -10,7 +10,7 @@ from rich.progress import TaskID, TaskProgressColumn, TextColumn, TimeRemainingC
 
 from keyseg.cli.options import FrameRate, PositiveNumber
 from keyseg.cli.progress import ProgressDisplay
-from keyseg.cli.verb import say
+from keyseg.cli.verb import say_failed
 from keyseg.timeline import ConfigError
 from keyseg.video.extractors import inputs_and_extractor
 from keyseg.video.find_videos import one_a_name
@@ -71,7 +71,7 @@ def features_verb(
     with FeatureProgress(len(chosen)) as shown:
         failed = extract_all(chosen, work, workers=min(workers, max(1, len(chosen))), notify=shown)
     if failed:
-        say(f"{len(failed)} of {len(chosen)} videos failed; the others are in {out}")
+        say_failed(len(failed), len(chosen), out)
     return 1 if failed else 0
 
 

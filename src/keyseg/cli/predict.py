@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
-from keyseg.cli.verb import presents, say
+from keyseg.cli.verb import presents, say_failed
 from keyseg.inference.folder import predict_files
 from keyseg.reproduction.pages import write_prediction_page
 
@@ -33,6 +33,5 @@ def predict_verb(**arguments: Any) -> int:
 
         result = predict_files(**arguments, report=report, progress=shown.advance)
     if result.failed:
-        others = f"; the others are in {arguments['out']}" if len(result.failed) < result.inputs else ""
-        say(f"{len(result.failed)} of {result.inputs} videos failed{others}")
+        say_failed(len(result.failed), result.inputs, arguments["out"])
     return 1 if result.failed else 0

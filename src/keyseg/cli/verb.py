@@ -63,6 +63,12 @@ def say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
+def say_failed(failed: int, videos: int, out: Path) -> None:
+    """Report that some of the videos failed, and where the others are, on stderr."""
+    others = f"; the others are in {out}" if failed < videos else ""
+    say(f"{failed} of {videos} videos failed{others}")
+
+
 def note(line: str) -> None:
     """Report what the user may not expect, on stderr."""
     say(f"note: {line}")
