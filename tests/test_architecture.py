@@ -30,11 +30,11 @@ ROOMS = {
     "matching": {"timeline", "keypoints"},
     "models": {"timeline", "keypoints", "matching"},
     "criteria": {"timeline", "keypoints", "matching", "models"},
-    "inference": {"timeline", "formats", "data", "video", "keypoints", "matching", "models"},
     "viz": {"timeline", "keypoints", "metrics", "video"},
+    "inference": {"timeline", "formats", "data", "video", "keypoints", "matching", "models", "viz"},
 }
-ROOMS["training"] = set(ROOMS) - {"viz"}
-ROOMS["reproduction"] = ROOMS["training"] | {"training", "viz"}
+ROOMS["training"] = set(ROOMS)
+ROOMS["reproduction"] = set(ROOMS)
 ROOMS["toy"] = set(ROOMS) - {"reproduction"}
 ROOMS["cli"] = set(ROOMS)
 

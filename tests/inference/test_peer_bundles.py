@@ -16,7 +16,8 @@ import torch
 from keyseg.inference.bundle import load, read_config, save_bundle
 from keyseg.inference.decoders import FrameDecoder, Match
 from keyseg.inference.decoding import NetworkOutput
-from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
+from keyseg.inference.prediction import KeypointPrediction, Prediction
+from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.matching.alignment import MatchWeights
 from keyseg.timeline import BundleError, ConfigError, LabelMap, Segmentation, TimeBase

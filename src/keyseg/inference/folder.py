@@ -15,7 +15,8 @@ from keyseg.data.feature_origin import read_sidecar
 from keyseg.data.input_names import input_name
 from keyseg.formats import FORMATS, WriteSettings, format_named, timeline_text
 from keyseg.inference.bundle import load, read_config
-from keyseg.inference.predictor import KeypointPrediction, Prediction, Predictor
+from keyseg.inference.prediction import KeypointPrediction, Prediction
+from keyseg.inference.predictor import Predictor
 from keyseg.inference.videos import extractor_for, predict_video
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.files import check_file_names, refuse_file, write_bytes, write_content
@@ -197,7 +198,7 @@ def _write(
     for kind, path in paths.items():
         try:
             timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
-            sure, settings = prediction.segment_scores, WriteSettings(tier=tier, folder=path.parent)
+            sure, settings = prediction.confidence, WriteSettings(tier=tier, folder=path.parent)
             if kind == _PAGE and page is not None:
                 page(path, file, prediction)
             elif kind == _SCORES:

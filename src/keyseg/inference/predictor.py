@@ -16,55 +16,12 @@ from torch import Tensor
 from keyseg.data.feature_files import open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar
 from keyseg.inference.decoders import Decoder, KeypointDecoder
-from keyseg.inference.decoding import FloatMap, KeypointOutput, NetworkOutput
-from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching.alignment import Alignment
+from keyseg.inference.decoding import KeypointOutput, NetworkOutput
+from keyseg.inference.prediction import KeypointPrediction, Prediction
 from keyseg.matching.nodes import keypoint_nodes
 from keyseg.models.network import Network
 from keyseg.models.rtk import RTK
 from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase, nearest
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The timeline of one video and what it was made from.
-
-    segmentation: in annotation frames. frame_scores: (C, T) class probabilities per feature step. stages: (stages, C,
-    T) outputs of the network's stages, the last one last. alignment: the training annotations that the segments were
-    matched to, in steps; None where nothing is matched.
-    """
-
-    segmentation: Segmentation
-    frame_scores: FloatMap
-    stages: FloatMap
-    labels: LabelMap
-    timebase: TimeBase
-    alignment: Alignment | None
-
-    @property
-    def frame_labels(self) -> list[str]:
-        """One class name per frame."""
-        return self.labels.decode(self.segmentation.to_frames())
-
-    @property
-    def segment_scores(self) -> list[float]:
-        """Mean probability of each segment's class over its feature steps, from 0 to 1."""
-        rate = self.timebase.sample_rate
-        return [
-            float(np.mean(self.frame_scores[span.label, span.start_frame // rate : -(-span.end_frame // rate)]))
-            for span in self.segmentation
-        ]
-
-
-@dataclass(frozen=True)
-class KeypointPrediction(Prediction):
-    """RTK's prediction. proposals: keypoints as decoded; refined: those that made the segments, chosen by the match or
-    going into Algorithm 1. Times of keypoints are feature steps; timebase converts."""
-
-    proposals: tuple[ActionKeypoints, BoundaryKeypoints]
-    refined: tuple[ActionKeypoints, BoundaryKeypoints]
-    action_heatmap: FloatMap
-    boundary_heatmap: FloatMap
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyseg.data.feature_origin import FeatureSidecar
-from keyseg.inference.predictor import Prediction, Predictor
+from keyseg.inference.prediction import Prediction
+from keyseg.inference.predictor import Predictor
 from keyseg.timeline import DataError
 from keyseg.video.extraction import FeatureCache, ReportFrames
 from keyseg.video.extractor import Extractor

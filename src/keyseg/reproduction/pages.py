@@ -34,7 +34,7 @@ from keyseg.viz.figures import refuse_existing
 from keyseg.viz.page_player import too_short, unplayable
 
 if TYPE_CHECKING:
-    from keyseg.inference.predictor import Prediction
+    from keyseg.inference.prediction import Prediction
     from keyseg.training.fit import Fit
     from keyseg.training.run import Run
 

@@ -171,7 +171,7 @@ def _draw_prediction(
 ) -> Figure:
     """steps: (T, D) features. names: of the training videos."""
     from keyseg.inference.decoding import KeypointOutput, lattice_of
-    from keyseg.inference.predictor import KeypointPrediction
+    from keyseg.inference.prediction import KeypointPrediction
     from keyseg.matching.lattice import score_changes
 
     output, match = predictor.run(steps), predictor.decoder.match

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keyseg.inference.predictor import Prediction
+from keyseg.inference.prediction import Prediction
 from keyseg.timeline import LabelMap, Segmentation, TimeBase
 
 LABELS = LabelMap(("background", "pour", "stir"), ("background",))
@@ -19,5 +19,5 @@ def test_a_segment_scores_the_mean_of_its_class_over_its_steps(sample_rate):
     for segment in segmentation:
         steps = {frame // sample_rate for frame in range(segment.start_frame, segment.end_frame)}
         expected.append(np.mean([scores[segment.label, step] for step in sorted(steps)]))
-    assert prediction.segment_scores == pytest.approx(expected)
-    assert all(isinstance(score, float) and 0 <= score <= 1 for score in prediction.segment_scores)
+    assert prediction.confidence == pytest.approx(expected)
+    assert all(isinstance(score, float) and 0 <= score <= 1 for score in prediction.confidence)
