@@ -1,4 +1,4 @@
-"""The documentation site: `make docs` builds it with every link checked, and a reader's browser asks no other site for anything."""
+"""The documentation site: `make docs` builds it, every link is checked, and its pages load nothing from elsewhere."""
 
 from __future__ import annotations
 
