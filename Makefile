@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help demo test test-quick check bench clean .venv
+.PHONY: help demo test test-quick check bench docs clean .venv
 
 help:
 	@echo "make demo         draw toy kitchen videos, train RTK on them, write demo/report.html"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-quick   run the tests that neither train nor encode videos, in under a minute"
 	@echo "make check        check style, format and types"
 	@echo "make bench        measure speed and memory, written to benchmarks/results/"
+	@echo "make docs         build the documentation, with its links checked, in site/index.html"
 	@echo "make .venv        install only, with the keyseg command in .venv/bin"
 	@echo "make clean        remove .venv and the caches of the tools"
 
@@ -37,6 +38,9 @@ bench: .venv
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/video_prediction.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/matching.py
 
+docs: .venv/.dev
+	$(BIN)/zensical build --clean
+
 .venv: .venv/.core
 
 .venv/.core: pyproject.toml constraints.txt
@@ -55,4 +59,4 @@ bench: .venv
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache .hypothesis
