@@ -65,7 +65,7 @@ class Annotation:
 
     >>> tea = Annotation("tea", (Interval(1, 3, "pour"),), duration_seconds=Fraction(4), background=("idle",))
     >>> tea
-    Annotation('tea': 1 intervals, 4 s)
+    Annotation('tea': 1 interval, 4 s)
     >>> tea.segmentation(LabelMap(("idle", "pour"), ("idle",)), fps=Fraction(2)).to_frames()
     array([0, 0, 1, 1, 1, 1, 0, 0])
     """
@@ -88,7 +88,8 @@ class Annotation:
     def __repr__(self) -> str:
         end = f", {_time(self.duration_seconds)}" if self.duration_seconds is not None else ""
         rate = f" at {float(self.fps):g} fps" if self.fps is not None else ""
-        return f"Annotation({self.name!r}: {len(self.intervals)} intervals{end}{rate})"
+        count = "1 interval" if len(self.intervals) == 1 else f"{len(self.intervals)} intervals"
+        return f"Annotation({self.name!r}: {count}{end}{rate})"
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from keyseg.formats import FORMATS
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import variant_title
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.timeline import ConfigError, DataError, Segmentation
 from keyseg.toy.kitchen import FPS, write_toy_videos
 from keyseg.training.fit import FitCallbacks
@@ -91,7 +91,7 @@ def run_demo(
     # Without the words in brackets, which would make the tables too wide.
     scores = {variant_title(system).split(" (")[0]: row for system, row in summary["last_epoch"].items()}
     reference = {name: fit.dataset.annotation(name) for name in by_frame}
-    report = evaluate(reference, by_frame, background=tuple(sorted(fit.dataset.labels.background_ids)))
+    report = evaluate_labels(reference, by_frame, background=tuple(sorted(fit.dataset.labels.background_ids)))
     scores[FRAME_CLASSIFIER] = {measure: report.to_json()[measure] for measure in SCORES}
     shown = _predict(out, fit.dataset, load(fit.bundle), by_frame)
     _write_report(out / "report.html", run, fit.dataset, summary["cost"]["split1/seed0"], scores, shown)
