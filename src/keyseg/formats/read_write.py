@@ -116,8 +116,9 @@ def write(
         folder=path.parent,
         predicted=bool(labels),
     )
-    named = _named(given, path.name.removesuffix(FORMATS[name].suffix))
-    write_content(path, annotations_text(name, named, settings))
+    shown = format_to_write(path)
+    default = path.name[: -len(FORMATS[shown].suffix)] if shown else path.stem
+    write_content(path, annotations_text(name, _named(given, default), settings))
     return path
 
 

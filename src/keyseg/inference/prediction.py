@@ -44,8 +44,8 @@ class Prediction:
     Prediction('tea', 2 segments, 2.0 s at 2 fps: rest 0.0-1.0, pour 1.0-2.0)
     >>> tea.segments[1].label, float(tea.segments[1].start_seconds), round(tea.segments[1].score, 2)
     ('pour', 1.0, 0.8)
-    >>> tea.save("tea.csv").read_text().splitlines()[1]
-    'tea,0,2,0.000000,1.000000,rest,0.850000'
+    >>> tea.save("tea.txt").read_text().split()
+    ['rest', 'rest', 'pour', 'pour']
     """
 
     segmentation: Segmentation

@@ -52,8 +52,8 @@ class Report:
     trainings: of a run with several, the report of each, by a name such as split1/seed0. A notebook shows a table.
 
     >>> import keyseg
-    >>> keyseg.evaluate({"tea": ["take", "pour"]}, {"tea": ["take", "take"]}).to_json()["f1@10"]
-    66.66666666666667
+    >>> keyseg.evaluate({"tea": ["take", "pour"]}, {"tea": ["take", "take"]}).to_json()["acc"]
+    50.0
     """
 
     acc: float

@@ -60,9 +60,9 @@ def train(
     >>> from keyseg.toy.kitchen_features import write_toy_kitchen
     >>> data = write_toy_kitchen(Path("kitchen"), videos=6, test_videos=2)
     >>> run = keyseg.train(data, out="runs/kitchen", model="ms-tcn++", set={"network.channels": 8})  # doctest: +SKIP
-    >>> keyseg.train(data, out="runs/kitchen", model="ms-tcn++", set={"network.chanels": 8})
+    >>> keyseg.train(data, out="runs/kitchen", set={"optimiser.epoch": 8})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    keyseg.timeline.errors.ConfigError: recipe: unknown key 'network.chanels' (did you mean 'channels'?); known here: ...
+    keyseg.timeline.errors.ConfigError: recipe: unknown key 'optimiser.epoch' (did you mean 'epochs'?); known here: ...
     """
     from keyseg.training.fit import is_main_process
     from keyseg.training.recipe import recipe_for
