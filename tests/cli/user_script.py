@@ -1,5 +1,6 @@
 """A script that uses all of keyseg's public names; a test checks its types, nothing runs it."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def files(prediction: keyseg.Prediction) -> keyseg.Report:
     read: dict[str, Annotation] = keyseg.read(path, fps="30000/1001", background=["rest"])
     keyseg.write(read, "all.csv", format="csv", fps=25)
     keyseg.write({"new": prediction}, "one.csv")
-    keyseg.write(Annotation("tea", (Interval(0, 1, "pour"),)), "tea.vtt")
+    keyseg.write(Annotation("tea", (Interval(Fraction(0), Fraction(1), "pour"),)), "tea.vtt")
     keyseg.evaluate(read, {"new": prediction})
     keyseg.evaluate({"tea": ["pour"]}, {"tea": ["pour"]}, bootstrap=100)
     return keyseg.evaluate("annotations", Path("predictions"), background=())
@@ -45,7 +46,7 @@ def files(prediction: keyseg.Prediction) -> keyseg.Report:
 
 try:
     print(files(timeline(model())))
-    labels, time = LabelMap(("rest", "pour"), ("rest",)), TimeBase(30)
+    labels, time = LabelMap(("rest", "pour"), ("rest",)), TimeBase(Fraction(30))
     tea: Segmentation = keyseg.reassemble([(10, 0, 0.9), (30, 1, 0.8)], [(20, 0.7)], 40)
     print(labels.decode(tea.to_frames()), time.start_seconds(tea.length), keyseg.__version__)
 except KeysegError as error:
