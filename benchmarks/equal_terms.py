@@ -22,7 +22,7 @@ from keyseg.keypoints import BoundaryKeypoints
 from keyseg.matching.alignment import MatchWeights, align
 from keyseg.matching.annotation_graph import AnnotationGraph
 from keyseg.matching.lattice import Lattice
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.timeline import Segmentation
 from keyseg.training.fit import annotations_in_steps
 from keyseg.training.inner_folds import HeldOutVideo, inner_folds, read_outputs
@@ -164,8 +164,8 @@ def main() -> None:
                 truth = {name: video.reference for name, video in videos.items()}
                 for title, decode in decodings(source, split, learnt).items():
                     segments = {name: decode(video) for name, video in videos.items()}
-                    report = evaluate(truth, segments, background=background)
-                    everything = evaluate(truth, segments, background=())
+                    report = evaluate_labels(truth, segments, background=background)
+                    everything = evaluate_labels(truth, segments, background=())
                     row = {**report.to_json(), "edit, all classes": everything.edit}
                     scores.setdefault(title, []).append((seed, row))
             print(split, system, learnt.plain, learnt.matched, flush=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.timeline import LabelMap, Segmentation
 from provenance import provenance, write_results
 
@@ -51,10 +51,10 @@ def main() -> None:
 
 def score_times(reference: Videos, prediction: Videos, repeat: int) -> dict[str, Any]:
     """Seconds for the videos, for the videos with 200 resamplings and for twice the videos; and the scores."""
-    once, report = fastest(lambda: evaluate(reference, prediction), repeat)
-    resampled, _ = fastest(lambda: evaluate(reference, prediction, bootstrap=200), repeat)
+    once, report = fastest(lambda: evaluate_labels(reference, prediction), repeat)
+    resampled, _ = fastest(lambda: evaluate_labels(reference, prediction, bootstrap=200), repeat)
     both = twice(reference), twice(prediction)
-    double, _ = fastest(lambda: evaluate(*both), repeat)
+    double, _ = fastest(lambda: evaluate_labels(*both), repeat)
     return {
         "seconds": round(once, 3),
         "with 200 resamplings": round(resampled, 3),

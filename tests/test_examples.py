@@ -24,7 +24,12 @@ def with_examples(package: Path) -> list[str]:
     return [".".join(names[:-1] if names[-1] == "__init__" else names) for names in parts]
 
 
-@pytest.mark.parametrize("name", with_examples(PACKAGE))
+TRAINING = {"keyseg"}  # modules whose examples train a network
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in TRAINING)) for n in with_examples(PACKAGE)]
+)
 def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     try:

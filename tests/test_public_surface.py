@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import pydoc
 import re
 import subprocess
 import sys
@@ -16,20 +18,62 @@ import keyseg
 
 README = Path(__file__).parents[1] / "README.md"
 HOMES = {
+    "Annotation": "keyseg.timeline.intervals",
+    "AnnotationOptions": "keyseg.formats.format",
+    "Interval": "keyseg.timeline.intervals",
     "KeysegError": "keyseg.timeline.errors",
     "LabelMap": "keyseg.timeline.labels",
+    "Prediction": "keyseg.inference.prediction",
+    "Predictor": "keyseg.inference.predictor",
+    "Report": "keyseg.metrics.report",
     "Segment": "keyseg.timeline.segmentation",
     "Segmentation": "keyseg.timeline.segmentation",
     "TimeBase": "keyseg.timeline.timebase",
-    "evaluate": "keyseg.metrics.evaluator",
+    "evaluate": "keyseg.training.evaluation",
+    "features": "keyseg.video.make_features",
+    "init": "keyseg.video.user_dataset",
     "load": "keyseg.inference.bundle",
+    "read": "keyseg.formats.read_write",
     "reassemble": "keyseg.keypoints.reassembly",
+    "train": "keyseg.training.train",
+    "write": "keyseg.formats.read_write",
 }
+ROOMS = {path.name for path in Path(keyseg.__file__).parent.iterdir() if path.is_dir()}
 
 
 def test_the_public_names_are_these():
     assert keyseg.__all__ == sorted([*HOMES, "__version__"])
     assert set(keyseg.__all__) <= set(dir(keyseg))
+
+
+def test_no_room_hides_a_public_name():
+    assert not ROOMS & set(HOMES)
+
+
+def test_a_star_import_brings_all_public_names():
+    namespace: dict[str, object] = {}
+    exec("from keyseg import *", namespace)
+    assert {name for name in namespace if name != "__builtins__"} == set(keyseg.__all__)
+
+
+def test_help_shows_the_overview_and_every_function():
+    page = pydoc.plain(pydoc.render_doc(keyseg))
+    assert page.index("Temporal action segmentation:") < page.index("Your own videos.") < page.index("    train(")
+    assert all(f"    {name}(" in page for name in HOMES if name.islower())
+    assert all(f"class {name}(" in page for name in HOMES if not name.islower())
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [("train", "train"), ("features", "features"), ("init", "init"), ("evaluate", "eval")],
+)
+def test_a_function_has_the_options_of_its_verb(name, verb):
+    function = inspect.signature(getattr(keyseg, name)).parameters
+    module = importlib.import_module(f"keyseg.cli.{verb}")
+    named = set(inspect.signature(getattr(module, f"{verb}_verb")).parameters)
+    printed = {"run", "details", "json_"}  # of evaluate, what to print, and the only argument instead of ref and pred
+    assert named - printed <= set(function)
+    assert set(function) - named <= {"report", "notify", "callbacks", "command", "bootstrap", "seed"}
 
 
 def test_the_version_has_one_place():
@@ -65,10 +109,11 @@ def test_names_are_loaded_on_first_use():
     after = loaded_after("import keyseg; keyseg.Segmentation")
     assert {"keyseg.timeline", "numpy"} <= after
     assert not {"keyseg.metrics", "keyseg.inference", "torch"} & after
-    assert "torch" not in loaded_after("import keyseg; keyseg.evaluate, keyseg.reassemble")
+    assert "torch" not in loaded_after("import keyseg; keyseg.evaluate, keyseg.reassemble, keyseg.train, keyseg.init")
+    assert "torch" not in loaded_after("import keyseg; keyseg.read, keyseg.write, keyseg.features")
 
 
-@pytest.mark.parametrize("name", ["lod", "Predictor", "_absent"])
+@pytest.mark.parametrize("name", ["lod", "KeypointDecoder", "_absent"])
 def test_an_unknown_name_is_an_attribute_error(name):
     with pytest.raises(AttributeError, match=f"^No keyseg attribute {name}$"):
         getattr(keyseg, name)
@@ -112,5 +157,4 @@ def test_the_code_of_the_readme_compiles_and_uses_names_that_exist():
     for line, code in python_blocks(README.read_text(encoding="utf-8")):
         where = f"README.md:{line}"
         compile(code, where, "exec")
-        rooms = {path.name for path in Path(keyseg.__file__).parent.iterdir() if path.is_dir()}
-        assert names_used(code) <= set(keyseg.__all__) | rooms, where
+        assert names_used(code) <= set(keyseg.__all__) | ROOMS, where

@@ -17,7 +17,6 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from keyseg.cli.progress import quiet
 from keyseg.training import fit
 from keyseg.training import run as runs
 from keyseg.training.recipe import Recipe, load_recipe
@@ -42,7 +41,6 @@ TINY = (
 )
 
 torch.set_num_threads(1)
-quiet()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 from keyseg.formats import FORMATS, annotations_text
 from keyseg.formats.format import WriteSettings
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.metrics import OVERLAPS, evaluate
+from keyseg.metrics import OVERLAPS, evaluate_labels
 from keyseg.timeline import Annotation, Interval
 from keyseg.timeline.files import write_content
 
@@ -49,7 +49,7 @@ def test_eval_of_folders_is_the_evaluator_with_json_as_its_only_output(folders: 
         assert answer.code == 0
         scores = json.loads(answer.out)
         assert list(scores) == SCORES
-        wanted = evaluate(reference, prediction, background=background).to_json()
+        wanted = evaluate_labels(reference, prediction, background=background).to_json()
         assert scores == {key: wanted[key] for key in SCORES}
         assert answer.err == "note: 1 of 3 annotated videos have no prediction and are not scored\n"
         found[background] = scores["edit"], scores["f1@50"]
@@ -169,7 +169,7 @@ def test_eval_of_label_folders_gives_the_golden_scores(keyseg: Any, tmp_path: Pa
 def test_every_format_on_either_side_gives_the_scores_of_the_frames(
     form: str, form_of_the_other_side: str, keyseg: Any, tmp_path: Path
 ) -> None:
-    wanted = evaluate({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
+    wanted = evaluate_labels({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
     sides = {"ref": TRUTH, "pred": GUESS}
     for special in sides:
         files = {
@@ -192,7 +192,7 @@ def test_rates_of_both_sides_become_that_of_the_reference(keyseg: Any, tmp_path:
     ref = write(tmp_path / "ref" / "tea.json", "json", TRUTH, fps=10)
     pred = write(tmp_path / "pred" / "tea.json", "json", GUESS, fps=25)
     answer = keyseg("eval", "--ref", ref, "--pred", pred, "--json")
-    wanted = evaluate({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
+    wanted = evaluate_labels({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
     assert json.loads(answer.out) == {key: wanted[key] for key in SCORES}
     assert json.loads(keyseg("eval", "--ref", pred, "--pred", ref, "--json").out)["frames"] == 125
     # A picture of the coarser rate more or less is the same video.
@@ -239,7 +239,7 @@ def test_a_file_of_several_videos_and_a_folder_match_by_name(keyseg: Any, tmp_pa
     for kind in ("vtt", "csv", "eaf"):
         write(tmp_path / "pred" / f"tea.{kind}", kind, GUESS)
     answer = keyseg("eval", "--ref", table, "--pred", tmp_path / "pred", "--json")
-    wanted = evaluate({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
+    wanted = evaluate_labels({"tea": spread(TRUTH, 10)}, {"tea": spread(GUESS, 10)}).to_json()
     assert json.loads(answer.out) == {key: wanted[key] for key in SCORES}
     assert answer.err == "note: 1 of 2 annotated videos have no prediction and are not scored\n"
     write(tmp_path / "pred" / "tea.eaf", "eaf", TRUTH)  # corrected, and the others are old

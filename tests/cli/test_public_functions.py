@@ -17,7 +17,7 @@ from keyseg.metrics.label_folders import evaluate_folders
 from keyseg.reproduction.figures import fig1
 from keyseg.reproduction.plots import plot
 from keyseg.timeline import ConfigError, DataError
-from keyseg.video.user_dataset import UserDataset, init_dataset
+from keyseg.video.user_dataset import UserDataset, init
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_evaluate_folders(tmp_path: Path) -> None:
     assert evaluate_folders(tmp_path / "ref", tmp_path / "pred").background == ("background",)
 
 
-def test_init_dataset_and_what_it_leaves_after_a_failure(make_clip: Callable[..., Path], tmp_path: Path) -> None:
+def test_init_and_what_it_leaves_after_a_failure(make_clip: Callable[..., Path], tmp_path: Path) -> None:
     pictures = [np.full((48, 64, 3), i, np.uint8) for i in range(20)]
     videos = [make_clip(tmp_path / "videos" / f"{name}.mp4", pictures) for name in "ab"]
     (tmp_path / "labels").mkdir()
@@ -77,7 +77,7 @@ def test_init_dataset_and_what_it_leaves_after_a_failure(make_clip: Callable[...
         (tmp_path / "labels" / f"{video.stem}.txt").write_text("wave\n" * 20)
     events: list[tuple[str, int]] = []
     data, options = tmp_path / "data", {"fps": Fraction(10), "cache": tmp_path / "cache"}
-    made = init_dataset(
+    made = init(
         data,
         videos=[tmp_path / "videos"],
         annotations=[tmp_path / "labels"],
@@ -91,7 +91,7 @@ def test_init_dataset_and_what_it_leaves_after_a_failure(make_clip: Callable[...
     videos[1].write_text("no video")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(DataError, match="1 of 2 videos could not be read, so there is no data set yet"):
-        init_dataset(tmp_path / "other", videos=videos, annotations=[tmp_path / "labels"], **options)  # type: ignore[arg-type]
+        init(tmp_path / "other", videos=videos, annotations=[tmp_path / "labels"], **options)  # type: ignore[arg-type]
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -69,8 +69,10 @@ def test_training_names_the_extra(kitchen: Path, trained: Path, tmp_path: Path) 
 
 
 def test_help_and_a_wrong_verb_do_not_ask_for_the_extra() -> None:
-    codes, said = run_without_extra(("--help",), ("trian",), ("reproduce", "--help"), ("predict", "--help"))
-    assert codes == [0, 2, 0, 0], said
+    codes, said = run_without_extra(
+        ("--help",), ("trian",), *((verb, "--help") for verb in ("reproduce", "predict", "train"))
+    )
+    assert codes == [0, 2, 0, 0, 0], said
     assert "error: unknown command 'trian' (did you mean 'train'?); known: demo, " in said
 
 
@@ -78,8 +80,8 @@ def test_help_and_a_wrong_verb_do_not_ask_for_the_extra() -> None:
 @pytest.mark.parametrize(
     ("module", "needs"),
     [
-        ("keyseg.training", "training needs lightning"),
-        ("keyseg.training.recipe", "training needs lightning"),
+        ("keyseg.training.fit", "training needs lightning"),
+        ("keyseg.training.results", "training needs lightning"),
         ("keyseg.reproduction.comparison", "training needs lightning"),
         ("keyseg.metrics.torch_metrics", "keyseg.metrics.torch_metrics needs torchmetrics"),
     ],

@@ -1,4 +1,4 @@
-"""Hand-worked scores, protocols, degenerate videos, kinds of labels, and what `evaluate` refuses."""
+"""Hand-worked scores, protocols, degenerate videos, kinds of labels, and what `evaluate_labels` refuses."""
 
 import itertools
 import subprocess
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keyseg.metrics
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.metrics.accuracy import frame_accuracy
 from keyseg.metrics.edit import edit_score
 from keyseg.metrics.overlay import overlay_pair
@@ -25,7 +25,7 @@ def frames(text):
 
 
 def score(reference, prediction, **options):
-    return evaluate({"v": frames(reference)}, {"v": frames(prediction)}, **options)
+    return evaluate_labels({"v": frames(reference)}, {"v": frames(prediction)}, **options)
 
 
 def counts(report, overlap):
@@ -104,8 +104,8 @@ def test_protocol_bcn_ignores_classes_that_are_not_actions():
 def test_protocol_tcn_averages_videos():
     reference = {"long": frames("a4 b4"), "short": frames("c2")}
     prediction = {"long": frames("a8"), "short": frames("c2")}
-    pooled = evaluate(reference, prediction)
-    averaged = evaluate(reference, prediction, protocol="tcn")
+    pooled = evaluate_labels(reference, prediction)
+    averaged = evaluate_labels(reference, prediction, protocol="tcn")
     assert (pooled.acc, averaged.acc) == (60, 75)
     assert pooled.f1[0.5] == pytest.approx(100 * 4 / 5)
     assert averaged.f1[0.5] == pytest.approx((200 / 3 + 100) / 2)
@@ -164,28 +164,28 @@ def test_per_class_scores():
 def test_every_kind_of_labels_scores_alike():
     names = frames("a3 b4 a2"), frames("a5 b4")
     ids = tuple(np.array(["ab".index(name) for name in side]) for side in names)
-    expected = evaluate({"v": names[0]}, {"v": names[1]})
+    expected = evaluate_labels({"v": names[0]}, {"v": names[1]})
     for kind in (np.array, tuple, lambda side: np.array(side, object)):
-        assert evaluate({"v": kind(names[0])}, {"v": kind(names[1])}) == expected
-    by_id = evaluate({"v": ids[0]}, {"v": ids[1]}, background=())
+        assert evaluate_labels({"v": kind(names[0])}, {"v": kind(names[1])}) == expected
+    by_id = evaluate_labels({"v": ids[0]}, {"v": ids[1]}, background=())
     for kind in (Segmentation.from_frames, list, lambda side: side.astype(np.uint8)):
-        assert evaluate({"v": kind(ids[0])}, {"v": kind(ids[1])}, background=()) == by_id
+        assert evaluate_labels({"v": kind(ids[0])}, {"v": kind(ids[1])}, background=()) == by_id
     assert (by_id.acc, by_id.edit, by_id.f1) == (expected.acc, expected.edit, expected.f1)
-    assert evaluate({"v": Segmentation.from_frames(ids[0])}, {"v": list(ids[1])}, background=()) == by_id
+    assert evaluate_labels({"v": Segmentation.from_frames(ids[0])}, {"v": list(ids[1])}, background=()) == by_id
 
 
 def test_background_may_be_one_name_ids_or_a_mixture():
     assert score("bg2 a2", "bg2 a2", background="bg").background == ("bg",)
     ids = {"v": np.array([7, 7, 3, 3])}
-    assert evaluate(ids, ids, background=(7, "background")).segments[0.5].tp == 1
-    assert evaluate(ids, ids, background=frozenset({np.int64(7)})).to_json()["background"] == [7]
+    assert evaluate_labels(ids, ids, background=(7, "background")).segments[0.5].tp == 1
+    assert evaluate_labels(ids, ids, background=frozenset({np.int64(7)})).to_json()["background"] == [7]
 
 
 def test_every_wrong_video_is_named_at_once():
     reference = {"m1": [0], "m2": [0], "same": [0, 1], "short": [0, 1, 1], "long": [0]}
     prediction = {"same": [0, 1], "short": [0, 1], "long": [0, 0], "x1": [0], "x2": [0]}
     with pytest.raises(DataError) as error:
-        evaluate(reference, prediction)
+        evaluate_labels(reference, prediction)
     message = str(error.value)
     assert "missing predictions (2): m1, m2" in message
     assert "extra predictions without a reference (2): x1, x2" in message
@@ -209,14 +209,14 @@ def test_every_wrong_video_is_named_at_once():
 )
 def test_unreadable_labels_are_refused(reference, prediction, words):
     with pytest.raises(DataError, match=words):
-        evaluate(reference, prediction)
+        evaluate_labels(reference, prediction)
 
 
 def test_ids_are_refused_where_a_protocol_ignores_names():
     with pytest.raises(
         ConfigError, match="'bcn' ignores action_start, action_end, SIL by name, but the labels are ids"
     ):
-        evaluate({"v": [0]}, {"v": [0]}, protocol="bcn")
+        evaluate_labels({"v": [0]}, {"v": [0]}, protocol="bcn")
 
 
 def test_plain_functions_refuse_what_does_not_fit():
@@ -236,7 +236,7 @@ def test_one_video_can_be_counted_separately():
 
 
 def test_public_names():
-    assert set(keyseg.metrics.__all__) == {"OVERLAPS", "Report", "evaluate", "mean_reports"}
+    assert set(keyseg.metrics.__all__) == {"OVERLAPS", "Report", "evaluate_labels", "mean_reports"}
     assert set(PROTOCOLS) == {"ms-tcn", "ms-tcn2-eval", "bcn", "tcn"}
 
 
@@ -247,6 +247,6 @@ def test_importing_the_room_does_not_import_torch():
 
 def test_labels_in_two_unicode_forms_are_one_class() -> None:
     nfc, nfd = "caf\u00e9", "cafe\u0301"
-    report = evaluate({"a": [nfc, nfc, "tea"]}, {"a": [nfd, nfd, "tea"]}, background=(nfd,))
+    report = evaluate_labels({"a": [nfc, nfc, "tea"]}, {"a": [nfd, nfd, "tea"]}, background=(nfd,))
     assert (report.acc, report.f1[0.5], list(report.per_class)) == (100, 100, [nfc, "tea"])
     assert report.per_class[nfc].ignored

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from keyseg.metrics import OVERLAPS, evaluate
+from keyseg.metrics import OVERLAPS, evaluate_labels
 
 RANDOM = Path(__file__).parent / "golden" / "random_pairs.json"
 SHARED = Path(__file__).parents[2].parent / "shared" / "golden" / "evaluator" / "reference_scores.json.gz"
@@ -24,12 +24,12 @@ def frames(runs):
 def check(group, protocol, expected):
     """Compare all ten numbers.
 
-    Some published 50Salads predictions have one frame more than their reference, which `evaluate` refuses and the
-    programs skip in accuracy; that frame is cut here, which changes no score.
+    Some published 50Salads predictions have one frame more than their reference, which `evaluate_labels` refuses and
+    the programs skip in accuracy; that frame is cut here, which changes no score.
     """
     reference = {name: frames(video["gt"]) for name, video in group["videos"].items()}
     prediction = {name: frames(video["pred"])[: len(reference[name])] for name, video in group["videos"].items()}
-    report = evaluate(reference, prediction, background=group["background"], protocol=protocol)
+    report = evaluate_labels(reference, prediction, background=group["background"], protocol=protocol)
     result = {"acc": report.acc, "edit": report.edit, "videos": report.videos, "frames": report.frames}
     result |= {f"f1_{round(100 * overlap)}": report.f1[overlap] for overlap in OVERLAPS}
     for kind in ("tp", "fp", "fn"):

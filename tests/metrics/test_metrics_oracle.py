@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.metrics import OVERLAPS, evaluate
+from keyseg.metrics import OVERLAPS, evaluate_labels
 from keyseg.metrics.accuracy import frame_accuracy
 from keyseg.metrics.edit import edit_score
 from keyseg.metrics.overlay import overlay_pair
@@ -110,7 +110,7 @@ def test_evaluate_agrees_with_the_slow_ones_under_every_protocol(cases, backgrou
     right = [[a == b for a, b in zip(r.tolist(), p.tolist(), strict=True)] for r, p in cases]
     edit = sum(slow_edit(r, p, background) for r, p in cases) / len(cases)
     for protocol, short in (("ms-tcn", False), ("ms-tcn2-eval", True), ("tcn", False)):
-        report = evaluate(reference, prediction, background=background, protocol=protocol)
+        report = evaluate_labels(reference, prediction, background=background, protocol=protocol)
         groups = [[i] for i in range(len(cases))] if protocol == "tcn" else [range(len(cases))]
         for overlap in OVERLAPS:
             counts = [slow_counts(r, p, overlap, background, short) for r, p in cases]
@@ -127,7 +127,7 @@ def test_evaluate_agrees_with_the_slow_ones_under_every_protocol(cases, backgrou
 @few
 @given(pairs())
 def test_details_add_up_to_the_summary(case):
-    report = evaluate({"v": case[0]}, {"v": case[1]}, background=(0,))
+    report = evaluate_labels({"v": case[0]}, {"v": case[1]}, background=(0,))
     assert scores(report) == pytest.approx(scores(report.per_video["v"]))
     counted = [scores for scores in report.per_class.values() if not scores.ignored]
     for overlap in OVERLAPS:
@@ -146,7 +146,7 @@ def test_details_add_up_to_the_summary(case):
 @given(videos, backgrounds, st.sampled_from(["ms-tcn", "tcn"]))
 def test_a_perfect_prediction_scores_100(cases, background, protocol):
     reference = named(r for r, _ in cases)
-    assert scores(evaluate(reference, reference, background=background, protocol=protocol)) == [100] * 5
+    assert scores(evaluate_labels(reference, reference, background=background, protocol=protocol)) == [100] * 5
 
 
 @few
@@ -155,11 +155,11 @@ def test_other_ids_for_the_same_classes_change_nothing(cases, background, other,
     other = np.array(other) * 1000
     reference, prediction = (named(side) for side in zip(*cases, strict=True))
     as_names = [{v: [f"class{i}" for i in side] for v, side in sides.items()} for sides in (reference, prediction)]
-    expected = scores(evaluate(reference, prediction, background=background, protocol=protocol))
+    expected = scores(evaluate_labels(reference, prediction, background=background, protocol=protocol))
     moved = [{v: other[side] for v, side in sides.items()} for sides in (reference, prediction)]
-    assert scores(evaluate(*moved, background=other[list(background)].tolist(), protocol=protocol)) == expected
+    assert scores(evaluate_labels(*moved, background=other[list(background)].tolist(), protocol=protocol)) == expected
     names = tuple(f"class{i}" for i in background)
-    assert scores(evaluate(*as_names, background=names, protocol=protocol)) == expected
+    assert scores(evaluate_labels(*as_names, background=names, protocol=protocol)) == expected
 
 
 @few
@@ -167,8 +167,8 @@ def test_other_ids_for_the_same_classes_change_nothing(cases, background, other,
 def test_the_order_of_videos_does_not_matter(cases, background, random):
     reference, prediction = (named(side) for side in zip(*cases, strict=True))
     order = random.sample(sorted(reference), len(reference))
-    turned = evaluate({v: reference[v] for v in order}, prediction, background=background, bootstrap=7)
-    assert turned == evaluate(reference, prediction, background=background, bootstrap=7)
+    turned = evaluate_labels({v: reference[v] for v in order}, prediction, background=background, bootstrap=7)
+    assert turned == evaluate_labels(reference, prediction, background=background, bootstrap=7)
 
 
 @few
@@ -178,7 +178,7 @@ def test_every_score_lies_between_0_and_100(cases, background, protocol):
         {v: [str(i) for i in side] for v, side in named(sides).items()} for sides in zip(*cases, strict=True)
     )
     names = tuple(map(str, background))
-    report = evaluate(reference, prediction, background=names, protocol=protocol, bootstrap=5)
+    report = evaluate_labels(reference, prediction, background=names, protocol=protocol, bootstrap=5)
     every = [*scores(report), *itertools.chain.from_iterable(report.intervals.values())]
     every += itertools.chain.from_iterable(map(scores, report.per_video.values()))
     for result in report.per_class.values():
@@ -194,8 +194,8 @@ def test_segments_cut_in_two_count_as_one(case, data):
     whole = Segmentation.from_frames(case[1])
     bounds = np.array(sorted({*whole.boundaries.tolist(), *cuts}))
     cut = Segmentation(bounds, case[1][bounds[:-1]])
-    expected = evaluate({"v": case[0]}, {"v": whole}, background=(0,))
-    assert evaluate({"v": case[0]}, {"v": cut}, background=(0,)) == expected
+    expected = evaluate_labels({"v": case[0]}, {"v": whole}, background=(0,))
+    assert evaluate_labels({"v": case[0]}, {"v": cut}, background=(0,)) == expected
 
 
 @few

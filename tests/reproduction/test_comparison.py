@@ -20,7 +20,7 @@ from keyseg.data.folders import claimed
 from keyseg.inference.bundle import load
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.systems import SYSTEMS, variant_title
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.models.rtk import RTK
 from keyseg.reproduction import terms
 from keyseg.reproduction.comparison import compare, prepare, write_table
@@ -297,7 +297,7 @@ def test_background_is_counted_where_there_is_one(compared: Compared, workshop: 
             video: (workshop.data / "groundTruth" / f"{video}.txt").read_text().split()[: len(found[video])]
             for video in workshop.test
         }
-        report = evaluate(truth, found, background=())
+        report = evaluate_labels(truth, found, background=())
         assert (scores["edit"], scores["f1@50"], scores["acc"]) == (report.edit, report.f1[0.5], report.acc)
     assert any(counted[s]["edit"] != compared.block["rows"][s]["scores"]["edit"] for s in SYSTEMS)
     (run,) = (run for run in compared.runs[PUBLISHED] if run.recipe.model == "ms-tcn++")

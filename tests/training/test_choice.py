@@ -168,7 +168,7 @@ def test_the_first_fold_says_whether_to_mix_segments(
         score = next(scores)
         return SimpleNamespace(f1={0.5: score - 3}, edit=score + 1, acc=score + 2)
 
-    monkeypatch.setattr(choice, "evaluate", planned)
+    monkeypatch.setattr(choice, "evaluate_labels", planned)
     fit = one_fit(workshop, tmp_path / "run", *FIT, "augmentation.mixed_segments=fit")
     chosen = choose(fit)
     assert chosen.mixed_segments == share

@@ -11,7 +11,7 @@ import pytest
 
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.decoding import NetworkOutput
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.timeline import Segmentation
 from keyseg.training import match_weights
 from keyseg.training.inner_folds import HeldOutVideo
@@ -69,7 +69,7 @@ def test_scores_are_those_of_held_out_videos_and_a_mean_over_folds(ordered: Lear
     rows = []
     for held_out, _ in folds(0.3, ordered=True):
         plain = {name: Segmentation.from_frames(item.output.frames.argmax(0)) for name, item in held_out.items()}
-        report = evaluate({name: item.reference for name, item in held_out.items()}, plain, background=())
+        report = evaluate_labels({name: item.reference for name, item in held_out.items()}, plain, background=())
         rows.append((report.f1[0.5], report.edit, report.acc))
     assert ordered.plain == pytest.approx(np.mean(rows, 0), abs=0.01)
 
@@ -125,7 +125,7 @@ def test_a_match_must_help_by_half_a_point_and_lower_nothing_by_more_than_noise(
         reports.append(None)
         return SimpleNamespace(f1={0.5: f1}, edit=edit, acc=acc)
 
-    monkeypatch.setattr(match_weights, "evaluate", planned)
+    monkeypatch.setattr(match_weights, "evaluate_labels", planned)
     found = learn(folds(0.0, ordered=True)[:1])
     assert (found.weights is not None) == helps
     assert (found.plain, found.matched) == ((50, 50, 50), tuple(map(float, matched)))

@@ -15,7 +15,7 @@ from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.training import fit as fits
 from keyseg.training.results import collect, evaluate_run, loss_curves, read_history
 from keyseg.training.run import read_run
@@ -62,7 +62,7 @@ def test_scores_and_predictions_are_those_of_the_bundle(finished: Any, workshop:
     for variant in SYSTEMS["rtk"].titles:
         features = {name: workshop.data / "features" / f"{name}.npy" for name in workshop.test}
         found = {n: predictor.predict(path, variant=variant).frame_labels for n, path in features.items()}
-        report = evaluate(reference, found, background=("background",)).to_json()
+        report = evaluate_labels(reference, found, background=("background",)).to_json()
         assert {k: scores[variant][k] for k in SCORES} == pytest.approx({k: report[k] for k in SCORES})
         if variant == "rtk":
             assert found == {n: read_frame_labels(folder / "predictions" / f"{n}.txt") for n in workshop.test}

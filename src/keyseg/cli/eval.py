@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from keyseg.cli.options import Background, FrameRate, Options
 from keyseg.cli.verb import note
 from keyseg.formats import AS_IT_IS, AnnotationOptions
-from keyseg.metrics.label_folders import evaluate_folders
 from keyseg.timeline import ConfigError, Overlap
+from keyseg.training.evaluation import evaluate
 
 _SUMMARY = ("acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames")
 
@@ -51,40 +51,25 @@ def eval_verb(
         details: With --json, also print the protocol, and the scores per class, per video and per training.
         json_: Print one JSON object instead of a table.
     """
-    if run is not None and ref is None and pred is None:
-        content = _run_scores(run, protocol, background, details)
-    elif run is None and ref is not None and pred is not None:
-        report = evaluate_folders(
-            ref,
-            pred,
-            background=background,
-            protocol=protocol,
-            fps=fps,
-            overlap=overlap,
-            options=options,
-            report=note,
-        )
-        content = report.to_json(details=details)
-    else:
+    first = ref if run is None else run
+    if first is None or (run is not None and ref is not None) or (ref is None) != (pred is None):
         raise ConfigError("give a run folder, or both --ref and --pred; see: keyseg eval --help")
+    report = evaluate(
+        first,
+        pred,
+        background=background,
+        protocol=protocol,
+        fps=fps,
+        overlap=overlap,
+        options=options,
+        report=note,
+    )
+    content = report.to_json(details=details)
     if json_:
         print(json.dumps(content if details else {key: content[key] for key in _SUMMARY}, indent=1))
     else:
         print(_table(content))
     return 0
-
-
-def _run_scores(run: Path, protocol: str, background: tuple[str, ...] | None, details: bool) -> dict[str, Any]:
-    from keyseg.training.results import evaluate_run
-    from keyseg.training.run import read_run
-
-    if background is not None:
-        raise ConfigError("--background goes with --ref and --pred; a run has its own background classes")
-    mean, trainings = evaluate_run(read_run(run), protocol)
-    if len(trainings) == 1:
-        return next(iter(trainings.values())).to_json(details=details)
-    parts = {name: report.to_json(details=details) for name, report in trainings.items()}
-    return mean.to_json() | {"trainings": parts}
 
 
 def _table(content: dict[str, Any]) -> str:

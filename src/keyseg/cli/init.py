@@ -11,14 +11,14 @@ from keyseg.cli.features import FeatureProgress
 from keyseg.cli.options import FrameRate, Options, PositiveNumber
 from keyseg.cli.verb import note, presents
 from keyseg.formats import AnnotationOptions
-from keyseg.video.user_dataset import init_dataset
+from keyseg.video.user_dataset import init
 
 _Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)]
 _Paths = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
 
 
 @presents(
-    init_dataset,
+    init,
     videos=_Paths,
     annotations=_Paths,
     from_format=Annotated[str | None, Parameter(name="--from")],
@@ -30,7 +30,7 @@ _Paths = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
 )
 def init_verb(**arguments: Any) -> int:
     with FeatureProgress(len(arguments["videos"])) as shown:
-        made = init_dataset(**arguments, report=note, notify=shown)
+        made = init(**arguments, report=note, notify=shown)
     size = f"{made.videos} videos, {made.frames:,} frames at {made.fps} fps, {made.classes} classes"
     print(f"{made.root}: {size}, {made.splits} splits")
     print(f"next: keyseg check {made.root}; keyseg train {made.root} --split all --out runs/{made.root.resolve().name}")

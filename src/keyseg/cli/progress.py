@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import warnings
 from typing import Self
 
 from rich.console import Console
@@ -40,11 +38,3 @@ class ProgressDisplay:
 def worth_a_line(before: int, done: int, total: int) -> bool:
     """Whether a log gets a line when progress moves from `before` to `done`: about 20 lines per task."""
     return done * _LINES // total > before * _LINES // total
-
-
-def quiet() -> None:
-    """Silence the libraries' messages; keyseg reports what matters itself."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"lightning\..*")
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")

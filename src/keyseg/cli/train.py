@@ -14,18 +14,19 @@ from keyseg.training.train import train
 if TYPE_CHECKING:
     from keyseg.training.run import Run
 
-_Changes = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
+_Set = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
 
 
-@presents(train, splits=SplitNumbers, changes=_Changes, seeds=Seeds, background=Background)
+@presents(train, splits=SplitNumbers, set=_Set, seeds=Seeds, background=Background)
 def train_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_training
+    from keyseg.training.fit import is_main_process
     from keyseg.training.tables import summary_lines
 
-    run, summary = train(**arguments, command=command_line(), report=say, callbacks=show_training)
-    if summary is not None:
-        print("\n".join(summary_lines(run, summary)))
-        _leave_page(run, summary)
+    run = train(**arguments, command=command_line(), report=say, callbacks=show_training)
+    if is_main_process():
+        print("\n".join(summary_lines(run, run.summary)))
+        _leave_page(run, run.summary)
     return 0
 
 

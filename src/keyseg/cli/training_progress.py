@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.progress import MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keyseg.cli.progress import ProgressDisplay, quiet, worth_a_line
+from keyseg.cli.progress import ProgressDisplay, worth_a_line
 from keyseg.timeline.extras import extra
 
 with extra("train", "training"):
@@ -18,8 +18,7 @@ from keyseg.training.fit import Fit
 
 
 def show_training(fit: Fit) -> tuple[Callback, ...]:
-    """Callbacks of a training that show its progress, and nothing else of what the libraries print."""
-    quiet()
+    """Callbacks of a training that show its progress."""
     return (TrainingProgress(fit),)
 
 

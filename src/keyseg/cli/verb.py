@@ -25,6 +25,8 @@ def presents(function: Callable[..., Any], **options: Any) -> Callable[[Verb], V
     parameters = []
     for name, parameter in inspect.signature(function).parameters.items():
         kind, annotation = parameter.kind, options.get(name, parameter.annotation)
+        if isinstance(annotation, str):
+            annotation = annotation.replace("Path | str", "Path")  # a word is parsed as a path
         if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
             several = str(annotation).startswith("Sequence[")
             kind = inspect.Parameter.VAR_POSITIONAL if several else inspect.Parameter.POSITIONAL_ONLY

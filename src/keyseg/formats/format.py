@@ -26,6 +26,9 @@ class AnnotationOptions:
         start_timecode: Timecode of the first frame, HH:MM:SS:FF, of edit lists that do not start at 0.
         lenient: Cut and drop what cannot be right, such as segments without a length or past the end of the video, and
             note it. Default: all of it is an error.
+
+    >>> AnnotationOptions(tier=("actions",)).tier
+    ('actions',)
     """
 
     tier: tuple[str, ...] = ()
@@ -34,6 +37,10 @@ class AnnotationOptions:
     points: Literal["drop"] | int | None = None
     start_timecode: str | None = None
     lenient: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tier, str):  # a name alone would be read as its letters
+            object.__setattr__(self, "tier", (self.tier,))
 
 
 AS_IT_IS = AnnotationOptions()

@@ -11,15 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from keyseg.data.feature_origin import read_sidecar
 from keyseg.data.input_names import input_name
-from keyseg.formats import FORMATS, WriteSettings, format_named, timeline_text
+from keyseg.formats import FORMATS, format_named, timeline_text
 from keyseg.inference.bundle import load, read_config
 from keyseg.inference.prediction import KeypointPrediction, Prediction
-from keyseg.inference.predictor import Predictor
-from keyseg.inference.videos import extractor_for, predict_video
+from keyseg.inference.predictor import Predictor, is_features
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
-from keyseg.timeline.files import check_file_names, refuse_file, write_bytes, write_content
+from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
 from keyseg.video.poses import Poses
@@ -43,16 +41,17 @@ class PredictedFiles:
 
 def predict_files(
     bundle: Path | str,
-    inputs: Sequence[Path],
+    inputs: Sequence[Path | str],
     *,
-    out: Path,
+    out: Path | str,
     formats: Sequence[str] = ("txt",),
     scores: bool = False,
     tier: str | None = None,
     page: WritePage | None = None,
-    extractor: Path | None = None,
+    extractor: Path | str | None = None,
     device: str | None = None,
-    cache: Path | None = None,
+    batch: int | None = None,
+    cache: Path | str | None = None,
     damaged: bool = False,
     resume: bool = False,
     force: bool = False,
@@ -77,7 +76,9 @@ def predict_files(
             init, or else actions.
         page: Also write OUT/VIDEO.html, a page that plays the video beside its timeline.
         extractor: Folder of the feature extractor's model, if it is a local one that has moved since training.
-        device: Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU if there is one.
+        device: Where the feature extractor's network and the model run, such as cpu or cuda. Default: the extractor on
+            a GPU if there is one, the model on the CPU.
+        batch: Clips of pictures that the feature extractor's network sees at once; fewer need less memory.
         cache: Folder that keeps the features of videos. Default: keyseg/features in the system's cache folder.
         damaged: Accept damaged videos: the last good picture fills each gap.
         resume: Keep existing timelines and write those that are missing.
@@ -85,6 +86,7 @@ def predict_files(
         report: Called with one line per event: files written, gaps, failures.
         progress: Called with a video, the frames that are read and the number expected, None if unknown.
     """
+    out, cache = Path(out), None if cache is None else Path(cache)
     formats = tuple(dict.fromkeys(formats))
     for name in formats:
         format_named(name)
@@ -92,7 +94,7 @@ def predict_files(
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
     made = read_config(Path(bundle)).features
-    files = _input_files(inputs, tracks=made is not None and made.extractor == "poses")
+    files = _input_files(map(Path, inputs), tracks=made is not None and made.extractor == "poses")
     targets = _targets(files, [*formats, *others], out)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
     if resume:
@@ -106,40 +108,31 @@ def predict_files(
         )
     predictor = load(bundle)
     _check_formats(predictor, formats)
-    videos = any(not _is_features(file) for file in targets)
-    made_by = extractor_for(predictor, device=device, folder=extractor) if videos else None
-    features = FeatureCache(cache) if videos else None
+    videos = any(not is_features(file) for file in targets)
+    made_by = predictor.extractor(device=device, folder=extractor, batch=batch) if videos else None
+    if videos:
+        FeatureCache(cache)  # raises if a file is in its place
     if isinstance(made_by, Poses):
         report(f"tracks are read at {made_by.track_fps} frames per second, as in training")
 
     written: dict[Path, tuple[Path, ...]] = {}
     for file, paths in targets.items():
         try:
-            if _is_features(file):
-                prediction, sidecar = predictor.predict(file), read_sidecar(file)
-            else:
-                shown = partial(progress, file)
-                result = predict_video(
-                    predictor, file, extractor=made_by, cache=features, damaged=damaged, progress=shown
-                )
-                prediction, sidecar = result.prediction, result.sidecar
+            shown = partial(progress, file)
+            prediction = predictor.predict(
+                file, extractor=made_by, cache=cache, damaged=damaged, device=device, progress=shown
+            )
         except KeysegError as error:
             report(f"error: {error}" if str(file) in str(error) else f"error: {file}: {error}")
             continue
-        for gap in sidecar.gap_texts() if sidecar else ():
-            report(f"warning: {file}: damaged from {gap}")
-        for note in sidecar.notes if sidecar else ():
+        for note in prediction.notes:
             report(f"note: {file}: {note}")
-        written[file] = _write(prediction, file, tier or predictor.tier or "actions", paths, page, report)
+        written[file] = _write(prediction, file, tier, paths, page, report)
         if written[file]:
             timeline = prediction.segmentation
             report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
     failed = tuple(file for file, paths in targets.items() if len(written.get(file, ())) < len(paths))
     return PredictedFiles(len(targets), written, failed)
-
-
-def _is_features(file: Path) -> bool:
-    return file.suffix.lower() == ".npy"
 
 
 def _input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
@@ -187,25 +180,22 @@ def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:
 def _write(
     prediction: Prediction,
     file: Path,
-    tier: str,
+    tier: str | None,
     paths: Mapping[str, Path],
     page: WritePage | None,
     report: Callable[[str], None],
 ) -> tuple[Path, ...]:
     """Write the prediction of a video or of its features in each kind; return the files that could be written and
     report the others."""
-    written, media = [], "" if _is_features(file) else str(file.absolute())
+    written = []
     for kind, path in paths.items():
         try:
-            timeline = (prediction.segmentation, prediction.labels, prediction.timebase)
-            sure, settings = prediction.confidence, WriteSettings(tier=tier, folder=path.parent)
             if kind == _PAGE and page is not None:
                 page(path, file, prediction)
             elif kind == _SCORES:
                 write_bytes(path, _scores(prediction))
             else:
-                named = (input_name(file), *timeline)
-                write_content(path, timeline_text(kind, *named, scores=sure, media=media, settings=settings))
+                prediction.save(path, format=kind, tier=tier, force=True)
             written.append(path)
         except (KeysegError, OSError) as error:
             report(f"error: {path}: {error}")

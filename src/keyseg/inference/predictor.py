@@ -1,12 +1,12 @@
-"""Features in, a labelled timeline out."""
+"""A video or its features in, a labelled timeline out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from keyseg.data.feature_files import open_features, stored_shape
-from keyseg.data.feature_origin import FeatureOrigin, read_sidecar
+from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar
+from keyseg.data.input_names import input_name
 from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput
 from keyseg.inference.prediction import KeypointPrediction, Prediction
@@ -23,8 +24,12 @@ from keyseg.models.network import Network
 from keyseg.models.rtk import RTK
 from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase, nearest
 
+if TYPE_CHECKING:  # decoders of videos are imported for videos alone
+    from keyseg.video.extraction import CachedFeatures, ReportFrames
+    from keyseg.video.extractor import Extractor
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Predictor:
     """A trained network with all it needs to read features and write timelines.
 
@@ -38,6 +43,8 @@ class Predictor:
     >>> network = system.network(system.config(channels=8), input_dim=16, classes=len(labels))
     >>> decoder, timebase = system.decoder(), TimeBase(fps=10)
     >>> predictor = Predictor(system=system.name, model=network, labels=labels, timebase=timebase, decoder=decoder)
+    >>> predictor
+    Predictor(ms-tcn++, 3 classes, 16 channels at 10 fps)
     >>> predictor.predict(np.zeros((50, 16))).segmentation.length
     50
     """
@@ -51,6 +58,10 @@ class Predictor:
     presampled: bool = False
     origin: FeatureOrigin | None = None
     tier: str | None = None
+
+    def __repr__(self) -> str:
+        rate = float(self.timebase.fps)
+        return f"Predictor({self.system}, {len(self.labels)} classes, {self.input_dim} channels at {rate:g} fps)"
 
     @property
     def input_dim(self) -> int:
@@ -102,18 +113,110 @@ class Predictor:
             self.model.train(training)
 
     def predict(
-        self, features: npt.NDArray[np.floating] | str | Path, *, frames: int | None = None, variant: str | None = None
+        self,
+        video: npt.NDArray[np.floating] | Tensor | str | Path,
+        *,
+        frames: int | None = None,
+        variant: str | None = None,
+        device: str | torch.device | None = None,
+        batch: int | None = None,
+        extractor: Extractor | Path | str | None = None,
+        cache: Path | str | None = None,
+        damaged: bool = False,
+        progress: ReportFrames = lambda *_: None,
     ) -> Prediction:
         """Segment one video.
 
-        features: a `.npy` file or an array, (D, T) or (T, D), made as those of training were. The axis of length D
-        holds the channels; if both have that length, the orientation of training decides. There is one step per
-        annotation frame or, if `presampled`, one per `sample_rate` frames. frames: length of the timeline; None follows
-        from the features and their sidecar. variant: one of `variants`; None is the full system. Raises DataError on
-        features of another kind. For a video file see `keyseg.inference.videos.predict_video`.
+        video: a video file, if the network was trained on features of `keyseg features`, or a file of tracks, if those
+        were poses; frame i of the timeline is the picture on screen at i / fps seconds. Or the features: a `.npy` file,
+        an array or a tensor, (D, T) or (T, D), made as those of training were. If both axes have length D, the
+        orientation of training decides. There is one step per annotation frame or, if `presampled`, one per
+        `sample_rate` frames.
+
+        frames: length of the timeline; None follows from the video, or from the features and their sidecar. variant:
+        one of `variants`; None is the full system. device: where extractor and network run, such as cuda; the network
+        stays there. None: the network where it is, the extractor on a GPU if there is one.
+
+        For videos. batch: clips of pictures that the extractor's network sees at once; fewer need less memory.
+        extractor: folder of its model, if it is a local one that has moved, or what `Predictor.extractor` returns, so
+        that many videos load it once. cache: folder that keeps features by the content of the video. damaged: continue
+        after damage; the prediction's notes say where. progress: called with the number of frames that are read and the
+        number expected, None if unknown.
+
+        Raises DataError on a file that cannot be read, features of another kind, and a video if the bundle does not
+        know its extractor; ConfigError on anything else and on a wrong option.
         """
-        steps, length = self.read(features, frames=frames)
+        self._check_variant(variant)
+        if device is not None:
+            self._move(device)
+        if isinstance(video, str | Path):
+            file = Path(video)
+            if is_features(file):
+                return self._of_file(file, file, read_sidecar(file), frames, variant)
+            if extractor is None or isinstance(extractor, str | Path):
+                extractor = self.extractor(device=device, folder=extractor, batch=batch)
+            found = self._features(file, extractor, cache, damaged, progress)
+            return self._of_file(file, found.path, found.sidecar, frames or found.sidecar.frames, variant)
+        if isinstance(video, Tensor):
+            video = video.detach().float().cpu().numpy()
+        if not isinstance(video, np.ndarray):
+            raise ConfigError(
+                "expected a video file, a .npy file of features, or features as an array or tensor, (T, D) or (D, T);"
+                f" got {type(video).__name__}"
+            )
+        steps, length = self.read(video, frames=frames)
         return self.decode(self.run(steps), frames=length, variant=variant)
+
+    def extractor(
+        self, *, device: str | torch.device | None = None, folder: Path | str | None = None, batch: int | None = None
+    ) -> Extractor:
+        """The extractor that made the features of training.
+
+        folder: of its model, if that is a local one that moved. Raises DataError if the bundle does not know the
+        extractor, or if it is not available; ConfigError on a wrong option.
+        """
+        from keyseg.video.extractors import extractor_of
+
+        if self.origin is None:
+            raise DataError(
+                f"this bundle does not know what made its features ({self.input_dim} numbers per frame), so it cannot"
+                " read a video file; predict from features (.npy), or train on features that keyseg features wrote"
+            )
+        place = None if folder is None else Path(folder)
+        return extractor_of(self.origin, None if device is None else str(device), place, batch)
+
+    def _features(
+        self, video: Path, extractor: Extractor, cache: Path | str | None, damaged: bool, progress: ReportFrames
+    ) -> CachedFeatures:
+        """The features of a video file, from the cache if they are there."""
+        from keyseg.video.extraction import FeatureCache
+
+        assert self.origin is not None  # otherwise there would be no extractor
+        folder = None if cache is None else Path(cache)
+        found = FeatureCache(folder).features(video, extractor, self.origin.fps, damaged=damaged, progress=progress)
+        self.check_origin(found.sidecar.origin, video)
+        return found
+
+    def _of_file(
+        self, file: Path, features: Path, sidecar: FeatureSidecar | None, frames: int | None, variant: str | None
+    ) -> Prediction:
+        """The prediction of a video file or a file of features, with its name and what its sidecar notes."""
+        steps, length = self.read(features, frames=frames)
+        gaps = [f"damaged from {text}" for text in sidecar.gap_texts()] if sidecar else []
+        return replace(
+            self.decode(self.run(steps), frames=length, variant=variant),
+            name=input_name(file),
+            media="" if file == features else str(file.absolute()),
+            notes=(*gaps, *(sidecar.notes if sidecar else ())),
+        )
+
+    def _move(self, device: str | torch.device) -> None:
+        """Move the network. Raises ConfigError."""
+        try:
+            self.model.to(device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"device {str(device)!r} cannot be used here ({reason}); try cpu") from error
 
     def read(
         self, features: npt.NDArray[np.floating] | str | Path, *, frames: int | None = None
@@ -168,24 +271,28 @@ class Predictor:
 
         Raises ConfigError if there is no such variant.
         """
-        variant = self.system if variant is None else variant
-        if variant not in self.variants:
-            known = ", ".join(self.variants)
-            raise ConfigError(f"unknown variant {variant!r}{nearest(variant, self.variants)}; there are {known}")
+        self._check_variant(variant)
         decoded = self.decoder.segments(output, None if variant == self.system else variant)
         length = output.steps * self.timebase.sample_rate if frames is None else frames
         labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
         segmentation = Segmentation.from_frames(labels)
         common = (segmentation, output.frames, output.stages, self.labels, self.timebase, decoded.alignment)
+        tier = self.tier or "actions"
         if not isinstance(output, KeypointOutput):
-            return Prediction(*common)
+            return Prediction(*common, tier=tier)
         return KeypointPrediction(
             *common,
+            tier=tier,
             proposals=(output.actions, output.boundaries),
             refined=(decoded.actions, decoded.boundaries),
             action_heatmap=output.action,
             boundary_heatmap=output.boundary,
         )
+
+    def _check_variant(self, variant: str | None) -> None:
+        if variant is not None and variant not in self.variants:
+            known = ", ".join(self.variants)
+            raise ConfigError(f"unknown variant {variant!r}{nearest(variant, self.variants)}; there are {known}")
 
     def _tensor(self, features: npt.NDArray[np.floating]) -> torch.Tensor:
         """(T, D) features as a (1, D, T) float tensor on the model's device; after the checks of what users bring."""
@@ -201,3 +308,8 @@ class Predictor:
             step = int(np.flatnonzero(~np.isfinite(array).all(0))[0])
             raise DataError(f"the features contain NaN or infinite values, first at step {step}; extract them again")
         return torch.from_numpy(array)[None].to(self.device)
+
+
+def is_features(file: Path) -> bool:
+    """Whether a file holds features, by its name."""
+    return file.suffix.lower() == ".npy"

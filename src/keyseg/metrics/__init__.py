@@ -3,8 +3,8 @@
 These use NumPy only; the torchmetrics classes are in `keyseg.metrics.torch_metrics`, which needs an explicit import.
 """
 
-from keyseg.metrics.evaluator import evaluate
+from keyseg.metrics.evaluator import evaluate_labels
 from keyseg.metrics.report import Report, mean_reports
 from keyseg.metrics.segmental_f1 import OVERLAPS
 
-__all__ = ["OVERLAPS", "Report", "evaluate", "mean_reports"]
+__all__ = ["OVERLAPS", "Report", "evaluate_labels", "mean_reports"]

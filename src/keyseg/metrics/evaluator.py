@@ -20,7 +20,7 @@ from keyseg.timeline import ConfigError, FloatArray, IntArray
 _SCORES = ("acc", "edit", *map(f1_key, OVERLAPS))
 
 
-def evaluate(
+def evaluate_labels(
     reference: Mapping[str, FrameLabels],
     prediction: Mapping[str, FrameLabels],
     *,
@@ -42,10 +42,9 @@ def evaluate(
     Raises DataError naming every video that is missing, extra or of another length, and for labels that cannot be read
     or compared; ConfigError for an unknown protocol, bootstrap < 0, and ids if a protocol ignores classes by name.
 
-    >>> import keyseg
     >>> reference = {"tea": ["take"] * 4 + ["pour"] * 6}
     >>> prediction = {"tea": ["take"] * 5 + ["pour"] * 5}
-    >>> report = keyseg.evaluate(reference, prediction)
+    >>> report = evaluate_labels(reference, prediction)
     >>> report.acc, report.edit, report.f1[0.5]
     (90.0, 100.0, 100.0)
     """

@@ -21,7 +21,7 @@ from keyseg.formats import (
 )
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.formats.table_of_formats import format_of
-from keyseg.metrics.evaluator import evaluate
+from keyseg.metrics.evaluator import evaluate_labels
 from keyseg.metrics.report import Report
 from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, class_name
 
@@ -40,26 +40,29 @@ class _Timeline:
 
 
 def evaluate_folders(
-    reference: Path,
-    prediction: Path,
+    reference: Path | Mapping[str, Annotation],
+    prediction: Path | Mapping[str, Annotation],
     *,
     background: Collection[str] | None = None,
     protocol: str = "ms-tcn",
     fps: Fraction | None = None,
     overlap: Overlap = "error",
     options: AnnotationOptions = AS_IT_IS,
+    bootstrap: int = 0,
+    seed: int = 0,
     report: _Report = lambda note: None,
 ) -> Report:
-    """Scores of the predicted videos, as `evaluate` computes them.
+    """Scores of the predicted videos, as `evaluate_labels` computes them.
 
     reference, prediction: folders of timelines, one file per video or several videos in a file, or single files, in any
-    format. A folder that holds `VIDEO.txt` or `VIDEO` without a suffix is read for these alone. Frame labels on both
-    sides are compared as they are. Otherwise both are brought to the frames of the reference: to its frame rate, else
-    to that of the prediction, else to `fps`, which also is the rate of files that count frames and state none.
+    format; or annotations by the name of their video. A folder that holds `VIDEO.txt` or `VIDEO` without a suffix is
+    read for these alone. Frame labels on both sides are compared as they are. Otherwise both are brought to the frames
+    of the reference: to its frame rate, else to that of the prediction, else to `fps`, which also is the rate of files
+    that count frames and state none.
 
     background: classes that edit score and F1 leave out, None for `background` and those that the files name. overlap,
-    options: as in `convert`. report: called with a note about videos that are not scored, files that are left out, and
-    classes of `background` that do not occur.
+    options: as in `convert`. bootstrap, seed: as in `evaluate_labels`. report: called with a note about videos that are
+    not scored, files that are left out, and classes of `background` that do not occur.
 
     Raises DataError where a folder or an annotation is missing, a file cannot be read, or two timelines do not belong
     to one video; ConfigError where a frame rate must be given.
@@ -67,15 +70,17 @@ def evaluate_folders(
     annotated, predicted = (_timelines(place, fps, options, report) for place in (reference, prediction))
     if not predicted:
         raise DataError(
-            f"{prediction}: no predictions here; expected VIDEO.txt or VIDEO, with one label per line or in the recog"
-            " format, or files of another format of keyseg convert"
+            f"{_called(prediction)}: no predictions here; expected VIDEO.txt or VIDEO, with one label per line or in"
+            " the recog format, or files of another format of keyseg convert"
         )
-    if not (reference.is_dir() or prediction.is_dir()) and len(annotated) == len(predicted) == 1:
+    single = all(isinstance(place, Path) and not place.is_dir() for place in (reference, prediction))
+    if single and len(annotated) == len(predicted) == 1:
         annotated = _renamed(annotated, predicted, report)
     unknown = sorted(set(predicted) - set(annotated))
     if unknown:
         raise DataError(
-            f"{prediction}: no annotation in {reference} for {', '.join(unknown[:10])} ({len(unknown)} in all)"
+            f"{_called(prediction)}: no annotation in {_called(reference)} for {', '.join(unknown[:10])}"
+            f" ({len(unknown)} in all)"
         )
     if len(predicted) < len(annotated):
         missing = len(annotated) - len(predicted)
@@ -92,13 +97,22 @@ def evaluate_folders(
         sides = [side for name in predicted for side in (*annotated[name], *predicted[name])]
         named = {class_name(idle) for side in sides if side.annotation for idle in side.annotation.background}
         background = ("background", *sorted(named - {"background"}))
-    return evaluate(truth, labels, background=background, protocol=protocol)
+    return evaluate_labels(truth, labels, background=background, protocol=protocol, bootstrap=bootstrap, seed=seed)
+
+
+def _called(place: Path | Mapping[str, Annotation]) -> str:
+    return str(place) if isinstance(place, Path) else "the mapping"
 
 
 def _timelines(
-    place: Path, fps: Fraction | None, options: AnnotationOptions, report: _Report
+    place: Path | Mapping[str, Annotation], fps: Fraction | None, options: AnnotationOptions, report: _Report
 ) -> dict[str, list[_Timeline]]:
     """The timelines of a file or folder by the name of their video; several of one video are in different files."""
+    if not isinstance(place, Path):
+        return {
+            unicodedata.normalize("NFC", name): [_Timeline(Path(name), "", annotation)]
+            for name, annotation in place.items()
+        }
     if not place.exists():
         raise DataError(f"{place}: no such folder; expected one label file per video, or a file of timelines")
     result: dict[str, list[_Timeline]] = {}

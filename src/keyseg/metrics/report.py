@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from statistics import fmean
 from typing import Any
 
@@ -41,13 +42,18 @@ class ClassScores:
         return {overlap: counts.f1 for overlap, counts in self.segments.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """Scores of a set of videos in percent, and how they were computed.
 
     f1, segments: by overlap (0.1, 0.25, 0.5); segments are pooled over videos under every protocol, without the ignored
     classes. background: as given, without the classes that the protocol adds. per_class: by name or id. intervals: by
     score ("acc", "edit", "f1@10", ...) the 2.5 and 97.5 percentiles over resampled videos; empty unless requested.
+    trainings: of a run with several, the report of each, by a name such as split1/seed0. A notebook shows a table.
+
+    >>> import keyseg
+    >>> keyseg.evaluate({"tea": ["take", "pour"]}, {"tea": ["take", "take"]}).to_json()["acc"]
+    50.0
     """
 
     acc: float
@@ -58,9 +64,28 @@ class Report:
     protocol: str
     background: tuple[str | int, ...]
     segments: Mapping[float, SegmentCounts]
-    per_class: Mapping[str | int, ClassScores] = field(default_factory=dict, repr=False)
-    per_video: Mapping[str, VideoScores] = field(default_factory=dict, repr=False)
+    per_class: Mapping[str | int, ClassScores] = field(default_factory=dict)
+    per_video: Mapping[str, VideoScores] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    trainings: Mapping[str, Report] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        f1, overlaps = ("/".join(texts) for texts in zip(*_f1_texts(self.f1), strict=True))
+        scores = f"F1@{overlaps} {f1}, Edit {self.edit:.1f}, Acc {self.acc:.1f}"
+        of = f"{self.videos} {'video' if self.videos == 1 else 'videos'}, {self.frames} frames"
+        return f"Report({scores}; {of}, protocol {self.protocol})"
+
+    def _repr_html_(self) -> str:
+        rows = {"mean" if self.trainings else "": self, **self.trainings}
+        columns = [f"F1@{overlap}" for _, overlap in _f1_texts(self.f1)]
+        head = "".join(f"<th>{name}</th>" for name in ("", *columns, "Edit", "Acc", "videos", "frames"))
+        lines = "".join(
+            f"<tr><th>{escape(name)}</th>"
+            + "".join(f"<td>{value:.1f}</td>" for value in (*row.f1.values(), row.edit, row.acc))
+            + f"<td>{row.videos}</td><td>{row.frames}</td></tr>"
+            for name, row in rows.items()
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
     def to_json(self, *, details: bool = False) -> dict[str, Any]:
         """The scores as plain values; with `details`, also those per class and per video, and the intervals."""
@@ -74,6 +99,8 @@ class Report:
                 for video, scores in self.per_video.items()
             }
             summary["intervals"] = {score: list(limits) for score, limits in self.intervals.items()}
+        if self.trainings:
+            summary["trainings"] = {name: one.to_json(details=details) for name, one in self.trainings.items()}
         return summary
 
 
@@ -106,6 +133,11 @@ def mean_reports(reports: Sequence[Report]) -> Report:
 def f1_key(overlap: float) -> str:
     """Key of F1 at an overlap in a report: `f1@10` for 0.1."""
     return f"f1@{round(100 * overlap)}"
+
+
+def _f1_texts(f1: Mapping[float, float]) -> list[tuple[str, str]]:
+    """Each F1 and its overlap in percent, as text."""
+    return [(f"{score:.1f}", f"{round(100 * overlap)}") for overlap, score in f1.items()]
 
 
 def _scores(acc: float, edit: float, f1: Mapping[float, float]) -> dict[str, Any]:

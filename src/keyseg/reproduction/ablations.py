@@ -17,7 +17,7 @@ from keyseg.keypoints import BoundaryKeypoints
 from keyseg.matching.alignment import MOVES, align
 from keyseg.matching.lattice import Lattice
 from keyseg.matching.validity import boundary_distances, segment_labels
-from keyseg.metrics import Report, evaluate
+from keyseg.metrics import Report, evaluate_labels
 from keyseg.timeline import ConfigError, Segmentation
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit
@@ -195,7 +195,7 @@ def score_decodings(fit: Fit, predictor: Predictor, decodings: Mapping[str, Deco
     reports = {}
     for name, segment in decodings.items():
         found = {video: segment(decoder, output, truth[video]) for video, output in outputs.items()}
-        reports[name] = evaluate(truth, found, background=background)
+        reports[name] = evaluate_labels(truth, found, background=background)
     return reports
 
 

@@ -15,7 +15,7 @@ from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.inference.bundle import load
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.systems import SYSTEMS
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.reproduction.terms import SENTENCES, Terms, recipe_on
@@ -159,7 +159,7 @@ def _background_counted(run: Run) -> dict[str, float]:
             name: fit.dataset.labels.decode(fit.dataset.load(name, fit.split).segmentation.to_frames())
             for name in names
         }
-        scores.append((fit.seed, evaluate(truth, found, background=()).to_json()))
+        scores.append((fit.seed, evaluate_labels(truth, found, background=()).to_json()))
     return average_over_seeds(scores)
 
 

@@ -189,11 +189,11 @@ def _with_key_frames(video: VideoTimeline, timebase: TimeBase, most: int = 24) -
 
 def _against_first(video: VideoTimeline, labels: LabelMap) -> dict[str, dict[str, float]]:
     """Scores of the rows against the first, by name."""
-    from keyseg.metrics import evaluate
+    from keyseg.metrics import evaluate_labels
 
     (_, truth), *others = video.rows
     background = tuple(sorted(labels.background_ids))
-    return {name: evaluate({"": truth}, {"": row}, background=background).to_json() for name, row in others}
+    return {name: evaluate_labels({"": truth}, {"": row}, background=background).to_json() for name, row in others}
 
 
 def write_prediction_page(page: Path, source: Path, prediction: Prediction) -> None:

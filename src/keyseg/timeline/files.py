@@ -104,6 +104,15 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def all_paths(given: Path | str | Iterable[Path | str]) -> list[Path]:
+    """One path or several, as a list.
+
+    >>> all_paths("videos")[0].name
+    'videos'
+    """
+    return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file."""
     with whole_file(path) as partial:

@@ -46,6 +46,10 @@ class Interval:
         if not self.label.strip():
             raise TimelineError(f"an interval needs a label, got {self.label!r} at {_time(self.start_seconds)}")
 
+    def __repr__(self) -> str:
+        score = "" if self.score is None else f", score {self.score:.2f}"
+        return f"Interval({self}{score})"
+
     def __str__(self) -> str:
         return f"{self.label!r} from {_time(self.start_seconds)} to {_time(self.end_seconds)}"
 
@@ -60,6 +64,8 @@ class Annotation:
     the data set in the order of their ids, where a file names them; they do not count in comparisons.
 
     >>> tea = Annotation("tea", (Interval(1, 3, "pour"),), duration_seconds=Fraction(4), background=("idle",))
+    >>> tea
+    Annotation('tea': 1 interval, 4 s)
     >>> tea.segmentation(LabelMap(("idle", "pour"), ("idle",)), fps=Fraction(2)).to_frames()
     array([0, 0, 1, 1, 1, 1, 0, 0])
     """
@@ -78,6 +84,12 @@ class Annotation:
         object.__setattr__(self, "video", unicodedata.normalize("NFC", self.video))
         object.__setattr__(self, "track", unicodedata.normalize("NFC", self.track))
         object.__setattr__(self, "background", tuple(unicodedata.normalize("NFC", name) for name in self.background))
+
+    def __repr__(self) -> str:
+        end = f", {_time(self.duration_seconds)}" if self.duration_seconds is not None else ""
+        rate = f" at {float(self.fps):g} fps" if self.fps is not None else ""
+        count = "1 interval" if len(self.intervals) == 1 else f"{len(self.intervals)} intervals"
+        return f"Annotation({self.name!r}: {count}{end}{rate})"
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +51,8 @@ class Segmentation:
     >>> video = Segmentation.from_frames([2, 2, 2, 0, 1, 1])
     >>> video
     Segmentation(3 segments, 6 frames)
-    >>> video.segments[0]
-    Segment(start_frame=0, end_frame=3, label=2)
+    >>> video[0], len(video[1:])
+    (Segment(start_frame=0, end_frame=3, label=2), 2)
     >>> video == Segmentation([0, 3, 4, 6], [2, 0, 1])
     True
     """
@@ -125,6 +125,16 @@ class Segmentation:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @overload
+    def __getitem__(self, index: int) -> Segment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Segment, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Segment | tuple[Segment, ...]:
+        """One segment, or a tuple of them for a slice, as of `segments`. Raises IndexError."""
+        return self.segments[index]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Segmentation):

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from keyseg.data.dataset import Dataset
-from keyseg.formats import FORMATS, WriteSettings, timeline_text
+from keyseg.formats import FORMATS
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import variant_title
-from keyseg.inference.videos import predict_video
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.timeline import ConfigError, DataError, Segmentation
-from keyseg.timeline.files import write_content
 from keyseg.toy.kitchen import FPS, write_toy_videos
 from keyseg.training.fit import FitCallbacks
 from keyseg.training.frame_classifier import classify_frames
@@ -26,7 +24,6 @@ from keyseg.training.recipe import shipped_recipe
 from keyseg.training.results import loss_curves, run_all
 from keyseg.training.run import Run, start_run
 from keyseg.training.tables import SCORES
-from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Notify, Work, extract_all
 from keyseg.video.reading import read_key_frames
@@ -94,7 +91,7 @@ def run_demo(
     # Without the words in brackets, which would make the tables too wide.
     scores = {variant_title(system).split(" (")[0]: row for system, row in summary["last_epoch"].items()}
     reference = {name: fit.dataset.annotation(name) for name in by_frame}
-    report = evaluate(reference, by_frame, background=tuple(sorted(fit.dataset.labels.background_ids)))
+    report = evaluate_labels(reference, by_frame, background=tuple(sorted(fit.dataset.labels.background_ids)))
     scores[FRAME_CLASSIFIER] = {measure: report.to_json()[measure] for measure in SCORES}
     shown = _predict(out, fit.dataset, load(fit.bundle), by_frame)
     _write_report(out / "report.html", run, fit.dataset, summary["cost"]["split1/seed0"], scores, shown)
@@ -118,12 +115,14 @@ def _predict(
     shown, folder = [], out / "timelines"
     for name in dataset.names(1, "test")[:_SHOWN]:
         path = out / "toy-kitchen" / "videos" / f"{name}.mp4"
-        predicted = predict_video(predictor, path, cache=FeatureCache(out / "cache")).prediction.segmentation
+        predicted = predictor.predict(path, cache=out / "cache")
         for kind in _FORMATS:
-            timeline, settings = (name, predicted, predictor.labels, predictor.timebase), WriteSettings(folder=folder)
-            content = timeline_text(kind, *timeline, media=str(path.absolute()), settings=settings)
-            write_content(folder / f"{name}{FORMATS[kind].suffix}", content)
-        rows = (("ground truth", dataset.annotation(name)), ("RTK", predicted), (FRAME_CLASSIFIER, by_frame[name]))
+            predicted.save(folder / f"{name}{FORMATS[kind].suffix}", format=kind, force=True)
+        rows = (
+            ("ground truth", dataset.annotation(name)),
+            ("RTK", predicted.segmentation),
+            (FRAME_CLASSIFIER, by_frame[name]),
+        )
         key_frames = read_key_frames(path, key_frame_times(rows[0][1], dataset.timebase))
         shown.append(VideoTimeline(name, rows, path, tuple(key_frames)))
     return shown

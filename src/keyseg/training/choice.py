@@ -10,7 +10,7 @@ from statistics import mean
 
 from filelock import FileLock
 
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.timeline.files import write_json
 from keyseg.timeline.validation import Section
 from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
@@ -73,7 +73,7 @@ def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float
     scores = []
     for share in (0.0, MIXED):
         videos, decoder = _held_out(fit, fold, share), fit.recipe.decoder()
-        report = evaluate(
+        report = evaluate_labels(
             {name: video.reference for name, video in videos.items()},
             {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
             background=tuple(fit.dataset.labels.background_ids),

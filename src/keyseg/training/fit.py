@@ -9,20 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.strategies import DDPStrategy
 
 from keyseg.data.dataset import Dataset
 from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import Segmentation, TrainingError
+from keyseg.timeline.extras import extra
+
+with extra("train", "training"):
+    import lightning as L
+    import tensorboard  # noqa: F401 (imported by its logger, when a training starts)
+    import torchmetrics  # noqa: F401
+    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+    from lightning.pytorch.strategies import DDPStrategy
+
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe
+from keyseg.training.silence import quiet
 from keyseg.training.systems import TRAINABLE
 from keyseg.training.videos import Videos, loader
 
@@ -75,6 +82,7 @@ FitCallbacks = Callable[[Fit], tuple[Callback, ...]]
 """The Lightning callbacks of a training, such as its progress."""
 
 
+@quiet()
 def train_network(
     fit: Fit, recipe: Recipe, decoder: Decoder, seen: Sequence[str], validated: Sequence[str], folder: Path
 ) -> tuple[SegmentationModule, float]:

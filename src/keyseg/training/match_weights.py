@@ -12,7 +12,7 @@ from keyseg.inference.decoding import lattice_of
 from keyseg.matching.alignment import MatchWeights, align
 from keyseg.matching.annotation_graph import AnnotationGraph
 from keyseg.matching.lattice import Lattice
-from keyseg.metrics import Report, evaluate
+from keyseg.metrics import Report, evaluate_labels
 from keyseg.timeline import FloatArray, Segmentation
 from keyseg.timeline.validation import Section
 from keyseg.training.inner_folds import HeldOutVideo
@@ -69,7 +69,7 @@ def learn_match(
     prepared = [_prepare(videos, annotations, decoder, classes) for videos, annotations in _within(folds)]
 
     def score(segments: Callable[[_Fold], Mapping[str, Segmentation]]) -> FloatArray:
-        reports = [evaluate(fold.reference, segments(fold), background=background) for fold in prepared]
+        reports = [evaluate_labels(fold.reference, segments(fold), background=background) for fold in prepared]
         means: FloatArray = np.mean([measures(report) for report in reports], 0)
         return means
 

@@ -17,7 +17,7 @@ from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
-from keyseg.metrics import Report, evaluate, mean_reports
+from keyseg.metrics import Report, evaluate_labels, mean_reports
 from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.complete import run_fit
@@ -83,7 +83,7 @@ def score_fit(fit: Fit, predictor: Predictor) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_frame_labels(path, fit.dataset.labels.decode(segmentation.to_frames()))
     background = tuple(sorted(fit.dataset.labels.background_ids))
-    reports = {v: evaluate(reference, videos, background=background) for v, videos in predicted.items()}
+    reports = {v: evaluate_labels(reference, videos, background=background) for v, videos in predicted.items()}
     write_json(fit.scores, {variant: report.to_json() for variant, report in reports.items()})
 
 
@@ -101,7 +101,7 @@ def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, 
             {name: labels.decode(segmentation.to_frames()) for name, segmentation in videos.items()}
             for videos in (reference, predicted[system])
         )
-        reports[fit.name] = evaluate(*by_name, background=labels.background, protocol=protocol)
+        reports[fit.name] = evaluate_labels(*by_name, background=labels.background, protocol=protocol)
     return mean_reports(list(reports.values())), reports
 
 

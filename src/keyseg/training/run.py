@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from keyseg.data.dataset import Dataset
+from keyseg.inference.bundle import load
+from keyseg.inference.predictor import Predictor
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.timeline.files import write_text
 from keyseg.timeline.version import __version__
@@ -51,6 +53,37 @@ class Run(BaseModel):
             for split in self.splits
             for seed in self.seeds
         ]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The scores of the finished trainings and what they are from, as in RUN/results.json.
+
+        Raises DataError if there are none yet.
+        """
+        file = self.folder / "results.json"
+        if not file.exists():
+            raise DataError(f"{self.folder}: no training of it is finished; continue with keyseg train ... --resume")
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return content
+
+    def predictor(self, *, split: int | None = None, seed: int | None = None) -> Predictor:
+        """The predictor of one training. Raises ConfigError naming the choices unless split and seed name one."""
+        fits = [fit for fit in self.fits() if split in (None, fit.split) and seed in (None, fit.seed)]
+        if len(fits) != 1:
+            given = [f"{name} {value}" for name, value in (("split", split), ("seed", seed)) if value is not None]
+            known = ", ".join(fit.name for fit in self.fits())
+            raise ConfigError(
+                f"{self.folder}: {len(fits)} trainings of {' and '.join(given) or 'any split and seed'}; choose one"
+                f" with split and seed: {known}"
+            )
+        return load(fits[0].bundle)
+
+    def __repr__(self) -> str:
+        numbers = (("split", self.splits), ("seed", self.seeds))
+        listed = ", ".join(f"{name}{'s' * (len(of) > 1)} {' '.join(map(str, of))}" for name, of in numbers)
+        return f"Run({self.folder.as_posix()}: {self.recipe.model} on {self.data.name}, {listed})"
+
+    __str__ = __repr__
 
     def provenance(self) -> dict[str, str]:
         """Where the bundles of this run come from."""

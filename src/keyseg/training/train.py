@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,13 @@ if TYPE_CHECKING:  # all that needs torch is imported by the training itself, so
 
 
 def train(
-    data: Path,
+    data: Path | str,
     *,
-    out: Path,
+    out: Path | str,
     splits: Sequence[int] = (1,),
     model: str | None = None,
-    recipe: Path | None = None,
-    changes: Sequence[str] = (),
+    recipe: Path | str | None = None,
+    set: Mapping[str, Any] | Sequence[str] = (),
     epochs: int | None = None,
     seeds: Sequence[int] = (0,),
     features: str | None = None,
@@ -28,7 +29,7 @@ def train(
     command: str = "keyseg.training.train",
     report: Callable[[str], None] = lambda line: None,
     callbacks: FitCallbacks = lambda fit: (),
-) -> tuple[Run, dict[str, Any] | None]:
+) -> Run:
     """Train on a data set; write bundles, predictions, scores and logs to one folder.
 
     After an interruption the same command with --resume continues, and ends with the same weights as without one.
@@ -40,7 +41,7 @@ def train(
         model: System to train: rtk, or one that it is compared with; a wrong name lists all. Default: that of --recipe,
             else rtk.
         recipe: YAML file. Default: the system's shipped recipe for this data set, else the system's defaults.
-        changes: Change one value of the recipe, such as optimiser.learning_rate=0.001, or how the data are read:
+        set: Change one value of the recipe, such as optimiser.learning_rate=0.001, or how the data are read:
             data.sample_rate=2, data.lengths=trim, data.tolerance=3. A wrong key lists the valid ones. Can be repeated.
         epochs: Number of epochs; the epoch at which matching joins, or barriers are frozen, is scaled with it.
         seeds: One or several seeds; every split is trained with each.
@@ -53,17 +54,39 @@ def train(
         callbacks: Lightning callbacks of each training.
 
     Returns:
-        The run and its summary, None instead of a summary in secondary processes.
+        The run. In Python `set` may also be a mapping, {"optimiser.learning_rate": 0.001}, and nothing is printed.
+
+    >>> import keyseg
+    >>> from keyseg.toy.kitchen_features import write_toy_kitchen
+    >>> data = write_toy_kitchen(Path("kitchen"), videos=6, test_videos=2)
+    >>> run = keyseg.train(data, out="runs/kitchen", model="ms-tcn++", set={"network.channels": 8})  # doctest: +SKIP
+    >>> keyseg.train(data, out="runs/kitchen", set={"optimiser.epoch": 8})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    keyseg.timeline.errors.ConfigError: recipe: unknown key 'optimiser.epoch' (did you mean 'epochs'?); known here: ...
     """
     from keyseg.training.fit import is_main_process
     from keyseg.training.recipe import recipe_for
     from keyseg.training.results import run_all
     from keyseg.training.run import start_run
 
-    if features is not None:
-        changes = [*changes, f"data.features={features}"]
+    data, out = Path(data), Path(out)
+    changes = [*_changes(set), *([f"data.features={features}"] if features is not None else [])]
+    recipe = None if recipe is None else Path(recipe)
     chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
     run = start_run(out, data, chosen, splits, seeds, command, resume=resume, force=force)
     if is_main_process():
         report(f"recipe: {source}; {len(run.fits())} training(s) -> {out}")
-    return run, run_all(run, lambda fit: callbacks(fit) if is_main_process() else ())
+    run_all(run, lambda fit: callbacks(fit) if is_main_process() else ())
+    return run
+
+
+def _changes(given: Mapping[str, Any] | Sequence[str], prefix: str = "") -> Iterator[str]:
+    """Changes of a recipe as `key=value`, with values as in YAML; sections may be mappings."""
+    if isinstance(given, str) or not isinstance(given, Mapping):
+        yield from [given] if isinstance(given, str) else given
+        return
+    for key, value in given.items():
+        if isinstance(value, Mapping):
+            yield from _changes(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}={json.dumps(value, default=str)}"

@@ -86,10 +86,13 @@ def make_extractor(
     return PretrainedExtractor(name, model, sample_rate=sample_rate, device=device)
 
 
-def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path | None = None) -> Extractor:
+def extractor_of(
+    origin: FeatureOrigin, device: str | None = None, folder: Path | None = None, batch: int | None = None
+) -> Extractor:
     """The extractor that made some features, to make more of the same.
 
-    folder: where a local model is now, or None if it has not moved; its content must be the same, not its place. Raises
+    folder: where a local model is now, or None if it has not moved; its content must be the same, not its place. batch:
+    clips at once, for pretrained models. Raises
     ConfigError if the extra is not installed, DataError if the model is not available or would make other features.
     """
     if folder is not None and not folder.is_dir():
@@ -109,7 +112,9 @@ def extractor_of(origin: FeatureOrigin, device: str | None = None, folder: Path 
                 " there or give its new place (--extractor FOLDER), or extract the features of all videos with another"
                 " model and train again"
             )
-        extractor = PretrainedExtractor(origin.extractor, model, sample_rate=origin.sample_rate, device=device)
+        extractor = PretrainedExtractor(
+            origin.extractor, model, sample_rate=origin.sample_rate, device=device, batch=batch
+        )
     made_here = origin_of(extractor, origin.fps)
     here, wanted = (made.model_dump(exclude={"extractor"}) for made in (made_here, origin))
     differences = [f"{key} {here[key]}, not {wanted[key]}" for key in here if here[key] != wanted[key]]

@@ -16,14 +16,15 @@ from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, r
 from keyseg.data.video_files import write_video_files
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, Overlap
-from keyseg.timeline.files import refuse_file
+from keyseg.timeline.files import all_paths, refuse_file
+from keyseg.timeline.rates import parse_rate
 from keyseg.video.extractors import inputs_and_extractor
 from keyseg.video.jobs import Event, Work, extract_all
 
 
 @dataclass(frozen=True)
 class UserDataset:
-    """What `init_dataset` wrote below `root`: numbers of videos, frames in all timelines, classes and splits, and the
+    """What `init` wrote below `root`: numbers of videos, frames in all timelines, classes and splits, and the
     frame rate."""
 
     root: Path
@@ -34,22 +35,22 @@ class UserDataset:
     splits: int
 
 
-def init_dataset(
-    data: Path,
+def init(
+    data: Path | str,
     *,
-    videos: Collection[Path],
-    annotations: Collection[Path],
+    videos: Path | str | Collection[Path | str],
+    annotations: Path | str | Collection[Path | str],
     from_format: str | None = None,
-    groups: Path | None = None,
+    groups: Path | str | None = None,
     splits: int | None = None,
-    fps: Fraction = Fraction(15),
+    fps: Fraction | float | str = Fraction(15),
     background: Collection[str] = (),
     overlap: Overlap = "error",
     options: AnnotationOptions = AS_IT_IS,
     extractor: str = "motion",
-    track_fps: Fraction | None = None,
+    track_fps: Fraction | float | str | None = None,
     workers: int = 1,
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     damaged: bool = False,
     report: Callable[[str], None] = lambda note: None,
     notify: Callable[[Event, int], None] = lambda event, videos: None,
@@ -82,15 +83,26 @@ def init_dataset(
         damaged: Accept damaged videos; see keyseg features.
         report: Called with notes about what is left out or changed.
         notify: Called with each event of the extraction and the number of videos.
+
+    >>> import keyseg
+    >>> keyseg.init("data", videos="videos", annotations="sheets", groups="people.csv")  # doctest: +SKIP
+    UserDataset(root=PosixPath('data'), videos=12, frames=10800, fps=Fraction(15, 1), classes=5, splits=4)
+    >>> keyseg.init("data", videos="vidoes", annotations="sheets")
+    Traceback (most recent call last):
+    keyseg.timeline.errors.DataError: vidoes: no such file or folder
     """
+    data, groups = Path(data), None if groups is None else Path(groups)
+    cache = None if cache is None else Path(cache)
+    videos, annotations = all_paths(videos), all_paths(annotations)
+    rate, track_rate = parse_rate(fps), None if track_fps is None else parse_rate(track_fps)
     if not videos or not annotations:
         raise ConfigError("--videos and --annotations each name at least one file or folder")
     refuse_file(data, "data set")
     if data.exists() and any(data.iterdir()):
         raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
-    files, made_by = inputs_and_extractor(videos, extractor, track_fps)
+    files, made_by = inputs_and_extractor(videos, extractor, track_rate)
     names = VideoNames(files)
-    paired = pair(names, read_user_annotations(annotations, names, from_format, options, fps, report), report)
+    paired = pair(names, read_user_annotations(annotations, names, from_format, options, rate, report), report)
     actions, labels = ready({name: one.user.annotation for name, one in paired.items()}, background, overlap, report)
     first: dict[str, str] = {}  # the first timeline of each video
     for name, one in paired.items():
@@ -106,21 +118,21 @@ def init_dataset(
     with tempfile.TemporaryDirectory(prefix=".init-", dir=home.parent) as folder:
         partial = Path(folder)
         called = {names.files[video]: name for video, name in first.items()}
-        work = Work(made_by, fps, partial / "features", cache, damaged, names=called)
+        work = Work(made_by, rate, partial / "features", cache, damaged, names=called)
         lengths = _extract(list(called), work, workers, notify)
         frames = {name: lengths[first[one.video]] for name, one in paired.items()}
         for name, one in paired.items():
             for suffix in (".npy", ".json") if name != first[one.video] else ():
                 shutil.copyfile(work.out / f"{first[one.video]}{suffix}", work.out / f"{name}{suffix}")
-        check_frame_labels({name: one.user for name, one in paired.items()}, frames, fps)
-        segmentations = frames_of(actions, frames, labels, fps, report)
+        check_frame_labels({name: one.user for name, one in paired.items()}, frames, rate)
+        segmentations = frames_of(actions, frames, labels, rate, report)
         write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
         write_dataset_file(partial, DatasetFile(tier=next(iter(options.tier), None), groups=_shared(group)))
         write_video_files(partial, {name: names.files[one.video] for name, one in paired.items()}, home)
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
             part.rename(home / part.name)
-    return UserDataset(data, len(first), sum(frames.values()), fps, len(labels), count)
+    return UserDataset(data, len(first), sum(frames.values()), rate, len(labels), count)
 
 
 def _shared(groups: Mapping[str, str]) -> dict[str, str]:

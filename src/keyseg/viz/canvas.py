@@ -5,6 +5,7 @@ Figures are built from matplotlib's objects, never with pyplot, so they need no 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,9 +30,18 @@ _LEGEND_ROW = 0.19
 _LONGEST_NAME = 40
 
 
+class Sheet(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
 def new_figure(height: float, title: str = "") -> Figure:
     """A white figure of `PAGE_WIDTH` x `height` inches on the Agg canvas, its title in the band of `title_height`."""
-    figure = Figure(figsize=(PAGE_WIDTH, height), facecolor="white")
+    figure = Sheet(figsize=(PAGE_WIDTH, height), facecolor="white")
     FigureCanvasAgg(figure)
     if title:
         draw_text(figure, 0.5, 1 - 0.5 * title_height(title) / height, title, size=11, ha="center", va="center")

@@ -1,0 +1,108 @@
+"""Scores of whatever there is to score: labels in memory, files of any format, or a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from keyseg.formats import AS_IT_IS, AnnotationOptions
+from keyseg.formats.read_write import Predicted
+from keyseg.metrics import Report, evaluate_labels
+from keyseg.metrics.frame_labels import FrameLabels
+from keyseg.metrics.label_folders import evaluate_folders
+from keyseg.timeline import Annotation, ConfigError, Overlap
+from keyseg.timeline.rates import parse_rate
+
+if TYPE_CHECKING:
+    from keyseg.training.run import Run
+
+Timelines: TypeAlias = Path | str | Mapping[str, FrameLabels] | Mapping[str, Annotation] | Mapping[str, Predicted]
+"""A file or folder in any format, or one timeline per video: labels, an annotation or a prediction."""
+
+
+def evaluate(
+    ref: Timelines | Run,
+    pred: Timelines | None = None,
+    *,
+    background: Collection[str | int] | None = None,
+    protocol: str = "ms-tcn",
+    fps: Fraction | float | str | None = None,
+    overlap: Overlap = "error",
+    options: AnnotationOptions = AS_IT_IS,
+    bootstrap: int = 0,
+    seed: int = 0,
+    report: Callable[[str], None] = lambda note: None,
+) -> Report:
+    """Score predictions against annotations, or the bundles of a run on their test videos.
+
+    Scores are in percent: frame accuracy, segmental edit score, and segmental F1 at an overlap (IoU) of 10, 25 and
+    50 %. Every one is defined: if there is nothing to score it is 100; if only one side has segments, edit and F1 are
+    0.
+
+    ref, pred: annotations and predictions by the name of their video: a Segmentation, one class name or id per frame,
+    an Annotation or a Prediction; or the file or folder that holds them, in any format of `keyseg convert`. Labels per
+    frame go with labels per frame. Videos that have annotations but no prediction are an error among labels in memory;
+    otherwise `report` is called with their number. ref alone: a run or its folder.
+
+    background: classes that edit score and F1 leave out, () for none. Default: the class 'background', and what the
+    files name. protocol: ms-tcn, ms-tcn2-eval, bcn or tcn. fps: frames per second of timelines that do not state it.
+    overlap: which of two labels counts where they overlap, as in `keyseg eval`. options: what to do where a file leaves
+    a choice. bootstrap: number of resamplings of the videos for 95 % intervals, drawn with `seed`.
+
+    Raises DataError naming videos that are missing or do not fit and files that cannot be read, ConfigError on a wrong
+    option and where `fps` must be given.
+
+    >>> import keyseg
+    >>> report = keyseg.evaluate({"tea": ["take"] * 4 + ["pour"] * 6}, {"tea": ["take"] * 5 + ["pour"] * 5})
+    >>> report
+    Report(F1@10/25/50 100.0/100.0/100.0, Edit 100.0, Acc 90.0; 1 video, 10 frames, protocol ms-tcn)
+    >>> report.f1[0.5]
+    100.0
+    """
+    if pred is None:
+        if background is not None:
+            raise ConfigError("--background goes with --ref and --pred; a run has its own background classes")
+        return _of_run(ref, protocol)
+    sides = [_checked(side) for side in (ref, pred)]
+    labels = [_holds_labels(side) for side in sides]
+    common: dict[str, Any] = {"protocol": protocol, "bootstrap": bootstrap, "seed": seed}
+    if all(labels):
+        return evaluate_labels(*sides, background=("background",) if background is None else background, **common)
+    if any(labels):
+        raise ConfigError("labels per frame are scored against labels per frame; give both sides in this way")
+    rate = None if fps is None else parse_rate(fps)
+    named = (background,) if isinstance(background, str) else background
+    texts = None if named is None else tuple(map(str, named))
+    return evaluate_folders(
+        *sides, background=texts, fps=rate, overlap=overlap, options=options, report=report, **common
+    )
+
+
+def _checked(side: object) -> Any:
+    """A path, or a mapping whose predictions are annotations. Raises ConfigError on anything else."""
+    if isinstance(side, str | Path):
+        return Path(side)
+    if not isinstance(side, Mapping):
+        raise ConfigError(
+            "expected a file, a folder, or a mapping from videos to their labels, annotations or predictions;"
+            f" got {type(side).__name__}"
+        )
+    return {name: one.annotation if hasattr(one, "annotation") else one for name, one in side.items()}
+
+
+def _holds_labels(side: Path | Mapping[str, Any]) -> bool:
+    return not isinstance(side, Path) and not any(isinstance(one, Annotation) for one in side.values())
+
+
+def _of_run(run: object, protocol: str) -> Report:
+    """The mean over the trainings of a run, with the report of each, or the report of its only one."""
+    from keyseg.training.results import evaluate_run
+    from keyseg.training.run import Run, read_run
+
+    if not isinstance(run, Run | str | Path):
+        raise ConfigError(f"expected a run or its folder, or ref and pred; got one {type(run).__name__}")
+    mean, trainings = evaluate_run(run if isinstance(run, Run) else read_run(Path(run)), protocol)
+    return next(iter(trainings.values())) if len(trainings) == 1 else replace(mean, trainings=trainings)

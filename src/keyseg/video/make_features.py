@@ -1,0 +1,101 @@
+"""Features of a user's videos, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from keyseg.data.input_names import input_name
+from keyseg.timeline import ConfigError
+from keyseg.timeline.files import all_paths
+from keyseg.timeline.rates import parse_rate
+from keyseg.video.extractors import inputs_and_extractor
+from keyseg.video.find_videos import one_a_name
+from keyseg.video.jobs import Event, Work, extract_all
+
+
+@dataclass(frozen=True)
+class ExtractedFeatures:
+    """written: the feature file of each video that could be read. failed: the others."""
+
+    written: dict[Path, Path]
+    failed: tuple[Path, ...]
+
+
+def features(
+    videos: Path | str | Sequence[Path | str],
+    *,
+    out: Path | str,
+    extractor: str = "motion",
+    poses: bool = False,
+    track_fps: Fraction | float | str | None = None,
+    fps: Fraction | float | str = Fraction(15),
+    shard: str = "1/1",
+    workers: int = 1,
+    sample_rate: int | None = None,
+    revision: str | None = None,
+    device: str | None = None,
+    cache: Path | str | None = None,
+    damaged: bool = False,
+    force: bool = False,
+    notify: Callable[[Event, int], None] = lambda event, videos: None,
+) -> ExtractedFeatures:
+    """Extract features of video files: OUT/VIDEO.npy, (T, D) float16, and OUT/VIDEO.json with frame times and origin.
+
+    A video that cannot be read is reported, and the others are still processed. After an interruption the same command
+    resumes; finished videos are not processed again, even if they have been renamed.
+
+    Args:
+        videos: Video files, or folders of video files; with --poses, tracks of body points.
+        out: Folder for the features, such as DATA/features.
+        extractor: motion (colours, edges and movement; needs no network), or a video or image model: its name on the
+            Hugging Face hub or its local folder (needs the extra backbones), or poses.
+        poses: Make features of tracks of DeepLabCut or SLEAP, CSV or H5, instead of videos; the same as --extractor
+            poses.
+        track_fps: Frames per second of the videos that tracks were made from.
+        fps: Frames per second to read, such as 15 or 30000/1001; also the frame rate of timelines made from the
+            features.
+        shard: i/n: process only the i-th of n parts of the videos, to share the work among machines.
+        workers: Number of videos to process at the same time, each in its own process.
+        sample_rate: Frames between two feature rows of a model. Default: the extractor's.
+        revision: Commit of the model on the hub.
+        device: Where a model runs, such as cpu or cuda. Default: a GPU if there is one.
+        cache: Folder that keeps features by the content of the video. Default: keyseg/features in the system's cache
+            folder.
+        damaged: Accept damaged videos: the last good picture fills each gap, and VIDEO.json lists the gaps.
+        force: Overwrite other features in OUT.
+        notify: Called with each event, such as a failure and its reason, and the number of videos.
+
+    >>> import keyseg
+    >>> keyseg.features("videos", out="features", fps=10)  # doctest: +SKIP
+    >>> keyseg.features("vidoes", out="features")
+    Traceback (most recent call last):
+    keyseg.timeline.errors.DataError: vidoes: no such file or folder
+    """
+    videos = all_paths(videos)
+    if not videos:
+        raise ConfigError("name at least one video file or a folder of them; see: keyseg features --help")
+    if workers < 1:
+        raise ConfigError(f"--workers takes a number >= 1, got {workers}")
+    if poses and extractor not in ("motion", "poses"):
+        raise ConfigError(f"--poses reads tracks, and the extractor {extractor} reads videos; choose one")
+    track_rate = None if track_fps is None else parse_rate(track_fps)
+    files, made_by = inputs_and_extractor(videos, "poses" if poses else extractor, track_rate)
+    chosen = _part_of(one_a_name(files), shard)
+    cache = None if cache is None else Path(cache)
+    work = Work(made_by, parse_rate(fps), Path(out), cache, damaged, force, revision, device, sample_rate)
+    failed = extract_all(
+        chosen, work, workers=min(workers, max(1, len(chosen))), notify=lambda event: notify(event, len(chosen))
+    )
+    written = {video: work.out / f"{input_name(video)}.npy" for video in chosen if video not in failed}
+    return ExtractedFeatures(written, tuple(failed))
+
+
+def _part_of(videos: list[Path], shard: str) -> list[Path]:
+    """Every n-th video, from the i-th on, for the shard i/n. Raises ConfigError."""
+    part, slash, parts = shard.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise ConfigError(f"--shard takes i/n with i from 1 to n, such as 2/4, got {shard!r}")
+    return videos[int(part) - 1 :: int(parts)]
