@@ -82,6 +82,7 @@ def start_run(
     Raises OutputExistsError, TrainingError.
     """
     dataset = Dataset.open(data, **dict(recipe.data))
+    recipe = recipe.changed(data=dataset.options)
     splits = tuple(dict.fromkeys(splits)) or dataset.splits
     for split in splits:
         _refuse_overlap(dataset, split)
