@@ -107,8 +107,9 @@ def small(workshop: Any) -> Callable[..., Recipe]:
 def ship(patch: pytest.MonkeyPatch, small: Callable[..., Recipe], *changes: str) -> None:
     """Small recipes in place of the shipped ones."""
 
-    def recipe_for(data: Path, model: str, *, epochs: int | None = None) -> tuple[Recipe, str]:
+    def recipe_for(data: Path, model: str, *, epochs: int | None = None, **_: Any) -> tuple[Recipe, str]:
         recipe = small(model, *changes)
+        recipe = recipe.changed(data=Dataset.open(data, **dict(recipe.data)).options)
         return recipe if epochs is None else recipe.at_pace(epochs / recipe.optimiser.epochs), f"tiny-{model}.yaml"
 
     patch.setattr(terms, "recipe_for", recipe_for)

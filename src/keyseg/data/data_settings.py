@@ -37,6 +37,10 @@ class DataSettings:
         """Frame rate and sample rate."""
         return TimeBase(self.options.fps or DEFAULTS["fps"], self.options.sample_rate or DEFAULTS["sample_rate"])
 
+    def file_of(self, name: str) -> str:
+        """The file to correct if a setting does not fit the classes: dataset.yaml if it states it, else mapping.txt."""
+        return DATASET_FILE if self.sources[name] == DATASET_FILE else "mapping.txt"
+
     def lines(self) -> list[str]:
         """Each setting with its value and source, aligned."""
         values = {name: _as_text(value) for name, value in self.options.stated().items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from keyseg.data.alignment import align_lengths
 from keyseg.data.data_settings import DataSettings, settings_in_force
-from keyseg.data.dataset_file import DATASET_FILE, DatasetFile, read_dataset_file
+from keyseg.data.dataset_file import DatasetFile, read_dataset_file
 from keyseg.data.feature_files import UNDECIDED, Axes, check_finite, detect_axes, open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, shared_origin
 from keyseg.data.known_datasets import DatasetFacts, identify
@@ -59,11 +59,10 @@ def read_annotation(path: Path, classes: tuple[str, ...], report: ReportProblem 
 
 
 def check_background(
-    root: Path, classes: tuple[str, ...], settings: DataSettings, report: ReportProblem = refuse
+    path: Path, background: Iterable[str], classes: Collection[str], report: ReportProblem = refuse
 ) -> None:
-    """Call `report` for each background that is not a class, with the file that states it."""
-    path = root / (DATASET_FILE if settings.sources["background"] == DATASET_FILE else "mapping.txt")
-    for name in settings.options.background or ():
+    """Call `report` for each background that is not a class. path: the file that is wrong."""
+    for name in background:
         if unicodedata.normalize("NFC", name) not in classes:
             report("unknown label", path, None, f"background {name!r} is not a class{nearest(name, classes)}")
 
@@ -99,8 +98,9 @@ class Dataset:
             raise DataError(f"{root}: {NO_DATA_SET}")
         remembered, classes = read_dataset_file(root), read_class_list(root / "mapping.txt")
         settings = settings_in_force(root, classes, chosen, remembered, otherwise=otherwise)
-        check_background(root, classes, settings)
-        labels = LabelMap(classes, settings.options.background or ())
+        background = settings.options.background or ()
+        check_background(root / settings.file_of("background"), background, classes)
+        labels = LabelMap(classes, background)
         return cls(root, labels, settings, identify(classes), remembered)
 
     @property

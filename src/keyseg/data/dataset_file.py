@@ -86,12 +86,34 @@ def _problem(key: str, problem: Any) -> str:
 
 
 def write_dataset_file(root: Path, facts: DatasetFile) -> None:
-    """Write dataset.yaml below `root`, without what is not stated; no file if nothing is."""
+    """Write dataset.yaml below `root`, without what is not stated; comments in an earlier one stay. No file if nothing
+    is stated."""
     content = facts.model_dump(mode="json", exclude_defaults=True)
     if facts.fps is not None and facts.fps.denominator == 1:
         content["fps"] = int(facts.fps)
+    path = root / DATASET_FILE
     if content:
-        write_text(root / DATASET_FILE, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        write_text(path, _edited(read_text(path, "YAML") if path.exists() else "", content))
+
+
+def _edited(text: str, content: Mapping[str, Any]) -> str:
+    """The text of a dataset.yaml with these keys and values; comments, and lines that state the same, stay."""
+    node, stated = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text) or {}
+    if not isinstance(node, yaml.MappingNode) or node.flow_style:  # {fps: 30} in one line
+        return _as_yaml({**stated, **content})
+    lines = text.splitlines()
+    changed = {key: value for key, value in content.items() if key not in stated or stated[key] != value}
+    for key, value in reversed(node.value):
+        if key.value in changed:
+            start, end = key.start_mark.line, value.end_mark.line + (value.end_mark.column > 0)
+            while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+                end -= 1  # a block ends where the next key starts, after the comments of that key
+            lines[start:end] = _as_yaml({key.value: changed.pop(key.value)}).splitlines()
+    return "\n".join([*lines, *(_as_yaml(changed).splitlines() if changed else ())]) + "\n"
+
+
+def _as_yaml(content: Mapping[str, Any]) -> str:
+    return str(yaml.safe_dump(dict(content), allow_unicode=True, sort_keys=False))
 
 
 def save_options(root: Path, options: Mapping[str, Any]) -> Path:

@@ -43,6 +43,10 @@ class Run(BaseModel):
         """The data set, read with the options of the recipe."""
         return Dataset.open(self.data, **dict(self.recipe.data))
 
+    def complete(self) -> Run:
+        """The same with all settings of the data set in its recipe; runs of earlier versions state only some."""
+        return self.model_copy(update={"recipe": self.recipe.changed(data=self.open_dataset().options)})
+
     def fits(self, dataset: Dataset | None = None) -> list[Fit]:
         """One training for each split and seed, in order."""
         dataset = dataset or self.open_dataset()
@@ -92,7 +96,7 @@ def start_run(
     commit, data = source_commit(), data.resolve()
     run = Run(folder=folder, command=command, commit=commit, data=data, splits=splits, seeds=seeds, recipe=recipe)
     if resume and (folder / RUN).exists():
-        run = _continued(run, read_run(folder))
+        run = _continued(run, read_run(folder).complete())
     elif is_main_process() and folder.exists() and any(folder.iterdir()):
         _make_room(folder, force)
     if is_main_process():
