@@ -188,3 +188,10 @@ def test_check_reports_the_settings_and_their_sources(disk_set: Any) -> None:
     assert content["background"] == {"value": ["background"], "source": "default"}
     assert list(content) == list(ODD)
     assert check_dataset(disk_set.root / "gone").settings is None
+
+
+def test_the_table_of_the_guide_is_that_of_the_model() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "your-own-videos.md"
+    table = guide.read_text(encoding="utf-8").partition("| key | meaning |\n|---|---|\n")[2].partition("\n\n")[0]
+    rows = [f"| `{name}` | {field.description} |" for name, field in DatasetFile.model_fields.items()]
+    assert table.splitlines() == rows
