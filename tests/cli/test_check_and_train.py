@@ -25,7 +25,8 @@ def test_check_of_good_data(kitchen: Path, keyseg: Any) -> None:
     answer = keyseg("check", kitchen)
     assert answer.code == 0
     assert "6 videos, " in answer.out
-    assert "1 splits, features of 24 dimensions\nyour videos follow a common order: " in answer.out
+    assert "1 splits, features of 24 dimensions\nsettings in force:\n" in answer.out
+    assert "\nyour videos follow a common order: " in answer.out
     assert answer.out.endswith("\nok\n")
     answer = keyseg("check", kitchen, "--json")
     report = json.loads(answer.out)
@@ -85,7 +86,7 @@ def test_options_of_check(arguments: tuple[str, ...], code: int, words: str, kit
         (("--fps", "1/0"), f"error: --fps: {RATE} 100000; got '1/0'\n"),
         (("--fps", "-1"), f"error: --fps: {RATE} 100000; got '-1'\n"),
         (("--sample-rate", "0"), "error: --sample-rate: Input should be greater than or equal to 1, got '0'\n"),
-        (("--tolerance", "3"), "error: tolerance 3 needs lengths 'trim', got lengths 'error'\n"),
+        (("--tolerance", "3"), "error: tolerance 3 needs lengths 'trim', got lengths 'error' (default)\n"),
         (("--lengths", "cut"), "error: --lengths: Input should be 'error', 'trim' or 'resample', got 'cut'\n"),
     ],
 )
@@ -121,7 +122,7 @@ def test_train_leaves_a_run_and_says_where(
     )
     answer = keyseg("train", kitchen, "--out", out, *options, "--resume")
     assert answer.code == 1
-    assert "data.background was [] and is now None; repeat its options to resume it" in answer.err
+    assert "data.background was [] and is now ['background']; repeat its options to resume it" in answer.err
 
 
 @pytest.mark.parametrize(

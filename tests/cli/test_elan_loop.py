@@ -6,16 +6,16 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from keyseg.data.dataset_file import DatasetFile, read_dataset_file, write_dataset_file
+from keyseg.data.dataset_file import DatasetFile, read_dataset_file
 from keyseg.formats import AnnotationOptions, read_annotations
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.timeline import DataError
 from moving_square import pictures
 
 NAMES = ("ann_1", "ann_2", "bob_1", "bob_2")
@@ -96,7 +96,7 @@ def test_the_elan_loop(home: Path, keyseg: Any, options: tuple[str, ...]) -> Non
     assert "several tiers: 'right hand', 'comments'; choose one with --tier" in answer.err
     answer = keyseg("init", home / "data", *films, *base, "--tier", "right hand", "--tier", "actions")
     assert answer.code == 0, answer.err
-    assert (home / "data" / "dataset.yaml").read_text() == "tier: right hand\n"
+    assert (home / "data" / "dataset.yaml").read_text() == "background:\n- background\nfps: 10\ntier: right hand\n"
     assert keyseg("check", home / "data").code == 0
     assert keyseg("train", home / "data", "--out", home / "run", *options).code == 0
     bundle = home / "run" / "split1" / "seed0" / "bundle"
@@ -132,14 +132,13 @@ def test_the_elan_loop(home: Path, keyseg: Any, options: tuple[str, ...]) -> Non
     assert len(list((home / "second" / "groundTruth").iterdir())) == 5
 
 
-def test_a_data_set_without_a_tier_has_no_file(home: Path, keyseg: Any) -> None:
+def test_a_data_set_states_its_rate_and_no_tier_without_one(home: Path, keyseg: Any) -> None:
     for name in NAMES:
         path = home / "annotations" / f"{name}.eaf"
         path.write_text(re.sub('<TIER[^>]*"comments".*?</TIER>', "", path.read_text(), flags=re.DOTALL))
     films = ("--videos", home / "videos", "--annotations", home / "annotations", "--fps", 10, "--cache", home / "cache")
     assert keyseg("init", home / "data", *films).code == 0
-    assert not (home / "data" / "dataset.yaml").exists()
-    assert read_dataset_file(home / "data") == DatasetFile()
+    assert read_dataset_file(home / "data") == DatasetFile(fps=Fraction(10), background=("background",))
 
 
 def test_a_renamed_video_belongs_to_the_file_of_its_name(home: Path, keyseg: Any) -> None:
@@ -151,20 +150,3 @@ def test_a_renamed_video_belongs_to_the_file_of_its_name(home: Path, keyseg: Any
     assert answer.code == 0, answer.err
     assert f"note: {stale}: it links MVI_0042, which is not there, and is taken to be of the video" in answer.err
     assert {path.stem for path in (home / "data" / "groundTruth").iterdir()} == set(NAMES)
-
-
-def test_what_a_data_set_remembers(tmp_path: Path) -> None:
-    for tier in ("Hände: 'rechts' #1", "true", "12"):
-        write_dataset_file(tmp_path, DatasetFile(tier=tier))
-        assert read_dataset_file(tmp_path).tier == tier
-    cases = {
-        "tier: [a, b]": "tier: Input should be a valid string, got \\['a', 'b'\\]",
-        "tier: ''": "tier: String should have at least 1 character",
-        "teir: hands": "teir: Extra inputs are not permitted",
-        "tier: {": "not YAML",
-        "hands": "should be a valid",
-    }
-    for text, words in cases.items():
-        (tmp_path / "dataset.yaml").write_text(text)
-        with pytest.raises(DataError, match=rf"dataset\.yaml: .*{words}"):
-            read_dataset_file(tmp_path)

@@ -350,10 +350,10 @@ def test_groups_are_kept_together_in_every_fold(keyseg: Any, videos: Any) -> Non
     assert "group leak" in keyseg("check", "data", "--json").out
     Path("data/dataset.yaml").write_text("groups: [a1]\n")
     answer = keyseg("check", "data")
-    assert (answer.code, "dataset.yaml: groups: Input should be a valid dict" in answer.out + answer.err) == (1, True)
+    assert (answer.code, "dataset.yaml:1: groups: Input should be a valid dict" in answer.out + answer.err) == (1, True)
     shutil.rmtree("data")
     assert init(keyseg, table, "--videos", root).code == 0
-    assert not Path("data/dataset.yaml").exists()  # each video is its own group
+    assert "groups" not in Path("data/dataset.yaml").read_text()  # each video is its own group
 
 
 def test_predict_writes_no_two_timelines_to_one_file(keyseg: Any, trained: Path, kitchen: Path, tmp_path: Path) -> None:
@@ -383,3 +383,47 @@ def test_predict_writes_no_two_timelines_to_one_file(keyseg: Any, trained: Path,
     assert answer.code == 0
     for path in (tmp_path / "o").iterdir():
         assert read_annotations(path, fps=Fraction(15))[0].video == "day1.1"
+
+
+def test_what_an_earlier_dataset_yaml_states_is_used_and_kept(keyseg: Any, videos: Any) -> None:
+    people = {name: f"person {name[0]}" for name in ("a1", "a2", "b1", "b2", "c1")}
+    root = videos(*(f"{name}.mp4" for name in people))
+    table = "video,start_seconds,end_seconds,label\n" + "".join(f"{name},0,2,run\n" for name in people)
+    Path("table.csv").write_text(table)
+    Path("data").mkdir()
+    file, old = Path("data/dataset.yaml"), {name: who for name, who in people.items() if name != "c1"}
+    written = f"# by hand\nfps: 5\nlengths: trim\ntolerance: 2\ntier: hands\ngroups: {old}\n".replace("'", "")
+    file.write_text(written.replace("tier: hands\n", "") + "backgruond: [run]\n")
+    command = ("init", "data", "--videos", root, "--annotations", "table.csv", "--cache", "cache")
+    answer = keyseg(*command)
+    words = "dataset.yaml:6: unknown key 'backgruond' (did you mean 'background'?)"
+    assert (answer.code, words in answer.err) == (1, True)
+    file.write_text("background: [walk]\n")
+    answer = keyseg(*command)
+    assert (answer.code, f"{file}: background 'walk' is not a class" in answer.err) == (1, True)
+    assert [path.name for path in Path("data").iterdir()] == ["dataset.yaml"]
+    file.write_text(written)
+    assert keyseg(*command).code == 0
+    assert file.read_text().startswith(written.partition("groups")[0])
+    assert file.read_text().endswith("\n  c1: c1\nbackground:\n- background\n")
+    dataset = Dataset.open("data")
+    assert (dataset.timebase.fps, dataset.options.tolerance, dataset.remembered.tier) == (5, 2, "hands")
+    assert read_sidecar(Path("data/features/a1.npy")).origin.fps == 5  # type: ignore[union-attr]
+    assert {name: dataset.group(name) for name in people} == {**old, "c1": "c1"}
+    for split in dataset.splits:  # of the groups of the file
+        sides = [{people[name] for name in dataset.names(split, side)} for side in ("train", "test")]  # type: ignore[arg-type]
+        assert not sides[0] & sides[1]
+    assert keyseg(*command, "--force").code == 2
+
+    kept = file.read_text()
+    shutil.rmtree("data")
+    Path("data").mkdir()
+    file.write_text(kept)
+    Path("people.csv").write_text("video,group\n" + "".join(f"{name},{name[1]}\n" for name in people))
+    assert keyseg(*command, "--fps", 10, "--groups", "people.csv", "--tier", "feet").code == 0
+    dataset = Dataset.open("data")
+    assert (dataset.timebase.fps, dataset.options.tolerance, dataset.remembered.tier) == (10, 2, "feet")
+    assert {name: dataset.group(name) for name in people} == {name: name[1] for name in people}
+    assert file.read_text().startswith(
+        "# by hand\nfps: 10\nlengths: trim\ntolerance: 2\ntier: feet\ngroups:\n  a1: '1'\n"
+    )

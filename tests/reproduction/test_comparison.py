@@ -26,9 +26,9 @@ from keyseg.reproduction import terms
 from keyseg.reproduction.comparison import compare, prepare, write_table
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.reproduction.terms import SENTENCES, Terms, joining, recipe_on
-from keyseg.timeline import DataError, OutputExistsError, TrainingError
+from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.training import results
-from keyseg.training.recipe import Recipe, load_recipe
+from keyseg.training.recipe import Recipe, load_recipe, recipe_for
 from keyseg.training.run import Run, differences, read_run, start_run
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import SCORES
@@ -107,8 +107,9 @@ def small(workshop: Any) -> Callable[..., Recipe]:
 def ship(patch: pytest.MonkeyPatch, small: Callable[..., Recipe], *changes: str) -> None:
     """Small recipes in place of the shipped ones."""
 
-    def recipe_for(data: Path, model: str, *, epochs: int | None = None) -> tuple[Recipe, str]:
+    def recipe_for(data: Path, model: str, *, epochs: int | None = None, **_: Any) -> tuple[Recipe, str]:
         recipe = small(model, *changes)
+        recipe = recipe.changed(data=Dataset.open(data, **dict(recipe.data)).options)
         return recipe if epochs is None else recipe.at_pace(epochs / recipe.optimiser.epochs), f"tiny-{model}.yaml"
 
     patch.setattr(terms, "recipe_for", recipe_for)
@@ -441,7 +442,7 @@ def test_as_published_a_system_has_nothing_of_ours(system: str, small: Any, work
     assert source == f"tiny-{system}.yaml"
     assert not recipe.needs_inner_folds
     assert recipe.augmentation.mixed_segments == 0
-    changed = {key for key, *_ in differences(small(system), recipe)}
+    changed = {key for key, *_ in differences(small(system), recipe) if not key.startswith("data.")}
     ours = {"augmentation.mixed_segments", "matching.join_epoch"}
     assert changed == (ours if system == "rtk" else set())
 
@@ -450,13 +451,13 @@ def test_as_published_a_system_has_nothing_of_ours(system: str, small: Any, work
 def test_on_equal_terms_every_system_mixes_and_matches_if_that_helps(system: str, small: Any, workshop: Any) -> None:
     recipe, _ = recipe_on(EQUAL, workshop.data, system)
     assert (recipe.augmentation.mixed_segments, recipe.matching.fit) == ("fit", True)
-    changed = {key for key, *_ in differences(small(system), recipe)}
+    changed = {key for key, *_ in differences(small(system), recipe) if not key.startswith("data.")}
     assert changed <= {"augmentation.mixed_segments", "matching.fit"}
 
 
 @pytest.mark.parametrize(("epochs", "join"), [(120, 80), (60, 40), (1, 0), (2, 1)])
 def test_matching_joins_after_two_thirds_of_the_epochs(epochs: int, join: int, workshop: Any) -> None:
-    recipe, _ = recipe_on(PUBLISHED, workshop.data, "rtk", epochs)
+    recipe, _ = recipe_on(PUBLISHED, workshop.data, "rtk", epochs=epochs)
     assert isinstance(recipe, RTKRecipe)
     assert (recipe.epochs, recipe.matching.join_epoch, recipe.refines) == (epochs, join, True)
 
@@ -499,13 +500,49 @@ def test_the_table_says_in_what_a_run_differs_from_its_recipe(
     assert "recipe tiny-bcn.yaml, 4 epochs" in " ".join(as_markdown(compared.table).split())
     ship(monkeypatch, small, "optimiser.epochs=9", "data.features=i3d")
     table = write_table(compared.runs, tmp_path)
-    differs = ["data.features None for i3d", "optimiser.epochs 2 for 9"]
+    differs = ["data.features features for i3d", "optimiser.epochs 2 for 9"]
     for system, origin in block(table)["runs"].items():
         joins = ["matching.join_epoch 1 for 6"] if system == "rtk" else []
         assert origin["differs from the recipe"] == differs + joins
-    assert "recipe tiny-bcn.yaml except for data.features None for i3d; optimiser.epochs 2 for 9, 4 epochs" in " ".join(
-        (tmp_path / "table1.md").read_text().split()
+    assert (
+        "recipe tiny-bcn.yaml except for data.features features for i3d; optimiser.epochs 2 for 9, 4 epochs"
+        in " ".join((tmp_path / "table1.md").read_text().split())
     )
+
+
+ODD = "fps: 30\nsample_rate: 2\nbackground: []\nlengths: trim\ntolerance: 3\n"
+
+
+def test_all_systems_read_the_data_in_one_way(
+    workshop: Any, tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, both = shutil.copytree(workshop.data, tmp_path / "data"), (PUBLISHED, EQUAL)
+    monkeypatch.setattr(terms, "recipe_for", recipe_for)
+    (data / "dataset.yaml").write_text(ODD)
+
+    def options(folder: str, **named: Any) -> dict[str, Any]:
+        runs = [
+            run for runs in ready(workshop, tmp_path / folder, on=both, data=data, **named).values() for run in runs
+        ]
+        assert len(runs) == 2 * len(SYSTEMS)
+        (first, *others) = [read_run(run.folder).recipe.data for run in runs]
+        assert all(other == first for other in others)
+        return first.stated()
+
+    stated = {"fps": 30, "sample_rate": 2, "background": (), "lengths": "trim", "tolerance": 3}
+    assert options("stated").items() >= stated.items()
+    given = {"changes": ("data.fps=25",), "background": ("cut",)}
+    assert options("given", **given).items() >= {**stated, "fps": 25, "background": ("cut",)}.items()
+    assert options("given", **given)["fps"] == 25
+    words = "rtk|ms-tcn.*: read the data in another way: data.background was .* and is now .*; data.fps was 25 and is"
+    with pytest.raises(TrainingError, match=words):
+        options("given")
+    with pytest.raises(ConfigError, match=r"--set optimiser\.epochs=3: each system is trained by its own recipe"):
+        options("other", changes=("optimiser.epochs=3",))
+    (data / "dataset.yaml").write_text(ODD.replace("30", "29"))
+    words = r"read the data in another way: data\.fps was 30 and is now 29; correct dataset\.yaml"
+    with pytest.raises(TrainingError, match=words):
+        options("stated")
 
 
 def test_differences_are_named_by_key_with_both_values(small: Any) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from keyseg.data.known_datasets import GTEA
+from keyseg.data.read_options import ReadOptions
 from keyseg.timeline import ConfigError
 from keyseg.training import recipe as recipes
 from keyseg.training.recipe import load_recipe, recipe_for, shipped_recipe
@@ -174,7 +175,8 @@ def test_the_recipe_follows_the_classes(tmp_path: Path, monkeypatch: pytest.Monk
     gtea, other = data_set(tmp_path / "g", GTEA.classes), data_set(tmp_path / "o", ("a", "b"))
     recipe, source = recipe_for(gtea)
     assert (recipe.optimiser.epochs, source) == (77, "gtea-rtk.yaml (shipped)")
-    assert recipe_for(other) == (RTKRecipe(), "defaults of rtk")
+    recipe, source = recipe_for(other)
+    assert (recipe.changed(data=ReadOptions()), source) == (RTKRecipe(), "defaults of rtk")
     (tmp_path / "mine.yaml").write_text("optimiser: {epochs: 5}\n")
     recipe, source = recipe_for(gtea, path=tmp_path / "mine.yaml", changes=("optimiser.batch_size=2",))
     assert (recipe.optimiser.epochs, recipe.optimiser.batch_size) == (5, 2)
@@ -185,7 +187,7 @@ def test_the_recipe_follows_the_classes(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_background_and_epochs_of_the_command_line(tmp_path: Path) -> None:
     other = data_set(tmp_path / "o", ("a", "b"))
-    assert recipe_for(other)[0].data.background is None
+    assert recipe_for(other)[0].data.background == ()
     assert recipe_for(other, background=[])[0].data.background == ()
     assert recipe_for(other, background=["a", "b"])[0].data.background == ("a", "b")
     for changes, join in (((), None), (("matching.join_epoch=80",), 20)):

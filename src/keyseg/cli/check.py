@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from keyseg.cli.options import background_names
 from keyseg.data.read_options import ReadOptions
 
 _DEFAULT = ReadOptions()
@@ -20,20 +17,25 @@ def check_verb(
     /,
     *,
     options: Annotated[ReadOptions, Parameter(name="*", consume_multiple=True)] = _DEFAULT,
+    save: bool = False,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Read every file of a data set and report all problems with file and line; exit code 1 if there are any.
 
+    The settings in force are listed with the place that each comes from: an option, dataset.yaml, the sidecars of the
+    features, what is known of public data sets, or the default.
+
     Args:
         data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...).
+        save: If there is no problem, write the options given into DATA/dataset.yaml, which every verb reads.
         json_: Print one JSON object instead of lines.
     """
     from keyseg.data import check_dataset
+    from keyseg.data.dataset_file import save_options
 
-    chosen = dict(options)
-    if options.background is not None:
-        chosen["background"] = background_names(options.background)
-    report = check_dataset(data, **chosen)
+    report = check_dataset(data, **options.stated())
+    stated = options.stated()
+    saved = save_options(data, stated) if save and stated and report.ok else None
     if json_:
         print(report.to_json())
         return 0 if report.ok else 1
@@ -48,19 +50,16 @@ def check_verb(
     )
     if report.origin:
         print(f"features: {report.origin}")
+    if report.settings:
+        print("settings in force:", *report.settings.lines(), sep="\n  ")
     if report.common_order is not None:
         print(
             f"your videos follow a common order: {report.common_order:.0f} of 100 (above about 70 the match to"
             " annotations usually helps; training decides on inner folds)"
         )
     print("ok" if report.ok else f"{len(report.problems)} problem(s)")
-    changes = ReadOptions(**chosen).model_dump(mode="json", exclude_defaults=True)
-    if report.ok and changes:
-        print(f"to make keyseg train read it in the same way: {' '.join(map(_as_set_option, changes.items()))}")
+    if saved:
+        print(f"saved: {saved}")
+    elif report.ok and stated:
+        print("to make every verb read it in the same way, run this command again with --save")
     return 0 if report.ok else 1
-
-
-def _as_set_option(change: tuple[str, Any]) -> str:
-    key, value = change
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"--set {shlex.quote(f'data.{key}={text}')}"

@@ -22,7 +22,7 @@ _Paths = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
     videos=_Paths,
     annotations=_Paths,
     from_format=Annotated[str | None, Parameter(name="--from")],
-    fps=FrameRate,
+    fps=FrameRate | None,
     background=_Names,
     options=Annotated[AnnotationOptions, Options],
     track_fps=FrameRate | None,

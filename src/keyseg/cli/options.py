@@ -43,6 +43,7 @@ Background = Annotated[
     tuple[str, ...] | None,
     Parameter(consume_multiple=True, converter=lambda _, words: background_names(word.value for word in words)),
 ]
+Changes = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
 FrameRate = Annotated[Fraction, Parameter(converter=lambda _, words: parse_rate(words[0].value))]
 PositiveNumber = Annotated[int, Parameter(validator=Number(gte=1))]
 SplitNumbers = Annotated[

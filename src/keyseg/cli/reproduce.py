@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from keyseg.cli.options import Seeds, SplitNumbers
+from keyseg.cli.options import Background, Changes, Seeds, SplitNumbers
 from keyseg.cli.verb import command_line, presents, printing, say
 from keyseg.reproduction.figures import fig1, fig2, fig3, table1
 
@@ -17,7 +17,7 @@ _Models = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_defau
 
 
 @reproduce.command(name="table1")
-@presents(table1, models=_Models, splits=SplitNumbers, seeds=Seeds)
+@presents(table1, models=_Models, splits=SplitNumbers, seeds=Seeds, changes=Changes, background=Background)
 def table1_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_training
 

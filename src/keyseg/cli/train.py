@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-
-from keyseg.cli.options import Background, Seeds, SplitNumbers
+from keyseg.cli.options import Background, Changes, Seeds, SplitNumbers
 from keyseg.cli.verb import command_line, note, presents, say
 from keyseg.training.train import train
 
 if TYPE_CHECKING:
     from keyseg.training.run import Run
 
-_Set = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
 
-
-@presents(train, splits=SplitNumbers, set=_Set, seeds=Seeds, background=Background)
+@presents(train, splits=SplitNumbers, set=Changes, seeds=Seeds, background=Background)
 def train_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_training
     from keyseg.training.fit import is_main_process

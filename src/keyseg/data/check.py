@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from keyseg.data.dataset import NO_DATA_SET, Dataset, first_origin, read_annotation, time_base
+from keyseg.data.data_settings import DataSettings, first_origin, settings_in_force
+from keyseg.data.dataset import NO_DATA_SET, Dataset, check_background, read_annotation
 from keyseg.data.dataset_file import DATASET_FILE, DatasetFile, read_dataset_file
 from keyseg.data.feature_files import UNDECIDED, Axes, first_bad_step, open_features, stored_shape
 from keyseg.data.feature_origin import read_sidecar, shared_origin
@@ -20,7 +22,7 @@ from keyseg.data.known_datasets import identify
 from keyseg.data.order import common_order
 from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
-from keyseg.timeline import DataError, LabelMap, nearest
+from keyseg.timeline import DataError, LabelMap
 from keyseg.timeline.files import file_sha256
 from keyseg.timeline.labels import read_class_list
 
@@ -35,7 +37,7 @@ class CheckReport:
     dataset: title of the data set that has these classes, or None. videos, frames: annotation files that can be read,
     and their labels. dimension: D of the features (that of most files if they differ), or None. origin: what made the
     features, by their sidecars, or None. common_order: that of the annotations in percent, by `common_order`, or None
-    where there is nothing to compare.
+    where there is nothing to compare. settings: how the files were read, or None without a folder.
     """
 
     root: Path
@@ -49,6 +51,7 @@ class CheckReport:
     dimension: int | None
     origin: str | None
     common_order: float | None
+    settings: DataSettings | None
 
     @property
     def ok(self) -> bool:
@@ -57,7 +60,8 @@ class CheckReport:
 
     def to_json(self) -> str:
         """The report as a JSON object, paths as strings."""
-        return json.dumps({"ok": self.ok, **asdict(self)}, default=str, indent=2)
+        content = {"ok": self.ok, **asdict(self), "settings": self.settings.to_json() if self.settings else {}}
+        return json.dumps(content, default=str, indent=2)
 
 
 def check_dataset(root: Path | str, **options: Any) -> CheckReport:
@@ -71,14 +75,17 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
     classes: tuple[str, ...] = ()
     splits: _Splits = {}
     frames: dict[str, int] = {}
-    dimension = facts = order = None
-    origin = findings.attempt(root, first_origin, root, chosen.features, kind="unreadable")
+    dimension = facts = order = settings = None
     if root.is_dir():
-        classes = _check_mapping(root / "mapping.txt", chosen.background, findings)
+        classes = findings.attempt(root / "mapping.txt", read_class_list, root / "mapping.txt", findings.add) or ()
         facts = identify(classes)
-        # Not Dataset.open, which stops at the first problem of the class list.
+        # Not Dataset.open, which stops at the first problem.
         remembered = findings.attempt(root / DATASET_FILE, read_dataset_file, root) or DatasetFile()
-        dataset = Dataset(root, LabelMap(classes), time_base(facts, origin, chosen), facts, chosen, remembered)
+        read_origin = partial(findings.attempt, root, first_origin, kind="unreadable")
+        settings = settings_in_force(root, classes, chosen, remembered, read_origin=read_origin)
+        background = settings.options.background or ()
+        check_background(root / settings.file_of("background"), background, classes, findings.add)
+        dataset = Dataset(root, LabelMap(classes), settings, facts, remembered)
         splits = _check_splits(dataset, findings)
         frames, orders = _check_annotations(dataset, splits, findings)
         order = common_order(list(orders.values()), [dataset.group(video) for video in orders])
@@ -95,20 +102,10 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
         classes=len(classes),
         splits=len(splits),
         dimension=dimension,
-        origin=str(origin) if origin else None,
+        origin=str(settings.origin) if settings and settings.origin else None,
         common_order=order,
+        settings=settings,
     )
-
-
-def _check_mapping(path: Path, background: Iterable[str] | None, findings: Findings) -> tuple[str, ...]:
-    """Class names of all readable lines, each once, in order of their ids."""
-    names = findings.attempt(path, read_class_list, path, findings.add)
-    if names is None:
-        return ()
-    for name in background or ():
-        if name not in names:
-            findings.add("unknown label", path, None, f"background {name!r} is not a class{nearest(name, names)}")
-    return names
 
 
 def _check_splits(dataset: Dataset, findings: Findings) -> _Splits:

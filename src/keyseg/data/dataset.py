@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.alignment import align_lengths
+from keyseg.data.data_settings import DataSettings, settings_in_force
 from keyseg.data.dataset_file import DatasetFile, read_dataset_file
 from keyseg.data.feature_files import UNDECIDED, Axes, check_finite, detect_axes, open_features, stored_shape
-from keyseg.data.feature_origin import FeatureOrigin, read_sidecar, shared_origin
+from keyseg.data.feature_origin import FeatureOrigin, shared_origin
 from keyseg.data.known_datasets import DatasetFacts, identify
 from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
 from keyseg.formats.frame_labels import locate_frame_labels
 from keyseg.timeline import ConfigError, DataError, IntArray, LabelMap, Segmentation, TimeBase, nearest
 from keyseg.timeline.errors import ReportProblem, refuse
+from keyseg.timeline.labels import read_class_list
 
 NO_DATA_SET = "no such folder; expected a data set with mapping.txt, groundTruth/ and splits/"
 
@@ -41,26 +43,6 @@ class VideoSample:
     segmentation: Segmentation
 
 
-def time_base(facts: DatasetFacts | None, origin: FeatureOrigin | None, options: ReadOptions) -> TimeBase:
-    """Frame rate and sample rate: the options, else what the sidecars of the features say, else what is known of the
-    data set, else 15 and 1.
-
-    The sample rate is never taken from `facts`: it belongs to a model and its features, not to the classes.
-    """
-    fps = options.fps or (origin.fps if origin else facts.fps if facts else Fraction(15))
-    return TimeBase(fps, options.sample_rate or (origin.sample_rate if origin else 1))
-
-
-def first_origin(root: Path, features: str | None) -> FeatureOrigin | None:
-    """What the first sidecar of a data set's features says. Raises DataError if it cannot be read."""
-    folders = [root / features] if features else [root / "features", *sorted(root.glob("features_split*"))]
-    for folder in folders:
-        for path in sorted(folder.glob("*.json")):
-            if sidecar := read_sidecar(path.with_suffix(".npy")):
-                return sidecar.origin
-    return None
-
-
 def read_annotation(path: Path, classes: tuple[str, ...], report: ReportProblem = refuse) -> list[str]:
     """One class name per frame; `report` is called if there are no frames, and for each name outside `classes`.
 
@@ -76,37 +58,60 @@ def read_annotation(path: Path, classes: tuple[str, ...], report: ReportProblem 
     return names
 
 
+def check_background(
+    path: Path, background: Iterable[str], classes: Collection[str], report: ReportProblem = refuse
+) -> None:
+    """Call `report` for each background that is not a class. path: the file that is wrong."""
+    for name in background:
+        if unicodedata.normalize("NFC", name) not in classes:
+            report("unknown label", path, None, f"background {name!r} is not a class{nearest(name, classes)}")
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Labels, splits and features below `root`, read when they are needed; the class list is read by `open`."""
 
     root: Path
     labels: LabelMap
-    timebase: TimeBase
+    settings: DataSettings
     facts: DatasetFacts | None
-    options: ReadOptions = field(default_factory=ReadOptions)
     remembered: DatasetFile = field(default_factory=DatasetFile)
     _layouts: dict[Path, tuple[Axes, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def open(cls, root: Path | str, **options: Any) -> Dataset:
-        """Open a data set. options: the fields of `ReadOptions`.
+    def open(cls, root: Path | str, *, otherwise: ReadOptions | None = None, **options: Any) -> Dataset:
+        """Open a data set. options: the fields of `ReadOptions`; None: as dataset.yaml states it, else as `otherwise`
+        does, else as its files or the defaults decide.
 
-        Raises DataError if there is no such data set, ConfigError on an option that is unknown or out of range.
+        Raises DataError if there is no such data set or its dataset.yaml is wrong, ConfigError on an option that is
+        unknown or out of range.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = Path(folder, "mapping.txt").write_text("0 background\\n1 pour\\n")
-        ...     Dataset.open(folder, fps="30000/1001", sample_rate=2).timebase
+        ...     _ = Path(folder, "dataset.yaml").write_text("fps: 30000/1001\\nsample_rate: 4\\n")
+        ...     Dataset.open(folder, sample_rate=2).timebase
         TimeBase(fps=Fraction(30000, 1001), sample_rate=2)
         """
         root, chosen = Path(root), ReadOptions.of(**options)
         if not root.is_dir():
             raise DataError(f"{root}: {NO_DATA_SET}")
-        labels = LabelMap.read(root / "mapping.txt", chosen.background)
-        facts = identify(labels.names)
-        timebase = time_base(facts, first_origin(root, chosen.features), chosen)
-        return cls(root, labels, timebase, facts, chosen, read_dataset_file(root))
+        remembered, classes = read_dataset_file(root), read_class_list(root / "mapping.txt")
+        settings = settings_in_force(root, classes, chosen, remembered, otherwise=otherwise)
+        background = settings.options.background or ()
+        check_background(root / settings.file_of("background"), background, classes)
+        labels = LabelMap(classes, background)
+        return cls(root, labels, settings, identify(classes), remembered)
+
+    @property
+    def options(self) -> ReadOptions:
+        """How its files are read; every option is stated."""
+        return self.settings.options
+
+    @property
+    def timebase(self) -> TimeBase:
+        """Frame rate and sample rate."""
+        return self.settings.timebase
 
     @cached_property
     def splits(self) -> tuple[int, ...]:
@@ -134,10 +139,8 @@ class Dataset:
         return Segmentation.from_frames(self.labels.encode(names))
 
     def feature_path(self, split: int) -> Path:
-        """Where a split's features belong: the option `features`, else `features`, else `features_split{split}`."""
-        shared = self.root / (self.options.features or "features")
-        per_split = not self.options.features and not shared.is_dir() and any(self.root.glob("features_split*"))
-        return self.root / f"features_split{split}" if per_split else shared
+        """Where a split's features belong: the option `features`, with the split's number for `*`."""
+        return self.root / str(self.options.features).replace("*", str(split))
 
     def feature_folder(self, split: int) -> Path:
         """Folder of a split's features. Raises DataError if it does not exist, or belongs to another split."""
@@ -153,7 +156,7 @@ class Dataset:
         if owner and int(owner[1]) != split:
             raise DataError(
                 f"{folder}: features learnt on the training videos of split {owner[1]} may have seen test videos of"
-                f" split {split}; leave the option features unset to use the folder of each split"
+                f" split {split}; name the folder of each split with *, as features_split*"
             )
         return folder
 
@@ -166,8 +169,9 @@ class Dataset:
         origin = shared_origin(folder, self._both_sides(split))
         if origin and origin.fps != self.timebase.fps:
             raise DataError(
-                f"{folder}: the features are at {origin.fps} fps, but the option fps is {self.timebase.fps};"
-                " leave it out, or extract the features again at the rate of the labels"
+                f"{folder}: the features are at {origin.fps} fps, but fps is {self.timebase.fps}"
+                f" ({self.settings.sources['fps']}); leave it out, or extract the features again at the rate of the"
+                " labels"
             )
         return origin
 
@@ -199,8 +203,8 @@ class Dataset:
             features=path,
             labels=self.annotation_path(name),
             sample_rate=self.timebase.sample_rate,
-            lengths=self.options.lengths,
-            tolerance=self.options.tolerance,
+            lengths=self.options.lengths or "error",
+            tolerance=self.options.tolerance or 0,
         )
 
     def _both_sides(self, split: int) -> list[str]:
@@ -235,4 +239,5 @@ class Dataset:
     def detect_layout(self, shapes: Iterable[tuple[tuple[int, int], int | None]]) -> tuple[Axes, int] | None:
         """`detect_axes` with the options of this data set."""
         rate, options = self.timebase.sample_rate, self.options
-        return detect_axes(shapes, orientation=options.orientation, sample_rate=rate, tolerance=options.tolerance)
+        orientation, tolerance = options.orientation or "auto", options.tolerance or 0
+        return detect_axes(shapes, orientation=orientation, sample_rate=rate, tolerance=tolerance)

@@ -1,47 +1,123 @@
-"""dataset.yaml: what a data set of the user's own videos remembers of the files that it was made from."""
+"""dataset.yaml: how the files of a data set are read, and what it remembers of the files that it was made from."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from keyseg.timeline import DataError
+from keyseg.data.read_options import ReadOptions, needs_trim
+from keyseg.timeline import DataError, nearest
 from keyseg.timeline.files import read_text, write_text
-from keyseg.timeline.validation import Section, problem_text
+from keyseg.timeline.validation import problem_text
 
 DATASET_FILE = "dataset.yaml"
 
 
-class DatasetFile(Section):
-    """tier: the tier of ELAN and Praat that annotations are read from and predictions written to; None if any.
+class DatasetFile(ReadOptions):
+    """The keys of dataset.yaml: every option of `ReadOptions`, and what `keyseg init` remembers."""
 
-    groups: the group of each timeline, such as the person in its video; timelines of one group are never both trained
-    and tested on. A timeline that is not in it is a group of its own.
-    """
+    tier: str | None = Field(
+        None,
+        min_length=1,
+        description="Tier of ELAN and Praat that annotations are read from and predictions written to.",
+    )
+    groups: dict[str, str] = Field(
+        {},
+        description="Group of each timeline, such as the person in its video; timelines of one group are never both"
+        " trained and tested on. A timeline that is not listed is a group of its own.",
+    )
 
-    tier: str | None = Field(default=None, min_length=1)
-    groups: dict[str, str] = Field(default={})
+    @field_validator("tolerance")
+    @classmethod
+    def _tolerance_needs_trim(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if problem := needs_trim(value or 0, info.data.get("lengths") or "error"):
+            raise ValueError(problem)
+        return value
 
 
 def read_dataset_file(root: Path) -> DatasetFile:
-    """What the data set at `root` remembers; nothing if it has no such file. Raises DataError on a damaged one."""
+    """What the data set at `root` states; nothing if it has no such file. Raises DataError, with the line, on a wrong
+    one."""
     path = root / DATASET_FILE
     if not path.exists():
         return DatasetFile()
+    text = read_text(path, "a mapping such as 'fps: 30'")
     try:
-        return DatasetFile.model_validate(yaml.safe_load(read_text(path, "facts about a data set")) or {})
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+        lines = _lines_of_keys(text, path)
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that does not exist is a ValueError
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise DataError(f"{where}: not YAML ({getattr(error, 'problem', None) or error})") from error
+    try:
+        return DatasetFile.model_validate({} if content is None else content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: {place}: {problem_text(first)}; correct it, or delete the file") from None
+        key = str(first["loc"][0]) if first["loc"] else ""
+        raise DataError(f"{path}:{lines.get(key, 1)}: {_problem(key, first)}") from None
+
+
+def _lines_of_keys(text: str, path: Path) -> dict[str, int]:
+    """Line from 1 of each key. Raises DataError on what is not a mapping, and on a key that occurs twice."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    if node is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        raise DataError(f"{path}:{node.start_mark.line + 1}: expected a mapping such as 'fps: 30'")
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if key.value in lines:
+            raise DataError(f"{path}:{line}: {key.value!r} is on line {lines[key.value]} already")
+        lines[str(key.value)] = line
+    return lines
+
+
+def _problem(key: str, problem: Any) -> str:
+    if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+        known = DatasetFile.model_fields
+        return f"unknown key {key!r}{nearest(key, known)}; known: {', '.join(known)}"
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem_text(problem)}" if place else problem_text(problem)
 
 
 def write_dataset_file(root: Path, facts: DatasetFile) -> None:
-    """Write dataset.yaml below `root`, without what is not known; no file if nothing is."""
-    content = facts.model_dump(exclude_defaults=True)
+    """Write dataset.yaml below `root`, without what is not stated; comments in an earlier one stay. No file if nothing
+    is stated."""
+    content = facts.model_dump(mode="json", exclude_defaults=True)
+    if facts.fps is not None and facts.fps.denominator == 1:
+        content["fps"] = int(facts.fps)
+    path = root / DATASET_FILE
     if content:
-        write_text(root / DATASET_FILE, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        write_text(path, _edited(read_text(path, "YAML") if path.exists() else "", content))
+
+
+def _edited(text: str, content: Mapping[str, Any]) -> str:
+    """The text of a dataset.yaml with these keys and values; comments, and lines that state the same, stay."""
+    node, stated = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text) or {}
+    if not isinstance(node, yaml.MappingNode) or node.flow_style:  # {fps: 30} in one line
+        return _as_yaml({**stated, **content})
+    lines = text.splitlines()
+    changed = {key: value for key, value in content.items() if key not in stated or stated[key] != value}
+    for key, value in reversed(node.value):
+        if key.value in changed:
+            start, end = key.start_mark.line, value.end_mark.line + (value.end_mark.column > 0)
+            while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+                end -= 1  # a block ends where the next key starts, after the comments of that key
+            lines[start:end] = _as_yaml({key.value: changed.pop(key.value)}).splitlines()
+    return "\n".join([*lines, *(_as_yaml(changed).splitlines() if changed else ())]) + "\n"
+
+
+def _as_yaml(content: Mapping[str, Any]) -> str:
+    return str(yaml.safe_dump(dict(content), allow_unicode=True, sort_keys=False))
+
+
+def save_options(root: Path, options: Mapping[str, Any]) -> Path:
+    """Write options of `ReadOptions` into dataset.yaml, whose other keys stay. Returns the file."""
+    stated = read_dataset_file(root)
+    write_dataset_file(root, DatasetFile.of(**{**stated.model_dump(exclude_defaults=True), **options}))
+    return root / DATASET_FILE

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel, ValidationError
 
+from keyseg.data.dataset_file import DatasetFile, read_dataset_file
 from keyseg.data.known_datasets import identify
 from keyseg.inference.bundle import CONFIG, WEIGHTS, save_bundle
 from keyseg.inference.decoders import FrameDecoder
@@ -79,7 +80,8 @@ def import_weights(
         weights: State dict as .pth, .pt, .model (torch) or .safetensors.
         model: System that the weights belong to, such as asformer; a wrong name lists those that can be imported.
         out: Folder for the bundle.
-        mapping: mapping.txt of the data set, which names the classes. Default: class0, class1, ...
+        mapping: mapping.txt of the data set, which names the classes; dataset.yaml beside it is read too. Default:
+            class0, class1, ...
         background: Names of classes that are not actions; none for no such class. Default: the class 'background'.
         fps: Annotation frames per second, such as 15 or 30000/1001. Default: that of the data set with these classes,
             else 15.
@@ -98,10 +100,15 @@ def import_weights(
         raise OutputExistsError(f"{out} exists and is not just a bundle; choose another --out")
     if mapping is None and background is not None:
         raise ConfigError("--background names classes, which have no names without --mapping; give both")
-    labels = None if mapping is None else LabelMap.read(mapping, background)
+    stated = DatasetFile() if mapping is None else read_dataset_file(mapping.parent)
+    labels = (
+        None if mapping is None else LabelMap.read(mapping, stated.background if background is None else background)
+    )
     facts = identify(labels.names) if labels else None
     usual = TimeBase(facts.fps, facts.sample_rate) if facts else TimeBase()
-    timebase = TimeBase(usual.fps if fps is None else fps, usual.sample_rate if sample_rate is None else sample_rate)
+    fps = next(value for value in (fps, stated.fps, usual.fps) if value is not None)
+    rates = (sample_rate, stated.sample_rate, usual.sample_rate)
+    timebase = TimeBase(fps, next(value for value in rates if value is not None))
     predictor = convert_reference(weights, model, labels, timebase)
     save_bundle(predictor, out, {"converted from": weights.name, "sha256": file_sha256(weights)}, force=force)
     sizes = predictor.model.config.model_dump(exclude_defaults=True)

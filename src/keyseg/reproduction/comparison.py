@@ -36,28 +36,44 @@ def prepare(
     seeds: Sequence[int],
     command: str,
     *,
+    changes: Sequence[str] = (),
+    background: Sequence[str] | None = None,
     epochs: int | None = None,
 ) -> dict[Terms, list[Run]]:
     """A run of each system on each of the terms, in `folder`/TERMS/SYSTEM: resumed with its own recipe if it exists,
     otherwise new.
 
-    Finished work is kept, and missing splits and seeds are added. Raises TrainingError if a run belongs to another data
-    set or system, or has splits or seeds that were not requested and that the others lack.
+    Finished work is kept, and missing splits and seeds are added. Every system reads the data in the same way: by
+    `changes` of the section data, `background`, dataset.yaml and so on; see `recipe_for`. Raises TrainingError if a
+    run belongs to another data set or system, reads the data in another way, or has splits or seeds that were not
+    requested and that the others lack.
     """
     recipes = {}
     for name in terms:
         for system in systems:
             place = folder / name / system
-            recipe = recipes[place] = recipe_there(place) or recipe_on(name, data, system, epochs)[0]
+            expected, _ = recipe_on(name, data, system, changes, background=background, epochs=epochs)
+            recipe = recipes[place] = recipe_there(place) or expected
             if recipe.model != system:
                 raise TrainingError(f"{place}: holds a run of {recipe.model}, not of {system}; choose another --out")
+            _refuse_other_data(place, recipe, expected)
     runs = {run.folder: run for run in start_runs(data, recipes, splits, seeds, command)}
     return {name: [runs[folder / name / system] for system in systems] for name in terms}
 
 
 def recipe_there(place: Path) -> Recipe | None:
     """The recipe of the run in a folder; None without a run."""
-    return read_run(place).recipe if (place / RUN).exists() else None
+    return read_run(place).complete().recipe if (place / RUN).exists() else None
+
+
+def _refuse_other_data(place: Path, recipe: Recipe, expected: Recipe) -> None:
+    read = [change for change in differences(recipe, expected) if change[0].startswith("data.")]
+    if read:
+        listed = "; ".join(f"{key} was {before} and is now {now}" for key, before, now in read)
+        raise TrainingError(
+            f"{place}: read the data in another way: {listed}; correct dataset.yaml, repeat the options of that"
+            " training, or choose another --out"
+        )
 
 
 def start_runs(

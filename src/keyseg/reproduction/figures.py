@@ -26,6 +26,8 @@ def table1(
     splits: Sequence[int] = (),
     seeds: Sequence[int] = (0,),
     epochs: int | None = None,
+    changes: Sequence[str] = (),
+    background: Sequence[str] | None = None,
     command: str = "",
     callbacks: FitCallbacks = lambda fit: (),
 ) -> dict[str, Any] | None:
@@ -39,12 +41,16 @@ def table1(
     Args:
         data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...). See: keyseg check
         out: Folder for the runs: OUT/as-published/rtk, OUT/equal-terms/asformer, ... A run of keyseg train in such a
-            place is used, whatever its recipe; the table reports how it differs from the expected one.
+            place is used if it read the data in the same way, whatever else its recipe holds; the table reports how it
+            differs from the expected one.
         models: Systems to compare. Default: all.
         terms: Which part of the table to make.
         splits: Numbers of splits; () for all.
         seeds: One or several seeds; every split is trained with each.
         epochs: Number of epochs of new runs. Default: as in their recipes.
+        changes: Change how all systems read the data, such as data.sample_rate=2. Default: as DATA/dataset.yaml states.
+        background: Names of classes that are not actions; none for no such class. Default: as DATA/dataset.yaml states,
+            else the class 'background'.
         command: Recorded in new runs.
         callbacks: Lightning callbacks of each training.
 
@@ -57,7 +63,10 @@ def table1(
     named = {system_named(model).name for model in models}
     chosen = [system for system in SYSTEMS if not models or system in named]
     parts: Sequence[Terms] = ("as-published", "equal-terms") if terms == "both" else (terms,)
-    return compare(prepare(data, out, parts, chosen, splits, seeds, command, epochs=epochs), out, callbacks)
+    runs = prepare(
+        data, out, parts, chosen, splits, seeds, command, changes=changes, background=background, epochs=epochs
+    )
+    return compare(runs, out, callbacks)
 
 
 def fig1(*, out: Path, force: bool = False) -> Path:

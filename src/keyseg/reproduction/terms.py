@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from keyseg.timeline import ConfigError
 from keyseg.training.recipe import recipe_for
 from keyseg.training.settings import Recipe, RTKRecipe
 
@@ -20,9 +21,27 @@ SENTENCES: Mapping[Terms, str] = {
 """What each of the terms means, for tables."""
 
 
-def recipe_on(terms: Terms, data: Path, system: str, epochs: int | None = None) -> tuple[Recipe, str]:
-    """The recipe of a system on these terms, and where it comes from; see `recipe_for`."""
-    recipe, source = recipe_for(data, system, epochs=epochs)
+def recipe_on(
+    terms: Terms,
+    data: Path,
+    system: str,
+    changes: Sequence[str] = (),
+    *,
+    background: Sequence[str] | None = None,
+    epochs: int | None = None,
+) -> tuple[Recipe, str]:
+    """The recipe of a system on these terms, and where it comes from; see `recipe_for`.
+
+    changes: how the data are read, such as data.sample_rate=2. Raises ConfigError on any other change, since each
+    system is trained by its own recipe.
+    """
+    for change in changes:
+        if not change.strip().startswith("data."):
+            raise ConfigError(
+                f"--set {change}: each system is trained by its own recipe; only how the data are read can be changed"
+                " for all of them, such as data.sample_rate=2"
+            )
+    recipe, source = recipe_for(data, system, changes=changes, background=background, epochs=epochs)
     if terms == "equal-terms":
         fitted = recipe.augmentation.changed(mixed_segments="fit")
         return recipe.changed(augmentation=fitted, matching=recipe.matching.changed(fit=True)), source

@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from keyseg.data.dataset import Dataset
 from keyseg.data.known_datasets import identify
 from keyseg.inference.systems import system_named
-from keyseg.timeline import ConfigError, DataError, LabelMap, nearest
+from keyseg.timeline import ConfigError, DataError, nearest
+from keyseg.timeline.labels import read_class_list
 from keyseg.timeline.validation import problem_text
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import TRAINABLE
@@ -60,13 +62,15 @@ def recipe_for(
 
     model: the system; None for the one of the recipe file, or RTK without a file. A data set that no shipped recipe
     is made for gets the defaults of the system. epochs: also scales the epoch at which matching joins and the like.
+    Its section `data` states all that is in force: by `background` and `changes`, else the recipe file, else
+    dataset.yaml, else the shipped recipe, else the data set's files and the defaults.
     """
     if not data.is_dir():
         raise DataError(f"{data}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
     if model is not None:
         system_named(model)
     if path is None:
-        facts = identify(LabelMap.read(data / "mapping.txt").names)
+        facts = identify(read_class_list(data / "mapping.txt"))
         system = model or "rtk"
         name = f"{facts.key}-{system}.yaml" if facts else ""
         if name and (_SHIPPED / name).is_file():
@@ -77,8 +81,10 @@ def recipe_for(
         recipe, source = load_recipe(path, changes), str(path)
     if model is not None and recipe.model != model:
         raise ConfigError(f"{source} is a recipe of {recipe.model}, and --model asks for {model}; leave one out")
-    if background is not None:
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"background": tuple(background)})})
+    given = recipe if path else load_recipe(None, (f"model={recipe.model}", *changes))
+    options = given.data.stated() | ({} if background is None else {"background": background})
+    dataset = Dataset.open(data, otherwise=recipe.data, **options)
+    recipe = recipe.changed(data=dataset.options)
     if epochs is not None:
         if epochs < 1:
             raise ConfigError(f"--epochs takes a number >= 1, got {epochs}")

@@ -45,6 +45,10 @@ class Run(BaseModel):
         """The data set, read with the options of the recipe."""
         return Dataset.open(self.data, **dict(self.recipe.data))
 
+    def complete(self) -> Run:
+        """The same with all settings of the data set in its recipe; runs of earlier versions state only some."""
+        return self.model_copy(update={"recipe": self.recipe.changed(data=self.open_dataset().options)})
+
     def fits(self, dataset: Dataset | None = None) -> list[Fit]:
         """One training for each split and seed, in order."""
         dataset = dataset or self.open_dataset()
@@ -115,6 +119,7 @@ def start_run(
     Raises OutputExistsError, TrainingError.
     """
     dataset = Dataset.open(data, **dict(recipe.data))
+    recipe = recipe.changed(data=dataset.options)
     splits = tuple(dict.fromkeys(splits)) or dataset.splits
     for split in splits:
         _refuse_overlap(dataset, split)
@@ -124,7 +129,7 @@ def start_run(
     commit, data = source_commit(), data.resolve()
     run = Run(folder=folder, command=command, commit=commit, data=data, splits=splits, seeds=seeds, recipe=recipe)
     if resume and (folder / RUN).exists():
-        run = _continued(run, read_run(folder))
+        run = _continued(run, read_run(folder).complete())
     elif is_main_process() and folder.exists() and any(folder.iterdir()):
         _make_room(folder, force)
     if is_main_process():

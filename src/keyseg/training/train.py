@@ -45,8 +45,9 @@ def train(
             data.sample_rate=2, data.lengths=trim, data.tolerance=3. A wrong key lists the valid ones. Can be repeated.
         epochs: Number of epochs; the epoch at which matching joins, or barriers are frozen, is scaled with it.
         seeds: One or several seeds; every split is trained with each.
-        features: Name of the features folder below DATA.
-        background: Names of classes that are not actions; none for no such class. Default: the class 'background'.
+        features: Name of the features folder below DATA. Default: as DATA/dataset.yaml states, else features.
+        background: Names of classes that are not actions; none for no such class. Default: as DATA/dataset.yaml states,
+            else the class 'background'.
         resume: Continue an interrupted run, or add splits and seeds to a finished one.
         force: Delete an earlier run in the same folder.
         command: Recorded in bundles and tables as their origin.

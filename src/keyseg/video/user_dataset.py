@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from keyseg.data.dataset_file import DatasetFile, write_dataset_file
+from keyseg.data.data_settings import DEFAULTS
+from keyseg.data.dataset import check_background
+from keyseg.data.dataset_file import DATASET_FILE, read_dataset_file, write_dataset_file
 from keyseg.data.feature_origin import read_sidecar
-from keyseg.data.layout import check_folds, folds_by_group, frames_of, ready, write_layout
+from keyseg.data.layout import BACKGROUND, check_folds, folds_by_group, frames_of, ready, write_layout
 from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, read_groups, read_user_annotations
 from keyseg.data.video_files import write_video_files
 from keyseg.formats import AS_IT_IS, AnnotationOptions
@@ -43,7 +45,7 @@ def init(
     from_format: str | None = None,
     groups: Path | str | None = None,
     splits: int | None = None,
-    fps: Fraction | float | str = Fraction(15),
+    fps: Fraction | float | str | None = None,
     background: Collection[str] = (),
     overlap: Overlap = "error",
     options: AnnotationOptions = AS_IT_IS,
@@ -59,20 +61,22 @@ def init(
 
     A video and its annotation belong together by name: `day1.mp4` and `day1.eaf`, or rows of a table that name `day1`
     or `day1.mp4`; where two files have one name, by folder as well: `P01/cam1.mp4`. Files without a partner are
-    reported and left out. The data set remembers the groups, and the first `--tier`, so that predictions are written
-    to it. After an interruption the same command resumes.
+    reported and left out. DATA/dataset.yaml states the frame rate, the background, the groups, and the first `--tier`,
+    to which predictions are written. After an interruption the same command resumes.
 
     Args:
-        data: New folder for the data set. It stays empty until everything has succeeded.
+        data: New folder for the data set. It stays empty until everything has succeeded. It may hold a dataset.yaml,
+            such as that of an earlier round: what it states is used where no option is given, and stays.
         videos: Video files, or folders of video files; tracks of body points for the extractor poses.
         annotations: Annotation files, or folders of them: ELAN, BORIS, TextGrid, subtitles, tables and more; see keyseg
             convert.
         from_format: Format of the annotations. Default: detected from their names and contents.
         groups: CSV table with the columns video and group, such as the person in the video: no group is both trained
-            and tested on in one split. Default: each video is its own group.
+            and tested on in one split. Default: as dataset.yaml states; a video that it does not list is its own group.
         splits: Number of train/test splits for cross-validation. Default: 4, or the number of groups if there are
             fewer.
-        fps: Frames per second of the labels and features, such as 15 or 30000/1001.
+        fps: Frames per second of the labels and features, such as 15 or 30000/1001. Default: as dataset.yaml states,
+            else 15.
         background: Labels that mean that nothing is done, besides 'background'; their times become background.
         overlap: Where two labels overlap: error reports both; first keeps the one that starts first; last lets the one
             that starts last interrupt it; score keeps the one with the higher score.
@@ -94,22 +98,29 @@ def init(
     data, groups = Path(data), None if groups is None else Path(groups)
     cache = None if cache is None else Path(cache)
     videos, annotations = all_paths(videos), all_paths(annotations)
-    rate, track_rate = parse_rate(fps), None if track_fps is None else parse_rate(track_fps)
+    track_rate = None if track_fps is None else parse_rate(track_fps)
     if not videos or not annotations:
         raise ConfigError("--videos and --annotations each name at least one file or folder")
     refuse_file(data, "data set")
-    if data.exists() and any(data.iterdir()):
+    if data.exists() and any(path.name != DATASET_FILE for path in data.iterdir()):
         raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
+    stated = read_dataset_file(data)
+    rate = (None if fps is None else parse_rate(fps)) or stated.fps or DEFAULTS["fps"]
+    if stated.tier and not options.tier:
+        options = replace(options, tier=(stated.tier,))
     files, made_by = inputs_and_extractor(videos, extractor, track_rate)
     names = VideoNames(files)
     paired = pair(names, read_user_annotations(annotations, names, from_format, options, rate, report), report)
     actions, labels = ready({name: one.user.annotation for name, one in paired.items()}, background, overlap, report)
+    check_background(data / DATASET_FILE, stated.background or (), labels.names)
     first: dict[str, str] = {}  # the first timeline of each video
     for name, one in paired.items():
         first.setdefault(one.video, name)
     if len(paired) > len(first):
         report(f"{len(paired)} timelines of {len(first)} videos: {', '.join(list(paired)[:10])}")
-    by_video = read_groups(groups, names, first) if groups else {video: video for video in first}
+    by_video = {video: stated.groups.get(name, video) for video, name in first.items()}
+    if groups:
+        by_video = read_groups(groups, names, first)
     group = {name: by_video[one.video] for name, one in paired.items()}
     count = splits if splits is not None else max(2, min(4, len(set(group.values()))))
     check_folds(group, count)
@@ -127,11 +138,15 @@ def init(
         check_frame_labels({name: one.user for name, one in paired.items()}, frames, rate)
         segmentations = frames_of(actions, frames, labels, rate, report)
         write_layout(partial, segmentations, labels, folds_by_group(group, frames, count))
-        write_dataset_file(partial, DatasetFile(tier=next(iter(options.tier), None), groups=_shared(group)))
+        if (data / DATASET_FILE).exists():
+            shutil.copyfile(data / DATASET_FILE, partial / DATASET_FILE)
+        facts = stated.changed(fps=rate, background=(BACKGROUND,) if stated.background is None else stated.background)
+        facts = facts.changed(tier=next(iter(options.tier), None), groups={**stated.groups, **_shared(group)})
+        write_dataset_file(partial, facts)
         write_video_files(partial, {name: names.files[one.video] for name, one in paired.items()}, home)
         home.mkdir(exist_ok=True)
         for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
-            part.rename(home / part.name)
+            part.replace(home / part.name)
     return UserDataset(data, len(first), sum(frames.values()), rate, len(labels), count)
 
 
