@@ -40,7 +40,7 @@ def table1(
         data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...). See: keyseg check
         out: Folder for the runs: OUT/as-published/rtk, OUT/equal-terms/asformer, ... A run of keyseg train in such a
             place is used, whatever its recipe; the table reports how it differs from the expected one.
-        models: Systems to compare. Default: all.
+        models: Systems to compare, those of installed packages too. Default: all of keyseg.
         terms: Which part of the table to make.
         splits: Numbers of splits; () for all.
         seeds: One or several seeds; every split is trained with each.
@@ -55,7 +55,7 @@ def table1(
     from keyseg.reproduction.comparison import compare, prepare
 
     named = {system_named(model).name for model in models}
-    chosen = [system for system in SYSTEMS if not models or system in named]
+    chosen = [system for system in SYSTEMS if system in named] if models else list(SYSTEMS.ours)
     parts: Sequence[Terms] = ("as-published", "equal-terms") if terms == "both" else (terms,)
     return compare(prepare(data, out, parts, chosen, splits, seeds, command, epochs=epochs), out, callbacks)
 

@@ -23,7 +23,7 @@ from keyseg.timeline import Segmentation, TrainingError
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe
-from keyseg.training.systems import TRAINABLE
+from keyseg.training.systems import trainable
 from keyseg.training.videos import Videos, loader
 
 VALIDATE_EVERY = 5  # epochs at most; the last epoch is always one of them
@@ -84,7 +84,7 @@ def train_network(
     """
     dataset = fit.dataset
     L.seed_everything(fit.seed, verbose=False)
-    objective = TRAINABLE[recipe.model].objective(recipe, dataset.labels)
+    objective = trainable(recipe.model).objective(recipe, dataset.labels)
     axes, dimension = dataset.layout(fit.split)
     predictor = Predictor(
         system=recipe.model,
