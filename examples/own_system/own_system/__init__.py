@@ -16,7 +16,7 @@ class GRUConfig(Section):
     """Sizes of the network. The recipe's section `network` has these keys."""
 
     channels: int = Field(32, ge=1, le=1024, description="of the GRU, in each direction")
-    layers: int = Field(1, ge=1, le=8, description="of the GRU")
+    layers: int = Field(2, ge=1, le=8, description="of the GRU")
     dropout: float = Field(0.3, ge=0, lt=1, description="of the features, between layers and before the classifier")
 
 

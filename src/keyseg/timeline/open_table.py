@@ -89,7 +89,7 @@ class OpenTable(Mapping[str, T], Generic[T]):
         except Exception as error:  # importing runs code of the package, which can fail in any way
             return _refusal(entry, f"{type(error).__name__}: {error}")
         if not isinstance(found, self.kind):
-            return _refusal(entry, f"it is a {type(found).__name__}, not a {self.kind.__name__}")
+            return _refusal(entry, f"expected {self.kind.__name__}, got {type(found).__name__}")
         name = getattr(found, "name", entry.name)
         if isinstance(name, str) and name != entry.name:
             return _refusal(entry, f"its own name is {name!r}")

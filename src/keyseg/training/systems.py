@@ -51,7 +51,7 @@ def trainable(name: str) -> TrainableSystem:
     except Exception as error:  # importing runs code of the package, which can fail in any way
         raise SYSTEMS.refusal(name, f"{place}: {type(error).__name__}: {error}") from error
     if not isinstance(found, TrainableSystem):
-        raise SYSTEMS.refusal(name, f"{place} is a {type(found).__name__}, not a TrainableSystem")
+        raise SYSTEMS.refusal(name, f"{place}: expected TrainableSystem, got {type(found).__name__}")
     if (model := found.recipe.model_fields["model"].default) != name:
         raise SYSTEMS.refusal(name, f"`model` of {found.recipe.__name__} has the default {model!r}, not {name!r}")
     return found
