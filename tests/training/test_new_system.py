@@ -77,7 +77,7 @@ def test_its_system_beats_single_frames_in_every_verb(
 def test_a_batch_gives_what_its_videos_give_one_by_one(installed: None) -> None:
     system = SYSTEMS["own-gru"]
     torch.manual_seed(0)
-    network = system.network(system.config(channels=4, layers=2), 7, 3).eval()
+    network = system.network(system.config(channels=4), 7, 3).eval()
     features, mask = torch.randn(2, 7, 9), torch.arange(9) < torch.tensor([[9], [5]])
     both = network(features * mask[:, None], mask).probabilities
     for video, steps in enumerate((9, 5)):

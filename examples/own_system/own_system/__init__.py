@@ -16,8 +16,7 @@ class GRUConfig(Section):
     """Sizes of the network. The recipe's section `network` has these keys."""
 
     channels: int = Field(32, ge=1, le=1024, description="of the GRU, in each direction")
-    layers: int = Field(2, ge=1, le=8, description="of the GRU")
-    dropout: float = Field(0.3, ge=0, lt=1, description="of the features, between layers and before the classifier")
+    dropout: float = Field(0.3, ge=0, lt=1, description="of the features, and before the classifier")
 
 
 class GRU(Network):
@@ -30,9 +29,7 @@ class GRU(Network):
 
     def __init__(self, config: GRUConfig, input_dim: int, classes: int) -> None:
         super().__init__(config, input_dim, classes)
-        self.gru = nn.GRU(
-            input_dim, config.channels, config.layers, batch_first=True, dropout=config.dropout, bidirectional=True
-        )
+        self.gru = nn.GRU(input_dim, config.channels, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Linear(2 * config.channels, classes)
 

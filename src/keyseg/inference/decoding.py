@@ -43,12 +43,12 @@ class ProposalConfig(Section):
 class Rules(Section):
     """How keypoints become segments by Algorithm 1, without annotations to match to."""
 
-    action_threshold: float = Field(0.1, ge=0, lt=1, description="least score of an action keypoint")
-    boundary_threshold: float = Field(0.2, ge=0, lt=1, description="least score of a boundary keypoint")
+    action_threshold: float = Field(0.1, ge=0, lt=1, description="least confidence of an action keypoint")
+    boundary_threshold: float = Field(0.2, ge=0, lt=1, description="least confidence of a boundary keypoint")
     keep_threshold: float = Field(0.2, ge=0, le=1, description="least probability to keep, by the refinement")
-    peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="of action keypoints, for the class")
-    frame_weight: float = Field(2.0, ge=0, allow_inf_nan=False, description="of frame scores, for the class")
-    context_weight: float = Field(0.0, ge=0, allow_inf_nan=False, description="of the refinement, for the class")
+    peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="of action keypoints as evidence")
+    frame_weight: float = Field(2.0, ge=0, allow_inf_nan=False, description="of frame scores as evidence")
+    context_weight: float = Field(0.0, ge=0, allow_inf_nan=False, description="of refined classes as evidence")
 
     def weights(self) -> EvidenceWeights:
         """Weights of the evidence for a segment's class."""

@@ -33,8 +33,8 @@ class BCNConfig(Section):
     input_dropout: float = Field(0.0, ge=0, lt=1, description="of whole input channels; 0 as published")
     sure: float = Field(0.8, ge=0, le=1, description="confidence above which a step counts less in the next stage")
     barrier: BarrierGeneratorConfig = BarrierGeneratorConfig()
-    inner_pooling: PoolingConfig = Field(PoolingConfig(width=7, alpha=1.0), description="of each stage's features")
-    output_pooling: PoolingConfig = Field(PoolingConfig(width=99, alpha=0.2), description="of the fused result")
+    inner_pooling: PoolingConfig = Field(PoolingConfig(width=7, alpha=1.0), description="of the mixed stages")
+    output_pooling: PoolingConfig = Field(PoolingConfig(width=99, alpha=0.2), description="of the fusion stage")
     smoothing: PoolingConfig = Field(PoolingConfig(width=99, alpha=2.0), description="of the result, in inference")
     smoothing_passes: int = Field(4, ge=0, le=100, description="how often the result is smoothed")
 

@@ -17,7 +17,7 @@ class HeadConfig(Section):
 
     layers: int = Field(2, ge=1, le=64, description="convolutions before the heatmaps")
     kernel_size: OddSize = Field(3, description="width of the convolutions")
-    dropout: float = Field(0.3, ge=0, lt=1, description="after every convolution")
+    dropout: float = Field(0.3, ge=0, lt=1, description="before the heatmaps")
 
 
 class KeypointHead(nn.Module):

@@ -12,7 +12,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 
 from keyseg.data.dataset import Dataset
@@ -21,6 +21,7 @@ from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
+from keyseg.training.loggers import close_loggers, loggers_of
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
@@ -99,7 +100,8 @@ def train_network(
     )
     module = SegmentationModule(recipe, objective, predictor, fit.seed)
     checkpoint = EveryEpoch(folder / "last.ckpt")
-    trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks))
+    loggers = loggers_of(recipe, folder, f"{dataset.root.name} {recipe.model} {fit.name}")
+    trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks), loggers)
     if 0 < len(validated) < trainer.world_size:
         raise TrainingError(f"{trainer.world_size} processes cannot share {len(validated)} test videos; start fewer")
     share = {"rank": trainer.global_rank, "world": trainer.world_size}
@@ -109,6 +111,8 @@ def train_network(
         trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
     except SystemExit:  # how Lightning answers Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
+    finally:
+        close_loggers(loggers)
     return module, checkpoint.seconds
 
 
@@ -118,7 +122,7 @@ def annotations_in_steps(dataset: Dataset, names: Sequence[str]) -> Iterator[Seg
         yield Segmentation.from_frames(dataset.timebase.frames_to_steps(dataset.annotation(name).to_frames()))
 
 
-def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.Trainer:
+def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger]) -> L.Trainer:
     settings = recipe.optimiser
     # One process and one device, or as many as torchrun started.
     distributed = torch.distributed.is_torchelastic_launched()
@@ -137,7 +141,7 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
         use_distributed_sampler=False,
         callbacks=list(callbacks),
         plugins=[AtomicCheckpointIO()],
-        logger=[CSVLogger(folder, name="logs"), TensorBoardLogger(folder, name="tensorboard")],
+        logger=list(loggers),
         log_every_n_steps=1,
         enable_model_summary=False,
         enable_progress_bar=False,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from keyseg.criteria.bcn import BCNLossConfig
 from keyseg.criteria.frame import FrameLossConfig
@@ -86,6 +86,25 @@ class BarrierConfig(Section):
     )
 
 
+LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
+
+
+class LoggingConfig(Section):
+    """Where the numbers of a training go, epoch by epoch. Inner folds log to files only."""
+
+    loggers: tuple[LoggerName, ...] = Field(
+        ("csv", "tensorboard"),
+        description="any of csv (always written, since tables are made of it), tensorboard, wandb, mlflow; where the"
+        " last two send to is said by their environment variables, such as WANDB_MODE=offline or MLFLOW_TRACKING_URI",
+    )
+
+    @field_validator("loggers", mode="before")
+    @classmethod
+    def _csv_is_always_written(cls, value: Any) -> Any:
+        value = (value,) if isinstance(value, str) else value
+        return tuple(dict.fromkeys(("csv", *value))) if isinstance(value, list | tuple) else value
+
+
 class Recipe(Section):
     """A training run without data and seed: what all systems have."""
 
@@ -95,6 +114,7 @@ class Recipe(Section):
     optimiser: OptimiserConfig
     augmentation: AugmentationConfig = AugmentationConfig()
     matching: MatchConfig = MatchConfig()
+    logging: LoggingConfig = LoggingConfig()
 
     @property
     def epochs(self) -> int:
@@ -109,6 +129,10 @@ class Recipe(Section):
     def decoder(self) -> Decoder:
         """What decodes the trained network, without a match."""
         return FrameDecoder()
+
+    def inside(self) -> Self:
+        """The recipe of its inner folds: epochs at their pace, and numbers only to the file that is always written."""
+        return self.at_pace(self.matching.pace).changed(logging=LoggingConfig(loggers=()))
 
     def mixing(self, share: float) -> Self:
         """The same training with a share of mixed segments."""

@@ -56,6 +56,7 @@ def train(
         The run and its summary, None instead of a summary in secondary processes.
     """
     from keyseg.training.fit import is_main_process
+    from keyseg.training.loggers import check_loggers
     from keyseg.training.recipe import recipe_for
     from keyseg.training.results import run_all
     from keyseg.training.run import start_run
@@ -63,6 +64,7 @@ def train(
     if features is not None:
         changes = [*changes, f"data.features={features}"]
     chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
+    check_loggers(chosen)
     run = start_run(out, data, chosen, splits, seeds, command, resume=resume, force=force)
     if is_main_process():
         report(f"recipe: {source}; {len(run.fits())} training(s) -> {out}")
