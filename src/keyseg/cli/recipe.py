@@ -22,14 +22,15 @@ def recipe_verb(
     """Show recipes: the list of them, the values of one as --set takes them, or a commented YAML file.
 
     A recipe is a YAML file with everything that determines a training. To write your own, keep what --print writes, or
-    only the keys that you change, and pass the file to keyseg train --recipe.
+    only the keys that you change, and pass the file to keyseg train --recipe. Editors with a YAML language server
+    complete and check its keys after `keyseg recipe rtk --schema > rtk.schema.json`, if its first line is
+    `# yaml-language-server: $schema=rtk.schema.json`.
 
     Args:
         name: A system such as rtk (its defaults), a recipe of the list such as gtea-rtk, or a YAML file. Default: list
             all systems and recipes.
         print_: Write the recipe as a YAML file: every key with its meaning, type and default.
-        schema: Write the JSON schema instead. Editors with a YAML language server complete and check the keys of a file
-            whose first line is `# yaml-language-server: $schema=rtk.schema.json`, the file that this was written to.
+        schema: Write the JSON schema of the system's recipes, for editors.
         data: Data set: the recipe that keyseg train would choose for it.
     """
     from keyseg.training.recipe_text import recipe_named, recipe_schema, recipe_values, recipe_yaml

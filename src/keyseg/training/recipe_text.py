@@ -59,10 +59,9 @@ def recipe_values(recipe: Recipe) -> list[str]:
 def recipe_yaml(recipe: Recipe) -> str:
     """A recipe as a YAML file that holds every key, each with its meaning, type and default; it loads as the recipe.
 
-    >>> print(recipe_yaml(recipe_named("rtk"))[:58])
-    # Refined temporal keypoints.
-    <BLANKLINE>
-    # the system that is train
+    >>> print(*recipe_yaml(recipe_named("rtk")).splitlines()[-2:], sep="\\n")
+      # of refined classes as evidence [number >= 0; default 0.0]
+      context_weight: 0.0
     """
     defaults = trainable(recipe.model).recipe.model_validate({})
     schema = type(recipe).model_json_schema()
