@@ -97,6 +97,7 @@ OTHER: dict[str, Any] = {
     "rules.context_weight": 50,
     "matching.folds": 2,
     "matching.pace": 1.0,
+    "logging.loggers": ["csv"],
 }
 UNEQUAL = ("data.lengths", "data.tolerance")  # need a video with two feature columns more than labels
 
@@ -173,6 +174,7 @@ def outcome(workshop: Any, data: Path, folder: Path, chosen: Recipe) -> Any:
         "weights": plain(dict(predictor.model.state_dict())),
         "history": read_history(fit),
         "options": options.seen,
+        "folders": sorted(path.name for path in fit.iterdir() if path.is_dir()),
         "inner": {path.name: plain(dict(np.load(path))) for path in (folder / "split1" / "inner").glob("*.npz")},
         "match": predictor.decoder.match,
         "predictions": [

@@ -1,4 +1,4 @@
-"""A system of one's own: one network with its recipe, one line in each of the two tables, and every verb knows it."""
+"""A system of one's own: the package of examples/own_system, installed, and every verb knows it."""
 
 from __future__ import annotations
 
@@ -6,69 +6,156 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
+import torch
 
 from keyseg.cli.main import run as keyseg
-from keyseg.inference.decoders import FrameDecoder
-from keyseg.inference.systems import SYSTEMS, System
-from keyseg.models.network import Network
-from keyseg.models.stages import FrameOutput, classified
-from keyseg.training.objective import FrameObjective
-from keyseg.training.settings import FrameRecipe, PeerOptimiserConfig
-from keyseg.training.systems import TRAINABLE, TrainableSystem
+from keyseg.data.dataset import Dataset
+from keyseg.inference.bundle import load, save_bundle
+from keyseg.inference.predictor import Predictor
+from keyseg.inference.systems import SYSTEMS
+from keyseg.metrics import evaluate
+from keyseg.timeline import BundleError, ConfigError, LabelMap, TimeBase
+from keyseg.toy.kitchen_features import write_toy_kitchen
+from keyseg.training.frame_classifier import classify_frames
+from keyseg.training.systems import trainable
+from plug_in import OWN_SYSTEM, install, install_own_system
 
 
-class ToyConfig(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    width: int = 5
-
-
-class Toy(Network):
-    def __init__(self, config: ToyConfig, input_dim: int, classes: int) -> None:
-        super().__init__(config, input_dim, classes)
-        self.classify = nn.Conv1d(input_dim, classes, config.width, padding="same")
-
-    def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
-        return classified((self.classify(features) * mask[:, None])[None], mask)
-
-
-class ToyRecipe(FrameRecipe):
-    model: str = "toy"
-    network: ToyConfig = ToyConfig()
-    optimiser: PeerOptimiserConfig = PeerOptimiserConfig(epochs=4, learning_rate=0.05)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the package is installed into."""
+    folder = tmp_path_factory.mktemp("site")
+    install_own_system(folder)
+    return folder
 
 
 @pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SYSTEMS, "toy", System("toy", "Toy network", ToyConfig, Toy, FrameDecoder))
-    monkeypatch.setitem(TRAINABLE, "toy", TrainableSystem(ToyRecipe, FrameObjective))
+def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(site)
 
 
-def test_two_lines_add_a_system_to_every_verb(toy: None, workshop: Any, tmp_path: Path, capsys: Any) -> None:
-    run, data = tmp_path / "table" / "toy", str(workshop.data)
-    assert keyseg(["train", data, "--model", "toy", "--out", str(run), "--set", "network.width=3"]) == 0
-    assert "| Toy network | " in capsys.readouterr().out
+def test_the_package_is_short() -> None:
+    files = [OWN_SYSTEM / "pyproject.toml", *OWN_SYSTEM.rglob("*.py")]
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) < 120
+
+
+@pytest.mark.slow
+def test_its_system_beats_single_frames_in_every_verb(
+    installed: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_toy_kitchen(tmp_path / "kitchen", videos=16, test_videos=4)
+    table = tmp_path / "table"
+    run = table / "as-published" / "own-gru"
+    words = ("--set", "network.channels=24")
+    assert keyseg(["train", str(data), "--model", "own-gru", "--out", str(run), *words]) == 0
+    assert "| Bidirectional GRU | " in capsys.readouterr().out
     bundle = run / "split1" / "seed0" / "bundle"
     config = json.loads((bundle / "config.json").read_text())
-    assert (config["model"], config["network"]) == ("toy", {"width": 3})
-    assert config["decoder"] == {"kind": "frames"}
+    assert (config["model"], config["network"]["channels"], config["decoder"]) == ("own-gru", 24, {"kind": "frames"})
+    assert config["provenance"]["package"] == "own-system 0.1.0"
     assert keyseg(["eval", str(run)]) == 0
-    video = workshop.data / "features" / "v6.npy"
+    video = sorted((data / "features").iterdir())[-1]
     assert keyseg(["predict", str(bundle), str(video), "--out", str(tmp_path / "timelines")]) == 0
-    assert (tmp_path / "timelines" / "v6.txt").read_text() == (bundle.parent / "predictions" / "v6.txt").read_text()
-    capsys.readouterr()
-    assert keyseg(["reproduce", "table1", data, "--models", "toy", "--out", str(tmp_path / "table")]) == 0
-    assert "| Toy network | " in capsys.readouterr().out
+    text = (tmp_path / "timelines" / f"{video.stem}.txt").read_text()
+    assert text == (bundle.parent / "predictions" / f"{video.stem}.txt").read_text()
+
+    models = ("--models", "own-gru", "--terms", "as-published")
+    assert keyseg(["reproduce", "table1", str(data), *models, "--out", str(table)]) == 0
+    assert "| Bidirectional GRU | " in capsys.readouterr().out
+    rows = json.loads((table / "table1.json").read_text())["blocks"]["as-published"]["rows"]
+    dataset = Dataset.open(data)
+    single = classify_frames(dataset, 1)
+    truth = {name: dataset.annotation(name) for name in single}
+    baseline = evaluate(truth, single, background=tuple(dataset.labels.background_ids))
+    assert list(rows) == ["own-gru"]
+    assert rows["own-gru"]["scores"]["f1@50"] > 2 * baseline.f1[0.5]
+    assert rows["own-gru"]["scores"]["acc"] > baseline.acc
+
+
+def test_a_batch_gives_what_its_videos_give_one_by_one(installed: None) -> None:
+    system = SYSTEMS["own-gru"]
+    torch.manual_seed(0)
+    network = system.network(system.config(channels=4), 7, 3).eval()
+    features, mask = torch.randn(2, 7, 9), torch.arange(9) < torch.tensor([[9], [5]])
+    both = network(features * mask[:, None], mask).probabilities
+    for video, steps in enumerate((9, 5)):
+        alone = network(features[video : video + 1, :, :steps], mask[video : video + 1, :steps]).probabilities
+        torch.testing.assert_close(both[video : video + 1, :, :steps], alone)
+    assert not both[1, :, 5:].any()
 
 
 def test_wrong_keys_of_its_network_and_its_name_are_explained(
-    toy: None, workshop: Any, tmp_path: Path, capsys: Any
+    installed: None, workshop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["train", str(workshop.data), "--out", str(tmp_path / "run"), "--model"]
-    assert keyseg([*words, "toy", "--set", "network.widht=3"]) == 2
-    assert "unknown key 'network.widht' (did you mean 'width'?); known here: width" in capsys.readouterr().err
-    assert keyseg([*words, "tow"]) == 2
-    assert "no system 'tow' (did you mean 'toy'?)" in capsys.readouterr().err
+    assert keyseg([*words, "own-gru", "--set", "network.chanels=3"]) == 2
+    assert "unknown key 'network.chanels' (did you mean 'channels'?); known here: channels" in capsys.readouterr().err
+    assert keyseg([*words, "own-gro"]) == 2
+    assert "no system 'own-gro' (did you mean 'own-gru'?)" in capsys.readouterr().err
+
+
+def bundle_in(folder: Path) -> Path:
+    """A bundle of the system with random weights."""
+    system = SYSTEMS["own-gru"]
+    predictor = Predictor(
+        system=system.name,
+        model=system.network(system.config(channels=4), input_dim=7, classes=2),
+        labels=LabelMap(("background", "cut")),
+        timebase=TimeBase(10, 1),
+        decoder=system.decoder(),
+    )
+    return save_bundle(predictor, folder / "bundle", {})
+
+
+def test_a_bundle_names_its_package_where_that_is_not_installed(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as with_package:
+        with_package.syspath_prepend(site)
+        bundle = bundle_in(tmp_path)
+        assert load(bundle).predict(np.zeros((7, 12), np.float32)).segmentation.length == 12
+    with pytest.raises(BundleError) as caught:
+        load(bundle)
+    assert f"{bundle / 'config.json'}: the network is of the system 'own-gru'" in str(caught.value)
+    assert "the package 'own-system 0.1.0' adds, and that is not installed; install it" in str(caught.value)
+
+
+SYSTEM = """
+from keyseg.inference.systems import SYSTEMS, System
+from dataclasses import replace
+SYSTEM = replace(SYSTEMS["ms-tcn++"], name="NAME", title="Other", training=TRAINING)
+"""
+TRAINING = """
+from keyseg.training.systems import TRAINABLE, TrainableSystem
+from keyseg.training.settings import MSTCNRecipe
+class OtherRecipe(MSTCNRecipe):
+    model: str = "another"
+NAMED = TrainableSystem(OtherRecipe, TRAINABLE["ms-tcn++"].objective)
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        (None, "it cannot be trained, since its System has no `training`"),
+        ("ns_nowhere:TRAINING", "ns_nowhere:TRAINING: ModuleNotFoundError: No module named 'ns_nowhere'"),
+        ("ns_training:TRAINABLE", "ns_training:TRAINABLE: expected TrainableSystem, got dict"),
+        ("ns_training:NAMED", "`model` of OtherRecipe has the default 'another', not 'ns-"),
+    ],
+)
+def test_a_system_that_cannot_be_trained_names_its_package(
+    place: str | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = abs(hash(place))
+    name, module = f"ns-{number}", f"ns_{number}"
+    text = SYSTEM.replace("NAME", name).replace("TRAINING", repr(place))
+    install(tmp_path, "new-system", {"keyseg.systems": {name: f"{module}:SYSTEM"}}, **{module: text})
+    (tmp_path / "ns_training.py").write_text(TRAINING)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert SYSTEMS[name].title == "Other"
+    with pytest.raises(ConfigError) as caught:
+        trainable(name)
+    assert f"'{name}' of new-system 1.0 (entry point {module}:SYSTEM" in str(caught.value)
+    assert reason in str(caught.value)

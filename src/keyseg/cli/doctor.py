@@ -43,6 +43,7 @@ def doctor_verb() -> int:
         problems.append(failure)
     if _version("torch"):
         _print_processors()
+        problems += _check_plug_ins()
     for problem in problems:
         print(f"problem: {problem}")
     print("broken" if problems else "everything is fine")
@@ -69,6 +70,20 @@ def _check_decoding() -> str:
         + ("with a memory limit" if limited else "without a memory limit, which this system does not offer")
     )
     return ""
+
+
+def _check_plug_ins() -> list[str]:
+    """Print what installed packages add; return what is wrong with it."""
+    from keyseg.formats import FORMATS
+    from keyseg.inference.systems import SYSTEMS
+    from keyseg.video.table_of_extractors import EXTRACTORS
+
+    problems = []
+    for what, table in (("system", SYSTEMS), ("extractor", EXTRACTORS), ("format", FORMATS)):
+        for name, package, problem in table.plug_ins():
+            print(f"{what} {name}: of {package}{', broken' if problem else ''}")
+            problems += [problem] if problem else []
+    return problems
 
 
 def _print_processors() -> None:

@@ -23,6 +23,7 @@ VERBS = {
     "features": "Extract features of video files: OUT/VIDEO.npy, (T, D) float16, and OUT/VIDEO.json with frame times"
     " and origin.",
     "train": "Train on a data set; write bundles, predictions, scores and logs to one folder.",
+    "recipe": "Show recipes: the list of them, the values of one as --set takes them, or a commented YAML file.",
     "eval": "Score the bundles of a run on their test videos, or predictions against annotations.",
     "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
     " like.",

@@ -33,7 +33,7 @@ def smoothing(logits: Tensor, mask: Tensor, limit: float = 16.0) -> Tensor:
 class FrameLossConfig(Section):
     """Weight and limit of the smoothing loss."""
 
-    smoothing: float = Field(0.15, ge=0)
+    smoothing: float = Field(0.15, ge=0, description="weight of the smoothing loss")
     limit: float = Field(16.0, gt=0, description="at which squared changes of log-probability are truncated")
 
 

@@ -30,24 +30,24 @@ from keyseg.timeline.validation import Section
 class LossConfig(Section):
     """Weights of the losses."""
 
-    action: float = Field(1.0, ge=0)
-    boundary: float = Field(1.0, ge=0)
-    frame: float = Field(1.0, ge=0)
-    smoothing: float = Field(0.15, ge=0)
-    permutation: float = Field(1.0, ge=0)
-    keep: float = Field(1.0, ge=0)
-    classes: float = Field(1.0, ge=0)
-    shift: float = Field(0.1, ge=0)
+    action: float = Field(1.0, ge=0, description="weight of the focal loss on action heatmaps")
+    boundary: float = Field(1.0, ge=0, description="weight of the focal loss on boundary heatmaps")
+    frame: float = Field(1.0, ge=0, description="weight of the cross-entropy of the frame classifiers")
+    smoothing: float = Field(0.15, ge=0, description="weight of the smoothing loss of the frame classifiers")
+    permutation: float = Field(1.0, ge=0, description="weight of the matching, equation (1)")
+    keep: float = Field(1.0, ge=0, description="weight of which keypoints the refinement keeps")
+    classes: float = Field(1.0, ge=0, description="weight of the classes that the refinement gives")
+    shift: float = Field(0.1, ge=0, description="weight of the shifts that the refinement gives to boundaries")
 
 
 class MatchingConfig(Section):
     """How the keypoint graph is matched to the annotation's graph in training."""
 
-    method: MatchingMethod = "linear"
+    method: MatchingMethod = Field("linear", description="linear: of nodes; quadratic: of nodes and edges")
     join_epoch: int | None = Field(None, ge=0, description="first epoch with matching and refinement; none: never")
     stop_gradient: bool = Field(True, description="no gradient from matching to the keypoint generator")
-    temperature: float = Field(0.1, ge=SMALLEST_TEMPERATURE)
-    iterations: int = Field(50, ge=1)
+    temperature: float = Field(0.1, ge=SMALLEST_TEMPERATURE, description="of Sinkhorn; lower is sharper")
+    iterations: int = Field(50, ge=1, description="of Sinkhorn")
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from keyseg.formats import segment_table as table
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, Format
 from keyseg.timeline import ConfigError, DataError, nearest
 from keyseg.timeline.files import shown_encoding
+from keyseg.timeline.open_table import OpenTable
 
 _SNIFFED = 1_000_000  # bytes of a file that decide its format
 _tiling = partial(Format, frames=True, tiles=True, overlaps=False)
@@ -49,7 +50,7 @@ _BORIS = (boris.read, boris.write, boris.looks)
 _BORIS_PROJECT = (boris_project.read, boris_project.write, boris_project.looks)
 _LABEL_STUDIO = (label_studio.read, label_studio.write, label_studio.looks, (".json",))
 
-FORMATS: dict[str, Format] = {
+_OURS: dict[str, Format] = {
     "txt": _tiling("one label per line", ".txt", *_TXT, ("",)),
     "recog": _tiling("labels on one line", ".recog.txt", *_RECOG, (".txt", "")),
     "csv": _tiling("table of segments", ".csv", table.read, table.write, table.looks, several=True, tracks=True),
@@ -75,6 +76,8 @@ FORMATS: dict[str, Format] = {
     "otio": _in_frames("OpenTimelineIO", ".otio", otio.read, otio.write, otio.looks, (".json",)),
     "edl": _in_frames("EDL, CMX 3600", ".edl", edl.read, edl.write, edl.looks),
 }
+FORMATS = OpenTable("keyseg.formats", Format, _OURS)
+"""Those of keyseg, then those that installed packages add: entry points whose object is a `Format`."""
 
 _WITH_TRACKS = {"eaf", "textgrid", "via", "vtrace", "annot", "caltech", "boris", "boris-project"}
 _WITH_FLAWS = {"activitynet", "epic", "csv", "tsv", "audacity", "rttm", "frames"}
@@ -90,18 +93,18 @@ _USE = {
 
 
 def unused_options(formats: Iterable[str], options: AnnotationOptions) -> list[str]:
-    """The options, as flags, that are given and that none of these formats uses.
+    """The options, as flags, that are given and that none of these formats uses; those of packages may use any.
 
     >>> unused_options(["vtt", "csv"], AnnotationOptions(lenient=True, start_timecode="01:00:00:00"))
     ['--start-timecode']
     """
     formats = set(formats)
     given = [name for name in _USE if getattr(options, name) != getattr(AS_IT_IS, name)]
-    return [f"--{name.replace('_', '-')}" for name in given if not formats & _USE[name]]
+    return [f"--{name.replace('_', '-')}" for name in given if formats <= set(_OURS) - _USE[name]]
 
 
 def format_named(name: str) -> Format:
-    """One of FORMATS. Raises ConfigError naming the nearest."""
+    """One of FORMATS. Raises ConfigError naming the nearest, or the package whose format cannot be used."""
     if name not in FORMATS:
         raise ConfigError(f"unknown format {name!r}{nearest(name, FORMATS)}; known: {', '.join(FORMATS)}")
     return FORMATS[name]
@@ -113,7 +116,7 @@ def format_to_write(path: Path) -> str | None:
     >>> format_to_write(Path("tea.boris.csv")), format_to_write(Path("tea.mp4"))
     ('boris', None)
     """
-    fits = [name for name, form in FORMATS.items() if path.name.lower().endswith(form.suffix.lower())]
+    fits = [name for name, form in FORMATS.usable() if path.name.lower().endswith(form.suffix.lower())]
     return max(fits, key=lambda name: len(FORMATS[name].suffix), default=None)
 
 
@@ -127,17 +130,18 @@ def format_of(path: Path) -> str:
     sure = format_to_write(path)
     if sure is not None and FORMATS[sure].suffix.count(".") > 1:
         return sure
-    named = [name for name in FORMATS if _name_fits(path, name)]
+    usable = dict(FORMATS.usable())
+    named = [name for name in usable if _name_fits(path, name)]
     if len(named) == 1:
         return named[0]
     with path.open("rb") as file:
         start = file.read(_SNIFFED)
     text = start.decode(shown_encoding(start) or "utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-    matches = [name for name in named or FORMATS if FORMATS[name].looks(text)]
+    matches = [name for name in named or usable if usable[name].looks(text)]
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        raise DataError(f"{path}: it looks like none of {', '.join(named or FORMATS)}; name its format with --from")
+        raise DataError(f"{path}: it looks like none of {', '.join(named or usable)}; name its format with --from")
     options = (f"--from {name}{' --fps RATE' * (FORMATS[name].frames)}" for name in matches)
     names = " or ".join(f"{path.stem}{FORMATS[name].suffix}" for name in matches)
     raise DataError(
@@ -165,8 +169,9 @@ def find_sources(path: Path, named: str | None = None) -> Sources:
         return Sources({path: named or format_of(path)})
     formats: dict[Path, str] = {}
     files = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    possible = [named] if named else [name for name, _ in FORMATS.usable()]
     for file in files:
-        if any(_name_fits(file, name) for name in ([named] if named else FORMATS)):
+        if any(_name_fits(file, name) for name in possible):
             with suppress(DataError):
                 formats[file] = named or format_of(file)
     others = [file for file in files if file not in formats]

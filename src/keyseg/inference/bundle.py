@@ -29,7 +29,7 @@ class BundleConfig(Section):
     """Everything in a bundle but the weights.
 
     features: what made the features of training, if known. tier: to which predictions are written. provenance:
-    where the bundle comes from, free text by key.
+    where the bundle comes from, free text by key; `package` is the one that adds the system, if it is not keyseg's.
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
@@ -74,6 +74,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
     """Write a bundle folder, whole or not at all. Raises OutputExistsError unless `force`."""
     if folder.exists() and not force:
         raise OutputExistsError(f"{folder} exists; choose another folder or use --force")
+    package = SYSTEMS.package(predictor.system)
     config = BundleConfig(
         model=predictor.system,
         network=predictor.model.config,
@@ -87,7 +88,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         background=predictor.labels.background,
         fps=predictor.timebase.fps,
         sample_rate=predictor.timebase.sample_rate,
-        provenance=provenance,
+        provenance=provenance | ({"package": package} if package else {}),
     )
     weights = {name: value.detach().cpu().contiguous() for name, value in predictor.model.state_dict().items()}
     with whole_folder(folder) as partial:
@@ -124,12 +125,24 @@ def read_config(path: Path) -> BundleConfig:
             f"{file}: a bundle of format version {content.get('version')!r}, and keyseg {__version__} reads version"
             f" {VERSION}; train again, or use the version of keyseg that wrote it"
         )
+    if of_this_kind:
+        _refuse_missing_package(file, content)
     try:
         return BundleConfig.model_validate(content)
     except ValidationError as error:
         found = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
         problems = "; ".join(f"{key}: {message}" if key else message for key, message in found)
         raise BundleError(f"{file}: not a bundle that keyseg {__version__} can read: {problems}") from None
+
+
+def _refuse_missing_package(file: Path, content: dict[str, Any]) -> None:
+    model, provenance = content.get("model"), content.get("provenance")
+    package = provenance.get("package") if isinstance(provenance, dict) else None
+    if isinstance(model, str) and isinstance(package, str) and model not in SYSTEMS:
+        raise BundleError(
+            f"{file}: the network is of the system {model!r}, which the package {package!r} adds, and that is not"
+            " installed; install it here if you trust its authors"
+        )
 
 
 def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:

@@ -34,7 +34,7 @@ FloatMap = npt.NDArray[np.float32]
 class ProposalConfig(Section):
     """How heatmaps become the over-complete keypoints that refinement scores."""
 
-    action_threshold: float = Field(0.1, ge=0, lt=1)
+    action_threshold: float = Field(0.1, ge=0, lt=1, description="least height of an action's peak")
     boundary_threshold: float = Field(0.05, ge=0, lt=1, description="low: a missed boundary swallows a segment")
     radius: int = Field(2, ge=1, le=10_000, description="steps on each side over which a peak must be the highest")
     limit: int = Field(2000, ge=1, description="largest number of keypoints of each kind per video")
@@ -43,12 +43,12 @@ class ProposalConfig(Section):
 class Rules(Section):
     """How keypoints become segments by Algorithm 1, without annotations to match to."""
 
-    action_threshold: float = Field(0.1, ge=0, lt=1)
-    boundary_threshold: float = Field(0.2, ge=0, lt=1)
-    keep_threshold: float = Field(0.2, ge=0, le=1)
-    peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
-    frame_weight: float = Field(2.0, ge=0, allow_inf_nan=False)
-    context_weight: float = Field(0.0, ge=0, allow_inf_nan=False)
+    action_threshold: float = Field(0.1, ge=0, lt=1, description="least confidence of an action keypoint")
+    boundary_threshold: float = Field(0.2, ge=0, lt=1, description="least confidence of a boundary keypoint")
+    keep_threshold: float = Field(0.2, ge=0, le=1, description="least probability to keep, by the refinement")
+    peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="of action keypoints as evidence")
+    frame_weight: float = Field(2.0, ge=0, allow_inf_nan=False, description="of frame scores as evidence")
+    context_weight: float = Field(0.0, ge=0, allow_inf_nan=False, description="of refined classes as evidence")
 
     def weights(self) -> EvidenceWeights:
         """Weights of the evidence for a segment's class."""

@@ -14,13 +14,15 @@ from keyseg.models.ms_tcn import MSTCN, MSTCNConfig
 from keyseg.models.network import Network
 from keyseg.models.rtk import RTK, RTKConfig
 from keyseg.timeline import ConfigError, nearest
+from keyseg.timeline.open_table import OpenTable
 
 
 @dataclass(frozen=True)
 class System:
     """One system: its title in tables and figures, the sizes of its network, the network, and what decodes its output.
 
-    network: called with the sizes, the channels of the features and the number of classes.
+    network: called with the sizes, the channels of the features and the number of classes. training: where the
+    `TrainableSystem` of a system that a package adds is, as `module:object`; imported only to train it.
     """
 
     name: str
@@ -28,6 +30,7 @@ class System:
     config: type[BaseModel]
     network: Callable[..., Network]
     decoder: type[Decoder]
+    training: str | None = None
 
     @property
     def titles(self) -> dict[str, str]:
@@ -35,21 +38,19 @@ class System:
         return {self.name: self.title, **self.decoder.PARTS}
 
 
-# In the order of the supplement's Table 1.
-SYSTEMS: dict[str, System] = {
-    system.name: system
-    for system in (
-        System("ms-tcn++", "MS-TCN++", MSTCNConfig, MSTCN, FrameDecoder),
-        System("bcn", "BCN", BCNConfig, BCN, FrameDecoder),
-        System("asformer", "ASFormer", ASFormerConfig, ASFormer, FrameDecoder),
-        System("asformer-extra", "ASFormer + extra", ASFormerExtraConfig, ASFormer, FrameDecoder),
-        System("rtk", "RTK", RTKConfig, RTK, KeypointDecoder),
-    )
-}
+_OURS = (
+    System("ms-tcn++", "MS-TCN++", MSTCNConfig, MSTCN, FrameDecoder),
+    System("bcn", "BCN", BCNConfig, BCN, FrameDecoder),
+    System("asformer", "ASFormer", ASFormerConfig, ASFormer, FrameDecoder),
+    System("asformer-extra", "ASFormer + extra", ASFormerExtraConfig, ASFormer, FrameDecoder),
+    System("rtk", "RTK", RTKConfig, RTK, KeypointDecoder),
+)
+SYSTEMS = OpenTable("keyseg.systems", System, {system.name: system for system in _OURS})
+"""Those of the supplement's Table 1 in its order, then those that installed packages add (examples/own_system)."""
 
 
 def system_named(name: str) -> System:
-    """The system of this name. Raises ConfigError naming the known ones.
+    """The system of this name. Raises ConfigError naming the known ones, or the package whose system cannot be used.
 
     >>> system_named("asformer").title
     'ASFormer'
@@ -61,4 +62,4 @@ def system_named(name: str) -> System:
 
 def variant_title(variant: str) -> str:
     """Title of a system or of one of its parts; the name itself if no system has it."""
-    return next((s.titles[variant] for s in SYSTEMS.values() if variant in s.titles), variant)
+    return next((s.titles[variant] for _, s in SYSTEMS.usable() if variant in s.titles), variant)

@@ -23,19 +23,21 @@ from keyseg.timeline.validation import Section
 class BackboneConfig(Section):
     """Sizes of encoder and decoders, and a switch for each extra module of the supplement's Table 1."""
 
-    channels: int = Field(64, ge=2, le=4096, multiple_of=2)
-    encoder_layers: int = Field(10, ge=1, le=16)
-    decoders: int = Field(1, ge=0, le=16)
-    decoder_layers: int = Field(5, ge=1, le=16)
+    channels: int = Field(64, ge=2, le=4096, multiple_of=2, description="of every layer")
+    encoder_layers: int = Field(10, ge=1, le=16, description="encoder layer i has dilation and window 2 ** i")
+    decoders: int = Field(1, ge=0, le=16, description="number of decoders after the encoder")
+    decoder_layers: int = Field(5, ge=1, le=16, description="of each decoder")
     decoder_growth: int = Field(4, ge=1, le=8, description="decoder layer i has dilation and window growth ** i")
-    kernel_size: OddSize = 5
-    window: Window = "published"
+    kernel_size: OddSize = Field(5, description="width of the dilated convolutions")
+    window: Window = Field(
+        "published", description="of attention: that of ASFormer's program, or banded, centred on each step"
+    )
     query_reduction: int = Field(2, ge=1, le=64, description="channels divided by those of queries and keys")
     value_reduction: int = Field(2, ge=1, le=64, description="channels divided by those of values")
     input_dropout: float = Field(0.5, ge=0, lt=1, description="of whole input channels")
-    layer_dropout: float = Field(0.5, ge=0, lt=1)
-    positional_encoding: bool = True
-    squeeze_excitation: bool = True
+    layer_dropout: float = Field(0.5, ge=0, lt=1, description="after every layer")
+    positional_encoding: bool = Field(True, description="add the position in the video to the encoder's input")
+    squeeze_excitation: bool = Field(True, description="weigh channels by the mean over the video in every layer")
     average_pooling: OddSize = Field(3, description="width of the moving average of the last features; 1 disables it")
 
 

@@ -23,16 +23,16 @@ _SURE, _PEAK = 0.8, 0.3
 class BarrierGeneratorConfig(Section):
     """Sizes of the barrier generator."""
 
-    channels: int = Field(256, ge=1, le=4096)
-    dilations: tuple[Annotated[int, Field(ge=1, le=2**15)], ...] = (4, 8, 16)
-    dropout: float = Field(0.5, ge=0, lt=1)
+    channels: int = Field(256, ge=1, le=4096, description="of every layer")
+    dilations: tuple[Annotated[int, Field(ge=1, le=2**15)], ...] = Field((4, 8, 16), description="of its layers")
+    dropout: float = Field(0.5, ge=0, lt=1, description="in every layer")
 
 
 class PoolingConfig(Section):
-    """One local barrier pooling. width: in steps. alpha: how strongly a barrier hides the steps beyond it."""
+    """One local barrier pooling."""
 
-    width: Annotated[OddSize, Field(le=10_001)]
-    alpha: float = Field(gt=0, allow_inf_nan=False)
+    width: Annotated[OddSize, Field(le=10_001)] = Field(description="in steps")
+    alpha: float = Field(gt=0, allow_inf_nan=False, description="how strongly a barrier hides the steps beyond it")
 
 
 class BarrierGenerator(nn.Module):

@@ -25,18 +25,18 @@ _LOWEST = 1e-4  # as in the published program, the fusion's probabilities are cl
 class BCNConfig(Section):
     """Every size of the network; the defaults are those published for 50Salads."""
 
-    channels: int = Field(256, ge=1, le=4096)
-    cascade_stages: int = Field(3, ge=1, le=16)
+    channels: int = Field(256, ge=1, le=4096, description="of the cascade stages")
+    cascade_stages: int = Field(3, ge=1, le=16, description="number of stages before the fusion")
     layers: int = Field(12, ge=1, le=16, description="of every stage")
-    fusion_channels: int = Field(64, ge=1, le=4096)
-    dropout: float = Field(0.5, ge=0, lt=1)
+    fusion_channels: int = Field(64, ge=1, le=4096, description="of the fusion stage")
+    dropout: float = Field(0.5, ge=0, lt=1, description="in every layer of the stages")
     input_dropout: float = Field(0.0, ge=0, lt=1, description="of whole input channels; 0 as published")
     sure: float = Field(0.8, ge=0, le=1, description="confidence above which a step counts less in the next stage")
     barrier: BarrierGeneratorConfig = BarrierGeneratorConfig()
-    inner_pooling: PoolingConfig = PoolingConfig(width=7, alpha=1.0)
-    output_pooling: PoolingConfig = PoolingConfig(width=99, alpha=0.2)
+    inner_pooling: PoolingConfig = Field(PoolingConfig(width=7, alpha=1.0), description="of the mixed stages")
+    output_pooling: PoolingConfig = Field(PoolingConfig(width=99, alpha=0.2), description="of the fusion stage")
     smoothing: PoolingConfig = Field(PoolingConfig(width=99, alpha=2.0), description="of the result, in inference")
-    smoothing_passes: int = Field(4, ge=0, le=100)
+    smoothing_passes: int = Field(4, ge=0, le=100, description="how often the result is smoothed")
 
 
 @dataclass(frozen=True)

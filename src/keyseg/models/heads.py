@@ -15,9 +15,9 @@ _PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: the many negatives do not swamp the
 class HeadConfig(Section):
     """Sizes of the shared keypoint head."""
 
-    layers: int = Field(2, ge=1, le=64)
-    kernel_size: OddSize = 3
-    dropout: float = Field(0.3, ge=0, lt=1)
+    layers: int = Field(2, ge=1, le=64, description="convolutions before the heatmaps")
+    kernel_size: OddSize = Field(3, description="width of the convolutions")
+    dropout: float = Field(0.3, ge=0, lt=1, description="before the heatmaps")
 
 
 class KeypointHead(nn.Module):

@@ -15,11 +15,11 @@ from keyseg.timeline.validation import Section
 class MSTCNConfig(Section):
     """Every size of the network; the defaults are the published ones."""
 
-    channels: int = Field(64, ge=1, le=4096)
-    generator_layers: int = Field(11, ge=1, le=16)
-    refinements: int = Field(3, ge=0, le=16)
-    refinement_layers: int = Field(10, ge=1, le=16)
-    dropout: float = Field(0.5, ge=0, lt=1)
+    channels: int = Field(64, ge=1, le=4096, description="of every layer")
+    generator_layers: int = Field(11, ge=1, le=16, description="dual dilated layers of the first stage")
+    refinements: int = Field(3, ge=0, le=16, description="number of stages after the first")
+    refinement_layers: int = Field(10, ge=1, le=16, description="of each of these stages; layer i has dilation 2 ** i")
+    dropout: float = Field(0.5, ge=0, lt=1, description="in every layer")
     input_dropout: float = Field(0.0, ge=0, lt=1, description="of whole input channels; 0 as published")
 
 

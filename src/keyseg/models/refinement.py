@@ -20,10 +20,10 @@ _PLACES = 16  # sines and cosines that encode the relative position of a node
 class RefinementConfig(Section):
     """Sizes of the keypoint graph's network."""
 
-    channels: int = Field(128, ge=2, le=4096)
-    layers: int = Field(3, ge=1, le=64)
+    channels: int = Field(128, ge=2, le=4096, description="of the features of a node")
+    layers: int = Field(3, ge=1, le=64, description="graph convolutions")
     neighbours: int = Field(4, ge=1, le=64, description="temporal neighbours of a keypoint on each side")
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1, description="of the features of nodes, and in every layer")
     max_shift: float = Field(8.0, gt=0, allow_inf_nan=False, description="largest shift of a boundary, in steps")
 
 

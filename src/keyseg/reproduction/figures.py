@@ -43,7 +43,7 @@ def table1(
         out: Folder for the runs: OUT/as-published/rtk, OUT/equal-terms/asformer, ... A run of keyseg train in such a
             place is used if it read the data in the same way, whatever else its recipe holds; the table reports how it
             differs from the expected one.
-        models: Systems to compare. Default: all.
+        models: Systems to compare, those of installed packages too. Default: all of keyseg.
         terms: Which part of the table to make.
         splits: Numbers of splits; () for all.
         seeds: One or several seeds; every split is trained with each.
@@ -61,7 +61,7 @@ def table1(
     from keyseg.reproduction.comparison import compare, prepare
 
     named = {system_named(model).name for model in models}
-    chosen = [system for system in SYSTEMS if not models or system in named]
+    chosen = [system for system in SYSTEMS if system in named] if models else list(SYSTEMS.ours)
     parts: Sequence[Terms] = ("as-published", "equal-terms") if terms == "both" else (terms,)
     runs = prepare(
         data, out, parts, chosen, splits, seeds, command, changes=changes, background=background, epochs=epochs

@@ -23,14 +23,15 @@ with extra("train", "training"):
     import tensorboard  # noqa: F401 (imported by its logger, when a training starts)
     import torchmetrics  # noqa: F401
     from lightning.pytorch.callbacks import Callback
-    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+    from lightning.pytorch.loggers import Logger
     from lightning.pytorch.strategies import DDPStrategy
 
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
+from keyseg.training.loggers import close_loggers, loggers_of
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe
 from keyseg.training.silence import quiet
-from keyseg.training.systems import TRAINABLE
+from keyseg.training.systems import trainable
 from keyseg.training.videos import Videos, loader
 
 VALIDATE_EVERY = 5  # epochs at most; the last epoch is always one of them
@@ -92,7 +93,7 @@ def train_network(
     """
     dataset = fit.dataset
     L.seed_everything(fit.seed, verbose=False)
-    objective = TRAINABLE[recipe.model].objective(recipe, dataset.labels)
+    objective = trainable(recipe.model).objective(recipe, dataset.labels)
     axes, dimension = dataset.layout(fit.split)
     predictor = Predictor(
         system=recipe.model,
@@ -107,7 +108,8 @@ def train_network(
     )
     module = SegmentationModule(recipe, objective, predictor, fit.seed)
     checkpoint = EveryEpoch(folder / "last.ckpt")
-    trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks))
+    loggers = loggers_of(recipe, folder, f"{dataset.root.name} {recipe.model} {fit.name}")
+    trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks), loggers)
     if 0 < len(validated) < trainer.world_size:
         raise TrainingError(f"{trainer.world_size} processes cannot share {len(validated)} test videos; start fewer")
     share = {"rank": trainer.global_rank, "world": trainer.world_size}
@@ -117,6 +119,8 @@ def train_network(
         trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
     except SystemExit:  # how Lightning answers Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
+    finally:
+        close_loggers(loggers)
     return module, checkpoint.seconds
 
 
@@ -126,7 +130,7 @@ def annotations_in_steps(dataset: Dataset, names: Sequence[str]) -> Iterator[Seg
         yield Segmentation.from_frames(dataset.timebase.frames_to_steps(dataset.annotation(name).to_frames()))
 
 
-def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.Trainer:
+def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger]) -> L.Trainer:
     settings = recipe.optimiser
     # One process and one device, or as many as torchrun started.
     distributed = torch.distributed.is_torchelastic_launched()
@@ -145,7 +149,7 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback]) -> L.T
         use_distributed_sampler=False,
         callbacks=list(callbacks),
         plugins=[AtomicCheckpointIO()],
-        logger=[CSVLogger(folder, name="logs"), TensorBoardLogger(folder, name="tensorboard")],
+        logger=list(loggers),
         log_every_n_steps=1,
         enable_model_summary=False,
         enable_progress_bar=False,

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ValidationError
 
 from keyseg.data.dataset import Dataset
 from keyseg.data.known_datasets import identify
-from keyseg.inference.systems import system_named
+from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import ConfigError, DataError, nearest
 from keyseg.timeline.labels import read_class_list
 from keyseg.timeline.validation import problem_text
 from keyseg.training.settings import Recipe
-from keyseg.training.systems import TRAINABLE
+from keyseg.training.systems import trainable
 
 _SHIPPED = resources.files("keyseg") / "recipes"
 
@@ -95,10 +95,10 @@ def recipe_for(
 def validate_recipe(content: Mapping[str, Any], source: str) -> Recipe:
     """A recipe from a mapping. Raises ConfigError with every problem, each with its key."""
     system = content.get("model", "rtk")
-    if system not in TRAINABLE:
-        close = nearest(str(system), TRAINABLE)
-        raise ConfigError(f"{source}: 'model': no system {system!r}{close}; known: {', '.join(TRAINABLE)}")
-    recipe = TRAINABLE[system].recipe
+    if not isinstance(system, str) or system not in SYSTEMS:
+        close = nearest(str(system), SYSTEMS)
+        raise ConfigError(f"{source}: 'model': no system {system!r}{close}; known: {', '.join(SYSTEMS)}")
+    recipe = trainable(system).recipe
     try:
         return recipe.model_validate(_over(recipe.model_validate({}).model_dump(), content))
     except ValidationError as error:

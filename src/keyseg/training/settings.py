@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from keyseg.criteria.bcn import BCNLossConfig
 from keyseg.criteria.frame import FrameLossConfig
@@ -20,15 +20,19 @@ from keyseg.timeline.validation import Section
 
 
 class OptimiserConfig(Section):
-    """Adam. schedule: the learning rate follows a cosine to zero, or stays constant."""
+    """Adam."""
 
-    epochs: int = Field(120, ge=1)
-    batch_size: int = Field(1, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    schedule: Literal["cosine", "constant"] = "cosine"
-    weight_decay: float = Field(1e-4, ge=0)
-    clip_norm: float | None = Field(5.0, gt=0)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    epochs: int = Field(120, ge=1, description="passes over the training videos")
+    batch_size: int = Field(1, ge=1, description="videos per step of the optimiser")
+    learning_rate: float = Field(5e-4, gt=0, description="at first")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="the learning rate follows half a cosine to zero, or stays constant"
+    )
+    weight_decay: float = Field(1e-4, ge=0, description="L2 penalty")
+    clip_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; null: no limit")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        "32-true", description="of computation in training; mixed needs a GPU to be faster"
+    )
 
 
 class RTKOptimiserConfig(OptimiserConfig):
@@ -40,8 +44,8 @@ class RTKOptimiserConfig(OptimiserConfig):
 class PeerOptimiserConfig(OptimiserConfig):
     """Adam as in the reference programs: no clipping."""
 
-    weight_decay: float = Field(0.0, ge=0)
-    clip_norm: float | None = Field(None, gt=0)
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
 
 
 class AugmentationConfig(Section):
@@ -71,10 +75,10 @@ class BarrierConfig(Section):
     """Training of BCN's barrier generator: alone, then frozen, then with the rest at a lower rate."""
 
     epochs: int = Field(100, ge=0, description="in which it is trained alone, before the first epoch of the cascade")
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, description="while it is trained alone")
     weight_decay: float = Field(1e-4, ge=0, description="while it is trained alone")
     share: float = Field(0.05, gt=0, le=1, description="of the action's length: the band around its start and end")
-    frozen_epochs: int = Field(15, ge=0)
+    frozen_epochs: int = Field(15, ge=0, description="of the cascade, in which it is not trained")
     joint_rate: float = Field(0.1, ge=0, description="share of the learning rate of the rest, once not frozen")
     background: tuple[str, ...] = Field(
         ("background", "SIL", "action_start", "action_end"),
@@ -82,15 +86,35 @@ class BarrierConfig(Section):
     )
 
 
+LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
+
+
+class LoggingConfig(Section):
+    """Where the numbers of a training go, epoch by epoch. Inner folds log to files only."""
+
+    loggers: tuple[LoggerName, ...] = Field(
+        ("csv", "tensorboard"),
+        description="any of csv (always written, since tables are made of it), tensorboard, wandb, mlflow; where the"
+        " last two send to is said by their environment variables, such as WANDB_MODE=offline or MLFLOW_TRACKING_URI",
+    )
+
+    @field_validator("loggers", mode="before")
+    @classmethod
+    def _csv_is_always_written(cls, value: Any) -> Any:
+        value = (value,) if isinstance(value, str) else value
+        return tuple(dict.fromkeys(("csv", *value))) if isinstance(value, list | tuple) else value
+
+
 class Recipe(Section):
     """A training run without data and seed: what all systems have."""
 
-    model: str
+    model: str = Field(description="the system that is trained; it decides which keys there are")
     data: ReadOptions = ReadOptions()
     network: BaseModel
     optimiser: OptimiserConfig
     augmentation: AugmentationConfig = AugmentationConfig()
     matching: MatchConfig = MatchConfig()
+    logging: LoggingConfig = LoggingConfig()
 
     @property
     def epochs(self) -> int:
@@ -105,6 +129,10 @@ class Recipe(Section):
     def decoder(self) -> Decoder:
         """What decodes the trained network, without a match."""
         return FrameDecoder()
+
+    def inside(self) -> Self:
+        """The recipe of its inner folds: epochs at their pace, and numbers only to the file that is always written."""
+        return self.at_pace(self.matching.pace).changed(logging=LoggingConfig(loggers=()))
 
     def mixing(self, share: float) -> Self:
         """The same training with a share of mixed segments."""

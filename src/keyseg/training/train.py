@@ -66,6 +66,7 @@ def train(
     keyseg.timeline.errors.ConfigError: recipe: unknown key 'optimiser.epoch' (did you mean 'epochs'?); known here: ...
     """
     from keyseg.training.fit import is_main_process
+    from keyseg.training.loggers import check_loggers
     from keyseg.training.recipe import recipe_for
     from keyseg.training.results import run_all
     from keyseg.training.run import start_run
@@ -74,6 +75,7 @@ def train(
     changes = [*_changes(set), *([f"data.features={features}"] if features is not None else [])]
     recipe = None if recipe is None else Path(recipe)
     chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
+    check_loggers(chosen)
     run = start_run(out, data, chosen, splits, seeds, command, resume=resume, force=force)
     if is_main_process():
         report(f"recipe: {source}; {len(run.fits())} training(s) -> {out}")

@@ -25,6 +25,7 @@ from keyseg.timeline.files import file_sha256, refuse_file, whole_file, write_te
 from keyseg.video.extractor import Extractor, Image
 from keyseg.video.poses import PoseReader, Poses
 from keyseg.video.reading import VideoReader
+from keyseg.video.table_of_extractors import EXTRACTORS
 
 # Which pictures a frame shows; 1 lost the last ones of files whose first stream is the sound.
 READER = 2
@@ -33,7 +34,11 @@ ReportFrames = Callable[[int, int | None], None]
 
 
 def origin_of(extractor: Extractor, fps: Fraction) -> FeatureOrigin:
-    """The record, in sidecars and bundles, of the features that an extractor makes at a frame rate."""
+    """The record, in sidecars and bundles, of the features that an extractor makes at a frame rate.
+
+    Its option `package` names the package that adds the extractor, if it is not one of keyseg.
+    """
+    package = EXTRACTORS.package(extractor.name)
     return FeatureOrigin(
         extractor=extractor.name,
         version=extractor.version,
@@ -41,7 +46,7 @@ def origin_of(extractor: Extractor, fps: Fraction) -> FeatureOrigin:
         clip_length=extractor.clip_length,
         fps=fps,
         sample_rate=extractor.sample_rate,
-        options=dict(extractor.options),
+        options={**extractor.options, **({"package": package.split()[0]} if package else {})},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ Image = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float32]
 
 
+@runtime_checkable
 class Extractor(Protocol):
     """Turns the frames of a video into rows of features, one row per `sample_rate` frames.
 

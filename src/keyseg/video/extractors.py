@@ -1,4 +1,4 @@
-"""Extractors by name: `motion`, `poses`, a Hugging Face model, or a local folder with a model."""
+"""Extractors by name: one of the table, a Hugging Face model, or a local folder with a model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from keyseg.video.extraction import origin_of
 from keyseg.video.extractor import Extractor
 from keyseg.video.find_videos import find_videos
 from keyseg.video.model_folder import hub_folder, local_folder
-from keyseg.video.motion import Motion
 from keyseg.video.poses import Poses
 from keyseg.video.pretrained import PretrainedExtractor
+from keyseg.video.table_of_extractors import EXTRACTORS, extractor_named
 
 # Some published models. Others of the same families work too.
 SUGGESTED = (
@@ -53,7 +53,8 @@ def make_extractor(
     sample_rate: int | None = None,
     device: str | None = None,
 ) -> Extractor:
-    """The extractor with a name: `motion`, a Hugging Face model (`facebook/dinov2-small`) or a local folder.
+    """The extractor with a name: `motion`, one that an installed package adds, a Hugging Face model
+    (`facebook/dinov2-small`) or a local folder.
 
     name: or `Poses`, which cannot be made from their name alone. revision: branch, tag or commit of a Hugging Face
     model. sample_rate: frames between two rows of a pretrained model. device: `cuda` or `cpu`, for pretrained models;
@@ -63,11 +64,12 @@ def make_extractor(
     >>> make_extractor("motion").dimension
     376
     """
-    if name == "motion" or isinstance(name, Poses):
-        extractor = name if isinstance(name, Poses) else Motion()
+    if isinstance(name, Poses) or name in EXTRACTORS:
+        extractor = name if isinstance(name, Poses) else extractor_named(name, device)
         if revision or sample_rate is not None:
             given = "revision" if revision else "sample_rate"
-            raise ConfigError(f"{extractor.name} takes no {given}; it has one version, and one row per frame")
+            every = "frame" if extractor.sample_rate == 1 else f"{extractor.sample_rate} frames"
+            raise ConfigError(f"{extractor.name} takes no {given}; it has one version, and one row per {every}")
         return extractor
     folder = Path(name).expanduser()
     if name and folder.is_dir():
@@ -78,10 +80,10 @@ def make_extractor(
     elif _HUB_NAME.fullmatch(name):
         model = hub_folder(name, revision)
     else:
-        known = ("motion", "poses", *SUGGESTED)
+        known = (*EXTRACTORS, *SUGGESTED)
         raise ConfigError(
-            f"no extractor {name!r}{nearest(name, known)}; possible: motion, poses, an existing folder with a model, or"
-            f" a Hugging Face model such as {', '.join(SUGGESTED)}"
+            f"no extractor {name!r}{nearest(name, known)}; possible: {', '.join(EXTRACTORS)}, an existing folder with a"
+            f" model, or a Hugging Face model such as {', '.join(SUGGESTED)}"
         )
     return PretrainedExtractor(name, model, sample_rate=sample_rate, device=device)
 
@@ -98,10 +100,17 @@ def extractor_of(
     if folder is not None and not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; it should hold the model of {origin.extractor}")
     place = folder or Path(origin.extractor)
-    extractor: Extractor = Motion()
+    extractor: Extractor
     if origin.extractor == "poses":
         extractor = Poses.of_options(origin.options)
-    elif origin.extractor != "motion":
+    elif origin.extractor in EXTRACTORS:
+        extractor = extractor_named(origin.extractor, device)
+    elif package := origin.options.get("package"):
+        raise DataError(
+            f"the features were made with {origin}: the package {package!r}, which adds this extractor, is not"
+            " installed; install it here if you trust its authors"
+        )
+    else:
         if "revision" in origin.options:
             model = hub_folder(origin.extractor, origin.options["revision"])
         elif place.is_dir():
