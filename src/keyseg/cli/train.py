@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from keyseg.cli.options import Background, Seeds, SplitNumbers
+from keyseg.cli.options import Background, Seeds, SplitNumbersOrNone
 from keyseg.cli.verb import command_line, note, presents, say
 from keyseg.training.train import train
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _Changes = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
 
 
-@presents(train, splits=SplitNumbers, changes=_Changes, seeds=Seeds, background=Background)
+@presents(train, splits=SplitNumbersOrNone, changes=_Changes, seeds=Seeds, background=Background)
 def train_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_training
     from keyseg.training.tables import summary_lines

@@ -15,7 +15,7 @@ def train(
     data: Path,
     *,
     out: Path,
-    splits: Sequence[int] = (1,),
+    splits: Sequence[int] | None = (1,),
     model: str | None = None,
     recipe: Path | None = None,
     changes: Sequence[str] = (),
@@ -23,6 +23,9 @@ def train(
     seeds: Sequence[int] = (0,),
     features: str | None = None,
     background: Sequence[str] | None = None,
+    final: bool = False,
+    ensemble: bool = False,
+    start: Path | None = None,
     resume: bool = False,
     force: bool = False,
     command: str = "keyseg.training.train",
@@ -36,7 +39,7 @@ def train(
     Args:
         data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...). See: keyseg check
         out: Folder for the run, such as runs/kitchen.
-        splits: Numbers of splits; () for all.
+        splits: Numbers of splits; () for all, None for none, with `final`.
         model: System to train: rtk, or one that it is compared with; a wrong name lists all. Default: that of --recipe,
             else rtk.
         recipe: YAML file. Default: the system's shipped recipe for this data set, else the system's defaults.
@@ -46,7 +49,13 @@ def train(
         seeds: One or several seeds; every split is trained with each.
         features: Name of the features folder below DATA.
         background: Names of classes that are not actions; none for no such class. Default: the class 'background'.
-        resume: Continue an interrupted run, or add splits and seeds to a finished one.
+        final: Then train a model on all labelled videos, the one to keep: keyseg predict OUT uses it. It has no score
+            of its own, since no video is left to test it on.
+        ensemble: Then average the models of all splits and seeds in one bundle, which keyseg predict OUT uses if there
+            is no final model. It takes as many times as long to predict.
+        start: Bundle, or run that holds one, whose weights to start from. Classes are matched by name; new ones may be
+            added. Splits whose test videos it was trained on are refused.
+        resume: Continue an interrupted run, or add splits, seeds, --final or --ensemble to a finished one.
         force: Delete an earlier run in the same folder.
         command: Recorded in bundles and tables as their origin.
         report: Called with a line before training.
@@ -62,8 +71,26 @@ def train(
 
     if features is not None:
         changes = [*changes, f"data.features={features}"]
+    if start is not None:
+        from keyseg.training.warm_start import StartBundle, sizes_as_changes
+
+        bundle = StartBundle.at(start)
+        model = model or (bundle.config().model if recipe is None else None)
+        changes = [*sizes_as_changes(bundle, recipe), *changes]
     chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
-    run = start_run(out, data, chosen, splits, seeds, command, resume=resume, force=force)
+    run = start_run(
+        out,
+        data,
+        chosen,
+        splits,
+        seeds,
+        command,
+        final=final,
+        ensemble=ensemble,
+        start=start,
+        resume=resume,
+        force=force,
+    )
     if is_main_process():
-        report(f"recipe: {source}; {len(run.fits())} training(s) -> {out}")
+        report(f"recipe: {source}; {len([*run.fits(), *run.final_fits()])} training(s) -> {out}")
     return run, run_all(run, lambda fit: callbacks(fit) if is_main_process() else ())
