@@ -17,9 +17,9 @@ from keyseg.inference.decoding import (
     NetworkOutput,
     ProposalConfig,
     Rules,
+    averaged,
     decode,
     match,
-    averaged,
     propose,
 )
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
