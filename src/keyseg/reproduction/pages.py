@@ -242,7 +242,7 @@ def write_run_page(run: Run, summary: Mapping[str, Any], *, report: Callable[[st
         run.folder / RUN_PAGE,
         title=f"{variant_title(run.recipe.model)} on {run.data.name}",
         introduction=f"{seen}{more}{f' {_LINKED}' if linked else ''}",
-        scores={variant_title(variant): scores for variant, scores in summary["last_epoch"].items()},
+        scores={variant_title(variant): scores for variant, scores in summary["last_epoch"].items() if scores},
         videos=videos,
         labels=dataset.labels,
         timebase=dataset.timebase,

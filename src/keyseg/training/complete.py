@@ -41,7 +41,8 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
             write_json(fit.folder / "cost.json", cost)
             write_json(fit.chosen, chosen.model_dump(mode="json"))
             which = {"split": "all videos" if fit.split is None else str(fit.split), "seed": str(fit.seed)}
-            save_bundle(module.predictor, fit.bundle, provenance | which, videos=seen)
+            videos = fit.start.videos_with(seen) if fit.start else seen
+            save_bundle(module.predictor, fit.bundle, provenance | which, videos=videos)
         module.trainer.strategy.barrier()
     return load(fit.bundle)
 

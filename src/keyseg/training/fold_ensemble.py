@@ -28,12 +28,13 @@ def save_ensemble(run: Run) -> None:
             return
         predictors, dataset = [load(fit.bundle) for fit in fits], fits[0].dataset
         videos = tuple(dict.fromkeys(name for fit in fits for name in dataset.names(fit.split, "train")))
+        seen = run.start.videos_with(videos) if run.start else videos
         weights = common_weights(predictors)
         match = None
         if weights is not None:
             match = Match.to(annotations_in_steps(dataset, videos), len(dataset.labels), weights)
         provenance = run.provenance() | {"members": members}
-        save_bundle(ensemble_of(predictors, match), folder, provenance, videos=videos, force=True)
+        save_bundle(ensemble_of(predictors, match), folder, provenance, videos=seen, force=True)
 
 
 def common_weights(predictors: Sequence[Predictor]) -> MatchWeights | None:

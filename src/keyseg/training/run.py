@@ -214,16 +214,16 @@ def source_commit() -> str:
 def _continued(new: Run, old: Run) -> Run:
     if new.data != old.data:
         raise TrainingError(f"{old.folder} was trained on {old.data}, not on {new.data}; choose another --out")
+    if (new.start and new.start.sha256) != (old.start and old.start.sha256):
+        was, now = (str(run.start.bundle) if run.start else "new weights" for run in (old, new))
+        raise TrainingError(
+            f"{old.folder} starts from {was}, not from {now}; repeat its --start, or choose another --out"
+        )
     changed = [f"{key} was {before} and is now {now}" for key, before, now in differences(old.recipe, new.recipe)]
     if changed:
         raise TrainingError(
             f"{old.folder} has another recipe: {'; '.join(changed)}; repeat its options to resume it, or choose another"
             " --out"
-        )
-    if (new.start and new.start.sha256) != (old.start and old.start.sha256):
-        was, now = (str(run.start.bundle) if run.start else "new weights" for run in (old, new))
-        raise TrainingError(
-            f"{old.folder} starts from {was}, not from {now}; repeat its --start, or choose another --out"
         )
     splits = old.splits + tuple(split for split in new.splits if split not in old.splits)
     seeds = old.seeds + tuple(seed for seed in new.seeds if seed not in old.seeds)

@@ -74,9 +74,9 @@ def train(
     if start is not None:
         from keyseg.training.warm_start import StartBundle, sizes_as_changes
 
-        bundle = StartBundle.at(start)
-        model = model or (bundle.config().model if recipe is None else None)
-        changes = [*sizes_as_changes(bundle, recipe), *changes]
+        config = StartBundle.at(start).config()
+        changes = [*sizes_as_changes(config, model, recipe), *changes]
+        model = model or (config.model if recipe is None else None)
     chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
     run = start_run(
         out,
@@ -93,4 +93,6 @@ def train(
     )
     if is_main_process():
         report(f"recipe: {source}; {len([*run.fits(), *run.final_fits()])} training(s) -> {out}")
+        if run.start is not None:
+            report(run.start.summary(run.open_dataset().labels))
     return run, run_all(run, lambda fit: callbacks(fit) if is_main_process() else ())

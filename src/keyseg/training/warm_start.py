@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -72,6 +73,11 @@ class StartBundle(Section):
                 f" data.sample_rate={was.sample_rate}"
             )
 
+    def videos_with(self, names: Sequence[str]) -> tuple[str, ...] | None:
+        """The videos that the bundle was trained on, and `names`; None if it does not say."""
+        videos = self.config().videos
+        return None if videos is None else tuple(dict.fromkeys((*videos, *names)))
+
     def has_seen(self, dataset: Dataset, names: Sequence[str]) -> list[str] | None:
         """Those of the videos that the bundle was trained on, or on others of their group; None if it does not say."""
         videos = self.config().videos
@@ -94,6 +100,16 @@ class StartBundle(Section):
                 " --final"
             )
 
+    def summary(self, labels: LabelMap) -> str:
+        """What a training that starts from it takes over, in one line."""
+        known = self.config().classes
+        new, gone = (
+            [n for n in one if n not in other] for one, other in ((labels.names, known), (known, labels.names))
+        )
+        parts = [f"{title}: {', '.join(names)}" for title, names in (("new", new), ("left out", gone)) if names]
+        same = len(labels) - len(new)
+        return "; ".join([f"start: {self.bundle}, which knows {same} of {len(labels)} classes", *parts])
+
     def initialise(self, network: Network, system: str, labels: LabelMap) -> None:
         """Give a new network the weights of the bundle. Raises TrainingError if these are not those of the run."""
         if file_sha256(self.bundle / WEIGHTS) != self.sha256:
@@ -102,15 +118,20 @@ class StartBundle(Section):
         network.load_state_dict(carried_over(start.model, start.labels, network, labels, SYSTEMS[system]))
 
 
-def sizes_as_changes(start: StartBundle, recipe: Path | None) -> list[str]:
-    """The sizes of the bundle's network as changes of a recipe, but for those that the recipe file states."""
+def sizes_as_changes(config: BundleConfig, model: str | None, recipe: Path | None) -> list[str]:
+    """The system and the sizes of a bundle's network as changes of a recipe, but for those that its file states.
+
+    model: the system that was asked for, if any. There are none for another system than the bundle's.
+    """
     stated: Any = {}
     if recipe is not None:
-        load_recipe(recipe)  # its errors
+        model = model or load_recipe(recipe).model
         stated = (yaml.safe_load(recipe.read_text(encoding="utf-8")) or {}).get("network", {})
+    if model not in (None, config.model):
+        return []
     given = {key for key, _ in _leaves(stated)}
-    sizes = _leaves(start.config().network.model_dump(mode="json"))
-    return [f"network.{key}={yaml.safe_dump(value).splitlines()[0]}" for key, value in sizes if key not in given]
+    sizes = _leaves(config.network.model_dump(mode="json"))
+    return [f"network.{key}={json.dumps(value)}" for key, value in sizes if key not in given]
 
 
 def carried_over(
