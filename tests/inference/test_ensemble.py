@@ -126,6 +126,6 @@ def test_what_cannot_be_averaged_is_named(make_predictor: Any) -> None:
     ):
         with pytest.raises(BundleError, match=f"networks that differ in {named} cannot be averaged"):
             ensemble_of([make_predictor(), make_predictor(**other)])
-    with pytest.raises(BundleError, match="differ in system, .*network"):
+    with pytest.raises(BundleError, match=r"differ in system, .*network"):
         ensemble_of([make_predictor(), frame_predictor(0)])
     ensemble_of([make_predictor(), make_predictor(match=MATCH)])  # a match is not of the networks

@@ -103,9 +103,7 @@ class StartBundle(Section):
     def summary(self, labels: LabelMap) -> str:
         """What a training that starts from it takes over, in one line."""
         known = self.config().classes
-        new, gone = (
-            [n for n in one if n not in other] for one, other in ((labels.names, known), (known, labels.names))
-        )
+        new, gone = [n for n in labels.names if n not in known], [n for n in known if n not in labels.names]
         parts = [f"{title}: {', '.join(names)}" for title, names in (("new", new), ("left out", gone)) if names]
         same = len(labels) - len(new)
         return "; ".join([f"start: {self.bundle}, which knows {same} of {len(labels)} classes", *parts])
@@ -119,7 +117,7 @@ class StartBundle(Section):
 
 
 def sizes_as_changes(config: BundleConfig, model: str | None, recipe: Path | None) -> list[str]:
-    """The system and the sizes of a bundle's network as changes of a recipe, but for those that its file states.
+    """The sizes of a bundle's network as changes of a recipe, but for those that its file states.
 
     model: the system that was asked for, if any. There are none for another system than the bundle's.
     """
