@@ -18,8 +18,13 @@ def ensemble_of(predictors: Sequence[Predictor], match: Match | None = None) -> 
     match: what its videos are matched to, in place of what each predictor has. Raises BundleError if there are fewer
     than two, or if they differ in classes, features, time base, or in how they decode.
 
-    >>> from keyseg.inference.bundle import load
-    >>> ensemble_of([load("run/split1/seed0/bundle"), load("run/split2/seed0/bundle")])  # doctest: +SKIP
+    >>> from keyseg.inference.systems import SYSTEMS
+    >>> from keyseg.timeline import LabelMap, TimeBase
+    >>> system, common = SYSTEMS["ms-tcn++"], {"labels": LabelMap(("background", "cut")), "timebase": TimeBase(10)}
+    >>> networks = [system.network(system.config(channels=8), input_dim=16, classes=2) for _ in range(3)]
+    >>> parts = [Predictor(system=system.name, model=n, decoder=system.decoder(), **common) for n in networks]
+    >>> len(ensemble_of(parts).networks)
+    3
     """
     if len(predictors) < 2:
         raise BundleError(f"an ensemble has at least two networks, got {len(predictors)}")
