@@ -80,6 +80,38 @@ def test_killed_and_gone_on_with_is_as_never_killed(
     assert results_here == results_there
 
 
+# Of a final model that starts from a bundle: 4 epochs of 8 videos, no validation, no scores.
+FINAL_DEATHS = {
+    "in the first epoch of all": (SegmentationModule, "training_step", 3, "before"),
+    "after a checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2, "after"),
+    "between training and bundle": (complete, "save_bundle", 1, "before"),
+    "between bundle and tables": (results, "summarise", 1, "before"),
+}
+
+
+@pytest.fixture(scope="module")
+def final_run(workshop: Any, finished: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    run = workshop.start(tmp_path_factory.mktemp("final") / "run", splits=None, final=True, start=finished.folder)
+    workshop.finish(run)
+    return run
+
+
+@pytest.mark.parametrize("death", FINAL_DEATHS)
+def test_a_killed_final_model_with_a_start_goes_on_as_never_killed(
+    death: str, workshop: Any, finished: Any, final_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"splits": None, "final": True, "start": finished.folder}
+    run = workshop.start(tmp_path / "run", **options)
+    with monkeypatch.context() as patch:
+        die_at(patch, *FINAL_DEATHS[death])
+        assert workshop.in_child(lambda: workshop.finish(run)) == -signal.SIGKILL
+    summary = workshop.finish(workshop.start(tmp_path / "run", **options, resume=True))
+    assert summary["final"] == ["final/seed0"]
+    for part in ("weights.safetensors", "config.json"):
+        here, there = (folder / "final" / "seed0" / "bundle" / part for folder in (run.folder, final_run.folder))
+        assert here.read_bytes() == there.read_bytes()
+
+
 def test_killed_from_outside_on_the_command_line(workshop: Any, outcome: Any, tmp_path: Path) -> None:
     """A real `keyseg train` in its own process, killed with -9 as soon as an epoch of the final training is done."""
     options = [word for change in (*workshop.changes, "optimiser.epochs=10") for word in ("--set", change)]

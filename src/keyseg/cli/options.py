@@ -56,6 +56,16 @@ SplitNumbers = Annotated[
         show_default=lambda splits: ",".join(map(str, splits)) or "all",
     ),
 ]
+SplitNumbersOrNone = Annotated[
+    tuple[int, ...] | None,
+    Parameter(
+        name="--split",
+        help="A split's number, several as 1,2, all, or none with --final.",
+        converter=lambda _, words: None if words[0].value == "none" else split_numbers(words[0].value),
+        n_tokens=1,
+        show_default=lambda splits: ",".join(map(str, splits)) or "all",
+    ),
+]
 Seeds = Annotated[
     tuple[int, ...],
     Parameter(name="--seed", consume_multiple=True, show_default=lambda seeds: " ".join(map(str, seeds))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from keyseg.cli.options import Background, Changes, Seeds, SplitNumbers
+from keyseg.cli.options import Background, Changes, Seeds, SplitNumbersOrNone
 from keyseg.cli.verb import command_line, note, presents, say
 from keyseg.training.train import train
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from keyseg.training.run import Run
 
 
-@presents(train, splits=SplitNumbers, set=Changes, seeds=Seeds, background=Background)
+@presents(train, splits=SplitNumbersOrNone, set=Changes, seeds=Seeds, background=Background)
 def train_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_training
     from keyseg.training.fit import is_main_process

@@ -26,7 +26,7 @@ class TrainingProgress(Callback):
     """A bar that moves by one epoch, or a line now and then."""
 
     def __init__(self, fit: Fit) -> None:
-        self.name = f"split {fit.split} seed {fit.seed}"
+        self.name = f"{'final model' if fit.split is None else f'split {fit.split}'} seed {fit.seed}"
         self.folder = fit.folder
         self.display = _display()
         self.started = 0.0

@@ -20,7 +20,7 @@ from keyseg.data.feature_files import UNDECIDED, Axes, check_finite, detect_axes
 from keyseg.data.feature_origin import FeatureOrigin, shared_origin
 from keyseg.data.known_datasets import DatasetFacts, identify
 from keyseg.data.read_options import ReadOptions
-from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
+from keyseg.data.splits import SUBSETS, Split, Subset, bundle_path, find_splits, read_bundle, resolve_inside
 from keyseg.formats.frame_labels import locate_frame_labels
 from keyseg.timeline import ConfigError, DataError, IntArray, LabelMap, Segmentation, TimeBase, nearest
 from keyseg.timeline.errors import ReportProblem, refuse
@@ -118,10 +118,20 @@ class Dataset:
         """Split numbers, from the bundles. Raises DataError if there is none."""
         return find_splits(self.root)
 
-    def names(self, split: int, subset: Subset) -> tuple[str, ...]:
+    @cached_property
+    def labelled(self) -> tuple[str, ...]:
+        """All videos of the splits, and all others with labels and features, sorted. Raises DataError."""
+        features, labels = self.feature_folder(None), self.root / "groundTruth"
+        listed = {name for split in self.splits for name in self._both_sides(split)}
+        there = (path.relative_to(labels).with_suffix("").as_posix() for path in labels.rglob("[!.]*.txt"))
+        return tuple(sorted(listed | {name for name in there if (features / f"{name}.npy").is_file()}))
+
+    def names(self, split: Split, subset: Subset) -> tuple[str, ...]:
         """Video names of one side of a split, in file order. Raises DataError on a missing split or bundle."""
         if subset not in SUBSETS:
             raise ConfigError(f"subset is 'train' or 'test', got {subset!r}{nearest(subset, SUBSETS)}")
+        if split is None:
+            return self.labelled if subset == "train" else ()
         self._known(split)
         return tuple(read_bundle(bundle_path(self.root, split, subset)))
 
@@ -138,14 +148,24 @@ class Dataset:
         names = read_annotation(self.annotation_path(name), self.labels.names)
         return Segmentation.from_frames(self.labels.encode(names))
 
-    def feature_path(self, split: int) -> Path:
+    def feature_path(self, split: Split) -> Path:
         """Where a split's features belong: the option `features`, with the split's number for `*`."""
         return self.root / str(self.options.features).replace("*", str(split))
 
-    def feature_folder(self, split: int) -> Path:
+    def belongs_to_split(self, split: Split) -> bool:
+        """Whether a split's features were learnt on its training videos, by the name of their folder."""
+        return re.search(r"_split(\d+|None)$", self.feature_path(split).name) is not None
+
+    def feature_folder(self, split: Split) -> Path:
         """Folder of a split's features. Raises DataError if it does not exist, or belongs to another split."""
         self._known(split)
         folder = self.feature_path(split)
+        if split is None and self.belongs_to_split(split):
+            raise DataError(
+                f"{self.root}: its features belong to splits: those in a folder features_splitN were learnt on the"
+                " training videos of split N, so that no model can be trained on all videos with them; name with"
+                " --features a folder of features that no split was used for"
+            )
         if not folder.is_dir():
             there = sorted(path.name for path in self.root.glob("*features*") if path.is_dir())
             raise DataError(
@@ -160,7 +180,7 @@ class Dataset:
             )
         return folder
 
-    def origin(self, split: int) -> FeatureOrigin | None:
+    def origin(self, split: Split) -> FeatureOrigin | None:
         """What made the features of a split's videos, None if no sidecar says it.
 
         Raises DataError if they were made in different ways, or at another frame rate than the labels have.
@@ -175,7 +195,7 @@ class Dataset:
             )
         return origin
 
-    def presampled(self, split: int) -> bool:
+    def presampled(self, split: Split) -> bool:
         """Whether feature files hold one column per step, by the first training video; False at sample rate 1."""
         if self.timebase.sample_rate == 1:
             return False
@@ -183,7 +203,7 @@ class Dataset:
         shape = stored_shape(self.feature_folder(split) / f"{name}.npy")
         return shape[self.layout(split)[0].index("T")] == self.timebase.steps(self.annotation(name).length)
 
-    def load(self, name: str, split: int) -> VideoSample:
+    def load(self, name: str, split: Split) -> VideoSample:
         """Features and labels of a video at one length. Raises DataError on anything wrong with its files."""
         path = resolve_inside(self.feature_folder(split), name, ".npy")
         segmentation = self.annotation(name)
@@ -207,16 +227,16 @@ class Dataset:
             tolerance=self.options.tolerance or 0,
         )
 
-    def _both_sides(self, split: int) -> list[str]:
+    def _both_sides(self, split: Split) -> list[str]:
         return [name for subset in SUBSETS for name in self.names(split, subset)]
 
-    def _known(self, split: int) -> None:
-        if split not in self.splits:
+    def _known(self, split: Split) -> None:
+        if split is not None and split not in self.splits:
             raise DataError(
                 f"{self.root / 'splits'}: no split {split}; there are splits {', '.join(map(str, self.splits))}"
             )
 
-    def layout(self, split: int) -> tuple[Axes, int]:
+    def layout(self, split: Split) -> tuple[Axes, int]:
         """Axes and D of a split's feature files, found once per folder. Raises DataError if nothing decides."""
         folder = self.feature_folder(split)
         if folder not in self._layouts:

@@ -13,6 +13,9 @@ from keyseg.timeline.files import read_text
 Subset = Literal["train", "test"]
 SUBSETS: tuple[Subset, Subset] = ("train", "test")
 
+Split = int | None
+"""A split's number, or None for all labelled videos at once, which leaves none to test on."""
+
 _BUNDLE = re.compile(r"(?:train|test)\.split(\d+)\.bundle")
 
 

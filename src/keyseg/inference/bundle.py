@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -28,8 +29,10 @@ VERSION: Literal[3] = 3
 class BundleConfig(Section):
     """Everything in a bundle but the weights.
 
-    features: what made the features of training, if known. tier: to which predictions are written. provenance:
-    where the bundle comes from, free text by key; `package` is the one that adds the system, if it is not keyseg's.
+    features: what made the features of training, if known. tier: to which predictions are written. videos: names of
+    those that it was trained on, if known. members: number of networks that are averaged; None for a single one.
+    provenance: where the bundle comes from, free text by key; `package` is the one that adds the system, if it is not
+    keyseg's.
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
@@ -43,6 +46,8 @@ class BundleConfig(Section):
     presampled: bool
     features: FeatureOrigin | None = None
     tier: str | None = None
+    videos: tuple[str, ...] | None = None
+    members: int | None = Field(None, ge=2, le=1000)
     classes: tuple[str, ...] = Field(min_length=1)
     background: tuple[str, ...]
     fps: Rate
@@ -70,8 +75,18 @@ class BundleConfig(Section):
         return self
 
 
-def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], *, force: bool = False) -> Path:
-    """Write a bundle folder, whole or not at all. Raises OutputExistsError unless `force`."""
+def save_bundle(
+    predictor: Predictor,
+    folder: Path,
+    provenance: dict[str, str],
+    *,
+    videos: Sequence[str] | None = None,
+    force: bool = False,
+) -> Path:
+    """Write a bundle folder, whole or not at all. videos: names of those that it was trained on.
+
+    Raises OutputExistsError unless `force`.
+    """
     if folder.exists() and not force:
         raise OutputExistsError(f"{folder} exists; choose another folder or use --force")
     package = SYSTEMS.package(predictor.system)
@@ -84,29 +99,43 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         presampled=predictor.presampled,
         features=predictor.origin,
         tier=predictor.tier,
+        videos=None if videos is None else tuple(videos),
+        members=len(predictor.networks) if predictor.others else None,
         classes=predictor.labels.names,
         background=predictor.labels.background,
         fps=predictor.timebase.fps,
         sample_rate=predictor.timebase.sample_rate,
         provenance=provenance | ({"package": package} if package else {}),
     )
-    weights = {name: value.detach().cpu().contiguous() for name, value in predictor.model.state_dict().items()}
+    weights = {
+        prefix + name: value.detach().cpu().contiguous()
+        for prefix, network in zip(_prefixes(config), predictor.networks, strict=True)
+        for name, value in network.state_dict().items()
+    }
     with whole_folder(folder) as partial:
         save_file(weights, partial / WEIGHTS)
         write_text(partial / CONFIG, config.model_dump_json(indent=1, exclude_none=True) + "\n")
     return folder
 
 
+def _prefixes(config: BundleConfig) -> list[str]:
+    """What the names of each network's weights begin with."""
+    return [f"member{number}." for number in range(1, config.members + 1)] if config.members else [""]
+
+
 def find_bundle(path: Path) -> Path:
-    """The bundle at `path`, or the only one in the run folder `path`. Raises BundleError naming the choices."""
+    """The bundle at `path`, or that of the run folder `path`: of all videos, else the ensemble, else its only one.
+
+    Raises BundleError naming the choices.
+    """
     if (path / CONFIG).is_file():
         return path
-    places = ("bundle", "seed*/bundle", "split*/seed*/bundle")
-    found = sorted(file.parent for place in places for file in path.glob(f"{place}/{CONFIG}"))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise BundleError(f"{path} holds {len(found)} bundles; name one of them: {', '.join(map(str, found))}")
+    for places in (("bundle", "final/seed*/bundle"), ("ensemble/bundle",), ("seed*/bundle", "split*/seed*/bundle")):
+        found = sorted(file.parent for place in places for file in path.glob(f"{place}/{CONFIG}"))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise BundleError(f"{path} holds {len(found)} bundles; name one of them: {', '.join(map(str, found))}")
     raise BundleError(
         f"{path}: no bundle here; expected a folder with {CONFIG} and {WEIGHTS}, or a finished run of keyseg train"
     )
@@ -154,23 +183,32 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
     """
     config, folder = read_config(Path(path)), find_bundle(Path(path))
     system, file = SYSTEMS[config.model], folder / WEIGHTS
-    with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them
-        network = system.network(config.network, config.input_dim, len(config.classes))
+    networks = []
     try:
-        network.load_state_dict(load_file(file), assign=True)
+        tensors = load_file(file)
+        for prefix in _prefixes(config):
+            with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them
+                network = system.network(config.network, config.input_dim, len(config.classes))
+            names = [name for name in tensors if name.startswith(prefix)]
+            network.load_state_dict({name.removeprefix(prefix): tensors.pop(name) for name in names}, assign=True)
+            networks.append(network)
+        if tensors:
+            raise RuntimeError(f"weights of no network: {', '.join(sorted(tensors)[:3])}")
     except (OSError, SafetensorError, RuntimeError) as error:
         lines = str(error).splitlines()
         reason = lines[min(1, len(lines) - 1)].strip()[:200]  # torch says on the second line what is wrong
         raise BundleError(
             f"{file}: not the weights that {CONFIG} describes ({reason}); copy the bundle again"
         ) from error
+    networks = [network.to(device, torch.float32).eval() for network in networks]
     try:
         labels = LabelMap(config.classes, config.background)
     except TimelineError as error:
         raise BundleError(f"{folder / CONFIG}: {error}") from error
     return Predictor(
         system=config.model,
-        model=network.to(device, torch.float32).eval(),
+        model=networks[0],
+        others=tuple(networks[1:]),
         labels=labels,
         timebase=TimeBase(config.fps, config.sample_rate),
         decoder=config.decoder,

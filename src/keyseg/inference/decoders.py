@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,6 +17,7 @@ from keyseg.inference.decoding import (
     NetworkOutput,
     ProposalConfig,
     Rules,
+    averaged,
     decode,
     match,
     propose,
@@ -90,6 +91,10 @@ class Decoder(Section, ABC):
     def read(self, output: Any) -> NetworkOutput:
         """The tensors of a batch of one video as arrays."""
 
+    def average(self, outputs: Sequence[Any]) -> NetworkOutput:
+        """What several networks say of a video, averaged: the frames, and the output of every stage."""
+        return NetworkOutput(*(averaged([getattr(one, name) for one in outputs]) for name in ("frames", "stages")))
+
     def segments(self, output: Any, part: str | None = None) -> Decoded:
         """Segments in steps, by the full system (None) or by one of `PARTS`."""
         if part is None and self.match is not None:
@@ -124,6 +129,13 @@ class KeypointDecoder(Decoder):
         action, boundary, frames = (_numpy(m[0]) for m in (maps.action, maps.boundary, maps.frames))
         actions, boundaries = propose(action, boundary, self.proposals)
         return KeypointOutput(frames, _numpy(output.frame_logits[:, 0]), action, boundary, actions, boundaries)
+
+    def average(self, outputs: Sequence[KeypointOutput]) -> KeypointOutput:
+        """Frames, stages and heatmaps averaged, and the keypoints that the averaged heatmaps propose."""
+        common = super().average(outputs)
+        action, boundary = (averaged([getattr(one, name) for one in outputs]) for name in ("action", "boundary"))
+        keypoints = propose(action, boundary, self.proposals)
+        return KeypointOutput(common.frames, common.stages, action, boundary, *keypoints)
 
     def unmatched(self, output: KeypointOutput, part: str | None) -> Decoded:
         """By Algorithm 1, with the trained refinement if there is one; or without keypoints."""

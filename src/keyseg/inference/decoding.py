@@ -3,7 +3,8 @@ the evidence and re-assemble."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -94,17 +95,31 @@ class KeypointOutput(NetworkOutput):
     boundaries: BoundaryKeypoints
     refinement: RefinementScores | None = None
 
-    def refined(self, refinement: Refinement, nodes: KeypointNodes) -> KeypointOutput:
-        """The same with the refinement of the proposals, whose nodes of one kind have the order of the keypoints."""
+    def refined(self, refinements: Sequence[Refinement], nodes: KeypointNodes) -> KeypointOutput:
+        """The same with the refinement of the proposals, whose nodes of one kind have the order of the keypoints.
+
+        refinements: by each network, which are averaged.
+        """
+        scores = [self._scores(refinement, nodes) for refinement in refinements]
+        names = [field.name for field in fields(RefinementScores)]
+        means = {name: averaged([getattr(one, name) for one in scores]) for name in names}
+        return replace(self, refinement=RefinementScores(**means))
+
+    def _scores(self, refinement: Refinement, nodes: KeypointNodes) -> RefinementScores:
         is_action, is_boundary = nodes.kind[0] == ACTION, nodes.kind[0] == BOUNDARY
         keep, classes = refinement.keep[0].float().sigmoid(), refinement.classes[0].float().softmax(1)
-        scores = RefinementScores(
+        return RefinementScores(
             keep_action=keep[is_action].cpu().numpy(),
             keep_boundary=keep[is_boundary].cpu().numpy(),
             classes=classes[is_action].cpu().numpy(),
             boundary_time=self.boundaries.time + refinement.shift[0].float()[is_boundary].cpu().numpy(),
         )
-        return replace(self, refinement=scores)
+
+
+def averaged(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Mean of arrays of one shape, summed in double precision; equal arrays give themselves to the last bit."""
+    mean: npt.NDArray[Any] = np.mean(arrays, axis=0, dtype=np.float64).astype(arrays[0].dtype)
+    return mean
 
 
 def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tuple[ActionKeypoints, BoundaryKeypoints]:

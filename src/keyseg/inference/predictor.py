@@ -36,7 +36,8 @@ class Predictor:
     system: its name in `keyseg.inference.systems`. decoder: turns the output of the network into segments.
     orientation: of the feature files in training, for files whose shape does not tell. presampled: whether those files
     held one column per step, not one per frame. origin: what made those features, where that is known. tier: of ELAN
-    and Praat, to which predictions are written, where the data set names one.
+    and Praat, to which predictions are written, where the data set names one. others: further networks of the same
+    kind, in an ensemble; what they say is averaged with what `model` says.
 
     >>> from keyseg.inference.systems import SYSTEMS
     >>> system, labels = SYSTEMS["ms-tcn++"], LabelMap(("background", "cut", "pour"))
@@ -58,6 +59,12 @@ class Predictor:
     presampled: bool = False
     origin: FeatureOrigin | None = None
     tier: str | None = None
+    others: tuple[Network, ...] = ()
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """All networks that are averaged; usually one."""
+        return (self.model, *self.others)
 
     def __repr__(self) -> str:
         rate = float(self.timebase.fps)
@@ -86,13 +93,17 @@ class Predictor:
         """
         with self._evaluation():
             steps = features.T[None] if isinstance(features, Tensor) else self._tensor(features)
-            output = self.model(steps, torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device))
-            result = self.decoder.read(output)
+            mask = torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)
+            outputs = [network(steps, mask) for network in self.networks]
+            read = [self.decoder.read(output) for output in outputs]
+            result = self.decoder.average(read) if self.others else read[0]
             trained = isinstance(self.decoder, KeypointDecoder) and self.decoder.refine
             if not (refine and trained and isinstance(self.model, RTK) and isinstance(result, KeypointOutput)):
                 return result
             nodes = keypoint_nodes([(result.actions, result.boundaries)], steps.device)
-            return result.refined(self.model.refiner(output.maps(), nodes), nodes)
+            refiners = [network.refiner for network in self.networks if isinstance(network, RTK)]
+            refined = [refine(output.maps(), nodes) for refine, output in zip(refiners, outputs, strict=True)]
+            return result.refined(refined, nodes)
 
     def run_keypoints(self, features: npt.NDArray[np.floating]) -> KeypointOutput:
         """As `run`. Raises ConfigError if the system has no keypoints."""
@@ -103,14 +114,16 @@ class Predictor:
 
     @contextmanager
     def _evaluation(self) -> Iterator[None]:
-        """The network in evaluation mode and without gradients; afterwards in the mode that it was in."""
-        training = self.model.training
-        self.model.eval()
+        """The networks in evaluation mode and without gradients; afterwards in the mode that they were in."""
+        modes = [network.training for network in self.networks]
         try:
+            for network in self.networks:
+                network.eval()
             with torch.inference_mode():
                 yield
         finally:
-            self.model.train(training)
+            for network, training in zip(self.networks, modes, strict=True):
+                network.train(training)
 
     def predict(
         self,

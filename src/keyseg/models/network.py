@@ -18,3 +18,10 @@ class Network(nn.Module):
         self.config = config
         self.input_dim = input_dim
         self.classes = classes
+
+    def class_offsets(self, weight: str) -> tuple[int, ...]:
+        """Where the classes begin on an axis of a weight that has a place for each of them, once or several times.
+
+        weight: its name in the state dict. A training that starts from a network with other classes needs to know it.
+        """
+        return (0,)

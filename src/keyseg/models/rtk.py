@@ -59,6 +59,11 @@ class RTK(Network):
         self.head = KeypointHead(config.head, config.backbone.channels, classes)
         self.refiner = Refiner(config.refinement, config.backbone.channels, classes)
 
+    def class_offsets(self, weight: str) -> tuple[int, ...]:
+        """A keypoint is embedded from features, actions, boundary and frames: see `node_inputs`."""
+        channels = self.config.backbone.channels
+        return (channels, channels + self.classes + 1) if weight == "refiner.embed.0.weight" else (0,)
+
     def forward(self, features: Tensor, mask: Tensor) -> RTKOutput:
         """features: (B, D, T) float, mask: (B, T) bool -> logits of heatmaps and frames."""
         hidden, frame_logits = self.backbone(features, mask)

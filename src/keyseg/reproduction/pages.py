@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keyseg.data.input_names import is_track_file
+from keyseg.data.splits import Split
 from keyseg.data.video_files import find_video_file
 from keyseg.formats import AS_IT_IS, AnnotationOptions, on_one_grid, read_with_rate
 from keyseg.formats.frame_labels import read_frame_labels
@@ -227,6 +228,7 @@ def write_run_page(run: Run, summary: Mapping[str, Any], *, report: Callable[[st
     """
     from keyseg.inference.systems import variant_title
     from keyseg.training.results import loss_curves
+    from keyseg.training.tables import kept_lines
 
     finished = [fit for fit in run.fits() if fit.scores.exists()]
     tests = {fit.split: fit.dataset.names(fit.split, "test") for fit in finished}
@@ -235,11 +237,12 @@ def write_run_page(run: Run, summary: Mapping[str, Any], *, report: Callable[[st
     videos = [_tested(name, finished, tests, report) for name in names[:_MOST_VIDEOS]]
     more = f" {len(videos)} of {len(names)} test videos are shown." if len(videos) < len(names) else ""
     linked = any(video.video for video in videos)
+    seen = "Videos that the training has not seen." if videos else " ".join(kept_lines(summary))
     return write_report(
         run.folder / RUN_PAGE,
         title=f"{variant_title(run.recipe.model)} on {run.data.name}",
-        introduction=f"Videos that the training has not seen.{more}{f' {_LINKED}' if linked else ''}",
-        scores={variant_title(variant): scores for variant, scores in summary["last_epoch"].items()},
+        introduction=f"{seen}{more}{f' {_LINKED}' if linked else ''}",
+        scores={variant_title(variant): scores for variant, scores in summary["last_epoch"].items() if scores},
         videos=videos,
         labels=dataset.labels,
         timebase=dataset.timebase,
@@ -251,7 +254,7 @@ def write_run_page(run: Run, summary: Mapping[str, Any], *, report: Callable[[st
 
 
 def _tested(
-    name: str, fits: Sequence[Fit], tests: Mapping[int, Collection[str]], report: Callable[[str], None]
+    name: str, fits: Sequence[Fit], tests: Mapping[Split, Collection[str]], report: Callable[[str], None]
 ) -> VideoTimeline:
     """A test video with its annotation, a row for each training that was tested on it, and the video if it is known."""
     testing = [fit for fit in fits if name in tests[fit.split]]

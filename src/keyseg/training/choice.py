@@ -39,13 +39,17 @@ def choose(fit: Fit) -> Chosen:
     """What the inner folds of the split say; from an earlier training of the split if there is one.
 
     Without inner folds, or training videos to divide, nothing is matched, and `fit` mixes 0.3 of the segments. The
-    folds are trained with seed 0, whatever the seed of the training.
+    folds are trained with seed 0, whatever the seed of the training. They start from the bundle that the training
+    starts from, unless it has seen a video that a fold holds out, or does not say what it has seen.
     """
     file, recipe = fit.inner / "chosen.json", fit.recipe
     given = recipe.augmentation.mixed_segments
     folds = inner_folds(fit.dataset, fit.split, recipe.matching.folds) if recipe.needs_inner_folds else ()
     if not folds:
         return Chosen(mixed_segments=MIXED if given == "fit" else given)
+    held_out = [name for fold in folds for name in fold.held_out]
+    if fit.start is not None and fit.start.has_seen(fit.dataset, held_out) != []:
+        fit = replace(fit, start=None)
     if is_main_process():
         fit.inner.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.inner / ".lock") if is_main_process() else nullcontext():  # trainings with other seeds wait

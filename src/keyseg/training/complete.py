@@ -25,7 +25,7 @@ from keyseg.training.module import SegmentationModule
 def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
     """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
 
-    Mixed segments and the match are chosen first, on inner folds of these videos.
+    The final model's are all videos. Mixed segments and the match are chosen first, on inner folds of these videos.
     """
     if not fit.bundle.exists():
         seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
@@ -40,7 +40,9 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
             cost = _cost(fit, module, seconds) | {"inner_seconds": chosen.seconds, "commit": provenance["commit"]}
             write_json(fit.folder / "cost.json", cost)
             write_json(fit.chosen, chosen.model_dump(mode="json"))
-            save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
+            which = {"split": "all videos" if fit.split is None else str(fit.split), "seed": str(fit.seed)}
+            videos = fit.start.videos_with(seen) if fit.start else seen
+            save_bundle(module.predictor, fit.bundle, provenance | which, videos=videos)
         module.trainer.strategy.barrier()
     return load(fit.bundle)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from keyseg.data.dataset import Dataset
+from keyseg.data.splits import Split
 from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
@@ -33,20 +34,23 @@ from keyseg.training.settings import Recipe
 from keyseg.training.silence import quiet
 from keyseg.training.systems import trainable
 from keyseg.training.videos import Videos, loader
+from keyseg.training.warm_start import StartBundle
 
 VALIDATE_EVERY = 5  # epochs at most; the last epoch is always one of them
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What one training works on. folder: for everything it writes; callbacks: of Lightning, such as progress."""
+    """What one training works on. split: None for the final model, which is trained on all videos. folder: for
+    everything it writes. callbacks: of Lightning, such as progress. start: whose weights it starts from, if any."""
 
     dataset: Dataset
-    split: int
+    split: Split
     seed: int
     recipe: Recipe
     folder: Path
     callbacks: tuple[Callback, ...] = ()
+    start: StartBundle | None = None
 
     @property
     def bundle(self) -> Path:
@@ -56,12 +60,17 @@ class Fit:
     @property
     def name(self) -> str:
         """Its name in tables."""
-        return f"split{self.split}/seed{self.seed}"
+        return f"{'final' if self.split is None else f'split{self.split}'}/seed{self.seed}"
 
     @property
     def scores(self) -> Path:
-        """File of the scores, the last thing that is written."""
+        """File of the scores, the last thing that is written; the final model has none."""
         return self.folder / "scores.json"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return (self.bundle if self.split is None else self.scores).exists()
 
     @property
     def inner(self) -> Path:
@@ -95,9 +104,12 @@ def train_network(
     L.seed_everything(fit.seed, verbose=False)
     objective = trainable(recipe.model).objective(recipe, dataset.labels)
     axes, dimension = dataset.layout(fit.split)
+    network = SYSTEMS[recipe.model].network(recipe.network, dimension, len(dataset.labels))
+    if fit.start is not None:
+        fit.start.initialise(network, recipe.model, dataset.labels)
     predictor = Predictor(
         system=recipe.model,
-        model=SYSTEMS[recipe.model].network(recipe.network, dimension, len(dataset.labels)),
+        model=network,
         labels=dataset.labels,
         timebase=dataset.timebase,
         decoder=decoder,

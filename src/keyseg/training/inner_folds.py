@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.dataset import Dataset
+from keyseg.data.splits import Split
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput, propose
 from keyseg.inference.predictor import Predictor
@@ -27,12 +28,12 @@ class InnerFold:
     """
 
     number: int
-    split: int
+    split: Split
     seen: tuple[str, ...]
     held_out: tuple[str, ...]
 
 
-def inner_folds(dataset: Dataset, split: int, count: int) -> tuple[InnerFold, ...]:
+def inner_folds(dataset: Dataset, split: Split, count: int) -> tuple[InnerFold, ...]:
     """Up to `count` folds of a split's training videos; () if they cannot be divided.
 
     Whole groups (subjects) are held out. Features in a folder for each split come from a network that was trained on
@@ -40,12 +41,12 @@ def inner_folds(dataset: Dataset, split: int, count: int) -> tuple[InnerFold, ..
     another split, and holds out those of its test videos that are training videos here (decision 011).
     """
     names = dataset.names(split, "train")
-    if dataset.feature_folder(split).name == f"features_split{split}":
+    if split is not None and dataset.feature_folder(split).name == f"features_split{split}":
         return _by_split(dataset, split, names, count)
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(dataset.group(name), []).append(name)
-    order = np.random.default_rng(split).permutation(sorted(groups))
+    order = np.random.default_rng(split or 0).permutation(sorted(groups))
     parts = min(count, len(groups))
     folds = []
     for number in range(1, parts + 1 if parts > 1 else 1):

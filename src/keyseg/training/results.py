@@ -14,7 +14,7 @@ from typing import Any
 
 from keyseg.data.folders import claimed
 from keyseg.formats.frame_labels import write_frame_labels
-from keyseg.inference.bundle import load
+from keyseg.inference.bundle import load, read_config
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import Report, evaluate_labels, mean_reports
@@ -22,6 +22,7 @@ from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks, is_main_process
+from keyseg.training.fold_ensemble import save_ensemble
 from keyseg.training.run import Run, process_count
 from keyseg.training.tables import SCORES, results_markdown
 
@@ -44,18 +45,21 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
     The same command may run several times at once with --resume: each takes trainings that no other works on.
     """
     main_process = is_main_process()
-    for fit in run.fits():
+    for fit in (*run.fits(), *run.final_fits()):
         with claimed(fit.folder) if main_process else nullcontext(True) as mine:
             if not mine and process_count() > 1:  # the other processes cannot know
                 raise TrainingError(
                     f"{fit.folder}: another command is training this; wait for it, or run without torchrun"
                 )
-            if not mine or fit.scores.exists():
+            if not mine or fit.is_finished:
                 continue
             predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
             if main_process:
-                score_fit(fit, predictor)
+                if fit.split is not None:
+                    score_fit(fit, predictor)
                 summarise(run)
+    if run.ensemble and main_process:
+        save_ensemble(run)
     return summarise(run) if main_process else None
 
 
@@ -90,8 +94,10 @@ def score_fit(fit: Fit, predictor: Predictor) -> None:
 def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, Report]]:
     """Score the full system again from its bundles: the mean over splits and seeds, and each by `split1/seed0`.
 
-    Raises DataError if a training is not finished.
+    Raises DataError if a training is not finished, or if there are no splits.
     """
+    if not run.splits:
+        raise DataError(f"{run.folder}: trained on all videos, so that none is left to score; train with --split all")
     reports = {}
     for fit in run.fits():
         system, labels = run.recipe.model, fit.dataset.labels
@@ -144,18 +150,21 @@ def collect(run: Run) -> list[Finished]:
 
 def summarise(run: Run) -> dict[str, Any]:
     """Everything that a results table shows, as plain values; also written to results.json and results.md."""
-    finished = collect(run)
+    finished, final = collect(run), [fit for fit in run.final_fits() if fit.is_finished]
     variants = tuple(SYSTEMS[run.recipe.model].titles)
     summary: dict[str, Any] = {
         "command": run.command,
         "system": run.recipe.model,
         "data": run.data.name,
         "features": run.provenance()["features"],
-        "splits": sorted({f.fit.split for f in finished}),
+        "splits": sorted({f.fit.split for f in finished if f.fit.split is not None}),
         "seeds": sorted({f.fit.seed for f in finished}),
         "epochs": run.recipe.epochs,
-        "chosen": _how_chosen(finished),
-        "cost": {f.fit.name: f.cost for f in finished},
+        "final": [fit.name for fit in final],
+        "final_videos": len(final[0].dataset.labelled) if final else 0,
+        "ensemble": read_config(run.ensemble_bundle).members if run.ensemble_bundle.exists() else 0,
+        "chosen": _how_chosen([*(f.fit for f in finished), *final]),
+        "cost": {f.fit.name: f.cost for f in finished} | {fit.name: fit.cost() for fit in final},
         "last_epoch": {v: average_over_seeds([(f.fit.seed, f.last[v]) for f in finished]) for v in variants},
         "best_epoch_on_the_test_fold": {
             v: average_over_seeds([(f.fit.seed, f.best[v]) for f in finished if v in f.best]) for v in variants
@@ -167,9 +176,9 @@ def summarise(run: Run) -> dict[str, Any]:
     return summary
 
 
-def _how_chosen(finished: Sequence[Finished]) -> dict[str, Any]:
+def _how_chosen(fits: Sequence[Fit]) -> dict[str, Any]:
     """By training: the share of mixed segments, and how much the match helped on inner folds, if it was tried."""
-    found = {item.fit.name: json.loads(item.fit.chosen.read_text(encoding="utf-8")) for item in finished}
+    found = {fit.name: json.loads(fit.chosen.read_text(encoding="utf-8")) for fit in fits}
     return {name: {key: chosen[key] for key in ("mixed_segments", "match")} for name, chosen in found.items()}
 
 
@@ -184,9 +193,10 @@ def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:
 
 
 def loss_curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:
-    """Every logged loss by epoch, averaged over the trainings of the run, as curves (x, y)."""
+    """Every logged loss by epoch, averaged over the trainings of the run's splits, or over its final ones where there
+    are no splits, as curves (x, y)."""
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for fit in run.fits():
+    for fit in run.fits() or run.final_fits():
         for epoch, row in read_history(fit.folder).items():
             for name, value in row.items():
                 if name.startswith("loss/"):

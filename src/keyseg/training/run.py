@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from keyseg.data.dataset import Dataset
+from keyseg.data.splits import Split
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
@@ -22,13 +23,15 @@ from keyseg.timeline.version import __version__
 from keyseg.training.fit import Fit, is_main_process
 from keyseg.training.recipe import validate_recipe
 from keyseg.training.settings import Recipe
+from keyseg.training.warm_start import StartBundle
 
 RUN = "run.json"
 
 
 class Run(BaseModel):
     """What a run folder was made from. data: folder of the data set; command: as typed, without the folders of absolute
-    paths."""
+    paths. final: whether a model is also trained on all videos; ensemble: whether the folds are averaged; start: the
+    bundle that every training starts from."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,6 +43,14 @@ class Run(BaseModel):
     splits: tuple[int, ...]
     seeds: tuple[int, ...]
     recipe: SerializeAsAny[Recipe]
+    final: bool = False
+    ensemble: bool = False
+    start: StartBundle | None = None
+
+    @property
+    def ensemble_bundle(self) -> Path:
+        """Folder of the bundle that averages the folds."""
+        return self.folder / "ensemble" / "bundle"
 
     def open_dataset(self) -> Dataset:
         """The data set, read with the options of the recipe."""
@@ -50,11 +61,18 @@ class Run(BaseModel):
         return self.model_copy(update={"recipe": self.recipe.changed(data=self.open_dataset().options)})
 
     def fits(self, dataset: Dataset | None = None) -> list[Fit]:
-        """One training for each split and seed, in order."""
-        dataset = dataset or self.open_dataset()
+        """One training for each split and seed, in order: those that are scored."""
+        return self._fits(dataset or self.open_dataset(), self.splits)
+
+    def final_fits(self, dataset: Dataset | None = None) -> list[Fit]:
+        """The trainings on all videos, one for each seed, if there are any."""
+        return self._fits(dataset or self.open_dataset(), (None,)) if self.final else []
+
+    def _fits(self, dataset: Dataset, splits: Sequence[Split]) -> list[Fit]:
         return [
-            Fit(dataset, split, seed, self.recipe, self.folder / f"split{split}" / f"seed{seed}")
-            for split in self.splits
+            Fit(dataset, split, seed, self.recipe, self.folder / place / f"seed{seed}", start=self.start)
+            for split in splits
+            for place in (f"split{split}" if split is not None else "final",)
             for seed in self.seeds
         ]
 
@@ -71,7 +89,12 @@ class Run(BaseModel):
         return content
 
     def predictor(self, *, split: int | None = None, seed: int | None = None) -> Predictor:
-        """The predictor of one training. Raises ConfigError naming the choices unless split and seed name one."""
+        """The predictor of one training; with neither split nor seed, of the model to keep: final, else ensemble.
+
+        Raises ConfigError naming the choices unless split and seed name one.
+        """
+        if split is None and (self.final or (self.ensemble and seed is None)):
+            return load(self.folder if seed is None else self.folder / "final" / f"seed{seed}")
         fits = [fit for fit in self.fits() if split in (None, fit.split) and seed in (None, fit.seed)]
         if len(fits) != 1:
             given = [f"{name} {value}" for name, value in (("split", split), ("seed", seed)) if value is not None]
@@ -91,8 +114,10 @@ class Run(BaseModel):
 
     def provenance(self) -> dict[str, str]:
         """Where the bundles of this run come from."""
-        folders = [self.open_dataset().feature_folder(split).name for split in self.splits]
-        return {
+        splits: tuple[Split, ...] = (*self.splits, *([None] if self.final else []))
+        folders = [self.open_dataset().feature_folder(split).name for split in splits]
+        start = {"start": f"weights with SHA-256 {self.start.sha256}"} if self.start else {}
+        return start | {
             "data": self.data.name,
             "features": ", ".join(dict.fromkeys(folders)),
             "command": self.command,
@@ -105,36 +130,75 @@ def start_run(
     folder: Path,
     data: Path,
     recipe: Recipe,
-    splits: Sequence[int],
+    splits: Sequence[int] | None,
     seeds: Sequence[int],
     command: str,
     *,
+    final: bool = False,
+    ensemble: bool = False,
+    start: Path | None = None,
     resume: bool = False,
     force: bool = False,
 ) -> Run:
-    """Make a run folder, or resume one.
+    """Make a run folder, or resume one. splits: () for all, None for none; then `final` must be set.
 
-    An existing run is refused unless `resume` is set (same data and recipe; splits and seeds may be added) or `force`
-    (the old run is deleted). A folder that is not empty and not a run is always refused.
-    Raises OutputExistsError, TrainingError.
+    An existing run is refused unless `resume` is set (same data, recipe and start; splits, seeds, final model and
+    ensemble may be added) or `force` (the old run is deleted). A folder that is not empty and not a run is always
+    refused. Raises OutputExistsError, TrainingError.
     """
     dataset = Dataset.open(data, **dict(recipe.data))
     recipe = recipe.changed(data=dataset.options)
-    splits = tuple(dict.fromkeys(splits)) or dataset.splits
+    splits = () if splits is None else tuple(dict.fromkeys(splits)) or dataset.splits
     for split in splits:
         _refuse_overlap(dataset, split)
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
         raise ConfigError(f"expected at least one seed, each from 0 to 2**32 - 1, got {list(seeds)}")
     commit, data = source_commit(), data.resolve()
-    run = Run(folder=folder, command=command, commit=commit, data=data, splits=splits, seeds=seeds, recipe=recipe)
-    if resume and (folder / RUN).exists():
+    run = Run(
+        folder=folder,
+        command=command,
+        commit=commit,
+        data=data,
+        splits=splits,
+        seeds=seeds,
+        recipe=recipe,
+        final=final,
+        ensemble=ensemble,
+        start=StartBundle.at(start) if start else None,
+    )
+    resumed = resume and (folder / RUN).exists()
+    if resumed:
         run = _continued(run, read_run(folder).complete())
-    elif is_main_process() and folder.exists() and any(folder.iterdir()):
+    _check(run, dataset)
+    if not resumed and is_main_process() and folder.exists() and any(folder.iterdir()):
+        if run.start is not None and run.start.bundle.is_relative_to(folder.resolve()):
+            raise ConfigError(f"{folder} holds the bundle to start from, {run.start.bundle}; choose another --out")
         _make_room(folder, force)
     if is_main_process():
         write_text(folder / RUN, run.model_dump_json(indent=1) + "\n")
     return run
+
+
+def _check(run: Run, dataset: Dataset) -> None:
+    """Raise ConfigError or DataError where a run cannot be what it is to be."""
+    if not run.splits and not run.final:
+        raise ConfigError("--split none leaves nothing to train; add --final for a model trained on all videos")
+    if run.final:
+        dataset.feature_folder(None)
+    if run.ensemble and len(run.splits) * len(run.seeds) < 2:
+        raise ConfigError("--ensemble averages the models of at least two splits or seeds; train with --split all")
+    for split in run.splits if run.ensemble else ():
+        if dataset.belongs_to_split(split):
+            raise DataError(
+                f"{dataset.feature_folder(split)}: its features are those of split {split} alone, so that no video can"
+                " be given to the models of all splits; leave out --ensemble, or name with --features a folder of"
+                " features that no split was used for"
+            )
+    if run.start is not None:
+        run.start.check(run.recipe, dataset, run.splits[0] if run.splits else None)
+        for split in run.splits:
+            run.start.refuse_seen(dataset, split)
 
 
 def _refuse_overlap(dataset: Dataset, split: int) -> None:
@@ -193,6 +257,11 @@ def source_commit() -> str:
 def _continued(new: Run, old: Run) -> Run:
     if new.data != old.data:
         raise TrainingError(f"{old.folder} was trained on {old.data}, not on {new.data}; choose another --out")
+    if (new.start and new.start.sha256) != (old.start and old.start.sha256):
+        was, now = (str(run.start.bundle) if run.start else "new weights" for run in (old, new))
+        raise TrainingError(
+            f"{old.folder} starts from {was}, not from {now}; repeat its --start, or choose another --out"
+        )
     changed = [f"{key} was {before} and is now {now}" for key, before, now in differences(old.recipe, new.recipe)]
     if changed:
         raise TrainingError(
@@ -201,7 +270,8 @@ def _continued(new: Run, old: Run) -> Run:
         )
     splits = old.splits + tuple(split for split in new.splits if split not in old.splits)
     seeds = old.seeds + tuple(seed for seed in new.seeds if seed not in old.seeds)
-    return old.model_copy(update={"splits": splits, "seeds": seeds, "commit": new.commit})
+    kept = {"final": old.final or new.final, "ensemble": old.ensemble or new.ensemble, "start": new.start}
+    return old.model_copy(update={"splits": splits, "seeds": seeds, "commit": new.commit, **kept})
 
 
 def differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:

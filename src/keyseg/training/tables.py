@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keyseg.inference.bundle import find_bundle
 from keyseg.inference.systems import variant_title
 from keyseg.training.run import Run
 
@@ -15,18 +16,38 @@ BEST_EPOCH = "## Best epoch, chosen on the test fold: not a result, only for com
 
 def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
     """What to print after training: the scores, where everything is, and what to do next."""
-    fit = run.fits()[0]
-    bundle, is_video = fit.bundle, fit.dataset.origin(fit.split) is not None
-    return [
-        "",
+    fit = [*run.fits(), *run.final_fits()][0]
+    is_video = fit.dataset.origin(fit.split) is not None
+    model = run.folder if summary["ensemble"] or len(summary["final"]) == 1 else fit.bundle
+    scores = [
         f"Last epoch, mean over {len(summary['splits'])} split(s) and {len(summary['seeds'])} seed(s):",
         *score_table(summary["last_epoch"]),
         "",
-        f"tables:      {run.folder / 'results.md'}",
-        f"bundle:      {bundle}",
-        f"predictions: {bundle.parent / 'predictions'}",
-        f"next:        keyseg predict {bundle} {'VIDEO.mp4' if is_video else 'FEATURES.npy'} --out predictions",
     ]
+    return [
+        "",
+        *(scores if summary["splits"] else ()),
+        *kept_lines(summary),
+        f"tables:      {run.folder / 'results.md'}",
+        f"bundle:      {find_bundle(model)}",
+        *([f"predictions: {fit.folder / 'predictions'}"] if summary["splits"] else ()),
+        f"next:        keyseg predict {model} {'VIDEO.mp4' if is_video else 'FEATURES.npy'} --out predictions",
+    ]
+
+
+def kept_lines(summary: Mapping[str, Any]) -> list[str]:
+    """What to expect of the models that no video is left to test: the final one, and the ensemble."""
+    lines, several = [], len(summary["splits"]) > 1
+    if summary["final"]:
+        expected = "; expect the score of the splits, whose models were trained on fewer" if summary["splits"] else ""
+        lines.append(
+            f"{', '.join(summary['final'])}: trained on all {summary['final_videos']} labelled videos. None is left to"
+            f" test it on, so it has no score{expected}."
+        )
+    if summary["ensemble"]:
+        reason = ": what one split tests on, another trains on" if several else ""
+        lines.append(f"ensemble: the average of {summary['ensemble']} models. It has no score{reason}.")
+    return lines
 
 
 def mean_of(table: Mapping[str, Any]) -> str:
@@ -44,8 +65,8 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
             f" inner folds, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
             f" {cost['threads']} thread(s), {cost['machine']}"
         )
-    return markdown(
-        f"# {summary['data']}",
+    kept = kept_lines(summary)
+    scored = [
         f"{mean_of(summary)}; protocol ms-tcn; features: {summary['features']}.",
         f"## Last epoch ({summary['epochs']}): the result",
         score_table(summary["last_epoch"]),
@@ -53,6 +74,11 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         score_table(summary["best_epoch_on_the_test_fold"]),
         f"## {variant_title(summary['system'])}, last epoch, by training",
         score_table(summary["by_split"][summary["system"]]),
+    ]
+    return markdown(
+        f"# {summary['data']}",
+        *(scored if summary["splits"] else [f"Features: {summary['features']}."]),
+        *(["## To keep", [f"- {line}" for line in kept]] if kept else []),
         "## Chosen on inner folds of the training videos",
         chosen_lines(summary["chosen"]),
         "## Where this comes from",

@@ -16,7 +16,7 @@ def train(
     data: Path | str,
     *,
     out: Path | str,
-    splits: Sequence[int] = (1,),
+    splits: Sequence[int] | None = (1,),
     model: str | None = None,
     recipe: Path | str | None = None,
     set: Mapping[str, Any] | Sequence[str] = (),
@@ -24,6 +24,9 @@ def train(
     seeds: Sequence[int] = (0,),
     features: str | None = None,
     background: Sequence[str] | None = None,
+    final: bool = False,
+    ensemble: bool = False,
+    start: Path | str | None = None,
     resume: bool = False,
     force: bool = False,
     command: str = "keyseg.training.train",
@@ -37,7 +40,7 @@ def train(
     Args:
         data: Folder with mapping.txt, groundTruth/, splits/ and features/ (or features_split1/ ...). See: keyseg check
         out: Folder for the run, such as runs/kitchen.
-        splits: Numbers of splits; () for all.
+        splits: Numbers of splits; () for all, None for none, with `final`.
         model: System to train: rtk, or one that it is compared with; a wrong name lists all. Default: that of --recipe,
             else rtk.
         recipe: YAML file. Default: the system's shipped recipe for this data set, else the system's defaults.
@@ -48,7 +51,13 @@ def train(
         features: Name of the features folder below DATA. Default: as DATA/dataset.yaml states, else features.
         background: Names of classes that are not actions; none for no such class. Default: as DATA/dataset.yaml states,
             else the class 'background'.
-        resume: Continue an interrupted run, or add splits and seeds to a finished one.
+        final: Then train a model on all labelled videos, the one to keep: keyseg predict OUT uses it. It has no score
+            of its own, since no video is left to test it on.
+        ensemble: Then average the models of all splits and seeds in one bundle, which keyseg predict OUT uses if there
+            is no final model. It takes as many times as long to predict.
+        start: Bundle, or run that holds one, whose weights to start from. Classes are matched by name; new ones may be
+            added. Splits whose test videos it was trained on are refused.
+        resume: Continue an interrupted run, or add splits, seeds, --final or --ensemble to a finished one.
         force: Delete an earlier run in the same folder.
         command: Recorded in bundles and tables as their origin.
         report: Called with a line before training.
@@ -74,11 +83,32 @@ def train(
     data, out = Path(data), Path(out)
     changes = [*_changes(set), *([f"data.features={features}"] if features is not None else [])]
     recipe = None if recipe is None else Path(recipe)
+    if start is not None:
+        from keyseg.training.warm_start import StartBundle, sizes_as_changes
+
+        start = Path(start)
+        config = StartBundle.at(start).config()
+        changes = [*sizes_as_changes(config, model, recipe), *changes]
+        model = model or (config.model if recipe is None else None)
     chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
     check_loggers(chosen)
-    run = start_run(out, data, chosen, splits, seeds, command, resume=resume, force=force)
+    run = start_run(
+        out,
+        data,
+        chosen,
+        splits,
+        seeds,
+        command,
+        final=final,
+        ensemble=ensemble,
+        start=start,
+        resume=resume,
+        force=force,
+    )
     if is_main_process():
-        report(f"recipe: {source}; {len(run.fits())} training(s) -> {out}")
+        report(f"recipe: {source}; {len([*run.fits(), *run.final_fits()])} training(s) -> {out}")
+        if run.start is not None:
+            report(run.start.summary(run.open_dataset().labels))
     run_all(run, lambda fit: callbacks(fit) if is_main_process() else ())
     return run
 

@@ -11,12 +11,13 @@ from torch.utils.data import Dataset as TorchDataset
 
 from keyseg.data.batches import Batch, collate
 from keyseg.data.dataset import Dataset, VideoSample
+from keyseg.data.splits import Split
 
 
 class Videos(TorchDataset[VideoSample]):
     """Named videos of one split, each read from disk when requested."""
 
-    def __init__(self, dataset: Dataset, split: int, names: Sequence[str]) -> None:
+    def __init__(self, dataset: Dataset, split: Split, names: Sequence[str]) -> None:
         self.dataset, self.split, self.names = dataset, split, tuple(names)
 
     def __len__(self) -> int:
