@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from keyseg.data.feature_origin import FeatureOrigin
+from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
@@ -28,8 +29,9 @@ VERSION: Literal[3] = 3
 class BundleConfig(Section):
     """Everything in a bundle but the weights.
 
-    features: what made the features of training, if known. tier: to which predictions are written. provenance:
-    where the bundle comes from, free text by key.
+    features: what made the features of training, if known. tier: to which predictions are written. confidence: the
+    calibration of the confidence of segments; null if none was learnt. provenance: where the bundle comes from, free
+    text by key.
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
@@ -47,6 +49,7 @@ class BundleConfig(Section):
     background: tuple[str, ...]
     fps: Rate
     sample_rate: int = Field(ge=1, le=1_000_000)
+    confidence: Calibration | None = None
     provenance: dict[str, str]
 
     @field_validator("model")
@@ -87,6 +90,7 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         background=predictor.labels.background,
         fps=predictor.timebase.fps,
         sample_rate=predictor.timebase.sample_rate,
+        confidence=predictor.calibration,
         provenance=provenance,
     )
     weights = {name: value.detach().cpu().contiguous() for name, value in predictor.model.state_dict().items()}
@@ -165,4 +169,5 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
         presampled=config.presampled,
         origin=config.features,
         tier=config.tier,
+        calibration=config.confidence,
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
-
+from keyseg.inference.confidence import Calibration, second_labels, segment_confidence
 from keyseg.inference.decoding import FloatMap
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.alignment import Alignment
@@ -18,7 +17,7 @@ class Prediction:
 
     segmentation: in annotation frames. frame_scores: (C, T) class probabilities per feature step. stages: (stages, C,
     T) outputs of the network's stages, the last one last. alignment: the training annotations that the segments were
-    matched to, in steps; None where nothing is matched.
+    matched to, in steps; None where nothing is matched. calibration: of the confidence; None where none was learnt.
     """
 
     segmentation: Segmentation
@@ -27,6 +26,7 @@ class Prediction:
     labels: LabelMap
     timebase: TimeBase
     alignment: Alignment | None
+    calibration: Calibration | None = field(default=None, kw_only=True)
 
     @property
     def frame_labels(self) -> list[str]:
@@ -35,12 +35,18 @@ class Prediction:
 
     @property
     def confidence(self) -> list[float]:
-        """Mean probability of each segment's class over its feature steps, from 0 to 1."""
+        """Of each segment, the probability that it is right, from 0 to 1; see `keyseg.inference.confidence`.
+
+        Without a calibration it is the mean probability of the segment's class over its feature steps.
+        """
         rate = self.timebase.sample_rate
-        return [
-            float(np.mean(self.frame_scores[span.label, span.start_frame // rate : -(-span.end_frame // rate)]))
-            for span in self.segmentation
-        ]
+        sure = segment_confidence(self.frame_scores, self.segmentation, rate, self.calibration)
+        return [float(value) for value in sure]
+
+    @property
+    def second_labels(self) -> list[int | None]:
+        """Of each segment, the most probable other class; None where there is one class only."""
+        return second_labels(self.frame_scores, self.segmentation, self.timebase.sample_rate)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from keyseg.data.feature_files import open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, read_sidecar
+from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput
 from keyseg.inference.prediction import KeypointPrediction, Prediction
@@ -31,7 +32,8 @@ class Predictor:
     system: its name in `keyseg.inference.systems`. decoder: turns the output of the network into segments.
     orientation: of the feature files in training, for files whose shape does not tell. presampled: whether those files
     held one column per step, not one per frame. origin: what made those features, where that is known. tier: of ELAN
-    and Praat, to which predictions are written, where the data set names one.
+    and Praat, to which predictions are written, where the data set names one. calibration: of the confidence of
+    segments, None where none was learnt.
 
     >>> from keyseg.inference.systems import SYSTEMS
     >>> system, labels = SYSTEMS["ms-tcn++"], LabelMap(("background", "cut", "pour"))
@@ -51,6 +53,7 @@ class Predictor:
     presampled: bool = False
     origin: FeatureOrigin | None = None
     tier: str | None = None
+    calibration: Calibration | None = None
 
     @property
     def input_dim(self) -> int:
@@ -177,14 +180,16 @@ class Predictor:
         labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
         segmentation = Segmentation.from_frames(labels)
         common = (segmentation, output.frames, output.stages, self.labels, self.timebase, decoded.alignment)
+        calibration = self.calibration if variant == self.system else None  # it was learnt with the full system
         if not isinstance(output, KeypointOutput):
-            return Prediction(*common)
+            return Prediction(*common, calibration=calibration)
         return KeypointPrediction(
             *common,
             proposals=(output.actions, output.boundaries),
             refined=(decoded.actions, decoded.boundaries),
             action_heatmap=output.action,
             boundary_heatmap=output.boundary,
+            calibration=calibration,
         )
 
     def _tensor(self, features: npt.NDArray[np.floating]) -> torch.Tensor:

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from keyseg.training.module import SegmentationModule
 def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
     """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
 
-    Mixed segments and the match are chosen first, on inner folds of these videos.
+    Mixed segments, the match and the calibration of the confidence are chosen first, on inner folds of these videos.
     """
     if not fit.bundle.exists():
         seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
@@ -40,7 +41,8 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
             cost = _cost(fit, module, seconds) | {"inner_seconds": chosen.seconds, "commit": provenance["commit"]}
             write_json(fit.folder / "cost.json", cost)
             write_json(fit.chosen, chosen.model_dump(mode="json"))
-            save_bundle(module.predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
+            predictor = replace(module.predictor, calibration=chosen.calibration)
+            save_bundle(predictor, fit.bundle, {**provenance, "split": str(fit.split), "seed": str(fit.seed)})
         module.trainer.strategy.barrier()
     return load(fit.bundle)
 

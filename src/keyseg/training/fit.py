@@ -56,6 +56,11 @@ class Fit:
         return self.folder / "scores.json"
 
     @property
+    def reliability(self) -> Path:
+        """File of how far the confidence of segments could be trusted on the test videos."""
+        return self.folder / "reliability.json"
+
+    @property
     def inner(self) -> Path:
         """Folder of the inner folds, which all seeds of a split share."""
         return self.folder.parent / "inner"
