@@ -17,6 +17,7 @@ from keyseg.formats import FORMATS, WriteSettings, format_named, timeline_text
 from keyseg.inference.bundle import load, read_config
 from keyseg.inference.prediction import KeypointPrediction, Prediction
 from keyseg.inference.predictor import Predictor
+from keyseg.inference.review import REVIEW, ReviewRow, review_rows, write_review
 from keyseg.inference.videos import extractor_for, predict_video
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.files import check_file_names, refuse_file, write_bytes, write_content
@@ -50,6 +51,7 @@ def predict_files(
     scores: bool = False,
     tier: str | None = None,
     page: WritePage | None = None,
+    review: bool = False,
     extractor: Path | None = None,
     device: str | None = None,
     cache: Path | None = None,
@@ -76,6 +78,8 @@ def predict_files(
         tier: Tier of ELAN and Praat, and track of OpenTimelineIO, that is written. Default: the first --tier of keyseg
             init, or else actions.
         page: Also write OUT/VIDEO.html, a page that plays the video beside its timeline.
+        review: Also write OUT/review.csv: every segment of all videos, the least sure first, with the second best
+            label, so that one knows what to check. With --resume, kept timelines are predicted again for it.
         extractor: Folder of the feature extractor's model, if it is a local one that has moved since training.
         device: Where the feature extractor's network runs, such as cpu or cuda. Default: a GPU if there is one.
         cache: Folder that keeps the features of videos. Default: keyseg/features in the system's cache folder.
@@ -93,16 +97,16 @@ def predict_files(
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
     made = read_config(Path(bundle)).features
     files = _input_files(inputs, tracks=made is not None and made.extractor == "poses")
-    targets = _targets(files, [*formats, *others], out)
+    targets = _targets(files, [*formats, *others], out, review=review)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
+    taken = [*existing, *([out / REVIEW] if review and (out / REVIEW).exists() else [])]
     if resume:
         report(f"{len(existing)} existing files are kept")
         missing = {file: {k: p for k, p in paths.items() if p not in existing} for file, paths in targets.items()}
-        targets = {file: paths for file, paths in missing.items() if paths}
-    elif existing and not force:
+        targets = {file: paths for file, paths in missing.items() if paths or review}
+    elif taken and not force:
         raise OutputExistsError(
-            f"{next(iter(existing))} exists ({len(existing)} such files); choose another --out, continue with --resume,"
-            " or use --force"
+            f"{taken[0]} exists ({len(taken)} such files); choose another --out, continue with --resume, or use --force"
         )
     predictor = load(bundle)
     _check_formats(predictor, formats)
@@ -113,6 +117,7 @@ def predict_files(
         report(f"tracks are read at {made_by.track_fps} frames per second, as in training")
 
     written: dict[Path, tuple[Path, ...]] = {}
+    rows: list[ReviewRow] = []
     for file, paths in targets.items():
         try:
             if _is_features(file):
@@ -131,10 +136,14 @@ def predict_files(
         for note in sidecar.notes if sidecar else ():
             report(f"note: {file}: {note}")
         written[file] = _write(prediction, file, tier or predictor.tier or "actions", paths, page, report)
+        rows += review_rows(input_name(file), prediction) if review else []
         if written[file]:
             timeline = prediction.segmentation
             report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
-    failed = tuple(file for file, paths in targets.items() if len(written.get(file, ())) < len(paths))
+    if review:
+        left_out = [input_name(file) for file in targets if file not in written]
+        write_review(out / REVIEW, rows, left_out, predictor.calibration is not None, report)
+    failed = tuple(file for file, paths in targets.items() if file not in written or len(written[file]) < len(paths))
     return PredictedFiles(len(targets), written, failed)
 
 
@@ -157,13 +166,13 @@ def _input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
     return one_a_name(files)
 
 
-def _targets(files: Collection[Path], kinds: Iterable[str], out: Path) -> dict[Path, dict[str, Path]]:
+def _targets(files: Collection[Path], kinds: Iterable[str], out: Path, *, review: bool) -> dict[Path, dict[str, Path]]:
     """What to write for each input, by kind: a format, scores or a page. Raises DataError, OutputExistsError."""
     check_file_names(input_name(file) for file in files)
     refuse_file(out, "timelines")
     suffixes = {kind: _ENDINGS.get(kind) or FORMATS[kind].suffix for kind in kinds}
     targets = {file: {kind: out / f"{input_name(file)}{suffix}" for kind, suffix in suffixes.items()} for file in files}
-    owners: dict[str, Path] = {}
+    owners: dict[str, Path] = {REVIEW: out / REVIEW} if review else {}
     for file, paths in targets.items():
         for path in paths.values():
             other = owners.setdefault(path.name.casefold(), file)

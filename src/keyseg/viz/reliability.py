@@ -21,7 +21,7 @@ def plot_reliability(tables: Mapping[str, Sequence[ConfidenceBin]], *, title: st
 
     >>> figure = plot_reliability({"calibrated": [ConfidenceBin(0.8, 5, 0.86, 0.8), ConfidenceBin(0.9, 9, 0.95, 1.0)]})
     """
-    names = [f"{name}: calibration error {calibration_error(table):.1f} %" for name, table in tables.items()]
+    names = [f"{name} (ECE {calibration_error(table):.1f} %)" for name, table in tables.items()]
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))][::-1]  # the last is the one in use
     left, top = 0.75, canvas.title_height(title)
     below = top + _HEIGHT + 0.55
