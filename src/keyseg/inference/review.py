@@ -59,7 +59,7 @@ def write_review(
     report(f"{path}: {len(rows)} segments, the least sure first")
     if left_out:
         names = ", ".join(left_out[:_NAMED]) + " ..." * (len(left_out) > _NAMED)
-        report(f"warning: {path} leaves out {len(left_out)} videos that could not be predicted: {names}")
+        report(f"warning: {path} leaves out the videos that could not be predicted: {names}")
     if not calibrated:
         report(
             "note: the confidence is the mean probability of the segment's class, which is not calibrated, since the"
