@@ -65,10 +65,11 @@ def home(make_clip: Callable[..., Path], tmp_path: Path) -> Path:
 def corrected(path: Path) -> list[tuple[int, int, str]]:
     """Edit a prediction as ELAN saves it: other times, one annotation more, another tier; return what is right now."""
     root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
-    order, (tier,) = root.find("TIME_ORDER"), root.findall("TIER")
+    order, (tier, confidence) = root.find("TIME_ORDER"), root.findall("TIER")
     assert order is not None
-    for part in (*tier.findall("ANNOTATION"),):
-        tier.remove(part)
+    for parent in (tier, confidence):  # ELAN deletes what depends on an annotation with it
+        for part in (*parent.findall("ANNOTATION"),):
+            parent.remove(part)
     for slot in (*order,):
         order.remove(slot)
     right = [(700, 1900, "go right"), (1900, 2100, "wave"), (2500, 3700, "go left")]
@@ -107,7 +108,7 @@ def test_the_elan_loop(home: Path, keyseg: Any, options: tuple[str, ...]) -> Non
     text = (out / "tea 1.eaf").read_text(encoding="utf-8")
     assert 'RELATIVE_MEDIA_URL="../new/tea 1.mp4"' in text
     assert f'MEDIA_URL="file:///{(home / "new" / "tea 1.mp4").as_posix().lstrip("/")}"' in text
-    assert re.findall('TIER_ID="([^"]*)"', text) == ["right hand"]
+    assert re.findall('TIER_ID="([^"]*)"', text) == ["right hand", "right hand confidence"]
     (annotation,) = read_annotations(out / "tea 1.eaf", options=AnnotationOptions(tier=("right hand",)))
     assert (annotation.video, Path(annotation.media)) == ("tea 1", home / "new" / "tea 1.mp4")
     answer = keyseg(

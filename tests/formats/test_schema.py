@@ -15,7 +15,9 @@ from keyseg.timeline import LabelMap, Segmentation, TimeBase
 
 DOCS = Path(__file__).parents[2] / "docs" / "formats.md"
 LABELS = LabelMap(("take", "background"), ("background",))
-TEXT = timeline_text("json", "P03", Segmentation([0, 4, 9], [0, 1]), LABELS, TimeBase(Fraction(30000, 1001)))
+TEXT = timeline_text(
+    "json", "P03", Segmentation([0, 4, 9], [0, 1]), LABELS, TimeBase(Fraction(30000, 1001)), scores=(0.75, 0.5)
+)
 
 
 def test_the_schema_file_is_that_of_the_code() -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from keyseg.inference import bundle
 from keyseg.inference.bundle import find_bundle, load, save_bundle
+from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Match
 from keyseg.inference.decoding import Rules
 from keyseg.inference.systems import SYSTEMS
@@ -65,6 +66,32 @@ def test_a_match_comes_back_and_counts(make_predictor: Any, features: Any, agree
     assert agree(loaded.predict(features), taught.predict(features))
     assert not agree(loaded.predict(features), plain.predict(features))
     assert load(save_bundle(plain, tmp_path / "plain", {})).decoder.match is None
+
+
+def test_a_calibration_comes_back_and_counts(make_predictor: Any, features: Any, tmp_path: Path) -> None:
+    calibration = Calibration(intercept=-0.5, mean=0.75, length=0.25, edges=1.5, segments=99)
+    taught, plain = make_predictor(calibration=calibration), make_predictor()
+    loaded = load(save_bundle(taught, tmp_path / "bundle", {}))
+    assert loaded.calibration == calibration
+    assert loaded.predict(features).confidence == taught.predict(features).confidence
+    assert loaded.predict(features).confidence != plain.predict(features).confidence
+    for part in taught.variants[1:]:  # of which nothing was learnt
+        assert loaded.predict(features, variant=part).confidence == plain.predict(features, variant=part).confidence
+    folder = save_bundle(plain, tmp_path / "plain", {})
+    assert "confidence" not in json.loads((folder / "config.json").read_text())  # as bundles were before
+    assert load(folder).calibration is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"mean": -0.1}, {"edges": float("nan")}, {"intercept": float("inf")}, {"segments": 0}, {"more": 1}]
+)
+def test_a_damaged_calibration_is_refused(change: dict[str, float], make_predictor: Any, tmp_path: Path) -> None:
+    calibration = Calibration(intercept=-0.5, mean=0.75, length=0.25, edges=1.5, segments=99)
+    config = save_bundle(make_predictor(calibration=calibration), tmp_path / "bundle", {}) / "config.json"
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps(content | {"confidence": content["confidence"] | change}))
+    with pytest.raises(BundleError, match=f"confidence.{next(iter(change))}"):
+        load(tmp_path / "bundle")
 
 
 @pytest.mark.parametrize(

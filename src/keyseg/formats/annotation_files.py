@@ -141,7 +141,8 @@ def timeline_text(
 ) -> str | bytes:
     """A prediction as the content of a file, which is text except in NWB. Raises ConfigError, DataError, TimelineError.
 
-    scores: how sure the network is of each segment, for formats that have scores. media: path of the video.
+    scores: confidence of each segment, for formats that have scores; three decimals are written. media: path of the
+    video.
 
     >>> labels = LabelMap(("background", "pour"), ("background",))
     >>> print(timeline_text("srt", "tea", Segmentation.from_frames([0, 0, 1, 1, 1]), labels, TimeBase(Fraction(2))))
@@ -153,6 +154,6 @@ def timeline_text(
     annotation = Annotation.of(name, segmentation, labels, timebase, keep_background=True)
     if scores is not None:
         pairs = zip(annotation.intervals, scores, strict=True)
-        annotation = replace(annotation, intervals=tuple(replace(item, score=score) for item, score in pairs))
+        annotation = replace(annotation, intervals=tuple(replace(item, score=round(score, 3)) for item, score in pairs))
     settings = replace(settings or WriteSettings(), labels=labels, predicted=True)
     return annotations_text(fmt, [replace(annotation, media=media)], settings)

@@ -19,6 +19,7 @@ from keyseg.formats.linked_media import file_url, is_sound, linked_path, mime_ty
 from keyseg.formats.text import bounded, choose_tier, edges, interval, number, one_line, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval
 
+_CONFIDENCE = "confidence"
 looks = re.compile("<ANNOTATION_DOCUMENT").search
 
 
@@ -57,6 +58,9 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """One tier, called like the track if there is one, and a link to the video where its path is known.
 
+    Scores are in a second tier that depends on it, `actions confidence`, whose annotations have no times of their own:
+    ELAN shows each below its action, and deletes it with the action; readers of times pass over it.
+
     Raises ConfigError, DataError, TimelineError.
     """
     (annotation,) = annotations
@@ -74,10 +78,23 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         content.add_linked_file(file_url(media), relative, mime_type(media))
     for start, end, label in edges(annotation, 3):
         content.add_annotation(tier, int(start * 1000), int(end * 1000), one_line(label))
+    _add_scores(content, tier, annotation)
     with tempfile.TemporaryDirectory() as folder:  # pympi only writes to paths
         target = Path(folder, "annotation.eaf")
         content.to_file(str(target))
         return target.read_text(encoding="utf-8")
+
+
+def _add_scores(content: Any, tier: str, annotation: Annotation) -> None:
+    """A tier with the score of each annotation that has one."""
+    if all(interval.score is None for interval in annotation.intervals):
+        return
+    below = f"{tier} {_CONFIDENCE}"
+    content.add_linguistic_type(_CONFIDENCE, constraints="Symbolic_Association", timealignable=False)
+    content.add_tier(below, ling=_CONFIDENCE, parent=tier)
+    for (start, end, _), action in zip(edges(annotation, 3), annotation.intervals, strict=True):
+        if action.score is not None:
+            content.add_ref_annotation(below, tier, int((start + end) * 500), f"{action.score:.3g}")
 
 
 @dataclass(frozen=True)

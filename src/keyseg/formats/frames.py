@@ -38,6 +38,12 @@ def on_frames(annotation: Annotation, settings: WriteSettings) -> tuple[list[tup
     return spans, length, fps
 
 
+def scores_at(annotation: Annotation, settings: WriteSettings) -> dict[int, float]:
+    """The scores of the spans that have one, by start frame. Raises as `on_frames` does."""
+    spans, _, _ = on_frames(annotation, settings)
+    return {start: interval.score for start, _, interval in spans if interval.score is not None}
+
+
 def segmented(annotation: Annotation, settings: WriteSettings) -> tuple[Segmentation, LabelMap, TimeBase]:
     """A class for every frame: one of `settings.labels`, or of the labels that occur and a background for gaps.
 

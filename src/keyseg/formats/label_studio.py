@@ -82,7 +82,7 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
         result: dict[str, Any] = {"result": regions}
         if settings.predicted:
             scores = [interval.score for _, _, interval in spans if interval.score is not None]
-            result |= {"model_version": "keyseg"} | ({"score": fmean(scores)} if scores else {})
+            result |= {"model_version": "keyseg"} | ({"score": round(fmean(scores), 3)} if scores else {})
         tasks.append({"data": data, "predictions" if settings.predicted else "annotations": [result]})
     return json_text(tasks)
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.frames import as_background, segmented
+from keyseg.formats.frames import as_background, scores_at, segmented
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
 from keyseg.formats.text import number
 from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
 
 _TRACK = "track"  # a column that is written if some timeline has a track
+_CONFIDENCE = "confidence"  # a column that is written if some segment has a score
 _COLUMNS = ("video", "start_frame", "end_frame", "start_seconds", "end_seconds", "label")
-_NEEDS = "the columns label, start_seconds and end_seconds; optional are video, track, start_frame and end_frame"
+_NEEDS = (
+    "the columns label, start_seconds and end_seconds; optional are video, track, start_frame, end_frame and confidence"
+)
 _RATES = tuple(Fraction(rate) for rate in (15, 24, 25, 30, 50, 60, 10, 12, 20, 100, 120)) + tuple(
     Fraction(rate * 1000, 1001) for rate in (24, 30, 60)
 )
@@ -54,8 +57,9 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 def write(annotations: Sequence[Annotation], settings: WriteSettings, separator: str = ",") -> str:
     """A table with commas or tabs. Raises ConfigError without a rate, TimelineError."""
     tracks = any(annotation.track for annotation in annotations)
-    columns = ("video", _TRACK, *_COLUMNS[1:]) if tracks else _COLUMNS
-    return table_text(columns, _cells(annotations, settings, tracks), separator)
+    scored = any(interval.score is not None for annotation in annotations for interval in annotation.intervals)
+    columns = [*(("video", _TRACK) if tracks else ("video",)), *_COLUMNS[1:], *([_CONFIDENCE] if scored else [])]
+    return table_text(columns, _cells(annotations, settings, tracks, scored), separator)
 
 
 def looks(text: str, tabs: bool = False) -> bool:
@@ -63,8 +67,13 @@ def looks(text: str, tabs: bool = False) -> bool:
     return _is_ours(text) and ("\t" in text.split("\n", 1)[0]) == tabs
 
 
-def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBase) -> list[dict[str, object]]:
-    """Segments as dictionaries, for JSON and tables; ends are exclusive, seconds have six decimals."""
+def segment_rows(
+    segmentation: Segmentation, labels: LabelMap, timebase: TimeBase, scores: Mapping[int, float]
+) -> list[dict[str, object]]:
+    """Segments as dictionaries, for JSON and tables; ends are exclusive, seconds have six decimals.
+
+    scores: of segments, by their start frame.
+    """
     return [
         {
             "start_frame": segment.start_frame,
@@ -73,6 +82,7 @@ def segment_rows(segmentation: Segmentation, labels: LabelMap, timebase: TimeBas
             "end_seconds": round(float(timebase.start_seconds(segment.end_frame)), 6),
             "label": labels.names[segment.label],
         }
+        | ({_CONFIDENCE: scores[segment.start_frame]} if segment.start_frame in scores else {})
         for segment in segmentation
     ]
 
@@ -81,10 +91,14 @@ def _is_ours(text: str) -> bool:
     return {"label", "start_seconds", "end_seconds"} <= set(header(text))
 
 
-def _cells(annotations: Iterable[Annotation], settings: WriteSettings, tracks: bool) -> Iterable[Iterable[object]]:
+def _cells(
+    annotations: Iterable[Annotation], settings: WriteSettings, tracks: bool, scored: bool
+) -> Iterable[Iterable[object]]:
     for annotation in annotations:
         place = [annotation.video, annotation.track] if tracks else [annotation.video]
-        yield from ([*place, *row.values()] for row in segment_rows(*segmented(annotation, settings)))
+        scores = scores_at(annotation, settings) if scored else {}
+        for row in segment_rows(*segmented(annotation, settings), scores):
+            yield [*place, *row.values(), *([""] if scored and _CONFIDENCE not in row else [])]
 
 
 def _rate(path: Path, video: str, rows: list[TableRow], settings: ReadSettings) -> Fraction | None:
@@ -108,7 +122,8 @@ def _row(video: str, row: TableRow, rate: Fraction | None) -> SegmentRow:
         start, end = _frame(row, "start_frame") / rate, _frame(row, "end_frame") / rate
     else:
         start, end = (number(row.need(name), f"{row.where}: {name}") for name in ("start_seconds", "end_seconds"))
-    score = number(row.need("score"), f"{row.where}: score") if row.get("score") else None
+    name = next((name for name in (_CONFIDENCE, "score") if row.get(name)), None)
+    score = None if name is None else number(row.need(name), f"{row.where}: {name}")
     return SegmentRow(video, start, end, row.need("label"), row.where, None if score is None else float(score))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.frames import segmented
+from keyseg.formats.frames import scores_at, segmented
 from keyseg.formats.json_text import read_json
 from keyseg.formats.segment_table import segment_rows
 from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
@@ -35,6 +35,9 @@ class SegmentRecord(BaseModel):
     start_seconds: float | None = Field(default=None, ge=0, description="start_frame / fps, to six decimals.")
     end_seconds: float | None = Field(default=None, gt=0, description="end_frame / fps, to six decimals.")
     label: _Name = Field(description="One of classes.")
+    confidence: float | None = Field(
+        default=None, allow_inf_nan=False, description="Probability that the segment is right, if a network found it."
+    )
 
 
 class TimelineRecord(BaseModel):
@@ -56,6 +59,11 @@ def schema() -> dict[str, Any]:
 
 def read_whole(path: Path, encoding: str | None = None) -> tuple[str, Segmentation, LabelMap, TimeBase]:
     """Video name, segmentation, classes and frame rate, all as written. Raises DataError."""
+    return _read(path, encoding)[:4]
+
+
+def _read(path: Path, encoding: str | None) -> tuple[str, Segmentation, LabelMap, TimeBase, list[float | None]]:
+    """The same, and the confidence of each segment."""
     text, _ = read_json(path, _HOLDS, encoding)  # pydantic accepts duplicate keys
     try:
         record = TimelineRecord.model_validate_json(text)
@@ -65,7 +73,8 @@ def read_whole(path: Path, encoding: str | None = None) -> tuple[str, Segmentati
             raise ValueError(f"segments must follow each other from frame 0 to {record.frames}")
         ids = labels.encode(segment.label for segment in record.segments)
         segmentation = Segmentation(np.array(bounds), ids)
-        return record.video or path.stem, segmentation, labels, TimeBase(parse_rate(record.fps))
+        sure = [segment.confidence for segment in record.segments]
+        return record.video or path.stem, segmentation, labels, TimeBase(parse_rate(record.fps)), sure
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -76,9 +85,11 @@ def read_whole(path: Path, encoding: str | None = None) -> tuple[str, Segmentati
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """One video; background stays labelled. Raises DataError."""
-    video, segmentation, labels, timebase = read_whole(path, settings.encoding)
+    video, segmentation, labels, timebase, sure = _read(path, settings.encoding)
     annotation = Annotation.of(video, segmentation, labels, timebase, keep_background=True)
-    return [replace(annotation, classes=labels.names)]
+    pairs = zip(annotation.intervals, sure, strict=True)
+    intervals = tuple(replace(interval, score=score) for interval, score in pairs)
+    return [replace(annotation, intervals=intervals, classes=labels.names)]
 
 
 def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
@@ -92,6 +103,6 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
             "frames": segmentation.length,
             "classes": list(labels.names),
             "background": list(labels.background),
-            "segments": segment_rows(segmentation, labels, timebase),
+            "segments": segment_rows(segmentation, labels, timebase, scores_at(annotation, settings)),
         }
     )

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from keyseg.data.feature_origin import FeatureOrigin
+from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
@@ -31,8 +32,8 @@ class BundleConfig(Section):
 
     features: what made the features of training, if known. tier: to which predictions are written. videos: names of
     those that it was trained on, if known. members: number of networks that are averaged; None for a single one.
-    provenance: where the bundle comes from, free text by key; `package` is the one that adds the system, if it is not
-    keyseg's.
+    confidence: the calibration of the confidence of segments; None if none was learnt. provenance: where the bundle
+    comes from, free text by key; `package` is the one that adds the system, if it is not keyseg's.
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
@@ -52,6 +53,7 @@ class BundleConfig(Section):
     background: tuple[str, ...]
     fps: Rate
     sample_rate: int = Field(ge=1, le=1_000_000)
+    confidence: Calibration | None = None
     provenance: dict[str, str]
 
     @field_validator("model")
@@ -105,6 +107,7 @@ def save_bundle(
         background=predictor.labels.background,
         fps=predictor.timebase.fps,
         sample_rate=predictor.timebase.sample_rate,
+        confidence=predictor.calibration,
         provenance=provenance | ({"package": package} if package else {}),
     )
     weights = {
@@ -216,4 +219,5 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
         presampled=config.presampled,
         origin=config.features,
         tier=config.tier,
+        calibration=config.confidence,
     )

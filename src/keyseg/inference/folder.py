@@ -16,6 +16,7 @@ from keyseg.formats import FORMATS, format_named, timeline_text
 from keyseg.inference.bundle import load, read_config
 from keyseg.inference.prediction import KeypointPrediction, Prediction
 from keyseg.inference.predictor import Predictor, is_features
+from keyseg.inference.review import REVIEW, ReviewRow, review_rows, write_review
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
@@ -48,6 +49,7 @@ def predict_files(
     scores: bool = False,
     tier: str | None = None,
     page: WritePage | None = None,
+    review: bool = False,
     extractor: Path | str | None = None,
     device: str | None = None,
     batch: int | None = None,
@@ -75,6 +77,8 @@ def predict_files(
         tier: Tier of ELAN and Praat, and track of OpenTimelineIO, that is written. Default: the first --tier of keyseg
             init, or else actions.
         page: Also write OUT/VIDEO.html, a page that plays the video beside its timeline.
+        review: Also write OUT/review.csv: every segment of all videos, the least sure first, with the second best
+            label, so that one knows what to check. With --resume, kept timelines are predicted again for it.
         extractor: Folder of the feature extractor's model, if it is a local one that has moved since training.
         device: Where the feature extractor's network and the model run, such as cpu or cuda. Default: the extractor on
             a GPU if there is one, the model on the CPU.
@@ -95,16 +99,16 @@ def predict_files(
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
     made = read_config(Path(bundle)).features
     files = _input_files(map(Path, inputs), tracks=made is not None and made.extractor == "poses")
-    targets = _targets(files, [*formats, *others], out)
+    targets = _targets(files, [*formats, *others], out, review=review)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
+    taken = [*existing, *([out / REVIEW] if review and (out / REVIEW).exists() else [])]
     if resume:
         report(f"{len(existing)} existing files are kept")
         missing = {file: {k: p for k, p in paths.items() if p not in existing} for file, paths in targets.items()}
-        targets = {file: paths for file, paths in missing.items() if paths}
-    elif existing and not force:
+        targets = {file: paths for file, paths in missing.items() if paths or review}
+    elif taken and not force:
         raise OutputExistsError(
-            f"{next(iter(existing))} exists ({len(existing)} such files); choose another --out, continue with --resume,"
-            " or use --force"
+            f"{taken[0]} exists ({len(taken)} such files); choose another --out, continue with --resume, or use --force"
         )
     predictor = load(bundle)
     _check_formats(predictor, formats)
@@ -116,6 +120,7 @@ def predict_files(
         report(f"tracks are read at {made_by.track_fps} frames per second, as in training")
 
     written: dict[Path, tuple[Path, ...]] = {}
+    rows: list[ReviewRow] = []
     for file, paths in targets.items():
         try:
             shown = partial(progress, file)
@@ -128,10 +133,14 @@ def predict_files(
         for note in prediction.notes:
             report(f"note: {file}: {note}")
         written[file] = _write(prediction, file, tier, paths, page, report)
+        rows += review_rows(input_name(file), prediction) if review else []
         if written[file]:
             timeline = prediction.segmentation
             report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
-    failed = tuple(file for file, paths in targets.items() if len(written.get(file, ())) < len(paths))
+    if review:
+        left_out = [input_name(file) for file in targets if file not in written]
+        write_review(out / REVIEW, rows, left_out, predictor.calibration is not None, report)
+    failed = tuple(file for file, paths in targets.items() if file not in written or len(written[file]) < len(paths))
     return PredictedFiles(len(targets), written, failed)
 
 
@@ -150,13 +159,13 @@ def _input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
     return one_a_name(files)
 
 
-def _targets(files: Collection[Path], kinds: Iterable[str], out: Path) -> dict[Path, dict[str, Path]]:
+def _targets(files: Collection[Path], kinds: Iterable[str], out: Path, *, review: bool) -> dict[Path, dict[str, Path]]:
     """What to write for each input, by kind: a format, scores or a page. Raises DataError, OutputExistsError."""
     check_file_names(input_name(file) for file in files)
     refuse_file(out, "timelines")
     suffixes = {kind: _ENDINGS.get(kind) or FORMATS[kind].suffix for kind in kinds}
     targets = {file: {kind: out / f"{input_name(file)}{suffix}" for kind, suffix in suffixes.items()} for file in files}
-    owners: dict[str, Path] = {}
+    owners: dict[str, Path] = {REVIEW: out / REVIEW} if review else {}
     for file, paths in targets.items():
         for path in paths.values():
             other = owners.setdefault(path.name.casefold(), file)

@@ -7,9 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from keyseg.formats.read_write import write
+from keyseg.inference.confidence import Calibration, second_labels, segment_confidence
 from keyseg.inference.decoding import FloatMap
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.alignment import Alignment
@@ -30,13 +29,14 @@ class Prediction:
 
     segmentation: in annotation frames. frame_scores: (C, T) class probabilities per feature step. stages: (stages, C,
     T) outputs of the network's stages, the last one last. alignment: the training annotations that the segments were
-    matched to, in steps; None where nothing is matched. name: of the video, "" if it was an array. media: path of the
-    video file, "" if there was none. tier: of ELAN and Praat, to which it is written. notes: what may not be expected
-    of the video, such as damage.
+    matched to, in steps; None where nothing is matched. calibration: of the confidence; None where none was learnt.
+    name: of the video, "" if it was an array. media: path of the video file, "" if there was none. tier: of ELAN and
+    Praat, to which it is written. notes: what may not be expected of the video, such as damage.
 
     A notebook shows it as a timeline.
 
     >>> labels = LabelMap(("rest", "pour"), ("rest",))
+    >>> import numpy as np
     >>> scores = np.array([[0.9, 0.8, 0.1, 0.3], [0.1, 0.2, 0.9, 0.7]])
     >>> found = Segmentation.from_frames([0, 0, 1, 1])
     >>> tea = Prediction(found, scores, scores[None], labels, TimeBase(2), None, name="tea")
@@ -58,6 +58,7 @@ class Prediction:
     media: str = field(default="", kw_only=True)
     tier: str = field(default="actions", kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
+    calibration: Calibration | None = field(default=None, kw_only=True)
 
     @property
     def frame_labels(self) -> list[str]:
@@ -66,12 +67,18 @@ class Prediction:
 
     @property
     def confidence(self) -> list[float]:
-        """Mean probability of each segment's class over its feature steps, from 0 to 1."""
+        """Of each segment, the probability that it is right, from 0 to 1; see `keyseg.inference.confidence`.
+
+        Without a calibration it is the mean probability of the segment's class over its feature steps.
+        """
         rate = self.timebase.sample_rate
-        return [
-            float(np.mean(self.frame_scores[span.label, span.start_frame // rate : -(-span.end_frame // rate)]))
-            for span in self.segmentation
-        ]
+        sure = segment_confidence(self.frame_scores, self.segmentation, rate, self.calibration)
+        return [float(value) for value in sure]
+
+    @property
+    def second_labels(self) -> list[int | None]:
+        """Of each segment, the most probable other class; None where there is one class only."""
+        return second_labels(self.frame_scores, self.segmentation, self.timebase.sample_rate)
 
     @property
     def segments(self) -> tuple[Interval, ...]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from keyseg.data.feature_files import open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar
 from keyseg.data.input_names import input_name
+from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput
 from keyseg.inference.prediction import KeypointPrediction, Prediction
@@ -37,7 +38,8 @@ class Predictor:
     orientation: of the feature files in training, for files whose shape does not tell. presampled: whether those files
     held one column per step, not one per frame. origin: what made those features, where that is known. tier: of ELAN
     and Praat, to which predictions are written, where the data set names one. others: further networks of the same
-    kind, in an ensemble; what they say is averaged with what `model` says.
+    kind, in an ensemble; what they say is averaged with what `model` says. calibration: of the confidence of segments,
+    None where none was learnt.
 
     >>> from keyseg.inference.systems import SYSTEMS
     >>> system, labels = SYSTEMS["ms-tcn++"], LabelMap(("background", "cut", "pour"))
@@ -60,6 +62,7 @@ class Predictor:
     origin: FeatureOrigin | None = None
     tier: str | None = None
     others: tuple[Network, ...] = ()
+    calibration: Calibration | None = None
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -290,9 +293,10 @@ class Predictor:
         labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
         segmentation = Segmentation.from_frames(labels)
         common = (segmentation, output.frames, output.stages, self.labels, self.timebase, decoded.alignment)
+        calibration = self.calibration if variant == self.system else None  # it was learnt with the full system
         tier = self.tier or "actions"
         if not isinstance(output, KeypointOutput):
-            return Prediction(*common, tier=tier)
+            return Prediction(*common, tier=tier, calibration=calibration)
         return KeypointPrediction(
             *common,
             tier=tier,
@@ -300,6 +304,7 @@ class Predictor:
             refined=(decoded.actions, decoded.boundaries),
             action_heatmap=output.action,
             boundary_heatmap=output.boundary,
+            calibration=calibration,
         )
 
     def _check_variant(self, variant: str | None) -> None:

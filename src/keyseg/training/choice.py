@@ -1,21 +1,24 @@
-"""What the inner folds of a split choose: mixed segments or none, and the weights of the match."""
+"""What the inner folds of a split choose: mixed segments or none, the weights of the match, and the calibration."""
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from statistics import mean
 
 from filelock import FileLock
 
+from keyseg.inference.confidence import Calibration
 from keyseg.metrics import evaluate_labels
 from keyseg.timeline.files import write_json
 from keyseg.timeline.validation import Section
+from keyseg.training.calibration import learn_calibration
 from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
 from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
-from keyseg.training.match_weights import LearntMatch, learn_match, measures
+from keyseg.training.match_weights import LearntMatch, OutputsOfFold, learn_match, measures
 
 MIXED = 0.3
 """Share of mixed segments that is compared with none."""
@@ -24,13 +27,14 @@ MIXED = 0.3
 class Chosen(Section):
     """What the inner folds of a split chose.
 
-    mixed_segments: share for the training. match: None where nothing was learnt. seconds: of all inner trainings and of
-    learning. mixing: the mean of F1@50, Edit and Acc of the first fold without and with mixed segments, where both were
-    trained.
+    mixed_segments: share for the training. match, calibration: None where nothing was learnt. seconds: of all inner
+    trainings and of learning. mixing: the mean of F1@50, Edit and Acc of the first fold without and with mixed
+    segments, where both were trained.
     """
 
     mixed_segments: float
     match: LearntMatch | None = None
+    calibration: Calibration | None = None
     mixing: tuple[float, float] | None = None
     seconds: float = 0.0
 
@@ -58,18 +62,22 @@ def choose(fit: Fit) -> Chosen:
         start = time.monotonic()
         share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0])
         videos = [_held_out(fit, fold, share) for fold in folds[: None if recipe.matching.fit else 0]]
-        match = _learn(fit, list(zip(folds, videos, strict=False))) if videos else None  # the same in every process
+        outputs = [
+            (held_out, list(annotations_in_steps(fit.dataset, fold.seen)))
+            for fold, held_out in zip(folds, videos, strict=False)
+        ]
+        match, calibration = _learn(fit, outputs) if outputs else (None, None)  # the same in every process
         seconds = round(time.monotonic() - start, 1)
-        chosen = Chosen(mixed_segments=share, match=match, mixing=mixing, seconds=seconds)
+        chosen = Chosen(mixed_segments=share, match=match, calibration=calibration, mixing=mixing, seconds=seconds)
         if is_main_process():
             write_json(file, chosen.model_dump(mode="json"))
     return chosen
 
 
-def _learn(fit: Fit, folds: list[tuple[InnerFold, dict[str, HeldOutVideo]]]) -> LearntMatch:
-    labels = fit.dataset.labels
-    pairs = [(videos, list(annotations_in_steps(fit.dataset, fold.seen))) for fold, videos in folds]
-    return learn_match(pairs, fit.recipe.decoder(), len(labels), tuple(labels.background_ids))
+def _learn(fit: Fit, outputs: Sequence[OutputsOfFold]) -> tuple[LearntMatch, Calibration | None]:
+    labels, decoder = fit.dataset.labels, fit.recipe.decoder()
+    match = learn_match(outputs, decoder, len(labels), tuple(labels.background_ids))
+    return match, learn_calibration(outputs, decoder, match.weights, len(labels))
 
 
 def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float]]:

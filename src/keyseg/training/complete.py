@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from keyseg.training.module import SegmentationModule
 def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
     """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
 
-    The final model's are all videos. Mixed segments and the match are chosen first, on inner folds of these videos.
+    The final model's are all videos. Mixed segments, the match and the calibration of the confidence are chosen first,
+    on inner folds of these videos.
     """
     if not fit.bundle.exists():
         seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
@@ -42,7 +44,8 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
             write_json(fit.chosen, chosen.model_dump(mode="json"))
             which = {"split": "all videos" if fit.split is None else str(fit.split), "seed": str(fit.seed)}
             videos = fit.start.videos_with(seen) if fit.start else seen
-            save_bundle(module.predictor, fit.bundle, provenance | which, videos=videos)
+            predictor = replace(module.predictor, calibration=chosen.calibration)
+            save_bundle(predictor, fit.bundle, provenance | which, videos=videos)
         module.trainer.strategy.barrier()
     return load(fit.bundle)
 

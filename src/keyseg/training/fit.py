@@ -73,6 +73,11 @@ class Fit:
         return (self.bundle if self.split is None else self.scores).exists()
 
     @property
+    def reliability(self) -> Path:
+        """File of how far the confidence of segments could be trusted on the test videos."""
+        return self.folder / "reliability.json"
+
+    @property
     def inner(self) -> Path:
         """Folder of the inner folds, which all seeds of a split share."""
         return self.folder.parent / "inner"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import Any
 from keyseg.data.folders import claimed
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.inference.bundle import load, read_config
+from keyseg.inference.prediction import Prediction
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import Report, evaluate_labels, mean_reports
 from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
+from keyseg.training.calibration import KINDS, Judged, bins_of, pooled_summary
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks, is_main_process
 from keyseg.training.fold_ensemble import save_ensemble
@@ -64,9 +66,16 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
 
 
 def predict_videos(
-    predictor: Predictor, fit: Fit, names: Iterable[str], variants: Iterable[str] | None = None
+    predictor: Predictor,
+    fit: Fit,
+    names: Iterable[str],
+    variants: Iterable[str] | None = None,
+    each: Callable[[str, Segmentation, Prediction], None] = lambda variant, reference, prediction: None,
 ) -> tuple[dict[str, Segmentation], dict[str, dict[str, Segmentation]]]:
-    """Annotations by video, and predictions by variant (None: all) and video, both at the annotation rate."""
+    """Annotations by video, and predictions by variant (None: all) and video, both at the annotation rate.
+
+    each: called with the variant, the annotation and the whole prediction of each.
+    """
     reference: dict[str, Segmentation] = {}
     predicted: dict[str, dict[str, Segmentation]] = {variant: {} for variant in variants or predictor.variants}
     for name in names:
@@ -76,18 +85,26 @@ def predict_videos(
         for variant, videos in predicted.items():
             prediction = predictor.decode(output, frames=sample.segmentation.length, variant=variant)
             videos[name] = prediction.segmentation
+            each(variant, sample.segmentation, prediction)
     return reference, predicted
 
 
 def score_fit(fit: Fit, predictor: Predictor) -> None:
     """Score a trained bundle on the test videos of its split, and keep the predictions beside it."""
-    reference, predicted = predict_videos(predictor, fit, fit.dataset.names(fit.split, "test"))
+    judged = Judged()
+
+    def judge(variant: str, reference: Segmentation, prediction: Prediction) -> None:
+        if variant == predictor.system:
+            judged.add(reference, prediction)
+
+    reference, predicted = predict_videos(predictor, fit, fit.dataset.names(fit.split, "test"), each=judge)
     for name, segmentation in predicted[predictor.variants[0]].items():
         path = fit.folder / "predictions" / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_frame_labels(path, fit.dataset.labels.decode(segmentation.to_frames()))
     background = tuple(sorted(fit.dataset.labels.background_ids))
     reports = {v: evaluate_labels(reference, videos, background=background) for v, videos in predicted.items()}
+    write_json(fit.reliability, judged.summary())
     write_json(fit.scores, {variant: report.to_json() for variant, report in reports.items()})
 
 
@@ -164,6 +181,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "final_videos": len(final[0].dataset.labelled) if final else 0,
         "ensemble": read_config(run.ensemble_bundle).members if run.ensemble_bundle.exists() else 0,
         "chosen": _how_chosen([*(f.fit for f in finished), *final]),
+        "confidence": _confidence(finished),
         "cost": {f.fit.name: f.cost for f in finished} | {fit.name: fit.cost() for fit in final},
         "last_epoch": {v: average_over_seeds([(f.fit.seed, f.last[v]) for f in finished]) for v in variants},
         "best_epoch_on_the_test_fold": {
@@ -173,6 +191,7 @@ def summarise(run: Run) -> dict[str, Any]:
     }
     write_json(run.folder / "results.json", summary)
     write_text(run.folder / "results.md", results_markdown(summary))
+    _draw_reliability(run.folder / "reliability.png", summary["confidence"])
     return summary
 
 
@@ -180,6 +199,23 @@ def _how_chosen(fits: Sequence[Fit]) -> dict[str, Any]:
     """By training: the share of mixed segments, and how much the match helped on inner folds, if it was tried."""
     found = {fit.name: json.loads(fit.chosen.read_text(encoding="utf-8")) for fit in fits}
     return {name: {key: chosen[key] for key in ("mixed_segments", "match")} for name, chosen in found.items()}
+
+
+def _confidence(finished: Sequence[Finished]) -> dict[str, Any]:
+    """How far the confidence of segments could be trusted on test videos: pooled, and by training where it is known."""
+    files = {item.fit.name: item.fit.reliability for item in finished if item.fit.reliability.exists()}
+    by_training = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
+    return {"by_training": by_training, "pooled": pooled_summary(list(by_training.values()))}
+
+
+def _draw_reliability(path: Path, confidence: Mapping[str, Any]) -> None:
+    from keyseg.viz import plot_reliability, save_figure
+
+    pooled = confidence["pooled"]
+    if pooled["segments"]:
+        save_figure(
+            plot_reliability({kind: bins_of(pooled, kind) for kind in KINDS if kind in pooled}), path, force=True
+        )
 
 
 def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:

@@ -7,6 +7,7 @@ from typing import Any
 
 from keyseg.inference.bundle import find_bundle
 from keyseg.inference.systems import variant_title
+from keyseg.training.calibration import KINDS
 from keyseg.training.run import Run
 
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
@@ -81,6 +82,8 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         *(["## To keep", [f"- {line}" for line in kept]] if kept else []),
         "## Chosen on inner folds of the training videos",
         chosen_lines(summary["chosen"]),
+        "## Confidence of segments, on the test videos",
+        confidence_lines(summary["confidence"]),
         "## Where this comes from",
         origin,
     )
@@ -99,6 +102,17 @@ def chosen_lines(chosen: Mapping[str, Any]) -> list[str]:
         verdict = "matched" if match["weights"] else "not matched"
         lines.append(line + f"{verdict}: F1@50 / Edit / Acc {scores[0]} without, {scores[1]} with the match")
     return lines
+
+
+def confidence_lines(confidence: Mapping[str, Any]) -> list[str]:
+    """How far the confidence of segments could be trusted, for each training and for all of them together."""
+    rows = {**confidence["by_training"], "all": confidence["pooled"]}
+    return [f"- {name}: {_confidence_line(found)}" for name, found in rows.items()]
+
+
+def _confidence_line(found: Mapping[str, Any]) -> str:
+    errors = ", ".join(f"{found[kind]['calibration_error']:.1f} % ({kind})" for kind in KINDS if kind in found)
+    return f"{found['segments']} segments, expected calibration error {errors or '-'}"
 
 
 def markdown(*blocks: str | Sequence[str]) -> str:

@@ -10,4 +10,5 @@ from .page import write_report as write_report
 from .page_player import key_frame_times as key_frame_times
 from .prediction import plot_prediction as plot_prediction
 from .reassembly import plot_reassembly as plot_reassembly
+from .reliability import plot_reliability as plot_reliability
 from .timelines import plot_timelines as plot_timelines
