@@ -23,6 +23,8 @@ HOMES = {
     "TimeBase": "keyseg.timeline.timebase",
     "evaluate": "keyseg.metrics.evaluator",
     "load": "keyseg.inference.bundle",
+    "pull": "keyseg.inference.sharing",
+    "push": "keyseg.inference.sharing",
     "reassemble": "keyseg.keypoints.reassembly",
 }
 

@@ -1,4 +1,6 @@
 from .inference.bundle import load as load
+from .inference.sharing import pull as pull
+from .inference.sharing import push as push
 from .keypoints import reassemble as reassemble
 from .metrics import evaluate as evaluate
 from .timeline import KeysegError as KeysegError

@@ -32,6 +32,8 @@ VERBS = {
     "report": "Write a page, VIDEO.html, that plays a video beside timelines of it, to look at predictions and"
     " annotations.",
     "convert": "Convert annotations and timelines from the files of one tool to those of another.",
+    "push": "Publish a bundle with its model card on the Hugging Face Hub, or copy it to a folder to share.",
+    "pull": "Fetch a bundle from the Hugging Face Hub, at one commit.",
     "import-weights": "Make a bundle from weights that a system's reference program trained.",
     "doctor": "Show versions, processors, GPUs and threads, and how to repair what is broken; exit code 1 if anything"
     " is.",

@@ -13,28 +13,34 @@ from safetensors.torch import load_file, save_file
 
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.decoders import Decoder
+from keyseg.inference.hub import is_hub_name, snapshot
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
-from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError
-from keyseg.timeline.files import whole_folder, write_text
+from keyseg.timeline import BundleError, KeysegError, LabelMap, OutputExistsError, TimeBase, TimelineError
+from keyseg.timeline.files import file_sha256, whole_folder, write_text
 from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section
 from keyseg.timeline.version import __version__
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 VERSION: Literal[3] = 3
+UNKNOWN_LICENCE = "unknown"
 
 
 class BundleConfig(Section):
     """Everything in a bundle but the weights.
 
-    features: what made the features of training, if known. tier: to which predictions are written. provenance:
-    where the bundle comes from, free text by key.
+    version: of this format. model_version: of the model, free text. licence: an SPDX expression. sha256: of the
+    weights, by the name of their file; none in bundles of 0.1.0. features: what made the features of training, if
+    known. tier: to which predictions are written. provenance: where the bundle comes from, free text by key.
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
     version: Literal[3] = VERSION
     keyseg: str = __version__
+    model_version: str = Field(default="1", min_length=1)
+    licence: str = Field(default=UNKNOWN_LICENCE, min_length=1)
+    sha256: dict[str, str] = Field(default={})
     model: str
     network: SerializeAsAny[BaseModel]
     decoder: SerializeAsAny[Decoder]
@@ -74,7 +80,17 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
     """Write a bundle folder, whole or not at all. Raises OutputExistsError unless `force`."""
     if folder.exists() and not force:
         raise OutputExistsError(f"{folder} exists; choose another folder or use --force")
-    config = BundleConfig(
+    weights = {name: value.detach().cpu().contiguous() for name, value in predictor.model.state_dict().items()}
+    with whole_folder(folder) as partial:
+        save_file(weights, partial / WEIGHTS)
+        config = _config(predictor, {WEIGHTS: file_sha256(partial / WEIGHTS)}, provenance)
+        write_text(partial / CONFIG, config_text(config))
+    return folder
+
+
+def _config(predictor: Predictor, sha256: dict[str, str], provenance: dict[str, str]) -> BundleConfig:
+    return BundleConfig(
+        sha256=sha256,
         model=predictor.system,
         network=predictor.model.config,
         decoder=predictor.decoder,
@@ -89,15 +105,24 @@ def save_bundle(predictor: Predictor, folder: Path, provenance: dict[str, str], 
         sample_rate=predictor.timebase.sample_rate,
         provenance=provenance,
     )
-    weights = {name: value.detach().cpu().contiguous() for name, value in predictor.model.state_dict().items()}
-    with whole_folder(folder) as partial:
-        save_file(weights, partial / WEIGHTS)
-        write_text(partial / CONFIG, config.model_dump_json(indent=1, exclude_none=True) + "\n")
-    return folder
+
+
+def config_text(config: BundleConfig) -> str:
+    """The content of a bundle's config file."""
+    return config.model_dump_json(indent=1, exclude_none=True) + "\n"
 
 
 def find_bundle(path: Path) -> Path:
-    """The bundle at `path`, or the only one in the run folder `path`. Raises BundleError naming the choices."""
+    """The bundle at `path`, the only one in the run folder `path`, or `owner/name@revision` of the Hugging Face Hub.
+
+    Raises BundleError naming the choices, or what was looked for on the hub.
+    """
+    elsewhere = ""
+    if is_hub_name(path.as_posix()):
+        try:
+            return snapshot(path.as_posix())[0]
+        except KeysegError as error:
+            elsewhere = f"; nor on the Hugging Face Hub: {error}"
     if (path / CONFIG).is_file():
         return path
     places = ("bundle", "seed*/bundle", "split*/seed*/bundle")
@@ -108,6 +133,7 @@ def find_bundle(path: Path) -> Path:
         raise BundleError(f"{path} holds {len(found)} bundles; name one of them: {', '.join(map(str, found))}")
     raise BundleError(
         f"{path}: no bundle here; expected a folder with {CONFIG} and {WEIGHTS}, or a finished run of keyseg train"
+        f"{elsewhere}"
     )
 
 
@@ -133,18 +159,24 @@ def read_config(path: Path) -> BundleConfig:
 
 
 def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
-    """Predictor of a bundle, or of a run folder that holds one. Raises BundleError if there is none, or a damaged one.
+    """Predictor of a bundle, of a run folder that holds one, or of a bundle on the Hugging Face Hub.
+
+    path: a folder, or `owner/name` or `owner/name@revision` if there is no local folder `owner`; a bundle of the hub is
+    kept in the hub's cache. Raises BundleError if there is none, or a damaged one.
 
     >>> load("kitchen")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     keyseg.timeline.errors.BundleError: kitchen: no bundle here; expected a folder with config.json and ...
     """
-    config, folder = read_config(Path(path)), find_bundle(Path(path))
+    folder = find_bundle(Path(path))
+    config = read_config(folder)
     system, file = SYSTEMS[config.model], folder / WEIGHTS
     with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them
         network = system.network(config.network, config.input_dim, len(config.classes))
     try:
         network.load_state_dict(load_file(file), assign=True)
+        if config.sha256 and file_sha256(file) != config.sha256.get(WEIGHTS):
+            raise RuntimeError("they fit, but are of another training: their SHA-256 differs")
     except (OSError, SafetensorError, RuntimeError) as error:
         lines = str(error).splitlines()
         reason = lines[min(1, len(lines) - 1)].strip()[:200]  # torch says on the second line what is wrong
