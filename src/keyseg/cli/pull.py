@@ -12,5 +12,5 @@ from keyseg.inference.sharing import pull
 @presents(pull, out=Path)
 def pull_verb(**arguments: Any) -> int:
     out = pull(**arguments, report=print)
-    print(f"{out}\nnext: keyseg predict {out} VIDEOS --out timelines")
+    print(f"{out}\nnext: keyseg predict {out} INPUTS --out timelines")
     return 0

@@ -12,5 +12,5 @@ from keyseg.inference.sharing import push
 @presents(push, bundle=Path)
 def push_verb(**arguments: Any) -> int:
     where = push(**arguments, report=note)
-    print(f'{where}\nnext: keyseg predict {where} VIDEOS --out timelines, or in Python keyseg.load("{where}")')
+    print(f'{where}\nnext: keyseg predict {where} INPUTS --out timelines, or in Python keyseg.load("{where}")')
     return 0

@@ -13,6 +13,7 @@ import yaml
 
 from keyseg.inference.bundle import BundleConfig, read_config
 from keyseg.inference.systems import system_named
+from keyseg.timeline import BundleError
 from keyseg.timeline.files import write_text
 
 CARD = "README.md"
@@ -62,7 +63,7 @@ def model_card(config: BundleConfig, trained: TrainingVideos | None = None, test
         "## What it was not tested on",
         _limits(tested),
         "## Use",
-        _USE,
+        _USE.format(input="VIDEO.mp4" if config.features else "FEATURES.npy"),
         "## Where it comes from",
         _table(("", ""), [(key, value) for key, value in _origin(config).items()]),
     ]
@@ -70,9 +71,17 @@ def model_card(config: BundleConfig, trained: TrainingVideos | None = None, test
 
 
 def with_front_matter(card: str, config: BundleConfig) -> str:
-    """A card whose front matter states the licence and version of `config`; what else is in it is kept."""
+    """A card whose front matter states the licence and version of `config`; what else is in it is kept.
+
+    Raises BundleError if the front matter is not YAML.
+    """
     found = _FRONT.match(card)
-    front = yaml.safe_load(found[1]) if found else None
+    try:
+        front = yaml.safe_load(found[1]) if found else None
+    except yaml.YAMLError as error:
+        raise BundleError(
+            f"{CARD}: what is between the two lines of --- is not YAML ({' '.join(str(error).split())}); correct it"
+        ) from error
     before = front if isinstance(front, dict) else {}
     stated = {key: value for key, value in before.items() if key not in ("license", "license_name")}
     stated = _licence(config.licence) | {"library_name": "keyseg", "tags": _TAGS} | stated
@@ -88,7 +97,7 @@ def literal(text: str) -> str:
     'cut&#124;&#60;b&#62;&#95;x&#95;'
     """
     one_line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return re.sub(r"[^\w ,.()/-]|(?<![^\W_])_|_(?![^\W_])", lambda found: f"&#{ord(found[0])};", one_line)
+    return re.sub(r"[^\w ,.()/%@-]|(?<![^\W_])_|_(?![^\W_])", lambda found: f"&#{ord(found[0])};", one_line)
 
 
 _TAGS = ["temporal-action-segmentation", "video"]
@@ -97,11 +106,11 @@ _USE = """```python
 import keyseg
 
 predictor = keyseg.load("BUNDLE")  # this folder, or owner/name on the Hugging Face Hub
-prediction = predictor.predict("FEATURES.npy")
+prediction = predictor.predict("{input}")
 ```
 
 ```
-keyseg predict BUNDLE VIDEOS --out timelines --format csv,eaf
+keyseg predict BUNDLE {input} --out timelines --format csv,eaf
 ```"""
 
 
@@ -119,7 +128,7 @@ def _classes(config: BundleConfig, trained: TrainingVideos | None) -> str:
     rows = []
     for name, count in zip(config.classes, frames, strict=True):
         share = f"{100 * count / total:.1f} %" if total else "not recorded"
-        rows.append((name + " (background)" * (name in config.background), share))
+        rows.append((name + " (not an action)" * (name in config.background), share))
     return _table(("class", "share of the training frames"), rows)
 
 

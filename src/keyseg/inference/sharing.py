@@ -61,7 +61,7 @@ def push(
     stated = {"licence": licence and _spdx(licence), "model_version": model_version}
     config = config.model_copy(update={key: value for key, value in stated.items() if value})
     if config.licence == UNKNOWN_LICENCE:
-        report("the licence is unknown, so nobody may use the model; state one with --licence, such as CC-BY-4.0")
+        report("the licence is unknown, so others may not use the model; state one, as in --licence CC-BY-4.0")
     if not is_hub_name(repo):
         if private or revision:
             raise ConfigError(f"{repo} is a folder; --private and --revision are for owner/name on the hub")
