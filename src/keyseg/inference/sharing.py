@@ -89,9 +89,9 @@ def push(
 
 
 def pull(repo: str, out: Path | str, *, report: Callable[[str], None] = lambda _: None) -> Path:
-    """Fetch a bundle from the Hugging Face Hub into a new folder, and return the folder.
+    """Fetch a bundle from the Hugging Face Hub into a new folder.
 
-    The revision becomes a commit, which the provenance in the bundle's config records. Only config, weights in
+    Returns the folder. The revision becomes a commit, which the provenance in the bundle's config records. Only config, weights in
     safetensors and model card are fetched, whatever else the model has.
 
     Args:
