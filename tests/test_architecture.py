@@ -42,7 +42,6 @@ ROOMS["cli"] = set(ROOMS)
 # Files that write or rename on disk without `whole_file` and `whole_folder` of timeline/files.py, and why they may.
 WRITERS = {
     "timeline/files.py": "is the writer",
-    "data/download.py": "keeps what has arrived, so that an interrupted download resumes",
     "data/archive.py": "renames an unpacked folder, complete by then",
     "toy/kitchen_features.py": "draws a data set for tests, which nobody resumes",
     "video/extraction.py": "fills the partial file of its caller row by row",

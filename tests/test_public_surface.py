@@ -33,6 +33,8 @@ HOMES = {
     "features": "keyseg.video.make_features",
     "init": "keyseg.video.user_dataset",
     "load": "keyseg.inference.bundle",
+    "pull": "keyseg.inference.sharing",
+    "push": "keyseg.inference.sharing",
     "read": "keyseg.formats.read_write",
     "reassemble": "keyseg.keypoints.reassembly",
     "train": "keyseg.training.train",

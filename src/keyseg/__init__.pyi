@@ -4,6 +4,8 @@ from .formats.read_write import write as write
 from .inference.bundle import load as load
 from .inference.prediction import Prediction as Prediction
 from .inference.predictor import Predictor as Predictor
+from .inference.sharing import pull as pull
+from .inference.sharing import push as push
 from .keypoints import reassemble as reassemble
 from .metrics import Report as Report
 from .timeline import Annotation as Annotation

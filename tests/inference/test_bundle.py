@@ -278,6 +278,25 @@ def test_weights_of_another_network_are_refused(saved: Path, make_predictor: Any
             load(saved)
 
 
+def test_weights_of_another_training_are_refused(saved: Path, make_predictor: Any, tmp_path: Path) -> None:
+    other = save_bundle(make_predictor(seed=1), tmp_path / "other", {})
+    shutil.copy(other / "weights.safetensors", saved / "weights.safetensors")
+    with pytest.raises(BundleError, match=r"\(they fit, but are of another training: their SHA-256 differs\)"):
+        load(saved)
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps(config | {"sha256": {"other.safetensors": "0" * 64}}))
+    with pytest.raises(BundleError, match="SHA-256 differs"):
+        load(saved)
+
+
+def test_bundles_without_digest_version_and_licence_load(saved: Path) -> None:
+    config = json.loads((saved / "config.json").read_text())
+    assert (config["version"], config["model_version"], config["licence"]) == (3, "1", "unknown")
+    old = {key: value for key, value in config.items() if key not in ("model_version", "licence", "sha256")}
+    (saved / "config.json").write_text(json.dumps(old))
+    assert load(saved).input_dim == 11
+
+
 class Executes:
     """Unpickled, it makes a folder."""
 

@@ -28,11 +28,13 @@ VERBS = {
     "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
     " like.",
     "check": "Read every file of a data set and report all problems with file and line; exit code 1 if there are any.",
-    "data": "Download GTEA, 50Salads or Breakfast from its public archive: I3D features, labels and splits.",
+    "data": "Download GTEA, 50Salads or Breakfast from their public archive: I3D features, labels and splits.",
     "plot": "Draw timelines, learning curves, or how a video was segmented, to a PNG, SVG or PDF file.",
     "report": "Write a page, VIDEO.html, that plays a video beside timelines of it, to look at predictions and"
     " annotations.",
     "convert": "Convert annotations and timelines from the files of one tool to those of another.",
+    "push": "Publish a bundle on the Hugging Face Hub, or write a copy to share to a folder.",
+    "pull": "Fetch a bundle from the Hugging Face Hub into a new folder.",
     "import-weights": "Make a bundle from weights that a system's reference program trained.",
     "doctor": "Show versions, processors, GPUs and threads, and how to repair what is broken; exit code 1 if anything"
     " is.",

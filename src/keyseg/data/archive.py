@@ -1,181 +1,154 @@
-"""One data set in a release's zip archive: its files, and unpacking them all or not at all."""
+"""One data set of a large zip archive: its files are fetched one by one, over HTTP by their ranges, and kept."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
-import struct
 import zipfile
 import zlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
-from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
-from keyseg.data.splits import SUBSETS, is_inside
-from keyseg.timeline import ConfigError, DataError, OutputExistsError
-from keyseg.timeline.files import nearest_existing
+from keyseg.data.splits import is_inside
+from keyseg.timeline import DataError, OutputExistsError
+from keyseg.timeline.extras import extra
+from keyseg.timeline.files import nearest_existing, whole_file
 
-StageProgress = Callable[[str, int, int], None]
-"""Called with a stage ("downloading", "checking", "unpacking"), bytes done and bytes in total."""
+# The address that serves ranges; that of the record's API, which ends with /content, does not.
+ARCHIVE = "https://zenodo.org/records/3625992/files/data.zip"
 
-_MOST_EXPANSION = 100  # unpacked bytes per byte of archive; labels alone come near it, features stay below 2
+_WAIT = (30, 60)  # seconds for a connection, and between two parts of a response
+_BUSY = (429, 500, 502, 503, 504)  # answers after which it is asked again, when the server says so
+_RESUME = "complete files are kept, run the same command to resume"
 _CHUNK = 1 << 20
 
+Entries = dict[PurePosixPath, zipfile.ZipInfo]
+"""The files of a data set, by their path below its folder."""
 
-@dataclass(frozen=True)
-class Contents:
-    """The files of one data set in an archive.
 
-    root: its folder in the archive, such as data/gtea. members: path below it, and the zip's entry. size: unpacked
-    bytes by the zip's directory; unpacking writes no more than that.
+def fetch_dataset(
+    archive: str, name: str, out: Path, *, progress: Callable[[int, int], None] = lambda *_: None
+) -> None:
+    """Fetch data set `name` of an archive into the new folder `out`, which appears when it is complete.
+
+    archive: URL of a zip archive, of which only the parts that are needed are requested, or path of a local one.
+    progress: called with the bytes that are there and all bytes, unpacked.
+
+    Files that are complete are kept when the connection breaks or the process is stopped, and the same call resumes.
+    Raises OutputExistsError if `out` exists, and DataError if the archive cannot be read or has no such data set.
     """
-
-    root: PurePosixPath
-    members: list[tuple[PurePosixPath, zipfile.ZipInfo]]
-    size: int
-
-
-def open_zip(file: Path | BinaryIO, where: str) -> zipfile.ZipFile:
-    """Open an archive and read its directory. Raises DataError if it is not a zip archive."""
-    try:
-        return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise DataError(f"{where}: not a readable zip archive ({error}); check whether the record is right") from error
-
-
-def contents(archive: zipfile.ZipFile, name: str, size: int, where: str) -> Contents:
-    """The files of data set `name`, in NAME/ or data/NAME/, of an archive of `size` bytes; `where` is for messages.
-
-    Raises DataError if it is not in there, and on anything that should not be unpacked: names that lead out of the
-    folder, links, encrypted files, and far more bytes than such an archive can hold.
-    """
-    entries = [(PurePosixPath(info.filename), info) for info in archive.infolist()]
-    for _, info in entries:
-        if not is_inside(info.filename):
-            raise DataError(
-                f"{where}: {info.filename!r} leads out of the folder it is unpacked to; do not use this file"
-            )
-    for root in (PurePosixPath("data", name), PurePosixPath(name)):
-        below = [(path, info) for path, info in entries if root in path.parents and not info.is_dir()]
-        if below:
-            break
-    else:
-        tops = sorted({"/".join(path.parts[: 1 + (path.parts[0] == "data")]) for path, _ in entries if path.parts})
-        raise DataError(f"{where}: no data set {name!r} in it; it holds {', '.join(tops[:10]) or 'nothing'}")
-    for _, info in below:
-        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-            raise DataError(f"{where}: {info.filename!r} is a link or a special file; expected files and folders only")
-        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(
-                f"{where}: {info.filename!r} is encrypted, or not compressed by 'deflate' (method"
-                f" {info.compress_type}), which keyseg does not read; unpack the archive with another program"
-            )
-    unpacked = sum(info.file_size for _, info in below)
-    if unpacked > _MOST_EXPANSION * size:
-        raise DataError(
-            f"{where}: {root} would grow to {size_text(unpacked)} from an archive of {size_text(size)};"
-            " no archive of features does, do not use this file"
-        )
-    return Contents(root, [(path.relative_to(root), info) for path, info in below], unpacked)
-
-
-def unpack(path: Path, name: str, out: Path, progress: StageProgress) -> None:
-    """Unpack data set `name` of the archive at `path` to the folder `out`, which appears when it is complete.
-
-    Raises OutputExistsError unless `out` is new or empty, and DataError if there is not enough space or the archive is
-    damaged, malicious, or without a sound data set. Nothing is left behind then.
-    """
-    out = check_target(out)
-    hidden = out.with_name(f".{out.name}.unpacking")
+    if out.exists():
+        raise OutputExistsError(f"{out} exists; name a new folder for the data set")
+    hidden = out.with_name(f".{out.name}.partial")
     folder = hidden / out.name
-    with open_zip(path, str(path)) as archive:
-        files = contents(archive, name, path.stat().st_size, str(path))
-        check_space({out: files.size})
+    with open_archive(archive) as source:
+        entries = dataset_entries(source, name, archive)
         with claimed(hidden) as mine:
             if not mine:
-                raise DataError(f"{hidden}: another keyseg is unpacking to {out}; wait for it")
-            try:
-                shutil.rmtree(folder, ignore_errors=True)  # of a killed process
-                _extract(archive, files, folder, progress, path)
-                _check_layout(folder, files, path)
-                if out.exists():
-                    out.rmdir()  # fails if somebody has put something there
-                folder.rename(out)
-            finally:
-                shutil.rmtree(hidden, ignore_errors=True)
+                raise DataError(f"{hidden}: another keyseg is downloading to {out}; wait for it")
+            missing = {place: entry for place, entry in entries.items() if not _is_complete(folder / place, entry)}
+            total, left = (sum(entry.file_size for entry in part.values()) for part in (entries, missing))
+            _check_space(out, left)
+            progress(total - left, total)
+            for place, entry in missing.items():
+                _fetch(source, entry, folder / place, archive)
+                left -= entry.file_size
+                progress(total - left, total)
+            folder.rename(out)
+    shutil.rmtree(hidden)
 
 
-def check_target(out: Path) -> Path:
-    """Absolute path of a folder to unpack to. Raises OutputExistsError unless it is new or empty.
+@contextmanager
+def open_archive(archive: str) -> Iterator[zipfile.ZipFile]:
+    """A zip archive at a URL or path; errors while it is read become DataError, with what to do."""
+    if not archive.startswith(("https://", "http://")):
+        with _zip_errors(archive), zipfile.ZipFile(archive) as local:
+            yield local
+        return
+    with extra("download", "downloading"):
+        import requests
+        import urllib3
+        from remotezip import RangeNotSupported, RemoteZip, RemoteZipError
+    again = urllib3.Retry(
+        5, connect=1, backoff_factor=1, status_forcelist=(429, 500, 502, 503, 504)
+    )  # as the server asks
+    try:
+        with requests.Session() as session, _zip_errors(archive):
+            session.mount(archive, requests.adapters.HTTPAdapter(max_retries=again))
+            with RemoteZip(archive, session=session, timeout=_WAIT) as remote:
+                yield remote
+    except RangeNotSupported as error:
+        raise DataError(
+            f"{archive}: the server sends only the whole archive; download it with another program, such as"
+            f" curl -L -C - -O {archive}, and name the file with --archive"
+        ) from error
+    except (RemoteZipError, urllib3.exceptions.HTTPError, requests.RequestException) as error:
+        raise DataError(f"{archive}: {error}; {_RESUME}") from error
 
-    Raises ConfigError if it is the current folder or a mount point, which cannot be replaced, or cannot be created.
+
+@contextmanager
+def _zip_errors(archive: str) -> Iterator[None]:
+    try:
+        yield
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{archive}: not a zip archive, or damaged ({error}); check the address") from error
+
+
+def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
+    """The files of the folder `name` that holds mapping.txt. `where` is for messages.
+
+    Raises DataError if there is no such folder, or several, and on a file name that leads out of the folder.
     """
-    out = out.resolve()
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise OutputExistsError(f"{out} is not an empty folder: a data set is unpacked only into a new or empty one")
-    if out == Path.cwd() or os.path.ismount(out):
-        raise ConfigError(f"{out} is the current folder or a mount point; name a new folder below it")
-    above = nearest_existing(out.parent)
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise ConfigError(f"{out}: cannot create it, {above} is not a writable folder; name another place")
-    return out
+    entries = {PurePosixPath(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()}
+    roots = {path.parent for path in entries if path.parts[-2:] == (name, "mapping.txt")}
+    if len(roots) != 1:
+        others = sorted(path.parent.name for path in entries if path.name == "mapping.txt")
+        raise DataError(f"{where}: expected one data set {name!r} in it; it holds {', '.join(others) or 'none'}")
+    (root,) = roots
+    below = {path.relative_to(root): entry for path, entry in entries.items() if root in path.parents}
+    for place, entry in below.items():
+        if not is_inside(str(place)):
+            raise DataError(f"{where}: {entry.filename!r} leads out of the folder of the data set; do not use it")
+    return below
 
 
-def check_space(needs: Mapping[Path, int]) -> None:
-    """Raise DataError if the disk of these folders does not have the bytes free that they need, all together."""
-    disks: dict[int, list[Path]] = defaultdict(list)
-    for folder in needs:
-        disks[nearest_existing(folder).stat().st_dev].append(folder)
-    for folders in disks.values():
-        free = shutil.disk_usage(nearest_existing(folders[0])).free
-        if sum(needs[folder] for folder in folders) > free:
-            parts = " and ".join(f"{size_text(needs[folder])} in {folder}" for folder in folders)
-            raise DataError(f"not enough space: {parts}, with {size_text(free)} free; make room or name another disk")
+def _is_complete(path: Path, entry: zipfile.ZipInfo) -> bool:
+    """Whether a file has the size and the checksum of an entry."""
+    if not path.is_file() or path.stat().st_size != entry.file_size:
+        return False
+    checksum = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            checksum = zlib.crc32(chunk, checksum)
+    return checksum == entry.CRC
+
+
+def _check_space(out: Path, needed: int) -> None:
+    free = shutil.disk_usage(nearest_existing(out.absolute())).free
+    if needed > free:
+        raise DataError(
+            f"{out}: not enough space, {size_text(needed)} are needed and {size_text(free)} free; make room, or name"
+            " a folder on another disk"
+        )
+
+
+def _fetch(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, where: str) -> None:
+    """Unpack an entry, of which the zip's own size and checksum are verified."""
+    try:
+        with whole_file(path) as partial, archive.open(entry) as source, partial.open("wb") as sink:
+            shutil.copyfileobj(source, sink, _CHUNK)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # encrypted: RuntimeError
+        raise DataError(f"{where}: {entry.filename} cannot be unpacked ({error}); {_RESUME}") from error
 
 
 def size_text(size: int) -> str:
-    """Bytes in words, such as 30.2 GB, 4.0 MB or 12 bytes."""
+    """Bytes in words, such as 30.2 GB, 4.0 MB or 12 bytes.
+
+    >>> size_text(4_000_000)
+    '4.0 MB'
+    """
     for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
     return f"{size} bytes"
-
-
-def _extract(archive: zipfile.ZipFile, files: Contents, folder: Path, progress: StageProgress, path: Path) -> None:
-    done = 0
-    for place, info in files.members:
-        target = folder / place
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(info) as source, target.open("xb") as sink:
-                while chunk := source.read(_CHUNK):  # no more than info.file_size in total
-                    sink.write(chunk)
-                    done += len(chunk)
-                    progress("unpacking", done, files.size)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise DataError(f"{path}: {info.filename} is damaged ({error}); nothing was unpacked") from error
-        except (FileExistsError, NotADirectoryError) as error:
-            raise DataError(f"{path}: {info.filename} is in it twice, or as a file and a folder") from error
-
-
-def _check_layout(folder: Path, files: Contents, path: Path) -> None:
-    """A quick check of what was unpacked: it opens, and every split has names, features and labels."""
-    try:
-        dataset = Dataset.open(folder)
-        for split in dataset.splits:
-            for subset in SUBSETS:
-                dataset.names(split, subset)
-            features = dataset.feature_folder(split)
-            for place, pattern in ((features, "*.npy"), (folder / "groundTruth", "*.txt")):
-                if not any(place.glob(pattern)):
-                    raise DataError(f"{place}: no {pattern} in it")
-    except DataError as error:
-        reason = str(error).replace(str(folder), str(files.root))
-        tops = Counter(f"{place.parts[0]}/" if len(place.parts) > 1 else place.name for place, _ in files.members)
-        listing = ", ".join(f"{top} ({tops[top]} files)" if top[-1] == "/" else top for top in sorted(tops)[:10])
-        raise DataError(f"{path}: not a complete data set, {reason}; the archive holds {listing}") from error

@@ -15,30 +15,37 @@ from safetensors.torch import load_file, save_file
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder
+from keyseg.inference.hub import is_hub_name, snapshot
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
-from keyseg.timeline import BundleError, LabelMap, OutputExistsError, TimeBase, TimelineError
-from keyseg.timeline.files import whole_folder, write_text
+from keyseg.timeline import BundleError, KeysegError, LabelMap, OutputExistsError, TimeBase, TimelineError
+from keyseg.timeline.files import file_sha256, whole_folder, write_text
 from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section
 from keyseg.timeline.version import __version__
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 VERSION: Literal[3] = 3
+UNKNOWN_LICENCE = "unknown"
 
 
 class BundleConfig(Section):
     """Everything in a bundle but the weights.
 
-    features: what made the features of training, if known. tier: to which predictions are written. videos: names of
-    those that it was trained on, if known. members: number of networks that are averaged; None for a single one.
-    confidence: the calibration of the confidence of segments; None if none was learnt. provenance: where the bundle
-    comes from, free text by key; `package` is the one that adds the system, if it is not keyseg's.
+    version: of this format. model_version: of the model, free text. licence: an SPDX expression. sha256: of the
+    weights, by the name of their file; none in bundles of 0.1.0. features: what made the features of training, if
+    known. tier: to which predictions are written. videos: names of those that it was trained on, if known. members:
+    number of networks that are averaged; None for a single one. confidence: the calibration of the confidence of
+    segments; None if none was learnt. provenance: where the bundle comes from, free text by key; `package` is the one
+    that adds the system, if it is not keyseg's.
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
     version: Literal[3] = VERSION
     keyseg: str = __version__
+    model_version: str = Field(default="1", min_length=1)
+    licence: str = Field(default=UNKNOWN_LICENCE, min_length=1)
+    sha256: dict[str, str] = Field(default={})
     model: str
     network: SerializeAsAny[BaseModel]
     decoder: SerializeAsAny[Decoder]
@@ -91,8 +98,25 @@ def save_bundle(
     """
     if folder.exists() and not force:
         raise OutputExistsError(f"{folder} exists; choose another folder or use --force")
+    prefixes = _prefixes(_members(predictor))
+    weights = {
+        prefix + name: value.detach().cpu().contiguous()
+        for prefix, network in zip(prefixes, predictor.networks, strict=True)
+        for name, value in network.state_dict().items()
+    }
+    with whole_folder(folder) as partial:
+        save_file(weights, partial / WEIGHTS)
+        config = _config(predictor, {WEIGHTS: file_sha256(partial / WEIGHTS)}, provenance, videos)
+        write_text(partial / CONFIG, config_text(config))
+    return folder
+
+
+def _config(
+    predictor: Predictor, sha256: dict[str, str], provenance: dict[str, str], videos: Sequence[str] | None
+) -> BundleConfig:
     package = SYSTEMS.package(predictor.system)
-    config = BundleConfig(
+    return BundleConfig(
+        sha256=sha256,
         model=predictor.system,
         network=predictor.model.config,
         decoder=predictor.decoder,
@@ -102,7 +126,7 @@ def save_bundle(
         features=predictor.origin,
         tier=predictor.tier,
         videos=None if videos is None else tuple(videos),
-        members=len(predictor.networks) if predictor.others else None,
+        members=_members(predictor),
         classes=predictor.labels.names,
         background=predictor.labels.background,
         fps=predictor.timebase.fps,
@@ -110,27 +134,34 @@ def save_bundle(
         confidence=predictor.calibration,
         provenance=provenance | ({"package": package} if package else {}),
     )
-    weights = {
-        prefix + name: value.detach().cpu().contiguous()
-        for prefix, network in zip(_prefixes(config), predictor.networks, strict=True)
-        for name, value in network.state_dict().items()
-    }
-    with whole_folder(folder) as partial:
-        save_file(weights, partial / WEIGHTS)
-        write_text(partial / CONFIG, config.model_dump_json(indent=1, exclude_none=True) + "\n")
-    return folder
 
 
-def _prefixes(config: BundleConfig) -> list[str]:
+def config_text(config: BundleConfig) -> str:
+    """The content of a bundle's config file."""
+    return config.model_dump_json(indent=1, exclude_none=True) + "\n"
+
+
+def _members(predictor: Predictor) -> int | None:
+    return len(predictor.networks) if predictor.others else None
+
+
+def _prefixes(members: int | None) -> list[str]:
     """What the names of each network's weights begin with."""
-    return [f"member{number}." for number in range(1, config.members + 1)] if config.members else [""]
+    return [f"member{number}." for number in range(1, members + 1)] if members else [""]
 
 
 def find_bundle(path: Path) -> Path:
-    """The bundle at `path`, or that of the run folder `path`: of all videos, else the ensemble, else its only one.
+    """The bundle at `path`, that of the run folder `path`, or `owner/name@revision` of the Hugging Face Hub.
 
-    Raises BundleError naming the choices.
+    Of a run: the model of all videos, else the ensemble, else its only bundle. Raises BundleError naming the choices,
+    or what was looked for on the hub.
     """
+    elsewhere = ""
+    if is_hub_name(path.as_posix()):
+        try:
+            return snapshot(path.as_posix())[0]
+        except KeysegError as error:
+            elsewhere = f"; nor on the Hugging Face Hub: {error}"
     if (path / CONFIG).is_file():
         return path
     for places in (("bundle", "final/seed*/bundle"), ("ensemble/bundle",), ("seed*/bundle", "split*/seed*/bundle")):
@@ -141,6 +172,7 @@ def find_bundle(path: Path) -> Path:
             raise BundleError(f"{path} holds {len(found)} bundles; name one of them: {', '.join(map(str, found))}")
     raise BundleError(
         f"{path}: no bundle here; expected a folder with {CONFIG} and {WEIGHTS}, or a finished run of keyseg train"
+        f"{elsewhere}"
     )
 
 
@@ -178,23 +210,29 @@ def _refuse_missing_package(file: Path, content: dict[str, Any]) -> None:
 
 
 def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
-    """Predictor of a bundle, or of a run folder that holds one. Raises BundleError if there is none, or a damaged one.
+    """Predictor of a bundle, of a run folder that holds one, or of a bundle on the Hugging Face Hub.
+
+    path: a folder, or `owner/name` or `owner/name@revision` if there is no local folder `owner`; a bundle of the hub is
+    kept in the hub's cache. Raises BundleError if there is none, or a damaged one.
 
     >>> load("kitchen")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     keyseg.timeline.errors.BundleError: kitchen: no bundle here; expected a folder with config.json and ...
     """
-    config, folder = read_config(Path(path)), find_bundle(Path(path))
+    folder = find_bundle(Path(path))
+    config = read_config(folder)
     system, file = SYSTEMS[config.model], folder / WEIGHTS
     networks = []
     try:
         tensors = load_file(file)
-        for prefix in _prefixes(config):
+        for prefix in _prefixes(config.members):
             with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them
                 network = system.network(config.network, config.input_dim, len(config.classes))
             names = [name for name in tensors if name.startswith(prefix)]
             network.load_state_dict({name.removeprefix(prefix): tensors.pop(name) for name in names}, assign=True)
             networks.append(network)
+        if config.sha256 and file_sha256(file) != config.sha256.get(WEIGHTS):
+            raise RuntimeError("they fit, but are of another training: their SHA-256 differs")
         if tensors:
             raise RuntimeError(f"weights of no network: {', '.join(sorted(tensors)[:3])}")
     except (OSError, SafetensorError, RuntimeError) as error:

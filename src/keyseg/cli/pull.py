@@ -1,0 +1,16 @@
+"""keyseg pull: a bundle from the Hugging Face Hub, at one commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from keyseg.cli.verb import presents
+from keyseg.inference.sharing import pull
+
+
+@presents(pull, out=Path)
+def pull_verb(**arguments: Any) -> int:
+    out = pull(**arguments, report=print)
+    print(f"{out}\nnext: keyseg predict {out} INPUTS --out timelines")
+    return 0

@@ -1,0 +1,16 @@
+"""keyseg push: a bundle to the Hugging Face Hub or into a folder, for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from keyseg.cli.verb import note, presents
+from keyseg.inference.sharing import push
+
+
+@presents(push, bundle=Path)
+def push_verb(**arguments: Any) -> int:
+    where = push(**arguments, report=note)
+    print(f'{where}\nnext: keyseg predict {where} INPUTS --out timelines, or in Python keyseg.load("{where}")')
+    return 0
