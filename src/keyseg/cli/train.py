@@ -19,10 +19,11 @@ _Changes = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyph
 
 @presents(train, splits=SplitNumbers, changes=_Changes, seeds=Seeds, background=Background)
 def train_verb(**arguments: Any) -> int:
-    from keyseg.cli.training_progress import show_training
+    from keyseg.cli.training_progress import show_lines, show_training
     from keyseg.training.tables import summary_lines
 
-    run, summary = train(**arguments, command=command_line(), report=say, callbacks=show_training)
+    shown = show_training if arguments["jobs"] == 1 else show_lines
+    run, summary = train(**arguments, command=command_line(), report=say, callbacks=shown)
     if summary is not None:
         print("\n".join(summary_lines(run, summary)))
         _leave_page(run, summary)

@@ -14,7 +14,11 @@ from keyseg.viz.figures import figure_kind
 
 if TYPE_CHECKING:
     from keyseg.reproduction.terms import Terms
-    from keyseg.training.fit import FitCallbacks
+    from keyseg.training.fit import Fit, FitCallbacks
+
+
+def _no_callbacks(fit: Fit) -> tuple[()]:
+    return ()
 
 
 def table1(
@@ -26,8 +30,9 @@ def table1(
     splits: Sequence[int] = (),
     seeds: Sequence[int] = (0,),
     epochs: int | None = None,
+    jobs: int = 1,
     command: str = "",
-    callbacks: FitCallbacks = lambda fit: (),
+    callbacks: FitCallbacks = _no_callbacks,
 ) -> dict[str, Any] | None:
     """Table 1: train and score RTK and the systems it is compared with; table1.md, table1.tex and table1.json.
 
@@ -45,6 +50,7 @@ def table1(
         splits: Numbers of splits; () for all.
         seeds: One or several seeds; every split is trained with each.
         epochs: Number of epochs of new runs. Default: as in their recipes.
+        jobs: Number of trainings at a time, as of keyseg train.
         command: Recorded in new runs.
         callbacks: Lightning callbacks of each training.
 
@@ -53,11 +59,13 @@ def table1(
     """
     from keyseg.inference.systems import SYSTEMS, system_named
     from keyseg.reproduction.comparison import compare, prepare
+    from keyseg.training.jobs import check_jobs
 
+    check_jobs(jobs)
     named = {system_named(model).name for model in models}
     chosen = [system for system in SYSTEMS if not models or system in named]
     parts: Sequence[Terms] = ("as-published", "equal-terms") if terms == "both" else (terms,)
-    return compare(prepare(data, out, parts, chosen, splits, seeds, command, epochs=epochs), out, callbacks)
+    return compare(prepare(data, out, parts, chosen, splits, seeds, command, epochs=epochs), out, callbacks, jobs)
 
 
 def fig1(*, out: Path, force: bool = False) -> Path:

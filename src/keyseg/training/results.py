@@ -43,20 +43,27 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
 
     The same command may run several times at once with --resume: each takes trainings that no other works on.
     """
-    main_process = is_main_process()
     for fit in run.fits():
-        with claimed(fit.folder) if main_process else nullcontext(True) as mine:
-            if not mine and process_count() > 1:  # the other processes cannot know
-                raise TrainingError(
-                    f"{fit.folder}: another command is training this; wait for it, or run without torchrun"
-                )
-            if not mine or fit.scores.exists():
-                continue
-            predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
-            if main_process:
-                score_fit(fit, predictor)
-                summarise(run)
-    return summarise(run) if main_process else None
+        if run_one(run, fit, callbacks):
+            summarise(run)
+    return summarise(run) if is_main_process() else None
+
+
+def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
+    """Train and score one split and seed of a run, unless it is finished or another command works on it.
+
+    Returns whether this process scored it.
+    """
+    main_process = is_main_process()
+    with claimed(fit.folder) if main_process else nullcontext(True) as mine:
+        if not mine and process_count() > 1:  # the other processes cannot know
+            raise TrainingError(f"{fit.folder}: another command is training this; wait for it, or run without torchrun")
+        if not mine or fit.scores.exists():
+            return False
+        predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
+        if main_process:
+            score_fit(fit, predictor)
+    return main_process
 
 
 def predict_videos(
