@@ -7,3 +7,4 @@ from .timeline import Segment as Segment
 from .timeline import Segmentation as Segmentation
 from .timeline import TimeBase as TimeBase
 from .timeline.version import __version__ as __version__
+from .training.tune import tune as tune

@@ -23,6 +23,7 @@ VERBS = {
     "features": "Extract features of video files: OUT/VIDEO.npy, (T, D) float16, and OUT/VIDEO.json with frame times"
     " and origin.",
     "train": "Train on a data set; write bundles, predictions, scores and logs to one folder.",
+    "tune": "Try values of a recipe on inner folds of the training videos; write the best recipe, for --recipe.",
     "eval": "Score the bundles of a run on their test videos, or predictions against annotations.",
     "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
     " like.",
@@ -43,6 +44,7 @@ _AFTER_INTERRUPT = {
     "init": _RESUME,
     "data": _RESUME,
     "reproduce": _RESUME,
+    "tune": _RESUME,
     "demo": f"{_RESUME}, without --force",
     "train": f"{_RESUME}, with --resume",
     "predict": "; finished timelines are kept; run the same command with --resume for the others",

@@ -29,11 +29,23 @@ def show_lines(fit: Fit) -> tuple[Callback, ...]:
     return (TrainingProgress(fit, lines=True),)
 
 
+def show_trial(fit: Fit) -> tuple[Callback, ...]:
+    """The same for a trial of a tuning."""
+    quiet()
+    return (TrainingProgress(fit, name=fit.folder.name),)
+
+
+def show_trial_lines(fit: Fit) -> tuple[Callback, ...]:
+    """The same for trials side by side: lines."""
+    quiet()
+    return (TrainingProgress(fit, name=fit.folder.name, lines=True),)
+
+
 class TrainingProgress(Callback):
     """A bar that moves by one epoch, or a line now and then."""
 
-    def __init__(self, fit: Fit, *, lines: bool = False) -> None:
-        self.name = self.title = f"split {fit.split} seed {fit.seed}"
+    def __init__(self, fit: Fit, *, name: str = "", lines: bool = False) -> None:
+        self.name = self.title = name or f"split {fit.split} seed {fit.seed}"
         self.folder = fit.folder
         self.lines = lines
         self.display = _display(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +78,10 @@ def read_annotation(path: Path, classes: tuple[str, ...], report: ReportProblem 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labels, splits and features below `root`, read when they are needed; the class list is read by `open`."""
+    """Labels, splits and features below `root`, read when they are needed; the class list is read by `open`.
+
+    only: the videos that splits may name, None for all.
+    """
 
     root: Path
     labels: LabelMap
@@ -86,6 +89,7 @@ class Dataset:
     facts: DatasetFacts | None
     options: ReadOptions = field(default_factory=ReadOptions)
     remembered: DatasetFile = field(default_factory=DatasetFile)
+    only: frozenset[str] | None = None
     _layouts: dict[Path, tuple[Axes, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -118,7 +122,12 @@ class Dataset:
         if subset not in SUBSETS:
             raise ConfigError(f"subset is 'train' or 'test', got {subset!r}{nearest(subset, SUBSETS)}")
         self._known(split)
-        return tuple(read_bundle(bundle_path(self.root, split, subset)))
+        names = read_bundle(bundle_path(self.root, split, subset))
+        return tuple(name for name in names if self.only is None or name in self.only)
+
+    def limited_to(self, names: Iterable[str]) -> Dataset:
+        """The same data set as if its splits named no other videos, whose files are then never opened."""
+        return replace(self, only=frozenset(names))
 
     def group(self, name: str) -> str:
         """Group of a video that the data set remembers, or subject in a known data set, or the name itself."""

@@ -45,7 +45,7 @@ def run_side_by_side(runs: Sequence[Run], callbacks: FitCallbacks, jobs: int) ->
     """
     from keyseg.training.results import summarise
 
-    _check_importable(callbacks)
+    check_importable(callbacks)
     trainings = [(run, fit.split, fit.seed) for run in runs for fit in run.fits() if not fit.scores.exists()]
     # All splits with the first seed come before the next seed, whose trainings need the inner folds of the first.
     trainings.sort(key=lambda training: training[0].seeds.index(training[2]))
@@ -66,7 +66,8 @@ def run_side_by_side(runs: Sequence[Run], callbacks: FitCallbacks, jobs: int) ->
         )
 
 
-def _check_importable(callbacks: FitCallbacks) -> None:
+def check_importable(callbacks: FitCallbacks) -> None:
+    """Raise ConfigError if no other process can import this function."""
     try:
         pickle.dumps(callbacks)
     except (pickle.PicklingError, AttributeError, TypeError) as error:

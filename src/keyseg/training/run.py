@@ -84,7 +84,7 @@ def start_run(
     dataset = Dataset.open(data, **dict(recipe.data))
     splits = tuple(dict.fromkeys(splits)) or dataset.splits
     for split in splits:
-        _refuse_overlap(dataset, split)
+        refuse_overlap(dataset, split)
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
         raise ConfigError(f"expected at least one seed, each from 0 to 2**32 - 1, got {list(seeds)}")
@@ -99,7 +99,8 @@ def start_run(
     return run
 
 
-def _refuse_overlap(dataset: Dataset, split: int) -> None:
+def refuse_overlap(dataset: Dataset, split: int) -> None:
+    """Raise DataError if a split tests on videos that it trains on."""
     both = sorted(set(dataset.names(split, "train")) & set(dataset.names(split, "test")))
     if both:
         raise DataError(
