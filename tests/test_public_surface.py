@@ -24,6 +24,7 @@ HOMES = {
     "evaluate": "keyseg.metrics.evaluator",
     "load": "keyseg.inference.bundle",
     "reassemble": "keyseg.keypoints.reassembly",
+    "tune": "keyseg.training.tune",
 }
 
 

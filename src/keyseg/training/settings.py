@@ -136,7 +136,8 @@ class Recipe(Section):
 class RTKRecipe(Recipe):
     """Refined temporal keypoints."""
 
-    space: ClassVar[Space] = Recipe.space | {
+    space: ClassVar[Space] = {
+        **Recipe.space,
         "network.backbone.channels": (32, 64, 96, 128),
         "network.backbone.input_dropout": Range(low=0.1, high=0.7),
         "network.backbone.layer_dropout": Range(low=0.1, high=0.6),
@@ -175,7 +176,8 @@ class RTKRecipe(Recipe):
 class FrameRecipe(Recipe):
     """A network whose stages classify frames."""
 
-    space: ClassVar[Space] = Recipe.space | {
+    space: ClassVar[Space] = {
+        **Recipe.space,
         "augmentation.mixed_segments": (0.0, 0.15, 0.3, 0.45),
         "losses.smoothing": Range(low=0.05, high=0.5, log=True),
     }
@@ -185,7 +187,8 @@ class FrameRecipe(Recipe):
 class MSTCNRecipe(FrameRecipe):
     """MS-TCN++."""
 
-    space: ClassVar[Space] = FrameRecipe.space | {
+    space: ClassVar[Space] = {
+        **FrameRecipe.space,
         "network.channels": (32, 64, 96, 128),
         "network.dropout": Range(low=0.2, high=0.7),
         "network.input_dropout": Range(low=0.0, high=0.6),
@@ -205,7 +208,7 @@ _ASFORMER_SPACE: Space = {
 class ASFormerRecipe(FrameRecipe):
     """ASFormer."""
 
-    space: ClassVar[Space] = FrameRecipe.space | _ASFORMER_SPACE
+    space: ClassVar[Space] = {**FrameRecipe.space, **_ASFORMER_SPACE}
     model: str = "asformer"
     network: ASFormerConfig = ASFormerConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(weight_decay=1e-5)
@@ -214,7 +217,7 @@ class ASFormerRecipe(FrameRecipe):
 class ASFormerExtraRecipe(FrameRecipe):
     """ASFormer with the supplement's extra modules."""
 
-    space: ClassVar[Space] = FrameRecipe.space | _ASFORMER_SPACE
+    space: ClassVar[Space] = {**FrameRecipe.space, **_ASFORMER_SPACE}
     model: str = "asformer-extra"
     network: ASFormerExtraConfig = ASFormerExtraConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(weight_decay=1e-5)
@@ -223,7 +226,8 @@ class ASFormerExtraRecipe(FrameRecipe):
 class BCNRecipe(Recipe):
     """BCN."""
 
-    space: ClassVar[Space] = Recipe.space | {
+    space: ClassVar[Space] = {
+        **Recipe.space,
         "augmentation.mixed_segments": (0.0, 0.15, 0.3, 0.45),
         "network.dropout": Range(low=0.2, high=0.7),
         "barrier.learning_rate": Range(low=1e-4, high=3e-3, log=True),

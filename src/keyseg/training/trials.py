@@ -191,8 +191,8 @@ def _recipe_text(tuned: Tuned) -> str:
     recipe = changed_recipe(tuning.recipe, best.values).model_dump(mode="json")
     head = (
         f"# Trial {best.number} of {len(tuned.trials)} on inner folds of the training videos of split {tuning.split} of"
-        f" {tuning.data.name}: {best.score:.1f}; the recipe as\n# it was: {tuned.default.score:.1f} (mean of F1@50, Edit"
-        " and Acc of held-out videos). See results.md.\n"
+        f" {tuning.data.name}: {best.score:.1f};\n# the recipe as it was: {tuned.default.score:.1f} (mean of F1@50,"
+        " Edit and Acc of held-out videos). See results.md.\n"
     )
     return head + yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
 

@@ -54,8 +54,8 @@ def tune(
         epochs: Number of epochs of a whole training.
         features: Name of the features folder below DATA.
         background: Names of classes that are not actions; none for no such class. Default: the class 'background'.
-        space: YAML file of the keys to try, such as `losses.frame: {low: 0.1, high: 2, log: true}` and
-            `network.backbone.channels: [32, 64]`. Default: those of the system.
+        space: YAML file of the keys to try, each with a list of values, or with a range that has low, high and, where
+            it is tried on a logarithmic scale, log: true. Default: those of the system.
         trials: Number of trials, with those that the folder has. More can be added later.
         minutes: After these no trial starts.
         seed: Of the tried values, and of every training.
