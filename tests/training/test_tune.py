@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,6 +99,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, Any]]]:
         return Measured("finished", {"f1@50": score - 1, "edit": score, "acc": score + 1}, 3, 1.5)
 
     monkeypatch.setattr(tuned_trials, "measure", measured)
+    monkeypatch.setattr("keyseg.training.tuning.source_commit", lambda: "0123456789ab")
     return asked
 
 
@@ -261,11 +264,14 @@ class StubTrial:
         return self.prune
 
 
-@pytest.mark.parametrize(("epoch", "last", "stopped"), [(1, False, True), (3, False, True), (3, True, False)])
-def test_the_judge_reports_means_and_stops(epoch: int, last: bool, stopped: bool) -> None:
+@pytest.mark.parametrize(
+    ("epoch", "last", "may_stop", "stopped"),
+    [(1, False, True, True), (3, False, True, True), (3, True, True, False), (1, False, False, False)],
+)
+def test_the_judge_reports_means_and_stops(epoch: int, last: bool, may_stop: bool, stopped: bool) -> None:
     """4 epochs per fold; the second fold has 30 after a first one with 60. Nothing is stopped at its very end."""
     trial, done = StubTrial(prune=True), [{"f1@50": 50.0, "edit": 60.0, "acc": 70.0}]
-    judge = Judge(trial, "rtk", done, last=last)  # type: ignore[arg-type]
+    judge = Judge(trial, "rtk", done, last=last, may_stop=may_stop)  # type: ignore[arg-type]
     found = {"rtk/f1@50": 20.0, "rtk/edit": 30.0, "rtk/acc": 40.0, "frame-wise/acc": 99.0}
     trainer: Any = SimpleNamespace(callback_metrics={}, max_epochs=4, current_epoch=epoch, should_stop=False)
     judge.on_validation_end(trainer, None)  # type: ignore[arg-type]
@@ -275,6 +281,19 @@ def test_the_judge_reports_means_and_stops(epoch: int, last: bool, stopped: bool
     assert trial.reports == {4 + epoch: 45.0}
     assert judge.scores == {"f1@50": 20.0, "edit": 30.0, "acc": 40.0}
     assert (judge.stopped, trainer.should_stop) == (stopped, stopped)
+
+
+@pytest.mark.slow
+def test_without_optuna_the_install_command_is_printed(workshop: Any, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['optuna'] = None\n"
+        "from keyseg.cli.main import run\n"
+        f"sys.exit(run(['tune', {str(workshop.data)!r}, '--out', {str(tmp_path / 'tuning')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 2
+    assert done.stderr == ('error: tuning needs optuna, which is not installed; run: pip install "keyseg[tune]"\n')
+    assert not (tmp_path / "tuning").exists()
 
 
 @pytest.mark.slow

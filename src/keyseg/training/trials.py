@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,27 +81,31 @@ def run_trials(
     with claimed(tuning.folder) as mine:
         if not mine:
             raise TrainingError(f"{tuning.folder}: another command is tuning here; wait for it")
-        for trial in tuning.study().get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            tuning.study().tell(trial.number, state=TrialState.FAIL)  # interrupted: tried again under the same index
+        for left in tuning.study().get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            tuning.study().tell(left.number, state=TrialState.FAIL)  # interrupted: tried again under the same index
         end = None if minutes is None else time.monotonic() + 60 * minutes
         running: dict[Future[Measured], tuple[optuna.Trial, int]] = {}
         with _workers(jobs, callbacks) as submit:
             while True:
-                while len(running) < jobs and (index := _count(tuning)) < trials and not _over(end, index):
+                while len(running) < jobs and len(used := _used(tuning)) < trials and not _over(end, used):
+                    index = lowest_free(used)
                     trial, values = _asked(tuning, index)
                     running[submit(measure, tuning, trial._trial_id, index, values, callbacks)] = (trial, index)
                 if not running:
                     break
                 future = next(finished_futures(list(running)))
                 _tell(tuning, *running.pop(future), future.result())
-                _write(tuned := tuned_so_far(tuning))
+                tuned = tuned_so_far(tuning)
+                _write(tuned)
                 report(_line(tuned, trials))
-        return tuned_so_far(tuning)
+        tuned = tuned_so_far(tuning)
+        _write(tuned)  # again, since an earlier command may have been interrupted just before
+        return tuned
 
 
-def _over(end: float | None, index: int) -> bool:
+def _over(end: float | None, used: set[int]) -> bool:
     """Whether it is too late to start a trial; the first one always starts."""
-    return index > 0 and end is not None and time.monotonic() >= end
+    return 0 in used and end is not None and time.monotonic() >= end
 
 
 @contextmanager
@@ -121,10 +125,19 @@ def _at_once(function: Callable[..., Measured], *arguments: Any) -> Future[Measu
     return future
 
 
-def _count(tuning: Tuning) -> int:
-    """Trials so far, without those that were interrupted."""
+def _used(tuning: Tuning) -> set[int]:
+    """Numbers of the trials so far, without those that were interrupted."""
     states = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
-    return len(tuning.study().get_trials(deepcopy=False, states=states))
+    return {trial.user_attrs["index"] for trial in tuning.study().get_trials(deepcopy=False, states=states)}
+
+
+def lowest_free(used: Collection[int]) -> int:
+    """The number of the next trial: of one that was interrupted, else a new one.
+
+    >>> lowest_free({0, 2}), lowest_free({0, 1})
+    (1, 2)
+    """
+    return min(set(range(len(used) + 1)).difference(used))
 
 
 def _asked(tuning: Tuning, index: int) -> tuple[optuna.Trial, dict[str, Any]]:

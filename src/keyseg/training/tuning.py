@@ -164,7 +164,7 @@ def measure(tuning: Tuning, trial_id: int, index: int, values: dict[str, Any], c
     fit = replace(fit, callbacks=callbacks(fit))
     try:
         for fold in folds:
-            judge = Judge(trial, recipe.model, done, last=fold is folds[-1])
+            judge = Judge(trial, recipe.model, done, last=fold is folds[-1], may_stop=index > 0)
             inner = replace(fit, split=fold.split, callbacks=(judge, *fit.callbacks))
             train_network(inner, recipe, recipe.decoder(), fold.seen, fold.held_out, place / f"fold{fold.number}")
             done.append(judge.scores)
@@ -186,10 +186,14 @@ class Judge(Callback):
     """Measures the held-out videos at each validation, and stops the training if the trial is not worth it.
 
     done: scores of the finished folds. scores: of this fold, at its last validation. last: whether no fold follows.
+    may_stop: whether the trial may be stopped at all.
     """
 
-    def __init__(self, trial: optuna.Trial, variant: str, done: list[dict[str, float]], *, last: bool) -> None:
-        self.trial, self.variant, self.done, self.last = trial, variant, done, last
+    def __init__(
+        self, trial: optuna.Trial, variant: str, done: list[dict[str, float]], *, last: bool, may_stop: bool
+    ) -> None:
+        self.trial, self.variant, self.done = trial, variant, done
+        self.last, self.may_stop = last, may_stop
         self.scores: dict[str, float] = {}
         self.stopped = False
 
@@ -203,5 +207,5 @@ class Judge(Callback):
         ended = trainer.current_epoch + 1 == epochs
         step = len(self.done) * epochs + trainer.current_epoch
         self.trial.report(fmean(mean_scores([*self.done, self.scores]).values()), step)
-        if not (ended and self.last) and self.trial.should_prune():
+        if self.may_stop and not (ended and self.last) and self.trial.should_prune():
             self.stopped = trainer.should_stop = True
