@@ -38,6 +38,7 @@ HOMES = {
     "read": "keyseg.formats.read_write",
     "reassemble": "keyseg.keypoints.reassembly",
     "train": "keyseg.training.train",
+    "tune": "keyseg.training.tune",
     "write": "keyseg.formats.read_write",
 }
 ROOMS = {path.name for path in Path(keyseg.__file__).parent.iterdir() if path.is_dir()}

@@ -18,5 +18,6 @@ from .timeline import TimeBase as TimeBase
 from .timeline.version import __version__ as __version__
 from .training.evaluation import evaluate as evaluate
 from .training.train import train as train
+from .training.tune import tune as tune
 from .video.make_features import features as features
 from .video.user_dataset import init as init

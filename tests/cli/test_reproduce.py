@@ -240,9 +240,15 @@ def test_models_are_chosen_and_listed_in_the_order_of_the_supplement(
 def test_options_go_to_new_runs(kitchen: Path, keyseg: Any, tmp_path: Path, monkeypatch: Any) -> None:
     """A new run has the shipped recipe, scaled to the epochs. Nothing is trained here, so no table is made."""
     monkeypatch.setattr("keyseg.reproduction.comparison.run_all", lambda *_: None)
-    options = ("--models", "ms-tcn++", "bcn", "--split", "1", "--seed", "3", "1", "--epochs", "20")
+    together: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        "keyseg.reproduction.comparison.run_side_by_side",
+        lambda runs, callbacks, jobs: together.append((len(runs), jobs)),
+    )
+    options = ("--models", "ms-tcn++", "bcn", "--split", "1", "--seed", "3", "1", "--epochs", "20", "--jobs", "3")
     answer = keyseg("reproduce", "table1", kitchen, "--out", tmp_path / "out", *options)
     assert (answer.code, answer.out) == (0, "")
+    assert together == [(4, 3)]  # both systems on both terms, so that all processes are busy to the end
     runs = {
         path.parent.relative_to(tmp_path / "out").as_posix(): json.loads(path.read_text())
         for path in (tmp_path / "out").rglob("run.json")

@@ -24,6 +24,7 @@ VERBS = {
     " and origin.",
     "train": "Train on a data set; write bundles, predictions, scores and logs to one folder.",
     "recipe": "Show recipes: the list of them, the values of one as --set takes them, or a commented YAML file.",
+    "tune": "Try values of a recipe on inner folds of the training videos; write the best recipe, for --recipe.",
     "eval": "Score the bundles of a run on their test videos, or predictions against annotations.",
     "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
     " like.",
@@ -46,6 +47,7 @@ _AFTER_INTERRUPT = {
     "init": _RESUME,
     "data": _RESUME,
     "reproduce": _RESUME,
+    "tune": _RESUME,
     "demo": f"{_RESUME}, without --force",
     "train": f"{_RESUME}, with --resume",
     "predict": "; finished timelines are kept; run the same command with --resume for the others",

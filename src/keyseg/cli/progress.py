@@ -12,11 +12,11 @@ _LINES = 20  # of a log file, per task
 
 
 class ProgressDisplay:
-    """A bar per task on a terminal; elsewhere whoever uses it prints lines."""
+    """A bar per task on a terminal; elsewhere, or where `lines` are asked for, whoever uses it prints lines."""
 
-    def __init__(self, *columns: ProgressColumn, transient: bool = False) -> None:
+    def __init__(self, *columns: ProgressColumn, transient: bool = False, lines: bool = False) -> None:
         console = Console(stderr=True)
-        self.terminal = console.is_terminal
+        self.terminal = console.is_terminal and not lines
         shown = (TextColumn("{task.description}"), BarColumn(), *columns)
         self.bars = Progress(*shown, console=console, disable=not self.terminal, transient=transient)
 

@@ -22,26 +22,43 @@ def show_training(fit: Fit) -> tuple[Callback, ...]:
     return (TrainingProgress(fit),)
 
 
+def show_lines(fit: Fit) -> tuple[Callback, ...]:
+    """The same for trainings side by side, whose bars would overwrite each other: lines."""
+    return (TrainingProgress(fit, lines=True),)
+
+
+def show_trial(fit: Fit) -> tuple[Callback, ...]:
+    """The same for a trial of a tuning."""
+    return (TrainingProgress(fit, name=fit.folder.name),)
+
+
+def show_trial_lines(fit: Fit) -> tuple[Callback, ...]:
+    """The same for trials side by side: lines."""
+    return (TrainingProgress(fit, name=fit.folder.name, lines=True),)
+
+
 class TrainingProgress(Callback):
     """A bar that moves by one epoch, or a line now and then."""
 
-    def __init__(self, fit: Fit) -> None:
-        self.name = f"{'final model' if fit.split is None else f'split {fit.split}'} seed {fit.seed}"
+    def __init__(self, fit: Fit, *, name: str = "", lines: bool = False) -> None:
+        split = "final model" if fit.split is None else f"split {fit.split}"
+        self.name = self.title = name or f"{split} seed {fit.seed}"
         self.folder = fit.folder
-        self.display = _display()
+        self.lines = lines
+        self.display = _display(lines)
         self.started = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started = time.perf_counter()
         folder = Path(trainer.default_root_dir)
-        title = self.name + ("" if folder == self.folder else f", inner {folder.name}")
-        self.display = _display()  # the same callback sees the trainings of the inner folds, and the real one
+        self.title = self.name + ("" if folder == self.folder else f", inner {folder.name}")
+        self.display = _display(self.lines)  # the same callback sees the trainings of the inner folds, and the real one
         self.display.bars.start()
         self.task = self.display.bars.add_task(
-            title, total=trainer.max_epochs, completed=trainer.current_epoch, note=""
+            self.title, total=trainer.max_epochs, completed=trainer.current_epoch, note=""
         )
         if not self.display.terminal:
-            self.display.print(f"{title}: {trainer.max_epochs} epochs")
+            self.display.print(f"{self.title}: {trainer.max_epochs} epochs")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         done, total = trainer.current_epoch + 1, trainer.max_epochs or 1
@@ -49,15 +66,17 @@ class TrainingProgress(Callback):
         self.display.bars.update(self.task, completed=done, note=note)
         if not self.display.terminal and worth_a_line(done - 1, done, total):
             spent = time.perf_counter() - self.started
-            self.display.print(f"{self.name}: epoch {done}/{total}, {spent:.0f} s, {note}")
+            self.display.print(f"{self.title}: epoch {done}/{total}, {spent:.0f} s, {note}")
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.display.bars.stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self.display.bars.stop()
+        if self.lines:  # the others continue, so the error of this training is reported much later
+            self.display.print(f"{self.title}: failed: {exception}")
 
 
-def _display() -> ProgressDisplay:
+def _display(lines: bool) -> ProgressDisplay:
     clocks = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
-    return ProgressDisplay(MofNCompleteColumn(), *clocks)
+    return ProgressDisplay(MofNCompleteColumn(), *clocks, lines=lines)

@@ -22,6 +22,7 @@ from keyseg.reproduction.terms import SENTENCES, Terms, recipe_on
 from keyseg.timeline import DataError, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit, FitCallbacks
+from keyseg.training.jobs import run_side_by_side
 from keyseg.training.results import average_over_seeds, run_all, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
 from keyseg.training.settings import Recipe
@@ -93,16 +94,20 @@ def start_runs(
     return runs
 
 
-def train_missing(runs: Sequence[Run], callbacks: FitCallbacks) -> Fit | None:
-    """Train what is missing. Returns a training that another process still works on, if there is one."""
+def train_missing(runs: Sequence[Run], callbacks: FitCallbacks, jobs: int = 1) -> Fit | None:
+    """Train what is missing, `jobs` trainings at a time. Returns one that another process still works on, if any."""
+    if jobs > 1:
+        run_side_by_side(runs, callbacks, jobs)
     for run in runs:
         run_all(run, callbacks)
     return next((fit for run in runs for fit in run.fits() if not fit.scores.exists()), None)
 
 
-def compare(runs: Mapping[Terms, Sequence[Run]], folder: Path, callbacks: FitCallbacks) -> dict[str, Any] | None:
+def compare(
+    runs: Mapping[Terms, Sequence[Run]], folder: Path, callbacks: FitCallbacks, jobs: int = 1
+) -> dict[str, Any] | None:
     """Train what is missing and write table1.md, .tex and .json. Returns None while other processes still train."""
-    return None if train_missing(list(chain(*runs.values())), callbacks) else write_table(runs, folder)
+    return None if train_missing(list(chain(*runs.values())), callbacks, jobs) else write_table(runs, folder)
 
 
 def write_table(runs: Mapping[Terms, Sequence[Run]], folder: Path) -> dict[str, Any]:

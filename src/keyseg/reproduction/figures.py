@@ -14,7 +14,11 @@ from keyseg.viz.figures import figure_kind
 
 if TYPE_CHECKING:
     from keyseg.reproduction.terms import Terms
-    from keyseg.training.fit import FitCallbacks
+    from keyseg.training.fit import Fit, FitCallbacks
+
+
+def _no_callbacks(fit: Fit) -> tuple[()]:
+    return ()
 
 
 def table1(
@@ -28,8 +32,9 @@ def table1(
     epochs: int | None = None,
     changes: Sequence[str] = (),
     background: Sequence[str] | None = None,
+    jobs: int = 1,
     command: str = "",
-    callbacks: FitCallbacks = lambda fit: (),
+    callbacks: FitCallbacks = _no_callbacks,
 ) -> dict[str, Any] | None:
     """Table 1: train and score RTK and the systems it is compared with; table1.md, table1.tex and table1.json.
 
@@ -51,6 +56,7 @@ def table1(
         changes: Change how all systems read the data, such as data.sample_rate=2. Default: as DATA/dataset.yaml states.
         background: Names of classes that are not actions; none for no such class. Default: as DATA/dataset.yaml states,
             else the class 'background'.
+        jobs: Number of trainings at a time, as of keyseg train.
         command: Recorded in new runs.
         callbacks: Lightning callbacks of each training.
 
@@ -59,14 +65,16 @@ def table1(
     """
     from keyseg.inference.systems import SYSTEMS, system_named
     from keyseg.reproduction.comparison import compare, prepare
+    from keyseg.training.jobs import check_jobs
 
+    check_jobs(jobs)
     named = {system_named(model).name for model in models}
     chosen = [system for system in SYSTEMS if system in named] if models else list(SYSTEMS.ours)
     parts: Sequence[Terms] = ("as-published", "equal-terms") if terms == "both" else (terms,)
     runs = prepare(
         data, out, parts, chosen, splits, seeds, command, changes=changes, background=background, epochs=epochs
     )
-    return compare(runs, out, callbacks)
+    return compare(runs, out, callbacks, jobs)
 
 
 def fig1(*, out: Path, force: bool = False) -> Path:

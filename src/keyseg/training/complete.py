@@ -58,8 +58,13 @@ def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any
         "peak_memory_mib": _peak_memory_mib(),
         "parameters": sum(p.numel() for p in module.model.parameters()),
         "threads": torch.get_num_threads(),
-        "machine": f"{_processor()}, {os.cpu_count()} processors, {platform.system()}, torch {torch.__version__}",
+        "machine": machine(),
     }
+
+
+def machine() -> str:
+    """This machine, in a line of a table."""
+    return f"{_processor()}, {os.cpu_count()} processors, {platform.system()}, torch {torch.__version__}"
 
 
 def _peak_memory_mib() -> int | None:

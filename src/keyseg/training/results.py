@@ -51,23 +51,31 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
 
     The same command may run several times at once with --resume: each takes trainings that no other works on.
     """
-    main_process = is_main_process()
     for fit in (*run.fits(), *run.final_fits()):
-        with claimed(fit.folder) if main_process else nullcontext(True) as mine:
-            if not mine and process_count() > 1:  # the other processes cannot know
-                raise TrainingError(
-                    f"{fit.folder}: another command is training this; wait for it, or run without torchrun"
-                )
-            if not mine or fit.is_finished:
-                continue
-            predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
-            if main_process:
-                if fit.split is not None:
-                    score_fit(fit, predictor)
-                summarise(run)
-    if run.ensemble and main_process:
+        if run_one(run, fit, callbacks):
+            summarise(run)
+    if not is_main_process():
+        return None
+    if run.ensemble:
         save_ensemble(run)
-    return summarise(run) if main_process else None
+    return summarise(run)
+
+
+def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
+    """Train one split and seed of a run and score it, unless it is finished or another command works on it.
+
+    Returns whether this process finished it.
+    """
+    main_process = is_main_process()
+    with claimed(fit.folder) if main_process else nullcontext(True) as mine:
+        if not mine and process_count() > 1:  # the other processes cannot know
+            raise TrainingError(f"{fit.folder}: another command is training this; wait for it, or run without torchrun")
+        if not mine or fit.is_finished:
+            return False
+        predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
+        if main_process and fit.split is not None:
+            score_fit(fit, predictor)
+    return main_process
 
 
 def predict_videos(

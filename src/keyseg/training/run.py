@@ -150,7 +150,7 @@ def start_run(
     recipe = recipe.changed(data=dataset.options)
     splits = () if splits is None else tuple(dict.fromkeys(splits)) or dataset.splits
     for split in splits:
-        _refuse_overlap(dataset, split)
+        refuse_overlap(dataset, split)
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
         raise ConfigError(f"expected at least one seed, each from 0 to 2**32 - 1, got {list(seeds)}")
@@ -201,7 +201,8 @@ def _check(run: Run, dataset: Dataset) -> None:
             run.start.refuse_seen(dataset, split)
 
 
-def _refuse_overlap(dataset: Dataset, split: int) -> None:
+def refuse_overlap(dataset: Dataset, split: int) -> None:
+    """Raise DataError if a split tests on videos that it trains on."""
     both = sorted(set(dataset.names(split, "train")) & set(dataset.names(split, "test")))
     if both:
         raise DataError(

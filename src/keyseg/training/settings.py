@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -17,6 +18,18 @@ from keyseg.models.bcn import BCNConfig
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.models.rtk import RTKConfig
 from keyseg.timeline.validation import Section
+
+
+class Range(Section):
+    """Numbers from low to high that a tuning tries. log: evenly on a logarithmic scale."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Space = Mapping[str, Range | tuple[Any, ...]]
+"""What a tuning tries for keys of a recipe: numbers in a range, or one of several values."""
 
 
 class OptimiserConfig(Section):
@@ -106,8 +119,12 @@ class LoggingConfig(Section):
 
 
 class Recipe(Section):
-    """A training run without data and seed: what all systems have."""
+    """A training run without data and seed: what all systems have. space: what `keyseg tune` tries."""
 
+    space: ClassVar[Space] = {
+        "optimiser.learning_rate": Range(low=1e-4, high=3e-3, log=True),
+        "optimiser.weight_decay": (0.0, 1e-5, 1e-4, 1e-3),
+    }
     model: str = Field(description="the system that is trained; it decides which keys there are")
     data: ReadOptions = ReadOptions()
     network: BaseModel
@@ -147,6 +164,14 @@ class Recipe(Section):
 class RTKRecipe(Recipe):
     """Refined temporal keypoints."""
 
+    space: ClassVar[Space] = {
+        **Recipe.space,
+        "network.backbone.channels": (32, 64, 96, 128),
+        "network.backbone.input_dropout": Range(low=0.1, high=0.7),
+        "network.backbone.layer_dropout": Range(low=0.1, high=0.6),
+        "losses.boundary": Range(low=0.3, high=3.0, log=True),
+        "losses.smoothing": Range(low=0.05, high=0.5, log=True),
+    }
     model: str = "rtk"
     network: RTKConfig = RTKConfig()
     optimiser: RTKOptimiserConfig = RTKOptimiserConfig()
@@ -179,20 +204,39 @@ class RTKRecipe(Recipe):
 class FrameRecipe(Recipe):
     """A network whose stages classify frames."""
 
+    space: ClassVar[Space] = {
+        **Recipe.space,
+        "augmentation.mixed_segments": (0.0, 0.15, 0.3, 0.45),
+        "losses.smoothing": Range(low=0.05, high=0.5, log=True),
+    }
     losses: FrameLossConfig = FrameLossConfig()
 
 
 class MSTCNRecipe(FrameRecipe):
     """MS-TCN++."""
 
+    space: ClassVar[Space] = {
+        **FrameRecipe.space,
+        "network.channels": (32, 64, 96, 128),
+        "network.dropout": Range(low=0.2, high=0.7),
+        "network.input_dropout": Range(low=0.0, high=0.6),
+    }
     model: str = "ms-tcn++"
     network: MSTCNConfig = MSTCNConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(epochs=100)
 
 
+_ASFORMER_SPACE: Space = {
+    "network.channels": (32, 64, 96, 128),
+    "network.input_dropout": Range(low=0.1, high=0.6),
+    "network.layer_dropout": Range(low=0.1, high=0.6),
+}
+
+
 class ASFormerRecipe(FrameRecipe):
     """ASFormer."""
 
+    space: ClassVar[Space] = {**FrameRecipe.space, **_ASFORMER_SPACE}
     model: str = "asformer"
     network: ASFormerConfig = ASFormerConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(weight_decay=1e-5)
@@ -201,6 +245,7 @@ class ASFormerRecipe(FrameRecipe):
 class ASFormerExtraRecipe(FrameRecipe):
     """ASFormer with the supplement's extra modules."""
 
+    space: ClassVar[Space] = {**FrameRecipe.space, **_ASFORMER_SPACE}
     model: str = "asformer-extra"
     network: ASFormerExtraConfig = ASFormerExtraConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(weight_decay=1e-5)
@@ -209,6 +254,13 @@ class ASFormerExtraRecipe(FrameRecipe):
 class BCNRecipe(Recipe):
     """BCN."""
 
+    space: ClassVar[Space] = {
+        **Recipe.space,
+        "augmentation.mixed_segments": (0.0, 0.15, 0.3, 0.45),
+        "network.dropout": Range(low=0.2, high=0.7),
+        "barrier.learning_rate": Range(low=1e-4, high=3e-3, log=True),
+        "losses.smoothing": Range(low=0.1, high=1.0, log=True),
+    }
     model: str = "bcn"
     network: BCNConfig = BCNConfig()
     optimiser: PeerOptimiserConfig = PeerOptimiserConfig(epochs=40, learning_rate=1e-3)

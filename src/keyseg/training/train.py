@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # all that needs torch is imported by the training itself, so that its help is shown at once
-    from keyseg.training.fit import FitCallbacks
+    from keyseg.training.fit import Fit, FitCallbacks
     from keyseg.training.run import Run
+
+
+def _no_callbacks(fit: Fit) -> tuple[()]:
+    return ()
 
 
 def train(
@@ -27,11 +31,12 @@ def train(
     final: bool = False,
     ensemble: bool = False,
     start: Path | str | None = None,
+    jobs: int = 1,
     resume: bool = False,
     force: bool = False,
     command: str = "keyseg.training.train",
     report: Callable[[str], None] = lambda line: None,
-    callbacks: FitCallbacks = lambda fit: (),
+    callbacks: FitCallbacks = _no_callbacks,
 ) -> Run:
     """Train on a data set; write bundles, predictions, scores and logs to one folder.
 
@@ -57,11 +62,13 @@ def train(
             is no final model. It takes as many times as long to predict.
         start: Bundle, or run that holds one, whose weights to start from. Classes are matched by name; new ones may be
             added. Splits whose test videos it was trained on are refused.
+        jobs: Number of trainings at a time. Each has its share of the processors' threads, and the next GPU where there
+            are some; on a CPU it ends with the same weights as alone with as many threads.
         resume: Continue an interrupted run, or add splits, seeds, --final or --ensemble to a finished one.
         force: Delete an earlier run in the same folder.
         command: Recorded in bundles and tables as their origin.
         report: Called with a line before training.
-        callbacks: Lightning callbacks of each training.
+        callbacks: Lightning callbacks of each training. With several jobs, a function at the top of a module.
 
     Returns:
         The run. In Python `set` may also be a mapping, {"optimiser.learning_rate": 0.001}, and nothing is printed.
@@ -75,11 +82,13 @@ def train(
     keyseg.timeline.errors.ConfigError: recipe: unknown key 'optimiser.epoch' (did you mean 'epochs'?); known here: ...
     """
     from keyseg.training.fit import is_main_process
+    from keyseg.training.jobs import check_jobs, run_side_by_side
     from keyseg.training.loggers import check_loggers
     from keyseg.training.recipe import recipe_for
     from keyseg.training.results import run_all
     from keyseg.training.run import start_run
 
+    check_jobs(jobs)
     data, out = Path(data), Path(out)
     changes = [*_changes(set), *([f"data.features={features}"] if features is not None else [])]
     recipe = None if recipe is None else Path(recipe)
@@ -109,6 +118,8 @@ def train(
         report(f"recipe: {source}; {len([*run.fits(), *run.final_fits()])} training(s) -> {out}")
         if run.start is not None:
             report(run.start.summary(run.open_dataset().labels))
+    if jobs > 1:
+        run_side_by_side([run], callbacks, jobs)
     run_all(run, lambda fit: callbacks(fit) if is_main_process() else ())
     return run
 

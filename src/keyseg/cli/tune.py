@@ -1,0 +1,25 @@
+"""keyseg tune: the recipe that is best on inner folds of the training videos."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from keyseg.cli.options import Background
+from keyseg.cli.verb import command_line, presents, say
+from keyseg.training.tune import tune
+
+_Changes = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
+
+
+@presents(tune, changes=_Changes, background=Background)
+def tune_verb(**arguments: Any) -> int:
+    from keyseg.cli.training_progress import show_trial, show_trial_lines
+
+    shown = show_trial if arguments["jobs"] == 1 else show_trial_lines
+    tuned = tune(**arguments, command=command_line(), report=say, callbacks=shown)
+    print((tuned.tuning.folder / "results.md").read_text(encoding="utf-8"))
+    print(f"trials: {tuned.tuning.folder / 'trials.csv'}")
+    print(f"next:   keyseg train {arguments['data']} --split {tuned.tuning.split} --recipe {tuned.recipe} --out RUN")
+    return 0
