@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, product
 from pathlib import Path
+from typing import Any
 
 from keyseg.formats import (
     AS_IT_IS,
@@ -39,18 +40,33 @@ class _Timeline:
     annotation: Annotation | None = None
 
 
-def evaluate_folders(
+@dataclass(frozen=True)
+class FolderLabels:
+    """One label per frame of annotated and of predicted videos, by name. fps: None where unknown or not the same."""
+
+    reference: Mapping[str, list[str]]
+    prediction: Mapping[str, list[str]]
+    background: tuple[str, ...]
+    fps: Fraction | None
+
+
+def evaluate_folders(reference: Path, prediction: Path, *, protocol: str = "ms-tcn", **options: Any) -> Report:
+    """Scores of the predicted videos, as `evaluate` computes them; options and errors are those of `read_folders`."""
+    found = read_folders(reference, prediction, **options)
+    return evaluate(found.reference, found.prediction, background=found.background, protocol=protocol)
+
+
+def read_folders(
     reference: Path,
     prediction: Path,
     *,
     background: Collection[str] | None = None,
-    protocol: str = "ms-tcn",
     fps: Fraction | None = None,
     overlap: Overlap = "error",
     options: AnnotationOptions = AS_IT_IS,
     report: _Report = lambda note: None,
-) -> Report:
-    """Scores of the predicted videos, as `evaluate` computes them.
+) -> FolderLabels:
+    """The predicted videos and their annotations, frame by frame.
 
     reference, prediction: folders of timelines, one file per video or several videos in a file, or single files, in any
     format. A folder that holds `VIDEO.txt` or `VIDEO` without a suffix is read for these alone. Frame labels on both
@@ -64,6 +80,28 @@ def evaluate_folders(
     Raises DataError where a folder or an annotation is missing, a file cannot be read, or two timelines do not belong
     to one video; ConfigError where a frame rate must be given.
     """
+    annotated, predicted = _by_video(reference, prediction, fps, options, report)
+    truth: dict[str, list[str]] = {}
+    labels: dict[str, list[str]] = {}
+    rates = set()
+    pairing = _Pairing(fps, overlap, tuple(background or ()), report)
+    for name, timelines in predicted.items():
+        truth[name], labels[name] = pairing.frames(annotated[name], timelines)
+        rates.add(pairing.rate(annotated[name], timelines))
+    occurring = {label for videos in (truth, labels) for video in videos.values() for label in video}
+    for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - occurring):
+        report(f"no frame is labelled {name!r}, so leaving it out changes nothing")
+    if background is None:
+        sides = [side for name in predicted for side in (*annotated[name], *predicted[name])]
+        named = {class_name(idle) for side in sides if side.annotation for idle in side.annotation.background}
+        background = ("background", *sorted(named - {"background"}))
+    return FolderLabels(truth, labels, tuple(background), rates.pop() if len(rates) == 1 else None)
+
+
+def _by_video(
+    reference: Path, prediction: Path, fps: Fraction | None, options: AnnotationOptions, report: _Report
+) -> tuple[dict[str, list[_Timeline]], dict[str, list[_Timeline]]]:
+    """Annotated and predicted timelines by video. Raises DataError where predictions or annotations are missing."""
     annotated, predicted = (_timelines(place, fps, options, report) for place in (reference, prediction))
     if not predicted:
         raise DataError(
@@ -80,19 +118,7 @@ def evaluate_folders(
     if len(predicted) < len(annotated):
         missing = len(annotated) - len(predicted)
         report(f"{missing} of {len(annotated)} annotated videos have no prediction and are not scored")
-    truth: dict[str, list[str]] = {}
-    labels: dict[str, list[str]] = {}
-    pairing = _Pairing(fps, overlap, tuple(background or ()), report)
-    for name, timelines in predicted.items():
-        truth[name], labels[name] = pairing.frames(annotated[name], timelines)
-    occurring = {label for videos in (truth, labels) for video in videos.values() for label in video}
-    for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - occurring):
-        report(f"no frame is labelled {name!r}, so leaving it out changes nothing")
-    if background is None:
-        sides = [side for name in predicted for side in (*annotated[name], *predicted[name])]
-        named = {class_name(idle) for side in sides if side.annotation for idle in side.annotation.background}
-        background = ("background", *sorted(named - {"background"}))
-    return evaluate(truth, labels, background=background, protocol=protocol)
+    return annotated, predicted
 
 
 def _timelines(
@@ -167,8 +193,7 @@ class _Pairing:
 
     def frames(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> tuple[list[str], list[str]]:
         """One label per frame of both. Raises DataError where files of one video differ."""
-        rates = [side.annotation.fps for side in (*truths, *predictions) if side.annotation and side.annotation.fps]
-        grid = rates[0] if rates else self.fps
+        grid = self.rate(truths, predictions)
         first = self._pair(truths[0], predictions[0], grid)
         for truth, prediction in chain(product(truths[1:], predictions[:1]), product(truths[:1], predictions[1:])):
             if self._pair(truth, prediction, grid) != first:
@@ -178,6 +203,11 @@ class _Pairing:
                     " them elsewhere"
                 )
         return first
+
+    def rate(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> Fraction | None:
+        """Frames per second of the labels of a video; None if nothing tells it."""
+        rates = [side.annotation.fps for side in (*truths, *predictions) if side.annotation and side.annotation.fps]
+        return rates[0] if rates else self.fps
 
     def _pair(self, truth: _Timeline, prediction: _Timeline, grid: Fraction | None) -> tuple[list[str], list[str]]:
         sides = (truth, prediction)

@@ -84,7 +84,9 @@ def train_missing(runs: Sequence[Run], callbacks: FitCallbacks) -> Fit | None:
     return next((fit for run in runs for fit in run.fits() if not fit.scores.exists()), None)
 
 
-def compare(runs: Mapping[Terms, Sequence[Run]], folder: Path, callbacks: FitCallbacks) -> dict[str, Any] | None:
+def compare_systems(
+    runs: Mapping[Terms, Sequence[Run]], folder: Path, callbacks: FitCallbacks
+) -> dict[str, Any] | None:
     """Train what is missing and write table1.md, .tex and .json. Returns None while other processes still train."""
     return None if train_missing(list(chain(*runs.values())), callbacks) else write_table(runs, folder)
 

@@ -52,12 +52,12 @@ def table1(
         The table, or None while other commands still train.
     """
     from keyseg.inference.systems import SYSTEMS, system_named
-    from keyseg.reproduction.comparison import compare, prepare
+    from keyseg.reproduction.comparison import compare_systems, prepare
 
     named = {system_named(model).name for model in models}
     chosen = [system for system in SYSTEMS if not models or system in named]
     parts: Sequence[Terms] = ("as-published", "equal-terms") if terms == "both" else (terms,)
-    return compare(prepare(data, out, parts, chosen, splits, seeds, command, epochs=epochs), out, callbacks)
+    return compare_systems(prepare(data, out, parts, chosen, splits, seeds, command, epochs=epochs), out, callbacks)
 
 
 def fig1(*, out: Path, force: bool = False) -> Path:
