@@ -96,7 +96,7 @@ def test_eval_of_a_run_gives_the_scores_of_training(trained: Path, keyseg: Any) 
         (
             ("{ref}", "--background", "idle"),
             2,
-            "--background goes with --ref and --pred; a run has its own background classes\n",
+            "--background goes with --ref; a run has its own background classes\n",
         ),
         (("--ref", "{ref}", "--pred", "{pred}", "--protocol", "mstcn"), 2, "unknown protocol 'mstcn' (did you mean"),
         (("{ref}",), 1, "no run here; expected a folder that keyseg train --out made"),

@@ -236,7 +236,7 @@ def test_one_video_can_be_counted_separately():
 
 
 def test_public_names():
-    assert set(keyseg.metrics.__all__) == {"OVERLAPS", "Report", "evaluate", "mean_reports"}
+    assert set(keyseg.metrics.__all__) == {"OVERLAPS", "Comparison", "Report", "compare", "evaluate", "mean_reports"}
     assert set(PROTOCOLS) == {"ms-tcn", "ms-tcn2-eval", "bcn", "tcn"}
 
 

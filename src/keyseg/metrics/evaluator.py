@@ -9,7 +9,7 @@ import numpy as np
 from keyseg.metrics.frame_labels import FrameLabels
 from keyseg.metrics.percent import percent
 from keyseg.metrics.report import ClassScores, Report, VideoScores
-from keyseg.metrics.resampling import interval, mean_score, resampled
+from keyseg.metrics.resampling import confidence_interval, mean_score, resampled
 from keyseg.metrics.scoring import SCORE_KEYS, ScoredVideos, score_videos
 from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts
 from keyseg.metrics.tally import Tally
@@ -95,5 +95,5 @@ def _per_class(tally: Tally, classes: tuple[str | int, ...], ignored: IntArray) 
 
 def _intervals(scored: ScoredVideos, resamplings: int, seed: int) -> dict[str, tuple[float, float]]:
     """2.5 and 97.5 percentiles of each score over sets of videos drawn with replacement."""
-    low, high = interval(resampled([[scored]], resamplings, seed)[0]).tolist()
+    low, high = confidence_interval(resampled([[scored]], resamplings, seed)[0]).tolist()
     return dict(zip(SCORE_KEYS, zip(low, high, strict=True), strict=True))

@@ -23,6 +23,7 @@ from keyseg.formats import (
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.formats.table_of_formats import format_of
 from keyseg.metrics.evaluator import evaluate
+from keyseg.metrics.paired import Comparison, Tested, compare_trainings
 from keyseg.metrics.report import Report
 from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, class_name
 
@@ -54,6 +55,22 @@ def evaluate_folders(reference: Path, prediction: Path, *, protocol: str = "ms-t
     """Scores of the predicted videos, as `evaluate` computes them; options and errors are those of `read_folders`."""
     found = read_folders(reference, prediction, **options)
     return evaluate(found.reference, found.prediction, background=found.background, protocol=protocol)
+
+
+def compare_folders(reference: Path, a: Path, b: Path, *, protocol: str = "ms-tcn", **options: Any) -> Comparison:
+    """Paired bootstrap of the predictions in two folders, as `compare` does it; options are those of `read_folders`.
+
+    Raises DataError also if the two hold different videos, or if their files name different background classes.
+    """
+    sides = [read_folders(reference, place, **options) for place in (a, b)]
+    first, second = (side.background for side in sides)
+    if set(first) != set(second):
+        raise DataError(
+            f"{a} leaves out {', '.join(first)}, and {b} {', '.join(second)}; name the background classes of both with"
+            " --background"
+        )
+    tested_a, tested_b = ([Tested(1, side.reference, side.prediction)] for side in sides)
+    return compare_trainings(tested_a, tested_b, first, protocol)
 
 
 def read_folders(

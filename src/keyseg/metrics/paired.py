@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyseg.metrics.frame_labels import FrameLabels
-from keyseg.metrics.resampling import interval, mean_score, resampled
+from keyseg.metrics.resampling import confidence_interval, mean_score, resampled
 from keyseg.metrics.scoring import SCORE_KEYS, ScoredVideos, score_videos
 from keyseg.timeline import ConfigError, DataError
 
@@ -132,7 +132,7 @@ def compare_trainings(
     samples = resampled(sides, resamplings, seed)
     scores = [mean_score(trainings) for trainings in sides]
     differences = samples[1] - samples[0]
-    low, high = interval(differences).tolist()
+    low, high = confidence_interval(differences).tolist()
     return Comparison(
         a=_named(scores[0].tolist()),
         b=_named(scores[1].tolist()),

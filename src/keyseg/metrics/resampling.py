@@ -34,7 +34,7 @@ def mean_score(trainings: Sequence[ScoredVideos]) -> FloatArray:
     return np.asarray(np.mean(list(once), axis=0), np.float64)
 
 
-def interval(samples: FloatArray) -> FloatArray:
+def confidence_interval(samples: FloatArray) -> FloatArray:
     """(2, ...): 2.5 and 97.5 percentiles over the first axis."""
     return np.asarray(np.percentile(samples, [2.5, 97.5], axis=0), np.float64)
 
