@@ -28,8 +28,8 @@ class Analysis:
     classes: names or ids. ignored: (C,) left out of edit and F1. confusion: (C, C) frames, annotated in rows and
     predicted in columns. annotated_lengths, predicted_lengths: for each class the lengths of its segments in frames,
     sorted. hits: (C,) true positives at IoU 50 %. start_errors, end_errors: frames from the annotated to the predicted
-    start or end of each true positive, sorted; negative is early. The start and the end of a video are no boundaries,
-    and classes left out of F1 have no true positives here. fps: None if unknown; lengths then count frames.
+    start or end of each true positive, sorted; negative is early. They leave out the ignored classes, and annotations
+    at the start or the end of a video, which are no boundaries. fps: None if unknown; lengths then count frames.
     """
 
     classes: tuple[str | int, ...]

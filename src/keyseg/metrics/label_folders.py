@@ -23,7 +23,7 @@ from keyseg.formats import (
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.formats.table_of_formats import format_of
 from keyseg.metrics.evaluator import evaluate
-from keyseg.metrics.paired import Comparison, Tested, compare_trainings
+from keyseg.metrics.paired import Comparison, SplitPredictions, compare_trainings
 from keyseg.metrics.report import Report
 from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, class_name
 
@@ -69,7 +69,7 @@ def compare_folders(reference: Path, a: Path, b: Path, *, protocol: str = "ms-tc
             f"{a} leaves out {', '.join(first)}, and {b} {', '.join(second)}; name the background classes of both with"
             " --background"
         )
-    tested_a, tested_b = ([Tested(1, side.reference, side.prediction)] for side in sides)
+    tested_a, tested_b = ([SplitPredictions(1, side.reference, side.prediction)] for side in sides)
     return compare_trainings(tested_a, tested_b, first, protocol)
 
 

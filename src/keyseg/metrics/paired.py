@@ -52,6 +52,7 @@ class Comparison:
 
     def to_markdown(self, a: str = "A", b: str = "B") -> str:
         """A table with the two systems by name, the differences and their intervals, and how they were computed."""
+        a, b = (name.replace("|", "\\|") for name in (a, b))
         rows = {
             a: [f"{self.a[key]:.1f}" for key in _COLUMNS],
             b: [f"{self.b[key]:.1f}" for key in _COLUMNS],
@@ -76,7 +77,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Tested:
+class SplitPredictions:
     """Annotations and predictions by video of one training: those that it was tested on in one split."""
 
     split: int
@@ -106,13 +107,18 @@ def compare(
     40.0
     """
     return compare_trainings(
-        [Tested(1, reference, a)], [Tested(1, reference, b)], background, protocol, resamplings, seed
+        [SplitPredictions(1, reference, a)],
+        [SplitPredictions(1, reference, b)],
+        background,
+        protocol,
+        resamplings,
+        seed,
     )
 
 
 def compare_trainings(
-    a: Sequence[Tested],
-    b: Sequence[Tested],
+    a: Sequence[SplitPredictions],
+    b: Sequence[SplitPredictions],
     background: Collection[str | int],
     protocol: str,
     resamplings: int = RESAMPLINGS,
@@ -152,7 +158,9 @@ def _named(values: Any) -> dict[str, Any]:
     return dict(zip(SCORE_KEYS, values, strict=True))
 
 
-def _check_pairing(a: Sequence[Tested], b: Sequence[Tested], sides: Sequence[Sequence[ScoredVideos]]) -> None:
+def _check_pairing(
+    a: Sequence[SplitPredictions], b: Sequence[SplitPredictions], sides: Sequence[Sequence[ScoredVideos]]
+) -> None:
     """Raise DataError, with their names, where splits, test videos or annotations differ."""
     tests_a, tests_b = (_annotations(tested, side) for tested, side in zip((a, b), sides, strict=True))
     where = {
@@ -166,7 +174,7 @@ def _check_pairing(a: Sequence[Tested], b: Sequence[Tested], sides: Sequence[Seq
         raise DataError(f"A and B must be tested on the same videos; {'; '.join(problems)}")
 
 
-def _annotations(tested: Sequence[Tested], side: Sequence[ScoredVideos]) -> dict[tuple[int, str], list[Any]]:
+def _annotations(tested: Sequence[SplitPredictions], side: Sequence[ScoredVideos]) -> dict[tuple[int, str], list[Any]]:
     """End and class of each annotated segment, by split and video."""
     return {
         (one.split, video): [(part.end_frame, scored.classes[part.label]) for part in pair.reference]

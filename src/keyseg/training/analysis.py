@@ -8,7 +8,7 @@ from typing import Any
 
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.metrics.analysis import Analysis, analyse
-from keyseg.metrics.paired import Comparison, Tested, compare_trainings
+from keyseg.metrics.paired import Comparison, SplitPredictions, compare_trainings
 from keyseg.timeline import DataError
 from keyseg.training.fit import Fit
 from keyseg.training.run import Run, read_run
@@ -17,7 +17,7 @@ ANALYSIS = "analysis"
 """Folder of a run with pictures of its errors and the counts that they are drawn from."""
 
 
-def read_tested(fit: Fit) -> Tested:
+def kept_predictions(fit: Fit) -> SplitPredictions:
     """Annotations and predictions of the test videos of a finished training, as names.
 
     Annotations end where the predictions do, since the option `data.lengths` may have cut them. Raises DataError if the
@@ -31,12 +31,12 @@ def read_tested(fit: Fit) -> Tested:
         name: fit.dataset.labels.decode(fit.dataset.annotation(name).to_frames())[: len(labels)]
         for name, labels in predicted.items()
     }
-    return Tested(fit.split, annotated, predicted)
+    return SplitPredictions(fit.split, annotated, predicted)
 
 
 def analyse_fits(fits: Sequence[Fit], protocol: str = "ms-tcn") -> Analysis:
     """Analysis of the test videos of finished trainings together; a video counts once per training tested on it."""
-    tested = {fit.name: read_tested(fit) for fit in fits}
+    tested = {fit.name: kept_predictions(fit) for fit in fits}
     reference, prediction = (
         {f"{name}/{video}": labels for name, one in tested.items() for video, labels in getattr(one, side).items()}
         for side in ("reference", "prediction")
@@ -56,7 +56,7 @@ def compare_runs(a: Path, b: Path, protocol: str = "ms-tcn") -> Comparison:
     if set(first) != set(second):
         names = (", ".join(sorted(one)) or "none" for one in (first, second))
         raise DataError("A and B must leave out the same background classes, got {} in A and {} in B".format(*names))
-    tested_a, tested_b = ([read_tested(fit) for fit in run.fits()] for run in runs)
+    tested_a, tested_b = ([kept_predictions(fit) for fit in run.fits()] for run in runs)
     return compare_trainings(tested_a, tested_b, first, protocol)
 
 
