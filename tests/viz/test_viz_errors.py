@@ -109,7 +109,7 @@ def test_files_are_drawn_once_for_the_same_counts(tmp_path: Path, monkeypatch: p
     )
     found, other = planted(3), planted(4)
     files = write_analysis(found, tmp_path / "out")
-    assert [path.name for path in files] == ["confusion.png", "analysis.json"]
+    assert [path.name for path in files] == ["confusion.png", "analysis.md", "analysis.json"]
     before = files[0].read_bytes()
     assert write_analysis(found, tmp_path / "out") == files
     assert drawn == [found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 _COLUMNS = (
@@ -30,6 +31,15 @@ def class_table(per_class: Mapping[str, Mapping[str, Any]], unit: str) -> list[s
         cells = [_cell(key, scores[key], unit) for key in _KEYS]
         lines.append(f"| {name.replace('|', chr(92) + '|')} | {' | '.join(cells)} |")
     return lines
+
+
+def picture_link(file: str) -> str:
+    """Markdown that shows a picture.
+
+    >>> picture_link("analysis/segment_lengths.png")
+    '![segment lengths](analysis/segment_lengths.png)'
+    """
+    return f"![{PurePosixPath(file).stem.replace('_', ' ')}]({file})"
 
 
 def _cell(key: str, value: float | int | None, unit: str) -> str:

@@ -76,5 +76,5 @@ def analysis_summary(run: Run, fits: Sequence[Fit]) -> dict[str, Any]:
         "background": list(found.background),
         "unit": found.unit,
         "per_class": found.per_class(),
-        "files": [f"{ANALYSIS}/{path.name}" for path in files],
+        "pictures": [f"{ANALYSIS}/{path.name}" for path in files if path.suffix == ".png"],
     }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 from keyseg.inference.systems import variant_title
-from keyseg.metrics.analysis_table import class_table
+from keyseg.metrics.analysis_table import class_table, picture_link
 from keyseg.training.run import Run
 
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
@@ -74,14 +73,8 @@ def analysis_blocks(analysis: Mapping[str, Any]) -> list[str | list[str]]:
         f"Test videos of {trainings} training(s) together; a video counts once for each that was tested on it. Left out"
         f" of F1 and of the histograms: {ignored}. [How to read this]({_EXPLAINED}).",
         class_table(analysis["per_class"], analysis["unit"]),
-        *picture_lines(analysis["files"]),
+        *map(picture_link, analysis["pictures"]),
     ]
-
-
-def picture_lines(files: Sequence[str]) -> list[str]:
-    """Each picture of an analysis, and a link to its counts, as blocks."""
-    pictures = [f"![{PurePosixPath(file).stem.replace('_', ' ')}]({file})" for file in files if file.endswith(".png")]
-    return pictures + [f"Counts: [{file}]({file})" for file in files if not file.endswith(".png")]
 
 
 def chosen_lines(chosen: Mapping[str, Any]) -> list[str]:
