@@ -48,6 +48,10 @@ class Report:
     f1, segments: by overlap (0.1, 0.25, 0.5); segments are pooled over videos under every protocol, without the ignored
     classes. background: as given, without the classes that the protocol adds. per_class: by name or id. intervals: by
     score ("acc", "edit", "f1@10", ...) the 2.5 and 97.5 percentiles over resampled videos; empty unless requested.
+
+    >>> from keyseg.metrics import evaluate
+    >>> evaluate({"tea": ["take"] * 4 + ["pour"] * 6}, {"tea": ["take"] * 5 + ["pour"] * 5})
+    Report(F1@10/25/50 100.0/100.0/100.0, Edit 100.0, Acc 90.0; 1 videos, protocol ms-tcn)
     """
 
     acc: float
@@ -58,9 +62,15 @@ class Report:
     protocol: str
     background: tuple[str | int, ...]
     segments: Mapping[float, SegmentCounts]
-    per_class: Mapping[str | int, ClassScores] = field(default_factory=dict, repr=False)
-    per_video: Mapping[str, VideoScores] = field(default_factory=dict, repr=False)
+    per_class: Mapping[str | int, ClassScores] = field(default_factory=dict)
+    per_video: Mapping[str, VideoScores] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        overlaps = "/".join(str(round(100 * overlap)) for overlap in self.f1)
+        f1 = "/".join(f"{score:.1f}" for score in self.f1.values())
+        scores = f"F1@{overlaps} {f1}, Edit {self.edit:.1f}, Acc {self.acc:.1f}"
+        return f"Report({scores}; {self.videos} videos, protocol {self.protocol})"
 
     def to_json(self, *, details: bool = False) -> dict[str, Any]:
         """The scores as plain values; with `details`, also those per class and per video, and the intervals."""
