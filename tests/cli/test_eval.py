@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_eval_of_a_run_gives_the_scores_of_training(trained: Path, keyseg: Any) 
         (
             ("{ref}", "--background", "idle"),
             2,
-            "--background goes with --ref and --pred; a run has its own background classes\n",
+            "--background goes with --ref; a run has its own background classes\n",
         ),
         (("--ref", "{ref}", "--pred", "{pred}", "--protocol", "mstcn"), 2, "unknown protocol 'mstcn' (did you mean"),
         (("{ref}",), 1, "no run here; expected a folder that keyseg train --out made"),
@@ -293,3 +294,94 @@ def test_options_of_eval_reach_the_files(keyseg: Any, tmp_path: Path) -> None:
     elan = write(tmp_path / "tea.eaf", "eaf", TRUTH)
     answer = keyseg("eval", "--ref", elan, "--pred", pred, "--fps", 10, "--tier", "gone")
     assert "no tier 'gone'" in answer.err
+
+
+def test_eval_compares_two_folders(folders: tuple[Path, Path], keyseg: Any, tmp_path: Path) -> None:
+    ref, pred = folders
+    right = tmp_path / "right"
+    right.mkdir()
+    for name in "ab":
+        (right / f"{name}.txt").write_text((ref / f"{name}.txt").read_text())
+    answer = keyseg("eval", "--ref", ref, "--compare", pred, right)
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    assert lines[0] == "| | F1@10 | F1@25 | F1@50 | Edit | Acc |"
+    assert [line.split(" | ")[0] for line in lines[2:6]] == [
+        "| pred",
+        "| right",
+        "| right - pred, 95 % interval",
+        "| right better",
+    ]
+    assert lines[3] == "| right | 100.0 | 100.0 | 100.0 | 100.0 | 100.0 |"
+    assert lines[-1].startswith("Paired bootstrap over 2 videos, 10,000 resamplings, seed 0; protocol ms-tcn;")
+    content = json.loads(keyseg("eval", "--ref", ref, "--compare", right, pred, "--json", "--protocol", "tcn").out)
+    score = json.loads(keyseg("eval", "--ref", ref, "--pred", pred, "--json", "--protocol", "tcn").out)
+    assert content["protocol"] == "tcn"
+    assert content["b"]["acc"] == score["acc"] == 100 + content["difference"]["acc"]
+    same = keyseg("eval", "--ref", ref, "--compare", pred, pred)
+    assert "| B - A, 95 % interval | +0.0 [+0.0, +0.0] | " in same.out
+    (right / "b.txt").unlink()
+    answer = keyseg("eval", "--ref", ref, "--compare", pred, right)
+    assert (answer.code, answer.out) == (1, "")
+    assert "A and B must be tested on the same videos; only A was tested on b (1 in all)" in answer.err
+
+
+def test_eval_compares_folders_that_leave_out_the_same_classes(keyseg: Any, tmp_path: Path) -> None:
+    for place, idle in (("ref", "rest"), ("a", "rest"), ("b", "idle")):
+        video = Annotation("v", (Interval(0, 2, "cut"),), Fraction(3), Fraction(10), (idle,))
+        (tmp_path / place).mkdir()
+        write_content(tmp_path / place / "v.json", annotations_text("json", [video], WriteSettings()))
+    sides = [tmp_path / name for name in ("ref", "a", "b")]
+    answer = keyseg("eval", "--ref", sides[0], "--compare", *sides[1:])
+    assert answer.code == 1
+    assert "name the background classes of both with --background" in answer.err
+    assert keyseg("eval", "--ref", sides[0], "--compare", *sides[1:], "--background", "idle", "rest").code == 0
+
+
+def test_eval_draws_the_errors_of_folders(folders: tuple[Path, Path], keyseg: Any, tmp_path: Path) -> None:
+    ref, pred = folders
+    out = tmp_path / "errors"
+    arguments = ("eval", "--ref", ref, "--pred", pred, "--background", "idle", "--json")
+    answer = keyseg(*arguments, "--analysis", out)
+    assert answer.code == 0
+    assert answer.out == keyseg(*arguments).out
+    assert f"wrote {out / 'confusion.png'}" in answer.err
+    pictures = {"confusion.png", "segment_lengths.png", "boundary_errors.png"}
+    assert {path.name for path in out.iterdir()} == pictures | {"analysis.json", "analysis.md"}
+    content = json.loads((out / "analysis.json").read_text())
+    assert (content["videos"], content["fps"], content["background"]) == (2, None, ["idle"])
+    assert sum(map(sum, content["confusion"]["frames"])) == 12
+    text = (out / "analysis.md").read_text()
+    assert "| cut | 2 | 2 | " in text
+    assert "frames |" in text
+    keyseg(*arguments, "--analysis", out, "--fps", "10")
+    assert json.loads((out / "analysis.json").read_text())["fps"] == "10"
+    assert " s |" in (out / "analysis.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("{ref}", "--compare", "a", "b"), "--compare goes with --ref or alone"),
+        (("--compare", "a", "b", "--pred", "{pred}"), "--compare goes with --ref or alone"),
+        (("--compare", "a", "b", "--analysis", "c"), "--compare goes with --ref or alone"),
+        (("--compare", "a", "b", "--background", "idle"), "--background goes with --ref; a run has"),
+        (("--compare", "a"), "--compare"),
+    ],
+)
+def test_what_does_not_go_with_a_comparison(
+    arguments: tuple[str, ...], words: str, folders: tuple[Path, Path], keyseg: Any
+) -> None:
+    answer = keyseg("eval", *(word.format(ref=folders[0], pred=folders[1]) for word in arguments))
+    assert (answer.code, answer.out) == (2, "")
+    assert words in answer.err
+
+
+def test_eval_of_a_run_draws_and_compares_its_kept_predictions(trained: Path, keyseg: Any, tmp_path: Path) -> None:
+    answer = keyseg("eval", trained, "--analysis", tmp_path / "errors")
+    assert answer.code == 0
+    drawn = (tmp_path / "errors" / "analysis.json").read_text()
+    assert drawn == (trained / "analysis" / "analysis.json").read_text()
+    answer = keyseg("eval", "--compare", trained, trained, "--json")
+    assert answer.code == 0
+    assert set(json.loads(answer.out)["difference"].values()) == {0}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.metrics.reliability import (
     ConfidenceBin,
     calibration_error,
@@ -68,7 +68,7 @@ def test_outcomes_drawn_with_their_confidence_have_no_error():
 @given(frames, frames)
 def test_right_segments_are_the_true_positives_of_f1_at_50(reference, prediction):
     right = right_segments(np.array(reference), np.array(prediction))
-    report = evaluate({"v": reference}, {"v": prediction})
+    report = evaluate_labels({"v": reference}, {"v": prediction})
     assert right.sum() == report.segments[0.5].tp
     assert len(right) == report.segments[0.5].tp + report.segments[0.5].fp
 

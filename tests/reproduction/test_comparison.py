@@ -23,7 +23,7 @@ from keyseg.inference.systems import SYSTEMS, variant_title
 from keyseg.metrics import evaluate_labels
 from keyseg.models.rtk import RTK
 from keyseg.reproduction import terms
-from keyseg.reproduction.comparison import compare, prepare, write_table
+from keyseg.reproduction.comparison import compare_systems, prepare, write_table
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.reproduction.terms import SENTENCES, Terms, joining, recipe_on
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
@@ -136,7 +136,7 @@ def ready(
 
 
 def table_of(runs: Runs, folder: Path) -> dict[str, Any]:
-    table = compare(runs, folder, lambda _: ())
+    table = compare_systems(runs, folder, lambda _: ())
     assert table is not None
     return table
 
@@ -354,7 +354,7 @@ def test_an_interrupted_comparison_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(results, "run_fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            compare(ready(workshop, tmp_path, systems), tmp_path, lambda _: ())
+            compare_systems(ready(workshop, tmp_path, systems), tmp_path, lambda _: ())
     assert trained == [("ms-tcn++", 1, 0)]
     assert not (tmp_path / "table1.json").exists()
     table = table_of(ready(workshop, tmp_path, systems), tmp_path)
@@ -426,7 +426,7 @@ def test_a_command_leaves_to_another_what_that_one_trains(trained: list[Any], wo
     (taken,) = runs[PUBLISHED][0].fits()
     with claimed(taken.folder) as mine:
         assert mine
-        assert compare(runs, tmp_path, lambda _: ()) is None
+        assert compare_systems(runs, tmp_path, lambda _: ()) is None
     assert trained == [("asformer", 1, 0)]  # the rest is done meanwhile
     assert list(tmp_path.glob("table1.*")) == []
     assert list(block(table_of(runs, tmp_path))["rows"]) == ["ms-tcn++", "asformer"]

@@ -15,7 +15,7 @@ from keyseg.data.dataset import Dataset
 from keyseg.inference.bundle import load, save_bundle
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
-from keyseg.metrics import evaluate
+from keyseg.metrics import evaluate_labels
 from keyseg.timeline import BundleError, ConfigError, LabelMap, TimeBase
 from keyseg.toy.kitchen_features import write_toy_kitchen
 from keyseg.training.frame_classifier import classify_frames
@@ -68,7 +68,7 @@ def test_its_system_beats_single_frames_in_every_verb(
     dataset = Dataset.open(data)
     single = classify_frames(dataset, 1)
     truth = {name: dataset.annotation(name) for name in single}
-    baseline = evaluate(truth, single, background=tuple(dataset.labels.background_ids))
+    baseline = evaluate_labels(truth, single, background=tuple(dataset.labels.background_ids))
     assert list(rows) == ["own-gru"]
     assert rows["own-gru"]["scores"]["f1@50"] > 2 * baseline.f1[0.5]
     assert rows["own-gru"]["scores"]["acc"] > baseline.acc

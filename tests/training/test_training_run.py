@@ -37,7 +37,8 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
         "scores.json",
         "tensorboard",
     }
-    assert {path.name for path in finished.folder.iterdir()} == {"run.json", "results.json", "results.md", "split1"}
+    names = {path.name for path in finished.folder.iterdir()}
+    assert names == {"run.json", "results.json", "results.md", "analysis", "split1"}
     read = read_run(finished.folder)
     assert read == finished
     config = json.loads((finished.folder / SPLIT1 / "bundle" / "config.json").read_text())

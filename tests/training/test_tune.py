@@ -20,7 +20,7 @@ import yaml  # noqa: E402
 
 from keyseg.cli.main import run as keyseg  # noqa: E402
 from keyseg.data import dataset as datasets  # noqa: E402
-from keyseg.metrics import evaluate  # noqa: E402
+from keyseg.metrics import evaluate_labels  # noqa: E402
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError  # noqa: E402
 from keyseg.training import trials as tuned_trials  # noqa: E402
 from keyseg.training.fit import Fit, train_network  # noqa: E402
@@ -331,7 +331,7 @@ def test_test_videos_are_never_opened_and_the_measure_is_that_of_the_evaluator(
         found = {
             name: predictor.predict(data / "features" / f"{name}.npy", variant="rtk").segmentation for name in truth
         }
-        expected.append(evaluate(truth, found, background=(0,)).to_json())
+        expected.append(evaluate_labels(truth, found, background=(0,)).to_json())
     for name, value in tuned.default.measured.scores.items():
         assert value == pytest.approx(sum(report[name] for report in expected) / len(expected), abs=1e-3), name
     assert {path.name for path in (tmp_path / "tuning").iterdir()} - {".lock"} == {

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from keyseg.metrics.edit import edit_similarity
-from keyseg.metrics.frame_labels import FrameLabels, align_videos
+from keyseg.metrics.frame_labels import FrameLabels
 from keyseg.metrics.percent import percent
-from keyseg.metrics.protocols import ScoringProtocol, find_protocol
-from keyseg.metrics.report import ClassScores, Report, VideoScores, f1_key
+from keyseg.metrics.report import ClassScores, Report, VideoScores
+from keyseg.metrics.resampling import confidence_interval, mean_score, resampled
+from keyseg.metrics.scoring import SCORE_KEYS, ScoredVideos, score_videos
 from keyseg.metrics.segmental_f1 import OVERLAPS, SegmentCounts
-from keyseg.metrics.tally import Tally, tally_pairs
-from keyseg.timeline import ConfigError, FloatArray, IntArray
-
-_SCORES = ("acc", "edit", *map(f1_key, OVERLAPS))
+from keyseg.metrics.tally import Tally
+from keyseg.timeline import ConfigError, IntArray
 
 
 def evaluate_labels(
@@ -48,48 +44,28 @@ def evaluate_labels(
     >>> report.acc, report.edit, report.f1[0.5]
     (90.0, 100.0, 100.0)
     """
-    rules = find_protocol(protocol)
     if bootstrap < 0:
         raise ConfigError(f"bootstrap must be a number of resamplings >= 0, got {bootstrap}")
-    background = (background,) if isinstance(background, str | int) else tuple(background)
-    by_name, classes = align_videos(reference, prediction)
-    ignored = _ignored(classes, background, protocol, rules)
-    pairs = list(by_name.values())
-    edit = np.array([edit_similarity(pair, ignored) for pair in pairs])
-    by_video, by_class = tally_pairs(pairs, len(classes), ignored, last_frame_short=rules.last_frame_short)
-    together = partial(by_video.averaged if rules.per_video else by_video.pooled, edit)
-    rows = zip(by_name, by_video.each(edit).tolist(), by_video.annotated_frames.tolist(), strict=True)
-    acc, edit_mean, *f1 = together(np.ones(len(pairs), np.int64)).tolist()
+    scored = score_videos(reference, prediction, background, protocol)
+    by_video = scored.by_video
+    rows = zip(scored.pairs, by_video.each(scored.edit).tolist(), by_video.annotated_frames.tolist(), strict=True)
+    acc, edit, *f1 = mean_score([scored]).tolist()
     return Report(
         acc=acc,
-        edit=edit_mean,
+        edit=edit,
         f1=dict(zip(OVERLAPS, f1, strict=True)),
-        videos=len(pairs),
+        videos=len(scored.pairs),
         frames=int(by_video.annotated_frames.sum()),
         protocol=protocol,
-        background=background,
+        background=scored.background,
         segments=_counts(by_video.tp.sum(axis=0), by_video.predicted.sum(), by_video.annotated.sum()),
-        per_class=_per_class(by_class, classes, ignored),
+        per_class=_per_class(scored.by_class, scored.classes, scored.ignored),
         per_video={
             video: VideoScores(acc, edit, dict(zip(OVERLAPS, f1, strict=True)), frames)
             for video, (acc, edit, *f1), frames in rows
         },
-        intervals=_intervals(together, len(pairs), bootstrap, seed) if bootstrap else {},
+        intervals=_intervals(scored, bootstrap, seed) if bootstrap else {},
     )
-
-
-def _ignored(
-    classes: tuple[str | int, ...], background: tuple[str | int, ...], protocol: str, rules: ScoringProtocol
-) -> IntArray:
-    """Ids of the classes left out of edit and F1."""
-    if rules.ignored and not all(isinstance(label, str) for label in classes):
-        raise ConfigError(
-            f"protocol {protocol!r} ignores {', '.join(rules.ignored)} by name, but the labels are ids: score names"
-            " (LabelMap.decode), or use 'ms-tcn' with the ids of these classes in background"
-        )
-    ignored = {unicodedata.normalize("NFC", name) if isinstance(name, str) else name for name in background}
-    ignored |= set(rules.ignored)
-    return np.flatnonzero([label in ignored for label in classes])
 
 
 def _counts(tp: IntArray, predicted: int, annotated: int) -> dict[float, SegmentCounts]:
@@ -116,12 +92,7 @@ def _per_class(tally: Tally, classes: tuple[str | int, ...], ignored: IntArray) 
     }
 
 
-def _intervals(
-    together: Callable[[IntArray], FloatArray], videos: int, resamplings: int, seed: int
-) -> dict[str, tuple[float, float]]:
+def _intervals(scored: ScoredVideos, resamplings: int, seed: int) -> dict[str, tuple[float, float]]:
     """2.5 and 97.5 percentiles of each score over sets of videos drawn with replacement."""
-    random = np.random.default_rng(seed)
-    equal = np.full(videos, 1 / videos)
-    scores = np.stack([together(random.multinomial(videos, equal)) for _ in range(resamplings)])
-    low, high = np.percentile(scores, [2.5, 97.5], axis=0).tolist()
-    return dict(zip(_SCORES, zip(low, high, strict=True), strict=True))
+    low, high = confidence_interval(resampled([[scored]], resamplings, seed)[0]).tolist()
+    return dict(zip(SCORE_KEYS, zip(low, high, strict=True), strict=True))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, product
 from pathlib import Path
+from typing import Any
 
 from keyseg.formats import (
     AS_IT_IS,
@@ -22,6 +23,7 @@ from keyseg.formats import (
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.formats.table_of_formats import format_of
 from keyseg.metrics.evaluator import evaluate_labels
+from keyseg.metrics.paired import Comparison, SplitPredictions, compare_trainings
 from keyseg.metrics.report import Report
 from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, class_name
 
@@ -39,20 +41,58 @@ class _Timeline:
     annotation: Annotation | None = None
 
 
+@dataclass(frozen=True)
+class FolderLabels:
+    """One label per frame of annotated and of predicted videos, by name. fps: None where unknown or not the same."""
+
+    reference: Mapping[str, list[str]]
+    prediction: Mapping[str, list[str]]
+    background: tuple[str, ...]
+    fps: Fraction | None
+
+
 def evaluate_folders(
     reference: Path | Mapping[str, Annotation],
     prediction: Path | Mapping[str, Annotation],
     *,
-    background: Collection[str] | None = None,
     protocol: str = "ms-tcn",
+    bootstrap: int = 0,
+    seed: int = 0,
+    **options: Any,
+) -> Report:
+    """Scores of the predicted videos, as `evaluate_labels` computes them; options and errors as of `read_folders`."""
+    found = read_folders(reference, prediction, **options)
+    scored: Any = {"background": found.background, "protocol": protocol, "bootstrap": bootstrap, "seed": seed}
+    return evaluate_labels(found.reference, found.prediction, **scored)
+
+
+def compare_folders(reference: Path, a: Path, b: Path, *, protocol: str = "ms-tcn", **options: Any) -> Comparison:
+    """Paired bootstrap of the predictions in two folders, as `compare` does it; options are those of `read_folders`.
+
+    Raises DataError also if the two hold different videos, or if their files name different background classes.
+    """
+    sides = [read_folders(reference, place, **options) for place in (a, b)]
+    first, second = (side.background for side in sides)
+    if set(first) != set(second):
+        raise DataError(
+            f"{a} leaves out {', '.join(first)}, and {b} {', '.join(second)}; name the background classes of both with"
+            " --background"
+        )
+    tested_a, tested_b = ([SplitPredictions(1, side.reference, side.prediction)] for side in sides)
+    return compare_trainings(tested_a, tested_b, first, protocol)
+
+
+def read_folders(
+    reference: Path | Mapping[str, Annotation],
+    prediction: Path | Mapping[str, Annotation],
+    *,
+    background: Collection[str] | None = None,
     fps: Fraction | None = None,
     overlap: Overlap = "error",
     options: AnnotationOptions = AS_IT_IS,
-    bootstrap: int = 0,
-    seed: int = 0,
     report: _Report = lambda note: None,
-) -> Report:
-    """Scores of the predicted videos, as `evaluate_labels` computes them.
+) -> FolderLabels:
+    """The predicted videos and their annotations, frame by frame.
 
     reference, prediction: folders of timelines, one file per video or several videos in a file, or single files, in any
     format; or annotations by the name of their video. A folder that holds `VIDEO.txt` or `VIDEO` without a suffix is
@@ -61,12 +101,38 @@ def evaluate_folders(
     that count frames and state none.
 
     background: classes that edit score and F1 leave out, None for `background` and those that the files name. overlap,
-    options: as in `convert`. bootstrap, seed: as in `evaluate_labels`. report: called with a note about videos that are
-    not scored, files that are left out, and classes of `background` that do not occur.
+    options: as in `convert`. report: called with a note about videos that are not scored, files that are left out, and
+    classes of `background` that do not occur.
 
     Raises DataError where a folder or an annotation is missing, a file cannot be read, or two timelines do not belong
     to one video; ConfigError where a frame rate must be given.
     """
+    annotated, predicted = _by_video(reference, prediction, fps, options, report)
+    truth: dict[str, list[str]] = {}
+    labels: dict[str, list[str]] = {}
+    rates = set()
+    pairing = _Pairing(fps, overlap, tuple(background or ()), report)
+    for name, timelines in predicted.items():
+        truth[name], labels[name] = pairing.frames(annotated[name], timelines)
+        rates.add(pairing.rate(annotated[name], timelines))
+    occurring = {label for videos in (truth, labels) for video in videos.values() for label in video}
+    for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - occurring):
+        report(f"no frame is labelled {name!r}, so leaving it out changes nothing")
+    if background is None:
+        sides = [side for name in predicted for side in (*annotated[name], *predicted[name])]
+        named = {class_name(idle) for side in sides if side.annotation for idle in side.annotation.background}
+        background = ("background", *sorted(named - {"background"}))
+    return FolderLabels(truth, labels, tuple(background), rates.pop() if len(rates) == 1 else None)
+
+
+def _by_video(
+    reference: Path | Mapping[str, Annotation],
+    prediction: Path | Mapping[str, Annotation],
+    fps: Fraction | None,
+    options: AnnotationOptions,
+    report: _Report,
+) -> tuple[dict[str, list[_Timeline]], dict[str, list[_Timeline]]]:
+    """Annotated and predicted timelines by video. Raises DataError where predictions or annotations are missing."""
     annotated, predicted = (_timelines(place, fps, options, report) for place in (reference, prediction))
     if not predicted:
         raise DataError(
@@ -85,19 +151,7 @@ def evaluate_folders(
     if len(predicted) < len(annotated):
         missing = len(annotated) - len(predicted)
         report(f"{missing} of {len(annotated)} annotated videos have no prediction and are not scored")
-    truth: dict[str, list[str]] = {}
-    labels: dict[str, list[str]] = {}
-    pairing = _Pairing(fps, overlap, tuple(background or ()), report)
-    for name, timelines in predicted.items():
-        truth[name], labels[name] = pairing.frames(annotated[name], timelines)
-    occurring = {label for videos in (truth, labels) for video in videos.values() for label in video}
-    for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - occurring):
-        report(f"no frame is labelled {name!r}, so leaving it out changes nothing")
-    if background is None:
-        sides = [side for name in predicted for side in (*annotated[name], *predicted[name])]
-        named = {class_name(idle) for side in sides if side.annotation for idle in side.annotation.background}
-        background = ("background", *sorted(named - {"background"}))
-    return evaluate_labels(truth, labels, background=background, protocol=protocol, bootstrap=bootstrap, seed=seed)
+    return annotated, predicted
 
 
 def _called(place: Path | Mapping[str, Annotation]) -> str:
@@ -181,8 +235,7 @@ class _Pairing:
 
     def frames(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> tuple[list[str], list[str]]:
         """One label per frame of both. Raises DataError where files of one video differ."""
-        rates = [side.annotation.fps for side in (*truths, *predictions) if side.annotation and side.annotation.fps]
-        grid = rates[0] if rates else self.fps
+        grid = self.rate(truths, predictions)
         first = self._pair(truths[0], predictions[0], grid)
         for truth, prediction in chain(product(truths[1:], predictions[:1]), product(truths[:1], predictions[1:])):
             if self._pair(truth, prediction, grid) != first:
@@ -192,6 +245,11 @@ class _Pairing:
                     " them elsewhere"
                 )
         return first
+
+    def rate(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> Fraction | None:
+        """Frames per second of the labels of a video; None if nothing tells it."""
+        rates = [side.annotation.fps for side in (*truths, *predictions) if side.annotation and side.annotation.fps]
+        return rates[0] if rates else self.fps
 
     def _pair(self, truth: _Timeline, prediction: _Timeline, grid: Fraction | None) -> tuple[list[str], list[str]]:
         sides = (truth, prediction)

@@ -65,7 +65,15 @@ def segment_counts(pair: Overlay, overlap: float, background: IntArray) -> Segme
 
 
 def segment_hits(pair: Overlay, overlaps: Sequence[float], *, last_frame_short: bool = False) -> npt.NDArray[np.bool_]:
-    """(len(overlaps), P): which predicted segments hit at each IoU threshold.
+    """(len(overlaps), P): which predicted segments hit at each IoU threshold; see `segment_matches`."""
+    hits = np.zeros((len(overlaps), len(pair.prediction)), np.bool_)
+    for row, matches in zip(hits, segment_matches(pair, overlaps, last_frame_short=last_frame_short), strict=True):
+        row[matches[1]] = True
+    return hits
+
+
+def segment_matches(pair: Overlay, overlaps: Sequence[float], *, last_frame_short: bool = False) -> list[IntArray]:
+    """For each IoU threshold (2, N): indices of the N reference segments that are hit, and of the predictions.
 
     A prediction takes the reference segment of its class with the highest IoU, the first of equal ones. It hits if that
     IoU is at or above the threshold and no earlier prediction has hit that segment; it has no second choice.
@@ -76,12 +84,12 @@ def segment_hits(pair: Overlay, overlaps: Sequence[float], *, last_frame_short: 
     # The sort is stable and pieces are in time order, so the earliest of equal references comes first in its group.
     by_prediction = np.lexsort((-iou, predicted))
     best = by_prediction[np.unique(predicted[by_prediction], return_index=True)[1]]
-    hits = np.zeros((len(overlaps), len(pair.prediction)), np.bool_)
-    for row, overlap in zip(hits, overlaps, strict=True):
+    matches = []
+    for overlap in overlaps:
         claims = best[iou[best] >= overlap]
-        first_claims = np.unique(annotated[claims], return_index=True)[1]
-        row[predicted[claims[first_claims]]] = True
-    return hits
+        first = claims[np.unique(annotated[claims], return_index=True)[1]]
+        matches.append(np.stack([annotated[first], predicted[first]]))
+    return matches
 
 
 def _overlap_ratio(pair: Overlay, last_frame_short: bool) -> FloatArray:

@@ -34,14 +34,20 @@ class Tally:
         return np.column_stack([percent(self.correct, self.annotated_frames), edit, f1])
 
     def pooled(self, edit: FloatArray, weights: IntArray) -> FloatArray:
-        """(5,): the scores of all videos together, each counted `weights` (V,) times; edit is always a mean."""
-        f1 = percent(2 * (weights @ self.tp), weights @ (self.predicted + self.annotated))
+        """(R, 5): the scores of all videos together, each counted `weights` (R, V) times; edit is always a mean."""
+        f1 = percent(2 * (weights @ self.tp), (weights @ (self.predicted + self.annotated))[:, None])
         accuracy = percent(weights @ self.correct, weights @ self.annotated_frames)
-        return np.hstack([accuracy, weights @ edit / weights.sum(), f1])
+        return np.column_stack([accuracy, _mean(edit, weights), f1])
 
     def averaged(self, edit: FloatArray, weights: IntArray) -> FloatArray:
-        """(5,): mean of the scores per video, each counted `weights` (V,) times."""
-        return np.asarray(weights @ self.each(edit) / weights.sum(), np.float64)
+        """(R, 5): mean of the scores per video, each counted `weights` (R, V) times."""
+        return _mean(self.each(edit), weights)
+
+
+def _mean(values: FloatArray, weights: IntArray) -> FloatArray:
+    """(R,) or (R, n): mean of values (V,) or (V, n), each counted `weights` (R, V) times; 0 for a row of zeros."""
+    counts = np.maximum(weights.sum(axis=1), 1)
+    return np.asarray((weights @ values).T / counts, np.float64).T
 
 
 def tally_pairs(

@@ -103,7 +103,7 @@ def train_missing(runs: Sequence[Run], callbacks: FitCallbacks, jobs: int = 1) -
     return next((fit for run in runs for fit in run.fits() if not fit.scores.exists()), None)
 
 
-def compare(
+def compare_systems(
     runs: Mapping[Terms, Sequence[Run]], folder: Path, callbacks: FitCallbacks, jobs: int = 1
 ) -> dict[str, Any] | None:
     """Train what is missing and write table1.md, .tex and .json. Returns None while other processes still train."""

@@ -64,7 +64,7 @@ def table1(
         The table, or None while other commands still train.
     """
     from keyseg.inference.systems import SYSTEMS, system_named
-    from keyseg.reproduction.comparison import compare, prepare
+    from keyseg.reproduction.comparison import compare_systems, prepare
     from keyseg.training.jobs import check_jobs
 
     check_jobs(jobs)
@@ -74,7 +74,7 @@ def table1(
     runs = prepare(
         data, out, parts, chosen, splits, seeds, command, changes=changes, background=background, epochs=epochs
     )
-    return compare(runs, out, callbacks, jobs)
+    return compare_systems(runs, out, callbacks, jobs)
 
 
 def fig1(*, out: Path, force: bool = False) -> Path:

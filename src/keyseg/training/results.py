@@ -24,6 +24,7 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import Report, evaluate_labels, mean_reports
 from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
+from keyseg.training.analysis import analysis_summary
 from keyseg.training.calibration import KINDS, Judged, bins_of, pooled_summary
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks, is_main_process
@@ -217,6 +218,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "best_epoch_on_the_test_fold": {
             v: average_over_seeds([(f.fit.seed, f.best[v]) for f in finished if v in f.best]) for v in variants
         },
+        "analysis": analysis_summary(run, [f.fit for f in finished]),
         "by_split": {v: {f.fit.name: {n: f.last[v][n] for n in SCORES} for f in finished} for v in variants},
     }
     write_json(run.folder / "results.json", summary)

@@ -7,11 +7,13 @@ from typing import Any
 
 from keyseg.inference.bundle import find_bundle
 from keyseg.inference.systems import variant_title
+from keyseg.metrics.analysis_table import class_table, picture_link
 from keyseg.training.calibration import KINDS
 from keyseg.training.run import Run
 
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
 SCORE_COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc")
+_EXPLAINED = "https://github.com/keyseg/keyseg/blob/main/docs/protocols.md#pictures-of-the-errors"
 BEST_EPOCH = "## Best epoch, chosen on the test fold: not a result, only for comparison with published tables"
 
 
@@ -75,6 +77,7 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         score_table(summary["best_epoch_on_the_test_fold"]),
         f"## {variant_title(summary['system'])}, last epoch, by training",
         score_table(summary["by_split"][summary["system"]]),
+        *analysis_blocks(summary["analysis"]),
     ]
     return markdown(
         f"# {summary['data']}",
@@ -87,6 +90,20 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         "## Where this comes from",
         origin,
     )
+
+
+def analysis_blocks(analysis: Mapping[str, Any]) -> list[str | list[str]]:
+    """The errors of a run by class, with its pictures once there are any; nothing without a finished training."""
+    if not analysis:
+        return []
+    trainings, ignored = analysis["trainings"], ", ".join(analysis["background"]) or "no class"
+    return [
+        "## By class",
+        f"Test videos of {trainings} training(s) together; a video counts once for each that was tested on it. Left out"
+        f" of F1 and of the histograms: {ignored}. [How to read this]({_EXPLAINED}).",
+        class_table(analysis["per_class"], analysis["unit"]),
+        *map(picture_link, analysis["pictures"]),
+    ]
 
 
 def chosen_lines(chosen: Mapping[str, Any]) -> list[str]:

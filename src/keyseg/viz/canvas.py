@@ -39,9 +39,9 @@ class Sheet(Figure):
         return buffer.getvalue()
 
 
-def new_figure(height: float, title: str = "") -> Figure:
-    """A white figure of `PAGE_WIDTH` x `height` inches on the Agg canvas, its title in the band of `title_height`."""
-    figure = Sheet(figsize=(PAGE_WIDTH, height), facecolor="white")
+def new_figure(height: float, title: str = "", width: float = PAGE_WIDTH) -> Figure:
+    """A white figure of `width` x `height` inches on the Agg canvas, its title in the band of `title_height`."""
+    figure = Sheet(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     if title:
         draw_text(figure, 0.5, 1 - 0.5 * title_height(title) / height, title, size=11, ha="center", va="center")
@@ -87,6 +87,15 @@ def name_rows(axes: Axes, names: Sequence[str], size: float, gap: float = 0.06) 
     for y, name in enumerate(names):
         draw_text(axes, 0, y, shorten(name), size=size, ha="right", va="center", transform=place)
     axes.set_yticks([])
+
+
+def name_columns(axes: Axes, names: Sequence[str], size: float, gap: float = 0.06) -> None:
+    """Write column names below the axes, from the bottom up, `gap` inches away, at x = 0, 1, ..."""
+    away = ScaledTranslation(0, -gap, axes.get_figure().dpi_scale_trans)  # type: ignore[union-attr]
+    place = axes.get_xaxis_transform() + away
+    for x, name in enumerate(names):
+        draw_text(axes, x, 0, shorten(name), size=size, ha="center", va="top", rotation=90, transform=place)
+    axes.set_xticks([])
 
 
 def time_axis(axes: Axes, total: float) -> None:
