@@ -180,12 +180,23 @@ def test_a_local_archive(release: bytes, files: Files, out: Path, tmp_path: Path
         fetch_dataset(str(tmp_path / "data.zip"), "gtea", out.with_name("other"))
 
 
+def test_an_archive_of_the_format_for_large_files(
+    server: Server, files: Files, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile, "ZIP64_LIMIT", 500)  # bytes after which zipfile writes what it does above 4 GB
+        server.content = zipped(under("data/gtea", files))
+    assert b"PK\x06\x06" in server.content
+    fetch_dataset(server.address, "gtea", out)
+    assert tree(out) == files
+
+
 # Interrupted and resumed
 
 
 @pytest.mark.parametrize("after", [0, 10, 100, 200])  # bytes of the third file: before, in and after its header
 def test_an_interrupted_download_resumes_file_by_file(
-    after: int, server: Server, release: bytes, files: Files, out: Path
+    after: int, server: Server, release: bytes, files: Files, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.content = release
     with zipfile.ZipFile(io.BytesIO(release)) as archive:
@@ -201,6 +212,8 @@ def test_an_interrupted_download_resumes_file_by_file(
     assert len(tree(hidden / "gtea")) == 2
     server.break_from = None
     server.sent.clear()
+    left = sum(len(data) for data in list(files.values())[2:])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=left))
     calls: list[tuple[int, int]] = []
     fetch_dataset(server.address, "gtea", out, progress=lambda *call: calls.append(call))
     assert tree(out) == files

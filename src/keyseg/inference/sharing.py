@@ -91,8 +91,8 @@ def push(
 def pull(repo: str, out: Path | str, *, report: Callable[[str], None] = lambda _: None) -> Path:
     """Fetch a bundle from the Hugging Face Hub into a new folder.
 
-    Returns the folder. The revision becomes a commit, which the provenance in the bundle's config records. Only config,
-    weights in safetensors and model card are fetched, whatever else the model has.
+    Returns the folder. The revision becomes a commit, which the provenance in the bundle's config records. Only
+    config, weights in safetensors and model card are fetched, whatever else the model has.
 
     Args:
         repo: owner/name, or owner/name@revision with a branch, tag or commit. Default: the newest commit of main.
