@@ -99,13 +99,15 @@ def write(
     (Interval('idle' from 0 s to 1 s), Interval('pour' from 1 s to 3 s), Interval('idle' from 3 s to 4 s))
     """
     path = Path(path)
-    name = format or format_to_write(path)
+    shown = format_to_write(path)
+    name = format or shown
     if name is None:
         raise ConfigError(f"{path}: no format has this suffix; name the format: {', '.join(FORMATS)}")
     format_named(name)
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists; choose another file, or force to overwrite it")
     given: Mapping[str, Annotation | Predicted] = timelines if isinstance(timelines, Mapping) else {"": timelines}
+    named = _named(given, path.name[: -len(FORMATS[shown].suffix)] if shown else path.stem)
     labels = [one.labels for one in given.values() if not isinstance(one, Annotation)]
     settings = WriteSettings(
         fps=None if fps is None else parse_rate(fps),
@@ -116,9 +118,7 @@ def write(
         folder=path.parent,
         predicted=bool(labels),
     )
-    shown = format_to_write(path)
-    default = path.name[: -len(FORMATS[shown].suffix)] if shown else path.stem
-    write_content(path, annotations_text(name, _named(given, default), settings))
+    write_content(path, annotations_text(name, named, settings))
     return path
 
 

@@ -26,7 +26,7 @@ def train(
     background: Sequence[str] | None = None,
     resume: bool = False,
     force: bool = False,
-    command: str = "keyseg.training.train",
+    command: str = "keyseg.train",
     report: Callable[[str], None] = lambda line: None,
     callbacks: FitCallbacks = lambda fit: (),
 ) -> Run:
