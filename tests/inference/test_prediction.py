@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import keyseg
+from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.prediction import Prediction
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import ConfigError, DataError, Interval, LabelMap, OutputExistsError, Segmentation, TimeBase
@@ -163,6 +164,35 @@ def test_save_does_not_overwrite_and_names_the_formats(tmp_path: Path) -> None:
         made(TEA).save(tmp_path / "tea.mp4")
     with pytest.raises(ConfigError, match=r"unknown format 'cvs' \(did you mean 'csv'"):
         made(TEA).save(tmp_path / "tea.x", format="cvs")
+
+
+def test_the_tier_of_the_data_set_is_written(tmp_path: Path) -> None:
+    named = made(TEA, name="tea", tier="verbs")
+    for path, tier in (
+        (named.save(tmp_path / "a.eaf"), "verbs"),
+        (keyseg.write(named, tmp_path / "b.eaf"), "verbs"),
+        (named.save(tmp_path / "c.eaf", tier="mine"), "mine"),
+        (keyseg.write(named.annotation, tmp_path / "d.eaf"), "actions"),
+    ):
+        assert f'TIER_ID="{tier}"' in path.read_text()
+
+
+def test_predictions_of_several_models_in_one_file(tmp_path: Path) -> None:
+    other = LabelMap(("idle", "wash"), ("idle",))
+    both = {"tea": made(TEA, name="tea"), "cup": made(Segmentation([0, 5, 9], [0, 1]), other, name="cup")}
+    path = keyseg.write(both, tmp_path / "both.activitynet.json")
+    back = {name: one.intervals for name, one in keyseg.read(path).items()}
+    assert back == {name: one.annotation.actions().intervals for name, one in both.items()}
+
+
+def test_what_the_extractor_is_made_with(make_predictor: Callable[..., Predictor], monkeypatch: Any) -> None:
+    given: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("keyseg.video.extractors.extractor_of", lambda *options: given.append(options))
+    origin = FeatureOrigin(extractor="motion", version="1", dimension=11, clip_length=1, fps="10", sample_rate=1)
+    predictor = make_predictor(origin=origin)
+    predictor.extractor()
+    predictor.extractor(device="cpu", folder="model", batch=4)
+    assert given == [(origin, None, None, None), (origin, "cpu", Path("model"), 4)]
 
 
 def test_an_array_a_tensor_and_a_file_predict_the_same(

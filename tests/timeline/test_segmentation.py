@@ -227,3 +227,12 @@ def test_segments_sort_by_start_and_know_their_length():
 
 def test_repr_says_how_much_there_is():
     assert repr(Segmentation.from_frames([0, 0, 1])) == "Segmentation(2 segments, 3 frames)"
+
+
+def test_segments_by_place():
+    video = Segmentation([0, 3, 4, 6], [2, 0, 1])
+    assert (video[0], video[-1]) == (Segment(0, 3, 2), Segment(4, 6, 1))
+    assert video[1:] == (Segment(3, 4, 0), Segment(4, 6, 1))
+    assert video[::-1] == tuple(reversed(video.segments))
+    with pytest.raises(IndexError):
+        video[3]

@@ -30,6 +30,11 @@ class Predicted(Protocol):
         """Its classes."""
         ...
 
+    @property
+    def tier(self) -> str:
+        """The tier or track that it is written to."""
+        ...
+
 
 def read(
     path: Path | str,
@@ -79,7 +84,7 @@ def write(
     fps: Fraction | float | str | None = None,
     frames: int | None = None,
     overlap: Overlap = "error",
-    tier: str = "actions",
+    tier: str | None = None,
     force: bool = False,
 ) -> Path:
     """Write annotations or predictions to one file of any format, and return its path.
@@ -87,7 +92,8 @@ def write(
     timelines: one, or several by name, as `read` returns them, for formats whose files hold several videos. A
     prediction without a name is called like the file. format: default: what the suffix shows. fps, frames: frames per
     second and length of a video, for formats that count frames, where the annotation does not say it. overlap: as in
-    `keyseg convert`. tier: name of the tier or track that is written. force: overwrite an existing file.
+    `keyseg convert`. tier: name of the tier or track that is written; default: that of the first prediction, or
+    actions. force: overwrite an existing file.
 
     Raises OutputExistsError, ConfigError where the format is unknown or needs `fps`, and TimelineError on what the
     format cannot hold.
@@ -99,26 +105,27 @@ def write(
     (Interval('idle' from 0 s to 1 s), Interval('pour' from 1 s to 3 s), Interval('idle' from 3 s to 4 s))
     """
     path = Path(path)
-    name = format or format_to_write(path)
+    shown = format_to_write(path)
+    name = format or shown
     if name is None:
         raise ConfigError(f"{path}: no format has this suffix; name the format: {', '.join(FORMATS)}")
     format_named(name)
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists; choose another file, or force to overwrite it")
     given: Mapping[str, Annotation | Predicted] = timelines if isinstance(timelines, Mapping) else {"": timelines}
-    labels = [one.labels for one in given.values() if not isinstance(one, Annotation)]
+    named = _named(given, path.name[: -len(FORMATS[shown].suffix)] if shown else path.stem)
+    predicted = [one for one in given.values() if not isinstance(one, Annotation)]
+    maps = {one.labels for one in predicted}
     settings = WriteSettings(
         fps=None if fps is None else parse_rate(fps),
         frames=frames,
         overlap=overlap,
-        labels=labels[0] if labels else None,
-        tier=tier,
+        labels=maps.pop() if len(maps) == 1 else None,
+        tier=tier or next((one.tier for one in predicted), "actions"),
         folder=path.parent,
-        predicted=bool(labels),
+        predicted=bool(predicted),
     )
-    shown = format_to_write(path)
-    default = path.name[: -len(FORMATS[shown].suffix)] if shown else path.stem
-    write_content(path, annotations_text(name, _named(given, default), settings))
+    write_content(path, annotations_text(name, named, settings))
     return path
 
 

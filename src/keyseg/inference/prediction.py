@@ -106,7 +106,7 @@ class Prediction:
         format: default: what the suffix shows; see `keyseg.write`. tier: default: that of the data set, else actions.
         Raises OutputExistsError if the file exists, unless `force`.
         """
-        return write(self, path, format=format, tier=tier or self.tier, force=force)
+        return write(self, path, format=format, tier=tier, force=force)
 
     def plot(self, path: Path | str | None = None, *, title: str = "", force: bool = False) -> Figure:
         """The timeline as a figure, which a notebook shows; also saved, as PNG, SVG or PDF, if there is a path."""

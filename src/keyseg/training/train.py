@@ -34,7 +34,7 @@ def train(
     jobs: int = 1,
     resume: bool = False,
     force: bool = False,
-    command: str = "keyseg.training.train",
+    command: str = "keyseg.train",
     report: Callable[[str], None] = lambda line: None,
     callbacks: FitCallbacks = _no_callbacks,
 ) -> Run:
