@@ -122,7 +122,8 @@ def test_mlflow_writes_beside_the_training_or_to_its_server(
     recipe = load_recipe(None, ("logging.loggers=[csv, mlflow]",))
     csv, mlflow = loggers.loggers_of(recipe, tmp_path, "kitchen rtk split1/seed0")
     assert isinstance(mlflow, MLFlow)
-    assert mlflow.made == (("keyseg", "kitchen rtk split1/seed0", uri), {"save_dir": str(tmp_path / "mlruns")})
+    place = uri or f"sqlite:///{(tmp_path / 'mlflow.db').resolve().as_posix()}"
+    assert mlflow.made == (("keyseg", "kitchen rtk split1/seed0", place), {})
     assert mlflow.told == [recipe.model_dump(mode="json")]
     loggers.close_loggers((csv, mlflow))
 

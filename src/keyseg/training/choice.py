@@ -96,7 +96,7 @@ def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float
 
 def _held_out(fit: Fit, fold: InnerFold, share: float) -> dict[str, HeldOutVideo]:
     """What a network says about the videos that an inner fold holds out; trained if that was not done before."""
-    recipe = fit.recipe.mixing(share).inside()
+    recipe = fit.recipe.mixing(share).for_inner_folds()
     file = fit.inner / f"fold{fold.number}-mixed{share:g}.npz"
     if not file.exists():
         inner = replace(fit, split=fold.split, seed=0)

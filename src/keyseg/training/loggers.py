@@ -28,7 +28,7 @@ def loggers_of(recipe: Recipe, folder: Path, name: str) -> list[Logger]:
     """The loggers of one training. folder: of its files; name: by which other programs show it, such as `split1/seed0`.
 
     wandb and mlflow get the recipe too, and send to the place that their own environment variables name, such as
-    WANDB_PROJECT, WANDB_MODE=offline or MLFLOW_TRACKING_URI; without them mlflow writes to `folder`/mlruns. Raises
+    WANDB_PROJECT, WANDB_MODE=offline or MLFLOW_TRACKING_URI; without it mlflow writes to `folder`/mlflow.db. Raises
     ConfigError as `check_loggers`.
     """
     check_loggers(recipe)
@@ -53,9 +53,6 @@ def _logger(logger: LoggerName, folder: Path, name: str) -> Logger:
         return TensorBoardLogger(folder, name="tensorboard")
     if logger == "wandb":
         return WandbLogger(name, folder, project=os.environ.get("WANDB_PROJECT", _PROJECT))
-    return MLFlowLogger(
-        os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT),
-        name,
-        os.environ.get("MLFLOW_TRACKING_URI"),
-        save_dir=str(folder / "mlruns"),
-    )
+    here = f"sqlite:///{(folder / 'mlflow.db').resolve().as_posix()}"
+    place = os.environ.get("MLFLOW_TRACKING_URI", here)
+    return MLFlowLogger(os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT), name, place)

@@ -147,7 +147,7 @@ class Recipe(Section):
         """What decodes the trained network, without a match."""
         return FrameDecoder()
 
-    def inside(self) -> Self:
+    def for_inner_folds(self) -> Self:
         """The recipe of its inner folds: epochs at their pace, and numbers only to the file that is always written."""
         return self.at_pace(self.matching.pace).changed(logging=LoggingConfig(loggers=()))
 
