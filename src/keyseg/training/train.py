@@ -61,9 +61,7 @@ def train(
     from keyseg.training.results import run_all
     from keyseg.training.run import start_run
 
-    if features is not None:
-        changes = [*changes, f"data.features={features}"]
-    chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
+    chosen, source = recipe_for(data, model, recipe, changes, features=features, background=background, epochs=epochs)
     run = start_run(out, data, chosen, splits, seeds, command, resume=resume, force=force)
     if is_main_process():
         report(f"recipe: {source}; {len(run.fits())} training(s) -> {out}")
