@@ -68,7 +68,7 @@ def test_check_of_broken_data_reports_every_problem_with_its_place(copied: Path,
     [
         (("--background", "none"), 0, "ok"),
         (("--background", "background", "cut"), 0, "ok"),
-        (("--background", "nothing"), 1, "background 'nothing' is not a class"),
+        (("--background", "nothing"), 1, "background 'nothing' (option) is not a class"),
         (("--fps", "30000/1001"), 0, "ok"),
         (("--features", "i3d"), 1, "i3d: no such folder"),
     ],
@@ -138,7 +138,7 @@ def test_train_leaves_a_run_and_says_where(
         (("--epochs", "0"), 2, "--epochs takes a number >= 1, got 0"),
         (("--recipe", "none.yaml"), 2, "none.yaml: cannot read the recipe"),
         (("--features", "i3d"), 1, "i3d: no such folder"),
-        (("--background", "nothing"), 1, "background 'nothing' is not a class"),
+        (("--background", "nothing"), 1, "background 'nothing' (--background) is not a class"),
     ],
 )
 def test_train_refuses_before_it_makes_anything(

@@ -266,7 +266,7 @@ def test_init_into_the_folder_that_one_is_in(
     answer = make(keyseg, user_files, Path(), cache)
     assert answer.code == 0, answer.err
     assert answer.out.endswith("next: keyseg check .; keyseg train . --split all --out runs/here\n")
-    parts = {"features", "groundTruth", "mapping.txt", "splits", "videos.csv"}
+    parts = {"dataset.yaml", "features", "groundTruth", "mapping.txt", "splits", "videos.csv"}
     assert {path.name for path in (tmp_path / "here").iterdir()} == parts
 
 

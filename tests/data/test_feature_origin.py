@@ -89,7 +89,7 @@ def test_a_data_set_takes_its_rate_from_the_sidecars(disk_set: Any) -> None:
     assert dataset.timebase.fps == Fraction(30000, 1001)
     assert dataset.origin(1) == ORIGIN
     assert check_dataset(disk_set.root).ok
-    with pytest.raises(DataError, match="the features are at 30000/1001 fps, but fps is 10 \\(option\\); leave it out"):
+    with pytest.raises(DataError, match="are at 30000/1001 fps, but fps is 10; take it out of the options and"):
         Dataset.open(disk_set.root, fps=10).origin(1)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.data.known_datasets import GTEA
-from keyseg.timeline import DataError, TrainingError
+from keyseg.timeline import ConfigError, DataError, KeysegError, TrainingError
 from keyseg.training import recipe as recipes
 from keyseg.training.recipe import load_recipe, recipe_for
 from keyseg.training.run import read_run, start_run
@@ -81,3 +81,63 @@ def test_a_run_that_states_less_resumes(data: Path, tmp_path: Path) -> None:
     assert read_run(run).recipe.data.features is None
     assert start_run(run, data, load_recipe(), (1,), (0,), "train", resume=True).recipe == started.recipe
     assert read_run(run).recipe == started.recipe
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "named", "words"),
+    [
+        ("optimiser: {epoch: 3}", (), {}, "FILE: unknown key 'optimiser.epoch' (did you mean 'epochs'?)"),
+        ("optimiser: {epochs: 0}", ("optimiser.epochs=3",), {}, ""),
+        ("optimiser: {epochs: 3}", ("optimiser.epochs=0",), {}, "--set optimiser.epochs=0: 'optimiser.epochs': Input"),
+        (None, ("optimiser.epoch=3",), {}, "--set optimiser.epoch=3: unknown key 'optimiser.epoch'"),
+        (None, ("optimiser={epochs: 0}",), {}, "--set optimiser={epochs: 0}: 'optimiser.epochs': Input should be"),
+        (None, ("model=rkt",), {}, "--set model=rkt: 'model': no system 'rkt' (did you mean 'rtk'?)"),
+        (
+            "optimiser: {batch_size: 0}",
+            ("optimiser.epochs=0",),
+            {},
+            "--set optimiser.epochs=0: 'optimiser.epochs': Input should be greater than or equal to 1, got 0; FILE:"
+            " 'optimiser.batch_size'",
+        ),
+        ("data: {fps: fast}", (), {}, "FILE: 'data.fps': a frame rate is a number"),
+        (None, ("data.fps=fast",), {}, "--set data.fps=fast: 'data.fps': a frame rate is a number"),
+        ("data: {background: x}", (), {}, "MAPPING: background 'x' (FILE) is not a class"),
+        (None, ("data.background=x",), {}, "MAPPING: background 'x' (--set data.background=x) is not a class"),
+        (None, (), {"background": ["x"]}, "MAPPING: background 'x' (--background) is not a class"),
+        ("data: {tolerance: 3}", (), {}, "FILE: tolerance 3 needs lengths 'trim', got lengths 'error' (default)"),
+        (
+            "data: {lengths: resample}",
+            ("data.tolerance=3",),
+            {},
+            "--set data.tolerance=3: tolerance 3 needs lengths 'trim', got lengths 'resample' (FILE)",
+        ),
+    ],
+)
+def test_an_error_names_what_states_the_wrong_value(
+    recipe: str | None, changes: tuple[str, ...], named: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    file, data = tmp_path / "mine.yaml", tmp_path / "data"
+    data.mkdir()
+    (data / "mapping.txt").write_text("0 cut\n1 pour\n")
+    if recipe:
+        file.write_text(recipe)
+    try:
+        recipe_for(data, None, file if recipe else None, changes, **named)
+        said = ""
+    except KeysegError as error:
+        said = str(error)
+    assert said.startswith(words.replace("FILE", str(file)).replace("MAPPING", str(data / "mapping.txt")))
+    assert bool(said) == bool(words)
+
+
+def test_a_wrong_shipped_recipe_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mapping.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(GTEA.classes)))
+    (tmp_path / "gtea-rtk.yaml").write_text("optimiser: {epoch: 77}\n")
+    monkeypatch.setattr(recipes, "_SHIPPED", tmp_path)
+    with pytest.raises(ConfigError, match=r"gtea-rtk\.yaml: unknown key 'optimiser\.epoch'"):
+        recipe_for(tmp_path)
+
+
+def test_the_name_of_a_folder_is_not_yaml(tmp_path: Path) -> None:
+    (tmp_path / "mapping.txt").write_text("0 cut\n1 pour\n")
+    assert recipe_for(tmp_path, features="12")[0].data.features == "12"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from keyseg.data.dataset_file import DATASET_FILE, DatasetFile
@@ -14,6 +15,7 @@ from keyseg.data.known_datasets import identify
 from keyseg.data.read_options import ReadOptions, needs_trim
 from keyseg.timeline import ConfigError, TimeBase
 
+OPTION = "option"
 DEFAULTS: Mapping[str, Any] = {
     "fps": Fraction(15),
     "sample_rate": 1,
@@ -37,9 +39,11 @@ class DataSettings:
         """Frame rate and sample rate."""
         return TimeBase(self.options.fps or DEFAULTS["fps"], self.options.sample_rate or DEFAULTS["sample_rate"])
 
-    def file_of(self, name: str) -> str:
-        """The file to correct if a setting does not fit the classes: dataset.yaml if it states it, else mapping.txt."""
-        return DATASET_FILE if self.sources[name] == DATASET_FILE else "mapping.txt"
+    def place_of(self, name: str) -> tuple[str, str]:
+        """The file to name in an error about a setting that does not fit the classes: dataset.yaml if it states it,
+        else mapping.txt; and the source of the setting if that is not the file."""
+        source = self.sources[name]
+        return (DATASET_FILE, "") if source == DATASET_FILE else ("mapping.txt", source)
 
     def lines(self) -> list[str]:
         """Each setting with its value and source, aligned."""
@@ -59,6 +63,7 @@ def settings_in_force(
     given: ReadOptions,
     remembered: DatasetFile,
     *,
+    sources: Mapping[str, str] = MappingProxyType({}),
     otherwise: ReadOptions | None = None,
     read_origin: Callable[[Path, str], FeatureOrigin | None] | None = None,
 ) -> DataSettings:
@@ -66,9 +71,9 @@ def settings_in_force(
     of the data set with these classes, and the defaults.
 
     The sample rate is never taken from a known data set: it belongs to a model and its features, not to the classes.
-    Raises ConfigError on a tolerance without trimming.
+    sources: where options of `given` come from, by name. Raises ConfigError on a tolerance without trimming.
     """
-    places = [("option", given.stated()), (DATASET_FILE, remembered.stated())]
+    places = [(OPTION, given.stated()), (DATASET_FILE, remembered.stated())]
     places.append(("shipped recipe", otherwise.stated() if otherwise else {}))
     for i, (_, stated) in enumerate(places):
         if stated.get("lengths", "trim") != "trim":  # a tolerance that only another place's trim needed
@@ -85,11 +90,12 @@ def settings_in_force(
         ("known data set", {"fps": facts.fps} if facts else {}),
     ]
     found = {name: _first(name, places) for name in ReadOptions.model_fields}
-    (tolerance, _), (lengths, source) = found["tolerance"], found["lengths"]
-    if problem := needs_trim(tolerance, lengths):
-        raise ConfigError(f"{problem} ({source})")
     options = ReadOptions.of(**{name: value for name, (value, _) in found.items()})
-    return DataSettings(options, {name: source for name, (_, source) in found.items()}, origin)
+    named = {name: source if source != OPTION else sources.get(name, OPTION) for name, (_, source) in found.items()}
+    if problem := needs_trim(options.tolerance or 0, options.lengths or ""):
+        place = "" if named["tolerance"] == OPTION else f"{named['tolerance']}: "
+        raise ConfigError(f"{place}{problem} ({named['lengths']})")
+    return DataSettings(options, named, origin)
 
 
 def _first(name: str, places: list[tuple[str, dict[str, Any]]]) -> tuple[Any, str]:

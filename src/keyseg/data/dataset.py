@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,14 @@ def read_annotation(path: Path, classes: tuple[str, ...], report: ReportProblem 
 
 
 def check_background(
-    path: Path, background: Iterable[str], classes: Collection[str], report: ReportProblem = refuse
+    path: Path, background: Iterable[str], classes: Collection[str], report: ReportProblem = refuse, source: str = ""
 ) -> None:
-    """Call `report` for each background that is not a class. path: the file that is wrong."""
+    """Call `report` for each background that is not a class. path: the file that is wrong. source: what states the
+    names, if not this file."""
+    by = f" ({source})" if source else ""
     for name in background:
         if unicodedata.normalize("NFC", name) not in classes:
-            report("unknown label", path, None, f"background {name!r} is not a class{nearest(name, classes)}")
+            report("unknown label", path, None, f"background {name!r}{by} is not a class{nearest(name, classes)}")
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,16 @@ class Dataset:
     _layouts: dict[Path, tuple[Axes, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def open(cls, root: Path | str, *, otherwise: ReadOptions | None = None, **options: Any) -> Dataset:
+    def open(
+        cls,
+        root: Path | str,
+        *,
+        sources: Mapping[str, str] = MappingProxyType({}),
+        otherwise: ReadOptions | None = None,
+        **options: Any,
+    ) -> Dataset:
         """Open a data set. options: the fields of `ReadOptions`; None: as dataset.yaml states it, else as `otherwise`
-        does, else as its files or the defaults decide.
+        does, else as its files or the defaults decide. sources: where options come from, by name, for errors.
 
         Raises DataError if there is no such data set or its dataset.yaml is wrong, ConfigError on an option that is
         unknown or out of range.
@@ -101,9 +111,9 @@ class Dataset:
         if not root.is_dir():
             raise DataError(f"{root}: {NO_DATA_SET}")
         remembered, classes = read_dataset_file(root), read_class_list(root / "mapping.txt")
-        settings = settings_in_force(root, classes, chosen, remembered, otherwise=otherwise)
-        background = settings.options.background or ()
-        check_background(root / settings.file_of("background"), background, classes)
+        settings = settings_in_force(root, classes, chosen, remembered, sources=sources, otherwise=otherwise)
+        background, (file, source) = settings.options.background or (), settings.place_of("background")
+        check_background(root / file, background, classes, source=source)
         labels = LabelMap(classes, background)
         return cls(root, labels, settings, identify(classes), remembered)
 
@@ -198,9 +208,8 @@ class Dataset:
         origin = shared_origin(folder, self._both_sides(split))
         if origin and origin.fps != self.timebase.fps:
             raise DataError(
-                f"{folder}: the features are at {origin.fps} fps, but fps is {self.timebase.fps}"
-                f" ({self.settings.sources['fps']}); leave it out, or extract the features again at the rate of the"
-                " labels"
+                f"{folder}: the features are at {origin.fps} fps, but fps is {self.timebase.fps}; take it out of the"
+                " options and dataset.yaml, or extract the features again at the rate of the labels"
             )
         return origin
 

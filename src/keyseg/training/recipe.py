@@ -40,7 +40,7 @@ def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe
         raise ConfigError(f"{source}: a recipe is a mapping of sections, got {type(content).__name__}")
     for change in changes:
         _apply(content, change)
-    return validate_recipe(content, source)
+    return validate_recipe(content, source, changes)
 
 
 def shipped_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
@@ -55,6 +55,7 @@ def recipe_for(
     path: Path | None = None,
     changes: Sequence[str] = (),
     *,
+    features: str | None = None,
     background: Sequence[str] | None = None,
     epochs: int | None = None,
 ) -> tuple[Recipe, str]:
@@ -62,8 +63,8 @@ def recipe_for(
 
     model: the system; None for the one of the recipe file, or RTK without a file. A data set that no shipped recipe
     is made for gets the defaults of the system. epochs: also scales the epoch at which matching joins and the like.
-    Its section `data` states all that is in force: by `background` and `changes`, else the recipe file, else
-    dataset.yaml, else the shipped recipe, else the data set's files and the defaults.
+    Its section `data` states all that is in force: by `features`, `background` and `changes`, else the recipe
+    file, else dataset.yaml, else the shipped recipe, else the data set's files and the defaults.
     """
     if not data.is_dir():
         raise DataError(f"{data}: no such folder; expected a data set with mapping.txt, groundTruth/ and splits/")
@@ -82,8 +83,12 @@ def recipe_for(
     if model is not None and recipe.model != model:
         raise ConfigError(f"{source} is a recipe of {recipe.model}, and --model asks for {model}; leave one out")
     given = recipe if path else load_recipe(None, (f"model={recipe.model}", *changes))
-    options = given.data.stated() | ({} if background is None else {"background": background})
-    dataset = Dataset.open(data, otherwise=recipe.data, **options)
+    options = given.data.stated()
+    sources = {name: _blamed(f"data.{name}", source, changes) for name in options}
+    for name, value in (("features", features), ("background", background)):
+        if value is not None:
+            options[name], sources[name] = value, f"--{name}"
+    dataset = Dataset.open(data, sources=sources, otherwise=recipe.data, **options)
     recipe = recipe.changed(data=dataset.options)
     if epochs is not None:
         if epochs < 1:
@@ -92,18 +97,35 @@ def recipe_for(
     return recipe, source
 
 
-def validate_recipe(content: Mapping[str, Any], source: str) -> Recipe:
-    """A recipe from a mapping. Raises ConfigError with every problem, each with its key."""
+def validate_recipe(content: Mapping[str, Any], source: str, changes: Sequence[str] = ()) -> Recipe:
+    """A recipe from a mapping. Raises ConfigError with every problem, each with its key.
+
+    source: the file that it is from. changes: those that were applied to it; they are named where they are wrong.
+    """
     system = content.get("model", "rtk")
     if not isinstance(system, str) or system not in SYSTEMS:
         close = nearest(str(system), SYSTEMS)
-        raise ConfigError(f"{source}: 'model': no system {system!r}{close}; known: {', '.join(SYSTEMS)}")
+        raise ConfigError(
+            f"{_blamed('model', source, changes)}: 'model': no system {system!r}{close}; known: {', '.join(SYSTEMS)}"
+        )
     recipe = trainable(system).recipe
     try:
         return recipe.model_validate(_over(recipe.model_validate({}).model_dump(), content))
     except ValidationError as error:
-        problems = "; ".join(_explain(item, recipe) for item in error.errors())
-        raise ConfigError(f"{source}: {problems}") from None
+        problems: dict[str, list[str]] = {}  # by what is wrong, in order
+        for item in error.errors():
+            key = ".".join(map(str, item["loc"]))
+            problems.setdefault(_blamed(key, source, changes), []).append(_explain(item, recipe))
+        raise ConfigError("; ".join(f"{place}: {'; '.join(lines)}" for place, lines in problems.items())) from None
+
+
+def _blamed(key: str, source: str, changes: Sequence[str]) -> str:
+    """What states a key: the last change of it, of its section or of a part of it; else `source`."""
+    for change in reversed(changes):
+        changed = change.partition("=")[0].strip()
+        if f"{key}.".startswith(f"{changed}.") or f"{changed}.".startswith(f"{key}."):
+            return f"--set {change}"
+    return source
 
 
 def _over(defaults: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:

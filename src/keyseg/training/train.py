@@ -90,7 +90,7 @@ def train(
 
     check_jobs(jobs)
     data, out = Path(data), Path(out)
-    changes = [*_changes(set), *([f"data.features={features}"] if features is not None else [])]
+    changes = list(_changes(set))
     recipe = None if recipe is None else Path(recipe)
     if start is not None:
         from keyseg.training.warm_start import StartBundle, sizes_as_changes
@@ -99,7 +99,7 @@ def train(
         config = StartBundle.at(start).config()
         changes = [*sizes_as_changes(config, model, recipe), *changes]
         model = model or (config.model if recipe is None else None)
-    chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
+    chosen, source = recipe_for(data, model, recipe, changes, features=features, background=background, epochs=epochs)
     check_loggers(chosen)
     run = start_run(
         out,
