@@ -34,10 +34,17 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
         "last.ckpt",
         "logs",
         "predictions",
+        "reliability.json",
         "scores.json",
         "tensorboard",
     }
-    assert {path.name for path in finished.folder.iterdir()} == {"run.json", "results.json", "results.md", "split1"}
+    assert {path.name for path in finished.folder.iterdir()} == {
+        "run.json",
+        "results.json",
+        "results.md",
+        "reliability.png",
+        "split1",
+    }
     read = read_run(finished.folder)
     assert read == finished
     config = json.loads((finished.folder / SPLIT1 / "bundle" / "config.json").read_text())
