@@ -83,7 +83,7 @@ def corrected(path: Path) -> list[tuple[int, int, str]]:
         ElementTree.SubElement(item, "ANNOTATION_VALUE").text = label
     text = ElementTree.tostring(root, encoding="unicode")
     empty = '<TIER TIER_ID="comments" PARTICIPANT="x" LINGUISTIC_TYPE_REF="notes" DEFAULT_LOCALE="de"/>'
-    text = text.replace("</TIER>", f"</TIER>{empty}").replace(
+    text = text.replace("</TIER>", f"</TIER>{empty}", 1).replace(
         "</ANNOTATION_DOCUMENT>", f"{AFTER}</ANNOTATION_DOCUMENT>"
     )
     path.write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}', encoding="utf-8", newline="\r\n")

@@ -34,11 +34,12 @@ def test_a_training_leaves_what_the_readme_says(finished: Any) -> None:
         "last.ckpt",
         "logs",
         "predictions",
+        "reliability.json",
         "scores.json",
         "tensorboard",
     }
     names = {path.name for path in finished.folder.iterdir()}
-    assert names == {"run.json", "results.json", "results.md", "analysis", "split1"}
+    assert names == {"run.json", "results.json", "results.md", "analysis", "reliability.png", "split1"}
     read = read_run(finished.folder)
     assert read == finished
     config = json.loads((finished.folder / SPLIT1 / "bundle" / "config.json").read_text())
