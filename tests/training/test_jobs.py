@@ -70,7 +70,7 @@ def test_a_training_that_fails_is_named_and_the_others_finish(workshop: Any, tmp
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGKILL"])
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to one process")
-def test_an_interruption_stops_all_processes_and_the_run_resumes(workshop: Any, sent: str, tmp_path: Path) -> None:
+def test_an_interruption_stops_all_processes_and_keeps_checkpoints(workshop: Any, sent: str, tmp_path: Path) -> None:
     words = ["train", str(workshop.data), "--split", "all", "--out", str(tmp_path / "run"), "--jobs", "2"]
     words += options(workshop, "optimiser.epochs=200")
     process = subprocess.Popen([sys.executable, "-m", "keyseg", *words], stderr=subprocess.PIPE, text=True)
