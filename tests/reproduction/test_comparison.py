@@ -394,6 +394,9 @@ def test_a_table_of_runs_that_cover_different_splits_is_refused(compared: Compar
     (rtk / "split1").rename(rtk / "split2")
     run = json.loads((rtk / "run.json").read_text())
     (rtk / "run.json").write_text(json.dumps(run | {"splits": [2]}))
+    (fit,) = read_run(rtk).fits()
+    for name in fit.dataset.names(2, "test"):
+        shutil.copy(fit.dataset.annotation_path(name), fit.folder / "predictions")
     with pytest.raises(DataError, match=r"the runs cover different splits or seeds: .*; wait until all are finished"):
         write_table({PUBLISHED: [read_run(folder / PUBLISHED / system) for system in SYSTEMS]}, tmp_path)
 
