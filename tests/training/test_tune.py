@@ -106,7 +106,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, Any]]]:
 @pytest.fixture
 def stubbed(stub: Any, workshop: Any, tmp_path: Path) -> Callable[..., Tuned]:
     def call(name: str = "tuning", **options: Any) -> Tuned:
-        given = {"trials": 8, "changes": workshop.changes, **options}
+        given = {"trials": 8, "set": workshop.changes, **options}
         return tune(workshop.data, out=tmp_path / name, **given)
 
     return call
@@ -146,7 +146,7 @@ def test_the_best_is_written_beside_the_recipe_as_it_was(
 
 
 def test_a_recipe_that_nothing_beats_is_the_result(stubbed: Any, workshop: Any) -> None:
-    tuned = stubbed(trials=4, changes=(*workshop.changes, f"{RATE}=0.002"))
+    tuned = stubbed(trials=4, set=(*workshop.changes, f"{RATE}=0.002"))
     assert tuned.best is tuned.default
     assert load_recipe(tuned.recipe) == tuned.tuning.recipe
 
@@ -224,7 +224,7 @@ def test_a_recipe_that_cannot_be_trained_ends_the_tuning(stubbed: Any, monkeypat
         ({"seed": 1}, "seed was 0 and is now 1"),
         ({"split": 2}, "split was 1 and is now 2"),
         ({"epochs": 9}, "optimiser.epochs was 4 and is now 9"),
-        ({"changes": ("model=asformer",)}, "model was rtk and is now asformer"),
+        ({"set": ("model=asformer",)}, "model was rtk and is now asformer"),
     ],
 )
 def test_another_tuning_in_the_folder_is_refused(stubbed: Any, options: dict[str, Any], message: str) -> None:
@@ -245,10 +245,10 @@ def test_what_is_no_tuning_is_refused(stubbed: Any, tmp_path: Path, workshop: An
     data = shutil.copytree(workshop.data, tmp_path / "set")
     (data / "splits" / "train.split1.bundle").write_text("v0.txt\n")
     with pytest.raises(DataError, match="cannot be divided into inner folds"):
-        tune(data, out=tmp_path / "one", changes=workshop.changes)
+        tune(data, out=tmp_path / "one", set=workshop.changes)
     (data / "splits" / "train.split1.bundle").write_text("v0.txt\nv6.txt\n")
     with pytest.raises(DataError, match="split 1 tests on videos that it trains on: v6"):
-        tune(data, out=tmp_path / "leak", changes=workshop.changes)
+        tune(data, out=tmp_path / "leak", set=workshop.changes)
     assert not (tmp_path / "one").exists()
     assert not (tmp_path / "leak").exists()
 

@@ -17,7 +17,7 @@ _Models = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_defau
 
 
 @reproduce.command(name="table1")
-@presents(table1, models=_Models, splits=SplitNumbers, seeds=Seeds, changes=Changes, background=Background)
+@presents(table1, models=_Models, splits=SplitNumbers, seeds=Seeds, set=Changes, background=Background)
 def table1_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_lines, show_training
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from keyseg.cli.options import Background
+from keyseg.cli.options import Background, Changes
 from keyseg.cli.verb import command_line, presents, say
 from keyseg.training.tune import tune
 
-_Changes = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
 
-
-@presents(tune, changes=_Changes, background=Background)
+@presents(tune, set=Changes, background=Background)
 def tune_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_trial, show_trial_lines
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from keyseg import viz
 from keyseg.keypoints import example_keypoints, reassembly_steps
 from keyseg.timeline import ConfigError, LabelMap
+from keyseg.training.jobs import no_callbacks
 from keyseg.video.reading import read_key_frames
 from keyseg.viz.figures import figure_kind
 
 if TYPE_CHECKING:
     from keyseg.reproduction.terms import Terms
-    from keyseg.training.fit import Fit, FitCallbacks
-
-
-def _no_callbacks(fit: Fit) -> tuple[()]:
-    return ()
+    from keyseg.training.fit import FitCallbacks
 
 
 def table1(
@@ -30,11 +27,11 @@ def table1(
     splits: Sequence[int] = (),
     seeds: Sequence[int] = (0,),
     epochs: int | None = None,
-    changes: Sequence[str] = (),
+    set: Mapping[str, Any] | Sequence[str] = (),
     background: Sequence[str] | None = None,
     jobs: int = 1,
     command: str = "",
-    callbacks: FitCallbacks = _no_callbacks,
+    callbacks: FitCallbacks = no_callbacks,
 ) -> dict[str, Any] | None:
     """Table 1: train and score RTK and the systems it is compared with; table1.md, table1.tex and table1.json.
 
@@ -53,7 +50,7 @@ def table1(
         splits: Numbers of splits; () for all.
         seeds: One or several seeds; every split is trained with each.
         epochs: Number of epochs of new runs. Default: as in their recipes.
-        changes: Change how all systems read the data, such as data.sample_rate=2. Default: as DATA/dataset.yaml states.
+        set: Change how all systems read the data, such as data.sample_rate=2. Default: as DATA/dataset.yaml states.
         background: Names of classes that are not actions; none for no such class. Default: as DATA/dataset.yaml states,
             else the class 'background'.
         jobs: Number of trainings at a time, as of keyseg train.
@@ -66,11 +63,13 @@ def table1(
     from keyseg.inference.systems import SYSTEMS, system_named
     from keyseg.reproduction.comparison import compare_systems, prepare
     from keyseg.training.jobs import check_jobs
+    from keyseg.training.recipe import changes_of
 
     check_jobs(jobs)
     named = {system_named(model).name for model in models}
     chosen = [system for system in SYSTEMS if system in named] if models else list(SYSTEMS.ours)
     parts: Sequence[Terms] = ("as-published", "equal-terms") if terms == "both" else (terms,)
+    changes = list(changes_of(set))
     runs = prepare(
         data, out, parts, chosen, splits, seeds, command, changes=changes, background=background, epochs=epochs
     )

@@ -19,10 +19,15 @@ if TYPE_CHECKING:  # a process must know its threads and its GPU before it impor
     from concurrent.futures import ProcessPoolExecutor
 
     from keyseg.data.splits import Split
-    from keyseg.training.fit import FitCallbacks
+    from keyseg.training.fit import Fit, FitCallbacks
     from keyseg.training.run import Run
 
 _POLL_SECONDS = 0.5  # Windows interrupts no wait without an end
+
+
+def no_callbacks(fit: Fit) -> tuple[()]:
+    """No callbacks; other processes can import it."""
+    return ()
 
 
 def check_jobs(jobs: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,18 @@ from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
 
 _SHIPPED = resources.files("keyseg") / "recipes"
+
+
+def changes_of(given: Mapping[str, Any] | Sequence[str], prefix: str = "") -> Iterator[str]:
+    """Changes of a recipe as `key=value`, with values as in YAML, from such texts or a mapping of keys or sections."""
+    if isinstance(given, str) or not isinstance(given, Mapping):
+        yield from [given] if isinstance(given, str) else given
+        return
+    for key, value in given.items():
+        if isinstance(value, Mapping):
+            yield from changes_of(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}={json.dumps(value, default=str)}"
 
 
 def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe:

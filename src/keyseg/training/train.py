@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyseg.training.jobs import no_callbacks
+
 if TYPE_CHECKING:  # all that needs torch is imported by the training itself, so that its help is shown at once
-    from keyseg.training.fit import Fit, FitCallbacks
+    from keyseg.training.fit import FitCallbacks
     from keyseg.training.run import Run
-
-
-def _no_callbacks(fit: Fit) -> tuple[()]:
-    return ()
 
 
 def train(
@@ -36,7 +33,7 @@ def train(
     force: bool = False,
     command: str = "keyseg.train",
     report: Callable[[str], None] = lambda line: None,
-    callbacks: FitCallbacks = _no_callbacks,
+    callbacks: FitCallbacks = no_callbacks,
 ) -> Run:
     """Train on a data set; write bundles, predictions, scores and logs to one folder.
 
@@ -84,13 +81,13 @@ def train(
     from keyseg.training.fit import is_main_process
     from keyseg.training.jobs import check_jobs, run_side_by_side
     from keyseg.training.loggers import check_loggers
-    from keyseg.training.recipe import recipe_for
+    from keyseg.training.recipe import changes_of, recipe_for
     from keyseg.training.results import run_all
     from keyseg.training.run import start_run
 
     check_jobs(jobs)
     data, out = Path(data), Path(out)
-    changes = list(_changes(set))
+    changes = list(changes_of(set))
     recipe = None if recipe is None else Path(recipe)
     if start is not None:
         from keyseg.training.warm_start import StartBundle, sizes_as_changes
@@ -122,15 +119,3 @@ def train(
         run_side_by_side([run], callbacks, jobs)
     run_all(run, lambda fit: callbacks(fit) if is_main_process() else ())
     return run
-
-
-def _changes(given: Mapping[str, Any] | Sequence[str], prefix: str = "") -> Iterator[str]:
-    """Changes of a recipe as `key=value`, with values as in YAML; sections may be mappings."""
-    if isinstance(given, str) or not isinstance(given, Mapping):
-        yield from [given] if isinstance(given, str) else given
-        return
-    for key, value in given.items():
-        if isinstance(value, Mapping):
-            yield from _changes(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}={json.dumps(value, default=str)}"

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from keyseg.training.jobs import no_callbacks
 
 if TYPE_CHECKING:  # imported by the tuning itself, so that its help is shown at once
-    from keyseg.training.fit import Fit, FitCallbacks
+    from keyseg.training.fit import FitCallbacks
     from keyseg.training.trials import Tuned
 
 
-def _no_callbacks(fit: Fit) -> tuple[()]:
-    return ()
-
-
 def tune(
-    data: Path,
+    data: Path | str,
     *,
-    out: Path,
+    out: Path | str,
     split: int = 1,
     model: str | None = None,
-    recipe: Path | None = None,
-    changes: Sequence[str] = (),
+    recipe: Path | str | None = None,
+    set: Mapping[str, Any] | Sequence[str] = (),
     epochs: int | None = None,
     features: str | None = None,
     background: Sequence[str] | None = None,
-    space: Path | None = None,
+    space: Path | str | None = None,
     trials: int = 30,
     minutes: float | None = None,
     seed: int = 0,
     jobs: int = 1,
     command: str = "keyseg.tune",
     report: Callable[[str], None] = lambda line: None,
-    callbacks: FitCallbacks = _no_callbacks,
+    callbacks: FitCallbacks = no_callbacks,
 ) -> Tuned:
     """Try values of a recipe on inner folds of the training videos; write the best recipe, for --recipe.
 
@@ -50,10 +48,11 @@ def tune(
         split: Number of the split. Other splits test on its training videos, so each is tuned by itself.
         model: System to tune. Default: that of --recipe, else rtk.
         recipe: YAML file to start from. Default: the system's shipped recipe for this data set, else its defaults.
-        changes: Change one value of the recipe to start from, such as optimiser.batch_size=2. Can be repeated.
+        set: Change one value of the recipe to start from, such as optimiser.batch_size=2. Can be repeated.
         epochs: Number of epochs of a whole training.
-        features: Name of the features folder below DATA.
-        background: Names of classes that are not actions; none for no such class. Default: the class 'background'.
+        features: Name of the features folder below DATA. Default: as DATA/dataset.yaml states, else features.
+        background: Names of classes that are not actions; none for no such class. Default: as DATA/dataset.yaml states,
+            else the class 'background'.
         space: YAML file of the keys to try, each with a list of values, or with a range that has low, high and, where
             it is tried on a logarithmic scale, log: true. Default: those of the system.
         trials: Number of trials, with those that the folder has. More can be added later.
@@ -68,9 +67,8 @@ def tune(
     Returns:
         The trials, and where the best recipe is.
 
-    >>> from pathlib import Path
     >>> import keyseg
-    >>> keyseg.tune(Path("data"), out=Path("tuning"), trials=0)
+    >>> keyseg.tune("data", out="tuning", trials=0)
     Traceback (most recent call last):
     ...
     keyseg.timeline.errors.ConfigError: --trials takes a number >= 1, got 0
@@ -85,11 +83,12 @@ def tune(
     with extra("tune", "tuning"):
         from keyseg.training.trials import run_trials
         from keyseg.training.tuning import start_tuning
-    from keyseg.training.recipe import recipe_for
+    from keyseg.training.recipe import changes_of, recipe_for
 
-    if features is not None:
-        changes = [*changes, f"data.features={features}"]
-    chosen, source = recipe_for(data, model, recipe, changes, background=background, epochs=epochs)
+    data, out = Path(data), Path(out)
+    recipe, space = (None if path is None else Path(path) for path in (recipe, space))
+    changes = list(changes_of(set))
+    chosen, source = recipe_for(data, model, recipe, changes, features=features, background=background, epochs=epochs)
     tuning = start_tuning(out, data, chosen, split, seed, space, command)
     report(f"recipe: {source}; {trials} trials on {len(tuning.folds())} inner folds of split {split} -> {out}")
     return run_trials(tuning, trials, minutes, jobs, callbacks, report)
