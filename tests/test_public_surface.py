@@ -29,6 +29,7 @@ HOMES = {
     "Segment": "keyseg.timeline.segmentation",
     "Segmentation": "keyseg.timeline.segmentation",
     "TimeBase": "keyseg.timeline.timebase",
+    "compare": "keyseg.training.evaluation",
     "evaluate": "keyseg.training.evaluation",
     "features": "keyseg.video.make_features",
     "init": "keyseg.video.user_dataset",
@@ -74,7 +75,8 @@ def test_a_function_has_the_options_of_its_verb(name, verb):
     function = inspect.signature(getattr(keyseg, name)).parameters
     module = importlib.import_module(f"keyseg.cli.{verb}")
     named = set(inspect.signature(getattr(module, f"{verb}_verb")).parameters)
-    printed = {"run", "details", "json_"}  # of evaluate, what to print, and the only argument instead of ref and pred
+    # Of evaluate: its other argument, what to print, what to draw; comparing is a function of its own.
+    printed = {"run", "details", "json_", "compare", "analysis"}
     assert named - printed <= set(function)
     assert set(function) - named <= {"report", "notify", "callbacks", "command", "bootstrap", "seed"}
 

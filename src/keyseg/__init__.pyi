@@ -16,6 +16,7 @@ from .timeline import Segment as Segment
 from .timeline import Segmentation as Segmentation
 from .timeline import TimeBase as TimeBase
 from .timeline.version import __version__ as __version__
+from .training.evaluation import compare as compare
 from .training.evaluation import evaluate as evaluate
 from .training.train import train as train
 from .training.tune import tune as tune

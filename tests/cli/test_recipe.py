@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from keyseg.training.recipe import load_recipe
+from keyseg.training.recipe import load_recipe, recipe_for
 from keyseg.training.recipe_text import recipe_yaml, shipped_recipes
 from plug_in import install, install_own_system
 
@@ -46,7 +46,7 @@ def test_values_come_one_per_line(keyseg: Callable[..., Any]) -> None:
 
 
 def test_the_recipe_for_a_data_set_is_the_one_that_train_takes(keyseg: Callable[..., Any], kitchen: Path) -> None:
-    assert keyseg("recipe", "--data", kitchen, "--print").out == recipe_yaml(load_recipe(None))
+    assert keyseg("recipe", "--data", kitchen, "--print").out == recipe_yaml(recipe_for(kitchen)[0])
     assert keyseg("recipe", "bcn", "--data", kitchen).out.startswith("model=bcn\n")
     assert "no such folder" in keyseg("recipe", "bcn", "--data", "nowhere").err
 

@@ -236,7 +236,7 @@ def test_one_video_can_be_counted_separately():
 
 
 def test_public_names():
-    names = {"OVERLAPS", "Comparison", "Report", "compare", "evaluate_labels", "mean_reports"}
+    names = {"OVERLAPS", "Comparison", "Report", "compare_labels", "evaluate_labels", "mean_reports"}
     assert set(keyseg.metrics.__all__) == names
     assert set(PROTOCOLS) == {"ms-tcn", "ms-tcn2-eval", "bcn", "tcn"}
 

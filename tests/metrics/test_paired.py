@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from keyseg.metrics import compare, evaluate_labels
+from keyseg.metrics import compare_labels, evaluate_labels
 from keyseg.metrics.paired import SplitPredictions, compare_trainings
 from keyseg.metrics.protocols import PROTOCOLS
 from keyseg.timeline import ConfigError, DataError
@@ -51,7 +51,7 @@ def test_every_set_of_videos_is_scored_as_the_evaluator_scores_it(protocol: str)
     random = np.random.default_rng(1)
     truth = annotated(random, "abcdefg")
     a, b = predicted(random, truth, 0.3), predicted(random, truth, 0.1)
-    result = compare(truth, a, b, background=(0,), protocol=protocol, resamplings=150, seed=5)
+    result = compare_labels(truth, a, b, background=(0,), protocol=protocol, resamplings=150, seed=5)
     drawn = draws(sorted(truth), 150, seed=5)
     slow = np.array([scores(truth, b, one, protocol) - scores(truth, a, one, protocol) for one in drawn])
     low, high = np.percentile(slow, [2.5, 97.5], axis=0)
@@ -111,7 +111,7 @@ def test_with_one_video_per_split_the_videos_are_what_is_drawn() -> None:
     a, b = predicted(random, truth, 0.3), predicted(random, truth, 0.1)
     alone = dict(enumerate(truth))
     result = compare_trainings(trainings(alone, truth, [a]), trainings(alone, truth, [b]), (0,), "ms-tcn", 500)
-    averaged = compare(truth, a, b, background=(0,), protocol="tcn", resamplings=500)
+    averaged = compare_labels(truth, a, b, background=(0,), protocol="tcn", resamplings=500)
     assert result.intervals["acc"] == pytest.approx(averaged.intervals["acc"])
     assert result.intervals["acc"][0] < result.intervals["acc"][1]
 
@@ -120,7 +120,7 @@ def test_a_system_does_not_differ_from_itself() -> None:
     random = np.random.default_rng(6)
     truth = annotated(random, "abcdef")
     a = predicted(random, truth, 0.2)
-    result = compare(truth, a, a, background=(0,), resamplings=300)
+    result = compare_labels(truth, a, a, background=(0,), resamplings=300)
     assert set(result.difference.values()) == {0.0}
     assert set(result.intervals.values()) == {(0.0, 0.0)}
     assert set(result.b_above.values()) == {0.0}
@@ -131,22 +131,22 @@ def test_exchanged_systems_have_the_opposite_difference_and_the_seed_decides() -
     random = np.random.default_rng(7)
     truth = annotated(random, "abcdef")
     a, b = predicted(random, truth, 0.3), predicted(random, truth, 0.2)
-    there, back = (compare(truth, *pair, background=(0,), resamplings=400) for pair in ((a, b), (b, a)))
+    there, back = (compare_labels(truth, *pair, background=(0,), resamplings=400) for pair in ((a, b), (b, a)))
     for key in KEYS:
         low, high = there.intervals[key]
         assert back.intervals[key] == pytest.approx((-high, -low))
         assert back.difference[key] == pytest.approx(-there.difference[key])
-    assert compare(truth, a, b, background=(0,), resamplings=400) == there
-    assert compare(truth, a, b, background=(0,), resamplings=400, seed=1).intervals != there.intervals
+    assert compare_labels(truth, a, b, background=(0,), resamplings=400) == there
+    assert compare_labels(truth, a, b, background=(0,), resamplings=400, seed=1).intervals != there.intervals
 
 
 def test_blocks_of_draws_are_one_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(8)
     truth = annotated(random, "abcd")
     a, b = predicted(random, truth, 0.3), predicted(random, truth, 0.1)
-    whole = compare(truth, a, b, resamplings=103)
+    whole = compare_labels(truth, a, b, resamplings=103)
     monkeypatch.setattr("keyseg.metrics.resampling._BLOCK", 40)  # ten sets of four videos
-    assert compare(truth, a, b, resamplings=103) == whole
+    assert compare_labels(truth, a, b, resamplings=103) == whole
 
 
 @pytest.mark.slow
@@ -155,13 +155,13 @@ def test_intervals_cover_a_planted_difference() -> None:
     random = np.random.default_rng(9)
     everything = annotated(random, [f"v{i:04}" for i in range(4000)])
     a, b = predicted(random, everything, 0.25), predicted(random, everything, 0.2)
-    whole = compare(everything, a, b, background=(0,), resamplings=1)
+    whole = compare_labels(everything, a, b, background=(0,), resamplings=1)
     covered = {"acc": 0, "edit": 0, "f1@50": 0}
     samples = 130
     for start in range(0, 30 * samples, 30):
         names = sorted(everything)[start : start + 30]
         sides = ({name: side[name] for name in names} for side in (everything, a, b))
-        found = compare(*sides, background=(0,), resamplings=400)
+        found = compare_labels(*sides, background=(0,), resamplings=400)
         for key in covered:
             low, high = found.intervals[key]
             covered[key] += low <= whole.difference[key] <= high
@@ -184,17 +184,17 @@ def test_what_cannot_be_paired_is_named() -> None:
             compare_trainings(whole, b, (), "ms-tcn")
         assert str(error.value) == f"A and B must be tested on the same videos; {words}"
     with pytest.raises(DataError, match=r"missing predictions \(1\): c"):
-        compare(truth, truth, {video: truth[video] for video in "ab"})
+        compare_labels(truth, truth, {video: truth[video] for video in "ab"})
     with pytest.raises(ConfigError, match="resamplings must be a number of sets of videos >= 1, got 0"):
-        compare(truth, truth, truth, resamplings=0)
+        compare_labels(truth, truth, truth, resamplings=0)
     with pytest.raises(ConfigError, match="unknown protocol 'mstcn'"):
-        compare(truth, truth, truth, protocol="mstcn")
+        compare_labels(truth, truth, truth, protocol="mstcn")
 
 
 def test_a_comparison_as_words_table_and_json() -> None:
     truth = {"a": ["take"] * 10, "b": ["pour"] * 10}
     a = {"a": ["take"] * 9 + ["pour"], "b": ["pour"] * 10}
-    result = compare(truth, a, truth, resamplings=2000)
+    result = compare_labels(truth, a, truth, resamplings=2000)
     assert repr(result).startswith("Comparison(b - a over 2 videos: F1@10 +20.0 [+0.0, +33.3], ")
     assert repr(result).endswith("Acc +5.0 [+0.0, +10.0])")
     lines = result.to_markdown("one|two", "three").splitlines()

@@ -11,14 +11,14 @@ from cyclopts import Parameter
 from keyseg.cli.options import Background, FrameRate, Options
 from keyseg.cli.verb import note, say
 from keyseg.formats import AS_IT_IS, AnnotationOptions
-from keyseg.metrics import Comparison, evaluate_labels
+from keyseg.metrics import evaluate_labels
 from keyseg.metrics.analysis import Analysis, analyse
-from keyseg.metrics.label_folders import compare_folders, read_folders
+from keyseg.metrics.label_folders import read_folders
 from keyseg.timeline import ConfigError, Overlap
+from keyseg.training.evaluation import compare as compare_systems
 from keyseg.training.evaluation import evaluate
 
 _SUMMARY = ("acc", "edit", "f1@10", "f1@25", "f1@50", "videos", "frames")
-_OWN_BACKGROUND = "--background goes with --ref; a run has its own background classes"
 
 
 def eval_verb(
@@ -67,7 +67,7 @@ def eval_verb(
     if compare is not None:
         if run is not None or pred is not None or analysis is not None:
             raise ConfigError("--compare goes with --ref or alone, not with a run folder, --pred or --analysis")
-        result = _comparison(compare, ref, protocol, reading)
+        result = compare_systems(*compare, ref=ref, protocol=protocol, **reading)
         print(json.dumps(result.to_json(), indent=1) if json_ else result.to_markdown(*_distinct_names(compare)))
         return 0
     if run is not None and ref is None and pred is None:
@@ -102,16 +102,6 @@ def _write_errors(errors: Analysis, folder: Path) -> None:
 
     for path in write_analysis(errors, folder):
         say(f"wrote {path}")
-
-
-def _comparison(places: tuple[Path, Path], ref: Path | None, protocol: str, reading: dict[str, Any]) -> Comparison:
-    if ref is not None:
-        return compare_folders(ref, *places, protocol=protocol, **reading)
-    from keyseg.training.analysis import compare_runs
-
-    if reading["background"] is not None:
-        raise ConfigError(_OWN_BACKGROUND)
-    return compare_runs(*places, protocol=protocol)
 
 
 def _distinct_names(places: tuple[Path, Path]) -> tuple[str, str]:

@@ -293,7 +293,7 @@ class Predictor:
         labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
         segmentation = Segmentation.from_frames(labels)
         common = (segmentation, output.frames, output.stages, self.labels, self.timebase, decoded.alignment)
-        calibration = self.calibration if variant == self.system else None  # it was learnt with the full system
+        calibration = self.calibration if variant in (None, self.system) else None  # it was learnt with the full system
         tier = self.tier or "actions"
         if not isinstance(output, KeypointOutput):
             return Prediction(*common, tier=tier, calibration=calibration)

@@ -4,8 +4,8 @@ These use NumPy only; the torchmetrics classes are in `keyseg.metrics.torch_metr
 """
 
 from keyseg.metrics.evaluator import evaluate_labels
-from keyseg.metrics.paired import Comparison, compare
+from keyseg.metrics.paired import Comparison, compare_labels
 from keyseg.metrics.report import Report, mean_reports
 from keyseg.metrics.segmental_f1 import OVERLAPS
 
-__all__ = ["OVERLAPS", "Comparison", "Report", "compare", "evaluate_labels", "mean_reports"]
+__all__ = ["OVERLAPS", "Comparison", "Report", "compare_labels", "evaluate_labels", "mean_reports"]

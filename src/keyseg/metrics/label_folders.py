@@ -66,8 +66,15 @@ def evaluate_folders(
     return evaluate_labels(found.reference, found.prediction, **scored)
 
 
-def compare_folders(reference: Path, a: Path, b: Path, *, protocol: str = "ms-tcn", **options: Any) -> Comparison:
-    """Paired bootstrap of the predictions in two folders, as `compare` does it; options are those of `read_folders`.
+def compare_folders(
+    reference: Path | Mapping[str, Annotation],
+    a: Path | Mapping[str, Annotation],
+    b: Path | Mapping[str, Annotation],
+    *,
+    protocol: str = "ms-tcn",
+    **options: Any,
+) -> Comparison:
+    """Paired bootstrap of the predictions in two folders, by `compare_labels`; options: those of `read_folders`.
 
     Raises DataError also if the two hold different videos, or if their files name different background classes.
     """
@@ -75,8 +82,8 @@ def compare_folders(reference: Path, a: Path, b: Path, *, protocol: str = "ms-tc
     first, second = (side.background for side in sides)
     if set(first) != set(second):
         raise DataError(
-            f"{a} leaves out {', '.join(first)}, and {b} {', '.join(second)}; name the background classes of both with"
-            " --background"
+            f"{_called(a)} leaves out {', '.join(first)}, and {_called(b)} {', '.join(second)}; name the background"
+            " classes of both with --background"
         )
     tested_a, tested_b = ([SplitPredictions(1, side.reference, side.prediction)] for side in sides)
     return compare_trainings(tested_a, tested_b, first, protocol)

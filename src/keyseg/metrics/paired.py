@@ -85,7 +85,7 @@ class SplitPredictions:
     prediction: Mapping[str, FrameLabels]
 
 
-def compare(
+def compare_labels(
     reference: Mapping[str, FrameLabels],
     a: Mapping[str, FrameLabels],
     b: Mapping[str, FrameLabels],
@@ -98,12 +98,12 @@ def compare(
     """Score two systems and their difference b - a on the same videos, with a 95 % interval of the difference.
 
     Paired bootstrap: sets of as many videos are drawn with replacement, with `seed`, and both systems are scored on
-    each set as `evaluate` scores the videos, so that F1 comes from the counts of a whole set. reference, a, b: video
-    name -> labels, as for `evaluate`, whose errors these are; also ConfigError without resamplings.
+    each set as `evaluate_labels` scores the videos, so that F1 comes from the counts of a whole set. reference, a, b:
+    video name -> labels, as for `evaluate_labels`, whose errors these are; also ConfigError without resamplings.
 
     >>> reference = {"tea": ["take"] * 4 + ["pour"] * 6, "milk": ["pour"] * 5}
     >>> a = {"tea": ["take"] * 10, "milk": ["pour"] * 5}
-    >>> compare(reference, a, reference, resamplings=1000).difference["acc"]
+    >>> compare_labels(reference, a, reference, resamplings=1000).difference["acc"]
     40.0
     """
     return compare_trainings(
@@ -124,7 +124,7 @@ def compare_trainings(
     resamplings: int = RESAMPLINGS,
     seed: int = 0,
 ) -> Comparison:
-    """As `compare`, for systems trained several times: scores are means over the splits and seeds of each.
+    """As `compare_labels`, for systems trained several times: scores are means over the splits and seeds of each.
 
     Videos are drawn from all splits at once; each training is scored on those that it was tested on (see `resampled`).
     Seeds are not drawn. Raises DataError if the two differ in splits, in the videos of one or in their annotations.

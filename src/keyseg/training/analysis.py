@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from keyseg.formats.frame_labels import read_frame_labels
@@ -11,7 +10,7 @@ from keyseg.metrics.analysis import Analysis, analyse
 from keyseg.metrics.paired import Comparison, SplitPredictions, compare_trainings
 from keyseg.timeline import DataError
 from keyseg.training.fit import Fit
-from keyseg.training.run import Run, read_run
+from keyseg.training.run import Run
 
 ANALYSIS = "analysis"
 """Folder of a run with pictures of its errors and the counts that they are drawn from."""
@@ -47,17 +46,16 @@ def analyse_fits(fits: Sequence[Fit], protocol: str = "ms-tcn") -> Analysis:
     return analyse(reference, prediction, background=background, protocol=protocol, fps=dataset.timebase.fps)
 
 
-def compare_runs(a: Path, b: Path, protocol: str = "ms-tcn") -> Comparison:
-    """Paired bootstrap of two run folders over the videos that both were tested on; see `compare_trainings`.
+def compare_runs(a: Run, b: Run, protocol: str = "ms-tcn") -> Comparison:
+    """Paired bootstrap of two runs over the videos that both were tested on; see `compare_trainings`.
 
     Raises DataError if they differ in splits, test videos, annotations or background classes, or are not finished.
     """
-    runs = read_run(a), read_run(b)
-    first, second = (run.open_dataset().labels.background for run in runs)
+    first, second = (run.open_dataset().labels.background for run in (a, b))
     if set(first) != set(second):
         names = (", ".join(sorted(one)) or "none" for one in (first, second))
         raise DataError("A and B must leave out the same background classes, got {} in A and {} in B".format(*names))
-    tested_a, tested_b = ([kept_predictions(fit) for fit in run.fits()] for run in runs)
+    tested_a, tested_b = ([kept_predictions(fit) for fit in run.fits()] for run in (a, b))
     return compare_trainings(tested_a, tested_b, first, protocol)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.formats.read_write import Predicted
-from keyseg.metrics import Report, evaluate_labels
+from keyseg.metrics import Comparison, Report, compare_labels, evaluate_labels
 from keyseg.metrics.frame_labels import FrameLabels
-from keyseg.metrics.label_folders import evaluate_folders
+from keyseg.metrics.label_folders import compare_folders, evaluate_folders
 from keyseg.timeline import Annotation, ConfigError, Overlap
 from keyseg.timeline.rates import parse_rate
 
@@ -63,22 +63,73 @@ def evaluate(
     100.0
     """
     if pred is None:
-        if background is not None:
-            raise ConfigError("--background goes with --ref and --pred; a run has its own background classes")
+        _refuse_background(background)
         return _of_run(ref, protocol)
     sides = [_checked(side) for side in (ref, pred)]
-    labels = [_holds_labels(side) for side in sides]
     common: dict[str, Any] = {"protocol": protocol, "bootstrap": bootstrap, "seed": seed}
-    if all(labels):
+    if _all_hold_labels(sides):
         return evaluate_labels(*sides, background=("background",) if background is None else background, **common)
-    if any(labels):
-        raise ConfigError("labels per frame are scored against labels per frame; give both sides in this way")
-    rate = None if fps is None else parse_rate(fps)
+    reading = _reading(background, fps, overlap, options, report)
+    return evaluate_folders(sides[0], sides[1], **reading, **common)
+
+
+def compare(
+    a: Timelines | Run,
+    b: Timelines | Run,
+    *,
+    ref: Timelines | None = None,
+    background: Collection[str | int] | None = None,
+    protocol: str = "ms-tcn",
+    fps: Fraction | float | str | None = None,
+    overlap: Overlap = "error",
+    options: AnnotationOptions = AS_IT_IS,
+    report: Callable[[str], None] = lambda note: None,
+) -> Comparison:
+    """The difference b - a of two systems' scores, with a 95 % interval by a paired bootstrap over the videos.
+
+    a, b: two runs or their folders, which are compared by the predictions that their trainings left; or, with `ref`,
+    predictions as `evaluate` takes them. The other arguments and errors are those of `evaluate`; also DataError if the
+    two do not have the same videos. 10,000 sets of videos are drawn, and both are scored on each (docs/protocols.md).
+
+    >>> import keyseg
+    >>> truth = {"tea": ["take"] * 4 + ["pour"] * 6, "milk": ["pour"] * 5}
+    >>> a = {"tea": ["take"] * 10, "milk": ["pour"] * 5}
+    >>> keyseg.compare(a, truth, ref=truth).difference["acc"]
+    40.0
+    """
+    if ref is None:
+        from keyseg.training.analysis import compare_runs
+
+        _refuse_background(background)
+        return compare_runs(_run_of(a), _run_of(b), protocol)
+    sides = [_checked(side) for side in (ref, a, b)]
+    if _all_hold_labels(sides):
+        idle = ("background",) if background is None else background
+        return compare_labels(*sides, background=idle, protocol=protocol)
+    return compare_folders(*sides, protocol=protocol, **_reading(background, fps, overlap, options, report))
+
+
+def _refuse_background(background: Collection[str | int] | None) -> None:
+    if background is not None:
+        raise ConfigError("--background goes with --ref; a run has its own background classes")
+
+
+def _reading(
+    background: Collection[str | int] | None,
+    fps: Fraction | float | str | None,
+    overlap: Overlap,
+    options: AnnotationOptions,
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """How timelines are read, with checked values."""
     named = (background,) if isinstance(background, str) else background
-    texts = None if named is None else tuple(map(str, named))
-    return evaluate_folders(
-        *sides, background=texts, fps=rate, overlap=overlap, options=options, report=report, **common
-    )
+    return {
+        "background": None if named is None else tuple(map(str, named)),
+        "fps": None if fps is None else parse_rate(fps),
+        "overlap": overlap,
+        "options": options,
+        "report": report,
+    }
 
 
 def _checked(side: object) -> Any:
@@ -93,16 +144,27 @@ def _checked(side: object) -> Any:
     return {name: one.annotation if hasattr(one, "annotation") else one for name, one in side.items()}
 
 
-def _holds_labels(side: Path | Mapping[str, Any]) -> bool:
-    return not isinstance(side, Path) and not any(isinstance(one, Annotation) for one in side.values())
+def _all_hold_labels(sides: Sequence[Path | Mapping[str, Any]]) -> bool:
+    """Whether all are labels per frame, or none is. Raises ConfigError on a mixture."""
+    labels = [
+        not isinstance(side, Path) and not any(isinstance(one, Annotation) for one in side.values()) for side in sides
+    ]
+    if any(labels) and not all(labels):
+        raise ConfigError("labels per frame are scored against labels per frame; give all sides in this way")
+    return all(labels)
 
 
 def _of_run(run: object, protocol: str) -> Report:
     """The mean over the trainings of a run, with the report of each, or the report of its only one."""
     from keyseg.training.results import evaluate_run
+
+    mean, trainings = evaluate_run(_run_of(run), protocol)
+    return next(iter(trainings.values())) if len(trainings) == 1 else replace(mean, trainings=trainings)
+
+
+def _run_of(run: object) -> Run:
     from keyseg.training.run import Run, read_run
 
     if not isinstance(run, Run | str | Path):
-        raise ConfigError(f"expected a run or its folder, or ref and pred; got one {type(run).__name__}")
-    mean, trainings = evaluate_run(run if isinstance(run, Run) else read_run(Path(run)), protocol)
-    return next(iter(trainings.values())) if len(trainings) == 1 else replace(mean, trainings=trainings)
+        raise ConfigError(f"expected a run or its folder, or predictions and ref; got one {type(run).__name__}")
+    return run if isinstance(run, Run) else read_run(Path(run))

@@ -76,7 +76,7 @@ def train(
     >>> run = keyseg.train(data, out="runs/kitchen", model="ms-tcn++", set={"network.channels": 8})  # doctest: +SKIP
     >>> keyseg.train(data, out="runs/kitchen", set={"optimiser.epoch": 8})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    keyseg.timeline.errors.ConfigError: recipe: unknown key 'optimiser.epoch' (did you mean 'epochs'?); known here: ...
+    keyseg.timeline.errors.ConfigError: --set optimiser.epoch=8: unknown key 'optimiser.epoch' (did you ...
     """
     from keyseg.training.fit import is_main_process
     from keyseg.training.jobs import check_jobs, run_side_by_side
