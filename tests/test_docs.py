@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-import keyseg
 from keyseg.cli.main import VERBS, app
+from keyseg.toy.kitchen_features import write_toy_kitchen
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "keyseg"
@@ -151,21 +152,24 @@ def test_verbs_and_options_that_pages_name_exist(page: str) -> None:
     assert unknown_commands((ROOT / page).read_text(encoding="utf-8")) == []
 
 
-def test_python_of_the_readme_runs() -> None:
-    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_python_of_the_front_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = re.search(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
     assert block
-    calls = ast.parse(block[1])
-    used = {node.attr for node in ast.walk(calls) if isinstance(node, ast.Attribute) and _is_keyseg(node)}
-    assert used == {"load", "evaluate", "reassemble"}
-    assert used <= set(keyseg.__all__)
-    alone = "\n".join(line for line in block[1].splitlines() if re.match(r"import|report|segmentation", line))
+    monkeypatch.chdir(tmp_path)
+    write_toy_kitchen(Path("DATA"), videos=6, test_videos=2)
+    shorter = 'epochs=1, set={"matching.fit": False}, '
+    features = sorted(Path("DATA/features").glob("*.npy"))[0].as_posix()
+    code = block[1].replace('"NEW.mp4"', repr(features)).replace("out=", f"{shorter}out=")
+    assert code.count(shorter) == code.count(features) == 1
+    for folder in ("corrected", "timelines"):
+        shutil.copytree("DATA/groundTruth", folder)
     results: dict[str, object] = {}
-    exec(compile(alone, "README.md", "exec"), results)  # the two calls that need no bundle
-    assert {"report", "segmentation"} <= set(results)
-
-
-def _is_keyseg(node: ast.Attribute) -> bool:
-    return isinstance(node.value, ast.Name) and node.value.id == "keyseg"
+    exec(compile(code, page, "exec"), results)
+    assert len(results["prediction"].segments) > 0  # type: ignore[attr-defined]
+    assert Path("new.png").is_file()
+    assert Path("new.eaf").is_file()
 
 
 def test_these_checks_can_fail(tmp_path: Path) -> None:
