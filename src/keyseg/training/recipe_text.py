@@ -8,11 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import ConfigError, nearest
+from keyseg.timeline.yaml_text import to_yaml
 from keyseg.training.recipe import load_recipe, recipe_for, shipped_recipe
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
@@ -138,7 +138,7 @@ def _inline(value: Any) -> str:
     >>> _inline(["a", None]), _inline(5e-4), _inline("none")
     ('[a, null]', '0.0005', 'none')
     """
-    return yaml.safe_dump(value, default_flow_style=True, width=float("inf")).removesuffix("\n").removesuffix("\n...")
+    return to_yaml(value, one_line=True)
 
 
 def _first_sentence(docstring: str) -> str:

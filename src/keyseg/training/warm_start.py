@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from keyseg.data.dataset import Dataset
@@ -21,6 +20,7 @@ from keyseg.models.network import Network
 from keyseg.timeline import BundleError, ConfigError, DataError, LabelMap, TrainingError
 from keyseg.timeline.files import file_sha256
 from keyseg.timeline.validation import Section
+from keyseg.timeline.yaml_text import read_yaml
 from keyseg.training.recipe import load_recipe
 from keyseg.training.settings import Recipe
 
@@ -124,7 +124,7 @@ def sizes_as_changes(config: BundleConfig, model: str | None, recipe: Path | Non
     stated: Any = {}
     if recipe is not None:
         model = model or load_recipe(recipe).model
-        stated = (yaml.safe_load(recipe.read_text(encoding="utf-8")) or {}).get("network", {})
+        stated = (read_yaml(recipe, "a recipe") or {}).get("network", {})
     if model not in (None, config.model):
         return []
     given = {key for key, _ in _leaves(stated)}
