@@ -35,6 +35,15 @@ def changes_of(given: Mapping[str, Any] | Sequence[str], prefix: str = "") -> It
             yield f"{prefix}{key}={json.dumps(value, default=str)}"
 
 
+def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single value of nested sections, by its key such as `network.backbone.channels`."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
 def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe:
     """Read a YAML recipe (None: all defaults) and apply changes `a.b=value`, with values as in YAML.
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import ConfigError, nearest
 from keyseg.timeline.yaml_text import to_yaml
-from keyseg.training.recipe import load_recipe, recipe_for, shipped_recipe
+from keyseg.training.recipe import leaves, load_recipe, recipe_for, shipped_recipe
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
 
@@ -53,7 +53,7 @@ def recipe_values(recipe: Recipe) -> list[str]:
     >>> recipe_values(recipe_named("rtk"))[:3]
     ['model=rtk', 'data.features=null', 'data.background=null']
     """
-    return [f"{key}={_inline(value)}" for key, value in _leaves(recipe.model_dump(mode="json"))]
+    return [f"{key}={_inline(value)}" for key, value in leaves(recipe.model_dump(mode="json"))]
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -122,14 +122,6 @@ _BOUNDS = {
     "exclusiveMaximum": "<",
     "multipleOf": "multiple of",
 }
-
-
-def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
 
 
 def _inline(value: Any) -> str:
