@@ -30,9 +30,10 @@ from keyseg.training.augmentation import mix_segments
 from keyseg.training.choice import choose
 from keyseg.training.fit import Fit
 from keyseg.training.objective import cosine
-from keyseg.training.results import average_over_seeds, finished_predictor
+from keyseg.training.results import average_over_seeds
 from keyseg.training.rtk_objective import context_losses
 from keyseg.training.run import read_run
+from keyseg.training.scoring import finished_predictor
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import score_table
 from keyseg.training.videos import Videos, loader

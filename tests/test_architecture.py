@@ -262,7 +262,17 @@ def loads_torch(module: str) -> bool:
     return {"True": True, "False": False}[done.stdout.strip()]
 
 
-WITHOUT_NETWORKS = ("timeline", "metrics", "data", "video", "keypoints", "formats", "cli.main")
+WITHOUT_NETWORKS = (
+    "timeline",
+    "metrics",
+    "data",
+    "video",
+    "keypoints",
+    "formats",
+    "cli.main",
+    "cli.predict",
+    "cli.train",
+)
 
 
 @pytest.mark.parametrize("module", ["keyseg", *(f"keyseg.{room}" for room in WITHOUT_NETWORKS)])

@@ -20,8 +20,9 @@ from lightning.pytorch.callbacks import Callback
 from keyseg.training import fit
 from keyseg.training import run as runs
 from keyseg.training.recipe import Recipe, load_recipe
-from keyseg.training.results import read_history, run_all
+from keyseg.training.results import read_history
 from keyseg.training.run import Run, start_run
+from keyseg.training.running import run_all
 
 CLASSES = ("background", "cut", "pour")
 DIMENSION = 7

@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -195,6 +196,19 @@ def test_as_a_program_of_its_own(kitchen: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_names_every_package_of_an_extra() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {
+        (re.split("[<>=]", package)[0], extra)
+        for extra, packages in project["optional-dependencies"].items()
+        if extra not in ("test", "dev")
+        for package in packages
+        if not package.startswith("keyseg[")
+    }
+    assert {(package, extra) for package, (extra, _) in doctor_module._EXTRAS.items()} <= needed
+    assert {package for package, _ in needed} == set(doctor_module._EXTRAS)
 
 
 def test_doctor(keyseg: Any, monkeypatch: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 from keyseg.cli.main import run
 from keyseg.data.folders import claimed
 from keyseg.reproduction import figures
-from keyseg.training import results
+from keyseg.training import running
 from keyseg.training.recipe import load_recipe
 from keyseg.training.run import start_run
 
@@ -101,7 +101,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> Any:
         raise AssertionError("a training started")
 
-    monkeypatch.setattr(results, "run_fit", fails)
+    monkeypatch.setattr(running, "run_fit", fails)
 
 
 def first_cells(text: str) -> list[str]:
@@ -287,7 +287,7 @@ def test_an_interrupt_says_how_to_resume(kitchen: Path, keyseg: Any, tmp_path: P
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(results, "run_fit", interrupted)
+    monkeypatch.setattr(running, "run_fit", interrupted)
     answer = keyseg("reproduce", "table1", kitchen, "--out", tmp_path, "--models", "ms-tcn++", "--terms", PUBLISHED)
     assert answer == (1, "", "interrupted; progress is saved; run the same command to resume\n")
 

@@ -81,7 +81,7 @@ def test_help_and_a_wrong_verb_do_not_ask_for_the_extra() -> None:
     ("module", "needs"),
     [
         ("keyseg.training.fit", "training needs lightning"),
-        ("keyseg.training.results", "training needs lightning"),
+        ("keyseg.training.running", "training needs lightning"),
         ("keyseg.reproduction.comparison", "training needs lightning"),
         ("keyseg.metrics.torch_metrics", "keyseg.metrics.torch_metrics needs torchmetrics"),
     ],

@@ -159,6 +159,13 @@ def test_a_subject_is_warned_of_once_and_a_leaked_video_is_no_warning(disk_set):
     assert [(p.kind, p.line) for p in report.warnings] == [("group leak", 2)]
 
 
+def test_a_group_of_no_video_is_a_warning(disk_set):
+    disk_set.write("dataset.yaml", "groups: {S1_a: Ann, S1_bb: Ann}\n")
+    (warning,) = check_dataset(disk_set.root).warnings
+    assert (warning.kind, warning.path.name) == ("unused", "dataset.yaml")
+    assert warning.message == "groups: no video is called 'S1_bb' (did you mean 'S1_b'?) (1 in all)"
+
+
 def test_an_unused_video_is_checked_too(disk_set):
     disk_set.labels("spare", ["cut", "eat"])
     report = check_dataset(disk_set.root)

@@ -106,10 +106,14 @@ WRONG = [
     ("lengths: error\ntolerance: 2\n", 2, "tolerance: tolerance 2 needs lengths 'trim', got lengths 'error'"),
     ("tolerance: 2\n", 1, "tolerance: tolerance 2 needs lengths 'trim', got lengths 'error'"),
     ("groups: [a1]\n", 1, "groups: Input should be a valid dict"),
-    ("tier: a\ngroups: {a: 1}\n", 2, "groups.a: Input should be a valid string, got 1"),
+    ("tier: a\ngroups: {a: 1}\n", 2, "groups.a: expected text, got 1; put it in quotes"),
     ("fps: 30\nfps: 25\n", 2, "'fps' is on line 1 already"),
     ("fps: 30\ntier: {\n", 3, "not YAML (expected the node content"),
-    ("fps: 2020-13-45\n", None, "not YAML (month must be in 1..12"),
+    ("background: 12\n", 1, "background.0: expected text, got 12; put it in quotes"),
+    ("features: true\n", 1, "features: expected text, got True; put it in quotes"),
+    ("fps: 2020-13-45\n", 1, "fps: a frame rate is a number such as 15"),
+    ("fps: 1:30\n", 1, "fps: a frame rate is a number such as 15"),
+    ("sample_rate: yes\n", 1, "sample_rate: Input should be a valid integer"),
     ("hands\n", 1, "expected a mapping such as 'fps: 30'"),
     ("- fps\n", 1, "expected a mapping such as 'fps: 30'"),
     ("features: ''\n", 1, "features: String should have at least 1 character"),
@@ -136,10 +140,21 @@ def test_no_class_is_background_in_the_words_of_the_options(disk_set: Any) -> No
         assert Dataset.open(disk_set.root).labels.background == ("background",)
 
 
+def test_classes_may_be_called_no_and_yes(disk_set: Any) -> None:
+    disk_set.write("mapping.txt", "0 no\n1 yes\n2 cut\n")
+    for text, names in (("no", ("no",)), ("[no, yes]", ("no", "yes")), ("- no", ("no",))):
+        disk_set.write("dataset.yaml", "background: " + text.replace("- ", "\n- "))
+        assert Dataset.open(disk_set.root).labels.background == names
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     for facts in (
         DatasetFile(),
-        DatasetFile.of(**ODD, tier="Hände: 'rechts' #1", groups={"tea 1": "true", "12": "Zoë"}),
+        DatasetFile.of(
+            **ODD,
+            tier="Hände: 'rechts' #1",
+            groups={"tea 1": "true", "12": "Zoë", "1e3": "no", "no": "1e-4", "on": "2020-01-01"},
+        ),
         DatasetFile.of(fps=30, background=[]),
         DatasetFile.of(fps=29.97, tier="12"),
     ):

@@ -168,7 +168,7 @@ def test_only_licence_and_version_of_a_card_follow_the_config(make_config: Any) 
     assert parts(back)[0] == parts(card)[0]
     for damaged in ("---\n- a list\n---\ntext\n", "---\nnever closed\n", ""):
         assert parts(with_front_matter(damaged, config))[0]["license"] == "mit"
-    with pytest.raises(BundleError, match=r"README\.md: what is between .* is not YAML .*; correct it"):
+    with pytest.raises(BundleError, match=r"README\.md, between the two lines of ---:2: not YAML"):
         with_front_matter("---\na: [\n---\ntext\n", config)
 
 

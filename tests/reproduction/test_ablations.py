@@ -20,7 +20,8 @@ from keyseg.reproduction import ablations as module
 from keyseg.reproduction.ablations import ablate, ablations, oracles
 from keyseg.timeline import ConfigError, DataError, Segmentation
 from keyseg.training.recipe import load_recipe
-from keyseg.training.results import collect, finished_predictor
+from keyseg.training.results import collect
+from keyseg.training.scoring import finished_predictor
 from keyseg.training.tables import SCORES
 
 PARTS = ("rtk", "rtk-no-refinement", "rtk-no-rules", "frame-wise")

@@ -27,7 +27,7 @@ from keyseg.reproduction.comparison import compare_systems, prepare, write_table
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.reproduction.terms import SENTENCES, Terms, joining, recipe_on
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
-from keyseg.training import results
+from keyseg.training import running
 from keyseg.training.recipe import Recipe, load_recipe, recipe_for
 from keyseg.training.run import Run, differences, read_run, start_run
 from keyseg.training.settings import RTKRecipe
@@ -152,13 +152,13 @@ def compared(shipped: None, workshop: Any, tmp_path_factory: pytest.TempPathFact
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
     """System, split and seed of each training that is done from here on."""
     done: list[tuple[str, int, int]] = []
-    original = results.run_fit
+    original = running.run_fit
 
     def counted(fit: Any, provenance: dict[str, str]) -> Any:
         done.append((fit.recipe.model, fit.split, fit.seed))
         return original(fit, provenance)
 
-    monkeypatch.setattr(results, "run_fit", counted)
+    monkeypatch.setattr(running, "run_fit", counted)
     return done
 
 
@@ -343,7 +343,7 @@ def test_a_run_of_keyseg_train_is_taken_with_its_recipe(
 def test_an_interrupted_comparison_goes_on(
     trained: list[Any], workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = results.run_fit
+    counted = running.run_fit
 
     def interrupted(fit: Any, provenance: dict[str, str]) -> Any:
         if len(trained) == 1:
@@ -352,7 +352,7 @@ def test_an_interrupted_comparison_goes_on(
 
     systems = ["ms-tcn++", "asformer"]
     with monkeypatch.context() as patch:
-        patch.setattr(results, "run_fit", interrupted)
+        patch.setattr(running, "run_fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
             compare_systems(ready(workshop, tmp_path, systems), tmp_path, lambda _: ())
     assert trained == [("ms-tcn++", 1, 0)]

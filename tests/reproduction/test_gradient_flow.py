@@ -15,7 +15,7 @@ from keyseg.data.folders import claimed
 from keyseg.reproduction import gradient_flow
 from keyseg.reproduction.gradient_flow import gradient_runs, permutation_losses
 from keyseg.timeline import ConfigError, TrainingError
-from keyseg.training import results
+from keyseg.training import running
 from keyseg.training.recipe import Recipe, load_recipe
 from keyseg.training.results import read_history
 from keyseg.training.run import Run, differences, read_run, start_run
@@ -57,13 +57,13 @@ def flow(shipped: None, workshop: Any, tmp_path_factory: pytest.TempPathFactory)
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Run folders of the trainings that are done from here on."""
     done: list[str] = []
-    original = results.run_fit
+    original = running.run_fit
 
     def counted(fit: Any, provenance: dict[str, str]) -> Any:
         done.append(fit.folder.parents[1].name)
         return original(fit, provenance)
 
-    monkeypatch.setattr(results, "run_fit", counted)
+    monkeypatch.setattr(running, "run_fit", counted)
     return done
 
 

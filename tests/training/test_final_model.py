@@ -15,10 +15,10 @@ from keyseg.data import Dataset
 from keyseg.data.folders import claimed
 from keyseg.inference.bundle import find_bundle, read_config
 from keyseg.timeline import BundleError, ConfigError, DataError
-from keyseg.training import complete, results
+from keyseg.training import complete, running
 from keyseg.training.inner_folds import inner_folds
-from keyseg.training.results import evaluate_run
 from keyseg.training.run import read_run
+from keyseg.training.scoring import evaluate_run
 
 ALL = ("v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7")
 QUICK = ("optimiser.epochs=1",)
@@ -93,13 +93,13 @@ def test_a_final_model_is_added_to_a_finished_run(
 ) -> None:
     shutil.copytree(finished.folder, tmp_path / "run")
     trained: list[str] = []
-    original = results.run_fit
+    original = running.run_fit
 
     def counted(fit: Any, provenance: Any) -> Any:
         trained.append(fit.name)
         return original(fit, provenance)
 
-    monkeypatch.setattr(results, "run_fit", counted)
+    monkeypatch.setattr(running, "run_fit", counted)
     added = workshop.start(tmp_path / "run", splits=None, final=True, resume=True)
     assert (added.splits, added.final) == ((1,), True)
     workshop.finish(added)

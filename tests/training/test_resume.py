@@ -19,7 +19,7 @@ import torch
 from keyseg.cli.main import run as keyseg
 from keyseg.inference import bundle
 from keyseg.timeline import TrainingError
-from keyseg.training import checkpoints, complete, results
+from keyseg.training import checkpoints, complete, running
 from keyseg.training.checkpoints import AtomicCheckpointIO
 from keyseg.training.module import SegmentationModule
 
@@ -37,7 +37,7 @@ DEATHS = {
     "after a validation, before its epoch's checkpoint": (SegmentationModule, "on_validation_epoch_end", 1, "after"),
     "between training and bundle": (complete, "save_bundle", 1, "before"),
     "in the middle of the bundle": (bundle, "save_file", 1, "after"),
-    "between bundle and scores": (results, "score_fit", 1, "before"),
+    "between bundle and scores": (running, "score_fit", 1, "before"),
 }
 
 
@@ -85,7 +85,7 @@ FINAL_DEATHS = {
     "in the first epoch of all": (SegmentationModule, "training_step", 3, "before"),
     "after a checkpoint": (AtomicCheckpointIO, "save_checkpoint", 2, "after"),
     "between training and bundle": (complete, "save_bundle", 1, "before"),
-    "between bundle and tables": (results, "summarise", 1, "before"),
+    "between bundle and tables": (running, "summarise", 1, "before"),
 }
 
 
@@ -173,13 +173,13 @@ def test_finished_trainings_are_picked_up_and_seeds_and_splits_added(
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
     trained: list[tuple[int, int]] = []
-    original = results.run_fit
+    original = running.run_fit
 
     def counted(fit: Any, provenance: dict[str, str]) -> Any:
         trained.append((fit.split, fit.seed))
         return original(fit, provenance)
 
-    monkeypatch.setattr(results, "run_fit", counted)
+    monkeypatch.setattr(running, "run_fit", counted)
     workshop.finish(workshop.start(folder, resume=True))
     assert trained == []
     run = workshop.start(folder, seeds=(1,), resume=True)

@@ -14,8 +14,8 @@ from keyseg.data import Dataset
 from keyseg.data.folders import claimed
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.training import fit as fits
-from keyseg.training.results import evaluate_run
 from keyseg.training.run import read_run, start_run
+from keyseg.training.scoring import evaluate_run
 
 
 def test_another_recipe_or_data_set_is_refused_by_name(workshop: Any, finished: Any, tmp_path: Path) -> None:

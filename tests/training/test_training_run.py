@@ -17,8 +17,9 @@ from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import evaluate_labels
 from keyseg.training import fit as fits
-from keyseg.training.results import collect, evaluate_run, loss_curves, read_history
+from keyseg.training.results import collect, loss_curves, read_history
 from keyseg.training.run import read_run
+from keyseg.training.scoring import evaluate_run
 from keyseg.training.tables import results_markdown
 
 SPLIT1 = Path("split1") / "seed0"

@@ -67,7 +67,7 @@ def test_a_space_is_read_from_a_file(tmp_path: Path) -> None:
         "losses.frame: {low: 0.1}": "'losses.frame': Field required.*write a list of values, or a range",
         "losses.frame: 3": "'losses.frame': ",
         "[1, 2]": "'the file': ",
-        "a: [": "not a YAML file",
+        "a: [": "space.yaml:1: not YAML",
         "": "'the file': ",
         "{}": "names no key to try",
         "losses.fame: [1, 2]": r"unknown key 'losses.fame' \(did you mean 'frame'\?\)",

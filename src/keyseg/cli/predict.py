@@ -9,7 +9,6 @@ from cyclopts import Parameter
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.verb import presents, say_failed
 from keyseg.inference.folder import predict_files
-from keyseg.reproduction.pages import write_prediction_page
 
 _Formats = Annotated[
     tuple[str, ...],
@@ -24,6 +23,8 @@ _Formats = Annotated[
 
 @presents(predict_files, formats=_Formats, page=Annotated[bool | None, Parameter(name="--report", show_default=False)])
 def predict_verb(**arguments: Any) -> int:
+    from keyseg.reproduction.pages import write_prediction_page
+
     arguments["page"] = write_prediction_page if arguments["page"] else None
     with FeatureProgress(len(arguments["inputs"])) as shown:
 

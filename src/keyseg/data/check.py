@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from keyseg.data.known_datasets import identify
 from keyseg.data.order import common_order
 from keyseg.data.read_options import ReadOptions
 from keyseg.data.splits import SUBSETS, Subset, bundle_path, find_splits, read_bundle, resolve_inside
-from keyseg.timeline import DataError, LabelMap
+from keyseg.timeline import DataError, LabelMap, nearest
 from keyseg.timeline.files import file_sha256
 from keyseg.timeline.labels import read_class_list
 
@@ -88,6 +88,7 @@ def check_dataset(root: Path | str, **options: Any) -> CheckReport:
         dataset = Dataset(root, LabelMap(classes), settings, facts, remembered)
         splits = _check_splits(dataset, findings)
         frames, orders = _check_annotations(dataset, splits, findings)
+        _check_groups(dataset, splits, frames, findings)
         order = common_order(list(orders.values()), [dataset.group(video) for video in orders])
         dimension = _check_features(dataset, splits, frames, findings)
     else:
@@ -128,6 +129,16 @@ def _check_splits(dataset: Dataset, findings: Findings) -> _Splits:
                 message = f"{name} is a test video, and {other}, also of {group}, a training video"
                 findings.add("group leak", path, line, message)
     return splits
+
+
+def _check_groups(dataset: Dataset, splits: _Splits, frames: Collection[str], findings: Findings) -> None:
+    """A group of a video that there is not, such as a misspelt one, would keep nothing out of a test."""
+    videos = {*frames, *(name for sides in splits.values() for names in sides.values() for name in names)}
+    unknown = sorted(set(dataset.remembered.groups) - videos)
+    if unknown:
+        listed = ", ".join(f"{name!r}{nearest(name, videos)}" for name in unknown[:5])
+        message = f"groups: no video is called {listed} ({len(unknown)} in all)"
+        findings.add("unused", dataset.root / DATASET_FILE, None, message)
 
 
 def _check_annotations(

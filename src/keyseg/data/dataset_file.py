@@ -13,6 +13,7 @@ from keyseg.data.read_options import ReadOptions, needs_trim
 from keyseg.timeline import DataError, nearest
 from keyseg.timeline.files import read_text, write_text
 from keyseg.timeline.validation import problem_text
+from keyseg.timeline.yaml_text import from_yaml, to_yaml
 
 DATASET_FILE = "dataset.yaml"
 
@@ -46,13 +47,8 @@ def read_dataset_file(root: Path) -> DatasetFile:
     if not path.exists():
         return DatasetFile()
     text = read_text(path, "a mapping such as 'fps: 30'")
-    try:
-        lines = _lines_of_keys(text, path)
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that does not exist is a ValueError
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise DataError(f"{where}: not YAML ({getattr(error, 'problem', None) or error})") from error
+    content = from_yaml(text, str(path), DataError)
+    lines = _lines_of_keys(text, path)
     try:
         return DatasetFile.model_validate({} if content is None else content)
     except ValidationError as error:
@@ -93,14 +89,15 @@ def write_dataset_file(root: Path, facts: DatasetFile) -> None:
         content["fps"] = int(facts.fps)
     path = root / DATASET_FILE
     if content:
-        write_text(path, _edited(read_text(path, "YAML") if path.exists() else "", content))
+        write_text(path, _edited(path, content))
 
 
-def _edited(text: str, content: Mapping[str, Any]) -> str:
-    """The text of a dataset.yaml with these keys and values; comments, and lines that state the same, stay."""
-    node, stated = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text) or {}
+def _edited(path: Path, content: Mapping[str, Any]) -> str:
+    """The text of the dataset.yaml with these keys and values; comments, and lines that state the same, stay."""
+    text = read_text(path, "YAML") if path.exists() else ""
+    node, stated = yaml.compose(text, Loader=yaml.SafeLoader), from_yaml(text, str(path)) or {}
     if not isinstance(node, yaml.MappingNode) or node.flow_style:  # {fps: 30} in one line
-        return _as_yaml({**stated, **content})
+        return to_yaml({**stated, **content})
     lines = text.splitlines()
     changed = {key: value for key, value in content.items() if key not in stated or stated[key] != value}
     for key, value in reversed(node.value):
@@ -108,12 +105,8 @@ def _edited(text: str, content: Mapping[str, Any]) -> str:
             start, end = key.start_mark.line, value.end_mark.line + (value.end_mark.column > 0)
             while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
                 end -= 1  # a block ends where the next key starts, after the comments of that key
-            lines[start:end] = _as_yaml({key.value: changed.pop(key.value)}).splitlines()
-    return "\n".join([*lines, *(_as_yaml(changed).splitlines() if changed else ())]) + "\n"
-
-
-def _as_yaml(content: Mapping[str, Any]) -> str:
-    return str(yaml.safe_dump(dict(content), allow_unicode=True, sort_keys=False))
+            lines[start:end] = to_yaml({key.value: changed.pop(key.value)}).splitlines()
+    return "\n".join([*lines, *(to_yaml(changed).splitlines() if changed else ())]) + "\n"
 
 
 def save_options(root: Path, options: Mapping[str, Any]) -> Path:

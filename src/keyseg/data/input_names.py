@@ -12,6 +12,11 @@ _DEEPLABCUT = re.compile(r"(.+?)((DLC|DeepCut)_.*shuffle\d.*|_superanimal_.*)", 
 _SLEAP = re.compile(r"(?:.+\.\d{3}_)?(.+?)\.(?:analysis|tracking)", re.ASCII)
 
 
+def is_feature_file(path: Path) -> bool:
+    """Whether a file holds features, by its name."""
+    return path.suffix.lower() == ".npy"
+
+
 def is_track_file(path: Path) -> bool:
     """Whether the name of a file is one that tracks may have."""
     return path.suffix.lower() in TRACK_SUFFIXES

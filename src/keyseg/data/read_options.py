@@ -55,7 +55,7 @@ class ReadOptions(Section):
     @field_validator("background", mode="before")
     @classmethod
     def _one_name_is_a_list(cls, value: Any) -> Any:
-        names = (value,) if isinstance(value, str) else value
+        names = (value,) if isinstance(value, str | bool | int | float) else value
         return () if names in (("none",), ["none"]) else names
 
     @classmethod

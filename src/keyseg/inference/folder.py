@@ -8,14 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keyseg.data.input_names import input_name
+from keyseg.data.input_names import input_name, is_feature_file
 from keyseg.formats import FORMATS, format_named, timeline_text
-from keyseg.inference.bundle import load, read_config
-from keyseg.inference.prediction import KeypointPrediction, Prediction
-from keyseg.inference.predictor import Predictor, is_features
 from keyseg.inference.review import REVIEW, ReviewRow, review_rows, write_review
 from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
@@ -23,10 +21,14 @@ from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
 from keyseg.video.poses import Poses
 
+if TYPE_CHECKING:  # what needs torch is imported by the work itself, so that the help is shown at once
+    from keyseg.inference.prediction import Prediction
+    from keyseg.inference.predictor import Predictor
+
 _SCORES, _PAGE = "scores", "page"  # kinds of output beside the formats
 _ENDINGS = {_SCORES: ".scores.npz", _PAGE: ".html"}
 
-WritePage = Callable[[Path, Path, Prediction], None]
+WritePage = Callable[[Path, Path, "Prediction"], None]
 """Writes a page, its first argument, about a video or its features and their prediction."""
 
 
@@ -90,6 +92,8 @@ def predict_files(
         report: Called with one line per event: files written, gaps, failures.
         progress: Called with a video, the frames that are read and the number expected, None if unknown.
     """
+    from keyseg.inference.bundle import load, read_config
+
     out, cache = Path(out), None if cache is None else Path(cache)
     formats = tuple(dict.fromkeys(formats))
     for name in formats:
@@ -112,7 +116,7 @@ def predict_files(
         )
     predictor = load(bundle)
     _check_formats(predictor, formats)
-    videos = any(not is_features(file) for file in targets)
+    videos = any(not is_feature_file(file) for file in targets)
     made_by = predictor.extractor(device=device, folder=extractor, batch=batch) if videos else None
     if videos:
         FeatureCache(cache)  # raises if a file is in its place
@@ -213,6 +217,8 @@ def _write(
 
 def _scores(prediction: Prediction) -> bytes:
     """The network's output as compressed arrays."""
+    from keyseg.inference.prediction import KeypointPrediction
+
     arrays = {"stages": prediction.stages}
     if isinstance(prediction, KeypointPrediction):
         arrays |= {"action": prediction.action_heatmap, "boundary": prediction.boundary_heatmap}

@@ -9,12 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from keyseg.inference.bundle import BundleConfig, read_config
 from keyseg.inference.systems import system_named
 from keyseg.timeline import BundleError
 from keyseg.timeline.files import write_text
+from keyseg.timeline.yaml_text import from_yaml, to_yaml
 
 CARD = "README.md"
 
@@ -76,18 +75,13 @@ def with_front_matter(card: str, config: BundleConfig) -> str:
     Raises BundleError if the front matter is not YAML.
     """
     found = _FRONT.match(card)
-    try:
-        front = yaml.safe_load(found[1]) if found else None
-    except yaml.YAMLError as error:
-        raise BundleError(
-            f"{CARD}: what is between the two lines of --- is not YAML ({' '.join(str(error).split())}); correct it"
-        ) from error
+    front = from_yaml(found[1], f"{CARD}, between the two lines of ---", BundleError) if found else None
     before = front if isinstance(front, dict) else {}
     stated = {key: value for key, value in before.items() if key not in ("license", "license_name")}
     stated = _licence(config.licence) | {"library_name": "keyseg", "tags": _TAGS} | stated
     stated["model_version"] = config.model_version
     text = card[found.end() :] if found else f"\n{card}"
-    return f"---\n{yaml.safe_dump(stated, allow_unicode=True, sort_keys=False)}---\n{text}"
+    return f"---\n{to_yaml(stated)}---\n{text}"
 
 
 def literal(text: str) -> str:

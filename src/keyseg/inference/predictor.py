@@ -15,7 +15,7 @@ from torch import Tensor
 
 from keyseg.data.feature_files import open_features, stored_shape
 from keyseg.data.feature_origin import FeatureOrigin, FeatureSidecar, read_sidecar
-from keyseg.data.input_names import input_name
+from keyseg.data.input_names import input_name, is_feature_file
 from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput
@@ -167,7 +167,7 @@ class Predictor:
             self._move(device)
         if isinstance(video, str | Path):
             file = Path(video)
-            if is_features(file):
+            if is_feature_file(file):
                 return self._of_file(file, file, read_sidecar(file), frames, variant)
             if extractor is None or isinstance(extractor, str | Path):
                 extractor = self.extractor(device=device, folder=extractor, batch=batch)
@@ -326,8 +326,3 @@ class Predictor:
             step = int(np.flatnonzero(~np.isfinite(array).all(0))[0])
             raise DataError(f"the features contain NaN or infinite values, first at step {step}; extract them again")
         return torch.from_numpy(array)[None].to(self.device)
-
-
-def is_features(file: Path) -> bool:
-    """Whether a file holds features, by its name."""
-    return file.suffix.lower() == ".npy"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keyseg.formats.tables import table_text
-from keyseg.inference.prediction import Prediction
 from keyseg.timeline.files import write_text
+
+if TYPE_CHECKING:  # which needs torch
+    from keyseg.inference.prediction import Prediction
 
 REVIEW = "review.csv"
 _COLUMNS = ("video", "start", "end", "label", "confidence", "second_label")

@@ -21,8 +21,9 @@ from keyseg.metrics import Report, evaluate_labels
 from keyseg.timeline import ConfigError, Segmentation
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit
-from keyseg.training.results import average_over_seeds, finished_predictor
+from keyseg.training.results import average_over_seeds
 from keyseg.training.run import Run, source_commit
+from keyseg.training.scoring import finished_predictor
 from keyseg.training.settings import RTKRecipe
 from keyseg.training.tables import markdown, mean_of, score_table
 

@@ -23,8 +23,9 @@ from keyseg.timeline import DataError, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.fit import Fit, FitCallbacks
 from keyseg.training.jobs import run_side_by_side
-from keyseg.training.results import average_over_seeds, run_all, summarise
+from keyseg.training.results import average_over_seeds, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
+from keyseg.training.running import run_all
 from keyseg.training.settings import Recipe
 
 

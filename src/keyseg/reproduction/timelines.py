@@ -10,8 +10,8 @@ from keyseg.inference.bundle import load
 from keyseg.inference.systems import variant_title
 from keyseg.timeline import DataError, Segmentation
 from keyseg.training.fit import Fit
-from keyseg.training.results import predict_videos
 from keyseg.training.run import RUN, read_run
+from keyseg.training.scoring import predict_videos
 
 _SHOWN = {"rtk": ("rtk", "rtk-no-refinement"), "asformer": ("asformer",), "ms-tcn++": ("ms-tcn++",)}
 

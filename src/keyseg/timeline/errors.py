@@ -74,7 +74,7 @@ ProblemKind = Literal[
     "outside",  # a name or link that leads out of the data set
     "unknown label",  # a label that is not a class
     "unreadable",  # a file of another format, damaged, or pickled
-    "unused",  # a video in no split (a warning)
+    "unused",  # a video in no split, or a group of no video (warnings)
 ]
 ReportProblem = Callable[[ProblemKind, Path, int | None, str], None]
 """Called with the kind of a problem, the file, the line if there is one, and what is expected."""

@@ -41,4 +41,7 @@ def problem_text(problem: ErrorDetails) -> str:
     """One problem of a ValidationError: what is expected and what came. Our own validators say both themselves."""
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
-    return f"{problem['msg']}, got {repr(problem['input'])[:80]}"
+    got = repr(problem["input"])[:80]
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):  # such as a class 12
+        return f"expected text, got {got}; put it in quotes"
+    return f"{problem['msg']}, got {got}"

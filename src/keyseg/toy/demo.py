@@ -21,8 +21,9 @@ from keyseg.toy.kitchen import FPS, write_toy_videos
 from keyseg.training.fit import FitCallbacks
 from keyseg.training.frame_classifier import classify_frames
 from keyseg.training.recipe import shipped_recipe
-from keyseg.training.results import loss_curves, run_all
+from keyseg.training.results import loss_curves
 from keyseg.training.run import Run, start_run
+from keyseg.training.running import run_all
 from keyseg.training.tables import SCORES
 from keyseg.video.find_videos import find_videos
 from keyseg.video.jobs import Notify, Work, extract_all

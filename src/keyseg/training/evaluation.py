@@ -156,7 +156,7 @@ def _all_hold_labels(sides: Sequence[Path | Mapping[str, Any]]) -> bool:
 
 def _of_run(run: object, protocol: str) -> Report:
     """The mean over the trainings of a run, with the report of each, or the report of its only one."""
-    from keyseg.training.results import evaluate_run
+    from keyseg.training.scoring import evaluate_run
 
     mean, trainings = evaluate_run(_run_of(run), protocol)
     return next(iter(trainings.values())) if len(trainings) == 1 else replace(mean, trainings=trainings)

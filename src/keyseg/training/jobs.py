@@ -84,7 +84,7 @@ def check_importable(callbacks: FitCallbacks) -> None:
 
 def _train(run: Run, split: Split, seed: int, callbacks: FitCallbacks) -> str | None:
     """Train and score one split and seed in this process. Returns what went wrong."""
-    from keyseg.training.results import run_one
+    from keyseg.training.running import run_one
 
     every = (*run.fits(), *run.final_fits())
     fit = next(fit for fit in every if (fit.split, fit.seed) == (split, seed))

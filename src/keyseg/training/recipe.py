@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from keyseg.data.dataset import Dataset
@@ -17,6 +16,7 @@ from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import ConfigError, DataError, nearest
 from keyseg.timeline.labels import read_class_list
 from keyseg.timeline.validation import problem_text
+from keyseg.timeline.yaml_text import from_yaml, read_yaml
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
 
@@ -35,6 +35,15 @@ def changes_of(given: Mapping[str, Any] | Sequence[str], prefix: str = "") -> It
             yield f"{prefix}{key}={json.dumps(value, default=str)}"
 
 
+def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single value of nested sections, by its key such as `network.backbone.channels`."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
 def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe:
     """Read a YAML recipe (None: all defaults) and apply changes `a.b=value`, with values as in YAML.
 
@@ -42,12 +51,7 @@ def load_recipe(path: Path | None = None, changes: Sequence[str] = ()) -> Recipe
     """
     content: Any = {}
     if path is not None:
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot read the recipe ({error})") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not a YAML file: {error}") from error
+        content = read_yaml(path, "a recipe") or {}
     source = str(path) if path is not None else "recipe"
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: a recipe is a mapping of sections, got {type(content).__name__}")
@@ -160,9 +164,9 @@ def _apply(content: dict[str, Any], change: str) -> None:
         if not isinstance(content, dict):
             raise ConfigError(f"{change!r}: {section!r} is a value, not a section")
     try:
-        content[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{change!r}: {value!r} is not a YAML value: {error}") from error
+        content[last] = from_yaml(value, key)
+    except ConfigError as error:
+        raise ConfigError(f"{change!r}: {value!r} is not a YAML value") from error
 
 
 def _explain(item: Any, recipe: type[Recipe]) -> str:

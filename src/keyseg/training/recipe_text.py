@@ -8,12 +8,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import ConfigError, nearest
-from keyseg.training.recipe import load_recipe, recipe_for, shipped_recipe
+from keyseg.timeline.yaml_text import to_yaml
+from keyseg.training.recipe import leaves, load_recipe, recipe_for, shipped_recipe
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
 
@@ -53,7 +53,7 @@ def recipe_values(recipe: Recipe) -> list[str]:
     >>> recipe_values(recipe_named("rtk"))[:3]
     ['model=rtk', 'data.features=null', 'data.background=null']
     """
-    return [f"{key}={_inline(value)}" for key, value in _leaves(recipe.model_dump(mode="json"))]
+    return [f"{key}={_inline(value)}" for key, value in leaves(recipe.model_dump(mode="json"))]
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -124,21 +124,13 @@ _BOUNDS = {
 }
 
 
-def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
-
-
 def _inline(value: Any) -> str:
     """A value as YAML on one line.
 
     >>> _inline(["a", None]), _inline(5e-4), _inline("none")
     ('[a, null]', '0.0005', 'none')
     """
-    return yaml.safe_dump(value, default_flow_style=True, width=float("inf")).removesuffix("\n").removesuffix("\n...")
+    return to_yaml(value, one_line=True)
 
 
 def _first_sentence(docstring: str) -> str:

@@ -5,36 +5,22 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
-
-from keyseg.data.folders import claimed
-from keyseg.formats.frame_labels import write_frame_labels
-from keyseg.inference.bundle import load, read_config
-from keyseg.inference.model_card import HeldOutScores, TrainingVideos, write_model_card
-from keyseg.inference.prediction import Prediction
-from keyseg.inference.predictor import Predictor
+from keyseg.inference.bundle import read_config
 from keyseg.inference.systems import SYSTEMS
-from keyseg.metrics import Report, evaluate_labels, mean_reports
-from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.analysis import analysis_summary
-from keyseg.training.calibration import KINDS, Judged, bins_of, pooled_summary
-from keyseg.training.complete import run_fit
-from keyseg.training.fit import Fit, FitCallbacks, is_main_process
-from keyseg.training.fold_ensemble import save_ensemble
-from keyseg.training.run import Run, process_count
-from keyseg.training.tables import SCORE_COLUMNS, SCORES, results_markdown
+from keyseg.training.calibration import KINDS, bins_of, pooled_summary
+from keyseg.training.fit import Fit
+from keyseg.training.run import Run
+from keyseg.training.tables import SCORES, results_markdown
 
 Scores = dict[str, float]
-
-BOOTSTRAP = 1000  # resamplings of the test videos for the intervals of the model card
 
 
 @dataclass(frozen=True)
@@ -45,125 +31,6 @@ class Finished:
     last: Mapping[str, Scores]
     best: Mapping[str, Scores]
     cost: Mapping[str, Any]
-
-
-def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
-    """Train and score every unfinished split and seed of a run, then summarise. Returns None in secondary processes.
-
-    The same command may run several times at once with --resume: each takes trainings that no other works on.
-    """
-    for fit in (*run.fits(), *run.final_fits()):
-        if run_one(run, fit, callbacks):
-            summarise(run)
-    if not is_main_process():
-        return None
-    if run.ensemble:
-        save_ensemble(run)
-    return summarise(run)
-
-
-def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
-    """Train one split and seed of a run and score it, unless it is finished or another command works on it.
-
-    Returns whether this process finished it.
-    """
-    main_process = is_main_process()
-    with claimed(fit.folder) if main_process else nullcontext(True) as mine:
-        if not mine and process_count() > 1:  # the other processes cannot know
-            raise TrainingError(f"{fit.folder}: another command is training this; wait for it, or run without torchrun")
-        if not mine or fit.is_finished:
-            return False
-        predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
-        if main_process and fit.split is not None:
-            score_fit(fit, predictor)
-    return main_process
-
-
-def predict_videos(
-    predictor: Predictor,
-    fit: Fit,
-    names: Iterable[str],
-    variants: Iterable[str] | None = None,
-    each: Callable[[str, Segmentation, Prediction], None] = lambda variant, reference, prediction: None,
-) -> tuple[dict[str, Segmentation], dict[str, dict[str, Segmentation]]]:
-    """Annotations by video, and predictions by variant (None: all) and video, both at the annotation rate.
-
-    each: called with the variant, the annotation and the whole prediction of each.
-    """
-    reference: dict[str, Segmentation] = {}
-    predicted: dict[str, dict[str, Segmentation]] = {variant: {} for variant in variants or predictor.variants}
-    for name in names:
-        sample = fit.dataset.load(name, fit.split)
-        reference[name] = sample.segmentation
-        output = predictor.run(sample.features)
-        for variant, videos in predicted.items():
-            prediction = predictor.decode(output, frames=sample.segmentation.length, variant=variant)
-            videos[name] = prediction.segmentation
-            each(variant, sample.segmentation, prediction)
-    return reference, predicted
-
-
-def score_fit(fit: Fit, predictor: Predictor) -> None:
-    """Score a trained bundle on the test videos of its split, and keep the predictions beside it."""
-    judged = Judged()
-
-    def judge(variant: str, reference: Segmentation, prediction: Prediction) -> None:
-        if variant == predictor.system:
-            judged.add(reference, prediction)
-
-    reference, predicted = predict_videos(predictor, fit, fit.dataset.names(fit.split, "test"), each=judge)
-    for name, segmentation in predicted[predictor.variants[0]].items():
-        path = fit.folder / "predictions" / f"{name}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_frame_labels(path, fit.dataset.labels.decode(segmentation.to_frames()))
-    background = tuple(sorted(fit.dataset.labels.background_ids))
-    resamplings = {predictor.variants[0]: BOOTSTRAP}
-    reports = {
-        v: evaluate_labels(reference, videos, background=background, bootstrap=resamplings.get(v, 0))
-        for v, videos in predicted.items()
-    }
-    _write_card(fit, reports[predictor.variants[0]])
-    write_json(fit.reliability, judged.summary())
-    write_json(fit.scores, {variant: report.to_json() for variant, report in reports.items()})
-
-
-def _write_card(fit: Fit, report: Report) -> None:
-    """The model card of the bundle, with the scores of the full system."""
-    labels, names = fit.dataset.labels, fit.dataset.names(fit.split, "train")
-    counts = [np.bincount(fit.dataset.annotation(name).to_frames(), minlength=len(labels)) for name in names]
-    seen = {label for label, scores in report.per_class.items() if scores.support}
-    values = report.to_json()
-    scores = {title: (values[n], report.intervals[n]) for n, title in zip(SCORES, SCORE_COLUMNS, strict=True)}
-    unseen = [name for label, name in enumerate(labels.names) if label not in seen]
-    trained = TrainingVideos(len(names), np.sum(counts, axis=0).tolist())
-    write_model_card(fit.bundle, trained, HeldOutScores(report.videos, scores, unseen))
-
-
-def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, Report]]:
-    """Score the full system again from its bundles: the mean over splits and seeds, and each by `split1/seed0`.
-
-    Raises DataError if a training is not finished, or if there are no splits.
-    """
-    if not run.splits:
-        raise DataError(f"{run.folder}: trained on all videos, so that none is left to score; train with --split all")
-    reports = {}
-    for fit in run.fits():
-        system, labels = run.recipe.model, fit.dataset.labels
-        names = fit.dataset.names(fit.split, "test")
-        reference, predicted = predict_videos(finished_predictor(fit), fit, names, (system,))
-        by_name = (  # since some protocols exclude classes by name
-            {name: labels.decode(segmentation.to_frames()) for name, segmentation in videos.items()}
-            for videos in (reference, predicted[system])
-        )
-        reports[fit.name] = evaluate_labels(*by_name, background=labels.background, protocol=protocol)
-    return mean_reports(list(reports.values())), reports
-
-
-def finished_predictor(fit: Fit) -> Predictor:
-    """Predictor of a finished training. Raises DataError if it is not finished."""
-    if not fit.bundle.exists():
-        raise DataError(f"{fit.folder}: this training is not finished; continue with keyseg train ... --resume")
-    return load(fit.bundle)
 
 
 def read_history(folder: Path) -> dict[int, Scores]:

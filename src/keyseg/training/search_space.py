@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from keyseg.timeline import ConfigError
-from keyseg.timeline.files import read_text
 from keyseg.timeline.validation import problem_text
+from keyseg.timeline.yaml_text import read_yaml
 from keyseg.training.recipe import validate_recipe
 from keyseg.training.settings import Range, Recipe, Space
 
@@ -27,9 +26,7 @@ def read_space(path: Path) -> Space:
     Raises ConfigError with the file and the key.
     """
     try:
-        return _FILE.validate_python(yaml.safe_load(read_text(path, "keys of a recipe and what to try for each")))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not a YAML file: {error}") from error
+        return _FILE.validate_python(read_yaml(path, "keys of a recipe and what to try for each"))
     except ValidationError as error:
         problem = error.errors()[0]
         key = str(problem["loc"][0]) if problem["loc"] else "the file"

@@ -82,8 +82,8 @@ def train(
     from keyseg.training.jobs import check_jobs, run_side_by_side
     from keyseg.training.loggers import check_loggers
     from keyseg.training.recipe import changes_of, recipe_for
-    from keyseg.training.results import run_all
     from keyseg.training.run import start_run
+    from keyseg.training.running import run_all
 
     check_jobs(jobs)
     data, out = Path(data), Path(out)

@@ -14,13 +14,13 @@ from statistics import fmean
 from typing import Any
 
 import optuna
-import yaml
 from optuna.trial import FrozenTrial, TrialState
 
 from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
 from keyseg.timeline import TrainingError
 from keyseg.timeline.files import write_text
+from keyseg.timeline.yaml_text import to_yaml
 from keyseg.training.complete import machine
 from keyseg.training.fit import FitCallbacks
 from keyseg.training.jobs import check_importable, finished_futures, processes
@@ -207,7 +207,7 @@ def _recipe_text(tuned: Tuned) -> str:
         f" {tuning.data.name}: {best.score:.1f};\n# the recipe as it was: {tuned.default.score:.1f} (mean of F1@50,"
         " Edit and Acc of held-out videos). See results.md.\n"
     )
-    return head + yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
+    return head + to_yaml(recipe)
 
 
 def tuning_markdown(tuned: Tuned) -> str:

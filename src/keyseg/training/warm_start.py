@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from keyseg.data.dataset import Dataset
@@ -21,7 +20,8 @@ from keyseg.models.network import Network
 from keyseg.timeline import BundleError, ConfigError, DataError, LabelMap, TrainingError
 from keyseg.timeline.files import file_sha256
 from keyseg.timeline.validation import Section
-from keyseg.training.recipe import load_recipe
+from keyseg.timeline.yaml_text import read_yaml
+from keyseg.training.recipe import leaves, load_recipe
 from keyseg.training.settings import Recipe
 
 
@@ -52,7 +52,7 @@ class StartBundle(Section):
                 f"{self.bundle} is a bundle of {config.model}, and the recipe is of {recipe.model}; train with --model"
                 f" {config.model}, or start from another bundle"
             )
-        theirs, ours = (dict(_leaves(sizes.model_dump(mode="json"))) for sizes in (config.network, recipe.network))
+        theirs, ours = (dict(leaves(sizes.model_dump(mode="json"))) for sizes in (config.network, recipe.network))
         differing = [f"network.{k} is {ours.get(k)} and was {v}" for k, v in theirs.items() if ours.get(k) != v]
         if differing:
             raise ConfigError(f"{self.bundle} has another network: {'; '.join(differing)}; leave these keys out")
@@ -124,11 +124,11 @@ def sizes_as_changes(config: BundleConfig, model: str | None, recipe: Path | Non
     stated: Any = {}
     if recipe is not None:
         model = model or load_recipe(recipe).model
-        stated = (yaml.safe_load(recipe.read_text(encoding="utf-8")) or {}).get("network", {})
+        stated = (read_yaml(recipe, "a recipe") or {}).get("network", {})
     if model not in (None, config.model):
         return []
-    given = {key for key, _ in _leaves(stated)}
-    sizes = _leaves(config.network.model_dump(mode="json"))
+    given = {key for key, _ in leaves(stated)}
+    sizes = leaves(config.network.model_dump(mode="json"))
     return [f"network.{key}={json.dumps(value)}" for key, value in sizes if key not in given]
 
 
@@ -177,15 +177,6 @@ def _common(new: Sequence[Tag], old: Sequence[Tag]) -> tuple[list[int], list[int
     known = {tag: place for place, tag in enumerate(old)}
     here = [place for place, tag in enumerate(new) if tag in known]
     return here, [known[new[place]] for place in here]
-
-
-def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every single value of nested sections, by its key."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _step(dataset: Dataset) -> str:

@@ -1,0 +1,48 @@
+"""The trainings of a run, one after the other; `keyseg.training.jobs` runs them side by side."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+from keyseg.data.folders import claimed
+from keyseg.timeline import TrainingError
+from keyseg.training.complete import run_fit
+from keyseg.training.fit import Fit, FitCallbacks, is_main_process
+from keyseg.training.fold_ensemble import save_ensemble
+from keyseg.training.results import summarise
+from keyseg.training.run import Run, process_count
+from keyseg.training.scoring import score_fit
+
+
+def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
+    """Train and score every unfinished split and seed of a run, then summarise. Returns None in secondary processes.
+
+    The same command may run several times at once with --resume: each takes trainings that no other works on.
+    """
+    for fit in (*run.fits(), *run.final_fits()):
+        if run_one(run, fit, callbacks):
+            summarise(run)
+    if not is_main_process():
+        return None
+    if run.ensemble:
+        save_ensemble(run)
+    return summarise(run)
+
+
+def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
+    """Train one split and seed of a run and score it, unless it is finished or another command works on it.
+
+    Returns whether this process finished it.
+    """
+    main_process = is_main_process()
+    with claimed(fit.folder) if main_process else nullcontext(True) as mine:
+        if not mine and process_count() > 1:  # the other processes cannot know
+            raise TrainingError(f"{fit.folder}: another command is training this; wait for it, or run without torchrun")
+        if not mine or fit.is_finished:
+            return False
+        predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
+        if main_process and fit.split is not None:
+            score_fit(fit, predictor)
+    return main_process
