@@ -16,7 +16,11 @@ _EXTRAS = {
     "transformers": ("backbones", "features of pretrained networks"),
     "h5py": ("poses", "HDF5 files of tracks, and NWB"),
     "opentimelineio": ("formats", "OpenTimelineIO and EDL"),
-    "requests": ("download", "keyseg data get"),
+    "remotezip": ("download", "keyseg data get"),
+    "huggingface_hub": ("hub", "keyseg push and pull"),
+    "optuna": ("tune", "keyseg tune"),
+    "pandas": ("pandas", "tables of predictions in Python"),
+    "pyannote.core": ("pyannote", "predictions as annotations of pyannote"),
 }
 _LEAST_LIGHTNING = (2, 6, 6)  # earlier releases are not safe
 
@@ -29,12 +33,12 @@ def doctor_verb() -> int:
     problems = []
     for name in _PACKAGES:
         installed = _version(name)
-        print(f"  {name:<15}{installed or 'missing'}")
+        print(f"  {name:<16}{installed or 'missing'}")
         if installed is None:
             problems.append(f"{name} is not installed: pip install keyseg")
     for name, (extra, use) in _EXTRAS.items():
         missing = f'not installed; {use}: pip install "keyseg[{extra}]"'
-        print(f"  {name:<15}{_version(name) or missing}")
+        print(f"  {name:<16}{_version(name) or missing}")
     lightning = _version("lightning")
     least = ".".join(map(str, _LEAST_LIGHTNING))
     if lightning and tuple(int(part) for part in lightning.split(".")[:3] if part.isdigit()) < _LEAST_LIGHTNING:
