@@ -220,6 +220,10 @@ def test_doctor(keyseg: Any, monkeypatch: Any) -> None:
     for name in ("torch", "lightning", "safetensors"):
         assert re.search(rf"^  {name} +{re.escape(importlib.metadata.version(name))}$", answer.out, re.MULTILINE)
 
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert {extra for extra, _ in doctor_module._EXTRAS.values()} == set(
+        pyproject["project"]["optional-dependencies"]
+    ) - {"test", "dev"}
     version = importlib.metadata.version
 
     def other(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def test_from_videos_to_a_picture_of_a_new_one(user_folder: Path, capfd: pytest.
     assert tuple(capfd.readouterr()) == ("", "")  # Python users get results, not progress
 
     assert repr(run) == str(run) == "Run(runs/mine: rtk on data, split 1, seed 0)"
+    assert repr(run.model_copy(update={"splits": (), "final": True})).endswith("on data, seed 0, final)")
     assert run.summary == read_run(Path("runs/mine")).summary
     assert run.recipe.network.backbone.channels == 8
     report = keyseg.evaluate(run)
@@ -126,7 +128,7 @@ def test_settings_as_words_or_as_a_mapping(kitchen: Path, tmp_path: Path) -> Non
 def test_what_evaluate_does_not_take(tmp_path: Path) -> None:
     labels = {"tea": ["take", "pour"]}
     cases: list[tuple[tuple[Any, ...], str]] = [
-        ((labels,), "expected a run or its folder, or ref and pred; got one dict"),
+        ((labels,), "expected a run or its folder, or predictions and ref; got one dict"),
         ((labels, 3), "expected a file, a folder, or a mapping from videos to .*; got int"),
         ((labels, tmp_path), "labels per frame are scored against labels per frame"),
     ]
@@ -156,6 +158,15 @@ def test_several_timelines_in_one_file(tmp_path: Path) -> None:
         keyseg.write(3, tmp_path / "x.csv")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="a file of vtt holds one video, got 2"):
         keyseg.write(both, tmp_path / "both.vtt")
+
+
+def test_a_users_script_runs(user_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyannote.core")
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    *_, tuning, pulling = capsys.readouterr().out.splitlines()
+    assert "none" in tuning
+    assert "got './shared'" in pulling
 
 
 @pytest.mark.slow

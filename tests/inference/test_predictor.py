@@ -91,6 +91,10 @@ def test_nothing_is_random_or_left_behind(make_predictor: Any, features: Any, ag
             "NaN or infinite values, first at step 13; extract",
         ),
         (lambda x: np.where(np.arange(47)[:, None] == 46, -np.inf, x), "NaN or infinite values, first at step 46"),
+        (lambda x: x.astype(np.float64) * 1e300, "NaN or infinite values, first at step 0"),
+        (lambda x: x + 1j, "real numbers, got an array of complex"),
+        (lambda x: x.astype(str), "real numbers, got an array of <U"),
+        (lambda x: x.astype(object), "real numbers, got an array of object"),
     ],
 )
 def test_arrays_that_are_no_features_are_refused(
@@ -111,6 +115,9 @@ def test_files_that_are_no_features_are_refused_by_name(make_predictor: Any, fea
     for name in ("wrong", "integers", "flat", "empty", "objects", "text", "missing"):
         with pytest.raises(DataError, match=rf"{name}\.npy"):
             predictor.predict(tmp_path / f"{name}.npy")
+    for name, words in (("absent.mp4", "no such file"), ("", "a folder; predict one file")):
+        with pytest.raises(DataError, match=rf"{name}: {words}"):
+            predictor.predict(tmp_path / name)
 
 
 def test_frames_is_the_length_of_the_timeline(make_predictor: Any, features: Any) -> None:

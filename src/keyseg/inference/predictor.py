@@ -169,6 +169,8 @@ class Predictor:
             file = Path(video)
             if is_feature_file(file):
                 return self._of_file(file, file, read_sidecar(file), frames, variant)
+            if not file.is_file():
+                raise DataError(f"{file}: {'a folder; predict one file' if file.is_dir() else 'no such file'}")
             if extractor is None or isinstance(extractor, str | Path):
                 extractor = self.extractor(device=device, folder=extractor, batch=batch)
             found = self._features(file, extractor, cache, damaged, progress)
@@ -227,9 +229,10 @@ class Predictor:
         )
 
     def _move(self, device: str | torch.device) -> None:
-        """Move the network. Raises ConfigError."""
+        """Move the networks. Raises ConfigError."""
         try:
-            self.model.to(device)
+            for network in self.networks:
+                network.to(device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"device {str(device)!r} cannot be used here ({reason}); try cpu") from error
@@ -321,7 +324,12 @@ class Predictor:
             )
         if features.shape[0] == 0:
             raise DataError("the features have no steps; a timeline needs at least one")
-        array = np.array(features.T, dtype=np.float32, order="C")
+        if features.dtype.kind not in "biuf":
+            raise DataError(
+                f"the features are to be real numbers, got an array of {features.dtype}; save them as float32"
+            )
+        with np.errstate(over="ignore"):  # to infinity, which is reported below
+            array = np.array(features.T, dtype=np.float32, order="C")
         if not np.isfinite(array).all():
             step = int(np.flatnonzero(~np.isfinite(array).all(0))[0])
             raise DataError(f"the features contain NaN or infinite values, first at step {step}; extract them again")

@@ -18,8 +18,9 @@ from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.timeline.extras import extra
+from keyseg.training.silence import quiet
 
-with extra("train", "training"):
+with extra("train", "training"), quiet():
     import lightning as L
     import tensorboard  # noqa: F401 (imported by its logger, when a training starts)
     import torchmetrics  # noqa: F401
@@ -31,7 +32,6 @@ from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.loggers import close_loggers, loggers_of
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe
-from keyseg.training.silence import quiet
 from keyseg.training.systems import trainable
 from keyseg.training.videos import Videos, loader
 from keyseg.training.warm_start import StartBundle

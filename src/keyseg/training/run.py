@@ -107,8 +107,9 @@ class Run(BaseModel):
 
     def __repr__(self) -> str:
         numbers = (("split", self.splits), ("seed", self.seeds))
-        listed = ", ".join(f"{name}{'s' * (len(of) > 1)} {' '.join(map(str, of))}" for name, of in numbers)
-        return f"Run({self.folder.as_posix()}: {self.recipe.model} on {self.data.name}, {listed})"
+        listed = [f"{name}{'s' * (len(of) > 1)} {' '.join(map(str, of))}" for name, of in numbers if of]
+        kept = [name for name in ("final", "ensemble") if getattr(self, name)]
+        return f"Run({self.folder.as_posix()}: {self.recipe.model} on {self.data.name}, {', '.join([*listed, *kept])})"
 
     __str__ = __repr__
 

@@ -12,11 +12,12 @@ _LOGGERS = ("lightning.pytorch", "lightning.fabric")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside this context Lightning neither logs nor warns; afterwards it is as it was."""
+    """Inside this context Lightning neither logs nor warns, on import too; afterwards it is as it was."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
+        warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm, which nothing here uses
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
         try:
             for logger in loggers:
