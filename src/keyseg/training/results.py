@@ -12,12 +12,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
-
 from keyseg.data.folders import claimed
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.inference.bundle import load, read_config
-from keyseg.inference.model_card import HeldOutScores, TrainingVideos, write_model_card
 from keyseg.inference.prediction import Prediction
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
@@ -26,15 +23,14 @@ from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.analysis import analysis_summary
 from keyseg.training.calibration import KINDS, Judged, bins_of, pooled_summary
+from keyseg.training.cards import training_videos, write_cards
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks, is_main_process
 from keyseg.training.fold_ensemble import save_ensemble
 from keyseg.training.run import Run, process_count
-from keyseg.training.tables import SCORE_COLUMNS, SCORES, results_markdown
+from keyseg.training.tables import SCORES, results_markdown
 
 Scores = dict[str, float]
-
-BOOTSTRAP = 1000  # resamplings of the test videos for the intervals of the model card
 
 
 @dataclass(frozen=True)
@@ -117,26 +113,9 @@ def score_fit(fit: Fit, predictor: Predictor) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_frame_labels(path, fit.dataset.labels.decode(segmentation.to_frames()))
     background = tuple(sorted(fit.dataset.labels.background_ids))
-    resamplings = {predictor.variants[0]: BOOTSTRAP}
-    reports = {
-        v: evaluate_labels(reference, videos, background=background, bootstrap=resamplings.get(v, 0))
-        for v, videos in predicted.items()
-    }
-    _write_card(fit, reports[predictor.variants[0]])
+    reports = {v: evaluate_labels(reference, videos, background=background) for v, videos in predicted.items()}
     write_json(fit.reliability, judged.summary())
     write_json(fit.scores, {variant: report.to_json() for variant, report in reports.items()})
-
-
-def _write_card(fit: Fit, report: Report) -> None:
-    """The model card of the bundle, with the scores of the full system."""
-    labels, names = fit.dataset.labels, fit.dataset.names(fit.split, "train")
-    counts = [np.bincount(fit.dataset.annotation(name).to_frames(), minlength=len(labels)) for name in names]
-    seen = {label for label, scores in report.per_class.items() if scores.support}
-    values = report.to_json()
-    scores = {title: (values[n], report.intervals[n]) for n, title in zip(SCORES, SCORE_COLUMNS, strict=True)}
-    unseen = [name for label, name in enumerate(labels.names) if label not in seen]
-    trained = TrainingVideos(len(names), np.sum(counts, axis=0).tolist())
-    write_model_card(fit.bundle, trained, HeldOutScores(report.videos, scores, unseen))
 
 
 def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, Report]]:
@@ -208,8 +187,8 @@ def summarise(run: Run) -> dict[str, Any]:
         "splits": sorted({f.fit.split for f in finished if f.fit.split is not None}),
         "seeds": sorted({f.fit.seed for f in finished}),
         "epochs": run.recipe.epochs,
-        "final": [fit.name for fit in final],
-        "final_videos": len(final[0].dataset.labelled) if final else 0,
+        "final": {fit.name: len(training_videos(fit)) for fit in final},
+        "labelled_videos": len(final[0].dataset.labelled) if final else None,
         "ensemble": read_config(run.ensemble_bundle).members if run.ensemble_bundle.exists() else 0,
         "chosen": _how_chosen([*(f.fit for f in finished), *final]),
         "confidence": _confidence(finished),
@@ -224,6 +203,7 @@ def summarise(run: Run) -> dict[str, Any]:
     write_json(run.folder / "results.json", summary)
     write_text(run.folder / "results.md", results_markdown(summary))
     _draw_reliability(run.folder / "reliability.png", summary["confidence"])
+    write_cards(run, [f.fit for f in finished], final)
     return summary
 
 
