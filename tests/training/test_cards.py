@@ -52,7 +52,7 @@ def test_folds_have_scores_of_their_own_and_the_rest_their_mean(kept: Run) -> No
         assert shown(text)["Acc"][0] == f"{own['acc']:.1f}"
         low, high = map(float, shown(text)["Acc"][1].split(" to "))
         assert low <= own["acc"] <= high
-    for place, why in (("final/seed0", "none of which is left for a test"), ("ensemble", "averages 2 networks")):
+    for place, why in (("final/seed0", "none was left for a test"), ("ensemble", "averages 2 networks")):
         text = card(kept.folder, place)
         assert why in text
         assert "8 annotated videos" in text
