@@ -83,7 +83,7 @@ def test_on_the_command_line(workshop: Any, tmp_path: Path, capsys: Any) -> None
     assert keyseg([*command, "--ensemble"]) == 0
     out = capsys.readouterr().out
     assert f"next:        keyseg predict {run} FEATURES.npy" in out
-    assert "the average of 2 models. It has no score.\n" in out
+    assert "the average of 2 models. It has no score. The confidence" in out
     assert set(read_config(run).seen or ()) == set(map(name_digest, workshop.train))
     assert keyseg(["predict", str(run), str(workshop.data / "features" / "v6.npy"), "--out", str(tmp_path / "p")]) == 0
 

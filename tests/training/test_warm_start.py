@@ -221,6 +221,24 @@ def test_scores_of_videos_that_the_bundle_was_trained_on_are_refused(
         workshop.start(tmp_path / "run", data=grouped, splits=(1,), start=finished.folder)
 
 
+def test_another_video_of_a_person_that_the_bundle_has_seen_is_refused(workshop: Any, tmp_path: Path) -> None:
+    """Names and people are compared by their digests, in any spelling of a letter."""
+    seen = workshop.write(tmp_path / "seen")
+    (seen / "dataset.yaml").write_text("groups: {v0: Zoe\u0308}\n", encoding="utf-8")
+    start = workshop.start(tmp_path / "start", "optimiser.epochs=1", data=seen, **FINAL)
+    workshop.finish(start)
+    data = workshop.write(tmp_path / "new")
+    for folder in ("groundTruth", "features"):
+        for path in (data / folder).iterdir():
+            path.rename(path.with_name(f"new_{path.name}"))
+    for path in (data / "splits").iterdir():
+        path.write_text("".join(f"new_{name}\n" for name in path.read_text().split()))
+    workshop.start(tmp_path / "run", data=data, splits=(1,), start=start.folder)
+    (data / "dataset.yaml").write_text("groups: {new_v7: Zo\u00eb}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"others of their groups: new_v7 \(1 in all\)"):
+        workshop.start(tmp_path / "other", data=data, splits=(1,), start=start.folder)
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_inner_folds_start_from_it_only_if_their_videos_are_new_to_it(
     known: bool, workshop: Any, finished: Any, renamed: Path, monkeypatch: pytest.MonkeyPatch

@@ -52,7 +52,10 @@ def kept_lines(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"{name}: trained on {kind}. None is left to test it on, so it has no score{expected}.")
     if summary["ensemble"]:
         reason = ": what one split tests on, another trains on" if several else ""
-        lines.append(f"ensemble: the average of {summary['ensemble']} models. It has no score{reason}.")
+        lines.append(
+            f"ensemble: the average of {summary['ensemble']} models. It has no score{reason}. The confidence of its"
+            " segments is not calibrated."
+        )
     return lines
 
 
