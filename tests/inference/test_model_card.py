@@ -106,7 +106,7 @@ def test_what_is_not_known_is_not_made_up(make_config: Any) -> None:
     _, body = parts(model_card(make_config()))
     assert [row[1] for row in tables(body)[0][1:]] == ["not recorded"] * 3
     assert "number of training videos is not recorded" in body
-    assert "no scores of its own" in body
+    assert "No scores of this model are recorded." in body
     assert "no test video shows" not in body
     one = model_card(make_config(), TRAINED, HeldOutScores(1, SCORES, ()))
     assert [row[2] for row in tables(one)[1][1:]] == ["not known"] * 2  # one video, resampled, is always the same

@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 import keyseg
 from fake_hub import TOKEN, FakeHub, hub
 from keyseg import pull, push
+from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.bundle import save_bundle
 from keyseg.inference.hub import is_hub_name
-from keyseg.timeline import BundleError, ConfigError, OutputExistsError
+from keyseg.timeline import BundleError, ConfigError, DataError, OutputExistsError
 
 __all__ = ["hub"]
 
@@ -134,6 +135,21 @@ def test_a_folder_gets_the_bundle_with_card_and_licence(bundle: Path, tmp_path: 
         with pytest.raises(ConfigError, match="is a folder; --private and --revision are for owner/name on the hub"):
             push(bundle, "./share/other", **options)  # type: ignore[arg-type]
     assert push(bundle, "share/other", licence="MIT") == str(Path("share/other"))  # since the folder share exists
+
+
+def test_the_folder_of_a_local_extractor_does_not_travel(make_predictor: Any, tmp_path: Path) -> None:
+    """Its content identifies it, so that the copy works with features that are made here."""
+    place = str(tmp_path / "anna" / "dino")
+    facts = {"extractor": place, "version": "1", "dimension": 11, "clip_length": 1, "sample_rate": 1, "fps": "15"}
+    origin = FeatureOrigin.model_validate(facts | {"options": {"sha256": "12ab"}})
+    bundle = save_bundle(make_predictor(origin=origin), tmp_path / "bundle", {})
+    out = tmp_path / "share"
+    push(bundle, str(out))
+    assert [path.name for path in out.iterdir() if str(tmp_path).encode() in path.read_bytes()] == []
+    assert config(out)["features"]["extractor"] == "dino"
+    keyseg.load(out).check_origin(origin, tmp_path)
+    with pytest.raises(DataError, match="features by"):
+        keyseg.load(out).check_origin(origin.model_copy(update={"options": {"sha256": "34cd"}}), tmp_path)
 
 
 def test_a_card_that_was_edited_is_kept_but_for_licence_and_version(bundle: Path) -> None:

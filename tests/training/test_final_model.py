@@ -13,7 +13,7 @@ import pytest
 from keyseg.cli.main import run as keyseg
 from keyseg.data import Dataset
 from keyseg.data.folders import claimed
-from keyseg.inference.bundle import find_bundle, read_config
+from keyseg.inference.bundle import find_bundle, name_digest, read_config
 from keyseg.timeline import BundleError, ConfigError, DataError
 from keyseg.training import complete, running
 from keyseg.training.inner_folds import inner_folds
@@ -59,15 +59,15 @@ def test_the_final_model_sees_every_video_and_is_not_scored(
     assert {p.name for p in (run.folder / "final" / "seed0").iterdir()} - {".lock"} == {
         *("bundle", "chosen.json", "cost.json", "last.ckpt", "logs", "tensorboard")
     }
-    assert (summary["splits"], summary["final"], summary["final_videos"]) == ([1], ["final/seed0"], 9)
+    assert (summary["splits"], summary["final"], summary["labelled_videos"]) == ([1], {"final/seed0": 9}, 9)
     assert set(summary["cost"]) == {"split1/seed0", "final/seed0"}
     assert set(summary["by_split"]["rtk"]) == {"split1/seed0"}
     text = (run.folder / "results.md").read_text()
     assert "trained on all 9 labelled videos. None is left to test it on, so it has no score; expect the score" in text
     place = run.folder / "final" / "seed0" / "bundle"
     assert find_bundle(run.folder) == place
-    assert read_config(place).videos == (*ALL, "w0")
-    assert read_config(run.folder / "split1").videos == workshop.train
+    assert set(read_config(place).seen) == set(map(name_digest, (*ALL, "w0")))
+    assert set(read_config(run.folder / "split1").seen) == set(map(name_digest, workshop.train))
     assert read_config(place).provenance["split"] == "all videos"
     assert list(evaluate_run(run)[1]) == ["split1/seed0"]
 
@@ -161,7 +161,7 @@ def test_a_final_model_that_another_command_trains_is_left_to_it(workshop: Any, 
     (fit,) = run.final_fits()
     with claimed(fit.folder) as mine:
         assert mine
-        assert workshop.finish(run)["final"] == []
+        assert workshop.finish(run)["final"] == {}
     assert not (fit.folder / "last.ckpt").exists()
 
 

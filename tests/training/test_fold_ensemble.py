@@ -12,10 +12,14 @@ import pytest
 
 from keyseg.cli.main import run as keyseg
 from keyseg.data.folders import claimed
-from keyseg.inference.bundle import find_bundle, load, read_config, save_bundle
+from keyseg.inference.bundle import find_bundle, load, name_digest, read_config, save_bundle
+from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import FrameDecoder, Match
+from keyseg.inference.ensemble import ensemble_of
+from keyseg.inference.predictor import Predictor
+from keyseg.inference.systems import SYSTEMS
 from keyseg.matching.alignment import MatchWeights
-from keyseg.timeline import ConfigError, DataError, Segmentation
+from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase
 from keyseg.training import fold_ensemble, results
 from keyseg.training.fold_ensemble import common_weights
 from keyseg.training.run import Run
@@ -45,7 +49,7 @@ def test_the_folds_are_averaged_without_training_again(
     assert find_bundle(copied) == copied / "ensemble" / "bundle"
     config, whole = read_config(copied), load(copied)
     assert (config.members, config.decoder.match) == (2, None)
-    assert sorted(config.videos or ()) == [f"v{i}" for i in range(8)]
+    assert set(config.seen or ()) == {name_digest(f"v{i}") for i in range(8)}
     assert config.provenance["members"] == "split1/seed0, split2/seed0"
     features = np.load(workshop.data / "features" / "v6.npy").T
     parts = [load(copied / f"split{split}").run(features) for split in (1, 2)]
@@ -79,8 +83,8 @@ def test_on_the_command_line(workshop: Any, tmp_path: Path, capsys: Any) -> None
     assert keyseg([*command, "--ensemble"]) == 0
     out = capsys.readouterr().out
     assert f"next:        keyseg predict {run} FEATURES.npy" in out
-    assert "the average of 2 models. It has no score.\n" in out
-    assert read_config(run).videos == workshop.train
+    assert "the average of 2 models. It has no score. The confidence" in out
+    assert set(read_config(run).seen or ()) == set(map(name_digest, workshop.train))
     assert keyseg(["predict", str(run), str(workshop.data / "features" / "v6.npy"), "--out", str(tmp_path / "p")]) == 0
 
 
@@ -147,3 +151,17 @@ def test_a_kill_while_it_is_written_is_made_good(workshop: Any, copied: Path, mo
             workshop.finish(run)
     assert not run.ensemble_bundle.exists()
     assert workshop.finish(workshop.start(copied, *QUICK, resume=True))["ensemble"] == 2
+
+
+def test_it_has_no_calibration_of_a_single_network() -> None:
+    calibration = Calibration(intercept=0.5, mean=0.5, length=0.4, edges=1.5, segments=310)
+    labels, system = LabelMap(("background", "cut")), SYSTEMS["ms-tcn++"]
+    part = Predictor(
+        system="ms-tcn++",
+        model=system.network(system.config(channels=8), 7, 2),
+        labels=labels,
+        timebase=TimeBase(10),
+        decoder=system.decoder(),
+        calibration=calibration,
+    )
+    assert ensemble_of([part, part]).calibration is None

@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from keyseg.cli.main import run as keyseg
-from keyseg.inference.bundle import find_bundle, load, read_config, save_bundle
+from keyseg.inference.bundle import find_bundle, load, name_digest, read_config, save_bundle
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
@@ -200,7 +200,8 @@ def test_old_and_new_labels_on_the_command_line(workshop: Any, finished: Any, re
     config, old = read_config(run), read_config(finished.folder)
     assert config.network == old.network
     assert config.classes == ("pour", "fold", "background", "cut")
-    assert config.videos == (*workshop.train, *(f"new_v{i}" for i in range(8)))  # what the start saw is seen
+    names = (*workshop.train, *(f"new_v{i}" for i in range(8)))  # what the start saw is seen
+    assert set(config.seen) == set(map(name_digest, names))
 
 
 def test_scores_of_videos_that_the_bundle_was_trained_on_are_refused(
@@ -218,6 +219,24 @@ def test_scores_of_videos_that_the_bundle_was_trained_on_are_refused(
     (grouped / "dataset.yaml").write_text("groups: {v5: cook, v6: cook}\n")
     with pytest.raises(DataError, match=r"or on others of their groups: v6 \(1 in all\)"):
         workshop.start(tmp_path / "run", data=grouped, splits=(1,), start=finished.folder)
+
+
+def test_another_video_of_a_person_that_the_bundle_has_seen_is_refused(workshop: Any, tmp_path: Path) -> None:
+    """Names and people are compared by their digests, in any spelling of a letter."""
+    seen = workshop.write(tmp_path / "seen")
+    (seen / "dataset.yaml").write_text("groups: {v0: Zoe\u0308}\n", encoding="utf-8")
+    start = workshop.start(tmp_path / "start", "optimiser.epochs=1", data=seen, **FINAL)
+    workshop.finish(start)
+    data = workshop.write(tmp_path / "new")
+    for folder in ("groundTruth", "features"):
+        for path in (data / folder).iterdir():
+            path.rename(path.with_name(f"new_{path.name}"))
+    for path in (data / "splits").iterdir():
+        path.write_text("".join(f"new_{name}\n" for name in path.read_text().split()))
+    workshop.start(tmp_path / "run", data=data, splits=(1,), start=start.folder)
+    (data / "dataset.yaml").write_text("groups: {new_v7: Zo\u00eb}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"others of their groups: new_v7 \(1 in all\)"):
+        workshop.start(tmp_path / "other", data=data, splits=(1,), start=start.folder)
 
 
 @pytest.mark.parametrize("known", [False, True])

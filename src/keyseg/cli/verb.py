@@ -77,10 +77,11 @@ def note(line: str) -> None:
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:
-    """The command as typed, with only the last part of absolute paths, since bundles and tables are shared.
+    """The command as typed, but of paths that are absolute or lead upwards only the last part, since bundles and tables
+    are shared.
 
-    >>> command_line(["train", "/home/me/salads", "--out=/home/me/run"])
-    'keyseg train salads --out=run'
+    >>> command_line(["train", "/home/me/salads", "--start", "../me/runs/1", "--out=runs/2"])
+    'keyseg train salads --start 1 --out=runs/2'
     """
     words = sys.argv[1:] if arguments is None else arguments
     return shlex.join(["keyseg", *map(_without_folders, words)])
@@ -88,4 +89,5 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
 
 def _without_folders(word: str) -> str:
     option, sign, value = word.rpartition("=")
-    return f"{option}{sign}{Path(value).name}" if Path(value).is_absolute() else word
+    path = Path(value)
+    return f"{option}{sign}{path.name}" if path.is_absolute() or ".." in path.parts else word

@@ -36,6 +36,11 @@ class FeatureOrigin(Section):
         """Frame rate and sample rate."""
         return TimeBase(self.fps, self.sample_rate)
 
+    def without_folders(self) -> Self:
+        """The same with only the name of the folder of a local model, which its content identifies, not its place."""
+        path = Path(self.extractor)
+        return self.model_copy(update={"extractor": path.name}) if path.is_absolute() else self
+
     def differences(self, other: FeatureOrigin) -> list[str]:
         """The fields that differ, as `name: here, there`."""
         mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")

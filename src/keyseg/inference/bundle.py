@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,9 +26,11 @@ from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section
 from keyseg.timeline.version import __version__
 
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "README.md"
 VERSION: Literal[3] = 3
 UNKNOWN_LICENCE = "unknown"
+ALL_VIDEOS = "all videos"
+"""The split in the provenance of a model that no video was left to test."""
 
 
 class BundleConfig(Section):
@@ -34,10 +38,10 @@ class BundleConfig(Section):
 
     version: of this format. model_version: of the model, free text. licence: an SPDX expression. sha256: of the
     weights, by the name of their file; none in bundles of 0.1.0. features: what made the features of training, if
-    known. tier: to which predictions are written. videos: names of those that it was trained on, if known. members:
-    number of networks that are averaged; None for a single one. confidence: the calibration of the confidence of
-    segments; None if none was learnt. provenance: where the bundle comes from, free text by key; `package` is the one
-    that adds the system, if it is not keyseg's.
+    known. tier: to which predictions are written. seen: `name_digest` of each video that it was trained on and of each
+    group of these, if known. members: number of networks that are averaged; None for a single one. confidence: the
+    calibration of the confidence of segments; None if none was learnt. provenance: where the bundle comes from, free
+    text by key; `package` is the one that adds the system, if it is not keyseg's.
     """
 
     format: Literal["keyseg-bundle"] = "keyseg-bundle"
@@ -54,7 +58,7 @@ class BundleConfig(Section):
     presampled: bool
     features: FeatureOrigin | None = None
     tier: str | None = None
-    videos: tuple[str, ...] | None = None
+    seen: tuple[str, ...] | None = None
     members: int | None = Field(None, ge=2, le=1000)
     classes: tuple[str, ...] = Field(min_length=1)
     background: tuple[str, ...]
@@ -84,15 +88,27 @@ class BundleConfig(Section):
         return self
 
 
+def name_digest(name: str) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a name in Unicode's form NFC.
+
+    Bundles hold it in place of names of videos: whoever has a name can check whether it is meant, and nobody reads it.
+
+    >>> name_digest("tea_028")
+    'f5185cc2d0a07b68'
+    """
+    return hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest()[:16]
+
+
 def save_bundle(
     predictor: Predictor,
     folder: Path,
     provenance: dict[str, str],
     *,
-    videos: Sequence[str] | None = None,
+    seen: Iterable[str] | None = None,
+    card: str | None = None,
     force: bool = False,
 ) -> Path:
-    """Write a bundle folder, whole or not at all. videos: names of those that it was trained on.
+    """Write a bundle folder, whole or not at all. seen: as in `BundleConfig`. card: text of its model card, if any.
 
     Raises OutputExistsError unless `force`.
     """
@@ -106,13 +122,15 @@ def save_bundle(
     }
     with whole_folder(folder) as partial:
         save_file(weights, partial / WEIGHTS)
-        config = _config(predictor, {WEIGHTS: file_sha256(partial / WEIGHTS)}, provenance, videos)
+        config = _config(predictor, {WEIGHTS: file_sha256(partial / WEIGHTS)}, provenance, seen)
         write_text(partial / CONFIG, config_text(config))
+        if card is not None:
+            write_text(partial / CARD, card)
     return folder
 
 
 def _config(
-    predictor: Predictor, sha256: dict[str, str], provenance: dict[str, str], videos: Sequence[str] | None
+    predictor: Predictor, sha256: dict[str, str], provenance: dict[str, str], seen: Iterable[str] | None
 ) -> BundleConfig:
     package = SYSTEMS.package(predictor.system)
     return BundleConfig(
@@ -125,7 +143,7 @@ def _config(
         presampled=predictor.presampled,
         features=predictor.origin,
         tier=predictor.tier,
-        videos=None if videos is None else tuple(videos),
+        seen=None if seen is None else tuple(sorted(seen)),
         members=_members(predictor),
         classes=predictor.labels.names,
         background=predictor.labels.background,

@@ -15,8 +15,9 @@ _SHARED = ("system", "input_dim", "labels", "timebase", "orientation", "presampl
 def ensemble_of(predictors: Sequence[Predictor], match: Match | None = None) -> Predictor:
     """One predictor of the networks of several, which are averaged.
 
-    match: what its videos are matched to, in place of what each predictor has. Raises BundleError if there are fewer
-    than two, or if they differ in classes, features, time base, or in how they decode.
+    match: what its videos are matched to, in place of what each predictor has. The confidence of its segments is not
+    calibrated, since each calibration was learnt for the probabilities of a single network. Raises BundleError if there
+    are fewer than two, or if they differ in classes, features, time base, or in how they decode.
 
     >>> from keyseg.inference.systems import SYSTEMS
     >>> from keyseg.timeline import LabelMap, TimeBase
@@ -37,4 +38,4 @@ def ensemble_of(predictors: Sequence[Predictor], match: Match | None = None) -> 
             raise BundleError(f"networks that differ in {', '.join(differing)} cannot be averaged; train them alike")
     networks = [network for predictor in predictors for network in predictor.networks]
     decoder = first.decoder.changed(match=match)
-    return replace(first, model=networks[0], others=tuple(networks[1:]), decoder=decoder)
+    return replace(first, model=networks[0], others=tuple(networks[1:]), decoder=decoder, calibration=None)

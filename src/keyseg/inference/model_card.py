@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from keyseg.inference.bundle import BundleConfig, read_config
+from keyseg.inference.bundle import ALL_VIDEOS, CARD, BundleConfig, read_config
 from keyseg.inference.systems import system_named
 from keyseg.timeline import BundleError
-from keyseg.timeline.files import write_text
+from keyseg.timeline.files import read_text, write_text
 from keyseg.timeline.yaml_text import from_yaml, to_yaml
 
-CARD = "README.md"
+_KNOWN = ("## Classes", "## Training data", "## Scores", "## Where it comes from")  # the sections that keyseg renews
 
 _FRONT = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
 
@@ -31,16 +31,37 @@ class TrainingVideos:
 @dataclass(frozen=True)
 class HeldOutScores:
     """Scores in percent on test videos, by title, each with its 95 % interval. unseen: classes that no test video
-    shows."""
+    shows. trainings: None for scores of the model itself; else of how many similar models they are the mean."""
 
     videos: int
     scores: Mapping[str, tuple[float, tuple[float, float]]]
     unseen: Sequence[str]
+    trainings: int | None = None
 
 
 def write_model_card(bundle: Path, trained: TrainingVideos, tested: HeldOutScores | None) -> None:
-    """Write the card of a bundle into its folder. tested: None if no video was kept for a test."""
-    write_text(bundle / CARD, model_card(read_config(bundle), trained, tested))
+    """Write the card of a bundle into its folder. tested: None if no video was kept for a test.
+
+    Of a card that is there, only what keyseg knows is written again: the sections of classes, training data, scores and
+    origin.
+    """
+    card = model_card(read_config(bundle), trained, tested)
+    if not (bundle / CARD).is_file():
+        write_text(bundle / CARD, card)
+        return
+    former, known = read_text(bundle / CARD, "a model card"), _sections(card)
+    sections = {title: known[title] if title in _KNOWN else text for title, text in _sections(former).items()}
+    if (card := "".join(sections.values())) != former:
+        write_text(bundle / CARD, card)
+
+
+def _sections(card: str) -> dict[str, str]:
+    """The parts of a card by their first line; what comes before them first. Parts with the same line are one."""
+    sections: dict[str, str] = {}
+    for text in re.split(r"^(?=## )", card, flags=re.MULTILINE):
+        title = text.split("\n", 1)[0].strip()
+        sections[title] = sections.get(title, "") + text
+    return sections
 
 
 def model_card(config: BundleConfig, trained: TrainingVideos | None = None, tested: HeldOutScores | None = None) -> str:
@@ -58,7 +79,7 @@ def model_card(config: BundleConfig, trained: TrainingVideos | None = None, test
         "## Features",
         _features(config, rate),
         "## Scores",
-        *_scores(tested),
+        *_scores(config, tested),
         "## What it was not tested on",
         _limits(tested),
         "## Use",
@@ -133,6 +154,11 @@ def _training(config: BundleConfig, trained: TrainingVideos | None, rate: str) -
         minutes = frames / config.fps / 60
         size = f"{trained.videos} annotated videos, {frames:,} frames at {rate}: {float(minutes):.1f} minutes in all."
     blocks = [size + " Neither the videos nor their names are in the bundle."]
+    if "start" in config.provenance:
+        blocks.append(
+            "The training began with the weights of an earlier model, so that the videos of that one matter, too; they"
+            " are not counted here."
+        )
     if config.decoder.match is not None:
         count = len(config.decoder.match.annotations)
         blocks.append(
@@ -147,25 +173,38 @@ def _features(config: BundleConfig, rate: str) -> str:
     shape = f"The model reads one row of {config.input_dim} features for {every}, at {rate}."
     if config.features is None:
         return f"{shape} They were not made by keyseg: make those of new videos as the training features were made."
-    return (
-        f"{shape} They come from {literal(str(config.features))}. `keyseg predict` makes those of new videos from the"
-        " video files."
-    )
+    made_by = literal(str(config.features.without_folders()))
+    return f"{shape} They come from {made_by}. `keyseg predict` makes those of new videos from the video files."
 
 
-def _scores(tested: HeldOutScores | None) -> list[str]:
+def _scores(config: BundleConfig, tested: HeldOutScores | None) -> list[str]:
     if tested is None:
-        return ["No video was kept for a test of this model, so it has no scores of its own."]
+        return [_untested(config)]
     several = tested.videos > 1  # one video resampled is always the same
     rows = [
         (title, f"{score:.1f}", f"{low:.1f} to {high:.1f}" if several else "not known")
         for title, (score, (low, high)) in tested.scores.items()
     ]
+    of = f"on {tested.videos} test videos of the same data set that were not used in training"
+    if tested.trainings:
+        of = (
+            "the mean of the scores of"
+            f" {tested.trainings} models of the same recipe, each on test videos that were not used in its training,"
+            f" {tested.videos} videos in all"
+        )
     return [
-        f"In percent, on {tested.videos} test videos of the same data set that were not used in training. The intervals"
-        " are those of a bootstrap over these videos.",
+        *([f"{_untested(config)} Expect about the following."] if tested.trainings else []),
+        f"In percent, {of}. The intervals are those of a bootstrap over these videos.",
         _table(("", "score", "95 % interval"), rows),
     ]
+
+
+def _untested(config: BundleConfig) -> str:
+    if config.members:
+        return f"The model averages {config.members} networks and was not scored as a whole."
+    if config.provenance.get("split") == ALL_VIDEOS:
+        return "It was trained on all annotated videos, so that none was left for a test: it has no scores of its own."
+    return "No scores of this model are recorded."
 
 
 def _limits(tested: HeldOutScores | None) -> str:

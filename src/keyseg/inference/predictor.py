@@ -258,7 +258,7 @@ class Predictor:
 
     def check_origin(self, origin: FeatureOrigin, where: Path) -> None:
         """Raise DataError naming the differences if features were not made as those of training."""
-        if self.origin is None or origin == self.origin:
+        if self.origin is None or origin.without_folders() == self.origin.without_folders():
             return
         differing = "; ".join(self.origin.differences(origin))
         raise DataError(

@@ -65,6 +65,6 @@ def write_review(
         report(f"warning: {path} leaves out the videos that could not be predicted: {names}")
     if not calibrated:
         report(
-            "note: the confidence is the mean probability of the segment's class, which is not calibrated, since the"
-            " training had no inner folds to calibrate it on"
+            "note: the confidence is the mean probability of the segment's class, which is not calibrated: that takes a"
+            " model of one network, whose training had inner folds"
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from keyseg.inference.bundle import (
+    CARD,
     CONFIG,
     UNKNOWN_LICENCE,
     BundleConfig,
@@ -16,7 +18,7 @@ from keyseg.inference.bundle import (
     read_config,
 )
 from keyseg.inference.hub import FILES, asking, is_hub_name, snapshot
-from keyseg.inference.model_card import CARD, model_card, with_front_matter
+from keyseg.inference.model_card import model_card, with_front_matter
 from keyseg.timeline import BundleError, ConfigError, OutputExistsError
 from keyseg.timeline.extras import extra
 from keyseg.timeline.files import read_text, whole_folder, write_bytes, write_text
@@ -58,7 +60,8 @@ def push(
     folder = find_bundle(Path(bundle))
     load(folder)  # what is damaged is not published
     config = read_config(folder)
-    stated = {"licence": licence and _spdx(licence), "model_version": model_version}
+    stated: dict[str, Any] = {"licence": licence and _spdx(licence), "model_version": model_version}
+    stated["features"] = config.features and config.features.without_folders()
     config = config.model_copy(update={key: value for key, value in stated.items() if value})
     if config.licence == UNKNOWN_LICENCE:
         report("the licence is unknown, so others may not use the model; state one, as in --licence CC-BY-4.0")

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from keyseg.data.splits import SUBSETS
-from keyseg.inference.bundle import load, save_bundle
+from keyseg.inference.bundle import ALL_VIDEOS, load, save_bundle
 from keyseg.inference.decoders import Match
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline.files import write_json
@@ -21,6 +21,7 @@ from keyseg.timeline.version import __version__
 from keyseg.training.choice import choose
 from keyseg.training.fit import Fit, annotations_in_steps, train_network
 from keyseg.training.module import SegmentationModule
+from keyseg.training.warm_start import seen_in
 
 
 def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
@@ -42,10 +43,9 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
             cost = _cost(fit, module, seconds) | {"inner_seconds": chosen.seconds, "commit": provenance["commit"]}
             write_json(fit.folder / "cost.json", cost)
             write_json(fit.chosen, chosen.model_dump(mode="json"))
-            which = {"split": "all videos" if fit.split is None else str(fit.split), "seed": str(fit.seed)}
-            videos = fit.start.videos_with(seen) if fit.start else seen
+            which = {"split": ALL_VIDEOS if fit.split is None else str(fit.split), "seed": str(fit.seed)}
             predictor = replace(module.predictor, calibration=chosen.calibration)
-            save_bundle(predictor, fit.bundle, provenance | which, videos=videos)
+            save_bundle(predictor, fit.bundle, provenance | which, seen=seen_in(fit.dataset, seen, fit.start))
         module.trainer.strategy.barrier()
     return load(fit.bundle)
 

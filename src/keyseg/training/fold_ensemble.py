@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from keyseg.data.folders import claimed
-from keyseg.inference.bundle import load, read_config, save_bundle
+from keyseg.inference.bundle import CARD, load, read_config, save_bundle
 from keyseg.inference.decoders import Match
 from keyseg.inference.ensemble import ensemble_of
 from keyseg.inference.predictor import Predictor
 from keyseg.matching.alignment import MatchWeights
 from keyseg.matching.lattice import TERMS
+from keyseg.timeline.files import read_text
 from keyseg.training.fit import annotations_in_steps
 from keyseg.training.run import Run
+from keyseg.training.warm_start import seen_in
 
 
 def save_ensemble(run: Run) -> None:
@@ -28,13 +30,13 @@ def save_ensemble(run: Run) -> None:
             return
         predictors, dataset = [load(fit.bundle) for fit in fits], fits[0].dataset
         videos = tuple(dict.fromkeys(name for fit in fits for name in dataset.names(fit.split, "train")))
-        seen = run.start.videos_with(videos) if run.start else videos
         weights = common_weights(predictors)
         match = None
         if weights is not None:
             match = Match.to(annotations_in_steps(dataset, videos), len(dataset.labels), weights)
-        provenance = run.provenance() | {"members": members}
-        save_bundle(ensemble_of(predictors, match), folder, provenance, videos=seen, force=True)
+        provenance, seen = run.provenance() | {"members": members}, seen_in(dataset, videos, run.start)
+        card = read_text(folder / CARD, "a model card") if (folder / CARD).is_file() else None  # with what was added
+        save_bundle(ensemble_of(predictors, match), folder, provenance, seen=seen, card=card, force=True)
 
 
 def common_weights(predictors: Sequence[Predictor]) -> MatchWeights | None:

@@ -16,6 +16,7 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.analysis import analysis_summary
 from keyseg.training.calibration import KINDS, bins_of, pooled_summary
+from keyseg.training.cards import training_videos, write_cards
 from keyseg.training.fit import Fit
 from keyseg.training.run import Run
 from keyseg.training.tables import SCORES, results_markdown
@@ -75,8 +76,8 @@ def summarise(run: Run) -> dict[str, Any]:
         "splits": sorted({f.fit.split for f in finished if f.fit.split is not None}),
         "seeds": sorted({f.fit.seed for f in finished}),
         "epochs": run.recipe.epochs,
-        "final": [fit.name for fit in final],
-        "final_videos": len(final[0].dataset.labelled) if final else 0,
+        "final": {fit.name: len(training_videos(fit)) for fit in final},
+        "labelled_videos": len(final[0].dataset.labelled) if final else None,
         "ensemble": read_config(run.ensemble_bundle).members if run.ensemble_bundle.exists() else 0,
         "chosen": _how_chosen([*(f.fit for f in finished), *final]),
         "confidence": _confidence(finished),
@@ -91,6 +92,7 @@ def summarise(run: Run) -> dict[str, Any]:
     write_json(run.folder / "results.json", summary)
     write_text(run.folder / "results.md", results_markdown(summary))
     _draw_reliability(run.folder / "reliability.png", summary["confidence"])
+    write_cards(run, [f.fit for f in finished], final)
     return summary
 
 

@@ -1,14 +1,11 @@
-"""A finished training on the test videos of its split: predictions, scores, reliability and model card."""
+"""A finished training on the test videos of its split: predictions, scores and reliability."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import numpy as np
-
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.inference.bundle import load
-from keyseg.inference.model_card import HeldOutScores, TrainingVideos, write_model_card
 from keyseg.inference.prediction import Prediction
 from keyseg.inference.predictor import Predictor
 from keyseg.metrics import Report, evaluate_labels, mean_reports
@@ -17,9 +14,6 @@ from keyseg.timeline.files import write_json
 from keyseg.training.calibration import Judged
 from keyseg.training.fit import Fit
 from keyseg.training.run import Run
-from keyseg.training.tables import SCORE_COLUMNS, SCORES
-
-BOOTSTRAP = 1000  # resamplings of the test videos for the intervals of the model card
 
 
 def predict_videos(
@@ -60,26 +54,9 @@ def score_fit(fit: Fit, predictor: Predictor) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_frame_labels(path, fit.dataset.labels.decode(segmentation.to_frames()))
     background = tuple(sorted(fit.dataset.labels.background_ids))
-    resamplings = {predictor.variants[0]: BOOTSTRAP}
-    reports = {
-        v: evaluate_labels(reference, videos, background=background, bootstrap=resamplings.get(v, 0))
-        for v, videos in predicted.items()
-    }
-    _write_card(fit, reports[predictor.variants[0]])
+    reports = {v: evaluate_labels(reference, videos, background=background) for v, videos in predicted.items()}
     write_json(fit.reliability, judged.summary())
     write_json(fit.scores, {variant: report.to_json() for variant, report in reports.items()})
-
-
-def _write_card(fit: Fit, report: Report) -> None:
-    """The model card of the bundle, with the scores of the full system."""
-    labels, names = fit.dataset.labels, fit.dataset.names(fit.split, "train")
-    counts = [np.bincount(fit.dataset.annotation(name).to_frames(), minlength=len(labels)) for name in names]
-    seen = {label for label, scores in report.per_class.items() if scores.support}
-    values = report.to_json()
-    scores = {title: (values[n], report.intervals[n]) for n, title in zip(SCORES, SCORE_COLUMNS, strict=True)}
-    unseen = [name for label, name in enumerate(labels.names) if label not in seen]
-    trained = TrainingVideos(len(names), np.sum(counts, axis=0).tolist())
-    write_model_card(fit.bundle, trained, HeldOutScores(report.videos, scores, unseen))
 
 
 def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, Report]]:

@@ -40,16 +40,22 @@ def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
 
 def kept_lines(summary: Mapping[str, Any]) -> list[str]:
     """What to expect of the models that no video is left to test: the final one, and the ensemble."""
-    lines, several = [], len(summary["splits"]) > 1
-    if summary["final"]:
-        expected = "; expect the score of the splits, whose models were trained on fewer" if summary["splits"] else ""
-        lines.append(
-            f"{', '.join(summary['final'])}: trained on all {summary['final_videos']} labelled videos. None is left to"
-            f" test it on, so it has no score{expected}."
-        )
+    lines, several, labelled = [], len(summary["splits"]) > 1, summary["labelled_videos"]
+    expected = "; expect the score of the splits, whose models were trained on fewer" if summary["splits"] else ""
+    for name, videos in summary["final"].items():
+        kind = f"all {videos} labelled videos"
+        if videos < labelled:
+            kind = (
+                f"{videos} videos, before there were the {labelled} labelled ones of today (to train on these, delete"
+                f" {name} and resume)"
+            )
+        lines.append(f"{name}: trained on {kind}. None is left to test it on, so it has no score{expected}.")
     if summary["ensemble"]:
         reason = ": what one split tests on, another trains on" if several else ""
-        lines.append(f"ensemble: the average of {summary['ensemble']} models. It has no score{reason}.")
+        lines.append(
+            f"ensemble: the average of {summary['ensemble']} models. It has no score{reason}. The confidence of its"
+            " segments is not calibrated."
+        )
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from keyseg.data.dataset import Dataset
-from keyseg.data.splits import Split
-from keyseg.inference.bundle import WEIGHTS, BundleConfig, find_bundle, load, read_config
+from keyseg.data.splits import SUBSETS, Split
+from keyseg.inference.bundle import WEIGHTS, BundleConfig, find_bundle, load, name_digest, read_config
 from keyseg.inference.systems import SYSTEMS, System
 from keyseg.models.network import Network
 from keyseg.timeline import BundleError, ConfigError, DataError, LabelMap, TrainingError
@@ -73,18 +73,15 @@ class StartBundle(Section):
                 f" data.sample_rate={was.sample_rate}"
             )
 
-    def videos_with(self, names: Sequence[str]) -> tuple[str, ...] | None:
-        """The videos that the bundle was trained on, and `names`; None if it does not say."""
-        videos = self.config().videos
-        return None if videos is None else tuple(dict.fromkeys((*videos, *names)))
-
     def has_seen(self, dataset: Dataset, names: Sequence[str]) -> list[str] | None:
         """Those of the videos that the bundle was trained on, or on others of their group; None if it does not say."""
-        videos = self.config().videos
-        if videos is None:
+        digests = self.config().seen
+        if digests is None:
             return None
-        groups = {dataset.group(name) for name in videos}
-        return [name for name in names if name in videos or dataset.group(name) in groups]
+        listed = (name for split in dataset.splits for subset in SUBSETS for name in dataset.names(split, subset))
+        known = {name for name in (*dataset.remembered.groups, *listed) if name_digest(name) in digests}
+        groups = {dataset.group(name) for name in known}
+        return [name for name in names if dataset.group(name) in groups or set(_digests(dataset, name)) & set(digests)]
 
     def refuse_seen(self, dataset: Dataset, split: int) -> None:
         """Raise DataError if the test videos of a split are not new to the bundle: their scores would be too good."""
@@ -114,6 +111,16 @@ class StartBundle(Section):
             raise TrainingError(f"{self.bundle} has changed since the run was made; choose another --out")
         start = load(self.bundle)
         network.load_state_dict(carried_over(start.model, start.labels, network, labels, SYSTEMS[system]))
+
+
+def seen_in(dataset: Dataset, names: Sequence[str], start: StartBundle | None) -> set[str] | None:
+    """What a training on these videos has seen, as `BundleConfig` holds it; None if its start does not say."""
+    before: Collection[str] | None = start.config().seen if start else ()
+    return None if before is None else {*before, *(digest for name in names for digest in _digests(dataset, name))}
+
+
+def _digests(dataset: Dataset, name: str) -> tuple[str, str]:
+    return name_digest(name), name_digest(dataset.group(name))
 
 
 def sizes_as_changes(config: BundleConfig, model: str | None, recipe: Path | None) -> list[str]:
