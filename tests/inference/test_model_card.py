@@ -108,8 +108,10 @@ def test_what_is_not_known_is_not_made_up(make_config: Any) -> None:
     assert "number of training videos is not recorded" in body
     assert "no scores of its own" in body
     assert "no test video shows" not in body
-    one = model_card(make_config(), TRAINED, HeldOutScores(1, SCORES, ()))
-    assert [row[2] for row in tables(one)[1][1:]] == ["not known"] * 2  # one video, resampled, is always the same
+    one = model_card(make_config(), TRAINED, HeldOutScores(1, {"Acc": (88.6, None)}, ()))
+    assert tables(one)[1][1] == ["Acc", "88.6", "not known"]
+    assert "on 1 test video of the same data set that was not used" in one
+    assert "bootstrap" not in one
     nothing = model_card(make_config(), TrainingVideos(0, (0, 0, 0)), None)
     assert "not recorded" in nothing
 

@@ -132,7 +132,9 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
 
 def _rounded(annotation: Annotation) -> Annotation:
     """Three decimals of each confidence."""
-    scored = (item if item.score is None else replace(item, score=round(item.score, 3)) for item in annotation.intervals)
+    scored = (
+        item if item.score is None else replace(item, score=round(item.score, 3)) for item in annotation.intervals
+    )
     return replace(annotation, intervals=tuple(scored))
 
 

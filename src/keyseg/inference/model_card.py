@@ -31,11 +31,11 @@ class TrainingVideos:
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """Scores in percent on test videos, by title, each with its 95 % interval. unseen: classes that no test video
-    shows."""
+    """Scores in percent on test videos, by title, each with its 95 % interval, None if it is not known. unseen: classes
+    that no test video shows."""
 
     videos: int
-    scores: Mapping[str, tuple[float, tuple[float, float]]]
+    scores: Mapping[str, tuple[float, tuple[float, float] | None]]
     unseen: Sequence[str]
 
 
@@ -137,7 +137,8 @@ def _training(config: BundleConfig, trained: TrainingVideos | None, rate: str) -
     if trained:
         frames = sum(trained.frames)
         minutes = frames / config.fps / 60
-        size = f"{trained.videos} annotated videos, {frames:,} frames at {rate}: {float(minutes):.1f} minutes in all."
+        videos = "1 annotated video" if trained.videos == 1 else f"{trained.videos} annotated videos"
+        size = f"{videos}, {frames:,} frames at {rate}: {float(minutes):.1f} minutes in all."
     blocks = [size + " Neither the videos nor their names are in the bundle."]
     if config.decoder.match is not None:
         count = len(config.decoder.match.annotations)
@@ -162,14 +163,15 @@ def _features(config: BundleConfig, rate: str) -> str:
 def _scores(tested: HeldOutScores | None) -> list[str]:
     if tested is None:
         return ["No video was kept for a test of this model, so it has no scores of its own."]
-    several = tested.videos > 1  # one video resampled is always the same
     rows = [
-        (title, f"{score:.1f}", f"{low:.1f} to {high:.1f}" if several else "not known")
-        for title, (score, (low, high)) in tested.scores.items()
+        (title, f"{score:.1f}", f"{limits[0]:.1f} to {limits[1]:.1f}" if limits else "not known")
+        for title, (score, limits) in tested.scores.items()
     ]
+    several = tested.videos > 1
+    videos, were = (f"{tested.videos} test videos", "were") if several else ("1 test video", "was")
+    origin = " The intervals are those of a bootstrap over these videos." if several else ""
     return [
-        f"In percent, on {tested.videos} test videos of the same data set that were not used in training. The intervals"
-        " are those of a bootstrap over these videos.",
+        f"In percent, on {videos} of the same data set that {were} not used in training.{origin}",
         _table(("", "score", "95 % interval"), rows),
     ]
 

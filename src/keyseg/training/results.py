@@ -133,7 +133,7 @@ def _write_card(fit: Fit, report: Report) -> None:
     counts = [np.bincount(fit.dataset.annotation(name).to_frames(), minlength=len(labels)) for name in names]
     seen = {label for label, scores in report.per_class.items() if scores.support}
     values = report.to_json()
-    scores = {title: (values[n], report.intervals[n]) for n, title in zip(SCORES, SCORE_COLUMNS, strict=True)}
+    scores = {title: (values[n], report.intervals.get(n)) for n, title in zip(SCORES, SCORE_COLUMNS, strict=True)}
     unseen = [name for label, name in enumerate(labels.names) if label not in seen]
     trained = TrainingVideos(len(names), np.sum(counts, axis=0).tolist())
     write_model_card(fit.bundle, trained, HeldOutScores(report.videos, scores, unseen))
