@@ -102,6 +102,13 @@ def test_features_of_an_extractor_and_the_match_are_described(make_config: Any) 
     assert "order and lengths of the annotated segments of 2 training videos" in body
 
 
+def test_the_version_is_in_one_place(make_config: Any) -> None:
+    """Which push changes; a second one in the text would stay."""
+    front, body = parts(model_card(make_config()))
+    assert front["model_version"] == make_config().model_version
+    assert "model version" not in body
+
+
 def test_what_is_not_known_is_not_made_up(make_config: Any) -> None:
     _, body = parts(model_card(make_config()))
     assert [row[1] for row in tables(body)[0][1:]] == ["not recorded"] * 3

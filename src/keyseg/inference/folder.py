@@ -13,7 +13,7 @@ import numpy as np
 
 from keyseg.data.input_names import input_name
 from keyseg.formats import FORMATS, format_named, timeline_text
-from keyseg.inference.bundle import load, read_config
+from keyseg.inference.bundle import find_bundle, load, read_config
 from keyseg.inference.prediction import KeypointPrediction, Prediction
 from keyseg.inference.predictor import Predictor, is_features
 from keyseg.inference.review import REVIEW, ReviewRow, review_rows, write_review
@@ -97,7 +97,8 @@ def predict_files(
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
-    made = read_config(Path(bundle)).features
+    folder = find_bundle(Path(bundle))
+    made = read_config(folder).features
     files = _input_files(map(Path, inputs), tracks=made is not None and made.extractor == "poses")
     targets = _targets(files, [*formats, *others], out, review=review)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
@@ -110,7 +111,7 @@ def predict_files(
         raise OutputExistsError(
             f"{taken[0]} exists ({len(taken)} such files); choose another --out, continue with --resume, or use --force"
         )
-    predictor = load(bundle)
+    predictor = load(folder)
     _check_formats(predictor, formats)
     videos = any(not is_features(file) for file in targets)
     made_by = predictor.extractor(device=device, folder=extractor, batch=batch) if videos else None

@@ -188,10 +188,10 @@ def _limits(tested: HeldOutScores | None) -> str:
 
 
 def _origin(config: BundleConfig) -> dict[str, Any]:
-    """Provenance without the command, in which folders of a machine may be named."""
+    """Provenance without the command, in which folders of a machine may be named. The front matter has the version."""
     facts = {"system": system_named(config.model).title, "keyseg": config.keyseg}
     stated = {key: value for key, value in config.provenance.items() if key not in ("command", "keyseg")}
-    return facts | {"model version": config.model_version} | stated
+    return facts | stated
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
