@@ -56,12 +56,12 @@ def test_push_pull_and_predict(keyseg: Any, trained: Path, kitchen: Path, hub: F
     code, out, err = keyseg("pull", "anna/kitchen", "model")
     assert (code, out.splitlines()[:2]) == (0, [name, "model"])
     video = sorted((kitchen / "features").glob("*.npy"))[0]
-    for bundle, folder in (("model", "a"), (name, "b")):
+    for bundle, folder in (("model", "a"), (name, "b"), ("anna/kitchen", "c")):
         hub.asked.clear()
         assert keyseg("predict", bundle, video, "--out", folder).code == 0
         assert len([path for _, path in hub.asked if path.startswith("/api/models/anna/kitchen")]) <= 1
-    timelines = [(tmp_path / folder / f"{video.stem}.txt").read_text() for folder in "ab"]
-    assert timelines[0] == timelines[1]
+    timelines = [(tmp_path / folder / f"{video.stem}.txt").read_text() for folder in "abc"]
+    assert timelines[0] == timelines[1] == timelines[2]
     assert TOKEN not in out + err
 
 
