@@ -56,10 +56,12 @@ def test_push_pull_and_predict(keyseg: Any, trained: Path, kitchen: Path, hub: F
     code, out, err = keyseg("pull", "anna/kitchen", "model")
     assert (code, out.splitlines()[:2]) == (0, [name, "model"])
     video = sorted((kitchen / "features").glob("*.npy"))[0]
-    for bundle, folder in (("model", "a"), (name, "b")):
+    for bundle, folder in (("model", "a"), (name, "b"), ("anna/kitchen", "c")):
+        hub.asked.clear()
         assert keyseg("predict", bundle, video, "--out", folder).code == 0
-    timelines = [(tmp_path / folder / f"{video.stem}.txt").read_text() for folder in "ab"]
-    assert timelines[0] == timelines[1]
+        assert len([path for _, path in hub.asked if path.startswith("/api/models/anna/kitchen")]) <= 1
+    timelines = [(tmp_path / folder / f"{video.stem}.txt").read_text() for folder in "abc"]
+    assert timelines[0] == timelines[1] == timelines[2]
     assert TOKEN not in out + err
 
 
@@ -72,6 +74,7 @@ def test_an_unknown_licence_and_a_folder(keyseg: Any, trained: Path, tmp_path: P
         "config.json",
         "weights.safetensors",
     ]
+    assert 'in Python keyseg.load("a\\\\b")' in keyseg("push", trained, "a\\b").out  # of Windows
 
 
 def test_errors_and_exit_codes(keyseg: Any, hub: FakeHub, tmp_path: Path) -> None:

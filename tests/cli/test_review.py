@@ -38,9 +38,11 @@ def test_timelines_count_frames_where_the_frame_rate_is_not_known(keyseg: Any, t
 def test_a_letter_missing_from_the_font_is_not_a_warning(
     keyseg: Any, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    (tmp_path / "a.txt").write_text("take-🍅\n" * 9)
+    (tmp_path / "a.txt").write_text("take-🍅\n" * 9, encoding="utf-8")
     answer = keyseg("plot", tmp_path / "a.txt", "--out", tmp_path / "a.png")
     assert (answer.code, answer.err) == (0, "")
+    folders = ("--ref", tmp_path / "a.txt", "--pred", tmp_path / "a.txt")
+    assert keyseg("eval", *folders, "--analysis", tmp_path / "errors").code == 0
     assert [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)] == []
 
 

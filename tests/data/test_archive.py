@@ -278,6 +278,20 @@ def test_a_server_that_refuses(status: int, words: str, server: Server, out: Pat
     assert not out.parent.exists()
 
 
+def test_a_server_that_sends_elsewhere(server: Server, release: bytes, files: Files, out: Path) -> None:
+    server.content, elsewhere = release, {"Location": server.address.replace("data", "moved")}
+    server.answers = [(302, elsewhere)] * 2
+    fetch_dataset(server.address, "gtea", out)
+    assert tree(out) == files
+
+
+def test_no_such_archive_here(out: Path, tmp_path: Path) -> None:
+    for place in ("nowhere.zip", str(tmp_path)):
+        with pytest.raises(DataError, match=f"^{re.escape(place)}: no such file; expected a zip archive"):
+            fetch_dataset(place, "gtea", out)
+    assert not out.parent.exists()
+
+
 def test_no_server(server: Server, out: Path) -> None:
     with pytest.raises(DataError, match=r"127\.0\.0\.1:9/data\.zip: .*refused"):
         fetch_dataset("http://127.0.0.1:9/data.zip", "gtea", out)

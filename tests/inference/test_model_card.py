@@ -102,14 +102,23 @@ def test_features_of_an_extractor_and_the_match_are_described(make_config: Any) 
     assert "order and lengths of the annotated segments of 2 training videos" in body
 
 
+def test_the_version_is_in_one_place(make_config: Any) -> None:
+    """Which push changes; a second one in the text would stay."""
+    front, body = parts(model_card(make_config()))
+    assert front["model_version"] == make_config().model_version
+    assert "model version" not in body
+
+
 def test_what_is_not_known_is_not_made_up(make_config: Any) -> None:
     _, body = parts(model_card(make_config()))
     assert [row[1] for row in tables(body)[0][1:]] == ["not recorded"] * 3
     assert "number of training videos is not recorded" in body
     assert "No scores of this model are recorded." in body
     assert "no test video shows" not in body
-    one = model_card(make_config(), TRAINED, HeldOutScores(1, SCORES, ()))
-    assert [row[2] for row in tables(one)[1][1:]] == ["not known"] * 2  # one video, resampled, is always the same
+    one = model_card(make_config(), TRAINED, HeldOutScores(1, {"Acc": (88.6, None)}, ()))
+    assert tables(one)[1][1] == ["Acc", "88.6", "not known"]
+    assert "on 1 test video of the same data set that was not used" in one
+    assert "bootstrap" not in one
     nothing = model_card(make_config(), TrainingVideos(0, (0, 0, 0)), None)
     assert "not recorded" in nothing
 

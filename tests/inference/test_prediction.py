@@ -15,6 +15,7 @@ import pytest
 
 import keyseg
 from keyseg.data.feature_origin import FeatureOrigin
+from keyseg.inference.confidence import Calibration
 from keyseg.inference.prediction import Prediction
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import ConfigError, DataError, Interval, LabelMap, OutputExistsError, Segmentation, TimeBase
@@ -60,6 +61,16 @@ def test_segments_have_seconds_names_and_confidence() -> None:
     assert [one.score for one in segments] == pytest.approx([0.1, 0.2, 0.3, 0.2])
     assert [one.score for one in segments] == made(TEA).confidence
     assert [one.label for one in made(TEA).annotation.actions().intervals] == ["take", "<b>pour</b>", "take"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "json", "eaf", "labelstudio.json", "activitynet.json", "vtrace.csv"])
+def test_files_have_three_decimals_of_the_confidence(suffix: str, tmp_path: Path) -> None:
+    sure = Calibration(intercept=0.1, mean=1 / 7, length=0, edges=0, segments=20)
+    tea = made(TEA, name="tea", calibration=sure)
+    assert max(len(str(value)) for value in tea.confidence) > 8
+    text = tea.save(tmp_path / f"tea.{suffix}").read_text()
+    assert str(round(tea.confidence[1], 3)) in text
+    assert str(tea.confidence[1])[:6] not in text
 
 
 def bars(html: str) -> list[dict[str, str]]:

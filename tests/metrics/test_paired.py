@@ -191,6 +191,22 @@ def test_what_cannot_be_paired_is_named() -> None:
         compare_labels(truth, truth, truth, protocol="mstcn")
 
 
+def test_one_video_says_nothing_about_others() -> None:
+    truth = {"a": ["take"] * 10}
+    result = compare_labels(truth, {"a": ["take"] * 9 + ["pour"]}, truth)
+    assert (result.difference["acc"], result.intervals, result.b_above) == (10, {}, {})
+    assert repr(result).startswith("Comparison(b - a over 1 video: F1@10 +33.3, ")
+    lines = result.to_markdown("one", "two").splitlines()
+    assert lines[4] == "| two - one | +33.3 | +33.3 | +33.3 | +50.0 | +10.0 |"
+    assert lines[5:7] == [
+        "",
+        "1 video, too few for an interval; protocol ms-tcn; left out of edit and F1: background.",
+    ]
+    assert json.loads(json.dumps(result.to_json()))["intervals"] == {}
+    assert evaluate_labels(truth, truth, bootstrap=10).intervals == {}
+    assert evaluate_labels(truth | {"b": ["pour"]}, truth | {"b": ["pour"]}, bootstrap=10).intervals != {}
+
+
 def test_a_comparison_as_words_table_and_json() -> None:
     truth = {"a": ["take"] * 10, "b": ["pour"] * 10}
     a = {"a": ["take"] * 9 + ["pour"], "b": ["pour"] * 10}

@@ -109,7 +109,7 @@ def test_cut_annotations_are_cut_as_they_were_scored(workshop: Any, tmp_path: Pa
 
 def test_runs_are_compared_as_their_tables_are_made(pretend: Callable[..., Run], workshop: Any) -> None:
     a, b = pretend("a", 0.6), pretend("b", 0.1, seeds=(3,))
-    result = compare_runs(a.folder, b.folder)
+    result = compare_runs(a, b)
     assert (result.videos, result.trainings, result.background) == (4, (4, 2), ("background",))
     for run, scores in ((a, result.a), (b, result.b)):
         reports = []
@@ -121,18 +121,18 @@ def test_runs_are_compared_as_their_tables_are_made(pretend: Callable[..., Run],
         for key, score in scores.items():
             assert score == pytest.approx(np.mean([report[key] for report in reports]))
     assert result.intervals["acc"][0] > 0
-    assert set(compare_runs(a.folder, a.folder).difference.values()) == {0.0}
+    assert set(compare_runs(a, a).difference.values()) == {0.0}
 
 
 def test_runs_that_do_not_fit_are_named(pretend: Callable[..., Run]) -> None:
     a = pretend("a", 0.2)
     with pytest.raises(DataError, match=r"only A was tested on \w+ of split 2, \w+ of split 2 \(2 in all\)$"):
-        compare_runs(a.folder, pretend("fewer", 0.2, splits=(1,)).folder)
+        compare_runs(a, pretend("fewer", 0.2, splits=(1,)))
     counted = pretend("counted", 0.2, "data.background=[]")
     with pytest.raises(DataError, match="same background classes, got background in A and none in B"):
-        compare_runs(a.folder, counted.folder)
+        compare_runs(a, counted)
     unfinished = pretend("unfinished", 0.2)
     (fit, *_) = unfinished.fits()
     fit.scores.unlink()
     with pytest.raises(DataError, match="this training is not finished"):
-        compare_runs(a.folder, unfinished.folder)
+        compare_runs(a, unfinished)

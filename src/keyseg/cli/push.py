@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,5 +13,6 @@ from keyseg.inference.sharing import push
 @presents(push, bundle=Path)
 def push_verb(**arguments: Any) -> int:
     where = push(**arguments, report=note)
-    print(f'{where}\nnext: keyseg predict {where} INPUTS --out timelines, or in Python keyseg.load("{where}")')
+    code = f"keyseg.load({json.dumps(where, ensure_ascii=False)})"
+    print(f"{where}\nnext: keyseg predict {where} INPUTS --out timelines, or in Python {code}")
     return 0

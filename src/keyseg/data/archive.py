@@ -63,6 +63,8 @@ def fetch_dataset(
 def open_archive(archive: str) -> Iterator[zipfile.ZipFile]:
     """A zip archive at a URL or path; errors while it is read become DataError, with what to do."""
     if not archive.startswith(("https://", "http://")):
+        if not Path(archive).is_file():
+            raise DataError(f"{archive}: no such file; expected a zip archive, or its address from https:// on")
         with _zip_errors(archive), zipfile.ZipFile(archive) as local:
             yield local
         return

@@ -108,7 +108,7 @@ def _noted(path: Path, note: Callable[[str], None], text: str) -> None:
 
 def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: WriteSettings | None = None) -> str | bytes:
     """Annotations as the content of one file, which is text except in NWB. Formats that know gaps have gaps for
-    background.
+    background. Scores of predictions are written with three decimals.
 
     Raises ConfigError, DataError, TimelineError.
 
@@ -125,7 +125,17 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
         annotations = [annotation.actions() for annotation in annotations]
     if not form.frames and (settings.overlap != "error" or not form.overlaps):
         annotations = [annotation.resolved(settings.overlap) for annotation in annotations]
+    if settings.predicted:
+        annotations = [_rounded(annotation) for annotation in annotations]
     return form.write(annotations, settings)
+
+
+def _rounded(annotation: Annotation) -> Annotation:
+    """Three decimals of each confidence."""
+    scored = (
+        item if item.score is None else replace(item, score=round(item.score, 3)) for item in annotation.intervals
+    )
+    return replace(annotation, intervals=tuple(scored))
 
 
 def timeline_text(
@@ -141,8 +151,7 @@ def timeline_text(
 ) -> str | bytes:
     """A prediction as the content of a file, which is text except in NWB. Raises ConfigError, DataError, TimelineError.
 
-    scores: confidence of each segment, for formats that have scores; three decimals are written. media: path of the
-    video.
+    scores: confidence of each segment, for formats that have scores. media: path of the video.
 
     >>> labels = LabelMap(("background", "pour"), ("background",))
     >>> print(timeline_text("srt", "tea", Segmentation.from_frames([0, 0, 1, 1, 1]), labels, TimeBase(Fraction(2))))
@@ -154,6 +163,6 @@ def timeline_text(
     annotation = Annotation.of(name, segmentation, labels, timebase, keep_background=True)
     if scores is not None:
         pairs = zip(annotation.intervals, scores, strict=True)
-        annotation = replace(annotation, intervals=tuple(replace(item, score=round(score, 3)) for item, score in pairs))
+        annotation = replace(annotation, intervals=tuple(replace(item, score=score) for item, score in pairs))
     settings = replace(settings or WriteSettings(), labels=labels, predicted=True)
     return annotations_text(fmt, [replace(annotation, media=media)], settings)

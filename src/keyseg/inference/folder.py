@@ -92,7 +92,7 @@ def predict_files(
         report: Called with one line per event: files written, gaps, failures.
         progress: Called with a video, the frames that are read and the number expected, None if unknown.
     """
-    from keyseg.inference.bundle import load, read_config
+    from keyseg.inference.bundle import find_bundle, load, read_config
 
     out, cache = Path(out), None if cache is None else Path(cache)
     formats = tuple(dict.fromkeys(formats))
@@ -101,7 +101,8 @@ def predict_files(
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
-    made = read_config(Path(bundle)).features
+    folder = find_bundle(Path(bundle))
+    made = read_config(folder).features
     files = _input_files(map(Path, inputs), tracks=made is not None and made.extractor == "poses")
     targets = _targets(files, [*formats, *others], out, review=review)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
@@ -114,7 +115,7 @@ def predict_files(
         raise OutputExistsError(
             f"{taken[0]} exists ({len(taken)} such files); choose another --out, continue with --resume, or use --force"
         )
-    predictor = load(bundle)
+    predictor = load(folder)
     _check_formats(predictor, formats)
     videos = any(not is_feature_file(file) for file in targets)
     made_by = predictor.extractor(device=device, folder=extractor, batch=batch) if videos else None

@@ -30,11 +30,12 @@ class TrainingVideos:
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """Scores in percent on test videos, by title, each with its 95 % interval. unseen: classes that no test video
-    shows. trainings: None for scores of the model itself; else of how many similar models they are the mean."""
+    """Scores in percent on test videos, by title, each with its 95 % interval, None if it is not known. unseen: classes
+    that no test video shows. trainings: None for scores of the model itself; else of how many similar models they are
+    the mean."""
 
     videos: int
-    scores: Mapping[str, tuple[float, tuple[float, float]]]
+    scores: Mapping[str, tuple[float, tuple[float, float] | None]]
     unseen: Sequence[str]
     trainings: int | None = None
 
@@ -152,7 +153,8 @@ def _training(config: BundleConfig, trained: TrainingVideos | None, rate: str) -
     if trained:
         frames = sum(trained.frames)
         minutes = frames / config.fps / 60
-        size = f"{trained.videos} annotated videos, {frames:,} frames at {rate}: {float(minutes):.1f} minutes in all."
+        videos = "1 annotated video" if trained.videos == 1 else f"{trained.videos} annotated videos"
+        size = f"{videos}, {frames:,} frames at {rate}: {float(minutes):.1f} minutes in all."
     blocks = [size + " Neither the videos nor their names are in the bundle."]
     if "start" in config.provenance:
         blocks.append(
@@ -180,21 +182,22 @@ def _features(config: BundleConfig, rate: str) -> str:
 def _scores(config: BundleConfig, tested: HeldOutScores | None) -> list[str]:
     if tested is None:
         return [_untested(config)]
-    several = tested.videos > 1  # one video resampled is always the same
     rows = [
-        (title, f"{score:.1f}", f"{low:.1f} to {high:.1f}" if several else "not known")
-        for title, (score, (low, high)) in tested.scores.items()
+        (title, f"{score:.1f}", f"{limits[0]:.1f} to {limits[1]:.1f}" if limits else "not known")
+        for title, (score, limits) in tested.scores.items()
     ]
-    of = f"on {tested.videos} test videos of the same data set that were not used in training"
+    several = tested.videos > 1
+    videos, were = (f"{tested.videos} test videos", "were") if several else ("1 test video", "was")
+    origin = " The intervals are those of a bootstrap over these videos." if several else ""
+    of = f"on {videos} of the same data set that {were} not used in training"
     if tested.trainings:
         of = (
-            "the mean of the scores of"
-            f" {tested.trainings} models of the same recipe, each on test videos that were not used in its training,"
-            f" {tested.videos} videos in all"
+            f"the mean of the scores of {tested.trainings} models of the same recipe, each on test videos that were not"
+            f" used in its training, {tested.videos} in all"
         )
     return [
         *([f"{_untested(config)} Expect about the following."] if tested.trainings else []),
-        f"In percent, {of}. The intervals are those of a bootstrap over these videos.",
+        f"In percent, {of}.{origin}",
         _table(("", "score", "95 % interval"), rows),
     ]
 
@@ -219,10 +222,10 @@ def _limits(tested: HeldOutScores | None) -> str:
 
 
 def _origin(config: BundleConfig) -> dict[str, Any]:
-    """Provenance without the command, in which folders of a machine may be named."""
+    """Provenance without the command, in which folders of a machine may be named. The front matter has the version."""
     facts = {"system": system_named(config.model).title, "keyseg": config.keyseg}
     stated = {key: value for key, value in config.provenance.items() if key not in ("command", "keyseg")}
-    return facts | {"model version": config.model_version} | stated
+    return facts | stated
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

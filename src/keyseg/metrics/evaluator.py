@@ -64,7 +64,7 @@ def evaluate_labels(
             video: VideoScores(acc, edit, dict(zip(OVERLAPS, f1, strict=True)), frames)
             for video, (acc, edit, *f1), frames in rows
         },
-        intervals=_intervals(scored, bootstrap, seed) if bootstrap else {},
+        intervals=_intervals(scored, bootstrap, seed) if bootstrap and len(scored.pairs) > 1 else {},
     )
 
 

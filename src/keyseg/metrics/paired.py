@@ -21,8 +21,8 @@ class Comparison:
     """Scores of two systems on the same videos, in percent, by score ("acc", "edit", "f1@10", ...).
 
     difference: b - a. intervals: its 2.5 and 97.5 percentiles over the resampled sets of videos. b_above: share of
-    these sets on which b is better than a; equal is not better. trainings: how many test sets the scores of a and of b
-    are means of.
+    these sets on which b is better than a; equal is not better. Both are empty with one video, which says nothing about
+    others. trainings: how many test sets the scores of a and of b are means of.
     """
 
     a: Mapping[str, float]
@@ -39,7 +39,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         cells = ", ".join(f"{title} {self._cell(key)}" for key, title in _COLUMNS.items())
-        return f"Comparison(b - a over {self.videos} videos: {cells})"
+        return f"Comparison(b - a over {self._counted}: {cells})"
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -53,25 +53,35 @@ class Comparison:
     def to_markdown(self, a: str = "A", b: str = "B") -> str:
         """A table with the two systems by name, the differences and their intervals, and how they were computed."""
         a, b = (name.replace("|", "\\|") for name in (a, b))
+        interval = ", 95 % interval" if self.intervals else ""
         rows = {
             a: [f"{self.a[key]:.1f}" for key in _COLUMNS],
             b: [f"{self.b[key]:.1f}" for key in _COLUMNS],
-            f"{b} - {a}, 95 % interval": [self._cell(key) for key in _COLUMNS],
-            f"{b} better": [f"{100 * self.b_above[key]:.1f} %" for key in _COLUMNS],
+            f"{b} - {a}{interval}": [self._cell(key) for key in _COLUMNS],
         }
+        if self.b_above:
+            rows[f"{b} better"] = [f"{100 * self.b_above[key]:.1f} %" for key in _COLUMNS]
         lines = [f"| | {' | '.join(_COLUMNS.values())} |", "|---" * (len(_COLUMNS) + 1) + "|"]
         lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
         return "\n".join([*lines, "", self._origin()])
 
     def _cell(self, key: str) -> str:
+        difference = f"{self.difference[key]:+.1f}"
+        if not self.intervals:
+            return difference
         low, high = self.intervals[key]
-        return f"{self.difference[key]:+.1f} [{low:+.1f}, {high:+.1f}]"
+        return f"{difference} [{low:+.1f}, {high:+.1f}]"
+
+    @property
+    def _counted(self) -> str:
+        return "1 video" if self.videos == 1 else f"{self.videos} videos"
 
     def _origin(self) -> str:
         ignored = ", ".join(map(str, self.background)) or "nothing"
         means = f"means of {self.trainings[0]} and {self.trainings[1]} trainings; " if max(self.trainings) > 1 else ""
+        drawn = f"Paired bootstrap over {self._counted}, {self.resamplings:,} resamplings, seed {self.seed}"
         return (
-            f"Paired bootstrap over {self.videos} videos, {self.resamplings:,} resamplings, seed {self.seed};"
+            f"{drawn if self.intervals else '1 video, too few for an interval'};"
             f" {means}protocol {self.protocol}; left out of edit and F1: {ignored}."
         )
 
@@ -135,23 +145,32 @@ def compare_trainings(
         [score_videos(one.reference, one.prediction, background, protocol) for one in trainings] for trainings in (a, b)
     ]
     _check_pairing(a, b, sides)
-    samples = resampled(sides, resamplings, seed)
     scores = [mean_score(trainings) for trainings in sides]
-    differences = samples[1] - samples[0]
-    low, high = confidence_interval(differences).tolist()
+    videos = len({video for training in sides[0] for video in training.pairs})
+    intervals, b_above = _over_videos(sides, resamplings, seed) if videos > 1 else ({}, {})
     return Comparison(
         a=_named(scores[0].tolist()),
         b=_named(scores[1].tolist()),
         difference=_named((scores[1] - scores[0]).tolist()),
-        intervals=_named(zip(low, high, strict=True)),
-        b_above=_named((differences > 0).mean(axis=0).tolist()),
-        videos=len({video for training in sides[0] for video in training.pairs}),
+        intervals=intervals,
+        b_above=b_above,
+        videos=videos,
         trainings=(len(a), len(b)),
         resamplings=resamplings,
         seed=seed,
         protocol=protocol,
         background=sides[0][0].background,
     )
+
+
+def _over_videos(
+    sides: Sequence[Sequence[ScoredVideos]], resamplings: int, seed: int
+) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
+    """By score, the interval of the difference, and the share of sets on which b is better."""
+    samples = resampled(sides, resamplings, seed)
+    differences = samples[1] - samples[0]
+    low, high = confidence_interval(differences).tolist()
+    return _named(zip(low, high, strict=True)), _named((differences > 0).mean(axis=0).tolist())
 
 
 def _named(values: Any) -> dict[str, Any]:

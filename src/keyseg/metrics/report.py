@@ -48,7 +48,8 @@ class Report:
 
     f1, segments: by overlap (0.1, 0.25, 0.5); segments are pooled over videos under every protocol, without the ignored
     classes. background: as given, without the classes that the protocol adds. per_class: by name or id. intervals: by
-    score ("acc", "edit", "f1@10", ...) the 2.5 and 97.5 percentiles over resampled videos; empty unless requested.
+    score ("acc", "edit", "f1@10", ...) the 2.5 and 97.5 percentiles over resampled videos; empty unless requested, and
+    with one video.
     trainings: of a run with several, the report of each, by a name such as split1/seed0. A notebook shows a table.
 
     >>> import keyseg

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -56,15 +55,13 @@ def plot(
     if not inputs:
         raise ConfigError("name what to draw; see: keyseg plot --help")
     first, others = inputs[0], inputs[1:]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the figure shows a box instead
-        if not others and _is_metrics(first):
-            figure = _metrics(first, title)
-        elif first.is_dir():
-            figure = _prediction(inputs, title) if others else _learning_curves(first, title)
-        else:
-            figure = _timelines(inputs, title, fps, overlap, options, report)
-        return viz.save_figure(figure, out, force=force)
+    if not others and _is_metrics(first):
+        figure = _metrics(first, title)
+    elif first.is_dir():
+        figure = _prediction(inputs, title) if others else _learning_curves(first, title)
+    else:
+        figure = _timelines(inputs, title, fps, overlap, options, report)
+    return viz.save_figure(figure, out, force=force)
 
 
 def _timelines(

@@ -60,12 +60,15 @@ def _tested(fits: Sequence[Fit], *, expected: bool = False) -> HeldOutScores:
     kept = [kept_predictions(fit) for fit in fits]
     trainings = [score_videos(one.reference, one.prediction, labels.background, "ms-tcn") for one in kept]
     means = dict(zip(SCORE_KEYS, mean_score(trainings).tolist(), strict=True))
-    limits = confidence_interval(resampled([trainings], _RESAMPLINGS, seed=0)[0])
-    intervals = {key: (low, high) for key, (low, high) in zip(SCORE_KEYS, limits.T.tolist(), strict=True)}
+    videos = {video for one in kept for video in one.reference}
+    intervals = {}
+    if len(videos) > 1:  # one video drawn again is always the same
+        limits = confidence_interval(resampled([trainings], _RESAMPLINGS, seed=0)[0])
+        intervals = {key: (low, high) for key, (low, high) in zip(SCORE_KEYS, limits.T.tolist(), strict=True)}
     shown = {label for one in kept for names in one.reference.values() for label in names}
     return HeldOutScores(
-        videos=len({video for one in kept for video in one.reference}),
-        scores={title: (means[n], intervals[n]) for n, title in zip(SCORES, SCORE_COLUMNS, strict=True)},
+        videos=len(videos),
+        scores={title: (means[n], intervals.get(n)) for n, title in zip(SCORES, SCORE_COLUMNS, strict=True)},
         unseen=[name for name in labels.names if name not in shown],
         trainings=len(fits) if expected else None,
     )

@@ -6,7 +6,9 @@ Figures are built from matplotlib's objects, never with pyplot, so they need no 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,20 @@ _LEGEND_ROW = 0.19
 _LONGEST_NAME = 40
 
 
+@contextmanager
+def boxes_for_missing_letters() -> Iterator[None]:
+    """No warning about letters that the font lacks: the figure shows boxes instead."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
 class Sheet(Figure):
     """A figure that a notebook shows without pyplot."""
+
+    def savefig(self, *arguments: Any, **options: Any) -> None:
+        with boxes_for_missing_letters():
+            super().savefig(*arguments, **options)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -76,7 +90,8 @@ def text_width(texts: Sequence[str], size: float) -> float:
     """Inches that the widest of some shortened texts takes; 0 if there are none."""
     renderer = new_figure(1.0).canvas.get_renderer()  # type: ignore[attr-defined]
     font = FontProperties(size=size)
-    widths = [float(renderer.get_text_width_height_descent(shorten(text), font, False)[0]) for text in texts]
+    with boxes_for_missing_letters():
+        widths = [float(renderer.get_text_width_height_descent(shorten(text), font, False)[0]) for text in texts]
     return max(widths, default=0.0) / float(renderer.dpi)
 
 
