@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +130,13 @@ SYSTEM = replace(SYSTEMS["ms-tcn++"], name="NAME", title="Other", training=TRAIN
 """
 TRAINING = """
 from keyseg.training.systems import TRAINABLE, TrainableSystem
-from keyseg.training.settings import MSTCNRecipe
+from keyseg.training.settings import MSTCNRecipe, Recipe
 class OtherRecipe(MSTCNRecipe):
     model: str = "another"
 NAMED = TrainableSystem(OtherRecipe, TRAINABLE["ms-tcn++"].objective)
+class BareRecipe(Recipe):
+    model: str = "another"
+BARE = TrainableSystem(BareRecipe, TRAINABLE["ms-tcn++"].objective)
 """
 
 
@@ -142,7 +146,8 @@ NAMED = TrainableSystem(OtherRecipe, TRAINABLE["ms-tcn++"].objective)
         (None, "it cannot be trained, since its System has no `training`"),
         ("ns_nowhere:TRAINING", "ns_nowhere:TRAINING: ModuleNotFoundError: No module named 'ns_nowhere'"),
         ("ns_training:TRAINABLE", "ns_training:TRAINABLE: expected TrainableSystem, got dict"),
-        ("ns_training:NAMED", "`model` of OtherRecipe has the default 'another', not 'ns-"),
+        ("ns_training:NAMED", "OtherRecipe: `model` has the default 'another', not 'ns-"),
+        ("ns_training:BARE", "BareRecipe: its defaults make no recipe: `network`: Field required"),
     ],
 )
 def test_a_system_that_cannot_be_trained_names_its_package(
@@ -159,3 +164,89 @@ def test_a_system_that_cannot_be_trained_names_its_package(
         trainable(name)
     assert f"'{name}' of new-system 1.0 (entry point {module}:SYSTEM" in str(caught.value)
     assert reason in str(caught.value)
+
+
+# Systems that import, and are wrong: in their System, their network, their objective.
+WRONG = """
+from dataclasses import replace
+from torch import nn
+from keyseg.inference.systems import SYSTEMS
+from keyseg.models.ms_tcn import MSTCN
+from keyseg.timeline.validation import Section
+from keyseg.training.settings import MSTCNRecipe
+from keyseg.training.systems import TRAINABLE, TrainableSystem
+
+def system(name, **changes):
+    return replace(SYSTEMS["ms-tcn++"], name=name, title=name, training=f"wrong_systems:T_{name}", **changes)
+
+def training(name, objective=TRAINABLE["ms-tcn++"].objective):
+    class OtherRecipe(MSTCNRecipe):
+        model: str = name
+    return TrainableSystem(OtherRecipe, objective)
+
+class Fails(MSTCN):
+    def forward(self, features, mask):
+        return super().forward(features[:, 1:], mask)
+
+class Logits(MSTCN):
+    def forward(self, features, mask):
+        return super().forward(features, mask).stages[-1]
+
+class Alone(nn.Module):
+    def __init__(self, config, input_dim, classes):
+        super().__init__()
+        self.network = MSTCN(config, input_dim, classes)
+
+class Sum(TRAINABLE["ms-tcn++"].objective):
+    def losses(self, network, batch, epoch):
+        return sum(super().losses(network, batch, epoch).values())
+
+class Other(Section):
+    channels: int = 3
+
+class Sizes(MSTCNRecipe):
+    model: str = "sizes"
+    network: Other = Other()
+
+fails, logits, alone = system("fails", network=Fails), system("logits", network=Logits), system("alone", network=Alone)
+sum_, sizes = system("sum_"), system("sizes")
+T_fails, T_logits, T_alone, T_sum_ = training("fails"), training("logits"), training("alone"), training("sum_", Sum)
+T_sizes = TrainableSystem(Sizes, TRAINABLE["ms-tcn++"].objective)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("fails", "RuntimeError: Given groups=1, weight of size"),
+        ("logits", "AttributeError: 'Tensor' object has no attribute 'stages' (traceback: "),
+        ("alone", "its network is no subclass of keyseg's Network: Alone;"),
+        ("sum_", "AttributeError: 'Tensor' object has no attribute"),
+        ("sizes", "Sizes: `network` is Other, and `config` of the System MSTCNConfig;"),
+    ],
+)
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_mistakes_of_a_package_are_not_called_bugs_of_keyseg(
+    jobs: str,
+    name: str,
+    reason: str,
+    workshop: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    install(tmp_path, "wrong-systems", {"keyseg.systems": {name: f"wrong_systems:{name}"}}, wrong_systems=WRONG)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["--epochs", "1", "--set", "network.channels=4", "--jobs", jobs]
+    assert keyseg(["train", str(workshop.data), "--model", name, "--out", str(tmp_path / "run"), *words]) != 0
+    said = capsys.readouterr().err
+    assert f"'{name}' of wrong-systems 1.0 (entry point wrong_systems:{name} of keyseg.systems) cannot be used" in said
+    assert reason in said
+    assert "bug in keyseg" not in said
+
+
+def test_a_system_is_checked_when_it_is_made() -> None:
+    with pytest.raises(ConfigError, match="`config` of the System 'rtk' is no subclass of BaseModel: <class 'dict'>"):
+        replace(SYSTEMS["rtk"], config=dict)
+    with pytest.raises(ConfigError, match="`decoder` of the System 'rtk' is no subclass of Decoder: "):
+        replace(SYSTEMS["rtk"], decoder=SYSTEMS["rtk"].decoder())

@@ -73,9 +73,10 @@ def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
             raise TrainingError(f"{fit.folder}: another command is training this; wait for it, or run without torchrun")
         if not mine or fit.is_finished:
             return False
-        predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
-        if main_process and fit.split is not None:
-            score_fit(fit, predictor)
+        with SYSTEMS.blaming(run.recipe.model):
+            predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
+            if main_process and fit.split is not None:
+                score_fit(fit, predictor)
     return main_process
 
 
@@ -211,7 +212,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "final": [fit.name for fit in final],
         "final_videos": len(final[0].dataset.labelled) if final else 0,
         "ensemble": read_config(run.ensemble_bundle).members if run.ensemble_bundle.exists() else 0,
-        "chosen": _how_chosen([*(f.fit for f in finished), *final]),
+        "chosen": _how_chosen([*(f.fit for f in finished), *final]) if run.recipe.needs_inner_folds else {},
         "confidence": _confidence(finished),
         "cost": {f.fit.name: f.cost for f in finished} | {fit.name: fit.cost() for fit in final},
         "last_epoch": {v: average_over_seeds([(f.fit.seed, f.last[v]) for f in finished]) for v in variants},

@@ -68,7 +68,7 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
             f" inner folds, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
             f" {cost['threads']} thread(s), {cost['machine']}"
         )
-    kept = kept_lines(summary)
+    kept, chosen = kept_lines(summary), chosen_lines(summary["chosen"])
     scored = [
         f"{mean_of(summary)}; protocol ms-tcn; features: {summary['features']}.",
         f"## Last epoch ({summary['epochs']}): the result",
@@ -83,8 +83,7 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         f"# {summary['data']}",
         *(scored if summary["splits"] else [f"Features: {summary['features']}."]),
         *(["## To keep", [f"- {line}" for line in kept]] if kept else []),
-        "## Chosen on inner folds of the training videos",
-        chosen_lines(summary["chosen"]),
+        *(["## Chosen on inner folds of the training videos", chosen] if chosen else []),
         "## Confidence of segments, on the test videos",
         confidence_lines(summary["confidence"]),
         "## Where this comes from",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from keyseg.timeline import ConfigError, KeysegError
+from keyseg.timeline import ConfigError
 from keyseg.timeline.open_table import OpenTable
 from keyseg.video.extractor import Extractor
 from keyseg.video.motion import Motion
@@ -30,14 +30,10 @@ def extractor_named(name: str, device: str | None = None) -> Extractor:
     376
     """
     make = EXTRACTORS[name]
-    if name in EXTRACTORS.ours:
-        return make(device)
-    try:
+    with EXTRACTORS.blaming(name):
         extractor = make(device)
-    except KeysegError:
-        raise
-    except Exception as error:  # code of the package, which can fail in any way
-        raise EXTRACTORS.refusal(name, f"{type(error).__name__}: {error}") from error
+    if name in EXTRACTORS.ours:
+        return extractor
     if not isinstance(extractor, Extractor):
         lacking = ", ".join(field for field in _FIELDS if not hasattr(extractor, field))
         raise EXTRACTORS.refusal(name, f"the {type(extractor).__name__} that it makes has no {lacking}")
