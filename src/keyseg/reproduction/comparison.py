@@ -189,6 +189,7 @@ def _origin(terms: Terms, run: Run, summary: Mapping[str, Any]) -> dict[str, Any
     changes = differences(expected, run.recipe)
     return {
         "command": run.command,
+        "package": summary["package"],
         "commits": sorted({cost["commit"] for cost in summary["cost"].values()}),
         "epochs": run.recipe.epochs,
         "chosen": summary["chosen"],

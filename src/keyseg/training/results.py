@@ -204,6 +204,7 @@ def summarise(run: Run) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "command": run.command,
         "system": run.recipe.model,
+        "package": SYSTEMS.package(run.recipe.model),
         "data": run.data.name,
         "features": run.provenance()["features"],
         "splits": sorted({f.fit.split for f in finished if f.fit.split is not None}),
