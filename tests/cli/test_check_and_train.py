@@ -133,7 +133,7 @@ def test_train_leaves_a_run_and_says_where(
         (("--model", "asfomer"), 2, "'asfomer' (did you mean 'asformer'?); known: ms-tcn++, bcn, asformer, "),
         (("--seed", "-1"), 2, "expected at least one seed, each from 0 to 2**32 - 1, got [-1]"),
         (("--set", "optimiser.epoch=3"), 2, "unknown key 'optimiser.epoch' (did you mean 'epochs'?)"),
-        (("--set", "optimiser.epochs"), 2, "a change is written section.key=value, got 'optimiser.epochs'"),
+        (("--set", "optimiser.epochs"), 2, "--set optimiser.epochs: a change is written section.key=value"),
         (("--set", "optimiser.epochs=-1"), 2, "'optimiser.epochs': Input should be greater than or equal to 1, got -1"),
         (("--epochs", "0"), 2, "--epochs takes a number >= 1, got 0"),
         (("--recipe", "none.yaml"), 2, "none.yaml: cannot read the recipe"),

@@ -201,6 +201,7 @@ def test_table1_prints_what_it_writes(made: Made, kitchen: Path) -> None:
 
 def test_table1_shows_progress_of_trainings_and_uses_finished_ones(made: Made, trained: Path) -> None:
     assert made.err.count("split 1 seed 0: epoch 1/1") == 3
+    assert "as-published/asformer split 1 seed 0: epoch 1/1" in made.err
     assert made.err.count("split 1 seed 0: epoch 2/2") == 1  # BCN; RTK, also of two epochs, was finished
     config = Path("split1/seed0/bundle/config.json")
     assert (made.runs / "rtk" / config).read_bytes() == (trained / config).read_bytes()

@@ -90,3 +90,14 @@ def test_a_broken_format_is_named_when_it_is_asked_for(
         format_named("arows")
     assert "bows" not in dict(FORMATS.usable())
     assert FORMATS["arrows"].frames is False
+
+
+def test_mistakes_of_a_format_name_its_package(
+    arrows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tea.arrows"
+    file.write_text("now\n")
+    assert run(["convert", str(file), str(tmp_path / "tea.srt")]) == 2
+    said = capsys.readouterr().err
+    assert "'arrows' of arrow-format 1.0 (entry point fmt_arrows:ARROWS of keyseg.formats) cannot be used: " in said
+    assert "ValueError: not enough values to unpack" in said

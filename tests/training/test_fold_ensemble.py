@@ -23,6 +23,7 @@ from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, Time
 from keyseg.training import fold_ensemble, results
 from keyseg.training.fold_ensemble import common_weights
 from keyseg.training.run import Run
+from keyseg.training.tables import summary_lines
 
 QUICK = ("optimiser.epochs=1", "matching.join_epoch=0")
 
@@ -74,6 +75,14 @@ def test_it_is_made_again_only_where_the_folds_are_others(
     workshop.finish(workshop.start(copied, *QUICK, seeds=(1,), resume=True))
     assert saved == [2, 4]
     assert read_config(copied).members == 4
+
+
+def test_of_several_final_models_beside_an_ensemble_the_first_is_named(workshop: Any, copied: Path) -> None:
+    run = workshop.start(copied, *QUICK, seeds=(0, 1), splits=(), final=True, ensemble=True, resume=True)
+    said = "\n".join(summary_lines(run, workshop.finish(run)))
+    bundle = copied / "final" / "seed0" / "bundle"
+    assert f"\nbundle:      {bundle}\n" in said
+    assert f"\nnext:        keyseg predict {bundle} " in said
 
 
 def test_on_the_command_line(workshop: Any, tmp_path: Path, capsys: Any) -> None:

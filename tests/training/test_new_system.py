@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def test_its_system_beats_single_frames_in_every_verb(
     config = json.loads((bundle / "config.json").read_text())
     assert (config["model"], config["network"]["channels"], config["decoder"]) == ("own-gru", 24, {"kind": "frames"})
     assert config["provenance"]["package"] == "own-system 0.1.0"
+    assert "\n- system of the package own-system 0.1.0\n" in (run / "results.md").read_text()
     assert keyseg(["eval", str(run)]) == 0
     video = sorted((data / "features").iterdir())[-1]
     assert keyseg(["predict", str(bundle), str(video), "--out", str(tmp_path / "timelines")]) == 0
@@ -64,6 +66,7 @@ def test_its_system_beats_single_frames_in_every_verb(
     models = ("--models", "own-gru", "--terms", "as-published")
     assert keyseg(["reproduce", "table1", str(data), *models, "--out", str(table)]) == 0
     assert "| Bidirectional GRU | " in capsys.readouterr().out
+    assert ", package own-system 0.1.0, recipe " in (table / "table1.md").read_text()
     rows = json.loads((table / "table1.json").read_text())["blocks"]["as-published"]["rows"]
     dataset = Dataset.open(data)
     single = classify_frames(dataset, 1)
@@ -129,10 +132,13 @@ SYSTEM = replace(SYSTEMS["ms-tcn++"], name="NAME", title="Other", training=TRAIN
 """
 TRAINING = """
 from keyseg.training.systems import TRAINABLE, TrainableSystem
-from keyseg.training.settings import MSTCNRecipe
+from keyseg.training.settings import MSTCNRecipe, Recipe
 class OtherRecipe(MSTCNRecipe):
     model: str = "another"
 NAMED = TrainableSystem(OtherRecipe, TRAINABLE["ms-tcn++"].objective)
+class BareRecipe(Recipe):
+    model: str = "another"
+BARE = TrainableSystem(BareRecipe, TRAINABLE["ms-tcn++"].objective)
 """
 
 
@@ -142,7 +148,8 @@ NAMED = TrainableSystem(OtherRecipe, TRAINABLE["ms-tcn++"].objective)
         (None, "it cannot be trained, since its System has no `training`"),
         ("ns_nowhere:TRAINING", "ns_nowhere:TRAINING: ModuleNotFoundError: No module named 'ns_nowhere'"),
         ("ns_training:TRAINABLE", "ns_training:TRAINABLE: expected TrainableSystem, got dict"),
-        ("ns_training:NAMED", "`model` of OtherRecipe has the default 'another', not 'ns-"),
+        ("ns_training:NAMED", "OtherRecipe: `model` has the default 'another', not 'ns-"),
+        ("ns_training:BARE", "BareRecipe: its defaults make no recipe: `network`: Field required"),
     ],
 )
 def test_a_system_that_cannot_be_trained_names_its_package(
@@ -159,3 +166,89 @@ def test_a_system_that_cannot_be_trained_names_its_package(
         trainable(name)
     assert f"'{name}' of new-system 1.0 (entry point {module}:SYSTEM" in str(caught.value)
     assert reason in str(caught.value)
+
+
+# Systems that import, and are wrong: in their System, their network, their objective.
+WRONG = """
+from dataclasses import replace
+from torch import nn
+from keyseg.inference.systems import SYSTEMS
+from keyseg.models.ms_tcn import MSTCN
+from keyseg.timeline.validation import Section
+from keyseg.training.settings import MSTCNRecipe
+from keyseg.training.systems import TRAINABLE, TrainableSystem
+
+def system(name, **changes):
+    return replace(SYSTEMS["ms-tcn++"], name=name, title=name, training=f"wrong_systems:T_{name}", **changes)
+
+def training(name, objective=TRAINABLE["ms-tcn++"].objective):
+    class OtherRecipe(MSTCNRecipe):
+        model: str = name
+    return TrainableSystem(OtherRecipe, objective)
+
+class Fails(MSTCN):
+    def forward(self, features, mask):
+        return super().forward(features[:, 1:], mask)
+
+class Logits(MSTCN):
+    def forward(self, features, mask):
+        return super().forward(features, mask).stages[-1]
+
+class Alone(nn.Module):
+    def __init__(self, config, input_dim, classes):
+        super().__init__()
+        self.network = MSTCN(config, input_dim, classes)
+
+class Sum(TRAINABLE["ms-tcn++"].objective):
+    def losses(self, network, batch, epoch):
+        return sum(super().losses(network, batch, epoch).values())
+
+class Other(Section):
+    channels: int = 3
+
+class Sizes(MSTCNRecipe):
+    model: str = "sizes"
+    network: Other = Other()
+
+fails, logits, alone = system("fails", network=Fails), system("logits", network=Logits), system("alone", network=Alone)
+sum_, sizes = system("sum_"), system("sizes")
+T_fails, T_logits, T_alone, T_sum_ = training("fails"), training("logits"), training("alone"), training("sum_", Sum)
+T_sizes = TrainableSystem(Sizes, TRAINABLE["ms-tcn++"].objective)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("fails", "RuntimeError: Given groups=1, weight of size"),
+        ("logits", "AttributeError: 'Tensor' object has no attribute 'stages' (traceback: "),
+        ("alone", "its network is no subclass of keyseg's Network: Alone;"),
+        ("sum_", "RuntimeError: "),
+        ("sizes", "Sizes: `network` is Other, and `config` of the System MSTCNConfig;"),
+    ],
+)
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_mistakes_of_a_package_are_not_called_bugs_of_keyseg(
+    jobs: str,
+    name: str,
+    reason: str,
+    workshop: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    install(tmp_path, "wrong-systems", {"keyseg.systems": {name: f"wrong_systems:{name}"}}, wrong_systems=WRONG)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["--epochs", "1", "--set", "network.channels=4", "--jobs", jobs]
+    assert keyseg(["train", str(workshop.data), "--model", name, "--out", str(tmp_path / "run"), *words]) != 0
+    said = capsys.readouterr().err
+    assert f"'{name}' of wrong-systems 1.0 (entry point wrong_systems:{name} of keyseg.systems) cannot be used" in said
+    assert reason in said
+    assert "bug in keyseg" not in said
+
+
+def test_a_system_is_checked_when_it_is_made() -> None:
+    with pytest.raises(ConfigError, match="`config` of the System 'rtk' is no subclass of BaseModel: <class 'dict'>"):
+        replace(SYSTEMS["rtk"], config=dict)
+    with pytest.raises(ConfigError, match="`decoder` of the System 'rtk' is no subclass of Decoder: "):
+        replace(SYSTEMS["rtk"], decoder=SYSTEMS["rtk"].decoder())

@@ -277,7 +277,8 @@ def test_a_training_learns_and_leaves_a_bundle_and_scores(system: str, whole: An
     validated = list(range(alone + 1, run.recipe.epochs, 2))
     assert [epoch for epoch, row in history.items() if f"{system}/acc" in row] == validated
     summary = json.loads((run.folder / "results.json").read_text())
-    assert summary["chosen"] == {"split1/seed0": {"mixed_segments": 0.0, "match": None}}
+    assert summary["chosen"] == {}  # nothing is chosen on inner folds
+    assert "inner folds of the training videos" not in (run.folder / "results.md").read_text()
     assert list(summary["last_epoch"]) == [system]
     assert summary["last_epoch"][system]["acc"] > 50
     predictor = load(run.folder)
@@ -462,13 +463,13 @@ def test_a_recipe_of_another_model_than_asked_for_is_refused(workshop: Any, tmp_
     (tmp_path / "mine.yaml").write_text("model: bcn\n")
     assert recipe_for(workshop.data, "bcn", tmp_path / "mine.yaml")[0].model == "bcn"
     assert recipe_for(workshop.data, None, tmp_path / "mine.yaml")[0].model == "bcn"
-    with pytest.raises(
-        ConfigError, match=r"mine\.yaml is a recipe of bcn, and --model asks for asformer; leave one out"
-    ):
+    with pytest.raises(ConfigError, match=r"mine\.yaml: a recipe of bcn, and --model asks for asformer; leave one out"):
         recipe_for(workshop.data, "asformer", tmp_path / "mine.yaml")
     (tmp_path / "ours.yaml").write_text("optimiser: {epochs: 3}\n")
-    with pytest.raises(ConfigError, match=r"ours\.yaml is a recipe of rtk, and --model asks for ms-tcn\+\+"):
+    with pytest.raises(ConfigError, match=r"ours\.yaml: a recipe of rtk, and --model asks for ms-tcn\+\+"):
         recipe_for(workshop.data, "ms-tcn++", tmp_path / "ours.yaml")
+    with pytest.raises(ConfigError, match=r"^--set model=rtk: a recipe of rtk, and --model asks for bcn"):
+        recipe_for(workshop.data, "bcn", changes=["model=rtk"])
     with pytest.raises(ConfigError, match=r"no system 'asfomer' \(did you mean 'asformer'\?\); known: ms-tcn\+\+"):
         recipe_for(workshop.data, "asfomer")
 

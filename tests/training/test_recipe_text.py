@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from keyseg.timeline import ConfigError
 from keyseg.timeline.validation import Section
 from keyseg.training.recipe import load_recipe, shipped_recipe
 from keyseg.training.recipe_text import recipe_named, recipe_schema, recipe_values, recipe_yaml, shipped_recipes
-from keyseg.training.settings import RTKRecipe
+from keyseg.training.settings import MSTCNRecipe, RTKRecipe
 from keyseg.training.systems import TRAINABLE
 
 CHANGED = (
@@ -123,3 +124,16 @@ def test_a_subclass_keeps_what_is_said_about_a_key_whose_default_it_changes() ->
     with pytest.raises(ValueError, match="greater than or equal to 2"):
         Deep(width=1)
     assert Sizes().width == 3
+
+
+def test_keys_without_a_description_are_printed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bare(Section):
+        sizes: tuple[int, int] = (3, 5)
+
+    class BareRecipe(MSTCNRecipe):
+        network: Bare = Bare()  # type: ignore[assignment]
+
+    system = replace(TRAINABLE["ms-tcn++"], recipe=BareRecipe)
+    monkeypatch.setitem(TRAINABLE, "ms-tcn++", system)
+    text = recipe_yaml(BareRecipe())
+    assert "\nnetwork:\n  # [list of value; default [3, 5]]\n  sizes: [3, 5]\n" in text

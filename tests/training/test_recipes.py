@@ -136,12 +136,12 @@ def test_changes_reach_any_depth_and_the_last_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("optimiser.epochs", "a change is written section.key=value, got 'optimiser.epochs'"),
-        ("=3", "a change is written section.key=value, got '=3'"),
-        ("optimiser.epochs=[1", "is not a YAML value"),
+        ("optimiser.epochs", "--set optimiser.epochs: a change is written section.key=value"),
+        ("=3", "--set =3: a change is written section.key=value"),
+        ("optimiser.epochs=[1", r"--set optimiser.epochs=\[1: '\[1' is not a YAML value"),
         ("optimiser.epochs=", "'optimiser.epochs': Input should be a valid integer, got None"),
         ("optimiser.epoch=3", r"unknown key 'optimiser.epoch' \(did you mean 'epochs'\?\)"),
-        ("model.depth=3", "'model' is a value, not a section"),
+        ("model.depth=3", "--set model.depth=3: 'model' is a value, not a section"),
     ],
 )
 def test_malformed_changes_are_refused(change: str, words: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -33,10 +34,29 @@ class Nothing:
     name = "nothing"
     def __init__(self, device): pass
 
+class Wide(Brightness):
+    name = "wide"
+    def rows(self, frames):
+        for frame in frames:
+            yield frame.mean(axis=(0, 1)).reshape(1, 3)
+
+class Flat(Brightness):
+    name = "flat"
+    def rows(self, frames):
+        for frame in frames:
+            yield frame.mean(axis=(0, 1))
+
+class Broken(Brightness):
+    name = "broken"
+    def rows(self, frames):
+        for frame in frames:
+            yield frame / {}
+
 def other(device): return Brightness(device)
 def fails(device): return 1 / 0
 """
 ENTRIES = {"brightness": "ex_bright:Brightness", "nothing": "ex_bright:Nothing", "other": "ex_bright:other"}
+ENTRIES |= {name.lower(): f"ex_bright:{name}" for name in ("Wide", "Flat", "Broken")}
 ENTRIES |= {"fails": "ex_bright:fails", "motion": "ex_bright:other"}
 
 
@@ -109,3 +129,28 @@ def test_features_of_videos_are_made_with_it(
     sidecar = read_sidecar(tmp_path / "features" / "day2.npy")
     assert sidecar is not None
     assert json.loads(sidecar.origin.model_dump_json())["options"] == {"package": "bright-features"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("wide", r"ValueError: rows of shape \(1, 3\), expected \(n, 1\)"),
+        ("flat", r"ValueError: rows of shape \(3,\), expected \(n, 1\)"),
+        ("broken", "TypeError: unsupported operand"),
+    ],
+)
+def test_rows_that_are_none_name_the_package(
+    brightness: None,
+    make_clip: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    reason: str,
+) -> None:
+    clip = make_clip(tmp_path / "day.mp4", [np.full((48, 64, 3), 20, np.uint8)] * 4)
+    words = ["features", str(clip), "--extractor", name, "--cache", str(tmp_path / "cache")]
+    assert run([*words, "--out", str(tmp_path / "features")]) != 0
+    said = capsys.readouterr().err
+    assert re.search(rf"'{name}' of bright-features 2\.3 \(entry point .* cannot be used: {reason}", said)
+    assert "bug in keyseg" not in said
+    assert not list(tmp_path.glob("features/*.npy"))

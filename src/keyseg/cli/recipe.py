@@ -35,6 +35,8 @@ def recipe_verb(
     """
     from keyseg.training.recipe_text import recipe_named, recipe_schema, recipe_values, recipe_yaml
 
+    if print_ and schema:
+        raise ConfigError("--print writes a recipe, --schema what recipes may hold; leave one out")
     if name is None and data is None:
         if print_ or schema:
             raise ConfigError(f"--{'print' if print_ else 'schema'} needs the name of a recipe, such as rtk")

@@ -19,9 +19,9 @@ _Models = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_defau
 @reproduce.command(name="table1")
 @presents(table1, models=_Models, splits=SplitNumbers, seeds=Seeds, set=Changes, background=Background)
 def table1_verb(**arguments: Any) -> int:
-    from keyseg.cli.training_progress import show_lines, show_training
+    from keyseg.cli.training_progress import show_row, show_row_lines
 
-    shown = show_training if arguments["jobs"] == 1 else show_lines
+    shown = show_row if arguments["jobs"] == 1 else show_row_lines
     if table1(**arguments, command=command_line(), callbacks=shown) is None:
         say("other commands are still training; the last one to finish writes the table")
     else:

@@ -27,6 +27,20 @@ def show_lines(fit: Fit) -> tuple[Callback, ...]:
     return (TrainingProgress(fit, lines=True),)
 
 
+def show_row(fit: Fit) -> tuple[Callback, ...]:
+    """The same for a row of a table, whose run is in TERMS/SYSTEM."""
+    return (TrainingProgress(fit, name=_row(fit)),)
+
+
+def show_row_lines(fit: Fit) -> tuple[Callback, ...]:
+    """The same for rows side by side: lines."""
+    return (TrainingProgress(fit, name=_row(fit), lines=True),)
+
+
+def _row(fit: Fit) -> str:
+    return f"{'/'.join(fit.folder.parts[-4:-2])} split {fit.split} seed {fit.seed}"
+
+
 def show_trial(fit: Fit) -> tuple[Callback, ...]:
     """The same for a trial of a tuning."""
     return (TrainingProgress(fit, name=fit.folder.name),)

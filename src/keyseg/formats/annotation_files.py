@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, ReadSettings, WriteSettings
-from keyseg.formats.table_of_formats import format_named, format_of
+from keyseg.formats.table_of_formats import FORMATS, format_named, format_of
 from keyseg.formats.text import distinguishing_depth, path_parts, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
 
@@ -47,9 +47,9 @@ def read_annotations(
     try:
         given = {field.name: getattr(options, field.name) for field in fields(AnnotationOptions)}
         noted = partial(_noted, path, note)
-        annotations = form.read(
-            path, ReadSettings(**given, fps=fps, background=chosen, videos=tuple(videos), note=noted)
-        )
+        settings = ReadSettings(**given, fps=fps, background=chosen, videos=tuple(videos), note=noted)
+        with FORMATS.blaming(name):
+            annotations = form.read(path, settings)
     except TimelineError as error:
         raise DataError(f"{path}: {error}") from error
     stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]
@@ -127,7 +127,8 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
         annotations = [annotation.resolved(settings.overlap) for annotation in annotations]
     if settings.predicted:
         annotations = [_rounded(annotation) for annotation in annotations]
-    return form.write(annotations, settings)
+    with FORMATS.blaming(fmt):
+        return form.write(annotations, settings)
 
 
 def _rounded(annotation: Annotation) -> Annotation:

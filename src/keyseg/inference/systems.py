@@ -32,6 +32,12 @@ class System:
     decoder: type[Decoder]
     training: str | None = None
 
+    def __post_init__(self) -> None:
+        for field, kind in (("config", BaseModel), ("decoder", Decoder)):
+            given = getattr(self, field)
+            if not (isinstance(given, type) and issubclass(given, kind)):
+                raise ConfigError(f"`{field}` of the System {self.name!r} is no subclass of {kind.__name__}: {given!r}")
+
     @property
     def titles(self) -> dict[str, str]:
         """What can be scored, with titles: the full system first, by its own name, then its parts."""

@@ -190,9 +190,10 @@ def _origin(terms: Terms, run: Run, summary: Mapping[str, Any]) -> dict[str, Any
     changes = differences(expected, run.recipe)
     return {
         "command": run.command,
+        "package": summary["package"],
         "commits": sorted({cost["commit"] for cost in summary["cost"].values()}),
         "epochs": run.recipe.epochs,
-        "chosen": summary["chosen"] if run.recipe.needs_inner_folds else {},
+        "chosen": summary["chosen"],
         "recipe": name,
         "differs from the recipe": [f"{key} {now} for {before}" for key, before, now in changes],
         "machine": sorted({f"{cost['machine']}, {cost['threads']} thread(s)" for cost in summary["cost"].values()}),

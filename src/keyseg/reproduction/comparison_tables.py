@@ -68,8 +68,9 @@ def _best_epochs(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _origin(origin: Mapping[str, Any]) -> str:
     changes = "; ".join(origin["differs from the recipe"])
+    package = f", package {origin['package']}" if origin["package"] else ""
     return (
-        f"`{origin['command']}`, commit {', '.join(origin['commits'])}, recipe {origin['recipe']}"
+        f"`{origin['command']}`, commit {', '.join(origin['commits'])}{package}, recipe {origin['recipe']}"
         f"{f' except for {changes}' if changes else ''}, {origin['epochs']} epochs; {', '.join(origin['machine'])}"
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from keyseg.timeline.errors import ConfigError
+from keyseg.timeline.errors import ConfigError, KeysegError
+from keyseg.timeline.files import write_log
 
 T = TypeVar("T")
 
@@ -82,6 +85,22 @@ class OpenTable(Mapping[str, T], Generic[T]):
     def refusal(self, name: str, reason: str) -> ConfigError:
         """The error about the entry of a package that cannot be used."""
         return _refusal(self._added()[name][0], reason)
+
+    @contextmanager
+    def blaming(self, name: str) -> Iterator[None]:
+        """Raise errors of the package that adds an entry as its refusal, with a log of the traceback.
+
+        Those that keyseg explains, those of files, and those with an entry of keyseg's own pass unchanged.
+        """
+        try:
+            yield
+        except (KeysegError, OSError):
+            raise
+        except Exception as error:  # code of the package can fail in any way
+            if self.package(name) is None:
+                raise
+            log = write_log(traceback.format_exc())
+            raise self.refusal(name, f"{type(error).__name__}: {error} (traceback: {log})") from error
 
     def _load(self, entry: EntryPoint) -> T | ConfigError:
         try:

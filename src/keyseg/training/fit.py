@@ -16,6 +16,7 @@ from keyseg.data.splits import Split
 from keyseg.inference.decoders import Decoder
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
+from keyseg.models.network import Network
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.timeline.extras import extra
 from keyseg.training.silence import quiet
@@ -110,6 +111,8 @@ def train_network(
     objective = trainable(recipe.model).objective(recipe, dataset.labels)
     axes, dimension = dataset.layout(fit.split)
     network = SYSTEMS[recipe.model].network(recipe.network, dimension, len(dataset.labels))
+    if not isinstance(network, Network):
+        raise SYSTEMS.refusal(recipe.model, f"its network is no subclass of keyseg's Network: {type(network).__name__}")
     if fit.start is not None:
         fit.start.initialise(network, recipe.model, dataset.labels)
     predictor = Predictor(

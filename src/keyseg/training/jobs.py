@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from keyseg.timeline import ConfigError, KeysegError, TrainingError
+from keyseg.timeline.files import write_log
 from keyseg.video.workers import CONTEXT, worker_pool
 
 if TYPE_CHECKING:  # a process must know its threads and its GPU before it imports numpy and torch
@@ -93,7 +95,7 @@ def _train(run: Run, split: Split, seed: int, callbacks: FitCallbacks) -> str | 
     except (KeysegError, OSError) as error:
         return str(error)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error} (traceback: {write_log(traceback.format_exc())})"
     return None
 
 

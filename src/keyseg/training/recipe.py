@@ -98,7 +98,8 @@ def recipe_for(
     else:
         recipe, source = load_recipe(path, changes), str(path)
     if model is not None and recipe.model != model:
-        raise ConfigError(f"{source} is a recipe of {recipe.model}, and --model asks for {model}; leave one out")
+        place = _blamed("model", source, changes)
+        raise ConfigError(f"{place}: a recipe of {recipe.model}, and --model asks for {model}; leave one out")
     given = recipe if path else load_recipe(None, (f"model={recipe.model}", *changes))
     options = given.data.stated()
     sources = {name: _blamed(f"data.{name}", source, changes) for name in options}
@@ -157,16 +158,16 @@ def _over(defaults: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, 
 def _apply(content: dict[str, Any], change: str) -> None:
     key, separator, value = change.partition("=")
     if not separator or not key.strip():
-        raise ConfigError(f"a change is written section.key=value, got {change!r}")
+        raise ConfigError(f"--set {change}: a change is written section.key=value")
     *sections, last = key.strip().split(".")
     for section in sections:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
-            raise ConfigError(f"{change!r}: {section!r} is a value, not a section")
+            raise ConfigError(f"--set {change}: {section!r} is a value, not a section")
     try:
         content[last] = from_yaml(value, key)
     except ConfigError as error:
-        raise ConfigError(f"{change!r}: {value!r} is not a YAML value") from error
+        raise ConfigError(f"--set {change}: {value!r} is not a YAML value") from error
 
 
 def _explain(item: Any, recipe: type[Recipe]) -> str:

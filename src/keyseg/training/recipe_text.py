@@ -65,7 +65,7 @@ def recipe_yaml(recipe: Recipe) -> str:
     """
     defaults = trainable(recipe.model).recipe.model_validate({})
     schema = type(recipe).model_json_schema()
-    lines = [*_comment(_first_sentence(schema["description"])), ""]
+    lines = [*_comment(_first_sentence(schema.get("description", recipe.model))), ""]
     lines += _section(recipe, defaults.model_dump(mode="json"), schema, schema["$defs"])
     return "\n".join(lines) + "\n"
 
@@ -90,12 +90,13 @@ def _section(
         if isinstance(inner, BaseModel):
             inner_schema = definitions[field["$ref"].rpartition("/")[2]]
             yield ""
-            yield from _comment(field.get("description") or _first_sentence(inner_schema["description"]))
+            yield from _comment(field.get("description") or _first_sentence(inner_schema.get("description", key)))
             yield f"{key}:"
             lines = _section(inner, defaults[key], inner_schema, definitions)
             yield from (f"  {line}" if line else "" for line in lines)
         else:
-            yield from _comment(f"{field['description']} [{_type(field)}; default {_inline(defaults[key])}]")
+            meaning = f"{field.get('description', '')} [{_type(field)}; default {_inline(defaults[key])}]"
+            yield from _comment(meaning.strip())
             yield f"{key}: {_inline(value)}"
 
 
@@ -110,7 +111,7 @@ def _type(field: Mapping[str, Any]) -> str:
     if "enum" in field or "const" in field:
         return " | ".join(map(_inline, field.get("enum") or [field["const"]]))
     if field.get("type") == "array":
-        return f"list of {_type(field['items'])}"
+        return f"list of {_type(field.get('items', {}))}"
     bounds = [f"{sign} {field[name]:g}" for name, sign in _BOUNDS.items() if name in field]
     return f"{field.get('type', 'value')} {', '.join(bounds)}".rstrip()
 

@@ -71,6 +71,7 @@ def summarise(run: Run) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "command": run.command,
         "system": run.recipe.model,
+        "package": SYSTEMS.package(run.recipe.model),
         "data": run.data.name,
         "features": run.provenance()["features"],
         "splits": sorted({f.fit.split for f in finished if f.fit.split is not None}),
@@ -79,7 +80,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "final": {fit.name: len(training_videos(fit)) for fit in final},
         "labelled_videos": len(final[0].dataset.labelled) if final else None,
         "ensemble": read_config(run.ensemble_bundle).members if run.ensemble_bundle.exists() else 0,
-        "chosen": _how_chosen([*(f.fit for f in finished), *final]),
+        "chosen": _how_chosen([*(f.fit for f in finished), *final]) if run.recipe.needs_inner_folds else {},
         "confidence": _confidence(finished),
         "cost": {f.fit.name: f.cost for f in finished} | {fit.name: fit.cost() for fit in final},
         "last_epoch": {v: average_over_seeds([(f.fit.seed, f.last[v]) for f in finished]) for v in variants},

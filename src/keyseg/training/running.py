@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from keyseg.data.folders import claimed
+from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import TrainingError
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks, is_main_process
@@ -42,7 +43,8 @@ def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
             raise TrainingError(f"{fit.folder}: another command is training this; wait for it, or run without torchrun")
         if not mine or fit.is_finished:
             return False
-        predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
-        if main_process and fit.split is not None:
-            score_fit(fit, predictor)
+        with SYSTEMS.blaming(run.recipe.model):
+            predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
+            if main_process and fit.split is not None:
+                score_fit(fit, predictor)
     return main_process

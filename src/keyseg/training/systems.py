@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any
 
-from keyseg.inference.systems import SYSTEMS, system_named
+from pydantic import ValidationError
+
+from keyseg.inference.systems import SYSTEMS, System, system_named
 from keyseg.timeline import LabelMap
+from keyseg.timeline.validation import problem_text
 from keyseg.training.bcn_objective import BCNObjective
 from keyseg.training.objective import FrameObjective, Objective
 from keyseg.training.rtk_objective import RTKObjective
@@ -52,6 +55,20 @@ def trainable(name: str) -> TrainableSystem:
         raise SYSTEMS.refusal(name, f"{place}: {type(error).__name__}: {error}") from error
     if not isinstance(found, TrainableSystem):
         raise SYSTEMS.refusal(name, f"{place}: expected TrainableSystem, got {type(found).__name__}")
-    if (model := found.recipe.model_fields["model"].default) != name:
-        raise SYSTEMS.refusal(name, f"`model` of {found.recipe.__name__} has the default {model!r}, not {name!r}")
+    if problem := _problem_of_defaults(found.recipe, system_named(name)):
+        raise SYSTEMS.refusal(name, f"{found.recipe.__name__}: {problem}")
     return found
+
+
+def _problem_of_defaults(recipe: type[Recipe], system: System) -> str:
+    """What is wrong with the defaults of a recipe; an empty string if nothing is."""
+    try:
+        defaults = recipe.model_validate({})
+    except ValidationError as error:
+        problems = (f"`{'.'.join(map(str, item['loc']))}`: {problem_text(item)}" for item in error.errors())
+        return f"its defaults make no recipe: {'; '.join(problems)}"
+    if defaults.model != system.name:
+        return f"`model` has the default {defaults.model!r}, not {system.name!r}"
+    if not isinstance(defaults.network, system.config):
+        return f"`network` is {type(defaults.network).__name__}, and `config` of the System {system.config.__name__}"
+    return ""

@@ -21,7 +21,9 @@ def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
     """What to print after training: the scores, where everything is, and what to do next."""
     fit = [*run.fits(), *run.final_fits()][0]
     is_video = fit.dataset.origin(fit.split) is not None
-    model = run.folder if summary["ensemble"] or len(summary["final"]) == 1 else fit.bundle
+    finals = len(summary["final"])
+    one_to_keep = finals == 1 or (summary["ensemble"] and not finals)
+    model = run.folder if one_to_keep else [*run.final_fits(), *run.fits()][0].bundle
     scores = [
         f"Last epoch, mean over {len(summary['splits'])} split(s) and {len(summary['seeds'])} seed(s):",
         *score_table(summary["last_epoch"]),
@@ -68,13 +70,15 @@ def mean_of(table: Mapping[str, Any]) -> str:
 def results_markdown(summary: Mapping[str, Any]) -> str:
     """The tables of a run with their provenance, as Markdown."""
     origin = [f"- command: `{summary['command']}`"]
+    if summary["package"]:
+        origin.append(f"- system of the package {summary['package']}")
     for name, cost in summary["cost"].items():
         origin.append(
             f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['inner_seconds']:.0f} s of"
             f" inner folds, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
             f" {cost['threads']} thread(s), {cost['machine']}"
         )
-    kept = kept_lines(summary)
+    kept, chosen = kept_lines(summary), chosen_lines(summary["chosen"])
     scored = [
         f"{mean_of(summary)}; protocol ms-tcn; features: {summary['features']}.",
         f"## Last epoch ({summary['epochs']}): the result",
@@ -89,8 +93,7 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         f"# {summary['data']}",
         *(scored if summary["splits"] else [f"Features: {summary['features']}."]),
         *(["## To keep", [f"- {line}" for line in kept]] if kept else []),
-        "## Chosen on inner folds of the training videos",
-        chosen_lines(summary["chosen"]),
+        *(["## Chosen on inner folds of the training videos", chosen] if chosen else []),
         "## Confidence of segments, on the test videos",
         confidence_lines(summary["confidence"]),
         "## Where this comes from",

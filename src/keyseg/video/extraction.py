@@ -25,7 +25,7 @@ from keyseg.timeline.files import file_sha256, refuse_file, whole_file, write_te
 from keyseg.video.extractor import Extractor, Image
 from keyseg.video.poses import PoseReader, Poses
 from keyseg.video.reading import VideoReader
-from keyseg.video.table_of_extractors import EXTRACTORS
+from keyseg.video.table_of_extractors import EXTRACTORS, checked_rows
 
 # Which pictures a frame shows; 1 lost the last ones of files whose first stream is the sound.
 READER = 2
@@ -115,7 +115,7 @@ def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image], video
     with path.open("wb") as file:
         _write_header(file, 0, extractor.dimension)
         start = file.tell()
-        for block in extractor.rows(frames):
+        for block in checked_rows(extractor, frames):
             with np.errstate(over="ignore"):
                 stored = np.ascontiguousarray(block, np.dtype("<f2"))
             finite = np.isfinite(stored).all(axis=1)

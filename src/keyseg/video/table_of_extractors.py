@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from keyseg.timeline import ConfigError, KeysegError
+import numpy as np
+
+from keyseg.timeline import ConfigError
 from keyseg.timeline.open_table import OpenTable
-from keyseg.video.extractor import Extractor
+from keyseg.video.extractor import Extractor, Image, Rows
 from keyseg.video.motion import Motion
 
 MakeExtractor = Callable[[str | None], Extractor]
@@ -30,20 +32,28 @@ def extractor_named(name: str, device: str | None = None) -> Extractor:
     376
     """
     make = EXTRACTORS[name]
-    if name in EXTRACTORS.ours:
-        return make(device)
-    try:
+    with EXTRACTORS.blaming(name):
         extractor = make(device)
-    except KeysegError:
-        raise
-    except Exception as error:  # code of the package, which can fail in any way
-        raise EXTRACTORS.refusal(name, f"{type(error).__name__}: {error}") from error
+    if name in EXTRACTORS.ours:
+        return extractor
     if not isinstance(extractor, Extractor):
         lacking = ", ".join(field for field in _FIELDS if not hasattr(extractor, field))
         raise EXTRACTORS.refusal(name, f"the {type(extractor).__name__} that it makes has no {lacking}")
     if extractor.name != name:
         raise EXTRACTORS.refusal(name, f"the extractor that it makes has the name {extractor.name!r}")
     return extractor
+
+
+def checked_rows(extractor: Extractor, frames: Iterable[Image]) -> Iterator[Rows]:
+    """The blocks of rows as an extractor makes them.
+
+    Raises ConfigError naming the package whose extractor fails, or makes something else.
+    """
+    with EXTRACTORS.blaming(extractor.name):
+        for block in extractor.rows(frames):
+            if np.ndim(block) != 2 or np.shape(block)[1] != extractor.dimension:
+                raise ValueError(f"rows of shape {np.shape(block)}, expected (n, {extractor.dimension})")
+            yield block
 
 
 _FIELDS = (*Extractor.__annotations__, "rows")
