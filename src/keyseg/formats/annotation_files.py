@@ -125,7 +125,17 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
         annotations = [annotation.actions() for annotation in annotations]
     if not form.frames and (settings.overlap != "error" or not form.overlaps):
         annotations = [annotation.resolved(settings.overlap) for annotation in annotations]
+    if settings.predicted:
+        annotations = [_rounded(annotation) for annotation in annotations]
     return form.write(annotations, settings)
+
+
+def _rounded(annotation: Annotation) -> Annotation:
+    """The same with three decimals of each score; more say nothing about a prediction."""
+    scored = (
+        item if item.score is None else replace(item, score=round(item.score, 3)) for item in annotation.intervals
+    )
+    return replace(annotation, intervals=tuple(scored))
 
 
 def timeline_text(
@@ -154,6 +164,6 @@ def timeline_text(
     annotation = Annotation.of(name, segmentation, labels, timebase, keep_background=True)
     if scores is not None:
         pairs = zip(annotation.intervals, scores, strict=True)
-        annotation = replace(annotation, intervals=tuple(replace(item, score=round(score, 3)) for item, score in pairs))
+        annotation = replace(annotation, intervals=tuple(replace(item, score=score) for item, score in pairs))
     settings = replace(settings or WriteSettings(), labels=labels, predicted=True)
     return annotations_text(fmt, [replace(annotation, media=media)], settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Match
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import BundleError
@@ -12,10 +13,13 @@ from keyseg.timeline import BundleError
 _SHARED = ("system", "input_dim", "labels", "timebase", "orientation", "presampled", "origin")
 
 
-def ensemble_of(predictors: Sequence[Predictor], match: Match | None = None) -> Predictor:
+def ensemble_of(
+    predictors: Sequence[Predictor], match: Match | None = None, calibration: Calibration | None = None
+) -> Predictor:
     """One predictor of the networks of several, which are averaged.
 
-    match: what its videos are matched to, in place of what each predictor has. Raises BundleError if there are fewer
+    match, calibration: what its videos are matched to, and how the confidence of its segments is calibrated, in place
+    of what each predictor has. Raises BundleError if there are fewer
     than two, or if they differ in classes, features, time base, or in how they decode.
 
     >>> from keyseg.inference.systems import SYSTEMS
@@ -37,4 +41,4 @@ def ensemble_of(predictors: Sequence[Predictor], match: Match | None = None) -> 
             raise BundleError(f"networks that differ in {', '.join(differing)} cannot be averaged; train them alike")
     networks = [network for predictor in predictors for network in predictor.networks]
     decoder = first.decoder.changed(match=match)
-    return replace(first, model=networks[0], others=tuple(networks[1:]), decoder=decoder)
+    return replace(first, model=networks[0], others=tuple(networks[1:]), decoder=decoder, calibration=calibration)

@@ -62,6 +62,6 @@ def write_review(
         report(f"warning: {path} leaves out the videos that could not be predicted: {names}")
     if not calibrated:
         report(
-            "note: the confidence is the mean probability of the segment's class, which is not calibrated, since the"
-            " training had no inner folds to calibrate it on"
+            "note: the confidence is the mean probability of the segment's class, which is not calibrated: the training"
+            " had no inner folds, or too few right or wrong segments on them to learn from"
         )
