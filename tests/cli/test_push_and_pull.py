@@ -74,18 +74,6 @@ def test_an_unknown_licence_and_a_folder(keyseg: Any, trained: Path, tmp_path: P
     ]
 
 
-def test_the_names_of_videos_stay_here(keyseg: Any, trained: Path, kitchen: Path, hub: FakeHub, tmp_path: Path) -> None:
-    names = Dataset.open(kitchen).labelled
-    kept = (trained / "split1" / "seed0" / "bundle" / "config.json").read_bytes()
-    assert any(name.encode() in kept for name in names)  # for --start, which refuses to test on them
-    assert keyseg("push", trained, "./share", "--licence", "mit").code == 0
-    assert keyseg("push", trained, "anna/kitchen", "--licence", "mit").code == 0
-    assert keyseg("pull", "anna/kitchen", "pulled").code == 0
-    for file in (*(tmp_path / "share").iterdir(), *(tmp_path / "pulled").iterdir()):
-        content = file.read_bytes()
-        assert not [name for name in names if name.encode() in content], file
-
-
 def test_errors_and_exit_codes(keyseg: Any, hub: FakeHub, tmp_path: Path) -> None:
     for words, code, message in (
         (("pull", "kitchen", "out"), 2, "error: expected owner/name or owner/name@revision on the hub"),

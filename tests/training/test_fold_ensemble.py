@@ -13,12 +13,11 @@ import pytest
 from keyseg.cli.main import run as keyseg
 from keyseg.data.folders import claimed
 from keyseg.inference.bundle import find_bundle, load, read_config, save_bundle
-from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import FrameDecoder, Match
 from keyseg.matching.alignment import MatchWeights
 from keyseg.timeline import ConfigError, DataError, Segmentation
 from keyseg.training import fold_ensemble, results
-from keyseg.training.fold_ensemble import common_calibration, common_weights
+from keyseg.training.fold_ensemble import common_weights
 from keyseg.training.run import Run
 
 QUICK = ("optimiser.epochs=1", "matching.join_epoch=0")
@@ -53,9 +52,6 @@ def test_the_folds_are_averaged_without_training_again(
     np.testing.assert_allclose(whole.run(features).frames, np.mean([p.frames for p in parts], 0), rtol=1e-6)
     text = (copied / "results.md").read_text()
     assert "the average of 2 models. It has no score: what one split tests on, another trains on." in text
-    card = (copied / "ensemble" / "bundle" / "README.md").read_text()
-    assert "8 annotated videos, " in card
-    assert "on 4 test videos of the same data set that they had not seen" in card
 
 
 def test_it_is_made_again_only_where_the_folds_are_others(
@@ -127,15 +123,6 @@ def test_the_match_weighs_what_most_networks_learnt() -> None:
     assert weights.moves == pytest.approx(MatchWeights().moves)
     assert common_weights([some, matching()]) is None
     assert common_weights([matching(), matching()]) is None
-
-
-def test_the_confidence_is_calibrated_by_the_mean_of_what_all_networks_learnt() -> None:
-    one, other = (
-        SimpleNamespace(calibration=Calibration(intercept=i, mean=m, length=0.5, edges=1, segments=n))
-        for i, m, n in ((-1, 1, 20), (2, 3, 30))
-    )
-    assert common_calibration([one, other]) == Calibration(intercept=0.5, mean=2, length=0.5, edges=1, segments=50)
-    assert common_calibration([one, SimpleNamespace(calibration=None)]) is None
 
 
 def test_the_match_remembers_the_training_videos_of_all_folds(

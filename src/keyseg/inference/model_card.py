@@ -32,12 +32,11 @@ class TrainingVideos:
 @dataclass(frozen=True)
 class HeldOutScores:
     """Scores in percent on test videos, by title, each with its 95 % interval. unseen: classes that no test video
-    shows. of_splits: whether models of splits were tested in place of this one."""
+    shows."""
 
     videos: int
     scores: Mapping[str, tuple[float, tuple[float, float]]]
     unseen: Sequence[str]
-    of_splits: bool = False
 
 
 def write_model_card(bundle: Path, trained: TrainingVideos, tested: HeldOutScores | None) -> None:
@@ -139,7 +138,7 @@ def _training(config: BundleConfig, trained: TrainingVideos | None, rate: str) -
         frames = sum(trained.frames)
         minutes = frames / config.fps / 60
         size = f"{trained.videos} annotated videos, {frames:,} frames at {rate}: {float(minutes):.1f} minutes in all."
-    blocks = [size + " Neither the videos nor their names are shared."]
+    blocks = [size + " Neither the videos nor their names are in the bundle."]
     if config.decoder.match is not None:
         count = len(config.decoder.match.annotations)
         blocks.append(
@@ -168,15 +167,9 @@ def _scores(tested: HeldOutScores | None) -> list[str]:
         (title, f"{score:.1f}", f"{low:.1f} to {high:.1f}" if several else "not known")
         for title, (score, (low, high)) in tested.scores.items()
     ]
-    which = f"{tested.videos} test video{'s' * several} of the same data set that"
-    said = f"In percent, on {which} were not used in training."
-    if tested.of_splits:
-        said = (
-            "No video was kept for a test of this model. These scores, in percent, are those of models that were"
-            f" trained in the same way on fewer videos, on {which} they had not seen."
-        )
     return [
-        f"{said} The intervals are those of a bootstrap over these videos.",
+        f"In percent, on {tested.videos} test videos of the same data set that were not used in training. The intervals"
+        " are those of a bootstrap over these videos.",
         _table(("", "score", "95 % interval"), rows),
     ]
 

@@ -35,8 +35,8 @@ def push(
 ) -> str:
     """Publish a bundle on the Hugging Face Hub, or write a copy to share to a folder.
 
-    Its config, weights and model card are sent, without the names of the training videos. The token is that of
-    `hf auth login`. Returns what `load` takes: owner/name with the new commit, or the folder.
+    Its config, weights and model card are sent, and nothing else. The token is that of `hf auth login`. Returns what
+    `load` takes: owner/name with the new commit, or the folder.
 
     Args:
         bundle: Folder of a bundle, or of a run that holds one.
@@ -59,7 +59,7 @@ def push(
     load(folder)  # what is damaged is not published
     config = read_config(folder)
     stated = {"licence": licence and _spdx(licence), "model_version": model_version}
-    config = config.model_copy(update={key: value for key, value in stated.items() if value} | {"videos": None})
+    config = config.model_copy(update={key: value for key, value in stated.items() if value})
     if config.licence == UNKNOWN_LICENCE:
         report("the licence is unknown, so others may not use the model; state one, as in --licence CC-BY-4.0")
     if not is_hub_name(repo):

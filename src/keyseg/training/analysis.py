@@ -34,19 +34,13 @@ def kept_predictions(fit: Fit) -> SplitPredictions:
     return SplitPredictions(fit.split, annotated, predicted)
 
 
-def pooled_predictions(fits: Sequence[Fit]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Annotations and predictions of finished trainings together; a video is there once per training tested on it."""
+def analyse_fits(fits: Sequence[Fit], protocol: str = "ms-tcn") -> Analysis:
+    """Analysis of the test videos of finished trainings together; a video counts once per training tested on it."""
     tested = {fit.name: kept_predictions(fit) for fit in fits}
     reference, prediction = (
         {f"{name}/{video}": labels for name, one in tested.items() for video, labels in getattr(one, side).items()}
         for side in ("reference", "prediction")
     )
-    return reference, prediction
-
-
-def analyse_fits(fits: Sequence[Fit], protocol: str = "ms-tcn") -> Analysis:
-    """Analysis of the test videos of finished trainings together; a video counts once per training tested on it."""
-    reference, prediction = pooled_predictions(fits)
     dataset = fits[0].dataset
     background = dataset.labels.background
     return analyse(reference, prediction, background=background, protocol=protocol, fps=dataset.timebase.fps)

@@ -8,13 +8,12 @@ import numpy as np
 
 from keyseg.data.folders import claimed
 from keyseg.inference.bundle import load, read_config, save_bundle
-from keyseg.inference.confidence import FACTS, Calibration
 from keyseg.inference.decoders import Match
 from keyseg.inference.ensemble import ensemble_of
 from keyseg.inference.predictor import Predictor
 from keyseg.matching.alignment import MatchWeights
 from keyseg.matching.lattice import TERMS
-from keyseg.training.fit import Fit, annotations_in_steps
+from keyseg.training.fit import annotations_in_steps
 from keyseg.training.run import Run
 
 
@@ -28,20 +27,14 @@ def save_ensemble(run: Run) -> None:
         if not mine or (folder.exists() and read_config(folder).provenance.get("members") == members):
             return
         predictors, dataset = [load(fit.bundle) for fit in fits], fits[0].dataset
-        videos = ensemble_videos(fits)
+        videos = tuple(dict.fromkeys(name for fit in fits for name in dataset.names(fit.split, "train")))
         seen = run.start.videos_with(videos) if run.start else videos
         weights = common_weights(predictors)
         match = None
         if weights is not None:
             match = Match.to(annotations_in_steps(dataset, videos), len(dataset.labels), weights)
         provenance = run.provenance() | {"members": members}
-        ensemble = ensemble_of(predictors, match, common_calibration(predictors))
-        save_bundle(ensemble, folder, provenance, videos=seen, force=True)
-
-
-def ensemble_videos(fits: Sequence[Fit]) -> tuple[str, ...]:
-    """The videos that one or more of the trainings saw."""
-    return tuple(dict.fromkeys(name for fit in fits for name in fit.dataset.names(fit.split, "train")))
+        save_bundle(ensemble_of(predictors, match), folder, provenance, videos=seen, force=True)
 
 
 def common_weights(predictors: Sequence[Predictor]) -> MatchWeights | None:
@@ -56,12 +49,3 @@ def common_weights(predictors: Sequence[Predictor]) -> MatchWeights | None:
     factors = set(TERMS) - {"cut"}
     means = {n: v.prod(0) ** (1 / len(v)) if n in factors else v.mean(0) for n, v in values.items()}
     return MatchWeights.model_validate({name: mean.tolist() for name, mean in means.items()})
-
-
-def common_calibration(predictors: Sequence[Predictor]) -> Calibration | None:
-    """How an ensemble calibrates the confidence of segments: the mean over its networks; None unless all of them do."""
-    learnt = [predictor.calibration for predictor in predictors if predictor.calibration is not None]
-    if len(learnt) < len(predictors):
-        return None
-    weights = {name: float(np.mean([getattr(one, name) for one in learnt])) for name in ("intercept", *FACTS)}
-    return Calibration(**weights, segments=sum(one.segments for one in learnt))

@@ -10,11 +10,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from keyseg.data.folders import claimed
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.inference.bundle import load, read_config
+from keyseg.inference.model_card import HeldOutScores, TrainingVideos, write_model_card
 from keyseg.inference.prediction import Prediction
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
@@ -23,17 +26,15 @@ from keyseg.timeline import DataError, Segmentation, TrainingError
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.analysis import analysis_summary
 from keyseg.training.calibration import KINDS, Judged, bins_of, pooled_summary
-from keyseg.training.cards import BOOTSTRAP, write_card, write_kept_cards
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks, is_main_process
 from keyseg.training.fold_ensemble import save_ensemble
 from keyseg.training.run import Run, process_count
-from keyseg.training.tables import RELIABILITY, SCORES, results_markdown
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from keyseg.training.tables import SCORE_COLUMNS, SCORES, results_markdown
 
 Scores = dict[str, float]
+
+BOOTSTRAP = 1000  # resamplings of the test videos for the intervals of the model card
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,6 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
         return None
     if run.ensemble:
         save_ensemble(run)
-    write_kept_cards(run)
     return summarise(run)
 
 
@@ -122,9 +122,21 @@ def score_fit(fit: Fit, predictor: Predictor) -> None:
         v: evaluate_labels(reference, videos, background=background, bootstrap=resamplings.get(v, 0))
         for v, videos in predicted.items()
     }
-    write_card(fit, reports[predictor.variants[0]])
+    _write_card(fit, reports[predictor.variants[0]])
     write_json(fit.reliability, judged.summary())
     write_json(fit.scores, {variant: report.to_json() for variant, report in reports.items()})
+
+
+def _write_card(fit: Fit, report: Report) -> None:
+    """The model card of the bundle, with the scores of the full system."""
+    labels, names = fit.dataset.labels, fit.dataset.names(fit.split, "train")
+    counts = [np.bincount(fit.dataset.annotation(name).to_frames(), minlength=len(labels)) for name in names]
+    seen = {label for label, scores in report.per_class.items() if scores.support}
+    values = report.to_json()
+    scores = {title: (values[n], report.intervals[n]) for n, title in zip(SCORES, SCORE_COLUMNS, strict=True)}
+    unseen = [name for label, name in enumerate(labels.names) if label not in seen]
+    trained = TrainingVideos(len(names), np.sum(counts, axis=0).tolist())
+    write_model_card(fit.bundle, trained, HeldOutScores(report.videos, scores, unseen))
 
 
 def evaluate_run(run: Run, protocol: str = "ms-tcn") -> tuple[Report, dict[str, Report]]:
@@ -209,12 +221,9 @@ def summarise(run: Run) -> dict[str, Any]:
         "analysis": analysis_summary(run, [f.fit for f in finished]),
         "by_split": {v: {f.fit.name: {n: f.last[v][n] for n in SCORES} for f in finished} for v in variants},
     }
-    from keyseg.viz import save_figure
-
     write_json(run.folder / "results.json", summary)
     write_text(run.folder / "results.md", results_markdown(summary))
-    if summary["confidence"]["pooled"]["segments"]:
-        save_figure(reliability_figure(summary), run.folder / RELIABILITY, force=True)
+    _draw_reliability(run.folder / "reliability.png", summary["confidence"])
     return summary
 
 
@@ -231,12 +240,14 @@ def _confidence(finished: Sequence[Finished]) -> dict[str, Any]:
     return {"by_training": by_training, "pooled": pooled_summary(list(by_training.values()))}
 
 
-def reliability_figure(summary: Mapping[str, Any]) -> Figure:
-    """How far the confidence of segments could be trusted, on the test videos of all finished trainings."""
-    from keyseg.viz import plot_reliability
+def _draw_reliability(path: Path, confidence: Mapping[str, Any]) -> None:
+    from keyseg.viz import plot_reliability, save_figure
 
-    pooled = summary["confidence"]["pooled"]
-    return plot_reliability({kind: bins_of(pooled, kind) for kind in KINDS if kind in pooled})
+    pooled = confidence["pooled"]
+    if pooled["segments"]:
+        save_figure(
+            plot_reliability({kind: bins_of(pooled, kind) for kind in KINDS if kind in pooled}), path, force=True
+        )
 
 
 def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:
