@@ -168,3 +168,10 @@ def test_splits_as_typed() -> None:
     for text in ("", "1,", "x", "1 2"):
         with pytest.raises(ValueError, match="expected a split's number, several as 1,2, or all; got "):
             split_numbers(text)
+
+
+def test_of_a_folder_that_is_not_there_nothing_is_counted(keyseg: Any, tmp_path: Path) -> None:
+    answer = keyseg("check", tmp_path / "nowhere")
+    assert answer.code == 1
+    assert "no such folder; expected a data set" in answer.out
+    assert answer.out.splitlines()[1:] == ["1 problem(s)"]

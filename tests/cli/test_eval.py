@@ -252,6 +252,14 @@ def test_a_file_of_several_videos_and_a_folder_match_by_name(keyseg: Any, tmp_pa
     assert "for coffee (1 in all)" in answer.err
 
 
+def test_files_of_one_prediction_are_one_whatever_their_format_says_of_the_end(keyseg: Any, tmp_path: Path) -> None:
+    for kind in ("csv", "eaf", "vtt"):  # in two of them the background at the end is a gap
+        write(tmp_path / "pred" / f"tea.{kind}", kind, TRUTH)
+    corrected = write(tmp_path / "corrected" / "tea.eaf", "eaf", TRUTH)
+    answer = keyseg("eval", "--ref", corrected.parent, "--pred", tmp_path / "pred", "--json")
+    assert (answer.code, json.loads(answer.out)["f1@50"]) == (0, 100), answer.err
+
+
 def test_single_files_belong_together_whatever_they_are_called(keyseg: Any, tmp_path: Path) -> None:
     ref, pred = write(tmp_path / "truth.eaf", "eaf", TRUTH), write(tmp_path / "mine.csv", "csv", GUESS)
     answer = keyseg("eval", "--ref", ref, "--pred", pred, "--json")

@@ -50,6 +50,8 @@ def test_review_has_every_segment_of_all_videos(trained: Path, files: list[Path]
     rows = rows_of(tmp_path / "review.csv")
     sure = [float(row["confidence"]) for row in rows]
     assert sure == sorted(sure)
+    timelines = [row for file in files for row in rows_of(tmp_path / f"{file.stem}.csv")]
+    assert sorted(float(row["confidence"]) for row in timelines) == sure  # rounded alike
     predictor, expected = load(trained), set()
     names = predictor.labels.names
     for file in files:

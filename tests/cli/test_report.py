@@ -269,6 +269,11 @@ def test_train_leaves_a_page_with_the_test_videos(trained: Path, kitchen: Path) 
     for bar, wanted in zip(page.labels(), (truth, predicted), strict=False):
         assert [name for name, _, frames in bar for _ in range(frames)] == wanted
     assert not page.all("video")
+    captions = page.texts("figcaption")
+    assert [caption.split(":")[0].split(",")[0] for caption in captions] == [
+        *("What was taken for what", "How long segments are"),
+        *("How early or late the segments that were found start and end", "Confidence of segments", "Losses by epoch"),
+    ]
     assert "test videos are shown" not in page.text
     assert "<h2>Scores</h2>" in page.text
 

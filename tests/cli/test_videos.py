@@ -265,7 +265,7 @@ def test_init_into_the_folder_that_one_is_in(
     monkeypatch.chdir(tmp_path / "here")
     answer = make(keyseg, user_files, Path(), cache)
     assert answer.code == 0, answer.err
-    assert answer.out.endswith("next: keyseg check .; keyseg train . --split all --out runs/here\n")
+    assert answer.out.endswith("next: keyseg check .; keyseg train . --split all --final --out runs/here\n")
     parts = {"dataset.yaml", "features", "groundTruth", "mapping.txt", "splits", "videos.csv"}
     assert {path.name for path in (tmp_path / "here").iterdir()} == parts
 

@@ -43,14 +43,14 @@ def check_verb(
         print(f"problem  {problem}")
     for warning in report.warnings:
         print(f"warning  {warning}")
-    known = report.dataset or "a data set that the catalog does not know"
-    print(
-        f"{data}: {known}; {report.videos} videos, {report.frames} frames, {report.classes} classes,"
-        f" {report.splits} splits, features of {report.dimension or 'unknown'} dimensions"
-    )
-    if report.origin:
-        print(f"features: {report.origin}")
-    if report.settings:
+    if report.settings:  # there is a folder
+        known = report.dataset or "a data set that the catalog does not know"
+        print(
+            f"{data}: {known}; {report.videos} videos, {report.frames} frames, {report.classes} classes,"
+            f" {report.splits} splits, features of {report.dimension or 'unknown'} dimensions"
+        )
+        if report.origin:
+            print(f"features: {report.origin}")
         print("settings in force:", *report.settings.lines(), sep="\n  ")
     if report.common_order is not None:
         print(

@@ -33,5 +33,6 @@ def init_verb(**arguments: Any) -> int:
         made = init(**arguments, report=note, notify=shown)
     size = f"{made.videos} videos, {made.frames:,} frames at {made.fps} fps, {made.classes} classes"
     print(f"{made.root}: {size}, {made.splits} splits")
-    print(f"next: keyseg check {made.root}; keyseg train {made.root} --split all --out runs/{made.root.resolve().name}")
+    run = f"runs/{made.root.resolve().name}"
+    print(f"next: keyseg check {made.root}; keyseg train {made.root} --split all --final --out {run}")
     return 0

@@ -132,7 +132,7 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
 
 
 def _rounded(annotation: Annotation) -> Annotation:
-    """Three decimals of each confidence."""
+    """The same with three decimals of each score; more say nothing about a prediction."""
     scored = (
         item if item.score is None else replace(item, score=round(item.score, 3)) for item in annotation.intervals
     )

@@ -66,5 +66,5 @@ def write_review(
     if not calibrated:
         report(
             "note: the confidence is the mean probability of the segment's class, which is not calibrated: that takes a"
-            " model of one network, whose training had inner folds"
+            " model of one network, whose training had inner folds with enough right and wrong segments to learn from"
         )

@@ -243,9 +243,10 @@ class _Pairing:
     def frames(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> tuple[list[str], list[str]]:
         """One label per frame of both. Raises DataError where files of one video differ."""
         grid = self.rate(truths, predictions)
-        first = self._pair(truths[0], predictions[0], grid)
+        length = self._length([*truths, *predictions], grid)
+        first = self._pair(truths[0], predictions[0], grid, length)
         for truth, prediction in chain(product(truths[1:], predictions[:1]), product(truths[:1], predictions[1:])):
-            if self._pair(truth, prediction, grid) != first:
+            if self._pair(truth, prediction, grid, length) != first:
                 both = truths if truth is not truths[0] else predictions
                 raise DataError(
                     f"{' and '.join(str(side.file) for side in both)} are of one video and differ; move all but one of"
@@ -258,18 +259,20 @@ class _Pairing:
         rates = [side.annotation.fps for side in (*truths, *predictions) if side.annotation and side.annotation.fps]
         return rates[0] if rates else self.fps
 
-    def _pair(self, truth: _Timeline, prediction: _Timeline, grid: Fraction | None) -> tuple[list[str], list[str]]:
-        sides = (truth, prediction)
-        if truth.annotation is None and prediction.annotation is None:
-            return read_frame_labels(truth.file), read_frame_labels(prediction.file)
-        if grid is None:
-            raise ConfigError(f"{truth.file}, {prediction.file}: the frame rate of both is unknown; give --fps")
-        both = [self._annotation(side, self.fps or grid) for side in sides]
-        ends = [annotation.frame_spans(grid, overlap=self.overlap)[1] for annotation in both]
+    def _length(self, sides: Sequence[_Timeline], grid: Fraction | None) -> int:
+        """Frames of a video: as the first file says that states it, else up to the last end.
+
+        Notes files that end before; raises DataError where one ends after, or states another length.
+        """
+        if grid is None or all(side.annotation is None for side in sides):
+            return 0  # frame labels, which count
+        annotations = [self._annotation(side, self.fps or grid) for side in sides]
+        ends = [annotation.frame_spans(grid, overlap=self.overlap)[1] for annotation in annotations]
         exact = [side.form in _EXACT for side in sides]
         length = next((end for end, known in zip(ends, exact, strict=True) if known), max(ends))
         # One frame of the coarser rate: the last picture of a video may be cut or kept.
-        slack = 0 if both[0].fps == both[1].fps else math.ceil(grid / min(a.fps or grid for a in both))
+        rates = {annotation.fps or grid for annotation in annotations}
+        slack = 0 if len(rates) == 1 else math.ceil(grid / min(rates))
         for side, end, known in zip(sides, ends, exact, strict=True):
             if end > length + slack or (known and end < length - slack):
                 raise DataError(
@@ -281,10 +284,23 @@ class _Pairing:
                     f"{side.file}: ends at {float(end / grid):.2f} s, and the other timeline of this video at"
                     f" {float(length / grid):.2f} s; what comes after counts as background"
                 )
+        return length
+
+    def _pair(
+        self, truth: _Timeline, prediction: _Timeline, grid: Fraction | None, length: int
+    ) -> tuple[list[str], list[str]]:
+        sides = (truth, prediction)
+        if truth.annotation is None and prediction.annotation is None:
+            return read_frame_labels(truth.file), read_frame_labels(prediction.file)
+        if grid is None:
+            raise ConfigError(f"{truth.file}, {prediction.file}: the frame rate of both is unknown; give --fps")
+        both = [self._annotation(side, self.fps or grid) for side in sides]
         rows, labels = on_one_grid(both, grid, frames=length, overlap=self.overlap)
         reference, predicted = (labels.decode(row.to_frames())[:length] for row in rows)
-        if all(exact) and 0 < ends[1] < length:
-            predicted[ends[1] :] = predicted[ends[1] - 1 : ends[1]] * (length - ends[1])
+        if all(side.form in _EXACT for side in sides):
+            end = both[1].frame_spans(grid, overlap=self.overlap)[1]
+            if 0 < end < length:
+                predicted[end:] = predicted[end - 1 : end] * (length - end)
         return reference, predicted
 
     def _annotation(self, side: _Timeline, rate: Fraction) -> Annotation:

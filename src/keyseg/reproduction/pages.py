@@ -35,6 +35,8 @@ from keyseg.viz.figures import refuse_existing
 from keyseg.viz.page_player import too_short, unplayable
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from keyseg.inference.prediction import Prediction
     from keyseg.training.fit import Fit
     from keyseg.training.run import Run
@@ -221,7 +223,8 @@ def write_prediction_page(page: Path, source: Path, prediction: Prediction) -> N
 
 
 def write_run_page(run: Run, summary: Mapping[str, Any], *, report: Callable[[str], None] = lambda note: None) -> Path:
-    """Write RUN/report.html: scores, test videos with annotation and predictions, losses. Overwrites an earlier one.
+    """Write RUN/report.html: scores, test videos with annotation and predictions, pictures of the errors, losses.
+    Overwrites an earlier one.
 
     summary: as `summarise` returns it. report: called with a note about each video file that cannot be shown. Reads the
     predictions that the training left, and shows at most 8 videos, of all splits alike.
@@ -247,10 +250,25 @@ def write_run_page(run: Run, summary: Mapping[str, Any], *, report: Callable[[st
         labels=dataset.labels,
         timebase=dataset.timebase,
         linked=True,
-        figures={"Losses by epoch": plot_curves(loss_curves(run), ylabel="loss")},
+        figures={**_of_errors(finished, summary), "Losses by epoch": plot_curves(loss_curves(run), ylabel="loss")},
         provenance={"command": run.command, "keyseg": run.keyseg, "commit": run.commit},
         force=True,
     )
+
+
+def _of_errors(finished: Sequence[Fit], summary: Mapping[str, Any]) -> dict[str, Figure]:
+    """Pictures of the errors on the test videos by caption; none without a finished training of a split."""
+    from keyseg.training.analysis import analyse_fits
+    from keyseg.training.results import reliability_figure
+    from keyseg.viz.error_pictures import CAPTIONS, PICTURES
+
+    if not finished:
+        return {}
+    analysis = analyse_fits(finished)
+    figures = {CAPTIONS[name]: plot(analysis) for name, plot in PICTURES.items()}
+    if summary["confidence"]["pooled"]["segments"]:
+        figures["Confidence of segments, and how many of them are right"] = reliability_figure(summary)
+    return figures
 
 
 def _tested(

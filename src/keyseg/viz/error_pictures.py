@@ -16,6 +16,12 @@ PICTURES = {
     "segment_lengths.png": plot_segment_lengths,
     "boundary_errors.png": plot_boundary_errors,
 }
+CAPTIONS = {
+    "confusion.png": "What was taken for what: where the frames of each annotated class (row) went, in percent",
+    "segment_lengths.png": "How long segments are",
+    "boundary_errors.png": "How early or late the segments that were found start and end",
+}
+"""What each picture shows."""
 
 
 def write_analysis(analysis: Analysis, folder: Path) -> list[Path]:
