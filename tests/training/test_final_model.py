@@ -187,3 +187,22 @@ def test_features_are_read_as_those_of_the_splits(workshop: Any) -> None:
     dataset = Dataset.open(workshop.data)
     assert dataset.layout(None) == dataset.layout(1)
     np.testing.assert_array_equal(dataset.load("v3", None).features, dataset.load("v3", 2).features)
+
+
+def test_of_several_final_models_the_first_is_named(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    words = [word for change in (*workshop.changes, *QUICK) for word in ("--set", change)]
+    run = tmp_path / "run"
+    words += ["--seed", "0", "1", "--final", "--ensemble", "--out", str(run)]
+    assert keyseg(["train", str(workshop.data), *words]) == 0
+    out = capsys.readouterr().out
+    assert f"bundle:      {run / 'final' / 'seed0' / 'bundle'}\n" in out
+    assert f"predictions: {run / 'split1' / 'seed0' / 'predictions'}\n" in out
+
+
+def test_a_command_that_is_left_nothing_says_so(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    words = [word for change in workshop.changes for word in ("--set", change)]
+    run = workshop.start(tmp_path / "run")
+    with claimed(run.fits()[0].folder) as mine:
+        assert mine
+        assert keyseg(["train", str(workshop.data), *words, "--out", str(run.folder), "--resume"]) == 0
+    assert "no training is finished yet; another command works on it" in capsys.readouterr().out

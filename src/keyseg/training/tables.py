@@ -19,11 +19,12 @@ BEST_EPOCH = "## Best epoch, chosen on the test fold: not a result, only for com
 
 def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
     """What to print after training: the scores, where everything is, and what to do next."""
-    fit = [*run.fits(), *run.final_fits()][0]
+    scored, final = ([f for f in fits if f.name in summary["cost"]] for fits in (run.fits(), run.final_fits()))
+    if not scored and not final:
+        return [f"{run.folder}: no training is finished yet; another command works on it"]
+    fit = [*final, *scored][0]
     is_video = fit.dataset.origin(fit.split) is not None
-    finals = len(summary["final"])
-    one_to_keep = finals == 1 or (summary["ensemble"] and not finals)
-    model = run.folder if one_to_keep else [*run.final_fits(), *run.fits()][0].bundle
+    model = run.folder if len(final) == 1 or (summary["ensemble"] and not final) else fit.bundle
     scores = [
         f"Last epoch, mean over {len(summary['splits'])} split(s) and {len(summary['seeds'])} seed(s):",
         *score_table(summary["last_epoch"]),
@@ -35,7 +36,7 @@ def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
         *kept_lines(summary),
         f"tables:      {run.folder / 'results.md'}",
         f"bundle:      {find_bundle(model)}",
-        *([f"predictions: {fit.folder / 'predictions'}"] if summary["splits"] else ()),
+        *([f"predictions: {scored[0].folder / 'predictions'}"] if scored else ()),
         f"next:        keyseg predict {model} {'VIDEO.mp4' if is_video else 'FEATURES.npy'} --out predictions",
     ]
 
