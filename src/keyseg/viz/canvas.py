@@ -43,9 +43,9 @@ def boxes_for_missing_letters() -> Iterator[None]:
 class Sheet(Figure):
     """A figure that a notebook shows without pyplot."""
 
-    def savefig(self, *arguments: Any, **options: Any) -> None:
+    def draw(self, renderer: Any) -> None:
         with boxes_for_missing_letters():
-            super().savefig(*arguments, **options)
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
