@@ -184,6 +184,8 @@ def system(name, **changes):
 def training(name, objective=TRAINABLE["ms-tcn++"].objective):
     class OtherRecipe(MSTCNRecipe):
         model: str = name
+    OtherRecipe.__name__ = OtherRecipe.__qualname__ = f"R_{name}"  # other processes find it
+    globals()[f"R_{name}"] = OtherRecipe
     return TrainableSystem(OtherRecipe, objective)
 
 class Fails(MSTCN):
