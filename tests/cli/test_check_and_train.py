@@ -136,7 +136,7 @@ def test_train_leaves_a_run_and_says_where(
         (("--set", "optimiser.epochs"), 2, "--set optimiser.epochs: a change is written section.key=value"),
         (("--set", "optimiser.epochs=-1"), 2, "'optimiser.epochs': Input should be greater than or equal to 1, got -1"),
         (("--epochs", "0"), 2, "--epochs takes a number >= 1, got 0"),
-        (("--recipe", "none.yaml"), 2, "none.yaml: cannot read the recipe"),
+        (("--recipe", "none.yaml"), 2, "none.yaml: cannot read it (no such file); it should hold a recipe"),
         (("--features", "i3d"), 1, "i3d: no such folder"),
         (("--background", "nothing"), 1, "background 'nothing' (--background) is not a class"),
     ],

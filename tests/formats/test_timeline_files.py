@@ -183,7 +183,7 @@ def test_a_json_file_that_is_not_there(tmp_path):
         ({"background": ["nothing"]}, "background 'nothing' is not a class"),
         ({"fps": "0"}, "above 0 and at most 100000; got '0'"),
         ({"fps": "1/0"}, "such as 30000/1001, above 0 and at most 100000; got '1/0'"),
-        ({"fps": 30}, "fps: Input should be a valid string, got 30"),
+        ({"fps": 30}, "fps: expected text, got 30; put it in quotes"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"segments": [{"start_frame": 0, "end_frame": True, "label": "take"}]}, "segments.0.end_frame"),
         ({"frames": 31}, "segments must follow each other from frame 0 to 31"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from keyseg.inference.bundle import load, read_config, save_bundle
+from keyseg.inference.bundle import load, name_digest, read_config, save_bundle
 from keyseg.inference.decoders import FrameDecoder, Match
 from keyseg.inference.decoding import propose
 from keyseg.inference.ensemble import ensemble_of
@@ -88,10 +88,10 @@ def test_an_ensemble_is_saved_and_loaded_as_a_bundle(
     make_predictor: Any, features: Any, agree: Any, tmp_path: Path
 ) -> None:
     whole = ensemble_of([make_predictor(seed=seed) for seed in (2, 5, 6)], MATCH)
-    folder = save_bundle(whole, tmp_path / "bundle", {}, videos=["a", "b"])
+    folder = save_bundle(whole, tmp_path / "bundle", {}, seen=map(name_digest, "ab"))
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "weights.safetensors"]
     config = read_config(folder)
-    assert (config.members, config.videos) == (3, ("a", "b"))
+    assert (config.members, config.seen) == (3, tuple(sorted(map(name_digest, "ab"))))
     assert {name.split(".")[0] for name in load_file(folder / "weights.safetensors")} == {
         "member1",
         "member2",
@@ -102,7 +102,7 @@ def test_an_ensemble_is_saved_and_loaded_as_a_bundle(
     assert agree(loaded.predict(features), whole.predict(features))
     assert not any(network.training for network in loaded.networks)
     single = json.loads((save_bundle(make_predictor(), tmp_path / "single", {}) / "config.json").read_text())
-    assert not {"members", "videos"} & set(single)  # as in bundles of 0.1.0
+    assert not {"members", "seen"} & set(single)  # as in bundles of 0.1.0
 
 
 @pytest.mark.parametrize("members", [2, 4, 1000])

@@ -173,9 +173,10 @@ def test_a_training_keeps_its_calibration_in_the_bundle_and_shows_its_reliabilit
     lines = (run.folder / "results.md").read_text().splitlines()
     at = lines.index("## Confidence of segments, on the test videos")
     error = kept["calibrated"]["calibration_error"]
-    assert lines[at + 2].startswith(f"- split1/seed0: {kept['segments']} segments, expected calibration error ")
-    assert lines[at + 2].endswith(f"{error:.1f} % (calibrated)")
-    assert lines[at + 3].startswith("- all: ")
+    assert lines[at + 4].startswith(f"- split1/seed0: {kept['segments']} segments, expected calibration error ")
+    assert lines[at + 4].endswith(f"{error:.1f} % (calibrated)")
+    assert lines[at + 5].startswith("- all: ")
+    assert lines[at + 7] == "![reliability](reliability.png)"
     assert (run.folder / "reliability.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -20,7 +20,7 @@ from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.matching.alignment import MatchWeights
 from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase
-from keyseg.training import fold_ensemble, results
+from keyseg.training import fold_ensemble, running
 from keyseg.training.fold_ensemble import common_weights
 from keyseg.training.run import Run
 from keyseg.training.tables import summary_lines
@@ -44,7 +44,7 @@ def copied(folds: Run, tmp_path: Path) -> Path:
 def test_the_folds_are_averaged_without_training_again(
     workshop: Any, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results, "run_fit", None)
+    monkeypatch.setattr(running, "run_fit", None)
     summary = workshop.finish(workshop.start(copied, *QUICK, ensemble=True, resume=True))
     assert summary["ensemble"] == 2
     assert find_bundle(copied) == copied / "ensemble" / "bundle"

@@ -193,7 +193,7 @@ def _scores(config: BundleConfig, tested: HeldOutScores | None) -> list[str]:
     if tested.trainings:
         of = (
             f"the mean of the scores of {tested.trainings} models of the same recipe, each on test videos that were not"
-            f" used in its training, {tested.videos} in all"
+            f" used in its training, {tested.videos} videos in all"
         )
     return [
         *([f"{_untested(config)} Expect about the following."] if tested.trainings else []),

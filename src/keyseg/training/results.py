@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keyseg.inference.bundle import read_config
 from keyseg.inference.systems import SYSTEMS
@@ -19,7 +19,10 @@ from keyseg.training.calibration import KINDS, bins_of, pooled_summary
 from keyseg.training.cards import training_videos, write_cards
 from keyseg.training.fit import Fit
 from keyseg.training.run import Run
-from keyseg.training.tables import SCORES, results_markdown
+from keyseg.training.tables import RELIABILITY, SCORES, results_markdown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Scores = dict[str, float]
 
@@ -90,9 +93,12 @@ def summarise(run: Run) -> dict[str, Any]:
         "analysis": analysis_summary(run, [f.fit for f in finished]),
         "by_split": {v: {f.fit.name: {n: f.last[v][n] for n in SCORES} for f in finished} for v in variants},
     }
+    from keyseg.viz import save_figure
+
     write_json(run.folder / "results.json", summary)
     write_text(run.folder / "results.md", results_markdown(summary))
-    _draw_reliability(run.folder / "reliability.png", summary["confidence"])
+    if summary["confidence"]["pooled"]["segments"]:
+        save_figure(reliability_figure(summary), run.folder / RELIABILITY, force=True)
     write_cards(run, [f.fit for f in finished], final)
     return summary
 
@@ -110,14 +116,12 @@ def _confidence(finished: Sequence[Finished]) -> dict[str, Any]:
     return {"by_training": by_training, "pooled": pooled_summary(list(by_training.values()))}
 
 
-def _draw_reliability(path: Path, confidence: Mapping[str, Any]) -> None:
-    from keyseg.viz import plot_reliability, save_figure
+def reliability_figure(summary: Mapping[str, Any]) -> Figure:
+    """How far the confidence of segments could be trusted, on the test videos of all finished trainings."""
+    from keyseg.viz import plot_reliability
 
-    pooled = confidence["pooled"]
-    if pooled["segments"]:
-        save_figure(
-            plot_reliability({kind: bins_of(pooled, kind) for kind in KINDS if kind in pooled}), path, force=True
-        )
+    pooled = summary["confidence"]["pooled"]
+    return plot_reliability({kind: bins_of(pooled, kind) for kind in KINDS if kind in pooled})
 
 
 def average_over_seeds(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Scores:

@@ -14,6 +14,7 @@ from keyseg.training.run import Run
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
 SCORE_COLUMNS = ("F1@10", "F1@25", "F1@50", "Edit", "Acc")
 _EXPLAINED = "https://github.com/keyseg/keyseg/blob/main/docs/protocols.md#pictures-of-the-errors"
+RELIABILITY = "reliability.png"
 BEST_EPOCH = "## Best epoch, chosen on the test fold: not a result, only for comparison with published tables"
 
 
@@ -89,14 +90,14 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         f"## {variant_title(summary['system'])}, last epoch, by training",
         score_table(summary["by_split"][summary["system"]]),
         *analysis_blocks(summary["analysis"]),
+        "## Confidence of segments, on the test videos",
+        *confidence_blocks(summary["confidence"]),
     ]
     return markdown(
         f"# {summary['data']}",
         *(scored if summary["splits"] else [f"Features: {summary['features']}."]),
         *(["## To keep", [f"- {line}" for line in kept]] if kept else []),
         *(["## Chosen on inner folds of the training videos", chosen] if chosen else []),
-        "## Confidence of segments, on the test videos",
-        confidence_lines(summary["confidence"]),
         "## Where this comes from",
         origin,
     )
@@ -131,10 +132,14 @@ def chosen_lines(chosen: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def confidence_lines(confidence: Mapping[str, Any]) -> list[str]:
-    """How far the confidence of segments could be trusted, for each training and for all of them together."""
+def confidence_blocks(confidence: Mapping[str, Any]) -> list[str | list[str]]:
+    """How far the confidence of segments could be trusted, for each training and for all of them, with the picture."""
     rows = {**confidence["by_training"], "all": confidence["pooled"]}
-    return [f"- {name}: {_confidence_line(found)}" for name, found in rows.items()]
+    return [
+        "The expected calibration error is how far confidence and share of right segments differ, on average.",
+        [f"- {name}: {_confidence_line(found)}" for name, found in rows.items()],
+        *([picture_link(RELIABILITY)] if confidence["pooled"]["segments"] else []),
+    ]
 
 
 def _confidence_line(found: Mapping[str, Any]) -> str:
