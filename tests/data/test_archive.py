@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
-        self.close_connection = len(body) != length
+        self.close_connection = length not in (None, len(body))
 
 
 @pytest.fixture

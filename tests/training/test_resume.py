@@ -106,7 +106,7 @@ def test_a_killed_final_model_with_a_start_goes_on_as_never_killed(
         die_at(patch, *FINAL_DEATHS[death])
         assert workshop.in_child(lambda: workshop.finish(run)) == -signal.SIGKILL
     summary = workshop.finish(workshop.start(tmp_path / "run", **options, resume=True))
-    assert summary["final"] == ["final/seed0"]
+    assert list(summary["final"]) == ["final/seed0"]
     for part in ("weights.safetensors", "config.json"):
         here, there = (folder / "final" / "seed0" / "bundle" / part for folder in (run.folder, final_run.folder))
         assert here.read_bytes() == there.read_bytes()
