@@ -427,3 +427,11 @@ def test_what_an_earlier_dataset_yaml_states_is_used_and_kept(keyseg: Any, video
     assert file.read_text().startswith(
         "# by hand\nfps: 10\nlengths: trim\ntolerance: 2\ntier: feet\ngroups:\n  a1: '1'\n"
     )
+
+    kept = file.read_text()
+    shutil.rmtree("data")
+    Path("data").mkdir()
+    file.write_text(kept)
+    Path("people.csv").write_text("video,group\n" + "".join(f"{name},{name}\n" for name in people))
+    assert keyseg(*command, "--groups", "people.csv").code == 0
+    assert {name: Dataset.open("data").group(name) for name in people} == {name: name for name in people}

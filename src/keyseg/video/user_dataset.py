@@ -141,7 +141,8 @@ def init(
         if (data / DATASET_FILE).exists():
             shutil.copyfile(data / DATASET_FILE, partial / DATASET_FILE)
         facts = stated.changed(fps=rate, background=(BACKGROUND,) if stated.background is None else stated.background)
-        facts = facts.changed(tier=next(iter(options.tier), None), groups={**stated.groups, **_shared(group)})
+        grouped = {**stated.groups, **group} if stated.groups else _shared(group)
+        facts = facts.changed(tier=next(iter(options.tier), None), groups=grouped)
         write_dataset_file(partial, facts)
         write_video_files(partial, {name: names.files[one.video] for name, one in paired.items()}, home)
         home.mkdir(exist_ok=True)
