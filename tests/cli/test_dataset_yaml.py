@@ -133,7 +133,7 @@ def test_a_wrong_file_is_the_same_error_in_every_verb(
 
 # Files that read a list of classes or open a data set. Data settings go through Dataset.open in all of them.
 READERS = {
-    "data/check.py": {"Dataset", "read_class_list", "settings_in_force"},  # goes on after the first problem
+    "data/check.py": {"Dataset", "read_class_list", "settings_in_force"},  # continues after the first problem
     "data/dataset.py": {"read_class_list", "settings_in_force"},  # is Dataset.open
     "inference/reference.py": {"LabelMap.read"},  # has no data set, only its mapping and dataset.yaml
     "timeline/labels.py": {"read_class_list"},  # is LabelMap.read

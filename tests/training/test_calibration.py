@@ -44,7 +44,7 @@ def test_a_planted_calibration_is_found() -> None:
 
 
 def test_too_sure_scores_are_pulled_to_the_truth() -> None:
-    """Scores claim much more than what is drawn; calibrated, the error is nearly gone on new segments."""
+    """Scores are far above the share that is drawn as right; calibration leaves nearly no error on new segments."""
     truth = Calibration(intercept=-1.0, mean=0.4, length=0.0, edges=0.0, segments=1)
     found = fit_calibration(*drawn(4_000, 2, truth))
     assert found is not None

@@ -17,7 +17,7 @@ from keyseg.training.recipe import load_recipe
 from keyseg.training.results import read_history
 from plug_in import install
 
-# What Lightning's WandbLogger uses of wandb; it remembers what it is told.
+# What Lightning's WandbLogger uses of wandb; it records its calls.
 WANDB = """
 import sys, types
 
@@ -94,7 +94,7 @@ def test_the_project_is_that_of_the_environment(
 
 
 class MLFlow(Logger):
-    """What is told to Lightning's MLFlowLogger."""
+    """The calls of Lightning's MLFlowLogger."""
 
     name, version = "mlflow", "0"
 

@@ -105,7 +105,7 @@ class Predictor:
                 return result
             nodes = keypoint_nodes([(result.actions, result.boundaries)], steps.device)
             refiners = [network.refiner for network in self.networks if isinstance(network, RTK)]
-            refined = [refine(output.maps(), nodes) for refine, output in zip(refiners, outputs, strict=True)]
+            refined = [refiner(output.maps(), nodes) for refiner, output in zip(refiners, outputs, strict=True)]
             return result.refined(refined, nodes)
 
     def run_keypoints(self, features: npt.NDArray[np.floating]) -> KeypointOutput:

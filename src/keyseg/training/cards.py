@@ -21,11 +21,12 @@ from keyseg.training.tables import SCORE_COLUMNS, SCORES
 _RESAMPLINGS = 1000  # sets of test videos for the intervals
 
 
-def write_cards(run: Run, scored: Sequence[Fit], final: Sequence[Fit]) -> None:
+def write_cards(run: Run) -> None:
     """Write the card of each finished training of a run, and of its ensemble.
 
     No video is left to test a final model or an ensemble on: their cards state the mean of the scored trainings.
     """
+    scored, final = ([fit for fit in fits if fit.is_finished] for fits in (run.fits(), run.final_fits()))
     for fit in scored:
         write_model_card(fit.bundle, _trained(fit.dataset, training_videos(fit)), _tested([fit]))
     expected = _tested(scored, expected=True) if scored else None

@@ -16,7 +16,7 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline.files import write_json, write_text
 from keyseg.training.analysis import analysis_summary
 from keyseg.training.calibration import KINDS, bins_of, pooled_summary
-from keyseg.training.cards import training_videos, write_cards
+from keyseg.training.cards import training_videos
 from keyseg.training.fit import Fit
 from keyseg.training.run import Run
 from keyseg.training.tables import RELIABILITY, SCORES, results_markdown
@@ -99,7 +99,6 @@ def summarise(run: Run) -> dict[str, Any]:
     write_text(run.folder / "results.md", results_markdown(summary))
     if summary["confidence"]["pooled"]["segments"]:
         save_figure(reliability_figure(summary), run.folder / RELIABILITY, force=True)
-    write_cards(run, [f.fit for f in finished], final)
     return summary
 
 

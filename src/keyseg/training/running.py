@@ -9,6 +9,7 @@ from typing import Any
 from keyseg.data.folders import claimed
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import TrainingError
+from keyseg.training.cards import write_cards
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks, is_main_process
 from keyseg.training.fold_ensemble import save_ensemble
@@ -18,9 +19,10 @@ from keyseg.training.scoring import score_fit
 
 
 def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
-    """Train and score every unfinished split and seed of a run, then summarise. Returns None in secondary processes.
+    """Train and score every unfinished split and seed of a run, then summarise and write the model cards.
 
-    The same command may run several times at once with --resume: each takes trainings that no other works on.
+    Returns the summary, None in secondary processes. The same command may run several times at once with --resume: each
+    takes trainings that no other works on.
     """
     for fit in (*run.fits(), *run.final_fits()):
         if run_one(run, fit, callbacks):
@@ -29,6 +31,7 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
         return None
     if run.ensemble:
         save_ensemble(run)
+    write_cards(run)
     return summarise(run)
 
 
