@@ -36,6 +36,8 @@ ROOMS = {
 ROOMS["training"] = set(ROOMS)
 ROOMS["reproduction"] = set(ROOMS)
 ROOMS["toy"] = set(ROOMS) - {"reproduction"}
+ROOMS["proposals"] = {"timeline", "data", "video", "inference"}
+ROOMS["studio"] = set(ROOMS) - {"reproduction", "toy"}
 ROOMS["cli"] = set(ROOMS)
 
 

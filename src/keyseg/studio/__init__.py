@@ -1,0 +1,1 @@
+"""The studio: a folder of videos, their timelines and every edit, in a server with one page."""

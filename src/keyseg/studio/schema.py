@@ -1,0 +1,40 @@
+"""The tables of the studio, and how those of earlier versions become them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from keyseg.timeline import DataError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE videos(
+        id TEXT PRIMARY KEY, path TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, size INTEGER NOT NULL,
+        modified REAL NOT NULL, frames INTEGER NOT NULL, fps TEXT NOT NULL, playable INTEGER NOT NULL,
+        missing INTEGER NOT NULL DEFAULT 0, checked INTEGER NOT NULL DEFAULT 0, held_out INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE rows(
+        video TEXT NOT NULL REFERENCES videos(id), name TEXT NOT NULL, revision INTEGER NOT NULL,
+        segments TEXT NOT NULL, details TEXT NOT NULL DEFAULT '{}', PRIMARY KEY(video, name));
+    CREATE TABLE edits(
+        id INTEGER PRIMARY KEY, video TEXT NOT NULL REFERENCES videos(id), row TEXT NOT NULL,
+        revision INTEGER NOT NULL, action TEXT NOT NULL, author TEXT NOT NULL, time REAL NOT NULL,
+        splice TEXT NOT NULL);
+    CREATE UNIQUE INDEX edits_of_a_row ON edits(video, row, revision);
+    CREATE TABLE classes(name TEXT PRIMARY KEY, colour TEXT NOT NULL, position INTEGER NOT NULL);
+    CREATE TABLE bundles(
+        name TEXT PRIMARY KEY, path TEXT NOT NULL, added REAL NOT NULL, active INTEGER NOT NULL DEFAULT 0,
+        details TEXT NOT NULL DEFAULT '{}');
+    CREATE TABLE jobs(
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, done REAL NOT NULL,
+        message TEXT NOT NULL, result TEXT NOT NULL DEFAULT '{}', made REAL NOT NULL, ended REAL);
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection, where: str) -> None:
+    """Bring the tables to this version. Raises DataError if a newer keyseg wrote them."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise DataError(f"{where}: written by a newer version of keyseg (tables {version}); update keyseg to open it")
+    for number in range(version, len(MIGRATIONS)):
+        connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
