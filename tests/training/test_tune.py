@@ -301,11 +301,10 @@ def test_without_optuna_the_install_command_is_printed(workshop: Any, tmp_path: 
 def test_test_videos_are_never_opened_and_the_measure_is_that_of_the_evaluator(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The files of the test videos are gone or broken, and nothing asks for them."""
+    """The files of the test videos are gone, and nothing asks for them."""
     data = workshop.write(tmp_path / "set")
     for name in workshop.test:
         (data / "features" / f"{name}.npy").unlink()
-        (data / "features" / f"{name}.json").write_text("{", encoding="utf-8")
         (data / "groundTruth" / f"{name}.txt").unlink()
     opened: list[str] = []
     for name in ("open_features", "stored_shape", "read_annotation"):
