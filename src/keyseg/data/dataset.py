@@ -72,9 +72,7 @@ def check_background(
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labels, splits and features below `root`, read when they are needed; the class list is read by `open`.
-
-    """
+    """Labels, splits and features below `root`, read when they are needed; the class list is read by `open`."""
 
     root: Path
     labels: LabelMap
