@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,25 +118,37 @@ def test_without_a_common_order_a_match_gains_less_than_with_one(ordered: Learnt
 def test_a_match_must_help_by_half_a_point_and_lower_nothing_by_more_than_noise(
     matched: tuple[float, ...], helps: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reports = []
-
-    def planned(*_: Any, **__: Any) -> Any:
-        f1, edit, acc = matched if reports else (50.0, 50.0, 50.0)  # without a match first
-        reports.append(None)
+    def planned(_: Any, segments: Mapping[str, Any], **__: Any) -> Any:
+        f1, edit, acc = matched if "matched" in segments.values() else (50.0, 50.0, 50.0)
         return SimpleNamespace(f1={0.5: f1}, edit=edit, acc=acc)
 
+    monkeypatch.setattr(match_weights, "align", lambda *_: SimpleNamespace(segmentation="matched"))
     monkeypatch.setattr(match_weights, "evaluate_labels", planned)
     found = learn(folds(0.0, ordered=True)[:1])
     assert (found.weights is not None) == helps
     assert (found.plain, found.matched) == ((50, 50, 50), tuple(map(float, matched)))
 
 
-def test_of_many_steps_the_first_videos_are_learnt_from_and_one_of_each_fold_at_least(
+def test_of_many_steps_the_first_videos_are_learnt_from_and_all_of_them_decide(
     quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    scored: list[list[str]] = []
+    original = match_weights.evaluate_labels
+
+    def noted(reference: Any, *rest: Any, **options: Any) -> Any:
+        scored.append(list(reference))
+        return original(reference, *rest, **options)
+
+    monkeypatch.setattr(match_weights, "evaluate_labels", noted)
     some = folds(0.3, ordered=True)
+    names = [list(videos) for videos, _ in some]
     lengths = [item.reference.length for item in some[0][0].values()]
-    monkeypatch.setattr(match_weights, "_STEPS", sum(lengths[:2]))
-    assert learn(some[:1]).videos == 2
+    for steps, used in ((sum(lengths[:2]), 2), (sum(lengths[:2]) - 1, 1)):
+        scored.clear()
+        monkeypatch.setattr(match_weights, "_STEPS", steps)
+        assert learn(some[:1]).videos == len(names[0])
+        assert scored == [names[0][:used]] * (len(scored) - 2) + [names[0]] * 2
+    scored.clear()
     monkeypatch.setattr(match_weights, "_STEPS", 1)
-    assert learn(some).videos == 2
+    assert learn(some).videos == sum(map(len, names))
+    assert scored[: len(some)] == [fold[:1] for fold in names]
