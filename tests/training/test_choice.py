@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from keyseg.data import Dataset
@@ -35,7 +36,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
     calls: list[SimpleNamespace] = []
     original = choice.train_network
 
-    def counted(fit: Any, recipe: Any, decoder: Any, seen: Any, validated: Any, folder: Path) -> Any:
+    def counted(fit: Any, recipe: Any, decoder: Any, seen: Any, validated: Any, folder: Path, **options: Any) -> Any:
         calls.append(
             SimpleNamespace(
                 name=folder.name,
@@ -45,9 +46,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
                 validated=validated,
                 epochs=recipe.optimiser.epochs,
                 share=recipe.augmentation.mixed_segments,
+                until=options.get("until"),
             )
         )
-        return original(fit, recipe, decoder, seen, validated, folder)
+        return original(fit, recipe, decoder, seen, validated, folder, **options)
 
     monkeypatch.setattr(choice, "train_network", counted)
     return calls
@@ -61,17 +63,17 @@ def one_fit(workshop: Any, folder: Path, *changes: str, **options: Any) -> Any:
 def test_each_fold_is_trained_once_at_its_pace_without_its_held_out_videos(
     workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]
 ) -> None:
-    fit = one_fit(workshop, tmp_path / "run", *FIT, seeds=(3,))
+    fit = one_fit(workshop, tmp_path / "run", *FIT, "matching.pace=0.5", seeds=(3,))
     chosen = choose(fit)
     assert [call.name for call in trained] == ["fold1-mixed0.3", "fold2-mixed0.3"]
     for call in trained:
         assert (call.seed, call.split, call.epochs, call.share) == (0, 1, 2, 0.3)  # whatever the seed of the training
-        assert len(call.seen) == 3
+        assert len(call.seen) == 4
         assert tuple(call.validated) == ()
-    assert sorted(trained[0].seen + trained[1].seen) == list(workshop.train)
+    assert not (set(workshop.train) - set(trained[0].seen)) & (set(workshop.train) - set(trained[1].seen))
     assert chosen.mixed_segments == 0.3
     assert chosen.match is not None
-    assert chosen.match.videos == 6
+    assert chosen.match.videos == 4
     assert chosen.mixing is None
     assert chosen.seconds > 0
     assert {path.name for path in fit.inner.iterdir()} - {".lock"} == {
@@ -138,10 +140,10 @@ def test_an_interruption_between_two_folds_keeps_the_first(
     del trained[:]
     fit, counted = one_fit(workshop, tmp_path / "run", *FIT), choice.train_network
 
-    def interrupted(*arguments: Any) -> Any:
+    def interrupted(*arguments: Any, **options: Any) -> Any:
         if trained:
             raise KeyboardInterrupt
-        return counted(*arguments)
+        return counted(*arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(choice, "train_network", interrupted)
@@ -173,17 +175,55 @@ def test_the_first_fold_says_whether_to_mix_segments(
     chosen = choose(fit)
     assert chosen.mixed_segments == share
     assert chosen.mixing == (50.0, with_mixing)
-    assert [(call.name, call.share) for call in trained] == [
-        ("fold1-mixed0", 0.0),
-        ("fold1-mixed0.3", MIXED),
-        (f"fold2-mixed{share:g}", share),
+    assert [(call.name, call.share, call.until) for call in trained] == [
+        ("fold1-mixed0", 0.0, 2),
+        ("fold1-mixed0.3", MIXED, 2),
+        (f"fold1-mixed{share:g}", share, None),
+        (f"fold2-mixed{share:g}", share, None),
     ]
-    assert trained[0].seen == trained[1].seen
+    assert trained[0].seen == trained[1].seen == trained[2].seen
+    assert {path.name for path in fit.inner.iterdir()} - {".lock"} == {
+        "chosen.json",
+        "mixing.json",
+        f"fold1-mixed{share:g}.npz",
+        f"fold2-mixed{share:g}.npz",
+    }
+
+
+def test_a_training_that_paused_ends_as_one_that_did_not(
+    workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]
+) -> None:
+    """Also when the command is killed after the decision, and run again."""
+    fit = one_fit(workshop, tmp_path / "paused", *FIT, "augmentation.mixed_segments=fit")
+    counted = choice.train_network
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if options["until"] is None:
+            raise KeyboardInterrupt
+        return counted(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "train_network", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            choose(fit)
+    chosen = choose(fit)
+    assert [call.until for call in trained] == [2, 2, None, None]
+    share = chosen.mixed_segments
+    whole = one_fit(workshop, tmp_path / "whole", *FIT, f"augmentation.mixed_segments={share:g}")
+    assert choose(whole).match == chosen.match
+    with (
+        np.load(fit.inner / f"fold1-mixed{share:g}.npz") as paused,
+        np.load(whole.inner / f"fold1-mixed{share:g}.npz") as straight,
+    ):
+        assert paused.files == straight.files
+        for key in paused.files:
+            np.testing.assert_array_equal(paused[key], straight[key], strict=True)
 
 
 def test_mixing_alone_needs_one_fold(workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]) -> None:
     chosen = choose(one_fit(workshop, tmp_path / "run", "augmentation.mixed_segments=fit"))
     assert [call.name for call in trained] == ["fold1-mixed0", "fold1-mixed0.3"]
+    assert not list((tmp_path / "run").glob("split1/inner/fold*"))
     assert chosen.match is None
     assert chosen.mixing is not None
     assert chosen.mixed_segments == (MIXED if chosen.mixing[1] >= chosen.mixing[0] else 0)

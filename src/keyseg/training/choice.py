@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from statistics import mean
 
 from filelock import FileLock
 
 from keyseg.inference.confidence import Calibration
-from keyseg.metrics import evaluate_labels
+from keyseg.metrics import Report, evaluate_labels
 from keyseg.timeline.files import write_json
 from keyseg.timeline.validation import Section
 from keyseg.training.calibration import learn_calibration
 from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
 from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
 from keyseg.training.match_weights import LearntMatch, OutputsOfFold, learn_match, measures
+from keyseg.training.module import SegmentationModule
+from keyseg.training.systems import trainable
 
 MIXED = 0.3
 """Share of mixed segments that is compared with none."""
@@ -29,7 +33,7 @@ class Chosen(Section):
 
     mixed_segments: share for the training. match, calibration: None where nothing was learnt. seconds: of all inner
     trainings and of learning. mixing: the mean of F1@50, Edit and Acc of the first fold without and with mixed
-    segments, where both were trained.
+    segments, in the middle of its training, where both were tried.
     """
 
     mixed_segments: float
@@ -71,6 +75,8 @@ def choose(fit: Fit) -> Chosen:
         chosen = Chosen(mixed_segments=share, match=match, calibration=calibration, mixing=mixing, seconds=seconds)
         if is_main_process():
             write_json(file, chosen.model_dump(mode="json"))
+            for folder in fit.inner.glob("fold*/"):  # checkpoints and logs
+                shutil.rmtree(folder)
     return chosen
 
 
@@ -81,29 +87,50 @@ def _learn(fit: Fit, outputs: Sequence[OutputsOfFold]) -> tuple[LearntMatch, Cal
 
 
 def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float]]:
-    """The share of mixed segments with which the first inner fold scores better, and both scores."""
-    scores = []
-    for share in (0.0, MIXED):
-        videos, decoder = _held_out(fit, fold, share), fit.recipe.decoder()
-        report = evaluate_labels(
-            {name: video.reference for name, video in videos.items()},
-            {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
-            background=tuple(fit.dataset.labels.background_ids),
-        )
-        scores.append(round(mean(measures(report)), 2))
+    """The share of mixed segments with which the first inner fold scores better halfway, and both scores.
+
+    Only the training with that share continues (successive halving: Jamieson and Talwalkar 2016).
+    """
+    file = fit.inner / "mixing.json"
+    if file.exists():
+        scores = json.loads(file.read_text(encoding="utf-8"))
+    else:
+        scores = [round(mean(measures(_halfway(fit, fold, share))), 2) for share in (0.0, MIXED)]
+        if is_main_process():
+            write_json(file, scores)
     return (MIXED if scores[1] >= scores[0] else 0.0), (scores[0], scores[1])
+
+
+def _halfway(fit: Fit, fold: InnerFold, share: float) -> Report:
+    """Scores of the held-out videos in the middle of a fold's training, or as soon as all of the network is trained."""
+    recipe = fit.recipe.mixing(share).for_inner_folds()
+    objective = trainable(recipe.model).objective(recipe, fit.dataset.labels)
+    later = range((recipe.epochs + 1) // 2, recipe.epochs + 1)
+    module = _trained(fit, fold, share, until=next(epochs for epochs in later if objective.is_whole(epochs - 1)))
+    videos, decoder = run_held_out(module.predictor, fit.dataset, fold), recipe.decoder()
+    return evaluate_labels(
+        {name: video.reference for name, video in videos.items()},
+        {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
+        background=tuple(fit.dataset.labels.background_ids),
+    )
 
 
 def _held_out(fit: Fit, fold: InnerFold, share: float) -> dict[str, HeldOutVideo]:
     """What a network says about the videos that an inner fold holds out; trained if that was not done before."""
-    recipe = fit.recipe.mixing(share).for_inner_folds()
-    file = fit.inner / f"fold{fold.number}-mixed{share:g}.npz"
+    file = _outputs(fit, fold, share)
     if not file.exists():
-        inner = replace(fit, split=fold.split, seed=0)
-        folder = file.with_suffix("")
-        module, _ = train_network(inner, recipe, recipe.decoder(), fold.seen, (), folder)
+        module = _trained(fit, fold, share)
         if module.global_rank == 0:
             save_outputs(file, run_held_out(module.predictor, fit.dataset, fold))
-            shutil.rmtree(folder)
         module.trainer.strategy.barrier()
-    return read_outputs(file, recipe.decoder())
+    return read_outputs(file, fit.recipe.decoder())
+
+
+def _trained(fit: Fit, fold: InnerFold, share: float, until: int | None = None) -> SegmentationModule:
+    recipe = fit.recipe.mixing(share).for_inner_folds()
+    inner, folder = replace(fit, split=fold.split, seed=0), _outputs(fit, fold, share).with_suffix("")
+    return train_network(inner, recipe, recipe.decoder(), fold.seen, (), folder, until=until)[0]
+
+
+def _outputs(fit: Fit, fold: InnerFold, share: float) -> Path:
+    return fit.inner / f"fold{fold.number}-mixed{share:g}.npz"

@@ -100,11 +100,19 @@ FitCallbacks = Callable[[Fit], tuple[Callback, ...]]
 
 @quiet()
 def train_network(
-    fit: Fit, recipe: Recipe, decoder: Decoder, seen: Sequence[str], validated: Sequence[str], folder: Path
+    fit: Fit,
+    recipe: Recipe,
+    decoder: Decoder,
+    seen: Sequence[str],
+    validated: Sequence[str],
+    folder: Path,
+    *,
+    until: int | None = None,
 ) -> tuple[SegmentationModule, float]:
     """Train on the videos `seen`, from the last whole epoch if there is a checkpoint.
 
-    Returns the module and the seconds of all epochs, those before a checkpoint included. Raises TrainingError.
+    until: number of epochs after which it pauses; the same call without it continues to the end. Returns the module
+    and the seconds of all epochs, those before a checkpoint included. Raises TrainingError.
     """
     dataset = fit.dataset
     L.seed_everything(fit.seed, verbose=False)
@@ -129,7 +137,7 @@ def train_network(
     module = SegmentationModule(recipe, objective, predictor, fit.seed)
     checkpoint = EveryEpoch(folder / "last.ckpt")
     loggers = loggers_of(recipe, folder, f"{dataset.root.name} {recipe.model} {fit.name}")
-    trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks), loggers)
+    trainer = _trainer(recipe, folder, (checkpoint, *fit.callbacks), loggers, until or recipe.epochs)
     if 0 < len(validated) < trainer.world_size:
         raise TrainingError(f"{trainer.world_size} processes cannot share {len(validated)} test videos; start fewer")
     share = {"rank": trainer.global_rank, "world": trainer.world_size}
@@ -150,7 +158,9 @@ def annotations_in_steps(dataset: Dataset, names: Sequence[str]) -> Iterator[Seg
         yield Segmentation.from_frames(dataset.timebase.frames_to_steps(dataset.annotation(name).to_frames()))
 
 
-def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger]) -> L.Trainer:
+def _trainer(
+    recipe: Recipe, folder: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger], epochs: int
+) -> L.Trainer:
     settings = recipe.optimiser
     # One process and one device, or as many as torchrun started.
     distributed = torch.distributed.is_torchelastic_launched()
@@ -162,7 +172,7 @@ def _trainer(recipe: Recipe, folder: Path, callbacks: Sequence[Callback], logger
         num_nodes=int(os.environ["WORLD_SIZE"]) // devices if distributed else 1,
         strategy=strategy,
         precision=settings.precision,
-        max_epochs=recipe.epochs,
+        max_epochs=epochs,
         gradient_clip_val=settings.clip_norm,
         check_val_every_n_epoch=max(n for n in range(1, VALIDATE_EVERY + 1) if recipe.epochs % n == 0),
         num_sanity_val_steps=0,

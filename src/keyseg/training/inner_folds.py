@@ -18,6 +18,8 @@ from keyseg.inference.predictor import Predictor
 from keyseg.timeline import Segmentation
 from keyseg.timeline.files import whole_file
 
+_PARTS = 3  # at least, if there are as many groups: a network of half of the videos is too weak to choose by
+
 
 @dataclass(frozen=True)
 class InnerFold:
@@ -34,7 +36,8 @@ class InnerFold:
 
 
 def inner_folds(dataset: Dataset, split: Split, count: int) -> tuple[InnerFold, ...]:
-    """Up to `count` folds of a split's training videos; () if they cannot be divided.
+    """Up to `count` folds of a split's training videos, each of which holds out a third of them at most; () if they
+    cannot be divided.
 
     Whole groups (subjects) are held out. Features in a folder for each split come from a network that was trained on
     the training videos of that split, which it makes easier than any new video. So a fold then reads the features of
@@ -47,9 +50,9 @@ def inner_folds(dataset: Dataset, split: Split, count: int) -> tuple[InnerFold, 
     for name in names:
         groups.setdefault(dataset.group(name), []).append(name)
     order = np.random.default_rng(split or 0).permutation(sorted(groups))
-    parts = min(count, len(groups))
+    parts = min(max(count, _PARTS), len(groups))
     folds = []
-    for number in range(1, parts + 1 if parts > 1 else 1):
+    for number in range(1, min(count, parts) + 1 if parts > 1 else 1):
         held = {name for group in order[number - 1 :: parts] for name in groups[group]}
         folds.append(InnerFold(number, split, *_divided(names, held)))
     return tuple(folds)

@@ -74,8 +74,8 @@ class MatchConfig(Section):
     """Matching to the annotations of the training videos, and the inner folds that set it up."""
 
     fit: bool = Field(False, description="learn weights on inner folds, and match if that helps there")
-    folds: int = Field(3, ge=2, le=10, description="inner folds at most")
-    pace: float = Field(0.5, gt=0, le=1, description="epochs of an inner fold divided by those of the training")
+    folds: int = Field(2, ge=2, le=10, description="inner folds at most")
+    pace: float = Field(1.0, gt=0, le=1, description="epochs of an inner fold divided by those of the training")
 
 
 class RTKMatchConfig(MatchConfig, MatchingConfig):
