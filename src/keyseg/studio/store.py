@@ -66,6 +66,8 @@ class Store:
 
     def close(self) -> None:
         """Write the plain files of the corrections, close the state and let others open the folder."""
+        if not self._owner.is_locked:
+            return  # closed already
         self.files.close()
         with self._lock:
             self._connection.close()
@@ -175,14 +177,15 @@ class Store:
         return SavedRow(video, name, current.revision + 1, tuple(segments), details or {})
 
     def copy(self, video: str, source: str, *, revision: int, author: str) -> SavedRow:
-        """Make the correction a copy of another row, such as a prediction. Raises as `edit` does, and DataError if the
-        row is not there."""
+        """Make the correction a copy of another row, such as a prediction, without its confidence.
+
+        Raises as `edit` does, and DataError if the row is not there.
+        """
         row = self.row(video, source)
         if not row.revision:
             raise DataError(f"{self.video(video).path}: there is no row {source!r} to copy")
-        return self.replace(
-            video, CORRECTION, row.segments, author=author, action=f"copy of {source}", revision=revision
-        )
+        segments = [segment.model_copy(update={"confidence": None}) for segment in row.segments]
+        return self.replace(video, CORRECTION, segments, author=author, action=f"copy of {source}", revision=revision)
 
     def check(self, video: str, checked: bool, *, author: str) -> None:
         """Mark a video as checked, or take the mark back; any later edit of the correction does that too.
