@@ -20,6 +20,7 @@ from keyseg.timeline.files import write_bytes
 if TYPE_CHECKING:
     from keyseg.studio.store import Store
 
+_TOGETHER = 0.5  # seconds in which several saves become one write
 _COLUMNS = ("video", "start_seconds", "end_seconds", "label")
 # Of each readable video: revision of its correction, and path, digests and revision of its file.
 _FILES = f"""
@@ -30,7 +31,7 @@ _FILES = f"""
 
 
 class PlainFiles:
-    """Writes each correction after its saves, in a thread of its own, whole or not at all.
+    """Writes each correction soon after its saves, in a thread of its own, whole or not at all.
 
     problems: what went wrong with the file of a video, by the video's id. A file that was changed outside the studio is
     never lost: its content becomes a revision of the correction or, if it cannot be read, a file in .keyseg/conflicts.
@@ -40,7 +41,7 @@ class PlainFiles:
         self._store = store
         self.problems: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._awake, self._closing = threading.Event(), False
+        self._awake, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="plain files", daemon=True)
         self._thread.start()
 
@@ -50,7 +51,7 @@ class PlainFiles:
 
     def close(self) -> None:
         """Write what is not written, and end the thread."""
-        self._closing = True
+        self._closed.set()
         self.wake()
         self._thread.join()
         self.flush()
@@ -68,9 +69,10 @@ class PlainFiles:
         self._bring_together(_FILES)
 
     def _work(self) -> None:
-        while not self._closing:
+        while not self._closed.is_set():
             self._awake.wait()
             self._awake.clear()
+            self._closed.wait(_TOGETHER)
             self.flush()
 
     def _bring_together(self, query: str) -> None:

@@ -248,7 +248,8 @@ class Store:
         new = [(row, s.start_frame, s.end_frame, s.label, s.confidence) for s in splice.inserted]
         connection.executemany("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", new)
         connection.execute("UPDATE rows SET revision = ? WHERE id = ?", (edit.revision, row))
-        connection.execute(_MEAN, (row,))
+        if any(segment.confidence is not None for segment in (*splice.removed, *splice.inserted)):
+            connection.execute(_MEAN, (row,))
         if unset and edit.name == CORRECTION:
             connection.execute("UPDATE videos SET checked = 0 WHERE id = ?", (edit.video,))
         self._remember(edit, action, splice)
