@@ -53,11 +53,12 @@ def main() -> None:
         large = large_folder(Path(folder) / "large")
         kills = killed_saves(Path(folder) / "kills", arguments.saves)
     lines = [
-        "| segments | saves | saves/s | processor per save, ms | slowest of 100, ms | bytes per save | opening, ms | segments replayed |",
+        "| segments | saves | saves/s | processor per save, ms | slowest of 100, ms | bytes per save | opening, ms"
+        " | segments replayed |",
         "|---|---|---|---|---|---|---|---|",
         *(
-            f"| {row['segments']:,} | {row['saves']:,} | {row['per_second']:.0f} | {row['processor_ms']:.1f} | {row['slow_ms']:.1f} |"
-            f" {row['bytes']:.0f} | {row['open_ms']:.1f} | {row['replayed']:,} |"
+            f"| {row['segments']:,} | {row['saves']:,} | {row['per_second']:.0f} | {row['processor_ms']:.1f} |"
+            f" {row['slow_ms']:.1f} | {row['bytes']:.0f} | {row['open_ms']:.1f} | {row['replayed']:,} |"
             for row in speeds
         ),
         "",

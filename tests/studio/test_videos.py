@@ -6,6 +6,8 @@ import os
 import shutil
 import sqlite3
 import sys
+import threading
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -269,11 +271,24 @@ def test_a_kill_between_the_steps_of_a_scan_loses_nothing(store, monkeypatch):
     store.edit(video, "correction", 1, Splice(at=0, removed=(), inserted=()), author="Ada", action="x")
 
 
-def test_closing_ends_a_scan(store, probes):
+def test_closing_ends_a_scan(store, probes, monkeypatch):
     for number in range(50):
         film(store, f"{number:02}.mp4")
+    probe, closed = videos.probe, threading.Event()
+
+    def slow_probe(path):
+        if path.name > "05":
+            closed.wait()
+            time.sleep(0.05)
+        return probe(path)
+
+    def close():
+        store.close()
+        closed.set()
+
+    monkeypatch.setattr(videos, "probe", slow_probe)
     with pytest.raises(sqlite3.ProgrammingError):
-        scan(store, store.close)
+        scan(store, close)
     assert len(probes) < 50
     assert not store.scanning.locked()
 
