@@ -7,6 +7,7 @@ import sys
 import threading
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import keyseg
@@ -14,6 +15,7 @@ from keyseg.studio import plain_files
 from keyseg.studio.plain_files import plain_text
 from keyseg.studio.segments import Splice
 from keyseg.studio.store import Store
+from keyseg.studio.videos import scan
 from studio_folder import add_video, insert, segment
 
 
@@ -277,3 +279,18 @@ def test_the_table_of_a_timeline_starts_with_its_columns(store):
     lines = plain_text(store.video("tea"), (segment(1, 2),)).decode().splitlines()
     assert lines == ["video,start_seconds,end_seconds,label", "tea.mp4,0.040000,0.080000,pour"]
     assert store.video("tea").fps == Fraction(25)
+
+
+@pytest.mark.slow
+def test_the_files_and_the_videos_make_a_data_set(tmp_path, make_clip):
+    store = Store(tmp_path / "films")
+    for shade, name in ((0, "day1/tea"), (90, "day1/coffee")):
+        pictures = [np.full((48, 64, 3), shade + number, np.uint8) for number in range(30)]
+        make_clip(store.folder / f"{name}.mp4", pictures, rate=15)
+    scan(store)
+    for video in store.videos():
+        insert(store, 0, segment(0, 15, "pour"), segment(20, 30, "stir"), video=video.id)
+    store.close()
+    films = tmp_path / "films" / "day1"
+    made = keyseg.init(tmp_path / "data", videos=films, annotations=tmp_path / "films" / "annotations" / "day1", fps=15)
+    assert (made.videos, made.classes, made.frames) == (2, 3, 60)

@@ -26,7 +26,17 @@ def classes(store: Store) -> list[dict[str, str]]:
 
 
 def add_class(store: Store, name: str, colour: str | None = None) -> dict[str, str]:
-    """Add a class, by default in a colour that no other has. Raises DataError if there is one of this name."""
+    """Add a class, by default in a colour that no other has; its name and colour.
+
+    Raises DataError if there is one of this name, or it cannot be a name, and ConfigError on no colour.
+
+    >>> from pathlib import Path
+    >>> from keyseg.studio.store import Store
+    >>> store = Store(Path("films"))
+    >>> add_class(store, "pour")
+    {'name': 'pour', 'colour': '#0072b2'}
+    >>> store.close()
+    """
     name, colour = class_label(name), None if colour is None else _checked_colour(colour)
     with store.transaction() as connection:
         _refuse_duplicate(store, name)

@@ -28,7 +28,13 @@ def segments_of(annotation: Annotation, frames: int, fps: Fraction) -> list[Time
 
 
 def annotation_of(video: Video, row: SavedRow, classes: Sequence[str] = ()) -> Annotation:
-    """A timeline of a video as an annotation, in exact seconds. classes: names of all, in their order."""
+    """A timeline of a video as an annotation, in exact seconds. classes: names of all, in their order.
+
+    >>> file = PurePosixPath("tea.mp4")
+    >>> video = Video("v", "tea.mp4", file, 100, Fraction(25), True, False, False, False, "")
+    >>> annotation_of(video, SavedRow("v", "correction"))
+    Annotation('tea': 0 intervals, 4 s at 25 fps)
+    """
     intervals = (
         Interval(s.start_frame / video.fps, s.end_frame / video.fps, s.label, s.confidence) for s in row.segments
     )

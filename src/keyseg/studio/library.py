@@ -21,6 +21,12 @@ def library(store: Store, priorities: Mapping[str, int] | None = None) -> dict[s
 
     priorities: rank of each video to label next, by id. A video's confidence is that of its prediction: the mean of the
     segments, weighted by their durations; of the active bundle where that has predicted it.
+
+    >>> from pathlib import Path
+    >>> store = Store(Path("films"))
+    >>> library(store)["folder"], library(store)["videos"]
+    ('films', [])
+    >>> store.close()
     """
     rows: dict[str, dict[str, float | None]] = defaultdict(dict)
     for row in store.select("SELECT video, name, confidence FROM rows ORDER BY name"):

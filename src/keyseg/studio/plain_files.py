@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 import threading
 import unicodedata
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,8 @@ class PlainFiles:
             self._awake.wait()
             self._awake.clear()
             self._closed.wait(_TOGETHER)
-            self.flush()
+            with suppress(sqlite3.Error):  # the disk may be full: the next save, or the next start, writes the file
+                self.flush()
 
     def _bring_together(self, query: str) -> None:
         with self._lock:

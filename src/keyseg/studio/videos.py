@@ -62,6 +62,11 @@ def scan(store: Store, notify: Callable[[], None] = lambda: None) -> Scanned:
     changed under the same name keeps them if its length is the same. One that cannot be read is listed with its error,
     and one that is gone is marked as missing. The plain files of the corrections are compared as well. notify: called
     when something has changed.
+
+    >>> store = Store(Path("films"))
+    >>> scan(store)
+    Scanned(added=0, moved=0, missing=0, broken=(), left_out=())
+    >>> store.close()
     """
     with store.scanning:
         files, left_out = _files(store.folder)
