@@ -33,7 +33,7 @@ from provenance import provenance, write_results
 SIZES = (30, 300, 5000)  # segments of a timeline
 FRAMES, LABELS = 864_000, tuple(f"class {number}" for number in range(12))  # 8 hours at 30 frames per second
 VIDEOS, SEGMENTS = 1000, 50  # of a large folder
-LONGEST_LIFE = 4.0  # seconds until a process is killed
+LONGEST_LIFE = 1.0  # seconds until a process is killed
 
 
 def main() -> None:
