@@ -9,7 +9,7 @@ import { indexAt } from "./edits.js";
  *   that can be caught, which is at frame `at`
  *
  * @param {{bands: object[], view: {from: number, to: number}, width: number, frames: number}} drawn
- * @param {number} reach pixels around an edge where it can be caught
+ * @param {number} reach pixels around an edge where it can be caught; 0: edges do not count
  * @returns {Hit}
  */
 export function hitAt({ bands, view, width, frames }, x, y, reach) {
@@ -24,7 +24,7 @@ export function hitAt({ bands, view, width, frames }, x, y, reach) {
   const at = indexAt(segments, frame);
   if (segments[at]?.start_frame <= frame) hit.index = at;
   else hit.gap = [segments[at - 1]?.end_frame ?? 0, segments[at]?.start_frame ?? frames];
-  return editable ? { ...hit, ...edgeAt(segments, hit, at, reach / scale) } : hit;
+  return editable && reach ? { ...hit, ...edgeAt(segments, hit, at, reach / scale) } : hit;
 }
 
 /** The edge that can be caught. At most a third of a segment or gap is edge, so that its middle stays free. */
