@@ -18,7 +18,7 @@ const START = [
 let escape;
 
 /** A canvas with a board that notes what happens; `segments()` are those after all edits. */
-function bench(label = "drink") {
+function bench(label = "drink", editable = true) {
   const canvas = Object.assign(new EventTarget(), { style: {}, clientHeight: 300, setPointerCapture() {} });
   const page = new EventTarget();
   globalThis.addEventListener = page.addEventListener.bind(page);
@@ -28,12 +28,15 @@ function bench(label = "drink") {
   let selection = null;
   let shown = null;
   const log = [];
-  const bands = () => [
-    { kind: "axis", y: 0, height: 20, caption: "" },
-    { kind: "row", y: 40, height: 40, row: { name: "correction", editable: true, segments: state.segments } },
-    { kind: "row", y: 100, height: 40, row: { name: "reference", segments: START } },
-    { kind: "overview", y: 160, height: 20, caption: "" },
-  ];
+  const bands = () => {
+    const main = { name: "correction", editable, segments: state.segments };
+    return [
+      { kind: "axis", y: 0, height: 20 },
+      { kind: "row", y: 40, height: 40, row: main },
+      { kind: "row", y: 100, height: 40, row: { name: "reference", segments: START } },
+      { kind: "overview", y: 160, height: 20, row: main },
+    ];
+  };
   const note = (name) => (...values) => log.push([name, ...values]);
   const targets = Int32Array.from([150]);
   const drawn = { view: { from: 0, to: 1000 }, width: 1000, frames: 1000 };
@@ -157,6 +160,18 @@ test("a click selects and seeks, Shift extends, a gap selects nothing", () => {
   click(30, 120);
   assert.deepEqual(only("select"), [[0, 0], [0, 2], [null, null]]);
   assert.deepEqual(only("seek"), [[50], [300], [30]]);
+});
+
+test("a main row that is not editable is selected from, but not edited", () => {
+  const { click, drag, fire, only, canvas } = bench("drink", false);
+  click(150);
+  assert.deepEqual(only("select"), [[1, 1]]);
+  drag(100, 120);
+  drag(250, 300);
+  fire("dblclick", 40, 60);
+  assert.deepEqual(only("commit"), []);
+  fire("pointermove", 150, 60);
+  assert.equal(canvas.style.cursor, "pointer");
 });
 
 test("dragging the axis scrubs, other rows pan, the overview jumps", () => {

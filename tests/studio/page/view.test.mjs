@@ -41,12 +41,13 @@ const segments = [
   { start_frame: 100, end_frame: 200, label: "a" },
   { start_frame: 300, end_frame: 309, label: "a" },
 ];
+const main = { name: "correction", editable: true, segments };
 const drawn = {
   bands: [
     { kind: "axis", y: 0, height: 20, caption: "" },
-    { kind: "row", y: 40, height: 30, caption: "Correction", row: { name: "correction", editable: true, segments } },
+    { kind: "row", y: 40, height: 30, caption: "Correction", row: main },
     { kind: "row", y: 100, height: 30, caption: "Reference", row: { name: "reference", segments } },
-    { kind: "overview", y: 150, height: 18, caption: "" },
+    { kind: "overview", y: 150, height: 18, caption: "", row: main },
   ],
   view: { from: 0, to: 1000 },
   width: 1000,
@@ -58,6 +59,7 @@ test("bands are found by height, with their captions", () => {
   const areas = [10, 30, 55, 90, 160, 300].map((y) => hit(500, y).area);
   assert.deepEqual(areas, ["axis", "row", "row", "row", "overview", null]);
   assert.equal(hit(500, 110).row, "reference");
+  assert.deepEqual([55, 110, 160].map((y) => hit(500, y).selectable), [true, false, false]);
   assert.equal(hitAt({ ...drawn, view: { from: 200, to: 300 } }, 500, 50, 6).frame, 250);
 });
 
