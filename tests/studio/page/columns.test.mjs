@@ -46,9 +46,10 @@ test("wide segments are left to be drawn one by one", () => {
     { start_frame: 0, end_frame: 10, label: "a" },
     { start_frame: 10, end_frame: 12, label: "b" },
     { start_frame: 12, end_frame: 60, label: "c" },
+    { start_frame: 60, end_frame: 63, label: "d" },
   ];
   const pixels = new Uint8ClampedArray(4 * 100);
-  assert.deepEqual(blend(index(segments), { from: 0, to: 100 }, pixels, 3), [0, 2]);
+  assert.deepEqual(blend(index(segments), { from: 0, to: 100 }, pixels, 3), [0, 2, 3]);
   assert.deepEqual([...pixels.slice(4 * 9, 4 * 13)], [0, 0, 0, 0, 0, 255, 0, 255, 0, 255, 0, 255, 0, 0, 0, 0]);
 });
 

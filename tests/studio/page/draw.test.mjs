@@ -82,9 +82,12 @@ test("what is outside the view is not drawn", () => {
   const segments = [0, 100, 200, 300].map((start_frame) => {
     return { start_frame, end_frame: start_frame + 100, label: `n${start_frame}` };
   });
-  const calls = painted({ rows: [{ name: "reference", segments }], frames: 400, view: { from: 150, to: 250 } });
+  const details = { boundaries: [10, 100, 160, 200, 390] };
+  const calls = painted({ rows: [{ name: "reference", segments, details }], frames: 400, view: { from: 150, to: 250 } });
   const texts = calls.filter(([name, colour]) => name === "fillText" && colour.startsWith("#"));
   assert.deepEqual(texts.map(([, , text]) => text), ["n100", "n200"]);
+  const tips = calls.filter(([name, , , y]) => name === "lineTo" && Number.isInteger(2 * y) && !Number.isInteger(y));
+  assert.deepEqual(tips.map(([, , x]) => x), [100, 500], "of the keypoints");
 });
 
 test("the playhead and the guide are where their frames are", () => {

@@ -223,6 +223,21 @@ test("after a conflict own edits are made again where they fit, the others repor
   assert.equal(edits.undo(undone.state), null);
 });
 
+test("undo passes over edits whose segments somebody else changed, and leaves the others' edits alone", () => {
+  const start = row(seg(0, 10, "a"), seg(10, 30, "b"), seg(40, 50, "c"));
+  const first = edits.relabel(start, 0, "x").state;
+  const second = edits.relabel(first, 1, "y").state;
+  const theirs = { revision: 10, segments: [seg(0, 10, "x"), seg(10, 30, "theirs"), seg(40, 50, "c")] };
+  const undone = edits.undo(edits.rebase(second, theirs).state);
+  assert.deepEqual(undone.state.segments, [seg(0, 10, "a"), ...theirs.segments.slice(1)]);
+  assert.deepEqual([undone.state.undo.length, undone.state.revision], [0, 11]);
+  const mine = edits.relabel(start, 2, "d");
+  const alike = { revision: 8, segments: mine.state.segments };
+  const { state, lost } = edits.rebase(mine.state, alike, [mine]);
+  assert.equal(lost.length, 1);
+  assert.equal(edits.undo(state), null, "the same edit was theirs");
+});
+
 test("an insertion is made again only into a gap that is still there", () => {
   const inserted = edits.insert(row(seg(0, 10, "a")), seg(20, 30, "b"));
   const into = (segments) => edits.rebase(inserted.state, { revision: 8, segments }, [inserted]);
