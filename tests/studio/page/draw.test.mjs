@@ -91,6 +91,21 @@ test("what is outside the view is not drawn", () => {
   assert.deepEqual(tips.map(([, , x]) => x), [100, 500], "of the keypoints");
 });
 
+test("the overview is blended once, and again when its segments change", () => {
+  const target = canvas();
+  const painter = new Painter(target);
+  const segments = [{ start_frame: 0, end_frame: 100, label: "a" }];
+  const blended = (rows) => {
+    const { bands, height } = layout(rows, null);
+    const fixed = { width: 100, height, ratio: 1, rate: 25, playhead: 0, selection: null, hover: null, guide: null };
+    painter.paint({ ...fixed, bands, theme, colourOf, frames: 200, view: { from: 0, to: 200 }, peaks: null });
+    return painter.whole.calls.filter(([name]) => name === "putImageData").length;
+  };
+  const colourOf = colouring([]);
+  const row = { name: "correction", editable: true, segments };
+  assert.deepEqual([blended([row]), blended([{ ...row }]), blended([{ ...row, segments: [...segments] }])], [1, 1, 2]);
+});
+
 test("the playhead and the guide are where their frames are", () => {
   const calls = painted({ rows: [], frames: 1000, playhead: 250, guide: { frame: 600, snapped: true } });
   const lines = (drawn) => drawn.filter(([name, colour]) => name === "fillRect" && colour === "accent");

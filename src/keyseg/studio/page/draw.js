@@ -13,7 +13,8 @@ export class Painter {
   constructor(canvas) {
     this.context = canvas.getContext("2d", { alpha: false });
     this.strip = canvas.ownerDocument.createElement("canvas");
-    this.stripContext = this.strip.getContext("2d");
+    this.whole = canvas.ownerDocument.createElement("canvas"); // the overview, which seldom changes
+    this.wholeOf = null;
     this.widths = new Map();
   }
 
@@ -29,6 +30,7 @@ export class Painter {
     context.fillStyle = scene.theme.paper;
     context.fillRect(0, 0, scene.width, scene.height);
     context.textBaseline = "middle";
+    context.imageSmoothingEnabled = false;
     for (const band of scene.bands) this[band.kind](band);
     this.#playhead();
     if (scene.guide) this.#guide(scene.guide);
@@ -82,7 +84,7 @@ export class Painter {
   row({ y, height, caption, row }) {
     const { scene } = this;
     this.#track(y, height);
-    const wide = this.#blended(row, scene.view, y, height);
+    const wide = this.#blended(row, y, height);
     for (const place of wide) this.#segment(row.segments[place], y, height);
     if (row.details?.boundaries) this.#keypoints(row.details.boundaries, y + height);
     if (scene.selection && row.name === scene.bands.at(-1).row.name) this.#selected(row, y, height);
@@ -92,10 +94,9 @@ export class Painter {
 
   overview({ y, height, row }) {
     const { context, scene } = this;
-    const whole = { from: 0, to: scene.frames };
     this.#track(y, height);
-    const wide = row ? this.#blended(row, whole, y, height) : [];
-    for (const place of wide) this.#block(row.segments[place], whole, y, height);
+    if (row) this.#whole(row);
+    if (row) context.drawImage(this.whole, 0, 0, this.whole.width, 1, 0, y, scene.width, height);
     const scale = scene.width / scene.frames;
     const [start, end] = [scene.view.from * scale, Math.max(scene.view.to * scale, scene.view.from * scale + 6)];
     context.fillStyle = scene.theme.paper;
@@ -113,20 +114,36 @@ export class Painter {
   }
 
   /** Where a frame is, in pixels of the page. */
-  x(frame, { from, to } = this.scene.view) {
+  x(frame) {
+    const { from, to } = this.scene.view;
     return ((frame - from) / (to - from)) * this.scene.width;
   }
 
   /** Draw the narrow segments of a row as one stretched line of pixels; the places of the wide ones. */
-  #blended(row, view, y, height) {
-    const { scene, strip, stripContext } = this;
-    const width = Math.max(1, Math.round(scene.width * scene.ratio));
-    if (strip.width !== width) [strip.width, strip.height] = [width, 1];
-    if (this.image?.width !== width) this.image = stripContext.createImageData(width, 1);
-    const wide = blend(this.#index(row), view, this.image.data, NARROW * scene.ratio);
-    stripContext.putImageData(this.image, 0, 0);
-    this.context.imageSmoothingEnabled = false;
-    this.context.drawImage(strip, 0, 0, width, 1, 0, y, scene.width, height);
+  #blended(row, y, height) {
+    const { context, scene, strip } = this;
+    const wide = this.#line(strip, this.#index(row), scene.view, NARROW * scene.ratio);
+    context.drawImage(strip, 0, 0, strip.width, 1, 0, y, scene.width, height);
+    return wide;
+  }
+
+  /** Blend a row of the whole video, unless it is the one of the last picture. */
+  #whole(row) {
+    const { scene, whole } = this;
+    const index = this.#index(row);
+    const key = [index, scene.width, scene.ratio, scene.frames];
+    if (this.wholeOf?.every((value, place) => value === key[place])) return;
+    this.#line(whole, index, { from: 0, to: scene.frames }, Infinity);
+    this.wholeOf = key;
+  }
+
+  #line(canvas, index, view, widest) {
+    const width = Math.max(1, Math.round(this.scene.width * this.scene.ratio));
+    if (canvas.width !== width) [canvas.width, canvas.height] = [width, 1];
+    const line = canvas.getContext("2d");
+    if (this.image?.width !== width) this.image = line.createImageData(width, 1);
+    const wide = blend(index, view, this.image.data, widest);
+    line.putImageData(this.image, 0, 0);
     return wide;
   }
 
@@ -142,24 +159,20 @@ export class Painter {
     this.context.fillRect(0, y, this.scene.width, height);
   }
 
-  #block(segment, view, y, height) {
-    const start = Math.max(-8, this.x(segment.start_frame, view));
-    const end = Math.min(this.scene.width + 8, this.x(segment.end_frame, view));
-    this.context.fillStyle = this.scene.colourOf(segment.label).colour;
-    this.context.fillRect(start, y, Math.max(1, end - start - 1), height);
-    return [start, end];
-  }
-
   #segment(segment, y, height) {
     const { context, scene } = this;
-    const [start, end] = this.#block(segment, scene.view, y, height);
+    const start = Math.max(-8, this.x(segment.start_frame));
+    const end = Math.min(scene.width + 8, this.x(segment.end_frame));
+    const { colour, ink } = scene.colourOf(segment.label);
+    context.fillStyle = colour;
+    context.fillRect(start, y, Math.max(1, end - start - 1), height);
     const left = Math.max(0, start) + 7;
     const room = Math.min(scene.width, end) - left - 6;
     if (room < 14) return;
     this.#font(height > 30 ? 13 : 12);
     const text = this.#fitted(segment.label, room);
     if (!text) return;
-    context.fillStyle = scene.colourOf(segment.label).ink;
+    context.fillStyle = ink;
     context.fillText(text, left, y + height / 2 + 0.5);
   }
 
