@@ -84,7 +84,8 @@ test("what is outside the view is not drawn", () => {
     return { start_frame, end_frame: start_frame + 100, label: `n${start_frame}` };
   });
   const details = { boundaries: [10, 100, 160, 200, 390] };
-  const calls = painted({ rows: [{ name: "reference", segments, details }], frames: 400, view: { from: 150, to: 250 } });
+  const rows = [{ name: "reference", segments, details }];
+  const calls = painted({ rows, frames: 400, view: { from: 150, to: 250 } });
   const texts = calls.filter(([name, colour]) => name === "fillText" && colour.startsWith("#"));
   assert.deepEqual(texts.map(([, , text]) => text), ["n100", "n200"]);
   const tips = calls.filter(([name, , , y]) => name === "lineTo" && Number.isInteger(2 * y) && !Number.isInteger(y));

@@ -1,4 +1,6 @@
-/** Random numbers and timelines, the same for the same seed. */
+/** Random numbers, timelines and edits, the same for the same seed. */
+
+import * as edits from "../../../src/keyseg/studio/page/edits.js";
 
 /** A function that draws whole numbers below n (mulberry32). */
 export function random(seed) {
@@ -22,4 +24,27 @@ export function drawn(next, frames, most) {
     }
   }
   return segments;
+}
+
+/** An edit of any kind; null if it changes nothing. */
+export function anyEdit(state, next) {
+  const index = next(state.segments.length + 1) - 1;
+  const frame = next(state.frames + 20) - 10 + next(10) / 10;
+  const label = "abcd"[next(4)];
+  const alone = next(2) === 1;
+  const length = 1 + next(15);
+  return [
+    () => edits.moveBoundary(state, index, next(2) ? "start" : "end", frame, alone),
+    () => edits.moveSegment(state, index, frame, alone),
+    () => edits.split(state, frame),
+    () => edits.merge(state, index, next(2) ? "next" : "previous", alone ? label : null),
+    () => edits.relabel(state, index, label, index + next(3)),
+    () => edits.insert(state, { start_frame: Math.round(frame), end_frame: Math.round(frame) + length, label }),
+    () => (next(2) ? edits.remove : edits.accept)(state, index, index + next(2)),
+    () => edits.removeAndFill(state, index, index + next(2)),
+    () => edits.paste(state, drawn(next, state.frames, 4), Math.round(frame), Math.round(frame) + 30),
+    () => (next(12) ? null : edits.fillGaps(state, label)),
+    () => edits.undo(state),
+    () => edits.redo(state),
+  ][next(12)]();
 }

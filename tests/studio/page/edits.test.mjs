@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as edits from "../../../src/keyseg/studio/page/edits.js";
-import { drawn, random } from "./drawn.mjs";
+import { anyEdit, drawn, random } from "./drawn.mjs";
 
 const seg = (start_frame, end_frame, label, confidence) =>
   confidence === undefined ? { start_frame, end_frame, label } : { start_frame, end_frame, label, confidence };
@@ -27,28 +27,6 @@ function painted(segments, frames) {
   const labels = new Array(frames).fill(null);
   for (const { start_frame, end_frame, label } of segments) labels.fill(label, start_frame, end_frame);
   return labels;
-}
-
-function anyEdit(state, next) {
-  const index = next(state.segments.length + 1) - 1;
-  const frame = next(state.frames + 20) - 10 + next(10) / 10;
-  const label = "abcd"[next(4)];
-  const alone = next(2) === 1;
-  const length = 1 + next(15);
-  return [
-    () => edits.moveBoundary(state, index, next(2) ? "start" : "end", frame, alone),
-    () => edits.moveSegment(state, index, frame, alone),
-    () => edits.split(state, frame),
-    () => edits.merge(state, index, next(2) ? "next" : "previous", alone ? label : null),
-    () => edits.relabel(state, index, label, index + next(3)),
-    () => edits.insert(state, seg(Math.round(frame), Math.round(frame) + length, label)),
-    () => (next(2) ? edits.remove : edits.accept)(state, index, index + next(2)),
-    () => edits.removeAndFill(state, index, index + next(2)),
-    () => edits.paste(state, drawn(next, state.frames, 4), Math.round(frame), Math.round(frame) + 30),
-    () => (next(12) ? null : edits.fillGaps(state, label)),
-    () => edits.undo(state),
-    () => edits.redo(state),
-  ][next(12)]();
 }
 
 test("random sequences of edits keep every promise", () => {

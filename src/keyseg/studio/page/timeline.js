@@ -60,8 +60,8 @@ class Timeline {
   }
 
   /**
-   * @param {Row[]} rows from top to bottom; at most one is editable. It is the main row, of which segments are selected;
-   *   without it the first one is. A drag begun on other segments is cancelled.
+   * @param {Row[]} rows from top to bottom; at most one is editable. It is the main row, of which segments are
+   *   selected; without it the first one is. A drag begun on other segments is cancelled.
    */
   setRows(rows) {
     const before = this.#editable();
