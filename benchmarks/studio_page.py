@@ -174,7 +174,7 @@ def main() -> None:
     note = (
         f"From the start of loading to the first picture of all rows: {median(opened):.0f} ms "
         f"(median of {len(opened)}, each with an empty cache). A screen of 60 Hz asks for at most 60 pictures. "
-        "Script is CPU time of the page's main thread, and browser that of all its processes, which draw without a GPU. "
+        "Script is CPU time of the page's main thread, and browser that of all its processes, drawn without a GPU. "
         f"Load average of the machine when it ended: {os.getloadavg()[0]:.1f}; only near 1 do the rates count."
     )
     result = {"opened_ms": opened, "moving": rows}
