@@ -231,7 +231,7 @@ def test_after_the_kill_of_a_server_its_job_is_tried_once_more(tmp_path):
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         worker, child = eval(server.stdout.readline())
         server.send_signal(signal.SIGKILL)
-        server.communicate()
+        server.wait()
         until(lambda worker=worker: not is_alive(worker), 20)
         os.kill(child, signal.SIGKILL)  # a decoding process ends when its reader does; this child does not listen
     with open_queue(folder) as queue:
