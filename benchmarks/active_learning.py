@@ -153,7 +153,15 @@ class Series:
             names = self.until(order, names, amount)
             trained = self.trained(names, cache)
             points.append((sum(map(self.seconds, names)) / 60, one_score(trained)))
-            print(self.dataset.root.name, self.seed, way, amount, len(names), f"{points[-1][1]:.1f} of {full:.1f}", flush=True)
+            print(
+                self.dataset.root.name,
+                self.seed,
+                way,
+                amount,
+                len(names),
+                f"{points[-1][1]:.1f} of {full:.1f}",
+                flush=True,
+            )
             if points[-1][1] >= full * ENOUGH and amount >= LEAST:
                 break
             order = self.ranked(trained) if way == "ranking" else order
