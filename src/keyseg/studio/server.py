@@ -44,11 +44,13 @@ def studio(
         raise ConfigError(f"--host {host} lets other machines in; choose a secret for them with --token")
     if token is not None and len(token) < LEAST_TOKEN:
         raise ConfigError(f"--token must have at least {LEAST_TOKEN} characters, got {len(token)}")
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ConfigError("--token may have letters, digits and signs of ASCII only")
     if not Path(folder).is_dir():
         raise DataError(f"{folder}: no such folder; name a folder of videos")
     with extra("studio", "the studio"):
         import fastapi  # noqa: F401
-        import multipart  # noqa: F401
+        import python_multipart  # noqa: F401
         import uvicorn
 
         from keyseg.studio.app import create_app
