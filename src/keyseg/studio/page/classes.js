@@ -1,7 +1,7 @@
 /** The classes: their palette with the number keys, choosing one by typing, new ones, new names and colours. */
 
 import { patch, post } from "./api.js";
-import { freeColour } from "./colours.js";
+import { nextColour } from "./colours.js";
 import { ask, attempt, field } from "./dialogs.js";
 import { button, element } from "./elements.js";
 import { hint } from "./keys.js";
@@ -43,7 +43,7 @@ export function showPalette(host, classes, { use, changed, author, counts }) {
 /** Ask for a new class and save it. Returns its name, or null. */
 export async function newClass(classes, proposed = "") {
   const name = element("input", { type: "text", value: proposed, required: true, maxLength: 200, autocomplete: "off" });
-  const colour = element("input", { type: "color", value: freeColour(classes) });
+  const colour = element("input", { type: "color", value: nextColour(classes) });
   const answer = await ask("New class", [field("Name", name), field("Colour", colour)],
     [{ text: "Add", value: "add", primary: true }, { text: "Cancel", value: "" }]);
   const wanted = name.value.trim();
