@@ -58,23 +58,23 @@ class SavedRow:
 
 @dataclass(frozen=True)
 class Saved:
-    """What was saved: a row of a video, its new revision, and who did it."""
+    """What was saved: a row of a video by its name, its new revision, and who did it."""
 
     video: str
-    row: str
+    name: str
     revision: int
     author: str
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video of the folder. file: where it is. fps: None, and frames 0, where `error` says why it cannot be read."""
+    """A video of the folder. file: where it is. error: why it cannot be read; there are no frames then."""
 
     id: str
     path: str
     file: Path
     frames: int
-    fps: Fraction | None
+    fps: Fraction
     playable: bool
     missing: bool
     checked: bool
@@ -85,8 +85,8 @@ class Video:
 class Store:
     """The open state of a folder. One process may have it open; several threads may use it.
 
-    on_saved: called after each save, in the thread that saved. Raises DataError if another studio has the folder open,
-    a newer keyseg wrote its state, or the state cannot be read or created.
+    on_saved: called after each save, in the thread that saved. scanning: held by whoever looks for videos. Raises
+    DataError if another studio has the folder open, a newer keyseg wrote its state, or it cannot be read or created.
 
     >>> store = Store(Path("films"))
     >>> store.close()
@@ -99,6 +99,7 @@ class Store:
         self._owner = _own(folder, self.private)
         self._file = self.private / "studio.sqlite"
         self._lock = threading.RLock()
+        self.scanning = threading.Lock()
         try:
             self._connection = _connect(self._file)
         except BaseException:
@@ -255,8 +256,8 @@ class Store:
 
     def _video(self, row: sqlite3.Row) -> Video:
         flags = {name: bool(row[name]) for name in ("playable", "missing", "checked", "held_out")}
-        fps = Fraction(row["fps"]) if row["fps"] else None
-        return Video(row["id"], row["path"], self.folder / row["path"], row["frames"], fps, error=row["error"], **flags)
+        place = row["id"], row["path"], self.folder / row["path"]
+        return Video(*place, row["frames"], Fraction(row["fps"]), error=row["error"], **flags)
 
     def _last_edit(self, video: str, name: str) -> tuple[int, str]:
         """Revision and author of the last edit of a row."""
@@ -283,7 +284,7 @@ class Store:
         connection.executemany("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", new)
         connection.execute("UPDATE rows SET revision = ? WHERE id = ?", (edit.revision, row))
         connection.execute(_MEAN, (row,))
-        if unset and edit.row == CORRECTION:
+        if unset and edit.name == CORRECTION:
             connection.execute("UPDATE videos SET checked = 0 WHERE id = ?", (edit.video,))
         self._remember(edit, action, splice)
         return edit
@@ -292,7 +293,7 @@ class Store:
         text = splice.model_dump_json(exclude_none=True)
         self._connection.execute(
             "INSERT INTO edits(video, row, revision, action, author, time, splice) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (edit.video, edit.row, edit.revision, action, edit.author, time.time(), text),
+            (edit.video, edit.name, edit.revision, action, edit.author, time.time(), text),
         )
 
 
