@@ -98,13 +98,12 @@ function nextUncertain(bench) {
 }
 
 function acceptSegment(bench) {
+  if (!bench.editable()) return;
   const at = chosen(bench);
   const segment = bench.shown().segments[at];
-  if (!segment) return;
+  if (!segment) return notice("Select a segment first.");
+  bench.take(accepted(bench.session.model, at));
   bench.seen.add(keyOf(segment));
-  if (bench.session && bench.shown().name === "correction" && segment.confidence !== undefined) {
-    bench.take(accepted(bench.session.model, at));
-  }
   nextUncertain(bench);
 }
 

@@ -13,7 +13,7 @@ export function ask(title, content, answers) {
   const last = answers.at(-1).value;
   const buttons = answers.map(({ text, value, primary }) =>
     element("button", { type: primary ? "submit" : "button", value, class: primary ? "primary" : "" }, text));
-  const heading = element("h2", { id: "dialog-title" }, title);
+  const heading = element("h2", { id: "dialog-title", tabIndex: -1 }, title);
   const form = element("form", { method: "dialog" }, heading, ...content, element("div", { class: "answers" }, ...buttons));
   const dialog = element("dialog", { "aria-labelledby": "dialog-title" }, form);
   return new Promise((resolve) => {
@@ -30,10 +30,12 @@ export function ask(title, content, answers) {
   });
 }
 
-/** Show something to read in a modal dialog. */
-export function tell(title, content, wide = false) {
+/** Show something long to read in a modal dialog. */
+export function tell(title, content) {
   const asked = ask(title, content, [{ text: "Close", value: "close", primary: true }]);
-  if (wide) document.querySelector("dialog[open]").classList.add("wide");
+  const dialog = document.querySelector("dialog[open]");
+  dialog.classList.add("wide");
+  dialog.querySelector("h2").focus(); // and not the button, which is at the end
   return asked;
 }
 

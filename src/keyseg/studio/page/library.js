@@ -2,6 +2,7 @@
 
 import { ofVideo } from "./api.js";
 import { button, byId, clock, counted, element, percent } from "./elements.js";
+import { Thumbnails } from "./thumbnails.js";
 
 export const STATES = ["predicted", "unlabelled", "corrected", "checked"];
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
@@ -39,6 +40,7 @@ export class Library extends EventTarget {
   constructor() {
     super();
     Object.assign(this, { videos: [], shown: [], state: null, rows: new Map(), selected: new Set(), current: null });
+    this.thumbnails = new Thumbnails();
     this.host = byId("videos");
     this.search = byId("search");
     this.order = byId("sort");
@@ -80,6 +82,12 @@ export class Library extends EventTarget {
     if (video) this.focus(video.id);
   }
 
+  /** Show or hide the list. */
+  reveal(shown) {
+    byId("library").hidden = !shown;
+    this.thumbnails.hold(!shown);
+  }
+
   focus(id = this.current) {
     const row = this.rows.get(id) ?? this.rows.get(this.shown[0]?.id);
     row?.querySelector("a").focus();
@@ -118,12 +126,13 @@ export class Library extends EventTarget {
   #made(id) {
     const cell = (name, ...children) => element("span", { class: name, role: "cell" }, ...children);
     const box = element("input", { type: "checkbox", "aria-label": "Select", onclick: (event) => this.#picked(id, event) });
-    const picture = element("img", { loading: "lazy", decoding: "async", alt: "", width: 80, height: 45,
-      src: `/api/${ofVideo(id, "thumbnail")}`, onerror: (event) => event.target.classList.add("none") });
+    const picture = element("img", { decoding: "async", alt: "", width: 80, height: 45,
+      "data-src": `/api/${ofVideo(id, "thumbnail")}`, onerror: (event) => event.target.classList.add("none") });
     const link = element("a", { href: `#/video/${encodeURIComponent(id)}`, onfocus: () => { this.current = id; } });
     const row = element("div", { class: "video", role: "row" }, cell("pick", box), cell("picture", picture), cell("name", link),
       cell("length"), cell("of-state"), cell("confidence"), cell("next"));
     row.addEventListener("click", (event) => { if (!event.target.closest("a, input")) link.click(); });
+    this.thumbnails.watch(picture);
     this.rows.set(id, row);
     return row;
   }

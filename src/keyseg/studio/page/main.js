@@ -65,7 +65,7 @@ async function load() {
 
 async function route() {
   const id = videoOfAddress();
-  byId("library").hidden = Boolean(id);
+  library.reveal(!id);
   byId("workbench").hidden = !id;
   document.body.dataset.place = place();
   if (!id) {
@@ -103,7 +103,7 @@ const everywhere = {
   export: () => exportTimelines(folder.formats, bench.video && { ...bench.video, rows: Object.keys(bench.rows) }),
   import: () => chooseFiles(bench.video, reload),
   theme: switchTheme,
-  keys: () => tell("Keyboard", [element("div", { class: "sheet" }, ...drawnSheet())], true),
+  keys: () => tell("Keyboard", [element("div", { class: "sheet" }, ...drawnSheet())]),
   "to-library": () => { location.hash = "#/"; },
   "row-down": () => library.move(1),
   "row-up": () => library.move(-1),

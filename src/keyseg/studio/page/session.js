@@ -55,6 +55,11 @@ export class Session extends EventTarget {
     return this.model.segments;
   }
 
+  /** How many edits only this browser has. */
+  get unsaved() {
+    return this.waiting.length;
+  }
+
   /** Take up the edits that an earlier page left behind. @param {{base: object, edits: object[]}} left */
   resume({ base, edits }) {
     this.saved = base;
