@@ -48,13 +48,17 @@ function decoded(name) {
 }
 
 /** Let the person choose files and import them. */
-export function chooseFiles(video, done) {
-  const input = element("input", { type: "file", multiple: !video, onchange: () => importFiles([...input.files], video, done) });
+export function chooseFiles(target) {
+  const input = element("input", { type: "file", multiple: !target.video, onchange: () => importFiles([...input.files], target) });
   input.click();
 }
 
-/** Import files: into the open video, or, in the list, each to the video with its name. */
-export async function importFiles(files, video, done) {
+/**
+ * Import files: into the open video, or, in the list, each to the video with its name.
+ * @param {File[]} files
+ * @param {{video: object|null, author: string, done: () => void}} target
+ */
+export async function importFiles(files, { video, author, done }) {
   if (!files.length) return;
   if (video && files.length > 1) return notice("Drop one file on a video, or several on the list of videos.", { error: true });
   const rows = choice(["correction", "reference"], "correction");
@@ -66,15 +70,15 @@ export async function importFiles(files, video, done) {
   const form = new FormData();
   for (const file of files) form.append(video ? "file" : "files", file, file.name);
   const path = video ? ofVideo(video.id, "import") : "import";
-  const result = await attempt(() => request("POST", `${path}?row=${rows.value}`, form));
+  const result = await attempt(() => request("POST", `${path}?${new URLSearchParams({ row: rows.value, author })}`, form));
   if (!result) return;
   for (const failure of result.failures ?? []) notice(failure.error ?? String(failure), { error: true });
   notice(`Imported ${counted(files.length - (result.failures?.length ?? 0), "file")}.`);
   done();
 }
 
-/** Accept files dropped anywhere on the page. `into()` is the open video, or null. */
-export function acceptDrops(into, done) {
+/** Accept files dropped anywhere on the page. `target()` says where they go. */
+export function acceptDrops(target) {
   const cover = byId("drop");
   const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
@@ -87,6 +91,6 @@ export function acceptDrops(into, done) {
     if (!holdsFiles(event)) return;
     event.preventDefault();
     cover.hidden = true;
-    importFiles([...event.dataTransfer.files], into(), done);
+    importFiles([...event.dataTransfer.files], target());
   });
 }

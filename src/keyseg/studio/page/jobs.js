@@ -38,7 +38,7 @@ export class Jobs extends EventTarget {
 
   async load() {
     const jobs = await get("jobs");
-    this.jobs = new Map(jobs.map((job) => [job.id, job]));
+    this.jobs = new Map(jobs.reverse().map((job) => [job.id, job])); // the oldest first
     this.#draw();
   }
 

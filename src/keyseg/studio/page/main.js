@@ -97,11 +97,13 @@ function showSaving() {
 
 const selected = () => (bench.video ? [bench.video.id] : library.selected.size ? [...library.selected] : null);
 
+const target = () => ({ video: bench.video, author: author(), done: reload });
+
 const everywhere = {
   predict: () => jobs.start("predict", selected()),
   jobs: () => jobs.toggle(),
   export: () => exportTimelines(folder.formats, bench.video && { ...bench.video, rows: Object.keys(bench.rows) }),
-  import: () => chooseFiles(bench.video, reload),
+  import: () => chooseFiles(target()),
   theme: switchTheme,
   keys: () => tell("Keyboard", [element("div", { class: "sheet" }, ...drawnSheet())]),
   "to-library": () => { location.hash = "#/"; },
@@ -212,7 +214,7 @@ async function start() {
   byId("author").addEventListener("click", askAuthor);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
   bind(place, (id, digit) => (everywhere[id] ? everywhere[id]() : bench.run(id, digit)));
-  acceptDrops(() => bench.video, reload);
+  acceptDrops(target);
   window.addEventListener("hashchange", route);
   window.addEventListener("beforeunload", (event) => { if (bench.session?.unsaved) event.preventDefault(); });
   await hold();
