@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
 from fastapi import Request as HttpRequest
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from keyseg.studio import messages, routes_library, routes_media, routes_rows
-from keyseg.studio.events import Events
-from keyseg.studio.security import Guard
+from keyseg.studio import messages, routes_files, routes_jobs, routes_library, routes_media, routes_rows
+from keyseg.studio.security import LOOPBACK, Guard
 from keyseg.studio.store import Conflict, Store
 from keyseg.studio.studio import Open, Studio
 from keyseg.timeline import KeysegError
@@ -27,13 +27,18 @@ _LARGEST_BODY = 16 * 2**20
 _PAGE_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
-def create_app(store: Store, *, token: str, host: str = "127.0.0.1") -> FastAPI:
-    """The application for an open folder. token: what clients show. host: the address that it listens on."""
+def create_app(store: Store, *, token: str, bundle: Path | None = None, host: str = "127.0.0.1") -> FastAPI:
+    """The application for an open folder.
+
+    token: what clients show. bundle: to predict with. host: the address that it listens on. What is under way ends
+    with the application's lifespan. Raises BundleError if there is no such bundle.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        studio.look_for_videos()
         yield
-        studio.events.close()
+        await run_in_threadpool(studio.close)
 
     app = FastAPI(
         title="keyseg studio",
@@ -44,9 +49,11 @@ def create_app(store: Store, *, token: str, host: str = "127.0.0.1") -> FastAPI:
         lifespan=lifespan,
         max_body_size=_LARGEST_BODY,
     )
-    studio = app.state.studio = Studio(store, Events())
+    studio = app.state.studio = Studio.open(store, local=host in LOOPBACK)
+    if bundle is not None:
+        studio.add_bundle(bundle, active=True)
     app.add_middleware(Guard, token=token, host=host)
-    for module in (routes_library, routes_rows, routes_media):
+    for module in (routes_library, routes_rows, routes_media, routes_files, routes_jobs):
         app.include_router(module.router)
     app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(StarletteHTTPException, _refused)
@@ -106,7 +113,7 @@ def _reported(request: HttpRequest, error: Exception) -> Response:
 
 
 def _conflicting(request: HttpRequest, error: Any) -> Response:
-    row = routes_library.answer(error.row).model_dump(mode="json", exclude_none=True)
+    row = messages.TimelineRow.of(error.row).model_dump(mode="json", exclude_none=True)
     return JSONResponse({"error": str(error), "author": error.author, "row": row}, 409)
 
 

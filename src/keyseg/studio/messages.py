@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from keyseg.studio.segments import Label, Splice, TimedSegment
+from keyseg.studio.store import SavedRow
 
-Person = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
-Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+Person = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+ClassColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class Request(BaseModel):
@@ -46,14 +47,14 @@ class ClassRequest(Request):
     """A new class."""
 
     name: Label
-    colour: Colour
+    colour: ClassColour
 
 
 class ClassChange(Request):
     """Another name, which all rows get, or another colour."""
 
     name: Label | None = None
-    colour: Colour | None = None
+    colour: ClassColour | None = None
     author: Person = ""
 
 
@@ -96,8 +97,9 @@ class BundleOfLibrary(BaseModel):
     details: dict[str, Any]
 
 
-class VideoOfLibrary(BaseModel):
-    """A video of the folder. name: its path below the folder. fps: exact, such as 30000/1001. priority: 1 is next."""
+class VideoFacts(BaseModel):
+    """A video of the folder. name: its path below the folder. fps: exact, such as 30000/1001. priority: 1 is next.
+    error: why it cannot be read."""
 
     id: str
     name: str
@@ -110,6 +112,12 @@ class VideoOfLibrary(BaseModel):
     missing: bool
     playable: bool
     proxy: Literal["none", "making", "ready"]
+    error: str
+
+
+class VideoOfLibrary(VideoFacts):
+    """A video with the names of its timelines."""
+
     rows: list[str]
 
 
@@ -125,18 +133,23 @@ class Library(BaseModel):
     authors: list[str]
 
 
-class Row(BaseModel):
+class TimelineRow(BaseModel):
     """A timeline as it is now."""
 
     revision: int
     segments: tuple[TimedSegment, ...]
     details: dict[str, Any]
 
+    @classmethod
+    def of(cls, row: SavedRow) -> TimelineRow:
+        """A saved row."""
+        return cls(revision=row.revision, segments=row.segments, details=row.details)
 
-class Video(VideoOfLibrary):
-    """A video with its timelines."""
 
-    rows: dict[str, Row]  # type: ignore[assignment]
+class VideoWithRows(VideoFacts):
+    """A video with its timelines by name."""
+
+    rows: dict[str, TimelineRow]
 
 
 class Revision(BaseModel):
@@ -145,7 +158,7 @@ class Revision(BaseModel):
     revision: int
 
 
-class Edit(BaseModel):
+class PastEdit(BaseModel):
     """An edit of the history. time: seconds since 1970."""
 
     revision: int
@@ -162,7 +175,7 @@ class Waveform(BaseModel):
     peaks: list[int]
 
 
-class Next(BaseModel):
+class NextVideo(BaseModel):
     """A video to label next, and why."""
 
     id: str
@@ -170,7 +183,7 @@ class Next(BaseModel):
     why: str
 
 
-class Job(BaseModel):
+class JobState(BaseModel):
     """Work that is waiting, running or over. done: 0 to 1. curve: of training."""
 
     model_config = ConfigDict(extra="allow")
@@ -183,14 +196,21 @@ class Job(BaseModel):
     result: dict[str, Any]
 
 
-class Problem(BaseModel):
+class Imported(BaseModel):
+    """What an import made: the row of each video, by id, and what could not be imported, with reasons."""
+
+    rows: dict[str, TimelineRow]
+    failures: list[ErrorAnswer]
+
+
+class ErrorAnswer(BaseModel):
     """An error: what, where, what to do."""
 
     error: str
 
 
-class ConflictProblem(Problem):
+class ConflictAnswer(ErrorAnswer):
     """Somebody else saved the row in the meantime: who, and how it is now."""
 
     author: str
-    row: Row
+    row: TimelineRow

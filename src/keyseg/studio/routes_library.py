@@ -1,58 +1,84 @@
-"""Routes of the folder: its videos, classes and bundles."""
+"""Routes of the folder: its videos, its classes, its bundles, and what to label next."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 from fastapi import APIRouter, HTTPException
 
-from keyseg.formats import FORMATS
-from keyseg.studio import messages, stand_in
-from keyseg.studio.store import SavedRow
+from keyseg.studio import messages
+from keyseg.studio.bundles import activate_bundle, bundles
+from keyseg.studio.classes import add_class, classes, recolour_class, rename_class
+from keyseg.studio.library import library
 from keyseg.studio.studio import Open
-from keyseg.timeline.version import __version__
 
 router = APIRouter(prefix="/api", tags=["library"])
 
 
 @router.get("/library")
-def library(studio: Open) -> messages.Library:
-    """The folder: videos, classes, bundles."""
-    store = studio.store
-    stand_in.scan(store)
-    return messages.Library.model_validate(
-        {
-            "folder": store.folder.name,
-            "version": __version__,
-            "classes": [dict(c) for c in store.select("SELECT name, colour FROM classes ORDER BY position")],
-            "videos": stand_in.videos(store),
-            "bundles": stand_in.bundles(store),
-            "formats": list(FORMATS),
-            "authors": [a["author"] for a in store.select("SELECT DISTINCT author FROM edits ORDER BY author")],
-        }
-    )
+def show_library(studio: Open) -> messages.Library:
+    """The folder: videos, classes, bundles. New and moved videos are looked for, and told as `library`."""
+    studio.look_for_videos()
+    priorities = {one["id"]: one["priority"] for one in studio.next_videos()}
+    return messages.Library.model_validate(library(studio.store, priorities))
 
 
 @router.get("/videos/{video}", response_model_exclude_none=True)
-def one_video(video: str, studio: Open) -> messages.Video:
+def show_video(video: str, studio: Open) -> messages.VideoWithRows:
     """A video with all its timelines."""
-    known = next((v for v in stand_in.videos(studio.store) if v["id"] == video), None)
+    known = next((one for one in library(studio.store)["videos"] if one["id"] == video), None)
     if known is None:
         raise HTTPException(404, f"no video {video[:100]!r} in this folder; load the page again")
-    rows = {name: answer(studio.store.row(video, name)) for name in known["rows"]}
-    return messages.Video.model_validate(known | {"rows": rows})
+    rows = {row.name: messages.TimelineRow.of(row) for row in studio.store.rows(video)}
+    return messages.VideoWithRows.model_validate(known | {"rows": rows})
 
 
 @router.post("/classes", status_code=201)
-def add_class(request: messages.ClassRequest, studio: Open) -> messages.ClassOfLibrary:
+def new_class(request: messages.ClassRequest, studio: Open) -> messages.ClassOfLibrary:
     """Add a class."""
-    with studio.store.transaction() as connection:
-        position = len(studio.store.select("SELECT 1 FROM classes"))
-        connection.execute("INSERT OR REPLACE INTO classes VALUES (?, ?, ?)", (request.name, request.colour, position))
+    made = add_class(studio.store, request.name, request.colour)
     studio.events.publish("library", {})
-    return messages.ClassOfLibrary(name=request.name, colour=request.colour)
+    return messages.ClassOfLibrary.model_validate(made)
 
 
-def answer(row: SavedRow) -> Any:
-    """A row as JSON shows it."""
-    return messages.Row(revision=row.revision, segments=row.segments, details=row.details)
+@router.patch("/classes/{name:path}")
+def change_class(name: str, request: messages.ClassChange, studio: Open) -> messages.ClassOfLibrary:
+    """Give a class another name, in all timelines as one edit of each, or another colour."""
+    if request.colour is not None:
+        recolour_class(studio.store, name, request.colour)
+    if request.name is not None and request.name != name:
+        rename_class(studio.store, name, request.name, author=request.author)
+        name = request.name
+    studio.events.publish("library", {})
+    found = (one for one in classes(studio.store) if one["name"] == name)
+    return messages.ClassOfLibrary.model_validate(next(found))
+
+
+@router.post("/bundles", status_code=201)
+def new_bundle(request: messages.BundleRequest, studio: Open) -> messages.BundleOfLibrary:
+    """Add a bundle by the path of its folder on this machine."""
+    path = Path(request.path).expanduser()
+    if not studio.local and not path.resolve().is_relative_to(studio.store.folder):
+        raise HTTPException(
+            403, "this server is open to other machines, so a bundle must be in the folder of the videos"
+        )
+    return _bundle(studio, studio.add_bundle(path))
+
+
+@router.post("/bundles/{name:path}/activate")
+def use_bundle(name: str, studio: Open) -> messages.BundleOfLibrary:
+    """Let a bundle predict from now on."""
+    activate_bundle(studio.store, name)
+    studio.events.publish("library", {})
+    return _bundle(studio, name)
+
+
+@router.get("/next")
+def next_videos(studio: Open) -> list[messages.NextVideo]:
+    """The videos that are not corrected, the one to label next first."""
+    return [messages.NextVideo.model_validate(one) for one in studio.next_videos()]
+
+
+def _bundle(studio: Open, name: str) -> messages.BundleOfLibrary:
+    found = next(one for one in bundles(studio.store) if one["name"] == name)
+    return messages.BundleOfLibrary.model_validate(found)

@@ -3,57 +3,48 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
 from keyseg.studio import messages
-from keyseg.studio.routes_library import answer
-from keyseg.studio.store import CORRECTION, Conflict
 from keyseg.studio.studio import Open
 
 router = APIRouter(prefix="/api/videos/{video}", tags=["timelines"])
 
 Editable = Literal["correction", "reference"]
+RowName = Annotated[str, Path(max_length=300)]
+
+_CONFLICT = {409: {"model": messages.ConflictAnswer}}
 
 
-@router.post("/rows/{row}/edits", responses={409: {"model": messages.ConflictProblem}})
-def edit(video: str, row: Editable, request: messages.EditRequest, studio: Open) -> messages.Revision:
-    """Save an edit. 409 with the row as it is now if somebody else has saved it in the meantime."""
+@router.post("/rows/{row}/edits", responses=_CONFLICT)
+def edit_row(video: str, row: Editable, request: messages.EditRequest, studio: Open) -> messages.Revision:
+    """Save an edit. 409, with the row as it is now, if somebody else has saved it in the meantime."""
+    known = studio.video(video)
     saved = studio.store.edit(
-        video, row, request.revision, request.splice, author=request.author, action=request.action
+        known.id, row, request.revision, request.splice, author=request.author, action=request.action
     )
-    studio.saved(saved, request.author)
     return messages.Revision(revision=saved.revision)
 
 
 @router.get("/rows/{row}/history", response_model_exclude_none=True)
-def history(video: str, row: str, studio: Open) -> list[messages.Edit]:
+def row_history(video: str, row: RowName, studio: Open) -> list[messages.PastEdit]:
     """All edits of a row, the oldest first."""
-    return [
-        messages.Edit.model_validate({**edit, "splice": json.loads(edit["splice"])})
-        for edit in map(dict, studio.store.history(video, row))
-    ]
+    edits = studio.store.history(studio.video(video).id, row)
+    return [messages.PastEdit.model_validate({**one, "splice": json.loads(one["splice"])}) for one in map(dict, edits)]
 
 
-@router.post("/rows/correction/copy", response_model_exclude_none=True)
-def copy(video: str, request: messages.CopyRequest, studio: Open) -> messages.Row:
+@router.post("/rows/correction/copy", response_model_exclude_none=True, responses=_CONFLICT)
+def copy_row(video: str, request: messages.CopyRequest, studio: Open) -> messages.TimelineRow:
     """Begin the correction as a copy of a prediction or a proposal."""
-    current = studio.store.row(video, CORRECTION)
-    if current.revision != request.revision:
-        raise Conflict(current, "somebody else")
-    source = studio.store.row(video, request.source)
-    segments = [segment.model_copy(update={"confidence": None}) for segment in source.segments]
-    saved = studio.store.replace(video, CORRECTION, segments, author=request.author, action=f"copy {request.source}")
-    studio.saved(saved, request.author)
-    return messages.Row(**vars(answer(saved)))
+    known = studio.video(video)
+    row = studio.store.copy(known.id, request.source, revision=request.revision, author=request.author)
+    return messages.TimelineRow.of(row)
 
 
 @router.post("/checked")
-def checked(video: str, request: messages.CheckedRequest, studio: Open) -> messages.CheckedRequest:
+def mark_checked(video: str, request: messages.CheckedRequest, studio: Open) -> messages.CheckedRequest:
     """Mark the correction as checked by a person, or take that back."""
-    studio.store.frames(video)
-    with studio.store.transaction() as connection:
-        connection.execute("UPDATE videos SET checked = ? WHERE id = ?", (request.checked, video))
-    studio.events.publish("library", {})
+    studio.store.check(studio.video(video).id, request.checked, author=request.author)
     return request

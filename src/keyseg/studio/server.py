@@ -56,7 +56,7 @@ def studio(
 
     secret = token or secrets.token_urlsafe(24)
     with closing(_listening(host, port)) as listener, closing(Store(Path(folder))) as store:
-        app = create_app(store, token=secret, host=host)
+        app = create_app(store, token=secret, bundle=bundle, host=host)
         config = uvicorn.Config(
             app,
             log_level="error",
