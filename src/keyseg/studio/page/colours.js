@@ -1,10 +1,10 @@
 /** Colours of classes, ink that is readable on them, and the page's own colours, which style.css sets. */
 
-/** Colours for classes that have none of their own yet: safe for colour-blind people (Okabe and Ito 2008), then others. */
+/** Colours for classes that have none yet; the first are safe for colour-blind people (Okabe and Ito 2008). */
 export const PALETTE = [
   "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442", "#0f4b00", "#8778ff", "#69c387",
   "#96005a", "#5a4be1", "#b4e196", "#a54b3c", "#5a0f78", "#87d2ff", "#3c7878", "#f0c34b", "#ff78d2", "#4b4b78",
-]; // prettier-ignore
+];
 
 /** Red, green and blue, 0 to 255, of `#rrggbb`. */
 export function channels(colour) {

@@ -22,7 +22,7 @@ export function visible({ starts, ends }, { from, to }) {
 }
 
 /** Index of the first of sorted numbers that is greater. */
-function firstAbove(sorted, value) {
+export function firstAbove(sorted, value) {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -52,7 +52,7 @@ export function blend(index, view, pixels, widest) {
   }
   for (let place = 0; place < sums.length; place += 4) {
     const share = sums[place + 3];
-    for (let channel = 0; channel < 3; channel += 1) pixels[place + channel] = share ? sums[place + channel] / share : 0;
+    for (let channel = 0; channel < 3; channel += 1) pixels[place + channel] = sums[place + channel] / (share || 1);
     pixels[place + 3] = 255 * share;
   }
   return wide;

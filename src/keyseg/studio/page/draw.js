@@ -1,6 +1,6 @@
 /** Drawing of the timeline on a canvas: the axis, the waveform, the confidence, the rows and the overview. */
 
-import { blend, indexed, reduced } from "./columns.js";
+import { blend, firstAbove, indexed, reduced } from "./columns.js";
 import { clock, ticks } from "./times.js";
 
 const AXIS = 26;
@@ -72,36 +72,41 @@ export class Painter {
     for (const frame of frames) context.fillRect(Math.round(this.x(frame)), y + height - 7, 1, rows - height + 7);
     this.#font(11);
     context.fillStyle = scene.theme.muted;
-    for (const frame of frames) context.fillText(clock(frame, scene.rate, digits), Math.round(this.x(frame)) + 5, y + 13);
+    for (const frame of frames) {
+      context.fillText(clock(frame, scene.rate, digits), Math.round(this.x(frame)) + 5, y + 13);
+    }
   }
 
   waveform({ y, height, caption }) {
-    const { context, scene } = this;
-    const peaks = reduced(scene.peaks, scene.frames, scene.view, Math.ceil(scene.width), Math.max);
-    const middle = y + height / 2;
-    context.fillStyle = scene.theme.wave;
-    context.beginPath();
-    for (let pixel = 0; pixel < peaks.length; pixel += 1) {
-      const half = Math.max(0.5, ((peaks[pixel] || 0) / 255) * (height / 2));
-      context.rect(pixel, middle - half, 1, 2 * half);
-    }
-    context.fill();
+    const { scene } = this;
+    this.context.fillStyle = scene.theme.wave;
+    this.#bars(reduced(scene.peaks, scene.frames, scene.view, Math.ceil(scene.width), Math.max), 255, (share) => {
+      const half = Math.max(0.5, (share * height) / 2);
+      return [y + height / 2 - half, 2 * half];
+    });
     this.#caption(y, caption);
   }
 
   confidence({ y, height, caption, strip }) {
     const { context, scene } = this;
-    const shares = reduced(strip, scene.frames, scene.view, Math.ceil(scene.width), Math.min);
     this.#track(y, height);
     context.fillStyle = scene.theme.accent;
     context.globalAlpha = 0.45;
-    context.beginPath();
-    context.moveTo(0, y + height);
-    shares.forEach((share, pixel) => context.lineTo(pixel, y + height - ((share || 0) / 100) * height));
-    context.lineTo(shares.length, y + height);
-    context.fill();
+    this.#bars(reduced(strip, scene.frames, scene.view, Math.ceil(scene.width), Math.min), 100, (share) => {
+      return [y + height * (1 - share), height * share];
+    });
     context.globalAlpha = 1;
     this.#caption(y, caption);
+  }
+
+  /** One bar per pixel, or per run of equal ones. Rectangles on whole pixels are much cheaper than a path of them. */
+  #bars(values, most, extent) {
+    const snapped = (size) => Math.round(size * this.scene.ratio) / this.scene.ratio;
+    for (let start = 0, end = 0; start < values.length; start = end) {
+      for (end = start + 1; values[end] === values[start]; ) end += 1;
+      const [top, height] = extent((values[start] || 0) / most).map(snapped);
+      this.context.fillRect(start, top, end - start, height);
+    }
   }
 
   row({ y, height, caption, row }) {
@@ -119,7 +124,8 @@ export class Painter {
     const { context, scene } = this;
     const whole = { from: 0, to: scene.frames };
     this.#track(y, height);
-    if (row) for (const place of this.#blended(row, whole, y, height)) this.#block(row.segments[place], whole, y, height);
+    const wide = row ? this.#blended(row, whole, y, height) : [];
+    for (const place of wide) this.#block(row.segments[place], whole, y, height);
     const scale = scene.width / scene.frames;
     const [start, end] = [scene.view.from * scale, Math.max(scene.view.to * scale, scene.view.from * scale + 6)];
     context.fillStyle = scene.theme.paper;
@@ -167,9 +173,9 @@ export class Painter {
   }
 
   #block(segment, view, y, height) {
-    const [start, end] = [Math.max(-8, this.x(segment.start_frame, view)), Math.min(this.scene.width + 8, this.x(segment.end_frame, view))];
-    const { colour } = this.scene.colourOf(segment.label);
-    this.context.fillStyle = colour;
+    const start = Math.max(-8, this.x(segment.start_frame, view));
+    const end = Math.min(this.scene.width + 8, this.x(segment.end_frame, view));
+    this.context.fillStyle = this.scene.colourOf(segment.label).colour;
     this.context.fillRect(start, y, Math.max(1, end - start - 1), height);
     return [start, end];
   }
@@ -213,9 +219,8 @@ export class Painter {
     if ((scene.view.to - scene.view.from) / scene.width > 40) return; // more of them than pixels would be one bar
     context.fillStyle = scene.theme.ink;
     context.beginPath();
-    for (const frame of frames) {
-      if (frame < scene.view.from || frame > scene.view.to) continue;
-      const x = this.x(frame);
+    for (let place = firstAbove(frames, scene.view.from); frames[place] < scene.view.to; place += 1) {
+      const x = this.x(frames[place]);
       context.moveTo(x - 3.5, bottom + 5);
       context.lineTo(x, bottom + 0.5);
       context.lineTo(x + 3.5, bottom + 5);

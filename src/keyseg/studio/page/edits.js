@@ -1,8 +1,8 @@
 /**
  * Edits of a timeline, as pure functions: state in, new state out; nothing is changed in place.
  *
- * An edit returns `{state, splice, action}`, or null if it changes nothing. `splice` is what the server is sent with the
- * revision before it (`state.revision - 1` of the result), `action` the name of the edit, kept in the history.
+ * An edit returns `{state, splice, action}`, or null if it changes nothing. `splice` is what the server is sent, with
+ * the revision before it (`state.revision - 1` of the result), `action` the name of the edit, kept in the history.
  *
  * @typedef {{start_frame: number, end_frame: number, label: string, confidence?: number}} Segment
  * @typedef {{at: number, removed: Segment[], inserted: Segment[]}} Splice
@@ -95,6 +95,13 @@ export function relabel(state, index, label, last = index) {
   if (!state.segments[index]) return null;
   const changed = state.segments.slice(index, last + 1).map((segment) => relabelled(segment, label));
   return replace(state, index, index + changed.length, changed, "relabel");
+}
+
+/** Take the confidences off a segment, or those to `last`: a person has seen that they are right. */
+export function accept(state, index, last = index) {
+  if (!state.segments[index]) return null;
+  const plain = state.segments.slice(index, last + 1).map(withoutConfidence);
+  return replace(state, index, index + plain.length, plain, "accept");
 }
 
 /** Insert a segment. Others give way: they are cut, shortened or removed. */
@@ -242,8 +249,11 @@ function sameAll(some, others) {
 }
 
 function relabelled(segment, label) {
-  if (segment.label === label) return segment;
-  return { start_frame: segment.start_frame, end_frame: segment.end_frame, label }; // its confidence was in the old one
+  return segment.label === label ? segment : withoutConfidence({ ...segment, label }); // which was in the old one
+}
+
+function withoutConfidence({ start_frame, end_frame, label }) {
+  return { start_frame, end_frame, label };
 }
 
 function clipped(segment, from, to) {

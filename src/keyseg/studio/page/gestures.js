@@ -112,7 +112,7 @@ class Gestures {
   double(event) {
     const { x, y } = place(event);
     const hit = this.board.hit(x, y, 0);
-    if (hit.editable && hit.index !== null) this.board.commit(split(this.board.state(), Math.round(hit.frame)), "split");
+    if (hit.editable && hit.index !== null) this.board.commit(split(this.board.state(), hit.frame), "split");
   }
 
   context(event) {
@@ -142,10 +142,11 @@ class Gestures {
     if (!hit.editable || !state) return { kind: "pan" };
     const edit = { state, snap: board.snapper(), playhead: board.playhead() };
     if (hit.edge) return { kind: "boundary", ...edit };
-    const onSegment = hit.index !== null;
-    if (onSegment && (event.ctrlKey || event.metaKey)) return { kind: "segment", ...edit };
-    if (!onSegment && event.pointerType !== "touch" && board.label()) return { kind: "create", label: board.label(), ...edit };
-    return { kind: "pan" };
+    if (hit.gap) {
+      const label = event.pointerType === "touch" ? null : board.label();
+      return label ? { kind: "create", label, ...edit } : { kind: "pan" };
+    }
+    return event.ctrlKey || event.metaKey ? { kind: "segment", ...edit } : { kind: "pan" };
   }
 
   #drag(event, at, last = at) {

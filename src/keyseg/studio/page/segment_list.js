@@ -9,7 +9,7 @@ const AROUND = 10; // segments before and after the one in question
  * A list beside the canvas of the segments near the selected one, or near the playhead, and a place for announcements.
  * Up and Down move through it, Enter seeks to the start of a segment.
  * @param {HTMLCanvasElement} canvas
- * @param {{select: (index: number) => void, seek: (frame: number) => void, focus: () => void}} on
+ * @param {{select: (index: number) => void, seek: (frame: number) => void, focus: (focused: boolean) => void}} on
  */
 export function createSegmentList(canvas, on) {
   const page = canvas.ownerDocument;
@@ -38,8 +38,8 @@ export function createSegmentList(canvas, on) {
     event.preventDefault();
     keys[event.key]();
   });
-  list.addEventListener("focus", () => on.focus());
-  list.addEventListener("blur", () => on.focus());
+  list.addEventListener("focus", () => on.focus(true));
+  list.addEventListener("blur", () => on.focus(false));
   list.addEventListener("click", (event) => {
     const index = event.target.closest("[role=option]")?.dataset.index;
     if (index !== undefined) on.select(Number(index));
@@ -74,7 +74,6 @@ export function createSegmentList(canvas, on) {
     announce(text) {
       spoken.textContent = spoken.textContent === text ? `${text}\u00a0` : text; // the same again is read again
     },
-    focused: () => page.activeElement === list,
     destroy: () => box.remove(),
   };
 }
@@ -88,5 +87,6 @@ export function sentence(segment, rate) {
 
 /** Out of sight, but not for screen readers. */
 function hide(box) {
-  Object.assign(box.style, { position: "absolute", width: "1px", height: "1px", overflow: "hidden", clipPath: "inset(50%)" });
+  const size = { width: "1px", height: "1px", overflow: "hidden" };
+  Object.assign(box.style, { position: "absolute", clipPath: "inset(50%)", ...size });
 }

@@ -1,4 +1,4 @@
-/** Snapping of a dragged boundary: to whole frames always, and to keypoints, cuts of other rows and the playhead nearby. */
+/** Where a dragged boundary goes: to a whole frame, or to a keypoint, another row's cut or the playhead nearby. */
 
 /** Frames to snap to, in order and once each: the other rows' cuts and the boundary keypoints of predictions. */
 export function snapTargets(rows, edited) {

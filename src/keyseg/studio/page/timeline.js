@@ -4,22 +4,24 @@ import { colouring, theme } from "./colours.js";
 import { Painter, layout } from "./draw.js";
 import { indexAt, openRow } from "./edits.js";
 import { attachGestures } from "./gestures.js";
+import { hitAt } from "./hits.js";
 import { createSegmentList, sentence } from "./segment_list.js";
 import { snap, snapTargets } from "./snapping.js";
-import { describe, parseRate } from "./times.js";
+import { clock, describe, parseRate } from "./times.js";
 import { clampView, panned, zoomed } from "./view.js";
 
 const SNAP = 7; // pixels
 
 /**
  * @typedef {{name: string, segments: object[], details?: {boundaries?: number[], strip?: number[]}, editable?: boolean,
- *   state?: import("./edits.js").State}} Row state: of the editable row, with its undo history; edits begin from it
+ *   state?: import("./edits.js").State}} Row boundaries: in order; state: of the editable row, from which edits begin,
+ *   with its undo history
  *
  * @param {HTMLCanvasElement} canvas as wide as its parent; its height follows from the rows
  * @param {object} on
- * @param {(result: import("./edits.js").Result) => void} on.onEdit an edit was made; setRows is expected with the result
+ * @param {(result: import("./edits.js").Result) => void} on.onEdit an edit was made; call setRows with its state
  * @param {(frame: number) => void} on.onSeek
- * @param {(index: number|null, last: number|null) => void} on.onSelect a segment of the editable row, or several to `last`
+ * @param {(index: number|null, last: number|null) => void} on.onSelect a segment of the editable row, or several
  * @param {(at: {row: string|null, index: number|null, frame: number, x: number, y: number}) => void} on.onContext
  *   the menu of a place was asked for; x and y are of the window
  * @param {() => string|null} [on.newLabel] the label of a segment drawn into a gap: by default that of the selected one
@@ -38,7 +40,7 @@ class Timeline {
     this.list = createSegmentList(canvas, {
       select: (index) => this.#selectAndShow(index),
       seek: (frame) => on.onSeek(frame),
-      focus: () => this.#changed(),
+      focus: (focused) => (canvas.style.outline = focused ? `2px solid ${this.theme.accent}` : ""),
     });
     canvas.setAttribute("role", "img");
     this.gestures = attachGestures(canvas, this.#board());
@@ -49,10 +51,11 @@ class Timeline {
   /** @param {{frames: number, fps: string|number}} video shown from start to end */
   setVideo({ frames, fps }) {
     this.gestures.cancel();
-    Object.assign(this, { frames: Math.max(1, frames), rate: parseRate(fps), playhead: 0, selection: null, peaks: null });
-    this.canvas.setAttribute("aria-label", `Timeline, ${sentence({ start_frame: 0, end_frame: frames, label: "video" }, this.rate)}`);
+    const rate = parseRate(fps);
+    Object.assign(this, { frames: Math.max(1, frames), rate, playhead: 0, selection: null, peaks: null });
+    this.canvas.setAttribute("aria-label", `Timeline of ${clock(frames, this.rate)}`);
     this.setRows([]);
-    this.zoomTo(0, this.frames);
+    this.zoomAll();
   }
 
   /** @param {Row[]} rows from top to bottom; at most one is editable. A drag begun on other segments is cancelled. */
@@ -77,7 +80,8 @@ class Timeline {
   setPlayhead(frame, follow = false) {
     this.playhead = frame;
     const { from, to } = this.range;
-    if (follow && !this.gestures.busy() && (frame < from || frame >= to)) this.#show(panned(this.range, frame - from, this.frames));
+    const outside = frame < from || frame >= to;
+    if (follow && outside && !this.gestures.busy()) this.#show(panned(this.range, frame - from, this.frames));
     this.#changed();
   }
 
@@ -95,6 +99,10 @@ class Timeline {
 
   zoomTo(from, to) {
     this.#show(clampView({ from, to }, this.frames, this.#width()));
+  }
+
+  zoomAll() {
+    this.zoomTo(0, this.frames);
   }
 
   /** Zoom in, or out by a factor below 1, about the playhead if it is in view, else about the middle. */
@@ -167,30 +175,8 @@ class Timeline {
   }
 
   #hit(x, y, reach) {
-    const band = this.bands.find((band) => y >= band.y - (band.caption ? 14 : 5) && y <= band.y + band.height + 5);
-    const row = band?.kind === "row" ? band.row : null;
-    const frame = this.#frameAt(x);
-    const hit = { area: band?.kind ?? null, row: row?.name ?? null, editable: row?.editable ?? false, index: null, frame };
-    if (!row) return hit;
-    const at = indexAt(row.segments, frame);
-    const segment = row.segments[at];
-    if (segment && segment.start_frame <= frame) hit.index = at;
-    else hit.gap = [row.segments[at - 1]?.end_frame ?? 0, segment?.start_frame ?? this.frames];
-    return row.editable ? { ...hit, ...this.#edge(row.segments, hit, at, reach) } : hit;
-  }
-
-  /** The edge that can be caught at a hit; at most a third of a segment or gap is edge, so that its middle stays free. */
-  #edge(segments, hit, at, reach) {
-    const scale = this.#width() / this.#span();
-    const [start, end] = hit.gap ?? [segments[at].start_frame, segments[at].end_frame];
-    const limit = Math.min(reach / scale, (end - start) / 3);
-    const near = (frame) => Math.abs(hit.frame - frame) <= limit;
-    if (hit.gap) {
-      if (segments[at - 1] && near(start)) return { index: at - 1, edge: "end", at: start };
-      return segments[at] && near(end) ? { index: at, edge: "start", at: end } : {};
-    }
-    if (near(start)) return { edge: "start", at: start };
-    return near(end) ? { edge: "end", at: end } : {};
+    const { bands, range: view, frames } = this;
+    return hitAt({ bands, view, width: this.#width(), frames }, x, y, reach);
   }
 
   #hover(hit) {
@@ -234,8 +220,8 @@ class Timeline {
     const segment = this.#editable()?.segments[index];
     if (!segment) return;
     const { from, to } = this.range;
-    const middle = (segment.start_frame + segment.end_frame) / 2;
-    if (segment.start_frame < from || segment.end_frame > to) this.#show(panned(this.range, middle - (from + to) / 2, this.frames));
+    const away = (segment.start_frame + segment.end_frame - from - to) / 2;
+    if (segment.start_frame < from || segment.end_frame > to) this.#show(panned(this.range, away, this.frames));
     this.select(index);
     this.on.onSelect(index, index);
   }
@@ -269,7 +255,8 @@ class Timeline {
     resized.observe(this.canvas.parentElement);
     restyled.observe(this.canvas.ownerDocument.documentElement, { attributes: true });
     scheme.addEventListener("change", arrange);
-    return [() => resized.disconnect(), () => restyled.disconnect(), () => scheme.removeEventListener("change", arrange)];
+    const unlisten = () => scheme.removeEventListener("change", arrange);
+    return [() => resized.disconnect(), () => restyled.disconnect(), unlisten];
   }
 
   /** Fit the canvas to its parent and to the rows. */
@@ -292,10 +279,10 @@ class Timeline {
     const { preview } = this;
     const shown = (row) => (row?.editable && preview ? { ...row, segments: preview.segments } : row);
     const bands = this.bands.map((band) => (band.row ? { ...band, row: shown(band.row) } : band));
-    const { width, height, ratio, frames, rate, peaks, theme, colourOf, playhead, selection } = this;
-    const guide = preview?.guide ?? null;
-    const hover = preview ? null : this.hovered;
-    this.painter.paint({ width, height, ratio, view: this.range, frames, rate, bands, peaks, theme, colourOf, playhead, selection, hover, guide });
+    const { width, height, ratio, range: view, frames, rate, peaks, theme, colourOf, playhead, selection } = this;
+    const look = { width, height, ratio, view, frames, rate, theme, colourOf };
+    const marks = { playhead, selection, hover: preview ? null : this.hovered, guide: preview?.guide ?? null };
+    this.painter.paint({ ...look, ...marks, bands, peaks });
     const segments = this.#editable()?.segments ?? [];
     this.list.update({ segments, selected: selection?.first ?? null, playhead, rate });
   }

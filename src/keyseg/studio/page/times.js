@@ -38,6 +38,7 @@ const WORDS = {
   split: "Split",
   merge: "Merged",
   relabel: "Relabelled",
+  accept: "Accepted",
   insert: "Inserted",
   remove: "Removed",
   paste: "Pasted",
