@@ -9,6 +9,7 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -55,8 +56,8 @@ def archive(timelines: Iterable[tuple[Video, SavedRow]], fmt: str) -> bytes:
             except KeysegError as error:
                 raise DataError(f"{video.path}: {error}") from error
             place = re.sub(_NOT_IN_NAMES, "_", PurePosixPath(video.path).with_suffix("").as_posix())
-            spellings = (f"{place}{more}{FORMATS[fmt].suffix}" for more in ("", *(f" ({i})" for i in range(2, 10**6))))
-            name = next(name for name in spellings if name.casefold() not in names)
+            spellings = chain([place], (f"{place} ({number})" for number in count(2)))
+            name = next(name for one in spellings if (name := one + FORMATS[fmt].suffix).casefold() not in names)
             names.add(name.casefold())
             file.writestr(name, content)
     return buffer.getvalue()
