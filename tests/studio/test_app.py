@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from served_folder import BEARER, TOKEN, add_video, anyone, client, film, insertion, let_scan_end, store
 
 from keyseg.formats import FORMATS
 from keyseg.studio.app import create_app
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import Store
-
-__all__ = ["anyone", "client", "film", "store"]
+from keyseg.timeline import BundleError
+from served_folder import BEARER, TOKEN, add_video, insertion, let_scan_end
 
 
 def segments(client: TestClient, film: str, row: str = "correction") -> list[tuple[int, int, str]]:
@@ -258,7 +257,7 @@ def test_all_corrections_come_as_a_zip_that_is_safe_to_unpack(client: TestClient
     assert answer.headers["content-disposition"].endswith("films-csv.zip")
     inside = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
     assert {"film.csv", "film (2).csv", "sub/film.csv"} <= set(inside)
-    assert len(inside) == len(set(name.casefold() for name in inside)) == len(store.videos()) - 1
+    assert len(inside) == len({name.casefold() for name in inside}) == len(store.videos()) - 1
     assert not any("\\" in name or ".." in name.split("/") or "?" in name for name in inside)
 
 
@@ -278,8 +277,6 @@ def test_jobs_are_started_listed_and_cancelled(client: TestClient, film: str) ->
 
 @pytest.mark.slow
 def test_a_bundle_is_named_at_the_start(store: Store, tmp_path: Path) -> None:
-    from keyseg.timeline import BundleError
-
     with pytest.raises(BundleError, match="no bundle"):
         create_app(store, token=TOKEN, bundle=tmp_path / "none")
 

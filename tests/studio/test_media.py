@@ -12,14 +12,12 @@ import av
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from moving_square import pictures
-from served_folder import FILM, add_video, anyone, client, film, let_scan_end, store
 
 from keyseg.studio.media import Waveforms
 from keyseg.studio.store import Store
 from keyseg.studio.waveform import MOST_PEAKS, Peaks, waveform
-
-__all__ = ["anyone", "client", "film", "store"]
+from moving_square import pictures
+from served_folder import FILM, add_video, insertion, let_scan_end
 
 RATE = 8000
 
@@ -145,8 +143,6 @@ def test_a_thumbnail_is_made_once(client: TestClient, square: str, store: Store)
 
 
 def test_the_report_shows_every_row_and_escapes_names(client: TestClient, square: str) -> None:
-    from served_folder import insertion
-
     client.post(f"{square}/rows/correction/edits", json=insertion(0, 9, "<script>alert(1)</script>"))
     client.post(f"{square}/rows/reference/edits", json=insertion(0, 9, "pour"))
     answer = client.get(f"{square}/report")

@@ -9,13 +9,12 @@ from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
-from served_folder import ADDRESS, BEARER, TOKEN, add_video, anyone, client, film, insertion, store
 
 from keyseg.studio.app import create_app
+from keyseg.studio.report_page import REPORT_POLICY
 from keyseg.studio.security import cookie_name
 from keyseg.studio.store import Store
-
-__all__ = ["anyone", "client", "film", "store"]
+from served_folder import ADDRESS, BEARER, TOKEN, add_video, insertion
 
 COOKIE = {"Cookie": f"{cookie_name(8765)}={TOKEN}"}
 CHANGES = [
@@ -211,7 +210,7 @@ def test_a_video_of_another_folder_is_not_there(client: TestClient, tmp_path: Pa
 
 
 @pytest.fixture
-def linked(store: Store, tmp_path: Path) -> Iterator[tuple[str, str]]:
+def linked(store: Store, tmp_path: Path) -> tuple[str, str]:
     """A link to a file outside and one below a linked folder."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret.mp4").write_bytes(b"secret")
@@ -220,7 +219,7 @@ def linked(store: Store, tmp_path: Path) -> Iterator[tuple[str, str]]:
         (store.folder / "sub").symlink_to(tmp_path / "outside", target_is_directory=True)
     except OSError:
         pytest.skip("this system does not allow links")
-    yield add_video(store, "link.mp4", b"secret"), add_video(store, "sub/secret.mp4", b"secret")
+    return add_video(store, "link.mp4", b"secret"), add_video(store, "sub/secret.mp4", b"secret")
 
 
 def test_links_that_lead_out_are_refused(linked: tuple[str, str], client: TestClient) -> None:
@@ -349,8 +348,6 @@ def test_a_file_name_with_control_characters_cannot_split_a_header(client: TestC
 
 
 def test_the_report_runs_apart_from_the_page(client: TestClient, film: str) -> None:
-    from keyseg.studio.report_page import REPORT_POLICY
-
     parts = {part.strip() for part in REPORT_POLICY.split(";")}
     assert "sandbox allow-scripts" in parts
     assert "default-src 'none'" in parts

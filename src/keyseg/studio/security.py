@@ -12,9 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-LEAST_TOKEN = 16
-"""Characters of a token that a person chooses."""
+from keyseg.studio.opening import LOOPBACK
 
 _OPEN = {"/health"}  # without a token
 _READING = {"GET", "HEAD", "OPTIONS"}

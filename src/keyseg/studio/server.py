@@ -1,98 +1,65 @@
-"""Starting the studio's server, saying where it is, and stopping it at once."""
+"""The studio's server: where it listens, how it says so, and how it stops at once."""
 
 from __future__ import annotations
 
-import secrets
 import socket
-import webbrowser
-from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 from types import FrameType
 
-from keyseg.studio.security import LEAST_TOKEN, LOOPBACK
-from keyseg.timeline import ConfigError, DataError
-from keyseg.timeline.extras import extra
+import uvicorn
+from fastapi import FastAPI
 
-_FIRST_PORT = 8765
+from keyseg.timeline import ConfigError
+
+FIRST_PORT = 8765
 _PORTS_TRIED = 50
+_LAST_SECONDS = 1  # for answers that are under way at the end
 
 
-def studio(
-    folder: Path | str = Path(),
-    *,
-    bundle: Path | None = None,
-    host: str = "127.0.0.1",
-    port: int | None = None,
-    token: str | None = None,
-    open: bool = True,
-    report: Callable[[str], None] = lambda line: None,
-) -> None:
-    """Open a folder of videos in the browser: watch, correct, retrain.
+class StudioServer(uvicorn.Server):
+    """A server of one application, without words of its own; SIGINT or SIGTERM ends it, with all open streams."""
 
-    Everything is kept in FOLDER/.keyseg, and corrected timelines also as plain files. Stop it with Ctrl-C.
-
-    Args:
-        folder: Folder of the videos. Default: the current folder.
-        bundle: Bundle that predicts.
-        host: Address to listen on. Another than this machine's own, such as 0.0.0.0, needs --token.
-        port: Port to listen on. Default: the first free one from 8765.
-        token: Secret that clients show, of at least 16 characters. Default: a random one at each start.
-        open: Open the page in the browser.
-    """
-    if host not in LOOPBACK and token is None:
-        raise ConfigError(f"--host {host} lets other machines in; choose a secret for them with --token")
-    if token is not None and len(token) < LEAST_TOKEN:
-        raise ConfigError(f"--token must have at least {LEAST_TOKEN} characters, got {len(token)}")
-    if token is not None and not (token.isascii() and token.isprintable()):
-        raise ConfigError("--token may have letters, digits and signs of ASCII only")
-    if not Path(folder).is_dir():
-        raise DataError(f"{folder}: no such folder; name a folder of videos")
-    with extra("studio", "the studio"):
-        import fastapi  # noqa: F401
-        import python_multipart  # noqa: F401
-        import uvicorn
-
-        from keyseg.studio.app import create_app
-    from keyseg.studio.store import Store
-
-    secret = token or secrets.token_urlsafe(24)
-    with closing(_listening(host, port)) as listener, closing(Store(Path(folder))) as store:
-        app = create_app(store, token=secret, bundle=bundle, host=host)
-        config = uvicorn.Config(
-            app,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=1,
-            proxy_headers=False,
+    def __init__(self, app: FastAPI) -> None:
+        self._events = app.state.studio.events
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+                timeout_graceful_shutdown=_LAST_SECONDS,
+            )
         )
 
-        class Server(uvicorn.Server):
-            def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-                app.state.studio.events.close()  # the open streams would hold it
-                super().handle_exit(sig, frame)
-
-        address = f"http://{_in_address(host)}:{listener.getsockname()[1]}/?token={secret}"
-        report(address)
-        if open:
-            webbrowser.open(address)
-        Server(config).run(sockets=[listener])
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End; the streams first, since the server waits for what is open."""
+        self._events.close()
+        super().handle_exit(sig, frame)
 
 
-def _in_address(host: str) -> str:
-    shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
-    return f"[{shown}]" if ":" in shown else shown
+def listening(host: str, port: int | None) -> socket.socket:
+    """A socket that listens on a port, 0 for any; None: on the first free one from 8765.
 
+    Raises ConfigError if there is none, or no such host.
 
-def _listening(host: str, port: int | None) -> socket.socket:
-    """A socket on a port, or on the first free one. Raises ConfigError if there is none."""
+    >>> listening("127.0.0.1", 0).close()
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    ports = [port] if port is not None else [*range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED), 0]
+    ports = [port] if port is not None else [*range(FIRST_PORT, FIRST_PORT + _PORTS_TRIED), 0]
     for number in ports:
         try:
             return socket.create_server((host, number), family=family, backlog=128)
-        except OSError as error:
-            reason = error
-    raise ConfigError(f"cannot listen on {host}, port {ports[-1]} ({reason.strerror}); choose another --port")
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, socket.gaierror):
+                break
+    place = f"port {port} of {host}" if port is not None else host
+    raise ConfigError(f"cannot listen on {place} ({reason}); choose another --port or --host, or leave them out")
+
+
+def address(listener: socket.socket, host: str, token: str) -> str:
+    """The address of the page for a browser."""
+    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    shown = f"[{name}]" if ":" in name else name
+    return f"http://{shown}:{listener.getsockname()[1]}/?token={token}"
