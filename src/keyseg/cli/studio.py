@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.verb import presents
-from keyseg.studio.opening import studio
+from keyseg.studio.server import studio
 
 
 @presents(studio, folder=Path, open=Annotated[bool, Parameter(negative=("--no-open",))])

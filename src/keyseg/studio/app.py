@@ -17,7 +17,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from keyseg.studio import messages, routes_files, routes_jobs, routes_library, routes_media, routes_rows
-from keyseg.studio.opening import LOOPBACK
+from keyseg.studio.server import LOOPBACK
 from keyseg.studio.security import HEADERS, Guard
 from keyseg.studio.store import Conflict, Store
 from keyseg.studio.studio import Open, Studio
@@ -56,13 +56,18 @@ def create_app(store: Store, *, token: str, bundle: Path | None = None, host: st
     app.add_middleware(Guard, token=token, host=host)
     for module in (routes_library, routes_rows, routes_media, routes_files, routes_jobs):
         app.include_router(module.router)
+    answer_errors(app)
+    _add_page(app)
+    return app
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Answer errors as `{"error": what, where, what to do}`, with a fitting status."""
     app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(KeysegError, _reported)
     app.add_exception_handler(Conflict, _conflicting)
-    _add_page(app)
-    return app
 
 
 def _add_page(app: FastAPI) -> None:

@@ -1,41 +1,92 @@
-"""The studio's server: where it listens, how it says so, and how it stops at once."""
+"""`keyseg studio`: where the server of a folder listens, who is let in, and how it starts."""
 
 from __future__ import annotations
 
+import secrets
 import socket
-from types import FrameType
+import webbrowser
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
 
-import uvicorn
-from fastapi import FastAPI
+from keyseg.timeline import ConfigError, DataError
+from keyseg.timeline.extras import extra
 
-from keyseg.timeline import ConfigError
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine that no other can use."""
 
 FIRST_PORT = 8765
+
+_LEAST_TOKEN = 16  # characters
 _PORTS_TRIED = 50
-_LAST_SECONDS = 1  # for answers that are under way at the end
 
 
-class StudioServer(uvicorn.Server):
-    """A server of one application, without words of its own; SIGINT or SIGTERM ends it, with all open streams."""
+def studio(
+    folder: Path | str = Path(),
+    *,
+    bundle: Path | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    token: str | None = None,
+    open: bool = True,
+    report: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Open a folder of videos in the browser: watch, correct, retrain.
 
-    def __init__(self, app: FastAPI) -> None:
-        self._events = app.state.studio.events
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_level="error",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                ws="none",
-                timeout_graceful_shutdown=_LAST_SECONDS,
-            )
-        )
+    Everything is kept in FOLDER/.keyseg, and corrected timelines also as plain files. Stop it with Ctrl-C.
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End; the streams first, since the server waits for what is open."""
-        self._events.close()
-        super().handle_exit(sig, frame)
+    Args:
+        folder: Folder of the videos. Default: the current folder.
+        bundle: Bundle that predicts.
+        host: Address to listen on. Another than this machine's own, such as 0.0.0.0, needs --token.
+        port: Port to listen on. Default: the first free one from 8765.
+        token: Secret that clients show, of at least 16 characters. Default: a random one at each start.
+        open: Open the page in the browser.
+    """
+    place, secret = Path(folder), secret_for(host, token)
+    if not place.is_dir():
+        raise DataError(f"{folder}: no such folder; name a folder of videos")
+    with extra("studio", "the studio"):
+        import python_multipart  # noqa: F401
+
+        from keyseg.studio.app import create_app
+        from keyseg.studio.serving import StudioServer
+    from keyseg.studio.store import Store
+
+    with closing(listening(host, port)) as listener, closing(Store(place)) as store:
+        app = create_app(store, token=secret, bundle=bundle, host=host)
+        page = f"http://{in_address(host)}:{listener.getsockname()[1]}/?token={quote(secret, safe='')}"
+        report(page)
+        if open:
+            webbrowser.open(page)
+        StudioServer(app).run(sockets=[listener])
+
+
+def secret_for(host: str, token: str | None) -> str:
+    """The token of a server on an address, a random one if none is given. Raises ConfigError if one must be, or if it
+    is short or cannot be sent.
+
+    >>> secret_for("127.0.0.1", "correct-horse-battery")
+    'correct-horse-battery'
+    """
+    if host not in LOOPBACK and token is None:
+        raise ConfigError(f"--host {host} lets other machines in; choose a secret that they must show, with --token")
+    if token is not None and len(token) < _LEAST_TOKEN:
+        raise ConfigError(f"--token must have at least {_LEAST_TOKEN} characters, got {len(token)}")
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ConfigError("--token may have ASCII letters, digits and signs only")
+    return token or secrets.token_urlsafe(24)
+
+
+def in_address(host: str) -> str:
+    """A host as an address names it; one that stands for all addresses is called like the machine.
+
+    >>> in_address("::1")
+    '[::1]'
+    """
+    shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    return f"[{shown}]" if ":" in shown else shown
 
 
 def listening(host: str, port: int | None) -> socket.socket:
@@ -56,10 +107,3 @@ def listening(host: str, port: int | None) -> socket.socket:
                 break
     place = f"port {port} of {host}" if port is not None else host
     raise ConfigError(f"cannot listen on {place} ({reason}); choose another --port or --host, or leave them out")
-
-
-def address(listener: socket.socket, host: str, token: str) -> str:
-    """The address of the page for a browser."""
-    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
-    shown = f"[{name}]" if ":" in name else name
-    return f"http://{shown}:{listener.getsockname()[1]}/?token={token}"

@@ -1,4 +1,4 @@
-"""Timelines of the studio as files of other tools, and those files as timelines of the studio."""
+"""Timelines of the studio as files of other tools, and such files as annotations of its videos."""
 
 from __future__ import annotations
 
@@ -28,21 +28,10 @@ _SUFFIX = r"(\.[A-Za-z0-9_-]{1,20})?"
 _NOT_IN_NAMES = r'[\x00-\x1f\x7f<>:"|?*\\]'
 
 
-def as_annotation(video: Video, row: SavedRow) -> Annotation:
-    """A timeline in exact seconds. Raises DataError if the video cannot be read."""
-    fps = _rate(video)
-    intervals = tuple(
-        Interval(segment.start_frame / fps, segment.end_frame / fps, segment.label, segment.confidence)
-        for segment in row.segments
-    )
-    name = input_name(Path(video.path))
-    return Annotation(name, intervals, video.frames / fps, fps, media=PurePosixPath(video.path).name)
-
-
 def written(video: Video, row: SavedRow, fmt: str) -> bytes:
     """A timeline as the content of a file. Raises ConfigError, DataError and TimelineError, as `keyseg convert`."""
-    settings = WriteSettings(fps=_rate(video), frames=video.frames, predicted=row.name.startswith(PREDICTION))
-    content = annotations_text(fmt, [as_annotation(video, row)], settings)
+    settings = WriteSettings(fps=video.fps, frames=video.frames, predicted=row.name.startswith(PREDICTION))
+    content = annotations_text(fmt, [annotation_of(video, row)], settings)
     return content.encode() if isinstance(content, str) else content
 
 
@@ -90,15 +79,6 @@ def read_upload(
     return [(one.resolved(overlap), stem if one.video == unlike else one.name) for one in found]
 
 
-def segments_of(annotation: Annotation, video: Video) -> list[TimedSegment]:
-    """An annotation in the frames of a video; background is a gap. Raises TimelineError and DataError."""
-    spans, _ = annotation.actions().frame_spans(_rate(video), frames=video.frames)
-    try:
-        return [TimedSegment(start_frame=a, end_frame=b, label=interval.label) for a, b, interval in spans]
-    except ValidationError as error:
-        raise DataError(f"{video.path}: {problem_text(error.errors()[0])}") from error
-
-
 def video_named(name: str, videos: Sequence[Video]) -> Video:
     """The video of this name, with or without its folders. Raises DataError unless there is exactly one."""
     found = [video for video in videos if _same_name(video, name)]
@@ -122,9 +102,3 @@ def _same_name(video: Video, name: str) -> bool:
 
 def _by_suffix() -> list[Format]:
     return sorted(FORMATS.values(), key=lambda one: -len(one.suffix))
-
-
-def _rate(video: Video) -> Fraction:
-    if video.fps is None:
-        raise DataError(f"{video.path}: this file cannot be read as a video ({video.error}); it has no timeline")
-    return video.fps
