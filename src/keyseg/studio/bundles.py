@@ -56,7 +56,7 @@ def bundle_path(store: Store, name: str) -> Path:
     known = {row["name"]: row["path"] for row in store.select("SELECT name, path FROM bundles")}
     if name not in known:
         raise DataError(f"there is no bundle {name!r}{nearest(name, known)}; add it first")
-    return store.folder / known[name]
+    return store.folder / str(known[name])
 
 
 def _activate(connection: sqlite3.Connection, name: str) -> None:

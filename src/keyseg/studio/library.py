@@ -11,7 +11,8 @@ from typing import Any
 from keyseg.formats import FORMATS
 from keyseg.studio.bundles import active_bundle, bundles
 from keyseg.studio.classes import classes
-from keyseg.studio.store import CORRECTION, PREDICTION, PROPOSAL, Store
+from keyseg.studio.rows import CORRECTION, PREDICTION, PROPOSAL
+from keyseg.studio.store import Store
 from keyseg.timeline.version import __version__
 
 
@@ -39,7 +40,7 @@ def library(store: Store, priorities: Mapping[str, int] | None = None) -> dict[s
             "playable": bool(video["playable"]),
             "proxy": proxies.get(video["id"], "none"),
             "rows": list(rows[video["id"]]),
-            "error": video["error"],
+            "error": video["error"] or store.files.problems.get(video["id"], ""),
         }
         for video in store.select("SELECT * FROM videos ORDER BY path, id")
     ]

@@ -60,7 +60,8 @@ def scan(store: Store, notify: Callable[[], None] = lambda: None) -> Scanned:
     A video is known by its path, size and time of change, else by its content: the size and the first, middle and last
     megabyte, so that one that was moved, renamed or copied with the whole folder keeps its timelines. One whose content
     changed under the same name keeps them if its length is the same. One that cannot be read is listed with its error,
-    and one that is gone is marked as missing. notify: called when something has changed.
+    and one that is gone is marked as missing. The plain files of the corrections are compared as well. notify: called
+    when something has changed.
     """
     with store.scanning:
         files, left_out = _files(store.folder)
@@ -81,6 +82,7 @@ def scan(store: Store, notify: Callable[[], None] = lambda: None) -> Scanned:
             broken += [f"{file.path}: {facts.error}"] if facts.error else []
             notify()
         _forget_unreadable(store, gone)
+        store.files.compare()
         moved = sum(row["path"] != places[row["id"]].path for row in lost if row["id"] in places)
         missing = store.select("SELECT count(*) AS videos FROM videos WHERE missing = 1")[0]["videos"]
     return Scanned(added, moved, missing, tuple(broken), tuple(left_out))
