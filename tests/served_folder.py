@@ -23,7 +23,7 @@ FILM = bytes(range(256)) * 40
 def add_video(
     store: Store, path: str, content: bytes | None = FILM, *, frames: int = 100, playable: bool = True
 ) -> str:
-    """Put a file there and into the table of videos, as a scan would, without one; its id. content: None for no file."""
+    """Put a file there and into the table of videos, as a scan would; its id. content: None for no file."""
     file = store.folder / path
     size = modified = 0
     if content is not None:

@@ -189,11 +189,12 @@ ALONE = [name for name in FORMATS if name not in ("nwb", "otio", "edl", "recog")
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_a_correction_comes_back_from_every_format(client: TestClient, film: str, name: str) -> None:
+def test_a_correction_comes_back_from_every_format(client: TestClient, store: Store, film: str, name: str) -> None:
     client.post(f"{film}/rows/correction/edits", json=insertion(0, 9, "pour"))
     client.post(f"{film}/rows/correction/edits", json=insertion(20, 100, "cut", revision=1, at=1))
     answer = client.get(f"{film}/export", params={"format": name})
     assert answer.status_code == 200
+    assert str(store.folder).encode() not in answer.content
     own = answer.headers["content-disposition"].partition("''")[2]
     assert own == f"film{FORMATS[name].suffix}"
     back = client.post(f"{film}/import", params={"row": "reference", "name": own}, content=answer.content)

@@ -44,9 +44,7 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "none").exists()
 
 
-def test_a_folder_that_another_studio_has_open_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_another_studio_has_open_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(Store(tmp_path)):
         assert run(["studio", str(tmp_path), "--port", "0", "--no-open"]) == 1
     assert "another studio" in capsys.readouterr().err

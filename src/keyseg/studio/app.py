@@ -17,9 +17,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from keyseg.studio import messages, routes_files, routes_jobs, routes_library, routes_media, routes_rows
-from keyseg.studio.server import LOOPBACK
+from keyseg.studio.rows import Conflict
 from keyseg.studio.security import HEADERS, Guard
-from keyseg.studio.store import Conflict, Store
+from keyseg.studio.server import LOOPBACK
+from keyseg.studio.store import Store
 from keyseg.studio.studio import Open, Studio
 from keyseg.timeline import KeysegError
 from keyseg.timeline.version import __version__

@@ -21,7 +21,8 @@ from keyseg.studio.events import Events
 from keyseg.studio.jobs import JobQueue
 from keyseg.studio.media import Waveforms
 from keyseg.studio.ranking import RankedVideo, rank
-from keyseg.studio.store import CORRECTION, PREDICTION, Saved, Store, Video
+from keyseg.studio.rows import CORRECTION, PREDICTION, Saved, Video
+from keyseg.studio.store import Store
 from keyseg.studio.videos import scan
 from keyseg.timeline import DataError
 

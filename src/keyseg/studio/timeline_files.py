@@ -8,21 +8,18 @@ import secrets
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from pydantic import ValidationError
-
 from keyseg.data.input_names import input_name
 from keyseg.formats import FORMATS, WriteSettings, annotations_text, read_annotations
 from keyseg.formats.format import Format
-from keyseg.studio.segments import TimedSegment
-from keyseg.studio.store import PREDICTION, SavedRow, Video
-from keyseg.timeline import Annotation, DataError, Interval, KeysegError, Overlap
+from keyseg.studio.exchange import annotation_of
+from keyseg.studio.rows import PREDICTION, SavedRow, Video
+from keyseg.timeline import Annotation, DataError, KeysegError, Overlap
 from keyseg.timeline.files import write_bytes
-from keyseg.timeline.validation import problem_text
 
 _SUFFIX = r"(\.[A-Za-z0-9_-]{1,20})?"
 _NOT_IN_NAMES = r'[\x00-\x1f\x7f<>:"|?*\\]'
@@ -31,7 +28,8 @@ _NOT_IN_NAMES = r'[\x00-\x1f\x7f<>:"|?*\\]'
 def written(video: Video, row: SavedRow, fmt: str) -> bytes:
     """A timeline as the content of a file. Raises ConfigError, DataError and TimelineError, as `keyseg convert`."""
     settings = WriteSettings(fps=video.fps, frames=video.frames, predicted=row.name.startswith(PREDICTION))
-    content = annotations_text(fmt, [annotation_of(video, row)], settings)
+    annotation = replace(annotation_of(video, row), media=PurePosixPath(video.path).name)  # no place of this machine
+    content = annotations_text(fmt, [annotation], settings)
     return content.encode() if isinstance(content, str) else content
 
 
@@ -66,7 +64,7 @@ def read_upload(
         match = re.search(_SUFFIX + r"\Z", own)
         suffix = match[0] if match else ""
     stem, unlike = own[: len(own) - len(suffix)], f"upload-{secrets.token_hex(8)}"
-    rates = {video.fps for video in videos if video.fps and _same_name(video, stem)} or {video.fps for video in videos}
+    rates = {video.fps for video in videos if _same_name(video, stem)} or {video.fps for video in videos}
     fps = rates.pop() if len(rates) == 1 else None
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as place:
