@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keyseg.formats import FORMATS
-from keyseg.studio.bundles import activate_bundle, active_bundle, add_bundle, bundle_path, bundles
+from keyseg.studio.bundles import activate_bundle, active_bundle, add_bundle, bundle_folder, bundles
 from keyseg.studio.library import library
 from keyseg.studio.store import Store
 from keyseg.timeline import DataError
@@ -108,6 +108,17 @@ def test_a_proxy_is_made_and_ready(store):
     assert {name: video["proxy"] for name, video in videos(store).items()} == {"a": "making", "b": "ready", "c": "none"}
 
 
+def test_a_job_for_all_videos_makes_the_proxies_of_those_that_browsers_do_not_play(store):
+    for name in ("a", "b"):
+        add_video(store, name)
+    with store.transaction() as connection:
+        connection.execute("UPDATE videos SET playable = 0 WHERE id = 'a'")
+        connection.execute(
+            "INSERT INTO jobs VALUES ('1', 'proxy', '{\"videos\": null}', 'queued', 0, '', '{}', 0, NULL)"
+        )
+    assert {name: video["proxy"] for name, video in videos(store).items()} == {"a": "making", "b": "none"}
+
+
 def test_a_thousand_videos_take_no_more_queries_than_one(store, monkeypatch):
     counts = []
     add_video(store, "0")
@@ -135,7 +146,7 @@ def test_bundles(store):
     activate_bundle(store, "new")
     assert active_bundle(store) == "new"
     assert [one["active"] for one in bundles(store)] == [False, True]
-    assert bundle_path(store, "old") == store.folder / ".keyseg" / "bundles" / "old"
+    assert bundle_folder(store, "old") == store.folder / ".keyseg" / "bundles" / "old"
     assert store.select("SELECT path FROM bundles WHERE name = 'old'")[0]["path"] == ".keyseg/bundles/old"
     with pytest.raises(DataError, match=r"no bundle 'odl'.*old"):
         activate_bundle(store, "odl")

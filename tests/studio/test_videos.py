@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import sys
 from fractions import Fraction
 
@@ -266,6 +267,15 @@ def test_a_kill_between_the_steps_of_a_scan_loses_nothing(store, monkeypatch):
     scan(store)
     assert listed(store)["a.mp4"] == video
     store.edit(video, "correction", 1, Splice(at=0, removed=(), inserted=()), author="Ada", action="x")
+
+
+def test_closing_ends_a_scan(store, probes):
+    for number in range(50):
+        film(store, f"{number:02}.mp4")
+    with pytest.raises(sqlite3.ProgrammingError):
+        scan(store, store.close)
+    assert len(probes) < 50
+    assert not store.scanning.locked()
 
 
 @pytest.mark.slow
