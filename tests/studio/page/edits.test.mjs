@@ -42,7 +42,7 @@ function anyEdit(state, next) {
     () => edits.merge(state, index, next(2) ? "next" : "previous", alone ? label : null),
     () => edits.relabel(state, index, label, index + next(3)),
     () => edits.insert(state, seg(Math.round(frame), Math.round(frame) + length, label)),
-    () => edits.remove(state, index, index + next(2)),
+    () => (next(2) ? edits.remove : edits.accept)(state, index, index + next(2)),
     () => edits.removeAndFill(state, index, index + next(2)),
     () => edits.paste(state, drawn(next, state.frames, 4), Math.round(frame), Math.round(frame) + 30),
     () => (next(12) ? null : edits.fillGaps(state, label)),
@@ -155,6 +155,14 @@ test("another label drops the confidence, which was in the old one", () => {
   assert.equal(edits.relabel(state, 9, "a"), null);
 });
 
+test("an accepted segment loses its confidence and nothing else", () => {
+  const state = row(seg(0, 10, "a", 0.9), seg(10, 20, "b", 0.8), seg(20, 30, "c"));
+  assert.deepEqual(edits.accept(state, 1).state.segments[1], seg(10, 20, "b"));
+  assert.equal(edits.accept(state, 0, 2).splice.removed.length, 2);
+  assert.equal(edits.accept(state, 2), null);
+  assert.equal(edits.accept(state, 3), null);
+});
+
 test("an inserted segment paints over the others", () => {
   const next = random(11);
   for (let round = 0; round < 500; round += 1) {
@@ -194,7 +202,8 @@ test("removing leaves a gap, or the neighbour that touches grows over it", () =>
 test("gaps are filled everywhere, once", () => {
   const filled = edits.fillGaps(row(seg(5, 10, "a"), seg(10, 30, "b"), seg(40, 50, "c")), "idle");
   assert.deepEqual(painted(filled.state.segments, 100).filter((label) => label === null), []);
-  assert.deepEqual(list(filled).filter(([, , label]) => label === "idle"), [[0, 5, "idle"], [30, 40, "idle"], [50, 100, "idle"]]);
+  const idle = list(filled).filter(([, , label]) => label === "idle");
+  assert.deepEqual(idle, [[0, 5, "idle"], [30, 40, "idle"], [50, 100, "idle"]]);
   assert.equal(edits.fillGaps(filled.state, "idle"), null);
   assert.deepEqual(list(edits.fillGaps(row(), "idle")), [[0, 100, "idle"]]);
 });
@@ -212,6 +221,21 @@ test("after a conflict own edits are made again where they fit, the others repor
   const undone = edits.undo(state);
   assert.deepEqual(undone.state.segments, theirs.segments);
   assert.equal(edits.undo(undone.state), null);
+});
+
+test("undo passes over edits whose segments somebody else changed, and leaves the others' edits alone", () => {
+  const start = row(seg(0, 10, "a"), seg(10, 30, "b"), seg(40, 50, "c"));
+  const first = edits.relabel(start, 0, "x").state;
+  const second = edits.relabel(first, 1, "y").state;
+  const theirs = { revision: 10, segments: [seg(0, 10, "x"), seg(10, 30, "theirs"), seg(40, 50, "c")] };
+  const undone = edits.undo(edits.rebase(second, theirs).state);
+  assert.deepEqual(undone.state.segments, [seg(0, 10, "a"), ...theirs.segments.slice(1)]);
+  assert.deepEqual([undone.state.undo.length, undone.state.revision], [0, 11]);
+  const mine = edits.relabel(start, 2, "d");
+  const alike = { revision: 8, segments: mine.state.segments };
+  const { state, lost } = edits.rebase(mine.state, alike, [mine]);
+  assert.equal(lost.length, 1);
+  assert.equal(edits.undo(state), null, "the same edit was theirs");
 });
 
 test("an insertion is made again only into a gap that is still there", () => {
@@ -238,7 +262,8 @@ test("rebasing at random always gives a timeline that holds the others' work", (
     check(now.segments, 60);
     assert.equal(reapplied.length + lost.length, mine.length);
     assert.equal(now.revision, other.revision + reapplied.length);
-    assert.deepEqual(reapplied.reduce((segments, edit) => edits.spliced(segments, edit.splice), other.segments), now.segments);
+    const again = reapplied.reduce((segments, edit) => edits.spliced(segments, edit.splice), other.segments);
+    assert.deepEqual(again, now.segments);
     kept += reapplied.length;
   }
   assert(kept > 100);

@@ -27,8 +27,13 @@ export function layout(rows, waveform) {
   if (sure) add("confidence", HEIGHTS.confidence, "Confidence", { strip: sure.details.strip });
   for (const row of rows) add("row", row.editable ? HEIGHTS.editable : HEIGHTS.row, caption(row.name), { row });
   y += GAP;
-  add("overview", HEIGHTS.overview, "", { row: rows.find((row) => row.editable) ?? rows[0] });
+  add("overview", HEIGHTS.overview, "", { row: mainRow(rows) });
   return { bands, height: y };
+}
+
+/** The row whose segments can be selected: the editable one, else the first. */
+export function mainRow(rows) {
+  return rows.find((row) => row.editable) ?? rows[0];
 }
 
 /** A row's name as people read it: "prediction:rats" is "Prediction · rats". */
@@ -115,7 +120,7 @@ export class Painter {
     const wide = this.#blended(row, scene.view, y, height);
     for (const place of wide) this.#segment(row.segments[place], y, height);
     if (row.details?.boundaries) this.#keypoints(row.details.boundaries, y + height);
-    if (row.editable && scene.selection) this.#selected(row, y, height);
+    if (scene.selection && row.name === scene.bands.at(-1).row.name) this.#selected(row, y, height);
     if (scene.hover?.row === row.name) this.#outline(row.segments[scene.hover.index], y, height, scene.theme.muted, 1);
     this.#caption(y, caption);
   }

@@ -120,7 +120,7 @@ class Gestures {
     this.cancel();
     const { x, y } = place(event);
     const hit = this.board.hit(x, y, 0);
-    if (hit.editable && hit.index !== null) this.board.select(hit.index, hit.index);
+    if (hit.selectable && hit.index !== null) this.board.select(hit.index, hit.index);
     this.board.context({ ...hit, x: event.clientX, y: event.clientY });
   }
 
@@ -187,14 +187,14 @@ class Gestures {
 
   #click(event, hit) {
     const { board } = this;
-    if (hit.editable) {
+    if (hit.selectable) {
       const selected = board.selection();
       if (hit.index === null) board.select(null, null);
       else if (event.shiftKey && selected) {
         board.select(Math.min(selected.first, hit.index), Math.max(selected.last, hit.index));
       } else board.select(hit.index, hit.index);
     }
-    if (!hit.edge && !(event.shiftKey && hit.editable)) board.seek(Math.floor(hit.frame));
+    if (!hit.edge && !(event.shiftKey && hit.selectable)) board.seek(Math.floor(hit.frame));
   }
 
   #hover(event, { x, y }) {
@@ -220,7 +220,7 @@ class Gestures {
 function cursor(hit, event, board) {
   if (hit.area === "axis") return "col-resize";
   if (hit.area === "overview") return "pointer";
-  if (!hit.editable) return "grab";
+  if (!hit.editable) return hit.selectable && hit.index !== null ? "pointer" : "grab";
   if (hit.edge) return "ew-resize";
   if (hit.index !== null) return event.ctrlKey || event.metaKey ? "move" : "pointer";
   return board.label() ? "crosshair" : "grab";

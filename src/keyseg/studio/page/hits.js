@@ -3,13 +3,13 @@
 import { indexAt } from "./edits.js";
 
 /**
- * @typedef {{area: string|null, row: string|null, editable: boolean, frame: number, index: number|null,
- *   gap?: [number, number], edge?: "start"|"end", at?: number}} Hit
- *   area: the kind of band; index: of the segment; gap: the frames around if there is none; edge: the edge of `index`
- *   that can be caught, which is at frame `at`
+ * @typedef {{area: string|null, row: string|null, editable: boolean, selectable: boolean, frame: number,
+ *   index: number|null, gap?: [number, number], edge?: "start"|"end", at?: number}} Hit
+ *   area: the kind of band; selectable: the row is the main one, which the overview shows; index: of the segment;
+ *   gap: the frames around if there is none; edge: the edge of `index` that can be caught, which is at frame `at`
  *
  * @param {{bands: object[], view: {from: number, to: number}, width: number, frames: number}} drawn
- * @param {number} reach pixels around an edge where it can be caught
+ * @param {number} reach pixels around an edge where it can be caught; 0: edges do not count
  * @returns {Hit}
  */
 export function hitAt({ bands, view, width, frames }, x, y, reach) {
@@ -18,13 +18,14 @@ export function hitAt({ bands, view, width, frames }, x, y, reach) {
   const frame = view.from + x / scale;
   const row = band?.kind === "row" ? band.row : null;
   const editable = Boolean(row?.editable);
-  const hit = { area: band?.kind ?? null, row: row?.name ?? null, editable, frame, index: null };
+  const selectable = row !== null && row === bands.at(-1).row;
+  const hit = { area: band?.kind ?? null, row: row?.name ?? null, editable, selectable, frame, index: null };
   if (!row) return hit;
   const { segments } = row;
   const at = indexAt(segments, frame);
   if (segments[at]?.start_frame <= frame) hit.index = at;
   else hit.gap = [segments[at - 1]?.end_frame ?? 0, segments[at]?.start_frame ?? frames];
-  return editable ? { ...hit, ...edgeAt(segments, hit, at, reach / scale) } : hit;
+  return editable && reach ? { ...hit, ...edgeAt(segments, hit, at, reach / scale) } : hit;
 }
 
 /** The edge that can be caught. At most a third of a segment or gap is edge, so that its middle stays free. */

@@ -1,7 +1,7 @@
 /** The timeline of a video: one canvas of all rows, its view, what is under the pointer, and what is selected. */
 
 import { colouring, theme } from "./colours.js";
-import { Painter, layout } from "./draw.js";
+import { Painter, layout, mainRow } from "./draw.js";
 import { indexAt, openRow } from "./edits.js";
 import { attachGestures } from "./gestures.js";
 import { hitAt } from "./hits.js";
@@ -21,7 +21,7 @@ const SNAP = 7; // pixels
  * @param {object} on
  * @param {(result: import("./edits.js").Result) => void} on.onEdit an edit was made; call setRows with its state
  * @param {(frame: number) => void} on.onSeek
- * @param {(index: number|null, last: number|null) => void} on.onSelect a segment of the editable row, or several
+ * @param {(index: number|null, last: number|null) => void} on.onSelect a segment of the main row, or several
  * @param {(at: {row: string|null, index: number|null, frame: number, x: number, y: number}) => void} on.onContext
  *   the menu of a place was asked for; x and y are of the window
  * @param {() => string|null} [on.newLabel] the label of a segment drawn into a gap: by default that of the selected one
@@ -58,7 +58,10 @@ class Timeline {
     this.zoomAll();
   }
 
-  /** @param {Row[]} rows from top to bottom; at most one is editable. A drag begun on other segments is cancelled. */
+  /**
+   * @param {Row[]} rows from top to bottom; at most one is editable. It is the main row, of which segments are selected;
+   *   without it the first one is. A drag begun on other segments is cancelled.
+   */
   setRows(rows) {
     const before = this.#editable();
     this.rows = rows;
@@ -66,7 +69,7 @@ class Timeline {
     if (row?.segments !== before?.segments) this.gestures.cancel();
     this.hovered = null;
     this.targets = snapTargets(rows, row?.name);
-    if (this.selection && !(this.selection.last < (row?.segments.length ?? 0))) this.selection = null;
+    if (this.selection && !(this.selection.last < (mainRow(rows)?.segments.length ?? 0))) this.selection = null;
     this.#arrange();
   }
 
@@ -112,9 +115,9 @@ class Timeline {
     this.#show(zoomed(this.range, factor, about, this.frames, this.#width()));
   }
 
-  /** Select a segment of the editable row, or several to `last`; null selects none. onSelect is not called. */
+  /** Select a segment of the main row, or several to `last`; null selects none. onSelect is not called. */
   select(index, last = index) {
-    this.selection = this.#editable()?.segments[index] ? { first: index, last } : null;
+    this.selection = mainRow(this.rows)?.segments[index] ? { first: index, last } : null;
     this.#changed();
   }
 
@@ -208,7 +211,7 @@ class Timeline {
   }
 
   #step(way) {
-    const segments = this.#editable()?.segments ?? [];
+    const segments = mainRow(this.rows)?.segments ?? [];
     if (!segments.length) return;
     const here = indexAt(segments, this.playhead);
     const between = !segments[here] || segments[here].start_frame > this.playhead;
@@ -217,7 +220,7 @@ class Timeline {
   }
 
   #selectAndShow(index) {
-    const segment = this.#editable()?.segments[index];
+    const segment = mainRow(this.rows)?.segments[index];
     if (!segment) return;
     const { from, to } = this.range;
     const away = (segment.start_frame + segment.end_frame - from - to) / 2;
@@ -283,7 +286,7 @@ class Timeline {
     const look = { width, height, ratio, view, frames, rate, theme, colourOf };
     const marks = { playhead, selection, hover: preview ? null : this.hovered, guide: preview?.guide ?? null };
     this.painter.paint({ ...look, ...marks, bands, peaks });
-    const segments = this.#editable()?.segments ?? [];
+    const segments = mainRow(this.rows)?.segments ?? [];
     this.list.update({ segments, selected: selection?.first ?? null, playhead, rate });
   }
 }

@@ -28,7 +28,7 @@ export function ticks({ from, to }, rate, pixels, room = 84) {
   const steps = [1 / rate, 2 / rate, ...SECONDS.filter((seconds) => seconds > 2 / rate)];
   const step = steps.find((seconds) => seconds >= least) ?? Math.ceil(least / 14400) * 14400;
   const frames = [];
-  for (let n = Math.ceil(from / rate / step - 1e-9); n * step * rate <= to; n += 1) frames.push(n * step * rate);
+  for (let n = Math.max(0, Math.ceil(from / rate / step - 1e-9)); n * step * rate <= to; n += 1) frames.push(n * step * rate);
   return { frames, digits: step >= 1 ? 0 : step >= 0.1 ? 1 : 2 };
 }
 
