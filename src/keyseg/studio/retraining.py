@@ -29,8 +29,8 @@ SINGLE = True
 
 RULE = (
     "The new bundle takes over if the mean of its F1@50, edit score and accuracy on the held-out videos is not lower"
-    " than that of the former one. Held out are every fourth video in the order of first correction and the second one, for"
-    " ever; no bundle of this folder was trained on them."
+    " than that of the former one. Held out are the second and every fourth video in the order of first correction,"
+    " for ever; no bundle of this folder was trained on them."
 )
 _LEAST = 4  # corrected videos
 _LEAST_HELD_OUT = 2
@@ -143,8 +143,8 @@ def hold_out(videos: Sequence[Mapping[str, Any]], seen: Mapping[str, frozenset[s
     usable = sum(held and one["usable"] for held, one in zip(due, videos, strict=True))
     if usable < _LEAST_HELD_OUT:
         raise DataError(
-            f"the bundles of this folder were trained on all but {usable} of the corrected videos, and"
-            f" {_LEAST_HELD_OUT} that they have not seen are needed for a comparison: correct {_LEAST_HELD_OUT - usable} other videos"
+            f"bundles of this folder were trained on all but {usable} of the corrected videos, and a comparison needs"
+            f" {_LEAST_HELD_OUT} that they have not seen: correct {_LEAST_HELD_OUT - usable} other videos"
         )
     return [video["id"] for held, video in zip(due, videos, strict=True) if held]
 
