@@ -1,4 +1,4 @@
-"""Proxies as jobs: films that browsers do not play, as H.264 and AAC in MP4 with the same pictures at the same times."""
+"""Proxies as jobs: films that browsers do not play, as H.264 and AAC in MP4, every picture at its own time."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from keyseg.timeline.files import whole_file
 MOST_LINES = 720
 _ENCODER = {"preset": "veryfast", "crf": "23", "bf": "0"}  # pictures in their order, so that times stay as they are
 _KEY_SECONDS = 2  # between pictures that one can jump to
+_GAP_SECONDS = 0.1  # of the sound; less is a rounded time
 _MOST_PIXELS = 100_000_000
 
 
@@ -102,7 +103,6 @@ class _Copy:
         self.pictures = picture_stream(film, _MOST_PIXELS)
         self.sound = next(iter(film.streams.audio), None)
         self.reformatter = VideoReformatter()
-        self.video: Any = None  # its size is that of the first picture
         self.last = -1
         self.clock = Fraction(self.pictures.time_base or 1)
         zero = clock_start(film, self.pictures)
@@ -117,6 +117,8 @@ class _Copy:
         self.video.pix_fmt, self.video.codec_context.time_base = "yuv420p", self.clock
         self.video.gop_size = max(1, round(_KEY_SECONDS * rate))
         self.size: tuple[int, int] | None = None
+        self.position = 0  # samples of sound so far
+        self.waiting: list[Any] = []  # sound, until the size of the pictures is known
 
     def all(self, progress: Callable[[float], None]) -> int:
         """Copy everything; the number of pictures."""
@@ -157,14 +159,22 @@ class _Copy:
         return True
 
     def _add_sound(self, frame: Any) -> None:
-        """Write a piece of the sound, unless it is before the first picture."""
+        """Write a piece of the sound after what there is of it, or later if the film has a gap there."""
         if frame.pts is None:
             return
-        clock = Fraction(frame.time_base)
-        frame.pts -= round(self.zero * self.clock / clock)
-        if frame.pts >= 0:
-            for piece in self.resampler.resample(frame):
+        begin = round((frame.pts * Fraction(frame.time_base) - self.zero * self.clock) * self.audio.rate)
+        if begin < 0:
+            return
+        frame.pts = None  # containers round it
+        for piece in self.resampler.resample(frame):
+            self.position = begin if begin - self.position > _GAP_SECONDS * self.audio.rate else self.position
+            piece.pts, piece.time_base = self.position, Fraction(1, self.audio.rate)
+            self.position += piece.samples
+            self.waiting.append(piece)
+        if self.size is not None:
+            for piece in self.waiting:
                 self.written.mux(self.audio.encode(piece))
+            self.waiting.clear()
 
 
 def _decoded(packet: Any) -> list[Any]:
