@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from served_folder import ADDRESS, BEARER, TOKEN, add_video, anyone, client, film, insertion, store
 
 from keyseg.studio.app import create_app
 from keyseg.studio.security import cookie_name
 from keyseg.studio.store import Store
+from served_folder import ADDRESS, BEARER, TOKEN, add_video, anyone, client, film, insertion, store
 
 __all__ = ["anyone", "client", "film", "store"]
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyseg.studio.bundles import add_bundle
 from keyseg.studio.store import CORRECTION, Store
 from keyseg.studio.worker import Event, Report
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval
@@ -343,9 +342,5 @@ def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterato
     place = store.private / "bundles" / request["name"]
     with whole_folder(place) as partial:
         shutil.copytree(part["bundle"], partial, dirs_exist_ok=True)
-    values = (request["name"], place.relative_to(store.folder).as_posix(), time.time(), json.dumps(part["details"]))
-    with store.transaction() as connection:
-        connection.execute("INSERT INTO bundles(name, path, added, details) VALUES (?, ?, ?, ?)", values)
-        if part["active"]:
-            connection.execute("UPDATE bundles SET active = (name = ?)", (request["name"],))
+    add_bundle(store, request["name"], place, part["details"], active=part["active"])
     yield "library", {}
