@@ -134,7 +134,7 @@ def test_a_killed_studio_leaves_a_folder_that_opens(tmp_path: Path) -> None:
 def test_the_page_is_opened_in_the_browser_unless_not_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    monkeypatch.setattr("keyseg.studio.serving.StudioServer.run", lambda self, sockets: None)
+    monkeypatch.setattr("keyseg.studio.http_server.StudioServer.run", lambda self, sockets: None)
     for option in ([], ["--open"], ["--no-open"]):
         assert run(["studio", str(tmp_path), "--port", "0", *option]) == 0
     assert len(opened) == 2

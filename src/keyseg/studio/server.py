@@ -51,7 +51,7 @@ def studio(
         import python_multipart  # noqa: F401
 
         from keyseg.studio.app import create_app
-        from keyseg.studio.serving import StudioServer
+        from keyseg.studio.http_server import StudioServer
     from keyseg.studio.store import Store
 
     with closing(listening(host, port)) as listener, closing(Store(place)) as store:
