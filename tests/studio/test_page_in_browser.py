@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from moving_square import pictures
 from served_studio import TOKEN, ServedStudio, eventually
 
