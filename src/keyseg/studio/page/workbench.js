@@ -4,7 +4,7 @@ import { get, ofRow, ofVideo, post } from "./api.js";
 import { showPalette } from "./classes.js";
 import { ACTIONS, labelWith } from "./commands.js";
 import { ask, attempt, notice } from "./dialogs.js";
-import { button, byId, clock, element } from "./elements.js";
+import { button, byId, clock, counted, element } from "./elements.js";
 import { badge } from "./library.js";
 import { Player } from "./player.js";
 import { Session } from "./session.js";
@@ -224,7 +224,10 @@ export class Workbench extends EventTarget {
     const session = new Session({ row: this.rows[CORRECTION] ?? EMPTY, frames, send, storage: localStorage, key });
     this.session = session;
     session.addEventListener("row", () => this.session === session && this.#edited());
-    session.addEventListener("state", () => this.dispatchEvent(new CustomEvent("saving")));
+    session.addEventListener("state", ({ detail }) => {
+      this.dispatchEvent(new CustomEvent("saving"));
+      if (detail.state === "refused") this.#refused(session, detail.message);
+    });
     session.addEventListener("notice", ({ detail }) => notice(detail.message, { error: true }));
     session.addEventListener("conflict", ({ detail }) => this.#conflict(session, detail));
     const left = this.leftBehind(id);
@@ -237,9 +240,18 @@ export class Workbench extends EventTarget {
     this.showClasses(this.classes);
   }
 
+  /** The server does not take an edit: it is shown why, and what is saved can be loaded. */
+  async #refused(session, message) {
+    const words = `${message} The ${counted(session.unsaved, "edit")} after the last saved one cannot be saved.`;
+    const answer = await ask("An edit was refused", [element("p", {}, words)],
+      [{ text: "Load what is saved", value: "load", primary: true }, { text: "Decide later", value: "" }]);
+    if (!answer) return notice("Nothing more is saved until you decide.", { action: { text: "Decide", run: () => this.#refused(session, message) } });
+    const video = await attempt(() => get(ofVideo(this.video.id)));
+    if (video && this.session === session) session.takeTheirs(video.rows[CORRECTION] ?? EMPTY);
+  }
+
   async #conflict(session, { author, row }) {
-    const words = `${author || "Somebody else"} saved this timeline while you edited it. `
-      + `Your ${session.waiting.length === 1 ? "edit is" : `${session.waiting.length} edits are`} not saved yet.`;
+    const words = `${author || "Somebody else"} saved this timeline while you edited it. Not saved yet: ${counted(session.unsaved, "edit")} of yours.`;
     const answer = await ask("Two versions", [element("p", {}, words)], [
       { text: "Put mine on top", value: "mine", primary: true }, { text: "Take theirs", value: "theirs" }, { text: "Decide later", value: "" }]);
     if (answer === "theirs") session.takeTheirs();
