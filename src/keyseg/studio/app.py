@@ -55,13 +55,18 @@ def create_app(store: Store, *, token: str, bundle: Path | None = None, host: st
     app.add_middleware(Guard, token=token, host=host)
     for module in (routes_library, routes_rows, routes_media, routes_files, routes_jobs):
         app.include_router(module.router)
+    answer_errors(app)
+    _add_page(app)
+    return app
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Answer errors as `{"error": what, where, what to do}`, with a fitting status."""
     app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(KeysegError, _reported)
     app.add_exception_handler(Conflict, _conflicting)
-    _add_page(app)
-    return app
 
 
 def _add_page(app: FastAPI) -> None:

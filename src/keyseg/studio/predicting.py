@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keyseg.studio.bundles import active_bundle, bundle_path
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import PREDICTION, Store
 from keyseg.studio.worker import Event, Report
@@ -32,12 +33,10 @@ def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
 
 def bundle_of(store: Store, name: str | None) -> tuple[str, Path]:
     """Name and folder of a bundle; None: of the active one. Raises DataError if there is none."""
-    query = "SELECT name, path FROM bundles WHERE " + ("active = 1" if name is None else "name = ?")
-    rows = store.select(query, *([] if name is None else [name]))
-    if not rows:
-        what = "no bundle is active" if name is None else f"there is no bundle {name!r}"
-        raise DataError(f"{what} in {store.folder}; add one, or retrain from corrected videos")
-    return rows[0]["name"], store.folder / rows[0]["path"]
+    chosen = name or active_bundle(store)
+    if chosen is None:
+        raise DataError(f"no bundle is active in {store.folder}; add one, or retrain from corrected videos")
+    return chosen, bundle_path(store, chosen)
 
 
 def videos_of(store: Store, ids: list[str] | None) -> list[dict[str, Any]]:
@@ -135,10 +134,8 @@ def _strip(made: Prediction) -> list[int]:
     return [int(value) for value in np.round(100 * np.clip(means, 0, 1))]
 
 
-def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[Event]:
-    """Save the row of one video."""
+def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[Event]:
+    """Save the row of one video, which the store tells to the pages."""
     segments = [TimedSegment(**segment) for segment in part["segments"]]
-    row = store.replace(
-        part["video"], request["row"], segments, author=AUTHOR, action="predict", details=part["details"]
-    )
-    yield "saved", {"video": part["video"], "row": request["row"], "revision": row.revision, "author": AUTHOR}
+    store.replace(part["video"], request["row"], segments, author=AUTHOR, action="predict", details=part["details"])
+    return ()

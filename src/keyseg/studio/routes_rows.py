@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/videos/{video}", tags=["timelines"])
 Editable = Literal["correction", "reference"]
 RowName = Annotated[str, Path(max_length=300)]
 
-_CONFLICT = {409: {"model": messages.ConflictAnswer}}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": messages.ConflictAnswer}}
 
 
 @router.post("/rows/{row}/edits", responses=_CONFLICT)

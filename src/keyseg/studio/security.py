@@ -81,7 +81,7 @@ class Guard:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return None if self._is_token(bearer.strip()) else _problem(401, "this is not the token of this server")
-        if scope["path"] == "/" and _query_token(scope) is not None:
+        if _query_token(scope) is not None:
             return None  # `_exchanged` looks at it
         if not self._is_token(_cookie(headers, cookie_name(port))):
             return _problem(401, "open the address that keyseg studio printed, with its token")
@@ -91,8 +91,6 @@ class Guard:
 
     def _exchanged(self, scope: Scope) -> Response | None:
         """The redirection that turns the token of the page's address into a cookie, or None if there is no token."""
-        if scope["path"] != "/" or scope["method"] not in ("GET", "HEAD"):
-            return None
         token = _query_token(scope)
         if token is None:
             return None
@@ -128,6 +126,9 @@ def cookie_name(port: int | None) -> str:
 
 
 def _query_token(scope: Scope) -> str | None:
+    """The token in the page's address."""
+    if scope["path"] != "/" or scope["method"] not in ("GET", "HEAD"):
+        return None
     values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("token")
     return values[0] if values else None
 

@@ -40,22 +40,18 @@ def studio(
         token: Secret that clients show, of at least 16 characters. Default: a random one at each start.
         open: Open the page in the browser.
     """
-    if host not in LOOPBACK and token is None:
-        raise ConfigError(f"--host {host} lets other machines in; choose a secret for them with --token")
-    if token is not None and len(token) < LEAST_TOKEN:
-        raise ConfigError(f"--token must have at least {LEAST_TOKEN} characters, got {len(token)}")
+    secret = secret_for(host, token)
     if not Path(folder).is_dir():
         raise DataError(f"{folder}: no such folder; name a folder of videos")
     with extra("studio", "the studio"):
         import fastapi  # noqa: F401
-        import multipart  # noqa: F401
+        import python_multipart  # noqa: F401
         import uvicorn
 
         from keyseg.studio.app import create_app
     from keyseg.studio.store import Store
 
-    secret = token or secrets.token_urlsafe(24)
-    with closing(_listening(host, port)) as listener, closing(Store(Path(folder))) as store:
+    with closing(listening(host, port)) as listener, closing(Store(Path(folder))) as store:
         app = create_app(store, token=secret, bundle=bundle, host=host)
         config = uvicorn.Config(
             app,
@@ -72,19 +68,31 @@ def studio(
                 app.state.studio.events.close()  # the open streams would hold it
                 super().handle_exit(sig, frame)
 
-        address = f"http://{_in_address(host)}:{listener.getsockname()[1]}/?token={secret}"
+        address = f"http://{in_address(host)}:{listener.getsockname()[1]}/?token={secret}"
         report(address)
         if open:
             webbrowser.open(address)
         Server(config).run(sockets=[listener])
 
 
-def _in_address(host: str) -> str:
+def secret_for(host: str, token: str | None) -> str:
+    """The token of a server on an address, a random one where none is given. Raises ConfigError if it must be."""
+    if host not in LOOPBACK and token is None:
+        raise ConfigError(f"--host {host} lets other machines in; choose a secret for them with --token")
+    if token is not None and len(token) < LEAST_TOKEN:
+        raise ConfigError(f"--token must have at least {LEAST_TOKEN} characters, got {len(token)}")
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ConfigError("--token may have letters, digits and signs of ASCII only")
+    return token or secrets.token_urlsafe(24)
+
+
+def in_address(host: str) -> str:
+    """A host as an address names it."""
     shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     return f"[{shown}]" if ":" in shown else shown
 
 
-def _listening(host: str, port: int | None) -> socket.socket:
+def listening(host: str, port: int | None) -> socket.socket:
     """A socket on a port, or on the first free one. Raises ConfigError if there is none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     ports = [port] if port is not None else [*range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED), 0]

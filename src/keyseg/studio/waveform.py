@@ -76,7 +76,7 @@ def waveform(video: BinaryIO) -> dict[str, Any]:
     Memory does not grow with the length. Raises av.FFmpegError if the file cannot be read.
     """
     peaks = Peaks()
-    with av.open(video, options=ONLY_THIS_FILE) as container:
+    with av.open(video, "r", options=ONLY_THIS_FILE) as container:
         start = (container.start_time or 0) / 1_000_000
         for seconds, samples in _sound(container):
             pause = round((seconds - start) * _RATE) - peaks.samples
