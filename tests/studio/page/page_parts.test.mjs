@@ -144,7 +144,7 @@ test("the comparison shows both bundles, the difference and its interval", () =>
 
 test("no module writes HTML, a style attribute, or is longer than 300 lines", () => {
   const page = new URL("../../../src/keyseg/studio/page/", import.meta.url);
-  for (const file of ["main", "api", "library", "player", "session", "keys", "classes", "jobs", "curves", "files", "dialogs", "workbench", "commands", "toolbars", "elements", "icons", "thumbnails"]) {
+  for (const file of ["main", "api", "library", "player", "session", "keys", "classes", "jobs", "curves", "disputes", "files", "dialogs", "workbench", "commands", "toolbars", "elements", "icons", "thumbnails"]) {
     const text = readFileSync(new URL(`${file}.js`, page), "utf8");
     assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|style:|https?:\/\/(?!www\.w3\.org)/, file);
     assert(text.split("\n").length <= 300, file);

@@ -4,7 +4,8 @@ import { get, ofRow, ofVideo, post } from "./api.js";
 import { showPalette } from "./classes.js";
 import { ACTIONS, labelWith } from "./commands.js";
 import { ask, attempt, notice } from "./dialogs.js";
-import { button, byId, clock, counted, element } from "./elements.js";
+import { settleConflict, settleRefusal } from "./disputes.js";
+import { button, byId, clock, element } from "./elements.js";
 import { badge } from "./library.js";
 import { Player } from "./player.js";
 import { Session } from "./session.js";
@@ -226,10 +227,10 @@ export class Workbench extends EventTarget {
     session.addEventListener("row", () => this.session === session && this.#edited());
     session.addEventListener("state", ({ detail }) => {
       this.dispatchEvent(new CustomEvent("saving"));
-      if (detail.state === "refused") this.#refused(session, detail.message);
+      if (detail.state === "refused") settleRefusal(session, detail.message, () => get(ofVideo(id)));
     });
     session.addEventListener("notice", ({ detail }) => notice(detail.message, { error: true }));
-    session.addEventListener("conflict", ({ detail }) => this.#conflict(session, detail));
+    session.addEventListener("conflict", ({ detail }) => settleConflict(session, detail.author));
     const left = this.leftBehind(id);
     if (left) session.resume(left).then(() => notice("Edits that were not saved before have been taken up."));
     this.dispatchEvent(new CustomEvent("saving"));
@@ -238,28 +239,6 @@ export class Workbench extends EventTarget {
   #edited() {
     this.#showRows();
     this.showClasses(this.classes);
-  }
-
-  /** The server does not take an edit: it is shown why, and what is saved can be loaded. */
-  async #refused(session, message) {
-    const words = `${message} The ${counted(session.unsaved, "edit")} after the last saved one cannot be saved.`;
-    const answer = await ask("An edit was refused", [element("p", {}, words)],
-      [{ text: "Load what is saved", value: "load", primary: true }, { text: "Decide later", value: "" }]);
-    if (!answer) return notice("Nothing more is saved until you decide.", { action: { text: "Decide", run: () => this.#refused(session, message) } });
-    const video = await attempt(() => get(ofVideo(this.video.id)));
-    if (video && this.session === session) session.takeTheirs(video.rows[CORRECTION] ?? EMPTY);
-  }
-
-  async #conflict(session, { author, row }) {
-    const words = `${author || "Somebody else"} saved this timeline while you edited it. Not saved yet: ${counted(session.unsaved, "edit")} of yours.`;
-    const answer = await ask("Two versions", [element("p", {}, words)], [
-      { text: "Put mine on top", value: "mine", primary: true }, { text: "Take theirs", value: "theirs" }, { text: "Decide later", value: "" }]);
-    if (answer === "theirs") session.takeTheirs();
-    if (answer === "mine") {
-      const lost = session.putMineOnTop();
-      if (lost) notice(`${lost} of your edits no longer fit: ${author} changed the same place.`, { error: true });
-    }
-    if (!answer) notice("Edits wait until you decide.", { action: { text: "Decide", run: () => this.#conflict(session, { author, row }) } });
   }
 
   /** Show all rows: first the one that is edited. */
