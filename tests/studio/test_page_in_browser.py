@@ -16,12 +16,20 @@ from served_studio import TOKEN, ServedStudio, eventually
 
 pytest.importorskip("fastapi", reason="the extra studio is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")]
 
 HOSTILE = "<img src=x onerror=document.title=1>"
 FRAMES = 46
-PREDICTED = [(0, 8, "rest", 0.9), (8, 20, "go right", 0.4), (20, 26, "rest", 0.7), (26, 38, HOSTILE, 0.6), (38, 46, "rest", 0.8)]
+PREDICTED = [
+    (0, 8, "rest", 0.9),
+    (8, 20, "go right", 0.4),
+    (20, 26, "rest", 0.7),
+    (26, 38, HOSTILE, 0.6),
+    (38, 46, "rest", 0.8),
+]
 FILM_IS_THERE = "document.getElementById('film').readyState >= 2"
 PLAIN = [segment[:3] for segment in PREDICTED]
 
@@ -48,7 +56,9 @@ def studio(clips: list[Path], tmp_path: Path) -> Iterator[ServedStudio]:
     scan(store)
     first = next(video.id for video in store.videos() if video.path == "first.mp4")
     segments = [TimedSegment(start_frame=a, end_frame=b, label=name, confidence=sure) for a, b, name, sure in PREDICTED]
-    store.replace(first, "prediction:square", segments, author="square", action="predict", details={"boundaries": [8, 21]})
+    store.replace(
+        first, "prediction:square", segments, author="square", action="predict", details={"boundaries": [8, 21]}
+    )
     store.close()
     served = ServedStudio(folder)
     served.start()

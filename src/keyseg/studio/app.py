@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path, PurePosixPath
@@ -17,8 +17,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from keyseg.studio import messages, routes_files, routes_jobs, routes_library, routes_media, routes_rows
-from keyseg.studio.security import LOOPBACK, Guard
-from keyseg.studio.store import Conflict, Store
+from keyseg.studio.rows import Conflict
+from keyseg.studio.security import HEADERS, Guard
+from keyseg.studio.server import LOOPBACK
+from keyseg.studio.store import Store
 from keyseg.studio.studio import Open, Studio
 from keyseg.timeline import KeysegError
 from keyseg.timeline.version import __version__
@@ -103,18 +105,17 @@ def page_file(name: str) -> Response:
 
 
 def _refused(request: HttpRequest, error: Any) -> Response:
-    return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+    return _answer(request, error.detail, error.status_code, error.headers)
 
 
 def _misread(request: HttpRequest, error: Any) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return JSONResponse({"error": f"{where}: {first['msg']}"}, 422)
+    return _answer(request, f"{where[:200]}: {first['msg'][:500]}", 422)
 
 
 def _reported(request: HttpRequest, error: Exception) -> Response:
-    status = 404 if str(error).startswith("no video") else 400
-    return JSONResponse({"error": str(error)}, status)
+    return _answer(request, str(error), 400)
 
 
 def _conflicting(request: HttpRequest, error: Any) -> Response:
@@ -123,4 +124,10 @@ def _conflicting(request: HttpRequest, error: Any) -> Response:
 
 
 def _failed(request: HttpRequest, error: Exception) -> Response:
-    return JSONResponse({"error": "a mistake in keyseg; its terminal says more"}, 500)
+    text = "a mistake in keyseg, which the terminal of keyseg studio shows; please report it"
+    return _answer(request, text, 500, HEADERS)  # no middleware adds them here
+
+
+def _answer(request: HttpRequest, text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    studio: Studio = request.app.state.studio
+    return JSONResponse({"error": studio.shown(text)}, status, headers)

@@ -41,7 +41,7 @@ def add_bundle(store: Store, name: str, path: Path, details: dict[str, Any], *, 
 
 def activate_bundle(store: Store, name: str) -> None:
     """Let a bundle predict from now on. Raises DataError if there is none of this name."""
-    bundle_path(store, name)
+    bundle_folder(store, name)
     with store.transaction() as connection:
         _activate(connection, name)
 
@@ -51,12 +51,12 @@ def active_bundle(store: Store) -> str | None:
     return next((row["name"] for row in store.select("SELECT name FROM bundles WHERE active = 1")), None)
 
 
-def bundle_path(store: Store, name: str) -> Path:
+def bundle_folder(store: Store, name: str) -> Path:
     """Folder of a bundle. Raises DataError if there is none of this name."""
     known = {row["name"]: row["path"] for row in store.select("SELECT name, path FROM bundles")}
     if name not in known:
         raise DataError(f"there is no bundle {name!r}{nearest(name, known)}; add it first")
-    return store.folder / known[name]
+    return store.folder / str(known[name])
 
 
 def _activate(connection: sqlite3.Connection, name: str) -> None:

@@ -14,7 +14,8 @@ from keyseg.timeline import ConfigError, DataError, nearest
 from keyseg.viz.colours import PALETTE
 
 if TYPE_CHECKING:
-    from keyseg.studio.store import Saved, Store
+    from keyseg.studio.rows import Saved
+    from keyseg.studio.store import Store
 
 _LABEL: TypeAdapter[str] = TypeAdapter(Label)
 

@@ -11,7 +11,8 @@ from typing import Any
 from keyseg.formats import FORMATS
 from keyseg.studio.bundles import active_bundle, bundles
 from keyseg.studio.classes import classes
-from keyseg.studio.store import CORRECTION, PREDICTION, PROPOSAL, Store
+from keyseg.studio.rows import CORRECTION, PREDICTION, PROPOSAL
+from keyseg.studio.store import Store
 from keyseg.timeline.version import __version__
 
 
@@ -39,7 +40,7 @@ def library(store: Store, priorities: Mapping[str, int] | None = None) -> dict[s
             "playable": bool(video["playable"]),
             "proxy": proxies.get(video["id"], "none"),
             "rows": list(rows[video["id"]]),
-            "error": video["error"],
+            "error": video["error"] or store.files.problems.get(video["id"], ""),
         }
         for video in store.select("SELECT * FROM videos ORDER BY path, id")
     ]
@@ -69,10 +70,16 @@ def _confidence(rows: Mapping[str, float | None], preferred: str) -> float | Non
 
 
 def _proxies(store: Store) -> dict[str, str]:
-    """State of the proxies that there are: files in .keyseg/proxies called like the videos, and jobs that make them."""
+    """State of the proxies that there are: files in .keyseg/proxies called like the videos, and jobs that make them.
+
+    A job without a list of videos makes those of all that browsers do not play.
+    """
     states: dict[str, str] = {}
     for job in store.select("SELECT request FROM jobs WHERE kind = 'proxy' AND state IN ('queued', 'running')"):
-        states |= dict.fromkeys(json.loads(job["request"]).get("videos") or (), "making")
+        asked = json.loads(job["request"]).get("videos")
+        if asked is None:
+            asked = [row["id"] for row in store.select("SELECT id FROM videos WHERE playable = 0 AND missing = 0")]
+        states |= dict.fromkeys(asked, "making")
     folder = store.private / "proxies"
     ready = (file.stem for file in folder.iterdir()) if folder.is_dir() else ()
     return states | dict.fromkeys(ready, "ready")

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from keyseg.studio.rows import SavedRow
 from keyseg.studio.segments import Label, Splice, TimedSegment
-from keyseg.studio.store import SavedRow
 
 Person = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 ClassColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]

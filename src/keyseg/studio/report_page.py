@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from keyseg.studio.exchange import as_annotation
-from keyseg.studio.store import CORRECTION, REFERENCE, SavedRow, Video
+from keyseg.studio.exchange import annotation_of
+from keyseg.studio.rows import CORRECTION, REFERENCE, SavedRow, Video
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase
 from keyseg.timeline.intervals import class_name
 from keyseg.video.reading import read_key_frames
@@ -24,7 +24,7 @@ _UNLABELLED = "background"
 
 def report_page(video: Video, rows: Sequence[SavedRow], file: Path, folder: Path) -> bytes:
     """The page, which loads nothing. folder: for a file while it is written. Raises DataError without a timeline."""
-    if not rows or video.fps is None:
+    if not rows:
         raise DataError(f"{video.path}: there is no timeline to report; label it, or predict it")
     ordered = sorted(rows, key=lambda row: (row.name != CORRECTION, row.name != REFERENCE, row.name))
     names = sorted({class_name(segment.label) for row in rows for segment in row.segments} - {_UNLABELLED})
@@ -47,5 +47,4 @@ def report_page(video: Video, rows: Sequence[SavedRow], file: Path, folder: Path
 
 
 def _segmentation(video: Video, row: SavedRow, labels: LabelMap) -> Segmentation:
-    assert video.fps is not None
-    return as_annotation(video, row).segmentation(labels, video.fps, frames=video.frames)
+    return annotation_of(video, row).segmentation(labels, video.fps, frames=video.frames)

@@ -12,11 +12,12 @@ from starlette.datastructures import UploadFile
 
 from keyseg.formats import FORMATS, format_named
 from keyseg.studio import messages
-from keyseg.studio.exchange import archive, read_upload, segments_of, video_named, written
+from keyseg.studio.exchange import segments_of
 from keyseg.studio.report_page import REPORT_POLICY, report_page
-from keyseg.studio.store import CORRECTION, SavedRow, Video
+from keyseg.studio.rows import CORRECTION, SavedRow, Video
 from keyseg.studio.studio import Open, Studio
-from keyseg.timeline import KeysegError, Overlap
+from keyseg.studio.timeline_files import archive, read_upload, video_named, written
+from keyseg.timeline import Annotation, KeysegError, Overlap
 
 router = APIRouter(prefix="/api", tags=["files"])
 
@@ -52,9 +53,7 @@ async def import_into_video(
             raise HTTPException(
                 400, f"{own[:100]} holds {len(found)} timelines, {len(fitting)} of them of {known.path}"
             )
-        saved = studio.store.replace(
-            known.id, row, segments_of(fitting[0], known), author=author, action=f"import of {own[:80]}"
-        )
+        saved = _save(studio, known, row, fitting[0], author, own)
         return messages.Imported(rows={known.id: messages.TimelineRow.of(saved)}, failures=[])
 
     return await run_in_threadpool(put)
@@ -84,9 +83,7 @@ async def import_files(
             for annotation, video_name in found:
                 try:
                     known = video_named(video_name, videos)
-                    saved = studio.store.replace(
-                        known.id, row, segments_of(annotation, known), author=author, action=f"import of {own[:80]}"
-                    )
+                    saved = _save(studio, known, row, annotation, author, own)
                     done.rows[known.id] = messages.TimelineRow.of(saved)
                 except KeysegError as error:
                     done.failures.append(messages.ErrorAnswer(error=f"{own[:100]}: {error}"))
@@ -135,6 +132,11 @@ async def _uploads(request: HttpRequest, name: str) -> list[tuple[str, bytes]]:
     if not files:
         raise HTTPException(400, "there is no file in this request; send it as the body, or as part of a form")
     return files
+
+
+def _save(studio: Studio, video: Video, row: str, annotation: Annotation, author: str, file: str) -> SavedRow:
+    segments = segments_of(annotation, video.frames, video.fps)
+    return studio.store.replace(video.id, row, segments, author=author, action=f"import of {file[:80]}")
 
 
 def _row(studio: Studio, video: Video, name: str) -> SavedRow:

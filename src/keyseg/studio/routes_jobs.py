@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, HTTPException
 
 from keyseg.studio import messages
@@ -16,7 +18,7 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 def start_job(request: messages.JobRequest, studio: Open) -> messages.JobState:
     """Start work on videos; 429 if too much of it is waiting."""
     try:
-        return messages.JobState.model_validate(studio.jobs.submit(request.kind, request.model_dump(exclude={"kind"})))
+        return _state(studio, studio.jobs.submit(request.kind, request.model_dump(exclude={"kind"})))
     except Busy as error:
         raise HTTPException(429, str(error)) from error
 
@@ -24,14 +26,14 @@ def start_job(request: messages.JobRequest, studio: Open) -> messages.JobState:
 @router.get("")
 def list_jobs(studio: Open) -> list[messages.JobState]:
     """All jobs, the newest first."""
-    return [messages.JobState.model_validate(job) for job in studio.jobs.jobs()]
+    return [_state(studio, job) for job in studio.jobs.jobs()]
 
 
 @router.get("/{job}")
 def show_job(job: str, studio: Open) -> messages.JobState:
     """One job."""
     try:
-        return messages.JobState.model_validate(studio.jobs.get(job))
+        return _state(studio, studio.jobs.get(job))
     except DataError as error:
         raise HTTPException(404, f"no job {job[:100]!r}; GET /api/jobs lists them") from error
 
@@ -40,4 +42,8 @@ def show_job(job: str, studio: Open) -> messages.JobState:
 def cancel_job(job: str, studio: Open) -> messages.JobState:
     """Stop a job at once; one that has ended stays as it is."""
     show_job(job, studio)
-    return messages.JobState.model_validate(studio.jobs.cancel(job))
+    return _state(studio, studio.jobs.cancel(job))
+
+
+def _state(studio: Open, job: dict[str, Any]) -> messages.JobState:
+    return messages.JobState.model_validate(studio.shown_job(job))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Annotated
 
 from anyio import to_thread
@@ -39,7 +38,7 @@ async def video_thumbnail(video: str, studio: Open) -> Response:
     path = await run_in_threadpool(studio.file, video)
     kept = await run_in_threadpool(studio.kept, "thumbnails", video, ".jpg")
     known = studio.video(video)
-    seconds = float(int(known.frames * _AT) / (known.fps or Fraction(1)))
+    seconds = float(int(known.frames * _AT) / known.fps)
     picture = await to_thread.run_sync(thumbnail, path, kept, seconds, limiter=studio.decoders)
     return Response(picture, media_type="image/jpeg", headers=_KEPT)
 
@@ -49,7 +48,7 @@ async def video_frame(video: str, studio: Open, frame: Annotated[int, Query(ge=0
     """One frame of the video, as JPEG."""
     path = await run_in_threadpool(studio.file, video)
     known = studio.video(video)
-    if frame >= known.frames or known.fps is None:
+    if frame >= known.frames:
         raise HTTPException(404, f"no frame {frame}: {known.path} has {known.frames} frames")
     seconds, modified = float(frame / known.fps), path.stat().st_mtime_ns
     picture = await to_thread.run_sync(frame_picture, path, modified, seconds, limiter=studio.decoders)

@@ -8,7 +8,8 @@ from keyseg.timeline import DataError
 
 # videos: path relative to the folder, with forward slashes; modified in ns; error: why a file cannot be read.
 # rows: one per timeline; confidence: mean of its segments, weighted by duration. edits: of a row, by revision, or of
-# the mark `checked` of a video. files: the plain files of the corrections, with the digest of what was written.
+# the mark `checked` of a video. files: the plain files of the corrections, with the digests of
+# what was written and of what was about to be, so that a change from outside is noticed, also after a kill.
 MIGRATIONS = (
     """
     CREATE TABLE videos(
@@ -32,7 +33,7 @@ MIGRATIONS = (
     CREATE TABLE classes(name TEXT PRIMARY KEY, colour TEXT NOT NULL, position INTEGER NOT NULL);
     CREATE TABLE files(
         video TEXT PRIMARY KEY REFERENCES videos(id), path TEXT NOT NULL UNIQUE, digest TEXT NOT NULL,
-        revision INTEGER NOT NULL);
+        writing TEXT NOT NULL, revision INTEGER NOT NULL);
     CREATE TABLE bundles(
         name TEXT PRIMARY KEY, path TEXT NOT NULL, added REAL NOT NULL, active INTEGER NOT NULL DEFAULT 0,
         details TEXT NOT NULL DEFAULT '{}');

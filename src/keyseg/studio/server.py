@@ -1,4 +1,4 @@
-"""Starting the studio's server, saying where it is, and stopping it at once."""
+"""`keyseg studio`: where the server of a folder listens, who is let in, and how it starts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import webbrowser
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
+from urllib.parse import quote
 
-from keyseg.studio.security import LEAST_TOKEN, LOOPBACK
 from keyseg.timeline import ConfigError, DataError
 from keyseg.timeline.extras import extra
 
-_FIRST_PORT = 8765
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine that no other can use."""
+
+FIRST_PORT = 8765
+
+_LEAST_TOKEN = 16  # characters
 _PORTS_TRIED = 50
 
 
@@ -26,7 +30,7 @@ def studio(
     port: int | None = None,
     token: str | None = None,
     open: bool = True,
-    report: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Open a folder of videos in the browser: watch, correct, retrain.
 
@@ -40,65 +44,66 @@ def studio(
         token: Secret that clients show, of at least 16 characters. Default: a random one at each start.
         open: Open the page in the browser.
     """
-    secret = secret_for(host, token)
-    if not Path(folder).is_dir():
+    place, secret = Path(folder), secret_for(host, token)
+    if not place.is_dir():
         raise DataError(f"{folder}: no such folder; name a folder of videos")
     with extra("studio", "the studio"):
-        import fastapi  # noqa: F401
         import python_multipart  # noqa: F401
-        import uvicorn
 
         from keyseg.studio.app import create_app
+        from keyseg.studio.http_server import StudioServer
     from keyseg.studio.store import Store
 
-    with closing(listening(host, port)) as listener, closing(Store(Path(folder))) as store:
+    with closing(listening(host, port)) as listener, closing(Store(place)) as store:
         app = create_app(store, token=secret, bundle=bundle, host=host)
-        config = uvicorn.Config(
-            app,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=1,
-            proxy_headers=False,
-        )
-
-        class Server(uvicorn.Server):
-            def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-                app.state.studio.events.close()  # the open streams would hold it
-                super().handle_exit(sig, frame)
-
-        address = f"http://{in_address(host)}:{listener.getsockname()[1]}/?token={secret}"
-        report(address)
+        page = f"http://{in_address(host)}:{listener.getsockname()[1]}/?token={quote(secret, safe='')}"
+        report(page)
         if open:
-            webbrowser.open(address)
-        Server(config).run(sockets=[listener])
+            webbrowser.open(page)
+        StudioServer(app).run(sockets=[listener])
 
 
 def secret_for(host: str, token: str | None) -> str:
-    """The token of a server on an address, a random one where none is given. Raises ConfigError if it must be."""
+    """The token of a server on an address, a random one if none is given. Raises ConfigError if one must be, or if it
+    is short or cannot be sent.
+
+    >>> secret_for("127.0.0.1", "correct-horse-battery")
+    'correct-horse-battery'
+    """
     if host not in LOOPBACK and token is None:
-        raise ConfigError(f"--host {host} lets other machines in; choose a secret for them with --token")
-    if token is not None and len(token) < LEAST_TOKEN:
-        raise ConfigError(f"--token must have at least {LEAST_TOKEN} characters, got {len(token)}")
+        raise ConfigError(f"--host {host} lets other machines in; choose a secret that they must show, with --token")
+    if token is not None and len(token) < _LEAST_TOKEN:
+        raise ConfigError(f"--token must have at least {_LEAST_TOKEN} characters, got {len(token)}")
     if token is not None and not (token.isascii() and token.isprintable()):
-        raise ConfigError("--token may have letters, digits and signs of ASCII only")
+        raise ConfigError("--token may have ASCII letters, digits and signs only")
     return token or secrets.token_urlsafe(24)
 
 
 def in_address(host: str) -> str:
-    """A host as an address names it."""
+    """A host as an address names it; one that stands for all addresses is called like the machine.
+
+    >>> in_address("::1")
+    '[::1]'
+    """
     shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     return f"[{shown}]" if ":" in shown else shown
 
 
 def listening(host: str, port: int | None) -> socket.socket:
-    """A socket on a port, or on the first free one. Raises ConfigError if there is none."""
+    """A socket that listens on a port, 0 for any; None: on the first free one from 8765.
+
+    Raises ConfigError if there is none, or no such host.
+
+    >>> listening("127.0.0.1", 0).close()
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    ports = [port] if port is not None else [*range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED), 0]
+    ports = [port] if port is not None else [*range(FIRST_PORT, FIRST_PORT + _PORTS_TRIED), 0]
     for number in ports:
         try:
             return socket.create_server((host, number), family=family, backlog=128)
-        except OSError as error:
-            reason = error
-    raise ConfigError(f"cannot listen on {host}, port {ports[-1]} ({reason.strerror}); choose another --port")
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, socket.gaierror):
+                break
+    place = f"port {port} of {host}" if port is not None else host
+    raise ConfigError(f"cannot listen on {place} ({reason}); choose another --port or --host, or leave them out")

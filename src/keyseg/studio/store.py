@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,19 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from keyseg.studio.classes import add_classes
+from keyseg.studio.plain_files import PlainFiles
+from keyseg.studio.rows import CHECKED as CHECKED
+from keyseg.studio.rows import CORRECTION as CORRECTION
+from keyseg.studio.rows import PREDICTION as PREDICTION
+from keyseg.studio.rows import PROPOSAL as PROPOSAL
+from keyseg.studio.rows import REFERENCE as REFERENCE
+from keyseg.studio.rows import Conflict as Conflict
+from keyseg.studio.rows import Saved as Saved
+from keyseg.studio.rows import SavedRow as SavedRow
+from keyseg.studio.rows import Video as Video
 from keyseg.studio.schema import migrate
 from keyseg.studio.segments import Splice, TimedSegment, check_segments
-from keyseg.timeline import DataError, KeysegError
-
-CORRECTION = "correction"
-REFERENCE = "reference"
-PROPOSAL = "proposal"
-PREDICTION = "prediction:"  # before the name of a bundle
-CHECKED = "checked"  # the row of edits that mark a video, or take the mark back
+from keyseg.timeline import DataError
 
 _NOTHING = Splice(at=0, removed=(), inserted=())
 _HEAD = "SELECT id, revision, details FROM rows WHERE video = ? AND name = ?"
@@ -34,52 +37,6 @@ _MEAN = """
         SELECT sum(confidence * (end_frame - start_frame)) / sum(end_frame - start_frame) FROM segments
         WHERE row = rows.id AND confidence IS NOT NULL) WHERE id = ?
 """
-
-
-class Conflict(KeysegError):
-    """Somebody else saved the row in the meantime. row: as it is now; author: who saved it."""
-
-    def __init__(self, row: SavedRow, author: str) -> None:
-        super().__init__(f"{author} has saved this timeline in the meantime (revision {row.revision})")
-        self.row = row
-        self.author = author
-
-
-@dataclass(frozen=True)
-class SavedRow:
-    """One timeline of a video. revision: 0 for one that is not there yet. details: of a prediction."""
-
-    video: str
-    name: str
-    revision: int = 0
-    segments: tuple[TimedSegment, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What was saved: a row of a video by its name, its new revision, and who did it."""
-
-    video: str
-    name: str
-    revision: int
-    author: str
-
-
-@dataclass(frozen=True)
-class Video:
-    """A video of the folder. file: where it is. error: why it cannot be read; there are no frames then."""
-
-    id: str
-    path: str
-    file: Path
-    frames: int
-    fps: Fraction
-    playable: bool
-    missing: bool
-    checked: bool
-    held_out: bool
-    error: str
 
 
 class Store:
@@ -105,9 +62,13 @@ class Store:
         except BaseException:
             self._owner.release()
             raise
+        self.files = PlainFiles(self)
 
     def close(self) -> None:
-        """Close the file and let others open the folder."""
+        """Write the plain files of the corrections, close the state and let others open the folder."""
+        if not self._owner.is_locked:
+            return  # closed already
+        self.files.close()
         with self._lock:
             self._connection.close()
             self._owner.release()
@@ -134,6 +95,8 @@ class Store:
         saved: list[Saved] = []
         with self.transaction():
             yield saved
+        if any(one.name == CORRECTION for one in saved):
+            self.files.wake()
         for one in saved:
             self.on_saved(one)
 
@@ -214,14 +177,15 @@ class Store:
         return SavedRow(video, name, current.revision + 1, tuple(segments), details or {})
 
     def copy(self, video: str, source: str, *, revision: int, author: str) -> SavedRow:
-        """Make the correction a copy of another row, such as a prediction. Raises as `edit` does, and DataError if the
-        row is not there."""
+        """Make the correction a copy of another row, such as a prediction, without its confidence.
+
+        Raises as `edit` does, and DataError if the row is not there.
+        """
         row = self.row(video, source)
         if not row.revision:
             raise DataError(f"{self.video(video).path}: there is no row {source!r} to copy")
-        return self.replace(
-            video, CORRECTION, row.segments, author=author, action=f"copy of {source}", revision=revision
-        )
+        segments = [segment.model_copy(update={"confidence": None}) for segment in row.segments]
+        return self.replace(video, CORRECTION, segments, author=author, action=f"copy of {source}", revision=revision)
 
     def check(self, video: str, checked: bool, *, author: str) -> None:
         """Mark a video as checked, or take the mark back; any later edit of the correction does that too.
@@ -255,9 +219,10 @@ class Store:
         return self.select("SELECT * FROM edits WHERE video = ? AND row = ? ORDER BY revision", video, name)
 
     def _video(self, row: sqlite3.Row) -> Video:
-        flags = {name: bool(row[name]) for name in ("playable", "missing", "checked", "held_out")}
-        place = row["id"], row["path"], self.folder / row["path"]
-        return Video(*place, row["frames"], Fraction(row["fps"]), error=row["error"], **flags)
+        playable, missing, checked, held_out = (bool(row[k]) for k in ("playable", "missing", "checked", "held_out"))
+        length = row["frames"], Fraction(row["fps"])
+        file = self.folder / row["path"]
+        return Video(row["id"], row["path"], file, *length, playable, missing, checked, held_out, row["error"])
 
     def _last_edit(self, video: str, name: str) -> tuple[int, str]:
         """Revision and author of the last edit of a row."""
@@ -283,7 +248,8 @@ class Store:
         new = [(row, s.start_frame, s.end_frame, s.label, s.confidence) for s in splice.inserted]
         connection.executemany("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", new)
         connection.execute("UPDATE rows SET revision = ? WHERE id = ?", (edit.revision, row))
-        connection.execute(_MEAN, (row,))
+        if any(segment.confidence is not None for segment in (*splice.removed, *splice.inserted)):
+            connection.execute(_MEAN, (row,))
         if unset and edit.name == CORRECTION:
             connection.execute("UPDATE videos SET checked = 0 WHERE id = ?", (edit.video,))
         self._remember(edit, action, splice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,10 +21,12 @@ from keyseg.studio.events import Events
 from keyseg.studio.jobs import JobQueue
 from keyseg.studio.media import Waveforms
 from keyseg.studio.ranking import RankedVideo, rank
-from keyseg.studio.store import CORRECTION, PREDICTION, Saved, Store, Video
+from keyseg.studio.rows import CORRECTION, PREDICTION, Saved, Video
+from keyseg.studio.store import Store
 from keyseg.studio.videos import scan
 from keyseg.timeline import DataError
 
+_PLACE = r"(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+"  # an absolute path without its last part
 _DECODERS = 2  # processes that make pictures at the same time
 
 
@@ -45,13 +49,25 @@ class Studio:
         """With all that is saved told to the pages."""
         events = Events()
         store.on_saved = lambda saved: _tell(events, saved)
-        return cls(store, events, JobQueue(store, events.publish), local)
+
+        def tell(kind: str, data: dict[str, Any]) -> None:
+            events.publish(kind, _shown_job(store.folder, local, data) if kind == "job" else data)
+
+        return cls(store, events, JobQueue(store, tell), local)
 
     def close(self) -> None:
         """End what is under way; jobs continue with the next server. The store stays open."""
         self.events.close()
         self.waveforms.close()
         self.jobs.close()
+
+    def shown(self, text: str) -> str:
+        """A message without the folder's place on this machine and, for other machines, without any place."""
+        return _shown(self.store.folder, self.local, text)
+
+    def shown_job(self, job: dict[str, Any]) -> dict[str, Any]:
+        """A job with its message as `shown`."""
+        return _shown_job(self.store.folder, self.local, job)
 
     def video(self, video: str) -> Video:
         """A video. Answers 404 if there is none."""
@@ -121,6 +137,15 @@ def _ranked(found: tuple[Any, ...]) -> list[dict[str, Any]]:
         segments = () if confidence is None else ((seconds, confidence),)
         videos.append(RankedVideo(video, seconds, bool(labelled), segments))
     return rank(videos)
+
+
+def _shown(folder: Path, local: bool, text: str) -> str:
+    text = text.replace(f"{folder}{os.sep}", "").replace(str(folder), folder.name)
+    return text if local else re.sub(_PLACE, "", text)
+
+
+def _shown_job(folder: Path, local: bool, job: dict[str, Any]) -> dict[str, Any]:
+    return job | {"message": _shown(folder, local, job["message"])}
 
 
 def _tell(events: Events, saved: Saved) -> None:

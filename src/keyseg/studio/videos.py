@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -60,7 +60,8 @@ def scan(store: Store, notify: Callable[[], None] = lambda: None) -> Scanned:
     A video is known by its path, size and time of change, else by its content: the size and the first, middle and last
     megabyte, so that one that was moved, renamed or copied with the whole folder keeps its timelines. One whose content
     changed under the same name keeps them if its length is the same. One that cannot be read is listed with its error,
-    and one that is gone is marked as missing. notify: called when something has changed.
+    and one that is gone is marked as missing. The plain files of the corrections are compared as well. notify: called
+    when something has changed.
     """
     with store.scanning:
         files, left_out = _files(store.folder)
@@ -76,11 +77,13 @@ def scan(store: Store, notify: Callable[[], None] = lambda: None) -> Scanned:
         gone = [row for row in lost if row["id"] not in places]
         taken = {file.path for file in places.values()}
         broken, added = [], 0
-        for file, facts in _probed(store.folder, [file for file in new if file.path not in taken]):
-            added += _add(store, file, facts, gone)
-            broken += [f"{file.path}: {facts.error}"] if facts.error else []
-            notify()
+        with closing(_probed(store.folder, [file for file in new if file.path not in taken])) as probed:
+            for file, facts in probed:
+                added += _add(store, file, facts, gone)
+                broken += [f"{file.path}: {facts.error}"] if facts.error else []
+                notify()
         _forget_unreadable(store, gone)
+        store.files.compare()
         moved = sum(row["path"] != places[row["id"]].path for row in lost if row["id"] in places)
         missing = store.select("SELECT count(*) AS videos FROM videos WHERE missing = 1")[0]["videos"]
     return Scanned(added, moved, missing, tuple(broken), tuple(left_out))
@@ -92,7 +95,7 @@ def content_digest(path: Path) -> str:
     >>> film = Path("film.mp4")
     >>> _ = film.write_bytes(bytes(3))
     >>> content_digest(film)[:8]
-    '0a88111b'
+    '40d95a7c'
     """
     refuse_special(path)
     with path.open("rb") as file:
@@ -168,10 +171,14 @@ def _place(store: Store, lost: Sequence[sqlite3.Row], places: dict[str, _File]) 
         )
 
 
-def _probed(folder: Path, files: Sequence[_File]) -> Iterator[tuple[_File, _Facts]]:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+def _probed(folder: Path, files: Sequence[_File]) -> Generator[tuple[_File, _Facts]]:
+    """What there is to know of each file; those that are left when the scan breaks off are not probed."""
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
         facts = pool.map(lambda file: _facts(folder, file), files)
         yield from zip(files, facts, strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _facts(folder: Path, file: _File) -> _Facts:
