@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { caption, layout } from "../../../src/keyseg/studio/page/bands.js";
 import { colouring } from "../../../src/keyseg/studio/page/colours.js";
-import { Painter, caption, layout } from "../../../src/keyseg/studio/page/draw.js";
+import { Painter } from "../../../src/keyseg/studio/page/draw.js";
 import { random } from "./drawn.mjs";
 
 const LETTER = 7; // pixels
@@ -94,7 +95,7 @@ test("the playhead and the guide are where their frames are", () => {
   const calls = painted({ rows: [], frames: 1000, playhead: 250, guide: { frame: 600, snapped: true } });
   const lines = (drawn) => drawn.filter(([name, colour]) => name === "fillRect" && colour === "accent");
   const places = lines(calls).map(([, , x, , width]) => [x, width]);
-  assert.deepEqual(places, [[249, 2], [600, 1], [249, 2]], "in the overview, the guide, over all rows");
+  assert.deepEqual(places, [[249, 2], [249, 2], [600, 1]], "in the overview, over all rows, the guide");
   assert(calls.some(([name, , text]) => name === "fillText" && text === "0:00:24.00"));
   const outside = painted({ rows: [], frames: 1000, view: { from: 500, to: 600 }, playhead: 250 });
   assert.equal(lines(outside).length, 1, "in the overview alone");

@@ -1,47 +1,12 @@
-/** Drawing of the timeline on a canvas: the axis, the waveform, the confidence, the rows and the overview. */
+/** Drawing of the timeline on a canvas: the axis, the sound, the confidence, the rows and the overview. */
 
+import { AXIS, GAP } from "./bands.js";
 import { blend, firstAbove, indexed, reduced } from "./columns.js";
 import { clock, ticks } from "./times.js";
 
-const AXIS = 26;
-const CAPTION = 17;
-const GAP = 7;
-const HEIGHTS = { waveform: 38, confidence: 22, editable: 46, row: 24, overview: 18 };
 /** Segments below so many pixels of the screen are blended, those above are drawn one by one. */
 const NARROW = 3;
 const INDEXES = new WeakMap();
-
-/**
- * The bands of the timeline from top to bottom, and the height of all.
- * @param {{name: string, editable: boolean, details: object}[]} rows
- */
-export function layout(rows, waveform) {
-  const bands = [{ kind: "axis", y: 0, height: AXIS, caption: "" }];
-  let y = AXIS + 2;
-  const add = (kind, height, caption, more = {}) => {
-    bands.push({ kind, y: y + (caption ? CAPTION : 0), height, caption, ...more });
-    y += (caption ? CAPTION : 0) + height + GAP;
-  };
-  if (waveform) add("waveform", HEIGHTS.waveform, "Sound");
-  const sure = rows.find((row) => row.details?.strip?.length);
-  if (sure) add("confidence", HEIGHTS.confidence, "Confidence", { strip: sure.details.strip });
-  for (const row of rows) add("row", row.editable ? HEIGHTS.editable : HEIGHTS.row, caption(row.name), { row });
-  y += GAP;
-  add("overview", HEIGHTS.overview, "", { row: mainRow(rows) });
-  return { bands, height: y };
-}
-
-/** The row whose segments can be selected: the editable one, else the first. */
-export function mainRow(rows) {
-  return rows.find((row) => row.editable) ?? rows[0];
-}
-
-/** A row's name as people read it: "prediction:rats" is "Prediction · rats". */
-export function caption(name) {
-  const [kind, ...more] = name.split(":");
-  const title = kind.charAt(0).toUpperCase() + kind.slice(1);
-  return more.length ? `${title} · ${more.join(":")}` : title;
-}
 
 /** What draws scenes on a canvas; it keeps what does not change between two pictures. */
 export class Painter {
@@ -65,8 +30,8 @@ export class Painter {
     context.fillRect(0, 0, scene.width, scene.height);
     context.textBaseline = "middle";
     for (const band of scene.bands) this[band.kind](band);
-    if (scene.guide) this.#guide(scene.guide);
     this.#playhead();
+    if (scene.guide) this.#guide(scene.guide);
   }
 
   axis({ y, height }) {
@@ -121,7 +86,7 @@ export class Painter {
     for (const place of wide) this.#segment(row.segments[place], y, height);
     if (row.details?.boundaries) this.#keypoints(row.details.boundaries, y + height);
     if (scene.selection && row.name === scene.bands.at(-1).row.name) this.#selected(row, y, height);
-    if (scene.hover?.row === row.name) this.#outline(row.segments[scene.hover.index], y, height, scene.theme.muted, 1);
+    if (scene.hover?.row === row.name) this.#hovered(row, y, height);
     this.#caption(y, caption);
   }
 
@@ -238,6 +203,16 @@ export class Painter {
     if (!segments[first]) return;
     const span = { ...segments[first], end_frame: (segments[last] ?? segments[first]).end_frame };
     this.#outline(span, y, height, this.scene.theme.ink, 2.5);
+  }
+
+  /** The edge that can be caught is a bar, a segment has a thin outline. */
+  #hovered({ segments }, y, height) {
+    const { index, at } = this.scene.hover;
+    if (at === undefined) return this.#outline(segments[index], y, height, this.scene.theme.muted, 1);
+    this.context.fillStyle = this.scene.theme.ink;
+    this.context.beginPath();
+    this.context.roundRect(this.x(at) - 2, y - 3, 3, height + 6, 1.5);
+    this.context.fill();
   }
 
   #outline(segment, y, height, colour, thick) {

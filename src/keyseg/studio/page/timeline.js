@@ -1,7 +1,8 @@
 /** The timeline of a video: one canvas of all rows, its view, what is under the pointer, and what is selected. */
 
+import { layout, mainRow } from "./bands.js";
 import { colouring, theme } from "./colours.js";
-import { Painter, layout, mainRow } from "./draw.js";
+import { Painter } from "./draw.js";
 import { indexAt, openRow } from "./edits.js";
 import { attachGestures } from "./gestures.js";
 import { hitAt } from "./hits.js";
@@ -183,8 +184,8 @@ class Timeline {
   }
 
   #hover(hit) {
-    const hovered = hit?.row && hit.index !== null ? { row: hit.row, index: hit.index } : null;
-    if (hovered?.row === this.hovered?.row && hovered?.index === this.hovered?.index) return;
+    const hovered = hit?.row && hit.index !== null ? { row: hit.row, index: hit.index, at: hit.at } : null;
+    if (["row", "index", "at"].every((part) => hovered?.[part] === this.hovered?.[part])) return;
     const segment = hovered && this.rows.find((row) => row.name === hovered.row).segments[hovered.index];
     this.canvas.title = segment ? sentence(segment, this.rate) : "";
     this.#set({ hovered });
@@ -269,8 +270,11 @@ class Timeline {
     Object.assign(this.canvas.style, { display: "block", width: "100%", height: `${height}px` });
     this.width = this.canvas.clientWidth;
     const size = [Math.max(1, Math.round(this.width * this.ratio)), Math.round(height * this.ratio)];
-    if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
     this.zoomTo(this.range.from, this.range.to);
+    if (this.canvas.width === size[0] && this.canvas.height === size[1]) return;
+    [this.canvas.width, this.canvas.height] = size;
+    cancelAnimationFrame(this.pending);
+    this.#draw(); // at once, since another size empties the canvas
   }
 
   #changed() {
