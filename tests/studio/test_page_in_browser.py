@@ -184,6 +184,35 @@ def test_a_correction_by_keyboard_alone_survives_a_reload(studio, person):
     assert [edit["author"] for edit in history] == ["Ada"] * len(history)
 
 
+def test_a_class_is_found_by_typing_or_made(studio, person):
+    page, first = person(), video_id(studio)
+    corrected(page)
+    press(page, "ArrowDown", "t")
+    page.keyboard.type("res")
+    press(page, "Enter")
+    saved(page)
+    assert studio.segments(first)[1] == (8, 20, "rest")
+    press(page, "t")
+    page.keyboard.type("sit down")
+    press(page, "Enter")
+    page.get_by_role("dialog", name="New class").wait_for()
+    press(page, "Enter")
+    page.locator("#classes").get_by_text("sit down").wait_for()
+    saved(page)
+    assert studio.segments(first)[1] == (8, 20, "sit down")
+    page.get_by_role("button", name="Change class sit down").click()
+    page.get_by_role("textbox", name="Name").fill("sit")
+    press(page, "Enter")
+    eventually(lambda: studio.segments(first)[1] == (8, 20, "sit"), "the class keeps its name")
+    page.get_by_text("2 of 5 · sit · ").wait_for()
+
+
+def test_a_job_that_cannot_start_says_why(person):
+    page = person()
+    press(page, "p")
+    page.get_by_role("alert").get_by_text("bundle").wait_for()
+
+
 def test_undo_and_redo_go_all_the_way(studio, person):
     page, first = person(), video_id(studio)
     corrected(page)
