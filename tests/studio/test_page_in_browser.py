@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from moving_square import pictures
 from served_studio import TOKEN, ServedStudio, eventually
 
@@ -76,7 +77,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def person(browser: Any, studio: ServedStudio) -> Iterator[Callable[..., Any]]:
-    """Open the page as somebody else each time; no page may break a rule of its security policy or fail in its script."""
+    """Open the page as somebody else each time; none may break its security policy, or fail in its script."""
     contexts, wrong = [], []
 
     def open_page(name: str = "", **options: Any) -> Any:
@@ -260,7 +261,8 @@ def test_a_film_plays_steps_loops_and_changes_speed(person):
     page.evaluate("""() => {
         const clock = document.querySelector(".clock");
         globalThis.seen = new Set();
-        new MutationObserver(() => seen.add(Number(/frame ([0-9]+)/.exec(clock.textContent)[1]))).observe(clock, {childList: true});
+        const look = () => seen.add(Number(/frame ([0-9]+)/.exec(clock.textContent)[1]));
+        new MutationObserver(look).observe(clock, { childList: true });
     }""")
     until(page, "seen.has(8) && seen.has(19)")
     assert set(page.evaluate("[...seen]")) <= set(range(8, 21))
