@@ -13,8 +13,8 @@ import pytest
 
 from keyseg.studio.app import create_app
 from keyseg.studio.events import Events
-from keyseg.studio.server import listening
 from keyseg.studio.http_server import StudioServer
+from keyseg.studio.server import listening
 from keyseg.studio.store import Store
 from served_folder import BEARER, TOKEN, add_video, insertion
 
@@ -24,7 +24,8 @@ def port(store: Store) -> Iterator[int]:
     """The port of a running server of a folder with film.mp4."""
     add_video(store, "film.mp4")
     listener = listening("127.0.0.1", 0)
-    server = StudioServer(create_app(store, token=TOKEN))
+    app = create_app(store, token=TOKEN)
+    server = StudioServer(app, app.state.studio.events.close)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     yield listener.getsockname()[1]
@@ -130,7 +131,8 @@ def test_a_raw_path_leads_nowhere(port: int, path: str) -> None:
 
 def test_the_server_ends_while_pages_listen(store: Store) -> None:
     listener = listening("127.0.0.1", 0)
-    server = StudioServer(create_app(store, token=TOKEN))
+    app = create_app(store, token=TOKEN)
+    server = StudioServer(app, app.state.studio.events.close)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     page = listen(listener.getsockname()[1])

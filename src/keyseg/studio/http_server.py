@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -11,10 +12,13 @@ _LAST_SECONDS = 1  # for answers that are under way at the end
 
 
 class StudioServer(uvicorn.Server):
-    """A server of one application, without words of its own; SIGINT or SIGTERM ends it, with all open streams."""
+    """A server of one application, without words of its own, that SIGINT or SIGTERM ends.
 
-    def __init__(self, app: FastAPI) -> None:
-        self._events = app.state.studio.events
+    ending: called first then, to end the streams that are open, since the server waits for them.
+    """
+
+    def __init__(self, app: FastAPI, ending: Callable[[], None] = lambda: None) -> None:
+        self._ending = ending
         super().__init__(
             uvicorn.Config(
                 app,
@@ -28,6 +32,6 @@ class StudioServer(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End; the streams first, since the server waits for what is open."""
-        self._events.close()
+        """End."""
+        self._ending()
         super().handle_exit(sig, frame)

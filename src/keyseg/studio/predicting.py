@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keyseg.studio.bundles import active_bundle, bundle_path
+from keyseg.studio.bundles import active_bundle, bundle_folder
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import PREDICTION, Store
 from keyseg.studio.worker import Event, Report
@@ -36,7 +36,7 @@ def bundle_of(store: Store, name: str | None) -> tuple[str, Path]:
     chosen = name or active_bundle(store)
     if chosen is None:
         raise DataError(f"no bundle is active in {store.folder}; add one, or retrain from corrected videos")
-    return chosen, bundle_path(store, chosen)
+    return chosen, bundle_folder(store, chosen)
 
 
 def videos_of(store: Store, ids: list[str] | None) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def studio(
         report(page)
         if open:
             webbrowser.open(page)
-        StudioServer(app).run(sockets=[listener])
+        StudioServer(app, app.state.studio.events.close).run(sockets=[listener])
 
 
 def secret_for(host: str, token: str | None) -> str:

@@ -55,9 +55,9 @@ def serve(
         raise DataError(f"{folder}: no such folder; name a folder of videos")
     with extra("studio", "the server"):
         import python_multipart  # noqa: F401
-        import uvicorn
 
         from keyseg.studio.headless import create_headless
+        from keyseg.studio.http_server import StudioServer
     with (
         tempfile.TemporaryDirectory(prefix="keyseg-serve-") as place,
         closing(listening(host, port)) as listener,
@@ -73,13 +73,10 @@ def serve(
             most_queued=most_queued,
             most_seconds=60.0 * most_minutes,
         )
-        config = uvicorn.Config(
-            app, log_level="error", access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=1
-        )
         report(f"http://{in_address(host)}:{listener.getsockname()[1]}")
         if token is None:
             report(f"token: {secret}")
-        uvicorn.Server(config).run(sockets=[listener])
+        StudioServer(app).run(sockets=[listener])
 
 
 def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
