@@ -330,6 +330,22 @@ def test_a_closed_page_loses_no_edit(studio, person):
     eventually(lambda: len(studio.segments(first)) == 6, "the edit of the closed page did not arrive")
 
 
+def test_edits_of_a_page_that_is_open_are_left_to_it(studio, person):
+    page, first = person(), video_id(studio)
+    corrected(page)
+    page.route("**/edits", lambda route: route.abort())
+    press(page, "ArrowRight", "s")
+    page.get_by_text("Server away: 1 edit").wait_for()
+    other = page.context.new_page()
+    other.goto(studio.page)
+    other.wait_for_selector("#videos a")
+    open_video(other)
+    assert other.get_by_text("taken up").count() == 0
+    page.unroute("**/edits")
+    saved(page)
+    assert len(studio.get(f"videos/{first}/rows/correction/history")) == 2
+
+
 def test_the_sheet_names_every_key(person):
     page = person()
     press(page, "?")

@@ -21,6 +21,7 @@ export class Workbench extends EventTarget {
    * @param {object} outside
    * @param {() => string} outside.author who edits here
    * @param {(id: string) => string} outside.key where unsaved edits of a video are kept
+   * @param {(id: string) => Promise<object|undefined>} outside.leftBehind edits that an earlier page could not save
    * @param {(id: string, way: number) => object|undefined} outside.neighbour the next or previous video of the list
    * @param {(id: string) => object|undefined} outside.next the one to check after this one
    * @param {(kind: string, videos: string[]) => void} outside.start starts a job
@@ -42,13 +43,13 @@ export class Workbench extends EventTarget {
   /** Open a video; its film, its rows, and edits that an earlier page could not save. */
   async open(id) {
     this.close();
-    const video = await get(ofVideo(id));
+    const [video, left] = await Promise.all([get(ofVideo(id)), this.leftBehind(id)]);
     this.video = video;
     this.rows = video.rows;
     this.seen = new Set();
     byId("video-name").textContent = video.name;
     document.title = `${video.name} – keyseg studio`;
-    this.#startSession();
+    this.#startSession(left);
     this.timeline.setVideo(video);
     this.timeline.setClasses(this.classes);
     this.#showRows();
@@ -218,7 +219,7 @@ export class Workbench extends EventTarget {
     };
   }
 
-  #startSession() {
+  #startSession(left) {
     const { id, frames } = this.video;
     const key = this.key(id);
     const send = (edit) => post(ofRow(id, CORRECTION, "edits"), { ...edit, author: this.author() });
@@ -231,8 +232,11 @@ export class Workbench extends EventTarget {
     });
     session.addEventListener("notice", ({ detail }) => notice(detail.message, { error: true }));
     session.addEventListener("conflict", ({ detail }) => settleConflict(session, detail.author));
-    const left = this.leftBehind(id);
-    if (left) session.resume(left).then(() => notice("Edits that were not saved before have been taken up."));
+    if (left) {
+      session.resume(left.kept);
+      left.forget();
+      notice("Edits that were not saved before have been taken up.");
+    }
     this.dispatchEvent(new CustomEvent("saving"));
   }
 
