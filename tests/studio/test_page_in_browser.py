@@ -77,7 +77,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def person(browser: Any, studio: ServedStudio) -> Iterator[Callable[..., Any]]:
-    """Open the page as somebody else each time; no page may break a rule of its security policy or fail in its script."""
+    """Open the page as somebody else each time; none may break its security policy, or fail in its script."""
     contexts, wrong = [], []
 
     def open_page(name: str = "", **options: Any) -> Any:
@@ -185,6 +185,35 @@ def test_a_correction_by_keyboard_alone_survives_a_reload(studio, person):
     assert [edit["author"] for edit in history] == ["Ada"] * len(history)
 
 
+def test_a_class_is_found_by_typing_or_made(studio, person):
+    page, first = person(), video_id(studio)
+    corrected(page)
+    press(page, "ArrowDown", "t")
+    page.keyboard.type("res")
+    press(page, "Enter")
+    saved(page)
+    assert studio.segments(first)[1] == (8, 20, "rest")
+    press(page, "t")
+    page.keyboard.type("sit down")
+    press(page, "Enter")
+    page.get_by_role("dialog", name="New class").wait_for()
+    press(page, "Enter")
+    page.locator("#classes").get_by_text("sit down").wait_for()
+    saved(page)
+    assert studio.segments(first)[1] == (8, 20, "sit down")
+    page.get_by_role("button", name="Change class sit down").click()
+    page.get_by_role("textbox", name="Name").fill("sit")
+    press(page, "Enter")
+    eventually(lambda: studio.segments(first)[1] == (8, 20, "sit"), "the class keeps its name")
+    page.get_by_text("2 of 5 · sit · ").wait_for()
+
+
+def test_a_job_that_cannot_start_says_why(person):
+    page = person()
+    press(page, "p")
+    page.get_by_role("alert").get_by_text("bundle").wait_for()
+
+
 def test_undo_and_redo_go_all_the_way(studio, person):
     page, first = person(), video_id(studio)
     corrected(page)
@@ -232,7 +261,8 @@ def test_a_film_plays_steps_loops_and_changes_speed(person):
     page.evaluate("""() => {
         const clock = document.querySelector(".clock");
         globalThis.seen = new Set();
-        new MutationObserver(() => seen.add(Number(/frame ([0-9]+)/.exec(clock.textContent)[1]))).observe(clock, {childList: true});
+        const look = () => seen.add(Number(/frame ([0-9]+)/.exec(clock.textContent)[1]));
+        new MutationObserver(look).observe(clock, { childList: true });
     }""")
     until(page, "seen.has(8) && seen.has(19)")
     assert set(page.evaluate("[...seen]")) <= set(range(8, 21))
@@ -300,6 +330,22 @@ def test_a_closed_page_loses_no_edit(studio, person):
     eventually(lambda: len(studio.segments(first)) == 6, "the edit of the closed page did not arrive")
 
 
+def test_edits_of_a_page_that_is_open_are_left_to_it(studio, person):
+    page, first = person(), video_id(studio)
+    corrected(page)
+    page.route("**/edits", lambda route: route.abort())
+    press(page, "ArrowRight", "s")
+    page.get_by_text("Server away: 1 edit").wait_for()
+    other = page.context.new_page()
+    other.goto(studio.page)
+    other.wait_for_selector("#videos a")
+    open_video(other)
+    assert other.get_by_text("taken up").count() == 0
+    page.unroute("**/edits")
+    saved(page)
+    assert len(studio.get(f"videos/{first}/rows/correction/history")) == 2
+
+
 def test_the_sheet_names_every_key(person):
     page = person()
     press(page, "?")
@@ -330,14 +376,14 @@ def test_export_and_import(studio, person, tmp_path):
     text = Path(download.value.path()).read_text(encoding="utf-8")
     assert text.count("rest") == 3
     file = tmp_path / "first.csv"
-    file.write_text(text.replace("go right", "went right"), encoding="utf-8")
+    file.write_text(text.replace("go_right", "went_right"), encoding="utf-8")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("toolbar", name="Video", exact=True).get_by_role("button", name="Import").click()
     chooser.value.set_files(file)
     page.get_by_role("dialog").get_by_role("button", name="Import").click()
     page.get_by_text("Imported 1 file.").wait_for()
-    assert (8, 20, "went right") in studio.segments(first)
-    page.locator("#classes").get_by_text("went right").wait_for()
+    assert (8, 20, "went_right") in studio.segments(first)
+    page.locator("#classes").get_by_text("went_right").wait_for()
 
 
 def test_a_thousand_videos_ask_for_few_thumbnails(studio, person):

@@ -8,7 +8,7 @@ import { suggestions } from "../../../src/keyseg/studio/page/classes.js";
 import { ACTIONS, accepted, uncertain, keyOf } from "../../../src/keyseg/studio/page/commands.js";
 import { clock, percent } from "../../../src/keyseg/studio/page/elements.js";
 import { openRow } from "../../../src/keyseg/studio/page/edits.js";
-import { polyline, series } from "../../../src/keyseg/studio/page/jobs.js";
+import { comparedRows, polyline, series } from "../../../src/keyseg/studio/page/curves.js";
 import { COMMANDS, commandOf, hint, name, sheet } from "../../../src/keyseg/studio/page/keys.js";
 import { matching, ordered } from "../../../src/keyseg/studio/page/library.js";
 import { SPEEDS, frameOfClock, frameOfStamp, nextSpeed, rate } from "../../../src/keyseg/studio/page/player.js";
@@ -136,9 +136,15 @@ test("a curve fills its box, with gaps left out", () => {
   assert.deepEqual(series(curve).map((each) => each.name), ["loss", "f1"]);
 });
 
+test("the comparison shows both bundles, the difference and its interval", () => {
+  const rows = comparedRows({ a: { "f1@50": 40, acc: 70.04 }, b: { "f1@50": 45.5, acc: 69 }, difference: { "f1@50": 5.5, acc: -1.04 },
+    intervals: { "f1@50": [-0.5, 11] } });
+  assert.deepEqual(rows, [["F1@50", "40.0", "45.5", "+5.5 (−0.5 to +11.0)"], ["Accuracy", "70.0", "69.0", "−1.0"]]);
+});
+
 test("no module writes HTML, a style attribute, or is longer than 300 lines", () => {
   const page = new URL("../../../src/keyseg/studio/page/", import.meta.url);
-  for (const file of ["main", "api", "library", "player", "session", "keys", "classes", "jobs", "files", "dialogs", "workbench", "commands", "toolbars", "elements", "icons", "thumbnails"]) {
+  for (const file of ["main", "api", "library", "player", "session", "keys", "classes", "jobs", "curves", "disputes", "files", "dialogs", "workbench", "commands", "toolbars", "elements", "icons", "thumbnails"]) {
     const text = readFileSync(new URL(`${file}.js`, page), "utf8");
     assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|style:|https?:\/\/(?!www\.w3\.org)/, file);
     assert(text.split("\n").length <= 300, file);

@@ -13,7 +13,7 @@ export function ask(title, content, answers) {
   const last = answers.at(-1).value;
   const buttons = answers.map(({ text, value, primary }) =>
     element("button", { type: primary ? "submit" : "button", value, class: primary ? "primary" : "" }, text));
-  const heading = element("h2", { id: "dialog-title", tabIndex: -1 }, title);
+  const heading = element("h2", { id: "dialog-title" }, title);
   const form = element("form", { method: "dialog" }, heading, ...content, element("div", { class: "answers" }, ...buttons));
   const dialog = element("dialog", { "aria-labelledby": "dialog-title" }, form);
   return new Promise((resolve) => {
@@ -35,7 +35,9 @@ export function tell(title, content) {
   const asked = ask(title, content, [{ text: "Close", value: "close", primary: true }]);
   const dialog = document.querySelector("dialog[open]");
   dialog.classList.add("wide");
-  dialog.querySelector("h2").focus(); // and not the button, which is at the end
+  const heading = dialog.querySelector("h2");
+  heading.tabIndex = -1;
+  heading.focus(); // and not the button, which is at the end
   return asked;
 }
 

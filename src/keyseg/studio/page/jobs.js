@@ -1,29 +1,12 @@
 /** Jobs: predicting, training again, proposals; their progress, the curve of a training, and what came of it. */
 
 import { get, post, remove } from "./api.js";
+import { curves, scores } from "./curves.js";
 import { ask, attempt, field, notice } from "./dialogs.js";
-import { button, byId, counted, drawing, element, percent } from "./elements.js";
+import { button, byId, counted, element } from "./elements.js";
 
 const NAMES = { predict: "Predict", retrain: "Train again", propose: "Propose", proxy: "Make a copy that plays" };
 const OPEN = new Set(["queued", "running"]);
-
-/** Points of a curve, "x,y x,y ...", scaled to a box. @param {number[]} values */
-export function polyline(values, width, height) {
-  const finite = values.filter(Number.isFinite);
-  const [low, high] = [Math.min(...finite), Math.max(...finite)];
-  const across = values.length > 1 ? width / (values.length - 1) : 0;
-  const y = (value) => (high > low ? height - ((value - low) / (high - low)) * height : height / 2);
-  return values.flatMap((value, i) => (Number.isFinite(value) ? [`${round(i * across)},${round(y(value))}`] : [])).join(" ");
-}
-
-const round = (number) => Math.round(number * 10) / 10;
-
-/** Series of a curve [{epoch, loss, ...}], by name: every number but the epoch. */
-export function series(curve) {
-  const names = [...new Set(curve.flatMap(Object.keys))].filter((name) => name !== "epoch");
-  return names.map((name) => ({ name, values: curve.map((point) => point[name] ?? NaN) }))
-    .filter(({ values }) => values.some(Number.isFinite));
-}
 
 /** Events: `done` {job} when a job ends. */
 export class Jobs extends EventTarget {
@@ -122,44 +105,21 @@ export class Jobs extends EventTarget {
       open && element("progress", { value: job.state === "queued" ? null : job.done ?? 0, max: 1, "aria-label": `${title(job)}, progress` }),
       job.message && element("p", { class: "message" }, job.message),
       job.curve?.length > 1 && curves(job.curve),
-      job.kind === "retrain" && job.state === "done" && this.#comparison(job));
+      job.kind === "retrain" && job.state === "done" && job.result && this.#outcome(job));
   }
 
-  #comparison({ result = {} }) {
-    const { bundle, comparison } = result;
+  /** What a training came to: scores of the former and the new bundle, which one predicts, and the way to the other. */
+  #outcome({ result }) {
+    const { bundle, former } = result;
     const active = this.bundles.find((each) => each.active)?.name;
-    const offer = bundle && (active === bundle ? element("p", { class: "hint" }, `${bundle} predicts.`)
-      : element("div", { class: "answers" }, button("Take over the new one", () => this.#activate(bundle), { class: "primary", "data-focus": bundle })));
-    return element("div", {}, comparison && compared(comparison), offer);
+    const offer = (name, text) => name && name !== active && this.bundles.some((each) => each.name === name)
+      && button(text, () => this.#activate(name), { class: "primary", "data-focus": name });
+    return element("div", {}, scores(result), active && element("p", {}, `${active} predicts now.`),
+      element("div", { class: "answers" }, offer(bundle, "Take over the new bundle"), offer(former, "Go back to the former bundle")));
   }
 }
 
 function title({ kind, videos, request }) {
   const chosen = videos ?? request?.videos;
   return `${NAMES[kind] ?? kind}${chosen ? `: ${counted(chosen.length, "video")}` : ""}`;
-}
-
-/** The old and the new score with the interval of the difference. */
-function compared({ metric, old, new: fresh, interval, videos, verdict }) {
-  const number = (value) => (typeof value === "number" ? value.toFixed(1) : "–");
-  const cells = [["Before", number(old)], ["Now", number(fresh)],
-    ["Difference", `${number(fresh - old)} [${(interval ?? []).map(number).join(", ")}]`]];
-  return element("div", { class: "comparison" },
-    element("p", { class: "hint" }, `${metric ?? "Score"} on ${counted(videos ?? 0, "held-out video")}`),
-    element("dl", {}, ...cells.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
-    verdict && element("p", {}, verdict));
-}
-
-const [WIDTH, HEIGHT] = [260, 48];
-
-function curves(curve) {
-  const drawn = series(curve).slice(0, 4).map(({ name, values }) => {
-    const now = values.findLast(Number.isFinite);
-    return element("figure", { class: "curve" },
-      drawing("svg", { viewBox: `0 -2 ${WIDTH} ${HEIGHT + 4}`, preserveAspectRatio: "none", role: "img",
-        "aria-label": `${name} over ${values.length} epochs, now ${now}` },
-      drawing("polyline", { points: polyline(values, WIDTH, HEIGHT), "vector-effect": "non-scaling-stroke" })),
-      element("figcaption", {}, element("span", {}, name), element("b", {}, Math.abs(now) <= 1 && name !== "loss" ? percent(now) : now.toPrecision(3))));
-  });
-  return element("div", { class: "curves" }, ...drawn);
 }

@@ -14,7 +14,6 @@ import { Workbench } from "./workbench.js";
 const page = crypto.getRandomValues(new Uint32Array(2)).join("");
 const lock = (id) => `keyseg-page-${id}`;
 let folder = { folder: "", classes: [], videos: [], bundles: [], formats: [] };
-let held = new Set();
 
 const library = new Library();
 const jobs = new Jobs();
@@ -34,21 +33,17 @@ function author() {
   return localStorage.getItem("keyseg-author") || "";
 }
 
-/** The edits of a video that an earlier page kept and did not save; they are this page's from now on. */
-function takeLeft(id) {
-  const left = leftBehind(localStorage, folder.folder, held).find(({ video }) => video === id);
-  if (!left) return null;
-  const kept = JSON.parse(localStorage.getItem(left.key));
-  localStorage.removeItem(left.key);
-  return kept;
+/** The edits of a video that an earlier page kept and did not save; `forget` is called once another has taken them up. */
+async function takeLeft(id) {
+  const left = leftBehind(localStorage, folder.folder, await openPages()).find(({ video }) => video === id);
+  return left && { kept: JSON.parse(localStorage.getItem(left.key)), forget: () => localStorage.removeItem(left.key) };
 }
 
-/** Hold a lock as long as this page is open, so that others know that its unsaved edits are not left behind. */
-async function hold() {
-  if (!navigator.locks) return;
-  navigator.locks.request(lock(page), () => new Promise(() => {}));
-  const { held: locks } = await navigator.locks.query();
-  held = new Set(locks.map(({ name }) => name.replace(lock(""), "")));
+/** Names of the pages that are open: each holds a lock, so that its unsaved edits are not taken for left behind. */
+async function openPages() {
+  if (!navigator.locks) return new Set([page]); // only on this machine, and over https
+  const { held } = await navigator.locks.query();
+  return new Set(held.map(({ name }) => name.replace(lock(""), "")));
 }
 
 async function load() {
@@ -217,12 +212,12 @@ async function start() {
   acceptDrops(target);
   window.addEventListener("hashchange", route);
   window.addEventListener("beforeunload", (event) => { if (bench.session?.unsaved) event.preventDefault(); });
-  await hold();
+  navigator.locks?.request(lock(page), () => new Promise(() => {}));
   if ((await attempt(() => load().then(() => true))) === undefined) return;
   attempt(() => jobs.load());
   hear();
   await route();
-  for (const { video } of leftBehind(localStorage, folder.folder, held)) {
+  for (const { video } of leftBehind(localStorage, folder.folder, await openPages())) {
     const found = folder.videos.find(({ id }) => id === video);
     if (found) notice(`Edits of ${found.name} are not saved yet.`, { action: { text: "Open it", run: () => { location.hash = `#/video/${encodeURIComponent(video)}`; } } });
   }

@@ -4,6 +4,7 @@ import { get, ofRow, ofVideo, post } from "./api.js";
 import { showPalette } from "./classes.js";
 import { ACTIONS, labelWith } from "./commands.js";
 import { ask, attempt, notice } from "./dialogs.js";
+import { settleConflict, settleRefusal } from "./disputes.js";
 import { button, byId, clock, element } from "./elements.js";
 import { badge } from "./library.js";
 import { Player } from "./player.js";
@@ -20,6 +21,7 @@ export class Workbench extends EventTarget {
    * @param {object} outside
    * @param {() => string} outside.author who edits here
    * @param {(id: string) => string} outside.key where unsaved edits of a video are kept
+   * @param {(id: string) => Promise<object|undefined>} outside.leftBehind edits that an earlier page could not save
    * @param {(id: string, way: number) => object|undefined} outside.neighbour the next or previous video of the list
    * @param {(id: string) => object|undefined} outside.next the one to check after this one
    * @param {(kind: string, videos: string[]) => void} outside.start starts a job
@@ -41,13 +43,13 @@ export class Workbench extends EventTarget {
   /** Open a video; its film, its rows, and edits that an earlier page could not save. */
   async open(id) {
     this.close();
-    const video = await get(ofVideo(id));
+    const [video, left] = await Promise.all([get(ofVideo(id)), this.leftBehind(id)]);
     this.video = video;
     this.rows = video.rows;
     this.seen = new Set();
     byId("video-name").textContent = video.name;
     document.title = `${video.name} – keyseg studio`;
-    this.#startSession();
+    this.#startSession(left);
     this.timeline.setVideo(video);
     this.timeline.setClasses(this.classes);
     this.#showRows();
@@ -217,37 +219,30 @@ export class Workbench extends EventTarget {
     };
   }
 
-  #startSession() {
+  #startSession(left) {
     const { id, frames } = this.video;
     const key = this.key(id);
     const send = (edit) => post(ofRow(id, CORRECTION, "edits"), { ...edit, author: this.author() });
     const session = new Session({ row: this.rows[CORRECTION] ?? EMPTY, frames, send, storage: localStorage, key });
     this.session = session;
     session.addEventListener("row", () => this.session === session && this.#edited());
-    session.addEventListener("state", () => this.dispatchEvent(new CustomEvent("saving")));
+    session.addEventListener("state", ({ detail }) => {
+      this.dispatchEvent(new CustomEvent("saving"));
+      if (detail.state === "refused") settleRefusal(session, detail.message, () => get(ofVideo(id)));
+    });
     session.addEventListener("notice", ({ detail }) => notice(detail.message, { error: true }));
-    session.addEventListener("conflict", ({ detail }) => this.#conflict(session, detail));
-    const left = this.leftBehind(id);
-    if (left) session.resume(left).then(() => notice("Edits that were not saved before have been taken up."));
+    session.addEventListener("conflict", ({ detail }) => settleConflict(session, detail.author));
+    if (left) {
+      session.resume(left.kept);
+      left.forget();
+      notice("Edits that were not saved before have been taken up.");
+    }
     this.dispatchEvent(new CustomEvent("saving"));
   }
 
   #edited() {
     this.#showRows();
     this.showClasses(this.classes);
-  }
-
-  async #conflict(session, { author, row }) {
-    const words = `${author || "Somebody else"} saved this timeline while you edited it. `
-      + `Your ${session.waiting.length === 1 ? "edit is" : `${session.waiting.length} edits are`} not saved yet.`;
-    const answer = await ask("Two versions", [element("p", {}, words)], [
-      { text: "Put mine on top", value: "mine", primary: true }, { text: "Take theirs", value: "theirs" }, { text: "Decide later", value: "" }]);
-    if (answer === "theirs") session.takeTheirs();
-    if (answer === "mine") {
-      const lost = session.putMineOnTop();
-      if (lost) notice(`${lost} of your edits no longer fit: ${author} changed the same place.`, { error: true });
-    }
-    if (!answer) notice("Edits wait until you decide.", { action: { text: "Decide", run: () => this.#conflict(session, { author, row }) } });
   }
 
   /** Show all rows: first the one that is edited. */
