@@ -55,7 +55,7 @@ def number_of(picture: np.ndarray) -> int:
     return sum(int(bright) << bit for bit, bright in enumerate(columns))
 
 
-def write_untrained_bundle(folder: Path, classes: tuple[str, ...] = ("background", "go left", "go right")) -> Path:
+def write_untrained_bundle(folder: Path, classes: tuple[str, ...] = ("background", "go_left", "go_right")) -> Path:
     """A bundle of MS-TCN++ that reads films at 10 frames a second, with the weights that it begins with."""
     import torch
 

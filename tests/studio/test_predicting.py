@@ -11,6 +11,7 @@ from drawn_films import write_film, write_untrained_bundle
 from keyseg.inference.bundle import load
 from keyseg.inference.prediction import Prediction
 from keyseg.studio.bundles import add_bundle
+from keyseg.studio.classes import add_class
 from keyseg.studio.jobs import JobQueue
 from keyseg.studio.predicting import as_row, prepare, run, save
 from keyseg.studio.segments import TimedSegment, check_segments
@@ -57,17 +58,17 @@ class OfFrames:
 
 
 def test_segments_are_in_frames_of_the_video_and_background_is_a_gap():
-    scores = [[0.1, 0.1, 0.8, 0.1], [0.7, 0.9, 0.1, 0.3], [0.2, 0.0, 0.1, 0.6]]
+    scores = [[0.1, 0.1, 0.8, 0.3], [0.7, 0.9, 0.1, 0.1], [0.2, 0.1, 0.1, 0.6]]
     row = as_row(OfFrames(), prediction([1, 1, 1, 1, 0, 0, 2, 2], scores), Fraction(30), 24)
     facts = [(one["start_frame"], one["end_frame"], one["label"]) for one in row["segments"]]
     assert facts == [(0, 12, "cut"), (18, 24, "pour")]
     assert [one["confidence"] for one in row["segments"]] == [0.8, 0.6]
     assert row["details"]["strip"] == [70, 90, 80, 60]
-    assert row["details"]["second"] == ["pour", "cut"]
+    assert row["details"]["second"] == ["pour", None]  # background is second there
     assert row["details"]["boundaries"] == [12, 18]
 
 
-@pytest.mark.parametrize(("fps", "frames"), [(Fraction(30000, 1001), 23), (Fraction(5), 4), (Fraction(1), 1)])
+@pytest.mark.parametrize(("fps", "frames"), [(Fraction(30000, 1001), 23), (Fraction(5), 4), (Fraction(2), 2)])
 def test_rows_fit_any_rate_and_length(fps, frames):
     scores = np.full((3, 4), 1 / 3)
     row = as_row(OfFrames(), prediction([1, 2, 1, 2, 0, 0, 2, 1], scores), fps, frames)
@@ -134,6 +135,15 @@ def test_a_job_saves_rows(store, film):
     queue.close()
     assert (job["state"], job["result"]) == ("done", {"predicted": [video], "failed": {}})
     assert store.row(video, "prediction:blank").revision == 1
+
+
+def test_classes_are_spelled_as_the_folder_spells_them(store):
+    video = add_video(store, "b.mp4", frames=20)
+    add_class(store, "go left")
+    segment = {"start_frame": 0, "end_frame": 20, "label": "go_left", "confidence": 0.5}
+    second = {"second": ["go_right"], "boundaries": [], "strip": []}
+    save(store, {"row": "prediction:blank"}, {"video": video, "segments": [segment], "details": second})
+    assert store.row(video, "prediction:blank").segments[0].label == "go left"
 
 
 def test_if_all_fail_the_job_fails(store):
