@@ -225,7 +225,8 @@ def _forget(uploads: Path, file: str) -> None:
 def _timeline(headless: Headless, job: dict[str, Any], fmt: str) -> Response:
     if job["state"] != "done":
         status = {"failed": 422, "cancelled": 410}.get(job["state"], 409)
-        raise HTTPException(status, headless.shown(job["message"]))
+        later = "the timeline is not there yet; " if status == 409 else ""
+        raise HTTPException(status, later + headless.shown(job["message"]))
     made = job["result"]
     fps, background = Fraction(made["fps"]), tuple(made["background"])
     intervals = tuple(
