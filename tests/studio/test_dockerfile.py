@@ -71,8 +71,10 @@ def test_only_what_is_needed_is_copied():
         "runs/mine/split1/seed0/bundle/weights.safetensors",
         "tests/x.py",
         "id_rsa",
-    ]
-    + ["src/keyseg/__pycache__/x.pyc", ".keyseg/studio.sqlite", "results/README.md"],
+        "src/keyseg/__pycache__/x.pyc",
+        ".keyseg/studio.sqlite",
+        "results/README.md",
+    ],
 )
 def test_data_runs_and_secrets_stay_outside(path):
     assert is_ignored(path)
