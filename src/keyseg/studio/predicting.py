@@ -13,7 +13,7 @@ from keyseg.studio.bundles import active_bundle, bundle_path
 from keyseg.studio.classes import classes
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import PREDICTION, Store
-from keyseg.studio.worker import Event, Report
+from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import DataError, KeysegError, LabelMap, class_name
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def videos_of(store: Store, ids: list[str] | None) -> list[dict[str, Any]]:
     ]
 
 
-def run(request: dict[str, Any], report: Report) -> dict[str, Any]:
+def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Predict videos one by one; each is a part `{video, segments, details}`.
 
     Returns `{predicted: [ids], failed: {id: reason}}`. Raises DataError if none could be predicted.
@@ -140,7 +140,7 @@ def _strip(made: Prediction) -> list[int]:
     return [int(value) for value in np.round(100 * np.clip(means, 0, 1))]
 
 
-def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[Event]:
+def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[ServerEvent]:
     """Save the row of one video, which the store tells to the pages, with the classes as the folder spells them."""
     spelled = {class_name(one["name"]): one["name"] for one in classes(store)}  # bundles have no spaces in names
     segments = [
