@@ -12,7 +12,7 @@ from keyseg.inference.bundle import load
 from keyseg.inference.prediction import Prediction
 from keyseg.studio.bundles import add_bundle
 from keyseg.studio.classes import add_class
-from keyseg.studio.jobs import JobQueue
+from keyseg.studio.job_queue import JobQueue
 from keyseg.studio.predicting import as_row, prepare, run, save
 from keyseg.studio.segments import TimedSegment, check_segments
 from keyseg.studio.store import Store

@@ -11,7 +11,7 @@ import pytest
 from drawn_films import write_film
 from keyseg.inference.bundle import load, name_digest, read_config
 from keyseg.studio.bundles import active_bundle, bundle_path, bundles
-from keyseg.studio.jobs import Busy, JobQueue
+from keyseg.studio.job_queue import Busy, JobQueue
 from keyseg.studio.retraining import default_epochs, hold_out, judge, prepare, run, save
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import CORRECTION, Store

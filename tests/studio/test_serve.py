@@ -8,7 +8,7 @@ import pytest
 
 from drawn_films import write_film, write_untrained_bundle
 from keyseg.inference.bundle import load
-from keyseg.studio.jobs import ALIVE
+from keyseg.studio.job_queue import ALIVE
 from keyseg.studio.serving import serve
 from keyseg.studio.store import Store
 from keyseg.timeline import BundleError, ConfigError, DataError

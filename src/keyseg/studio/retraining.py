@@ -202,9 +202,8 @@ def write_dataset(
     from keyseg.formats.read_write import write
     from keyseg.video.user_dataset import init
 
-    annotations = root.with_name("annotations")
     for video in videos:
-        write(_annotation(video), annotations / f"{video['id']}.json")
+        write(_annotation(video), root.with_name("annotations") / f"{video['id']}.json")
     files = {Path(video["file"]): video["id"] for video in sorted(videos, key=lambda video: str(video["path"]))}
     read: set[Path] = set()
     unread: list[str] = []
@@ -221,7 +220,7 @@ def write_dataset(
         init(
             root,
             videos=list(files),
-            annotations=annotations,
+            annotations=root.with_name("annotations"),
             splits=2,
             fps=origin.fps if origin else min(Fraction(_FPS), *(Fraction(video["fps"]) for video in videos)),
             extractor=origin.extractor if origin else "motion",
