@@ -319,7 +319,9 @@ def test_a_name_that_is_no_line_of_text_is_refused(client: TestClient, film: str
     assert client.post(f"{film}/rows/correction/edits", json=insertion(0, 9, name)).status_code == 422
 
 
-@pytest.mark.parametrize("name", ['"><script>alert(1)</script>', "é ñ 日本 🎬", "' OR 1=1 --", "a\u202eb", "../../x"])
+@pytest.mark.parametrize(
+    "name", ['"><script>alert(1)</script>', "é ñ 日本 🎬", "' OR 1=1 --", "a\u202eb", "../../x", "%2e"]
+)
 def test_hostile_names_come_back_as_they_are(client: TestClient, store: Store, film: str, name: str) -> None:
     video = add_video(store, f"{name.replace('/', '_')}.mp4")
     assert client.post(f"/api/videos/{video}/rows/correction/edits", json=insertion(0, 9, name)).status_code == 200

@@ -26,10 +26,11 @@ from keyseg.formats import FORMATS, WriteSettings, annotations_text, format_name
 from keyseg.formats.text import VIDEO_SUFFIXES
 from keyseg.studio import messages, routes_jobs
 from keyseg.studio.app import answer_errors, health
-from keyseg.studio.jobs import ALIVE, Busy, JobQueue
+from keyseg.studio.job_queue import ALIVE, Busy, JobQueue
 from keyseg.studio.security import Guard
 from keyseg.studio.store import Store
 from keyseg.timeline import Annotation, Interval
+from keyseg.timeline.files import whole_file
 from keyseg.timeline.version import __version__
 
 _LONGEST_WAIT = 600.0  # seconds of one request
@@ -213,7 +214,7 @@ async def _asked(request: HttpRequest, headless: Headless) -> dict[str, Any]:
 
 
 def _keep(upload: UploadFile, place: Path) -> None:
-    with place.open("xb") as file:  # nobody reads it before it is whole, and it never outlives the server
+    with whole_file(place) as partial, partial.open("wb") as file:
         shutil.copyfileobj(upload.file, file, 2**20)
 
 
@@ -225,7 +226,8 @@ def _forget(uploads: Path, file: str) -> None:
 def _timeline(headless: Headless, job: dict[str, Any], fmt: str) -> Response:
     if job["state"] != "done":
         status = {"failed": 422, "cancelled": 410}.get(job["state"], 409)
-        raise HTTPException(status, headless.shown(job["message"]))
+        later = "the timeline is not there yet; " if status == 409 else ""
+        raise HTTPException(status, later + headless.shown(job["message"]))
     made = job["result"]
     fps, background = Fraction(made["fps"]), tuple(made["background"])
     intervals = tuple(

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keyseg.studio.bundles import active_bundle, bundle_folder
+from keyseg.studio.classes import classes
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import PREDICTION, Store
-from keyseg.studio.worker import Event, Report
-from keyseg.timeline import DataError, KeysegError
+from keyseg.studio.worker import ReportWork, ServerEvent
+from keyseg.timeline import DataError, KeysegError, LabelMap, class_name
 
 if TYPE_CHECKING:
     from keyseg.inference.prediction import Prediction
@@ -54,7 +55,7 @@ def videos_of(store: Store, ids: list[str] | None) -> list[dict[str, Any]]:
     ]
 
 
-def run(request: dict[str, Any], report: Report) -> dict[str, Any]:
+def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Predict videos one by one; each is a part `{video, segments, details}`.
 
     Returns `{predicted: [ids], failed: {id: reason}}`. Raises DataError if none could be predicted.
@@ -92,7 +93,7 @@ def as_row(predictor: Predictor, made: Prediction, fps: Fraction, frames: int) -
     spans, sure, second = made.segmentation, made.confidence, made.second_labels
     cuts = [min(round(int(cut) * scale), frames) for cut in spans.boundaries[:-1]] + [frames]
     shown = [
-        (start, end, labels.names[span.label], confidence, None if other is None else labels.names[other])
+        (start, end, labels.names[span.label], confidence, _action(labels, other))
         for start, end, span, confidence, other in zip(cuts, cuts[1:], spans, sure, second, strict=False)
         if end > start and labels.names[span.label] not in labels.background
     ]
@@ -107,6 +108,11 @@ def as_row(predictor: Predictor, made: Prediction, fps: Fraction, frames: int) -
         "notes": list(made.notes),
     }
     return {"segments": segments, "details": details}
+
+
+def _action(labels: LabelMap, label: int | None) -> str | None:
+    """The name of a class, None of background."""
+    return None if label is None or labels.names[label] in labels.background else labels.names[label]
 
 
 def _boundaries(predictor: Predictor, made: Prediction, scale: Fraction, frames: int) -> list[int]:
@@ -134,8 +140,14 @@ def _strip(made: Prediction) -> list[int]:
     return [int(value) for value in np.round(100 * np.clip(means, 0, 1))]
 
 
-def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[Event]:
-    """Save the row of one video, which the store tells to the pages."""
-    segments = [TimedSegment(**segment) for segment in part["segments"]]
-    store.replace(part["video"], request["row"], segments, author=AUTHOR, action="predict", details=part["details"])
+def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[ServerEvent]:
+    """Save the row of one video, which the store tells to the pages, with the classes as the folder spells them."""
+    spelled = {class_name(one["name"]): one["name"] for one in classes(store)}  # bundles have no spaces in names
+    segments = [
+        TimedSegment(**segment | {"label": spelled.get(segment["label"], segment["label"])})
+        for segment in part["segments"]
+    ]
+    second = [spelled.get(label, label) for label in part["details"]["second"]]
+    details = part["details"] | {"second": second}
+    store.replace(part["video"], request["row"], segments, author=AUTHOR, action="predict", details=details)
     return ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from keyseg.studio.predicting import videos_of
 from keyseg.studio.store import Store
-from keyseg.studio.worker import Event, Report
+from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import DataError, KeysegError
 from keyseg.timeline.files import whole_file
 
@@ -34,7 +34,7 @@ def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     return {"videos": videos_of(store, ids), "proxies": str(folder)}
 
 
-def run(request: dict[str, Any], report: Report) -> dict[str, Any]:
+def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Write FOLDER/.keyseg/proxies/ID.mp4 of each video; parts are `{video: id}`.
 
     Returns `{made: [ids], failed: {id: reason}}`. Raises DataError if none could be made.
@@ -191,6 +191,6 @@ def _even(number: int) -> int:
     return max(2, number // 2 * 2)
 
 
-def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[Event]:
+def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[ServerEvent]:
     """The file is there; the pages are to hear of it."""
     yield "library", {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyseg.studio.bundles import add_bundle
 from keyseg.studio.store import CORRECTION, Store
-from keyseg.studio.worker import Event, Report
+from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval
 from keyseg.timeline.files import whole_folder, write_text
 
@@ -88,7 +88,7 @@ def _video(store: Store, video: str) -> dict[str, Any]:
     }
 
 
-def run(request: dict[str, Any], report: Report) -> dict[str, Any]:
+def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Train on the corrected videos but the held-out ones, and compare with the active bundle on those.
 
     Parts: `{held_out: [ids]}` before training, and `{bundle: folder, active, details}` at the end. Raises DataError if
@@ -189,17 +189,21 @@ class _Start:
 
 
 def write_dataset(
-    root: Path, videos: Sequence[Mapping[str, Any]], held_out: Sequence[str], start: _Start, cache: str, report: Report
+    root: Path,
+    videos: Sequence[Mapping[str, Any]],
+    held_out: Sequence[str],
+    start: _Start,
+    cache: str,
+    report: ReportWork,
 ) -> tuple[Path, dict[str, str]]:
     """A data set of the corrected videos, whose only split tests on the held-out ones; their names in it, by id."""
-    from keyseg.data.splits import SUBSETS, bundle_path
+    from keyseg.data.splits import SUBSETS, bundle_folder
     from keyseg.data.user_annotations import VideoNames
     from keyseg.formats.read_write import write
     from keyseg.video.user_dataset import init
 
-    annotations = root.with_name("annotations")
     for video in videos:
-        write(_annotation(video), annotations / f"{video['id']}.json")
+        write(_annotation(video), root.with_name("annotations") / f"{video['id']}.json")
     files = {Path(video["file"]): video["id"] for video in sorted(videos, key=lambda video: str(video["path"]))}
     read: set[Path] = set()
     unread: list[str] = []
@@ -216,7 +220,7 @@ def write_dataset(
         init(
             root,
             videos=list(files),
-            annotations=annotations,
+            annotations=root.with_name("annotations"),
             splits=2,
             fps=origin.fps if origin else min(Fraction(_FPS), *(Fraction(video["fps"]) for video in videos)),
             extractor=origin.extractor if origin else "motion",
@@ -229,7 +233,7 @@ def write_dataset(
     shutil.rmtree(root / "splits")
     for subset in SUBSETS:
         of_side = [name for video, name in named.items() if (video in held_out) == (subset == "test")]
-        write_text(bundle_path(root, 1, subset), "".join(f"{name}.txt\n" for name in of_side))
+        write_text(bundle_folder(root, 1, subset), "".join(f"{name}.txt\n" for name in of_side))
     return root, {video: name for video, name in named.items() if video in held_out}
 
 
@@ -269,7 +273,7 @@ def default_epochs(videos: int, *, warm: bool) -> int:
     return epochs // 2 if warm else epochs
 
 
-def _follow(report: Report, curve: list[dict[str, float]]) -> FitCallbacks:
+def _follow(report: ReportWork, curve: list[dict[str, float]]) -> FitCallbacks:
     """Callbacks that report each epoch, and collect the losses and scores of the training itself."""
     from lightning.pytorch import LightningModule, Trainer
     from lightning.pytorch.callbacks import Callback
@@ -333,7 +337,7 @@ def _labels(predictor: Predictor, files: Mapping[str, str], cache: str) -> dict[
     return found
 
 
-def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[Event]:
+def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[ServerEvent]:
     """Keep the held-out videos, or the new bundle."""
     if "held_out" in part:
         with store.transaction() as connection:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 
 from keyseg.studio import messages
-from keyseg.studio.jobs import Busy
+from keyseg.studio.job_queue import Busy
 from keyseg.studio.studio import Open
 from keyseg.timeline import DataError
 

@@ -11,7 +11,7 @@ from typing import Any
 from keyseg.studio.predicting import as_row
 from keyseg.studio.server import in_address, listening, secret_for
 from keyseg.studio.store import Store
-from keyseg.studio.worker import Event, Report
+from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import ConfigError, DataError
 from keyseg.timeline.extras import extra
 
@@ -86,7 +86,7 @@ def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def run(request: dict[str, Any], report: Report) -> dict[str, Any]:
+def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Predict one video: its `name`, `fps`, `frames`, `segments` and `details`, `background` and `tier`."""
     from keyseg.inference.bundle import load
 
@@ -103,6 +103,6 @@ def run(request: dict[str, Any], report: Report) -> dict[str, Any]:
     return facts | names | as_row(predictor, made, fps, frames)
 
 
-def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[Event]:
+def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[ServerEvent]:
     """There are no parts: the timeline is the result."""
     yield from ()

@@ -18,7 +18,7 @@ from fastapi import Request as HttpRequest
 
 from keyseg.studio.bundles import activate_bundle, active_bundle, add_bundle
 from keyseg.studio.events import Events
-from keyseg.studio.jobs import JobQueue
+from keyseg.studio.job_queue import JobQueue
 from keyseg.studio.media import Waveforms
 from keyseg.studio.ranking import RankedVideo, rank
 from keyseg.studio.rows import CORRECTION, PREDICTION, Saved, Video

@@ -18,7 +18,7 @@ from keyseg.timeline import KeysegError
 from keyseg.timeline.files import write_log
 from keyseg.video.workers import CONTEXT, begin
 
-KINDS = {
+JOB_KINDS = {
     "predict": "keyseg.studio.predicting",
     "retrain": "keyseg.studio.retraining",
     "propose": "keyseg.studio.proposing",
@@ -26,11 +26,11 @@ KINDS = {
 }
 """What jobs there are, and the module of each."""
 
-Event = tuple[str, dict[str, Any]]
+ServerEvent = tuple[str, dict[str, Any]]
 """The name of an event of the server (`saved`, `library`) and its data."""
 
 
-class Report(Protocol):
+class ReportWork(Protocol):
     """How work says how far it is."""
 
     def __call__(self, done: float, message: str, *, part: dict[str, Any] | None = None, **more: Any) -> None:
@@ -43,13 +43,13 @@ class Kind(Protocol):
     def prepare(self, store: Store, asked: dict[str, Any]) -> dict[str, Any]:
         """What `run` needs, as plain data, of what was asked for; in the server. Raises KeysegError if it cannot be."""
 
-    def run(self, request: dict[str, Any], report: Report) -> dict[str, Any]:
+    def run(self, request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
         """Do the work, in a process of its own; the result as plain data, which stays with the job.
 
         request["scratch"] is a folder of its own, which is removed afterwards.
         """
 
-    def save(self, store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[Event]:
+    def save(self, store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[ServerEvent]:
         """Save a part of the result that `run` reported, in the server; what the pages are to hear of."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from job_kinds import __file__ as kinds_file
-from keyseg.studio.jobs import Busy, JobQueue
+from keyseg.studio.job_queue import Busy, JobQueue
 from keyseg.studio.store import Store
 from keyseg.timeline import ConfigError, DataError
 
@@ -206,7 +206,7 @@ def test_a_closed_queue_leaves_its_jobs_to_the_next(tmp_path):
 SERVER = """
 import sys, time
 from pathlib import Path
-from keyseg.studio.jobs import JobQueue
+from keyseg.studio.job_queue import JobQueue
 from keyseg.studio.store import Store
 if __name__ == "__main__":
     queue = JobQueue(Store(Path(sys.argv[1])), kinds={"test": "job_kinds"})

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from keyseg.studio.store import Store
-from keyseg.studio.worker import KINDS, Worker, kind_module
+from keyseg.studio.worker import JOB_KINDS, Worker, kind_module
 from keyseg.timeline import ConfigError, DataError, KeysegError, nearest
 
 ALIVE = ("queued", "running")
 _FLUSH_SECONDS = 0.5  # between two reports that are saved
 _TWICE = "the server ended twice while this job ran, so it is not tried again; start it anew to try once more"
 
-Notify = Callable[[str, dict[str, Any]], None]
+Tell = Callable[[str, dict[str, Any]], None]
 """Called with the name of an event (`job`, `saved`, `library`) and its data, from the queue's own thread."""
 
 
@@ -49,9 +49,9 @@ class JobQueue:
     def __init__(
         self,
         store: Store,
-        notify: Notify = lambda event, data: None,
+        notify: Tell = lambda event, data: None,
         *,
-        kinds: dict[str, str] = KINDS,
+        kinds: dict[str, str] = JOB_KINDS,
         most_queued: int = 100,
         most_seconds: float | None = None,
     ) -> None:
