@@ -29,10 +29,9 @@ class MergedRuns:
     costs: FloatArray
     noise: float
 
-    def bounds(self, segments: int | None = None) -> IntArray:
-        """First run of each of at most `segments` segments, and N: (S + 1,) from 0 to N. None: `telling`."""
-        count = (self.telling if segments is None else segments) - 1
-        kept = self.cuts[max(0, len(self.cuts) - count) :]
+    def bounds(self, segments: int) -> IntArray:
+        """First run of each of at most `segments` segments, and N: (S + 1,) from 0 to N."""
+        kept = self.cuts[max(0, len(self.cuts) + 1 - segments) :]
         return np.array([0, *sorted(kept.tolist()), len(self.cuts) + 1])
 
     @property

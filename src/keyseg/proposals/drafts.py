@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from keyseg.proposals.clusters import cluster_segments
 from keyseg.proposals.cuts import merge_runs
-from keyseg.proposals.runs import mean_runs, segment_means, standardised, steps_per_run
+from keyseg.proposals.runs import Runs, mean_runs, segment_means, standardised, steps_per_run
 from keyseg.timeline import ConfigError, DataError, IntArray, Segmentation, TimeBase
 
 
@@ -37,7 +37,7 @@ def draft_timelines(
     """The timeline of each video, in frames; a number means the same cluster in all videos.
 
     segments: of a video at most; neighbours in one cluster are one segment. classes: clusters of all videos together.
-    None: see `MergedRuns.bounds` and `default_classes`. progress: called with each video that has been cut.
+    None: see `MergedRuns.telling`, but no fewer segments in all than classes, and `default_classes`. progress: called with each video that has been cut.
 
     Raises ConfigError on a number below 1, DataError on features that cannot be read or have another dimension.
 
@@ -53,9 +53,10 @@ def draft_timelines(
     sizes = {name: _run_size(video) for name, video in videos.items()}
     runs = {name: standardised(mean_runs(name, video.features, sizes[name])) for name, video in videos.items()}
     _check_widths({name: one.shape[1] for name, one in runs.items()})
+    least = -(-(classes or 1) // len(videos))
     bounds = {}
     for name, video in videos.items():
-        bounds[name] = merge_runs(runs[name]).bounds(segments) if video.cuts is None else _all_bounds(video)
+        bounds[name] = _cut(runs[name], segments, least) if video.cuts is None else _all_bounds(video)
         progress(name)
     means = np.concatenate([segment_means(runs[name], bounds[name]) for name in videos])
     clusters = np.split(cluster_segments(means, classes), np.cumsum([len(one) - 1 for one in bounds.values()])[:-1])
@@ -63,6 +64,11 @@ def draft_timelines(
         name: _timeline(video, bounds[name] * sizes[name], labels)
         for (name, video), labels in zip(videos.items(), clusters, strict=True)
     }
+
+
+def _cut(runs: Runs, segments: int | None, least: int) -> IntArray:
+    merged = merge_runs(runs)
+    return merged.bounds(max(merged.telling, least) if segments is None else segments)
 
 
 def _run_size(video: VideoFeatures) -> int:

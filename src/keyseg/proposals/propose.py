@@ -68,7 +68,7 @@ def propose(
             per frame.
         segments: Largest number of segments per video; neighbours of one part are one segment. Default: as few as
             explain 40 % of the variance of the video's features, without cuts that are worth less than three times
-            their noise.
+            their noise, but no fewer in all videos than --classes.
         classes: Largest number of parts, in all videos together. Default: twice the cube root of the number of
             segments.
         bundle: Bundle of other videos, or a run folder that holds one: its boundary keypoints, which know no classes,
