@@ -32,13 +32,14 @@ from keyseg.timeline import IntArray, Segmentation
 from provenance import provenance, write_results
 
 NOTE = (
-    "Mean over frames (MoF), Edit and F1@10/25/50 with all classes, background included. Clusters are matched to classes"
-    " by the Hungarian method, per video or over all videos of a split; frames of an unmatched cluster are wrong. Every"
-    " constant was chosen on toy kitchen videos, billboard-sections and billboard-chords, none of which is reported. One"
-    " rule came later, when the accelerometers of 50Salads got fewer segments than classes: a given number of classes is"
-    " the least number of segments in all. Labelling: edits of a scripted annotator (benchmarks/scripted_annotator.py) per video until the timeline is"
-    " right, boundaries to half a second, after every part got the name of the class that most of its frames have; each"
-    " such renaming is one action in all videos of a split together."
+    "Mean over frames (MoF), Edit and F1@10/25/50 with all classes, background included. Clusters are matched to "
+    "classes by the Hungarian method, per video or over all videos of a split; frames of an unmatched cluster are "
+    "wrong. Every constant was chosen on toy kitchen videos, billboard-sections and billboard-chords, none of "
+    "which is reported. One rule came later, when the accelerometers of 50Salads got fewer segments than classes: "
+    "a given number of classes is the least number of segments in all. Labelling: edits of a scripted annotator "
+    "(benchmarks/scripted_annotator.py) per video until the timeline is right, boundaries to half a second, after "
+    "every part got the name of the class that most of its frames have; each such renaming is one action in all "
+    "videos of a split together."
 )
 
 

@@ -36,8 +36,9 @@ def draft_timelines(
 ) -> dict[str, Segmentation]:
     """The timeline of each video, in frames; a number means the same cluster in all videos.
 
-    segments: of a video at most; neighbours in one cluster are one segment. classes: clusters of all videos together.
-    None: see `MergedRuns.telling`, but no fewer segments in all than classes, and `default_classes`. progress: called with each video that has been cut.
+    segments: of a video at most; neighbours in one cluster are one segment. None: `MergedRuns.telling`, but no fewer in
+    all videos than classes. classes: clusters of all videos together; None: `default_classes`. progress: called with
+    each video that has been cut.
 
     Raises ConfigError on a number below 1, DataError on features that cannot be read or have another dimension.
 

@@ -62,12 +62,12 @@ class FeatureReader:
 def feature_reader(
     files: Sequence[Path],
     *,
-    bundle: Path | str | None,
-    extractor: str,
-    fps: Fraction,
-    device: str | None,
-    cache: Path | str | None,
-    damaged: bool,
+    bundle: Path | str | None = None,
+    extractor: str = "motion",
+    fps: Fraction = Fraction(15),
+    device: str | None = None,
+    cache: Path | str | None = None,
+    damaged: bool = False,
 ) -> FeatureReader:
     """What reads these files; the parameters are those of `propose`. Raises BundleError, ConfigError, DataError."""
     videos = any(not is_feature_file(file) for file in files)
