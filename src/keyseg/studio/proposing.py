@@ -26,7 +26,7 @@ def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     """
     for name in ("segments", "classes"):
         number = asked.get(name)
-        if number is not None and (not isinstance(number, int) or number < 1):
+        if number is not None and (type(number) is not int or number < 1):
             raise ConfigError(f"{name} is a whole number of at least 1, got {number!r}")
     bundle = asked.get("bundle")
     return {
