@@ -135,6 +135,9 @@ def test_what_evaluate_does_not_take(tmp_path: Path) -> None:
     for arguments, words in cases:
         with pytest.raises(ConfigError, match=words):
             keyseg.evaluate(*arguments)
+    for needless in ({"fps": 25}, {"bootstrap": 100}):
+        with pytest.raises(ConfigError, match="fps and bootstrap go with predictions"):
+            keyseg.evaluate(tmp_path, **needless)
     with pytest.raises(DataError, match="nowhere: no run here"):
         keyseg.evaluate(tmp_path / "nowhere")
 

@@ -35,6 +35,8 @@ VERBS = {
     "plot": "Draw timelines, learning curves, or how a video was segmented, to a PNG, SVG or PDF file.",
     "report": "Write a page, VIDEO.html, that plays a video beside timelines of it, to look at predictions and"
     " annotations.",
+    "studio": "Open a folder of videos in the browser: watch, correct, retrain.",
+    "serve": "Serve a bundle to other programs: a video in, its timeline out, over HTTP.",
     "convert": "Convert annotations and timelines from the files of one tool to those of another.",
     "push": "Publish a bundle on the Hugging Face Hub, or write a copy to share to a folder.",
     "pull": "Fetch a bundle from the Hugging Face Hub into a new folder.",

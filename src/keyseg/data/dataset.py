@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -72,17 +72,13 @@ def check_background(
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labels, splits and features below `root`, read when they are needed; the class list is read by `open`.
-
-    only: the videos that splits may name, None for all.
-    """
+    """Labels, splits and features below `root`, read when they are needed; the class list is read by `open`."""
 
     root: Path
     labels: LabelMap
     settings: DataSettings
     facts: DatasetFacts | None
     remembered: DatasetFile = field(default_factory=DatasetFile)
-    only: frozenset[str] | None = None
     _layouts: dict[Path, tuple[Axes, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -147,12 +143,7 @@ class Dataset:
         if split is None:
             return self.labelled if subset == "train" else ()
         self._known(split)
-        names = read_bundle(bundle_path(self.root, split, subset))
-        return tuple(name for name in names if self.only is None or name in self.only)
-
-    def limited_to(self, names: Iterable[str]) -> Dataset:
-        """The same data set as if its splits named no other videos, whose files are then never opened."""
-        return replace(self, only=frozenset(names))
+        return tuple(read_bundle(bundle_path(self.root, split, subset)))
 
     def group(self, name: str) -> str:
         """Group of a video that the data set remembers, or subject in a known data set, or the name itself."""

@@ -6,21 +6,33 @@ import sqlite3
 
 from keyseg.timeline import DataError
 
+# videos: path relative to the folder, with forward slashes; modified in ns; error: why a file cannot be read.
+# rows: one per timeline; confidence: mean of its segments, weighted by duration. edits: of a row, by revision, or of
+# the mark `checked` of a video. files: the plain files of the corrections, with the digest of what was written.
 MIGRATIONS = (
     """
     CREATE TABLE videos(
-        id TEXT PRIMARY KEY, path TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, size INTEGER NOT NULL,
-        modified REAL NOT NULL, frames INTEGER NOT NULL, fps TEXT NOT NULL, playable INTEGER NOT NULL,
-        missing INTEGER NOT NULL DEFAULT 0, checked INTEGER NOT NULL DEFAULT 0, held_out INTEGER NOT NULL DEFAULT 0);
+        id TEXT PRIMARY KEY, path TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
+        modified INTEGER NOT NULL, frames INTEGER NOT NULL, fps TEXT NOT NULL, playable INTEGER NOT NULL,
+        error TEXT NOT NULL DEFAULT '', missing INTEGER NOT NULL DEFAULT 0, checked INTEGER NOT NULL DEFAULT 0,
+        held_out INTEGER NOT NULL DEFAULT 0);
+    CREATE UNIQUE INDEX videos_by_path ON videos(path) WHERE missing = 0;
     CREATE TABLE rows(
-        video TEXT NOT NULL REFERENCES videos(id), name TEXT NOT NULL, revision INTEGER NOT NULL,
-        segments TEXT NOT NULL, details TEXT NOT NULL DEFAULT '{}', PRIMARY KEY(video, name));
+        id INTEGER PRIMARY KEY, video TEXT NOT NULL REFERENCES videos(id), name TEXT NOT NULL,
+        revision INTEGER NOT NULL, confidence REAL, details TEXT NOT NULL DEFAULT '{}', UNIQUE(video, name));
+    CREATE TABLE segments(
+        row INTEGER NOT NULL REFERENCES rows(id), start_frame INTEGER NOT NULL, end_frame INTEGER NOT NULL,
+        label TEXT NOT NULL, confidence REAL, PRIMARY KEY(row, start_frame)) WITHOUT ROWID;
     CREATE TABLE edits(
         id INTEGER PRIMARY KEY, video TEXT NOT NULL REFERENCES videos(id), row TEXT NOT NULL,
         revision INTEGER NOT NULL, action TEXT NOT NULL, author TEXT NOT NULL, time REAL NOT NULL,
         splice TEXT NOT NULL);
     CREATE UNIQUE INDEX edits_of_a_row ON edits(video, row, revision);
+    CREATE INDEX edits_by_author ON edits(author);
     CREATE TABLE classes(name TEXT PRIMARY KEY, colour TEXT NOT NULL, position INTEGER NOT NULL);
+    CREATE TABLE files(
+        video TEXT PRIMARY KEY REFERENCES videos(id), path TEXT NOT NULL UNIQUE, digest TEXT NOT NULL,
+        revision INTEGER NOT NULL);
     CREATE TABLE bundles(
         name TEXT PRIMARY KEY, path TEXT NOT NULL, added REAL NOT NULL, active INTEGER NOT NULL DEFAULT 0,
         details TEXT NOT NULL DEFAULT '{}');
@@ -32,7 +44,13 @@ MIGRATIONS = (
 
 
 def migrate(connection: sqlite3.Connection, where: str) -> None:
-    """Bring the tables to this version. Raises DataError if a newer keyseg wrote them."""
+    """Bring the tables to this version; a kill leaves the earlier one. Raises DataError if a newer keyseg wrote them.
+
+    >>> connection = sqlite3.connect(":memory:")
+    >>> migrate(connection, "studio.sqlite")
+    >>> connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+    True
+    """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
         raise DataError(f"{where}: written by a newer version of keyseg (tables {version}); update keyseg to open it")

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from keyseg.timeline import TimelineError
 
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+def _one_line(label: str) -> str:
+    """A label in the form NFC, so that letters with accents have one spelling."""
+    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in label):
+        raise ValueError(f"a label is one line without control characters, got {label!r}")
+    return unicodedata.normalize("NFC", label)
+
+
+Label = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)
+]
 
 
 class TimedSegment(BaseModel):
-    """One action, from `start_frame` (included) to `end_frame` (excluded). confidence: of a prediction, from 0 to 1."""
+    """One action, from `start_frame` (included) to `end_frame` (excluded). confidence: of a prediction, from 0 to 1.
+
+    >>> TimedSegment(start_frame=0, end_frame=9, label="pour").model_dump(exclude_none=True)
+    {'start_frame': 0, 'end_frame': 9, 'label': 'pour'}
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,30 +58,60 @@ class Splice(BaseModel):
     removed: tuple[TimedSegment, ...]
     inserted: tuple[TimedSegment, ...]
 
+    @classmethod
+    def between(cls, before: Sequence[TimedSegment], after: Sequence[TimedSegment]) -> Splice:
+        """The smallest edit that makes `after` of `before`.
+
+        >>> one, two = (TimedSegment(start_frame=at, end_frame=at + 9, label="pour") for at in (0, 9))
+        >>> Splice.between([one, two], [one]) == Splice(at=1, removed=(two,), inserted=())
+        True
+        """
+        shorter = min(len(before), len(after))
+        same = next((i for i in range(shorter) if before[i] != after[i]), shorter)
+        most = shorter - same
+        tail = next((i for i in range(most) if before[-1 - i] != after[-1 - i]), most)
+        return cls(
+            at=same,
+            removed=tuple(before[same : len(before) - tail]),
+            inserted=tuple(after[same : len(after) - tail]),
+        )
+
     def inverse(self) -> Splice:
         """The edit that takes this one back."""
         return Splice(at=self.at, removed=self.inserted, inserted=self.removed)
 
-    def applied(self, segments: Sequence[TimedSegment], frames: int) -> list[TimedSegment]:
+    def applied(self, segments: Sequence[TimedSegment], frames: int, first: int = 0) -> list[TimedSegment]:
         """The segments after this edit, of a video of so many frames.
 
-        Raises TimelineError unless `removed` is there and the result is in order, without overlaps, inside the video.
+        first: index of the first of `segments`, where they are a part of the timeline: the neighbours of the edit are
+        enough. Raises TimelineError unless `removed` is there and the result is in order, without overlaps, inside the
+        video.
         """
-        end = self.at + len(self.removed)
-        if tuple(segments[self.at : end]) != self.removed:
-            raise TimelineError(f"segments {self.at} to {end} are not those that the edit removes")
-        after = [*segments[: self.at], *self.inserted, *segments[end:]]
-        first, last = max(self.at - 1, 0), self.at + len(self.inserted) + 1
-        check_segments(after[first:last], frames)
+        at = self.at - first
+        end = at + len(self.removed)
+        if end > len(segments) or tuple(segments[at:end]) != self.removed:
+            raise TimelineError(f"the timeline does not have the segments that the edit removes at index {self.at}")
+        after = [*segments[:at], *self.inserted, *segments[end:]]
+        check_segments(after[max(at - 1, 0) : at + len(self.inserted) + 1], frames)
         return after
 
 
 def check_segments(segments: Sequence[TimedSegment], frames: int) -> None:
-    """Raise TimelineError unless segments are in order, without overlaps, inside a video of so many frames."""
+    """Raise TimelineError unless segments are in order, without overlaps, inside a video of so many frames.
+
+    >>> check_segments([TimedSegment(start_frame=0, end_frame=9, label="pour")], frames=8)
+    Traceback (most recent call last):
+    keyseg.timeline.errors.TimelineError: segment 'pour' ends at frame 9, but the video has 8 frames
+    """
     position = 0
     for segment in segments:
         if segment.start_frame < position:
-            raise TimelineError(f"segment {segment.label!r} starts at frame {segment.start_frame}, before {position}")
+            raise TimelineError(
+                f"segment {segment.label!r} starts at frame {segment.start_frame}, before the one ahead of it ends"
+                f" ({position}); move its start, or shorten the other"
+            )
         position = segment.end_frame
     if position > frames:
-        raise TimelineError(f"the last segment ends at frame {position} of {frames}")
+        raise TimelineError(
+            f"segment {segments[-1].label!r} ends at frame {position}, but the video has {frames} frames"
+        )

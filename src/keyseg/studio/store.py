@@ -6,21 +6,34 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from keyseg.studio.classes import add_classes
 from keyseg.studio.schema import migrate
 from keyseg.studio.segments import Splice, TimedSegment, check_segments
 from keyseg.timeline import DataError, KeysegError
 
 CORRECTION = "correction"
 REFERENCE = "reference"
+PROPOSAL = "proposal"
 PREDICTION = "prediction:"  # before the name of a bundle
+CHECKED = "checked"  # the row of edits that mark a video, or take the mark back
+
+_NOTHING = Splice(at=0, removed=(), inserted=())
+_HEAD = "SELECT id, revision, details FROM rows WHERE video = ? AND name = ?"
+_SEGMENTS = "SELECT start_frame, end_frame, label, confidence FROM segments WHERE row = ? ORDER BY start_frame"
+_MEAN = """
+    UPDATE rows SET confidence = (
+        SELECT sum(confidence * (end_frame - start_frame)) / sum(end_frame - start_frame) FROM segments
+        WHERE row = rows.id AND confidence IS NOT NULL) WHERE id = ?
+"""
 
 
 class Conflict(KeysegError):
@@ -43,78 +56,136 @@ class SavedRow:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Saved:
+    """What was saved: a row of a video by its name, its new revision, and who did it."""
+
+    video: str
+    name: str
+    revision: int
+    author: str
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video of the folder. file: where it is. error: why it cannot be read; there are no frames then."""
+
+    id: str
+    path: str
+    file: Path
+    frames: int
+    fps: Fraction
+    playable: bool
+    missing: bool
+    checked: bool
+    held_out: bool
+    error: str
+
+
 class Store:
     """The open state of a folder. One process may have it open; several threads may use it.
 
-    Raises DataError if another server has the folder open, or a newer keyseg wrote its state.
+    on_saved: called after each save, in the thread that saved. scanning: held by whoever looks for videos. Raises
+    DataError if another studio has the folder open, a newer keyseg wrote its state, or it cannot be read or created.
+
+    >>> store = Store(Path("films"))
+    >>> store.close()
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.private = self.folder / ".keyseg"
-        self.private.mkdir(parents=True, exist_ok=True)
-        self._owner = FileLock(self.private / "studio.lock")
-        try:
-            self._owner.acquire(timeout=0)
-        except Timeout as error:
-            raise DataError(f"{folder}: another studio has this folder open; use its page, or stop it") from error
-        file = self.private / "studio.sqlite"
+        self.on_saved: Callable[[Saved], None] = lambda saved: None
+        self._owner = _own(folder, self.private)
+        self._file = self.private / "studio.sqlite"
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        migrate(self._connection, str(file))
+        self.scanning = threading.Lock()
+        try:
+            self._connection = _connect(self._file)
+        except BaseException:
+            self._owner.release()
+            raise
 
     def close(self) -> None:
         """Close the file and let others open the folder."""
-        self._connection.close()
-        self._owner.release()
+        with self._lock:
+            self._connection.close()
+            self._owner.release()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All changes inside happen, or none."""
+        """All changes inside happen, or none. Raises DataError if they cannot be written, as on a full disk."""
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection = self._connection
             try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise DataError(f"{self._file}: nothing was saved ({error}); is the disk full?") from error
                 raise
-            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def saving(self) -> Iterator[list[Saved]]:
+        """A transaction; what is added to the list is told to `on_saved` after it."""
+        saved: list[Saved] = []
+        with self.transaction():
+            yield saved
+        for one in saved:
+            self.on_saved(one)
 
     def select(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """What a query finds."""
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 
-    def frames(self, video: str) -> int:
-        """Length of a video in frames. Raises DataError if there is no such video."""
-        rows = self.select("SELECT frames FROM videos WHERE id = ?", video)
+    def videos(self) -> list[Video]:
+        """All videos of the folder, by path; missing ones too."""
+        return [self._video(row) for row in self.select("SELECT * FROM videos ORDER BY path, id")]
+
+    def video(self, video: str) -> Video:
+        """A video. Raises DataError if there is no such video."""
+        rows = self.select("SELECT * FROM videos WHERE id = ?", video)
         if not rows:
             raise DataError(f"no video {video!r} in {self.folder}")
-        return int(rows[0]["frames"])
+        return self._video(rows[0])
+
+    def frames(self, video: str) -> int:
+        """Length of a video in frames. Raises DataError if there is no such video."""
+        return self.video(video).frames
 
     def row(self, video: str, name: str) -> SavedRow:
         """A timeline as it is now; an empty one of revision 0 if nothing was saved."""
-        rows = self.select("SELECT * FROM rows WHERE video = ? AND name = ?", video, name)
-        return _row(rows[0]) if rows else SavedRow(video, name)
+        with self._lock:
+            heads = self.select(_HEAD, video, name)
+            if not heads:
+                return SavedRow(video, name)
+            head = heads[0]
+            segments = tuple(TimedSegment(**found) for found in self.select(_SEGMENTS, head["id"]))
+            return SavedRow(video, name, head["revision"], segments, json.loads(head["details"]))
 
-    def edit(self, video: str, name: str, revision: int, splice: Splice, *, author: str, action: str) -> SavedRow:
-        """Apply an edit to the revision that its author saw; the new row.
+    def rows(self, video: str) -> list[SavedRow]:
+        """All timelines of a video, by name."""
+        with self._lock:
+            names = self.select("SELECT name FROM rows WHERE video = ? ORDER BY name", video)
+            return [self.row(video, found["name"]) for found in names]
+
+    def edit(self, video: str, name: str, revision: int, splice: Splice, *, author: str, action: str) -> Saved:
+        """Apply an edit to the revision that its author saw.
 
         Raises Conflict if the row has another revision now, TimelineError if the result is no timeline.
         """
         frames = self.frames(video)
-        with self.transaction() as connection:
-            current = self.row(video, name)
-            if current.revision != revision:
-                raise Conflict(current, self._last_author(video, name))
-            after = tuple(splice.applied(current.segments, frames))
-            return self._save(
-                connection, SavedRow(video, name, revision + 1, after, current.details), splice, author, action
-            )
+        with self.saving() as saved:
+            self._check_revision(video, name, revision)
+            row, first = self._row_id(video, name), max(splice.at - 1, 0)
+            near = self.select(f"{_SEGMENTS} LIMIT ? OFFSET ?", row, splice.at - first + len(splice.removed) + 1, first)
+            splice.applied([TimedSegment(**found) for found in near], frames, first)
+            saved.append(self._save(row, Saved(video, name, revision + 1, author), splice, action))
+            return saved[0]
 
     def replace(
         self,
@@ -125,38 +196,137 @@ class Store:
         author: str,
         action: str,
         details: dict[str, Any] | None = None,
+        revision: int | None = None,
     ) -> SavedRow:
-        """Save a whole timeline, such as a prediction or an import, as one edit; the new row."""
+        """Save a whole timeline, such as a prediction or an import, as one edit; the new row.
+
+        revision: that its author saw, for rows that others may edit. Raises as `edit` does.
+        """
         check_segments(segments, self.frames(video))
-        with self.transaction() as connection:
+        with self.saving() as saved:
             current = self.row(video, name)
-            splice = Splice(at=0, removed=current.segments, inserted=tuple(segments))
-            row = SavedRow(video, name, current.revision + 1, tuple(segments), details or {})
-            return self._save(connection, row, splice, author, action)
+            if revision is not None:
+                self._check_revision(video, name, revision)
+            splice = Splice.between(current.segments, segments)
+            row = self._row_id(video, name)
+            saved.append(self._save(row, Saved(video, name, current.revision + 1, author), splice, action))
+            self._connection.execute("UPDATE rows SET details = ? WHERE id = ?", (json.dumps(details or {}), row))
+        return SavedRow(video, name, current.revision + 1, tuple(segments), details or {})
+
+    def copy(self, video: str, source: str, *, revision: int, author: str) -> SavedRow:
+        """Make the correction a copy of another row, such as a prediction. Raises as `edit` does, and DataError if the
+        row is not there."""
+        row = self.row(video, source)
+        if not row.revision:
+            raise DataError(f"{self.video(video).path}: there is no row {source!r} to copy")
+        return self.replace(
+            video, CORRECTION, row.segments, author=author, action=f"copy of {source}", revision=revision
+        )
+
+    def check(self, video: str, checked: bool, *, author: str) -> None:
+        """Mark a video as checked, or take the mark back; any later edit of the correction does that too.
+
+        Raises DataError if there is no correction to check.
+        """
+        path = self.video(video).path
+        with self.saving() as saved:
+            if checked and not self.select(_HEAD, video, CORRECTION):
+                raise DataError(f"{path}: there is no correction to mark as checked; label it, or copy a prediction")
+            self._connection.execute("UPDATE videos SET checked = ? WHERE id = ?", (checked, video))
+            mark = Saved(video, CHECKED, self._last_edit(video, CHECKED)[0] + 1, author)
+            self._remember(mark, "checked" if checked else "unchecked", _NOTHING)
+            saved.append(mark)
+
+    def relabel(self, saved: list[Saved], name: str, new: str, *, author: str) -> None:
+        """Inside `saving`: rename a class, and the segments of that label in all timelines, as one edit of each."""
+        self._connection.execute("UPDATE classes SET name = ? WHERE name = ?", (new, name))
+        found = self.select(
+            "SELECT DISTINCT rows.id, video, name FROM rows JOIN segments ON row = rows.id WHERE label = ?", name
+        )
+        for one in found:
+            row = self.row(one["video"], one["name"])
+            after = [s.model_copy(update={"label": new}) if s.label == name else s for s in row.segments]
+            edit = Saved(row.video, row.name, row.revision + 1, author)
+            action = f"rename {name} to {new}"
+            saved.append(self._save(one["id"], edit, Splice.between(row.segments, after), action, unset=False))
 
     def history(self, video: str, name: str) -> list[sqlite3.Row]:
         """All edits of a row, the oldest first."""
         return self.select("SELECT * FROM edits WHERE video = ? AND row = ? ORDER BY revision", video, name)
 
-    def _last_author(self, video: str, name: str) -> str:
-        edits = self.history(video, name)
-        return str(edits[-1]["author"]) if edits else ""
+    def _video(self, row: sqlite3.Row) -> Video:
+        flags = {name: bool(row[name]) for name in ("playable", "missing", "checked", "held_out")}
+        place = row["id"], row["path"], self.folder / row["path"]
+        return Video(*place, row["frames"], Fraction(row["fps"]), error=row["error"], **flags)
 
-    def _save(
-        self, connection: sqlite3.Connection, row: SavedRow, splice: Splice, author: str, action: str
-    ) -> SavedRow:
-        segments = json.dumps([segment.model_dump(exclude_none=True) for segment in row.segments])
-        connection.execute(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?)",
-            (row.video, row.name, row.revision, segments, json.dumps(row.details)),
-        )
-        connection.execute(
+    def _last_edit(self, video: str, name: str) -> tuple[int, str]:
+        """Revision and author of the last edit of a row."""
+        query = "SELECT revision, author FROM edits WHERE video = ? AND row = ? ORDER BY revision DESC LIMIT 1"
+        return next(((row["revision"], row["author"]) for row in self.select(query, video, name)), (0, ""))
+
+    def _check_revision(self, video: str, name: str, revision: int) -> None:
+        last, author = self._last_edit(video, name)
+        if last != revision:
+            raise Conflict(self.row(video, name), author)
+
+    def _row_id(self, video: str, name: str) -> int:
+        """The row, made if it is not there."""
+        self._connection.execute("INSERT OR IGNORE INTO rows(video, name, revision) VALUES (?, ?, 0)", (video, name))
+        return int(self.select(_HEAD, video, name)[0]["id"])
+
+    def _save(self, row: int, edit: Saved, splice: Splice, action: str, unset: bool = True) -> Saved:
+        """Change the segments and remember the edit. unset: take the mark `checked` from a correction."""
+        connection = self._connection
+        add_classes(connection, (segment.label for segment in splice.inserted))
+        gone = [(row, segment.start_frame) for segment in splice.removed]
+        connection.executemany("DELETE FROM segments WHERE row = ? AND start_frame = ?", gone)
+        new = [(row, s.start_frame, s.end_frame, s.label, s.confidence) for s in splice.inserted]
+        connection.executemany("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", new)
+        connection.execute("UPDATE rows SET revision = ? WHERE id = ?", (edit.revision, row))
+        connection.execute(_MEAN, (row,))
+        if unset and edit.name == CORRECTION:
+            connection.execute("UPDATE videos SET checked = 0 WHERE id = ?", (edit.video,))
+        self._remember(edit, action, splice)
+        return edit
+
+    def _remember(self, edit: Saved, action: str, splice: Splice) -> None:
+        text = splice.model_dump_json(exclude_none=True)
+        self._connection.execute(
             "INSERT INTO edits(video, row, revision, action, author, time, splice) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (row.video, row.name, row.revision, action, author, time.time(), splice.model_dump_json(exclude_none=True)),
+            (edit.video, edit.name, edit.revision, action, edit.author, time.time(), text),
         )
-        return row
 
 
-def _row(found: sqlite3.Row) -> SavedRow:
-    segments = tuple(TimedSegment(**segment) for segment in json.loads(found["segments"]))
-    return SavedRow(found["video"], found["name"], found["revision"], segments, json.loads(found["details"]))
+def _own(folder: Path, private: Path) -> FileLock:
+    """The lock that says that this process has the folder open; the system releases it when the process dies."""
+    try:
+        private.mkdir(parents=True, exist_ok=True)
+        owner = FileLock(private / "studio.lock", thread_local=False)
+        owner.acquire(timeout=0)
+    except Timeout as error:
+        raise DataError(f"{folder}: another studio has this folder open; use its page, or stop it") from error
+    except OSError as error:
+        raise DataError(
+            f"{private}: cannot be written ({error}); the studio keeps its state there, so give yourself the right to"
+            " write, or copy the videos elsewhere"
+        ) from error
+    return owner
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    try:
+        for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {setting}")
+        migrate(connection, str(file))
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise DataError(
+            f"{file}: the state of the studio cannot be read ({error}); move it away to start anew: the corrections are"
+            " also in the folder annotations"
+        ) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection

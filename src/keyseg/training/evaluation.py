@@ -45,7 +45,8 @@ def evaluate(
     ref, pred: annotations and predictions by the name of their video: a Segmentation, one class name or id per frame,
     an Annotation or a Prediction; or the file or folder that holds them, in any format of `keyseg convert`. Labels per
     frame go with labels per frame. Videos that have annotations but no prediction are an error among labels in memory;
-    otherwise `report` is called with their number. ref alone: a run or its folder.
+    otherwise `report` is called with their number. ref alone: a run or its folder, whose test videos are scored as it
+    has read them; the only other argument that it takes is `protocol`.
 
     background: classes that edit score and F1 leave out, () for none. Default: the class 'background', and what the
     files name. protocol: ms-tcn, ms-tcn2-eval, bcn or tcn. fps: frames per second of timelines that do not state it.
@@ -64,6 +65,8 @@ def evaluate(
     """
     if pred is None:
         _refuse_background(background)
+        if fps is not None or bootstrap:
+            raise ConfigError("fps and bootstrap go with predictions; a run has its own frame rate, and no intervals")
         return _of_run(ref, protocol)
     sides = [_checked(side) for side in (ref, pred)]
     common: dict[str, Any] = {"protocol": protocol, "bootstrap": bootstrap, "seed": seed}

@@ -16,7 +16,6 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from keyseg.data.dataset import Dataset
 from keyseg.data.folders import claimed
 from keyseg.timeline import TrainingError
 from keyseg.timeline.files import write_text
@@ -256,7 +255,7 @@ def _short(value: Any) -> str:
 
 def _other_splits(tuning: Tuning) -> str:
     """Which splits test on videos that this tuning used."""
-    dataset = Dataset.open(tuning.data, **dict(tuning.recipe.data))
+    dataset = tuning.open_dataset()
     used = set(dataset.names(tuning.split, "train"))
     splits = [n for n in dataset.splits if n != tuning.split and used & set(dataset.names(n, "test"))]
     if not splits:

@@ -54,9 +54,8 @@ class Tuning(BaseModel):
     space: dict[str, Range | tuple[Any, ...]]
 
     def open_dataset(self) -> Dataset:
-        """The data set, without the videos that the split does not train on."""
-        dataset = Dataset.open(self.data, **dict(self.recipe.data))
-        return dataset.limited_to(dataset.names(self.split, "train"))
+        """The data set, read with the options of the recipe."""
+        return Dataset.open(self.data, **dict(self.recipe.data))
 
     def folds(self) -> tuple[InnerFold, ...]:
         """The inner folds of the training videos. Raises DataError if they cannot be divided."""

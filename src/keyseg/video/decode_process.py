@@ -42,7 +42,7 @@ from keyseg.video.seeking import pictures_at
 # Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
 # The file is read through a Python object, which needs no protocol; with none allowed, nothing else can be opened.
-_ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
+ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
 _ALIVE_SECONDS = 2.0
 _THUMBNAIL = (160, 480)  # most rows and columns of a key frame
 _SPARE_MIB = 32
@@ -237,7 +237,7 @@ def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, out
     av.logging.set_skip_repeated(False)
     try:
         # FFmpeg reads through the file object and can open nothing else.
-        with av.open(video, "r", options={**_ONLY_THIS_FILE, "max_pixels": str(request.limits.pixels)}) as container:
+        with av.open(video, "r", options={**ONLY_THIS_FILE, "max_pixels": str(request.limits.pixels)}) as container:
             if isinstance(request, KeyFrameRequest):
                 send_key_frames(request, container, output)
             else:

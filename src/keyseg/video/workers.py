@@ -23,7 +23,7 @@ def worker_pool(
 
     Only the main process receives Ctrl-C. On an error there the workers are stopped at once and their work is lost.
     """
-    pool = ProcessPoolExecutor(workers, CONTEXT, _begin, (start, arguments))
+    pool = ProcessPoolExecutor(workers, CONTEXT, begin, (start, arguments))
     try:
         yield pool
         pool.shutdown()
@@ -35,7 +35,8 @@ def worker_pool(
         raise
 
 
-def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def begin(start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()) -> None:
+    """Make this process one that ignores Ctrl-C and ends with its parent; then call `start`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if start is not None:

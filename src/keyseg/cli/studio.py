@@ -1,0 +1,19 @@
+"""keyseg studio: the page that shows, corrects and learns, of a folder of videos."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from keyseg.cli.verb import presents
+from keyseg.studio.server import studio
+
+
+@presents(studio, folder=Path, open=Annotated[bool, Parameter(negative=("--no-open",))])
+def studio_verb(**arguments: Any) -> int:
+    with suppress(KeyboardInterrupt):  # the way to stop it
+        studio(**arguments, report=lambda address: print(address, flush=True))
+    return 0

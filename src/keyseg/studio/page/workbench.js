@@ -1,0 +1,290 @@
+/** One open video: film, timeline and classes, and the session that saves its correction. */
+
+import { get, ofRow, ofVideo, post } from "./api.js";
+import { showPalette } from "./classes.js";
+import { ACTIONS, labelWith } from "./commands.js";
+import { ask, attempt, notice } from "./dialogs.js";
+import { button, byId, clock, element } from "./elements.js";
+import { badge } from "./library.js";
+import { Player } from "./player.js";
+import { Session } from "./session.js";
+import { createTimeline } from "./timeline.js";
+import { Toolbars, inWords } from "./toolbars.js";
+
+const CORRECTION = "correction";
+const EMPTY = { revision: 0, segments: [], details: {} };
+
+/** Events: `saving` when the session's state changes; `go` {id} to open another video, null for the list. */
+export class Workbench extends EventTarget {
+  /**
+   * @param {object} outside
+   * @param {() => string} outside.author who edits here
+   * @param {(id: string) => string} outside.key where unsaved edits of a video are kept
+   * @param {(id: string, way: number) => object|undefined} outside.neighbour the next or previous video of the list
+   * @param {(id: string) => object|undefined} outside.next the one to check after this one
+   * @param {(kind: string, videos: string[]) => void} outside.start starts a job
+   */
+  constructor(outside) {
+    super();
+    Object.assign(this, outside, { video: null, rows: {}, session: null, selected: -1, last: -1, classes: [], bundles: [] });
+    this.seen = new Set();
+    this.lastLabel = null;
+    this.player = new Player(byId("film"), byId("still"));
+    this.timeline = createTimeline(byId("timeline"), this.#listeners());
+    this.toolbars = new Toolbars(this);
+    this.player.addEventListener("frame", ({ detail }) => this.#showFrame(detail.frame));
+    this.player.addEventListener("change", () => this.toolbars.update());
+    this.player.addEventListener("broken", () => this.#open(false));
+    byId("film").addEventListener("click", () => this.run("play"));
+  }
+
+  /** Open a video; its film, its rows, and edits that an earlier page could not save. */
+  async open(id) {
+    this.close();
+    const video = await get(ofVideo(id));
+    this.video = video;
+    this.rows = video.rows;
+    this.seen = new Set();
+    byId("video-name").textContent = video.name;
+    document.title = `${video.name} – keyseg studio`;
+    this.#startSession();
+    this.timeline.setVideo(video);
+    this.timeline.setClasses(this.classes);
+    this.#showRows();
+    this.#open(video.playable || video.proxy === "ready");
+    this.showState(video);
+    this.showClasses(this.classes);
+    await this.#loadWaveform(id);
+  }
+
+  close() {
+    this.session?.close();
+    this.session = null;
+    this.video = null;
+    this.selected = -1;
+    this.last = -1;
+    this.player.close();
+  }
+
+  /** Run a command of the keyboard or of a button. */
+  async run(id, digit) {
+    if (!this.video) return;
+    try {
+      await ACTIONS[id](this, digit);
+    } catch (error) {
+      notice(error.message, { error: !(error.name === "AbortError") });
+    }
+    this.toolbars.update();
+  }
+
+  /** The row whose segments are walked through: the correction, or what there is to begin it from. */
+  shown() {
+    const name = this.#hasCorrection() ? CORRECTION : this.#source() ?? CORRECTION;
+    const row = name === CORRECTION ? { ...this.rows[name], segments: this.session?.segments ?? [] } : this.rows[name];
+    return { name, segments: row.segments };
+  }
+
+  predicted() {
+    const name = this.#source();
+    return name ? this.rows[name] : null;
+  }
+
+  /** Whether there is a correction to edit; says how to begin one if not. An unlabelled video is begun by editing. */
+  editable() {
+    if (this.#hasCorrection() || !this.#source()) return true;
+    notice("Press C to start the correction from the prediction.", { action: { text: "Start", run: () => this.run("copy") } });
+    return false;
+  }
+
+  take(result) {
+    if (!this.session?.take(result)) return false;
+    this.toolbars.update();
+    return true;
+  }
+
+  /** Select a segment of the shown row, or those to `last`; go to its start if asked. */
+  choose(index, go = false, last = index) {
+    const { segments } = this.shown();
+    this.selected = segments[index] ? index : -1;
+    this.last = this.selected < 0 ? -1 : Math.min(last, segments.length - 1);
+    this.timeline.select(this.#hasCorrection() && this.selected >= 0 ? this.selected : null, this.last);
+    const segment = segments[this.selected];
+    if (go && segment) this.player.seek(segment.start_frame);
+    if (this.player.loop && segment) this.player.setLoop([segment.start_frame, segment.end_frame]);
+    this.#showSegment();
+  }
+
+  /** Begin the correction as the copy of the prediction or proposal. */
+  async startCorrection() {
+    const from = this.#source();
+    if (!from) return notice("There is no prediction yet. Press P to predict, or label from nothing.");
+    if (this.#hasCorrection() && this.session.segments.length) {
+      const answer = await ask("Start again?", [element("p", {}, "The present correction is replaced by the prediction. The history keeps it.")],
+        [{ text: "Start again", value: "yes", primary: true }, { text: "Keep it", value: "" }]);
+      if (answer !== "yes") return;
+    }
+    if (this.session.waiting.length) return notice("Wait until your edits are saved.");
+    const body = { from, revision: this.session.saved.revision, author: this.author() };
+    const row = await attempt(() => post(ofVideo(this.video.id, "rows/correction/copy"), body));
+    if (!row) return;
+    this.rows[CORRECTION] = row;
+    this.session.update(row);
+    this.#showRows();
+    notice("Correction started. Press U for the least certain segment.");
+  }
+
+  /** Mark the video as checked, or not, and go on to the next if it is. */
+  async mark(checked) {
+    const { id, name } = this.video;
+    if (checked && !this.#hasCorrection()) return notice("Start the correction first (C), then mark it as checked.");
+    if (!(await attempt(() => post(ofVideo(id, "checked"), { checked, author: this.author() })))) return;
+    notice(`${name}: ${checked ? "checked" : "no longer marked as checked"}.`);
+    this.dispatchEvent(new CustomEvent("marked", { detail: { id, checked } }));
+    if (checked) this.#go(this.next(id)?.id ?? null);
+  }
+
+  toNeighbour(way) {
+    const video = this.neighbour(this.video.id, way);
+    if (video) this.#go(video.id);
+  }
+
+  /** Something was saved, by anybody. */
+  async saved({ video, row, revision, author }) {
+    if (video !== this.video?.id) return;
+    if (row === CORRECTION && (this.session.waiting.length || revision <= this.session.saved.revision)) return;
+    await this.reload();
+    if (row === CORRECTION && author !== this.author()) notice(`${author || "Somebody"} edited this timeline.`);
+  }
+
+  /** Fetch the rows again, such as after a prediction or when the server is back. */
+  async reload() {
+    const { id } = this.video;
+    const video = await attempt(() => get(ofVideo(id)));
+    if (!video || this.video?.id !== id) return;
+    this.rows = video.rows;
+    if (this.rows[CORRECTION]) this.session.update(this.rows[CORRECTION]);
+    this.#showRows();
+    this.showState(video);
+  }
+
+  /** @param {object} video of the library, whose state may have changed */
+  showState(video) {
+    if (!this.video) return;
+    const before = this.video.proxy;
+    Object.assign(this.video, { state: video.state, proxy: video.proxy, playable: video.playable, missing: video.missing });
+    const { state, seconds, fps, frames } = this.video;
+    byId("video-state").replaceChildren(badge(this.video));
+    byId("video-facts").textContent = `${clock(seconds)} · ${frames.toLocaleString("en")} frames · ${Math.round(this.player.fps * 100) / 100 || fps} per second`;
+    if (before !== "ready" && this.video.proxy === "ready" && !this.player.plays) this.#open(true);
+    byId("workbench").dataset.state = state;
+  }
+
+  showClasses(classes) {
+    this.classes = classes;
+    this.timeline.setClasses(classes);
+    const counts = new Map();
+    for (const { label } of this.shown().segments) counts.set(label, (counts.get(label) ?? 0) + 1);
+    showPalette(byId("classes"), classes, { counts, author: this.author(), use: (name) => this.#use(name), changed: () => {} });
+  }
+
+  #use(name) {
+    labelWith(this, name);
+    this.toolbars.update();
+  }
+
+  #go(id) {
+    this.dispatchEvent(new CustomEvent("go", { detail: { id } }));
+  }
+
+  #hasCorrection() {
+    return Boolean(this.session && (this.session.model.revision > 0 || this.session.segments.length));
+  }
+
+  /** The row to begin a correction from: the prediction of the active bundle, another one, or the proposal. */
+  #source() {
+    const active = this.bundles.find((bundle) => bundle.active)?.name;
+    const names = Object.keys(this.rows).filter((name) => name.startsWith("prediction:"));
+    return names.find((name) => name === `prediction:${active}`) ?? names.at(-1) ?? (this.rows.proposal ? "proposal" : null);
+  }
+
+  #listeners() {
+    return {
+      onEdit: (result) => this.take(result),
+      onSeek: (frame) => this.player.seek(frame),
+      onSelect: (index, last) => this.choose(index ?? -1, false, last ?? -1),
+      onContext: ({ index }) => index !== null && this.run("label-by-name"),
+      newLabel: () => this.lastLabel ?? this.classes[0]?.name ?? null,
+    };
+  }
+
+  #startSession() {
+    const { id, frames } = this.video;
+    const key = this.key(id);
+    const send = (edit) => post(ofRow(id, CORRECTION, "edits"), { ...edit, author: this.author() });
+    const session = new Session({ row: this.rows[CORRECTION] ?? EMPTY, frames, send, storage: localStorage, key });
+    this.session = session;
+    session.addEventListener("row", () => this.session === session && this.#edited());
+    session.addEventListener("state", () => this.dispatchEvent(new CustomEvent("saving")));
+    session.addEventListener("notice", ({ detail }) => notice(detail.message, { error: true }));
+    session.addEventListener("conflict", ({ detail }) => this.#conflict(session, detail));
+    const left = this.leftBehind(id);
+    if (left) session.resume(left).then(() => notice("Edits that were not saved before have been taken up."));
+    this.dispatchEvent(new CustomEvent("saving"));
+  }
+
+  #edited() {
+    this.#showRows();
+    this.showClasses(this.classes);
+  }
+
+  async #conflict(session, { author, row }) {
+    const words = `${author || "Somebody else"} saved this timeline while you edited it. `
+      + `Your ${session.waiting.length === 1 ? "edit is" : `${session.waiting.length} edits are`} not saved yet.`;
+    const answer = await ask("Two versions", [element("p", {}, words)], [
+      { text: "Put mine on top", value: "mine", primary: true }, { text: "Take theirs", value: "theirs" }, { text: "Decide later", value: "" }]);
+    if (answer === "theirs") session.takeTheirs();
+    if (answer === "mine") {
+      const lost = session.putMineOnTop();
+      if (lost) notice(`${lost} of your edits no longer fit: ${author} changed the same place.`, { error: true });
+    }
+    if (!answer) notice("Edits wait until you decide.", { action: { text: "Decide", run: () => this.#conflict(session, { author, row }) } });
+  }
+
+  /** Show all rows: first the one that is edited. */
+  #showRows() {
+    const { session } = this;
+    const others = Object.keys(this.rows).filter((name) => name !== CORRECTION).map((name) => ({ name, ...this.rows[name] }));
+    this.timeline.setRows([{ name: CORRECTION, segments: session.segments, state: session.model, editable: true }, ...others]);
+    this.choose(this.selected, false, this.last);
+  }
+
+  async #loadWaveform(id, tries = 20) {
+    const sound = await get(ofVideo(id, "waveform")).catch(() => null);
+    if (this.video?.id !== id || !sound) return;
+    if (sound.peaks?.length) this.timeline.setWaveform(sound.peaks);
+    else if (!sound.peaks && tries) setTimeout(() => this.#loadWaveform(id, tries - 1), 1000);
+  }
+
+  /** Show the film, or pictures of single frames where it cannot be played. */
+  #open(plays) {
+    const { video } = this;
+    this.player.show(video, plays && !video.missing);
+    const box = byId("film-notice");
+    box.hidden = plays && !video.missing;
+    box.replaceChildren();
+    if (box.hidden) return;
+    if (video.missing) box.textContent = "The file is missing. Its timelines are kept: put it back to see it.";
+    else if (video.proxy === "making") box.textContent = "A copy that this browser can play is being made. Frames can be stepped through.";
+    else box.append("This browser cannot play the video; frames can be stepped through. ",
+      button("Make a copy that plays", () => this.start("proxy", [video.id])));
+  }
+
+  #showFrame(frame) {
+    this.timeline.setPlayhead(frame, this.player.playing);
+    this.toolbars.showTime(frame);
+  }
+
+  #showSegment() {
+    byId("segment").textContent = inWords(this);
+  }
+}

@@ -1,0 +1,136 @@
+"""What the routes share: the open folder, the open pages, the work under way, and finding a video in the folder."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter
+from fastapi import Depends, HTTPException
+from fastapi import Request as HttpRequest
+
+from keyseg.studio.bundles import activate_bundle, active_bundle, add_bundle
+from keyseg.studio.events import Events
+from keyseg.studio.jobs import JobQueue
+from keyseg.studio.media import Waveforms
+from keyseg.studio.ranking import RankedVideo, rank
+from keyseg.studio.store import CORRECTION, PREDICTION, Saved, Store, Video
+from keyseg.studio.videos import scan
+from keyseg.timeline import DataError
+
+_DECODERS = 2  # processes that make pictures at the same time
+
+
+@dataclass(frozen=True)
+class Studio:
+    """An open folder, the pages that show it, and what is made for them. Close it before the store.
+
+    local: whether only this machine can reach the server.
+    """
+
+    store: Store
+    events: Events
+    jobs: JobQueue
+    local: bool = True
+    waveforms: Waveforms = field(default_factory=Waveforms)
+    decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_DECODERS))
+
+    @classmethod
+    def open(cls, store: Store, *, local: bool = True) -> Studio:
+        """With all that is saved told to the pages."""
+        events = Events()
+        store.on_saved = lambda saved: _tell(events, saved)
+        return cls(store, events, JobQueue(store, events.publish), local)
+
+    def close(self) -> None:
+        """End what is under way; jobs continue with the next server. The store stays open."""
+        self.events.close()
+        self.waveforms.close()
+        self.jobs.close()
+
+    def video(self, video: str) -> Video:
+        """A video. Answers 404 if there is none."""
+        try:
+            return self.store.video(video)
+        except DataError as error:
+            raise HTTPException(404, f"no video {video[:100]!r} in this folder; load the page again") from error
+
+    def file(self, video: str) -> Path:
+        """The file of a video. Answers 404 if there is none, or if a link leads out of the folder."""
+        known = self.video(video)
+        path = known.file.resolve()
+        if not path.is_relative_to(self.store.folder):
+            raise HTTPException(404, f"{known.path}: this link leads out of the folder; copy the video into it")
+        if not path.is_file():
+            raise HTTPException(404, f"{known.path}: the file is missing; put it back, or load the page again")
+        return path
+
+    def kept(self, kind: str, video: str, suffix: str) -> Path:
+        """Where something made of the content of a video is kept. Answers 404 if it cannot be read."""
+        digest = self.store.select("SELECT digest FROM videos WHERE id = ?", video)[0]["digest"]
+        if not digest:
+            raise HTTPException(404, f"{self.video(video).path}: this file cannot be read as a video")
+        return self.store.private / kind / f"{digest}{suffix}"
+
+    def look_for_videos(self) -> None:
+        """Begin to look for new and moved videos, unless that is under way; the pages are told what was found."""
+        if not self.store.scanning.locked():
+            threading.Thread(target=self._scan, name="scan", daemon=True).start()
+
+    def add_bundle(self, path: Path, *, active: bool = False) -> str:
+        """Add the bundle of a folder, named like it. Raises BundleError if there is none, or a damaged one."""
+        from keyseg.inference.bundle import find_bundle, read_config
+
+        folder = find_bundle(path).resolve()
+        config = read_config(folder)
+        name = folder.parent.name if folder.name == "bundle" else folder.name
+        details = {"system": config.model, "classes": list(config.classes)}
+        add_bundle(self.store, name, folder, details)
+        if active or active_bundle(self.store) is None:
+            activate_bundle(self.store, name)
+        self.events.publish("library", {})
+        return name
+
+    def next_videos(self) -> list[dict[str, Any]]:
+        """`{id, priority, why}` of the videos that are not corrected, the one to label next first."""
+        found = self.store.select(
+            "SELECT videos.id, frames, fps, checked OR EXISTS ("
+            "SELECT 1 FROM rows WHERE video = videos.id AND name = ?) AS labelled,"
+            " (SELECT confidence FROM rows WHERE video = videos.id AND name = ?) AS confidence"
+            " FROM videos WHERE missing = 0 AND error = ''",
+            CORRECTION,
+            f"{PREDICTION}{active_bundle(self.store) or ''}",
+        )
+        return _ranked(tuple(tuple(row) for row in found))
+
+    def _scan(self) -> None:
+        with suppress(Exception):  # the store may close meanwhile; what is not found now, the next scan finds
+            scan(self.store, lambda: self.events.publish("library", {}))
+
+
+@lru_cache(maxsize=1)
+def _ranked(found: tuple[Any, ...]) -> list[dict[str, Any]]:
+    videos = []
+    for video, frames, fps, labelled, confidence in found:
+        seconds = float(frames / Fraction(fps))
+        segments = () if confidence is None else ((seconds, confidence),)
+        videos.append(RankedVideo(video, seconds, bool(labelled), segments))
+    return rank(videos)
+
+
+def _tell(events: Events, saved: Saved) -> None:
+    news = {"video": saved.video, "row": saved.name, "revision": saved.revision, "author": saved.author}
+    events.publish("saved", news)
+
+
+def _studio(request: HttpRequest) -> Studio:
+    studio: Studio = request.app.state.studio
+    return studio
+
+
+Open = Annotated[Studio, Depends(_studio)]
