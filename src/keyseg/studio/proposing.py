@@ -85,9 +85,7 @@ def as_segments(timeline: Annotation, fps: Fraction, frames: int) -> list[dict[s
     """The segments of a draft in frames of a video with this rate and length, which they tile."""
     starts = [min(round(one.start_seconds * fps), frames) for one in timeline.intervals]
     spans = zip(pairwise([*starts, frames]), timeline.intervals, strict=True)
-    return [
-        {"start_frame": start, "end_frame": end, "label": one.label} for (start, end), one in spans if end > start
-    ]
+    return [{"start_frame": start, "end_frame": end, "label": one.label} for (start, end), one in spans if end > start]
 
 
 def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[Event]:
