@@ -9,9 +9,10 @@ from keyseg.proposals.drafts import VideoFeatures, draft_timelines
 from keyseg.timeline import ConfigError, DataError, Segmentation, TimeBase
 
 LEVELS = np.random.default_rng(2).standard_normal((3, 12))
+FIVE = TimeBase(5)
 
 
-def video(order, length=40, timebase=TimeBase(5), **more):
+def video(order, length=40, timebase=FIVE, **more):
     random = np.random.default_rng(len(order))
     features = np.repeat(LEVELS[order], length, axis=0)
     noisy = features + 0.05 * random.standard_normal(features.shape)
