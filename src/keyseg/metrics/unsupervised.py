@@ -36,7 +36,8 @@ def match_clusters(reference: Sequence[Ids], clusters: Sequence[Ids]) -> dict[in
     classes, column = np.unique(np.concatenate([np.zeros(0, np.int64), *reference]), return_inverse=True)
     shared = np.zeros((len(known), len(classes)), np.int64)
     np.add.at(shared, (row, column), 1)
-    found = dict(zip(*linear_sum_assignment(shared, maximize=True), strict=True))
+    rows, columns = linear_sum_assignment(shared, maximize=True)
+    found = dict(zip(rows.tolist(), columns.tolist(), strict=True))
     return {int(name): int(classes[found[i]]) if i in found else UNMATCHED for i, name in enumerate(known)}
 
 
