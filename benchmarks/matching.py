@@ -23,7 +23,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.special import expit, softmax
 
 from keyseg.data.batches import Batch
-from keyseg.inference.decoding import KeypointOutput, ProposalConfig, lattice_of, match, propose
+from keyseg.inference.decoding import KeypointOutput, ProposalConfig, lattice_of, match, propose_keypoints
 from keyseg.keypoints import encode
 from keyseg.matching.alignment import MatchWeights
 from keyseg.matching.annotation_graph import NODE_LIMIT, AnnotationGraph
@@ -69,7 +69,9 @@ def draw_maps(rng: np.random.Generator, annotation: Segmentation) -> tuple[Map, 
 def read(maps: tuple[Map, Map, Map]) -> KeypointOutput:
     """The maps of a video with the keypoints that they propose."""
     action, boundary, frames = maps
-    return KeypointOutput(frames, frames[None], action, boundary, *propose(action, boundary, ProposalConfig()))
+    return KeypointOutput(
+        frames, frames[None], action, boundary, *propose_keypoints(action, boundary, ProposalConfig())
+    )
 
 
 def annotations(rng: np.random.Generator, number: int, segments: int) -> AnnotationGraph:
@@ -189,7 +191,9 @@ def count_proposals(network: RTK, batch: Batch, config: ProposalConfig) -> int:
     """Number of keypoints that the network proposes for a batch of one video."""
     with torch.inference_mode():
         maps = network(batch.features, batch.mask).maps()
-    return sum(len(keypoints) for keypoints in propose(maps.action[0].numpy(), maps.boundary[0].numpy(), config))
+    return sum(
+        len(keypoints) for keypoints in propose_keypoints(maps.action[0].numpy(), maps.boundary[0].numpy(), config)
+    )
 
 
 def table(columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -36,7 +36,7 @@ ROOMS = {
 ROOMS["training"] = set(ROOMS)
 ROOMS["reproduction"] = set(ROOMS)
 ROOMS["toy"] = set(ROOMS) - {"reproduction"}
-ROOMS["proposals"] = {"timeline", "data", "video", "inference"}
+ROOMS["proposals"] = {"timeline", "formats", "data", "video", "inference"}
 ROOMS["studio"] = set(ROOMS) - {"reproduction", "toy"}
 ROOMS["cli"] = set(ROOMS)
 

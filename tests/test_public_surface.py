@@ -34,6 +34,7 @@ HOMES = {
     "features": "keyseg.video.make_features",
     "init": "keyseg.video.user_dataset",
     "load": "keyseg.inference.bundle",
+    "propose": "keyseg.proposals.propose",
     "pull": "keyseg.inference.sharing",
     "push": "keyseg.inference.sharing",
     "read": "keyseg.formats.read_write",
@@ -69,7 +70,7 @@ def test_help_shows_the_overview_and_every_function():
 
 @pytest.mark.parametrize(
     ("name", "verb"),
-    [("train", "train"), ("features", "features"), ("init", "init"), ("evaluate", "eval")],
+    [("train", "train"), ("features", "features"), ("init", "init"), ("propose", "propose"), ("evaluate", "eval")],
 )
 def test_a_function_has_the_options_of_its_verb(name, verb):
     function = inspect.signature(getattr(keyseg, name)).parameters
@@ -78,7 +79,7 @@ def test_a_function_has_the_options_of_its_verb(name, verb):
     # Of evaluate: its other argument, what to print, what to draw; comparing is a function of its own.
     printed = {"run", "details", "json_", "compare", "analysis"}
     assert named - printed <= set(function)
-    assert set(function) - named <= {"report", "notify", "callbacks", "command", "bootstrap", "seed"}
+    assert set(function) - named <= {"report", "progress", "notify", "callbacks", "command", "bootstrap", "seed"}
 
 
 def test_the_version_has_one_place():

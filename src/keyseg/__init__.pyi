@@ -8,6 +8,7 @@ from .inference.sharing import pull as pull
 from .inference.sharing import push as push
 from .keypoints import reassemble as reassemble
 from .metrics import Report as Report
+from .proposals.propose import propose as propose
 from .timeline import Annotation as Annotation
 from .timeline import Interval as Interval
 from .timeline import KeysegError as KeysegError

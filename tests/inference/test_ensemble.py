@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from keyseg.inference.bundle import load, name_digest, read_config, save_bundle
 from keyseg.inference.decoders import FrameDecoder, Match
-from keyseg.inference.decoding import propose
+from keyseg.inference.decoding import propose_keypoints
 from keyseg.inference.ensemble import ensemble_of
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
@@ -44,7 +44,7 @@ def test_the_mean_is_that_of_frames_heatmaps_and_refinement(make_predictor: Any,
         np.testing.assert_allclose(getattr(said, name), by_hand, rtol=1e-6)
         assert getattr(said, name).dtype == np.float32
         assert not np.array_equal(getattr(outputs[0], name), getattr(outputs[1], name))
-    actions, boundaries = propose(said.action, said.boundary, whole.decoder.proposals)
+    actions, boundaries = propose_keypoints(said.action, said.boundary, whole.decoder.proposals)
     np.testing.assert_array_equal(said.actions.time, actions.time)
     np.testing.assert_array_equal(said.boundaries.time, boundaries.time)
     assert len(said.refinement.keep_action) == len(actions) > 0

@@ -18,7 +18,7 @@ from keyseg.inference.decoding import (
     RefinementScores,
     lattice_of,
     match,
-    propose,
+    propose_keypoints,
 )
 from keyseg.matching.alignment import MatchWeights
 from keyseg.matching.annotation_graph import AnnotationGraph
@@ -43,7 +43,7 @@ def keypoint_output(refinement: RefinementScores | None = None) -> KeypointOutpu
     action, boundary = np.zeros((4, 40), np.float32), np.zeros(40, np.float32)
     action[[0, 1, 0, 2, 3], [5, 15, 25, 24, 35]] = 0.8, 0.8, 0.5, 0.3, 0.8
     boundary[[10, 20, 30, 33]] = 0.8, 0.8, 0.8, 0.06  # the last one is false
-    actions, boundaries = propose(action, boundary, ProposalConfig())
+    actions, boundaries = propose_keypoints(action, boundary, ProposalConfig())
     return KeypointOutput(frames, frames[None], action, boundary, actions, boundaries, refinement)
 
 
@@ -147,7 +147,9 @@ def test_whatever_a_network_says_every_step_is_covered(steps: int, classes: int,
     output = NetworkOutput(frames, frames[None])
     if keypoints:
         action, boundary = random.random((classes, steps), np.float32), random.random(steps, np.float32)
-        output = KeypointOutput(frames, frames[None], action, boundary, *propose(action, boundary, ProposalConfig()))
+        output = KeypointOutput(
+            frames, frames[None], action, boundary, *propose_keypoints(action, boundary, ProposalConfig())
+        )
     labels = random.integers(0, classes, 6)
     graph = AnnotationGraph.of([Segmentation(np.arange(7) * 3, labels)], classes)
     found = match(output, graph, MatchWeights())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.inference.decoding import KeypointOutput, ProposalConfig, RefinementScores, Rules, decode, propose
+from keyseg.inference.decoding import KeypointOutput, ProposalConfig, RefinementScores, Rules, decode, propose_keypoints
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 
 STEPS = 40
@@ -76,4 +76,4 @@ def test_proposals_of_both_kinds_follow_the_options(changes: Any, actions: list[
     row = np.zeros(STEPS, np.float32)
     row[[5, 9]] = 0.75, 0.5
     config = ProposalConfig(**{"action_threshold": 0.25, "boundary_threshold": 0.25, "radius": 2, **changes})
-    assert [points.time.tolist() for points in propose(row[None], row, config)] == [actions, boundaries]
+    assert [points.time.tolist() for points in propose_keypoints(row[None], row, config)] == [actions, boundaries]

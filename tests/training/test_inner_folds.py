@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from keyseg.data import Dataset
 from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
-from keyseg.inference.decoding import KeypointOutput, NetworkOutput, ProposalConfig, propose
+from keyseg.inference.decoding import KeypointOutput, NetworkOutput, ProposalConfig, propose_keypoints
 from keyseg.timeline import Segmentation
 from keyseg.training.inner_folds import HeldOutVideo, inner_folds, read_outputs, save_outputs
 
@@ -137,7 +137,9 @@ def test_kept_outputs_come_back(tmp_path: Path) -> None:
     for name, steps in (("S1_Tea/x", 30), ("plain", 1)):
         frames, action = random.random((2, 3, steps), np.float32)
         boundary = random.random(steps, np.float32)
-        output = KeypointOutput(frames, frames[None], action, boundary, *propose(action, boundary, ProposalConfig()))
+        output = KeypointOutput(
+            frames, frames[None], action, boundary, *propose_keypoints(action, boundary, ProposalConfig())
+        )
         kept[name] = HeldOutVideo(output, Segmentation.from_frames(random.integers(0, 3, steps)))
     save_outputs(tmp_path / "fold1.npz", kept)
     assert [path.name for path in tmp_path.iterdir()] == ["fold1.npz"]
@@ -152,7 +154,7 @@ def test_kept_outputs_come_back(tmp_path: Path) -> None:
         for part in ("frames", "action", "boundary"):
             assert getattr(video.output, part) == pytest.approx(getattr(there, part), abs=5e-4)  # float16
             assert getattr(video.output, part).dtype == np.float32
-        actions, boundaries = propose(video.output.action, video.output.boundary, strict.proposals)
+        actions, boundaries = propose_keypoints(video.output.action, video.output.boundary, strict.proposals)
         assert video.output.actions.time.tolist() == actions.time.tolist()
         assert video.output.boundaries.time.tolist() == boundaries.time.tolist()
 

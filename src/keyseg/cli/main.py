@@ -28,6 +28,8 @@ VERBS = {
     "eval": "Score the bundles of a run on their test videos, or predictions against annotations.",
     "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
     " like.",
+    "propose": "Draft the timelines of videos that nobody has labelled, without training, as a start for labelling"
+    " them.",
     "check": "Read every file of a data set and report all problems with file and line; exit code 1 if there are any.",
     "data": "Download GTEA, 50Salads or Breakfast from their public archive: I3D features, labels and splits.",
     "plot": "Draw timelines, learning curves, or how a video was segmented, to a PNG, SVG or PDF file.",
@@ -52,6 +54,7 @@ _AFTER_INTERRUPT = {
     "tune": _RESUME,
     "demo": f"{_RESUME}, without --force",
     "train": f"{_RESUME}, with --resume",
+    "propose": "; finished features are kept; run the same command again",
     "predict": "; finished timelines are kept; run the same command with --resume for the others",
 }
 

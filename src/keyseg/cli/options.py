@@ -44,6 +44,15 @@ Background = Annotated[
     Parameter(consume_multiple=True, converter=lambda _, words: background_names(word.value for word in words)),
 ]
 Changes = Annotated[tuple[str, ...], Parameter(name="--set", allow_leading_hyphen=True, show_default=False)]
+Formats = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--format",
+        converter=lambda _, words: [name.strip() for word in words for name in word.value.split(",")],
+        n_tokens=1,
+        show_default=",".join,
+    ),
+]
 FrameRate = Annotated[Fraction, Parameter(converter=lambda _, words: parse_rate(words[0].value))]
 PositiveNumber = Annotated[int, Parameter(validator=Number(gte=1))]
 SplitNumbers = Annotated[

@@ -7,21 +7,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
+from keyseg.cli.options import Formats
 from keyseg.cli.verb import presents, say_failed
 from keyseg.inference.folder import predict_files
 
-_Formats = Annotated[
-    tuple[str, ...],
-    Parameter(
-        name="--format",
-        converter=lambda _, words: [name.strip() for word in words for name in word.value.split(",")],
-        n_tokens=1,
-        show_default=",".join,
-    ),
-]
 
-
-@presents(predict_files, formats=_Formats, page=Annotated[bool | None, Parameter(name="--report", show_default=False)])
+@presents(predict_files, formats=Formats, page=Annotated[bool | None, Parameter(name="--report", show_default=False)])
 def predict_verb(**arguments: Any) -> int:
     from keyseg.reproduction.pages import write_prediction_page
 

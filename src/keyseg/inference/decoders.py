@@ -20,7 +20,7 @@ from keyseg.inference.decoding import (
     averaged,
     decode,
     match,
-    propose,
+    propose_keypoints,
 )
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.alignment import MatchWeights
@@ -127,14 +127,14 @@ class KeypointDecoder(Decoder):
         """Heatmaps and the keypoints that they propose, not refined."""
         maps = output.maps()
         action, boundary, frames = (_numpy(m[0]) for m in (maps.action, maps.boundary, maps.frames))
-        actions, boundaries = propose(action, boundary, self.proposals)
+        actions, boundaries = propose_keypoints(action, boundary, self.proposals)
         return KeypointOutput(frames, _numpy(output.frame_logits[:, 0]), action, boundary, actions, boundaries)
 
     def average(self, outputs: Sequence[KeypointOutput]) -> KeypointOutput:
         """Frames, stages and heatmaps averaged, and the keypoints that the averaged heatmaps propose."""
         common = super().average(outputs)
         action, boundary = (averaged([getattr(one, name) for one in outputs]) for name in ("action", "boundary"))
-        keypoints = propose(action, boundary, self.proposals)
+        keypoints = propose_keypoints(action, boundary, self.proposals)
         return KeypointOutput(common.frames, common.stages, action, boundary, *keypoints)
 
     def unmatched(self, output: KeypointOutput, part: str | None) -> Decoded:

@@ -122,7 +122,9 @@ def averaged(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return mean
 
 
-def propose(action: FloatMap, boundary: FloatMap, config: ProposalConfig) -> tuple[ActionKeypoints, BoundaryKeypoints]:
+def propose_keypoints(
+    action: FloatMap, boundary: FloatMap, config: ProposalConfig
+) -> tuple[ActionKeypoints, BoundaryKeypoints]:
     """Over-complete keypoints of heatmaps (C, T) and (T,)."""
     return (
         decode_actions(action, config.action_threshold, radius=config.radius, limit=config.limit),

@@ -103,8 +103,8 @@ def predict_files(
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
     folder = find_bundle(Path(bundle))
     made = read_config(folder).features
-    files = _input_files(map(Path, inputs), tracks=made is not None and made.extractor == "poses")
-    targets = _targets(files, [*formats, *others], out, review=review)
+    files = input_files(map(Path, inputs), tracks=made is not None and made.extractor == "poses")
+    targets = output_files(files, [*formats, *others], out, review=review)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
     taken = [*existing, *([out / REVIEW] if review and (out / REVIEW).exists() else [])]
     if resume:
@@ -149,7 +149,7 @@ def predict_files(
     return PredictedFiles(len(targets), written, failed)
 
 
-def _input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
+def input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
     """The videos, or tracks, and feature files named, and those in the folders named. Raises ConfigError, DataError."""
     files: list[Path] = []
     for path in paths:
@@ -164,7 +164,9 @@ def _input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
     return one_a_name(files)
 
 
-def _targets(files: Collection[Path], kinds: Iterable[str], out: Path, *, review: bool) -> dict[Path, dict[str, Path]]:
+def output_files(
+    files: Collection[Path], kinds: Iterable[str], out: Path, *, review: bool
+) -> dict[Path, dict[str, Path]]:
     """What to write for each input, by kind: a format, scores or a page. Raises DataError, OutputExistsError."""
     check_file_names(input_name(file) for file in files)
     refuse_file(out, "timelines")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from keyseg.data.dataset import Dataset
 from keyseg.data.splits import Split
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import KeypointOutput, NetworkOutput, propose
+from keyseg.inference.decoding import KeypointOutput, NetworkOutput, propose_keypoints
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import Segmentation
 from keyseg.timeline.files import whole_file
@@ -119,7 +119,7 @@ def read_outputs(path: Path, decoder: object) -> dict[str, HeldOutVideo]:
             output = NetworkOutput(frames, frames[None])
             if isinstance(decoder, KeypointDecoder):
                 action, boundary = (file[f"{name}/{part}"].astype(np.float32) for part in ("action", "boundary"))
-                proposals = propose(action, boundary, decoder.proposals)
+                proposals = propose_keypoints(action, boundary, decoder.proposals)
                 output = KeypointOutput(frames, frames[None], action, boundary, *proposals)
             videos[name] = HeldOutVideo(output, Segmentation.from_frames(file[f"{name}/labels"]))
     return videos

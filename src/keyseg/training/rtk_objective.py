@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from keyseg.criteria.rtk import Reference, RTKCriterion, make_reference
 from keyseg.data.batches import Batch
-from keyseg.inference.decoding import ProposalConfig, propose
+from keyseg.inference.decoding import ProposalConfig, propose_keypoints
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
 from keyseg.matching.nodes import annotated_keypoints, keypoint_nodes
 from keyseg.models.refinement import KeypointMaps, Refiner
@@ -72,4 +72,4 @@ def _propose(maps: KeypointMaps, index: int, config: ProposalConfig) -> tuple[Ac
     present = maps.mask[index]
     action = maps.action[index, :, present].detach().float().cpu().numpy()
     boundary = maps.boundary[index, present].detach().float().cpu().numpy()
-    return propose(action, boundary, config)
+    return propose_keypoints(action, boundary, config)
