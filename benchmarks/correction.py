@@ -26,7 +26,7 @@ from keyseg.training.tables import markdown_table
 from provenance import provenance, write_results
 from scripted_annotator import EDITS, REVIEW, Work, correct, from_nothing
 
-TOLERANCES = (0, 1, 3, 7, 15)  # frames
+TOLERANCES = (0, 3, 7, 15)  # frames
 
 
 @dataclass(frozen=True)

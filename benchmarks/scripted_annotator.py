@@ -52,20 +52,19 @@ class Work:
 
 
 def from_nothing(truth: Segmentation) -> Work:
-    """The work without a prediction: each segment is drawn from where the last one ended, the first one over all.
+    """The work without a prediction, which is to correct one segment without a label.
 
     >>> from_nothing(Segmentation([0, 4, 9], [1, 0])).actions
     2
     """
-    others = len(truth.merged().labels) - 1
-    return Work(relabel=1, insert=others, reviews=others)
+    return correct(Segmentation([0, truth.length], [truth.labels.max() + 1]), truth)
 
 
 def correct(found: Segmentation, truth: Segmentation, tolerance: int = 0) -> Work:
     """The quickest edits after which `found` has the segments of `truth`, each boundary within `tolerance` frames.
 
-    Dynamic programming over the boundaries that are kept, which may be dragged. Between two that are kept, the found
-    segments are merged and the missing ones are drawn. Raises ValueError if the lengths differ.
+    Dynamic programming over the boundaries that are kept, which may be dragged. The found segments between two that are
+    kept are merged, and the true ones are made of it as `_Drawings` says. Raises ValueError if the lengths differ.
 
     >>> found, truth = Segmentation([0, 4, 9], [1, 0]), Segmentation([0, 5, 9], [1, 2])
     >>> correct(found, truth)
@@ -76,56 +75,76 @@ def correct(found: Segmentation, truth: Segmentation, tolerance: int = 0) -> Wor
     if found.length != truth.length:
         raise ValueError(f"{found.length} frames found, {truth.length} annotated")
     found, truth = found.merged(), truth.merged()
-    found_labels, true_labels = found.labels.tolist(), truth.labels.tolist()
-    ends = list(product(range(1, len(true_labels) + 1), range(1, len(found_labels) + 1)))
+    labels, drawings = found.labels.tolist(), _Drawings(truth.labels.tolist())
     seconds = {(0, 0): 0.0}
-    start_of: dict[tuple[int, int], tuple[int, int]] = {}
-    for j, i in ends:
-        moved = abs(int(found.boundaries[i] - truth.boundaries[j])) > tolerance
-        options = (
-            (seconds[k, m] + _seconds(i - k, j - m, _right(found_labels[k:i], true_labels[m:j])), (k, m))
+    before: dict[tuple[int, int], tuple[int, int]] = {}
+    for j, i in product(range(1, len(truth.labels) + 1), range(1, len(labels) + 1)):
+        options = [
+            (seconds[k, m] + (i - k - 1) * EDITS["merge"] + drawings.best(labels[k:i], m, j)[0], (k, m))
             for k, m in _starts(i, j)
             if (k, m) in seconds
-        )
-        best = min(options, default=None)
-        if best is not None:
-            seconds[i, j], start_of[i, j] = best[0] + moved * EDITS["move"], best[1]
-    work, end = Work(), (len(found_labels), len(true_labels))
-    while end != (0, 0):
-        (i, j), (k, m) = end, start_of[end]
-        between = _between(i - k, j - m, _right(found_labels[k:i], true_labels[m:j]))
-        work = between + _kept(found.boundaries[i], truth.boundaries[j], tolerance) + work
-        end = start_of[end]
+        ]
+        if options:
+            cheapest, before[i, j] = min(options)
+            moved = abs(found.boundaries[i] - truth.boundaries[j]) > tolerance
+            seconds[i, j] = cheapest + moved * EDITS["move"]
+    work, (i, j) = Work(), (len(labels), len(truth.labels))
+    while (i, j) != (0, 0):
+        k, m = before[i, j]
+        between = Work(merge=i - k - 1) + drawings.best(labels[k:i], m, j)[1]
+        work = between + _kept(int(found.boundaries[i]), int(truth.boundaries[j]), tolerance) + work
+        i, j = k, m
     return work
 
 
-def _starts(i: int, j: int, most: int = 8) -> Iterator[tuple[int, int]]:
-    """Pairs of boundaries kept before the pair (i, j). Many for many would be more work than drags."""
-    for n in range(1, i + 1):
-        for m in range(1, j + 1):
-            if min(n, m) == 1 or n + m <= most:
-                yield i - n, j - m
+def _starts(i: int, j: int, most: int = 10) -> Iterator[tuple[int, int]]:
+    """Pairs of boundaries kept before the pair (i, j): so many segments back, found and true ones, or none before."""
+    yield 0, 0
+    for n in range(1, min(i, most) + 1):
+        for m in range(1, min(j, most - n) + 1):
+            yield i - n, j - m
 
 
 def _kept(found: int, true: int, tolerance: int) -> Work:
     if abs(found - true) <= tolerance:
         return Work()
-    return Work(move=1, moves=((int(found), int(true)),))
+    return Work(move=1, moves=((found, true),))
 
 
-def _between(found: int, true: int, right: int) -> Work:
-    """Merge so many found segments to one, and draw those of the true ones whose label it has not.
+class _Drawings:
+    """How true segments are drawn on one found segment: some are inserted, and the others are what is left of it.
 
-    right: number of true segments with the label that is kept, one of the found ones.
+    No two neighbours are left, or there would be no boundary between them. Those left that have another label than the
+    found segment are relabelled, each or, before anything is inserted, all at once. Nothing is drawn over a drawing.
     """
-    inserts = true - max(right, 1)
-    return Work(merge=found - 1, insert=inserts, relabel=0 if right else 1, reviews=true - 1)
+
+    def __init__(self, true: list[int]) -> None:
+        self.true = true
+        self.kept = cache(self._kept_label)
+        self.relabelled = cache(self._relabelled)
+
+    def best(self, found: list[int], start: int, end: int) -> tuple[float, Work]:
+        """Seconds and work for the true segments from start to end (excluded), on the merged found ones."""
+        options = [self.kept(label, start, end) for label in found]
+        return min([self.relabelled(start, end), *options], key=_first)
+
+    def _relabelled(self, start: int, end: int) -> tuple[float, Work]:
+        seconds, work = min((self.kept(label, start, end) for label in set(self.true[start:end])), key=_first)
+        return seconds + EDITS["relabel"], work + Work(relabel=1)
+
+    def _kept_label(self, label: int, start: int, end: int) -> tuple[float, Work]:
+        drawn, left = Work(insert=1), Work(relabel=0 if self.true[end - 1] == label else 1)
+        if end - start == 1:
+            return left.seconds, left
+        review = Work(reviews=1)
+        options = [self.kept(label, start, end - 1)[1] + drawn + review]
+        if end - start == 2:
+            options.append(drawn + left + review)
+        else:
+            options.append(self.kept(label, start, end - 2)[1] + drawn + left + review + review)
+        best = min(options, key=lambda work: work.seconds)
+        return best.seconds, best
 
 
-@cache
-def _seconds(found: int, true: int, right: int) -> float:
-    return _between(found, true, right).seconds
-
-
-def _right(found: list[int], true: list[int]) -> int:
-    return max(true.count(label) for label in found)
+def _first(option: tuple[float, Work]) -> float:
+    return option[0]
