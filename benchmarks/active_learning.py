@@ -26,7 +26,7 @@ from keyseg.data.dataset import Dataset
 from keyseg.metrics import evaluate_labels
 from keyseg.studio.ranking import RankedVideo, feature_summary, rank
 from keyseg.timeline import Segmentation
-from keyseg.timeline.files import write_json
+from keyseg.timeline.files import whole_folder, write_json
 from keyseg.toy.kitchen_features import write_toy_kitchen
 from keyseg.training.fit import Fit, train_network
 from keyseg.training.recipe import load_recipe
@@ -224,7 +224,8 @@ def open_series(data: str, seed: int, learner: str, cache: Path) -> Series:
     kitchen = data.startswith("toy:")
     root = cache / f"kitchen{int(data[4:]) + seed}" if kitchen else Path(data)
     if kitchen and not root.exists():
-        write_toy_kitchen(root, videos=60, test_videos=20, seed=int(data[4:]) + seed)
+        with whole_folder(root) as partial:
+            write_toy_kitchen(partial, videos=60, test_videos=20, seed=int(data[4:]) + seed)
     setting = SETTINGS["toy" if kitchen else root.name]
     dataset = Dataset.open(root, sample_rate=setting.sample_rate, background=setting.background, fps=setting.fps)
     own = (f"network.backbone.input_dropout={setting.input_dropout}", f"optimiser.epochs={setting.epochs}")
@@ -275,10 +276,10 @@ def main() -> None:
     table = markdown_table(heads, rows_of(curves, float(np.mean(minutes))))
     learner = "a small RTK network" if options.learner == "rtk" else "the stand-in of light_learner.py, not RTK"
     note = (
-        f"Mean of F1@10, F1@25, F1@50, Edit and Acc on the test videos, by labelled share of the minutes of all training"
-        f" videos ({np.mean(minutes):.1f}), with {learner}; series {', '.join(map(str, options.seeds))}. Minutes for"
-        " 95 % of the score with all: mean over the series, with its difference to chance (paired, ± its standard error),"
-        " and read off the mean curve."
+        "Mean of F1@10, F1@25, F1@50, Edit and Acc on the test videos, by labelled share of the minutes of all"
+        f" training videos ({np.mean(minutes):.1f}), with {learner}; series {', '.join(map(str, options.seeds))}."
+        " Minutes for 95 % of the score with all: mean over the series, with its difference to chance (paired, ± its standard"
+        " error), and read off the mean curve."
     )
     found = {"curves": curves, "minutes": minutes}
     write_results(options.out, f"What to label next on {name}", table, found, provenance(), note)

@@ -1,8 +1,8 @@
 """Work, not scores: edits and seconds to correct predictions, against labelling from nothing.
 
 python benchmarks/correction.py DATA OUTPUTS LEARNT [--seeds 0 1 2] --out FILE
-OUTPUTS: what `network_outputs.py` kept of RTK. LEARNT: the JSON file of `equal_terms.py`, whose matches, learnt on inner
-folds, decode the outputs here as there. The annotator is that of `scripted_annotator.py`.
+OUTPUTS: what `network_outputs.py` kept of RTK. LEARNT: the JSON file of `equal_terms.py`, whose matches, learnt on
+inner folds, decode the outputs here as there. The annotator is that of `scripted_annotator.py`.
 """
 
 from __future__ import annotations
@@ -111,14 +111,17 @@ def main() -> None:
     heads = (*EDITS, "edits", "of those from nothing", "seconds", "of those from nothing", "the video watched too")
     name = options.data.resolve().name
     costs = ", ".join(f"{kind} {cost:.2f} s" for kind, cost in EDITS.items())
+    splits, seeds = (", ".join(map(str, numbers)) for numbers in (dataset.splits, options.seeds))
     note = (
-        f"{name}, test videos of splits {', '.join(map(str, dataset.splits))}, seeds {', '.join(map(str, options.seeds))},"
-        f" RTK as in equal-terms.md; means per video ({seconds / len(videos):.0f} s). 'within N': each boundary may be off"
-        f" by N frames at {fps:g} frames per second. Keystroke-level model: {costs}, {REVIEW:g} s for each new boundary"
-        " (those of a move are in its time). The last column adds watching each video once at its own speed on both sides."
-        " Labels are taken as known at once, and the annotator as never mistaken. " + " ".join(boundaries(videos))
+        f"{name}, test videos of splits {splits}, seeds {seeds}, RTK as in equal-terms.md; means per video"
+        f" ({seconds / len(videos):.0f} s). 'within N': each boundary may be off by N frames at {fps:g} per second."
+        f" Keystroke-level model: {costs}, {REVIEW:g} s more for each new boundary. The last column adds watching each"
+        " video once, at its own speed, on both sides. Labels are taken as known at once, and the annotator as never"
+        " mistaken. " + " ".join(boundaries(videos))
     )
-    write_results(options.out, f"Correcting predictions on {name}", markdown_table(heads, rows), found, provenance(), note)
+    write_results(
+        options.out, f"Correcting predictions on {name}", markdown_table(heads, rows), found, provenance(), note
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A scripted annotator: the fewest seconds of the studio's edits that turn one timeline into another, by a stated model.
+"""A scripted annotator: the quickest edits of the studio that turn one timeline into another, by a stated model.
 
 The model of time is the keystroke-level model (Card, Moran and Newell, 1980), its operators in seconds below. What an
 edit is follows the studio: a boundary is dragged; two neighbours are merged, with the label of either; a segment gets
@@ -64,7 +64,9 @@ def correct(found: Segmentation, truth: Segmentation, tolerance: int = 0) -> Wor
     """The quickest edits after which `found` has the segments of `truth`, each boundary within `tolerance` frames.
 
     Dynamic programming over the boundaries that are kept, which may be dragged. The found segments between two that are
-    kept are merged, and the true ones are made of it as `_Drawings` says. Raises ValueError if the lengths differ.
+    kept are merged, and the true ones are made of the result as `_Drawings` says.
+
+    Raises ValueError if the lengths differ.
 
     >>> found, truth = Segmentation([0, 4, 9], [1, 0]), Segmentation([0, 5, 9], [1, 2])
     >>> correct(found, truth)

@@ -103,7 +103,10 @@ def test_the_order_of_the_folder_does_not_matter():
 
 def test_reasons_are_given():
     video = predicted("a", 0.4, disagreement=0.25, features=(1.0,))
-    assert rank([video])[0]["why"] == "about 60% expected to be wrong, models disagree on 25%, 100% unlike the labelled ones"
+    assert (
+        rank([video])[0]["why"]
+        == "about 60% expected to be wrong, models disagree on 25%, 100% unlike the labelled ones"
+    )
     assert rank([RankedVideo("b", 5.0)])[0]["why"] == "no prediction yet"
 
 
