@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
+import numpy as np
+
 from keyseg.timeline import Segmentation
 
 KEY, POINT, CLICK, THINK = 0.28, 1.1, 0.1, 1.35  # operators K, P, B and M
 REVIEW = 2.0  # watching one second on each side of a boundary
+REACH = 150  # frames over which a boundary is dragged, at most
 EDITS = {
     "move": THINK + 2 * (POINT + CLICK) + REVIEW,
     "merge": THINK + POINT + CLICK + KEY,
@@ -80,7 +83,10 @@ def correct(found: Segmentation, truth: Segmentation, tolerance: int = 0) -> Wor
     labels, drawings = found.labels.tolist(), _Drawings(truth.labels.tolist())
     seconds = {(0, 0): 0.0}
     before: dict[tuple[int, int], tuple[int, int]] = {}
+    distance = np.abs(found.boundaries[1:, None] - truth.boundaries[None, 1:]).tolist()
     for j, i in product(range(1, len(truth.labels) + 1), range(1, len(labels) + 1)):
+        if distance[i - 1][j - 1] > REACH:
+            continue
         options = [
             (seconds[k, m] + (i - k - 1) * EDITS["merge"] + drawings.best(labels[k:i], m, j)[0], (k, m))
             for k, m in _starts(i, j)
@@ -88,7 +94,7 @@ def correct(found: Segmentation, truth: Segmentation, tolerance: int = 0) -> Wor
         ]
         if options:
             cheapest, before[i, j] = min(options)
-            moved = abs(found.boundaries[i] - truth.boundaries[j]) > tolerance
+            moved = distance[i - 1][j - 1] > tolerance
             seconds[i, j] = cheapest + moved * EDITS["move"]
     work, (i, j) = Work(), (len(labels), len(truth.labels))
     while (i, j) != (0, 0):
