@@ -66,7 +66,6 @@ SETTINGS = {
     "toy": Setting("15", 1, 8),
     "gtea-spatialcnn": Setting("15", 2, 12, 0.3),
     "rat-social": Setting("25/3", 4, 4, background=("base",)),
-    "billboard-sections": Setting("2", 2, 8, background=("none",)),
     "billboard-chords": Setting("5", 3, 8, background=("none",)),
 }
 

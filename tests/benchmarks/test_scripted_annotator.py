@@ -12,7 +12,7 @@ import pytest
 
 from keyseg.timeline import Segmentation
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 from scripted_annotator import EDITS, REVIEW, Work, correct, from_nothing
 
