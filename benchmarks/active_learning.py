@@ -1,10 +1,11 @@
 """Scores, not speed: how many labelled minutes a model needs, videos added by the studio's ranking or by chance.
 
-python benchmarks/active_learning.py DATA OUTPUTS [--ways chance ranking] [--seeds 0 1 2] [--out FILE]
-DATA is a data set, or toy:N for a toy kitchen of seed N onwards (one per seed). Each series starts with the same random
-fifth of the training videos and grows by 15 % of their minutes at a time; seed s uses split s + 1. Every training
-sees as many feature steps as any other, so that no way is trained for longer. OUTPUTS keeps each training, so that the
-same command resumes.
+python benchmarks/active_learning.py DATA OUTPUTS --out FILE [--learner light] [--seeds 0 1 2]
+DATA is a data set, or toy:N for toy kitchens, of seed N + s for series s. Series s uses split s + 1, modulo their
+number. All ways start with the same random fifth of the minutes of the training videos and grow by 15 % at a time.
+learner: rtk is a small RTK network, each of whose trainings sees as many feature steps, so that fewer videos are not
+trained for less; light is a stand-in (`light_learner.py`). OUTPUTS keeps each training, so that the same command
+resumes.
 """
 
 from __future__ import annotations
@@ -13,28 +14,31 @@ import argparse
 import hashlib
 import json
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keyseg.data.dataset import Dataset
-from keyseg.inference.predictor import Predictor
 from keyseg.metrics import evaluate_labels
 from keyseg.studio.ranking import RankedVideo, feature_summary, rank
-from keyseg.timeline.files import write_json
+from keyseg.timeline import Segmentation
+from keyseg.timeline.files import whole_folder, write_json
 from keyseg.toy.kitchen_features import write_toy_kitchen
 from keyseg.training.fit import Fit, train_network
 from keyseg.training.recipe import load_recipe
-from keyseg.training.settings import Recipe
+from keyseg.training.tables import markdown_table
+from light_learner import LightLearner
+from provenance import provenance, write_results
 
 AMOUNTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the minutes of all training videos
-ENOUGH, LEAST = 0.95, 0.5  # of the full score; a series has at least this amount
+ENOUGH = 0.95  # of the score with all training videos
 SCORES = ("f1@10", "f1@25", "f1@50", "edit", "acc")
 SMALL = (
+    "model=rtk",
     "network.backbone.channels=32",
     "network.backbone.encoder_layers=6",
     "network.backbone.decoder_layers=3",
@@ -49,123 +53,148 @@ SMALL = (
 
 @dataclass(frozen=True)
 class Setting:
-    """A data set as it is trained on here. epochs: with all training videos."""
+    """A data set as it is read and trained on here. epochs: with all training videos."""
 
     fps: str
     sample_rate: int
     epochs: int
-    input_dropout: float
+    input_dropout: float = 0.2
     background: tuple[str, ...] = ("background",)
 
 
 SETTINGS = {
-    "toy": Setting("15", 1, 12, 0.2),
+    "toy": Setting("15", 1, 8),
     "gtea-spatialcnn": Setting("15", 2, 12, 0.3),
-    "rat-social": Setting("25/3", 4, 4, 0.2, ("base",)),
-    "billboard-sections": Setting("2", 1, 8, 0.2, ("none",)),
-    "billboard-chords": Setting("5", 2, 8, 0.2, ("none",)),
+    "rat-social": Setting("25/3", 4, 4, background=("base",)),
+    "billboard-chords": Setting("5", 3, 8, background=("none",)),
 }
+
+Predict = Callable[[str], tuple[Segmentation, list[float]]]
+"""The timeline of a video, in steps, and the confidence of its segments."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Trainings on more and more videos of one split."""
+    """Trainings on more and more videos of one split. changes: of the recipe of RTK; None for the stand-in."""
 
     dataset: Dataset
-    recipe: Recipe
     split: int
     seed: int
+    cache: Path
+    changes: tuple[str, ...] | None = field(repr=False)
 
-    @property
+    @cached_property
     def pool(self) -> tuple[str, ...]:
         """All training videos."""
         return self.dataset.names(self.split, "train")
 
-    def seconds(self, name: str) -> float:
-        """Length of a video."""
-        return float(self.dataset.annotation(name).length / self.dataset.timebase.fps)
+    @cached_property
+    def seconds(self) -> dict[str, float]:
+        """Length of each training video."""
+        return {name: float(self.dataset.annotation(name).length / self.dataset.timebase.fps) for name in self.pool}
+
+    @cached_property
+    def summaries(self) -> dict[str, tuple[float, ...]]:
+        """What the ranking knows of the features of each training video."""
+        load = self.dataset.load
+        return {name: tuple(feature_summary(load(name, self.split).features).tolist()) for name in self.pool}
+
+    @cached_property
+    def light(self) -> LightLearner:
+        """The stand-in."""
+        return LightLearner(self.dataset, self.split)
+
+    def share(self, names: Sequence[str]) -> float:
+        """Of the minutes of all training videos."""
+        return sum(self.seconds[name] for name in names) / sum(self.seconds.values())
 
     def until(self, order: Sequence[str], chosen: Sequence[str], amount: float) -> list[str]:
-        """`chosen` and the next of `order`, for the minutes that come closest to this share of the pool's."""
-        wanted = amount * sum(map(self.seconds, self.pool))
-        names, total = list(chosen), sum(map(self.seconds, chosen))
-        for name in (name for name in order if name not in chosen):
-            longer = total + self.seconds(name)
-            if abs(longer - wanted) >= abs(total - wanted):
+        """`chosen` and the next of `order`, so many that their share comes closest to an amount."""
+        names = list(chosen)
+        for name in order:
+            if name in names:
+                continue
+            longer = [*names, name]
+            if abs(self.share(longer) - amount) >= abs(self.share(names) - amount):
                 break
-            names, total = [*names, name], longer
+            names = longer
         return names
 
-    def trained(self, seen: Sequence[str], cache: Path) -> dict[str, Any]:
-        """Test scores, and predicted segments of the other videos, of a network of these videos; kept in a file."""
-        name = hashlib.sha256(json.dumps([self.split, self.seed, sorted(seen)]).encode()).hexdigest()[:16]
-        file = cache / f"{name}.json"
+    def trained(self, seen: Sequence[str]) -> dict[str, Any]:
+        """Videos, test scores, and predicted segments of the other videos; from the cache if they are there."""
+        key = hashlib.sha256(json.dumps([self.split, self.seed, sorted(seen), self.changes]).encode()).hexdigest()
+        file = self.cache / f"{key[:16]}.json"
         if not file.exists():
-            began = time.monotonic()
-            predictor = self._train(seen)
-            trained = {"scores": self._scores(predictor), "segments": self._segments(predictor, seen)}
-            write_json(file, {**trained, "videos": list(seen), "took": time.monotonic() - began})
+            predict = self._light(seen) if self.changes is None else self._network(seen, self.changes)
+            others = {name: self._segments(predict, name) for name in self.pool if name not in seen}
+            write_json(file, {"videos": list(seen), "scores": self._scores(predict), "segments": others})
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return content
 
-    def _train(self, seen: Sequence[str]) -> Predictor:
-        share = sum(map(self.seconds, seen)) / sum(map(self.seconds, self.pool))
-        recipe = self.recipe.at_pace(1 / share)
+    def _light(self, seen: Sequence[str]) -> Predict:
+        self.light.train(seen)
+        return self.light.predict
+
+    def _network(self, seen: Sequence[str], changes: tuple[str, ...]) -> Predict:
+        recipe = load_recipe(None, changes).at_pace(1 / self.share(seen))
         with tempfile.TemporaryDirectory() as folder:
             fit = Fit(self.dataset, self.split, self.seed, recipe, Path(folder))
-            return train_network(fit, recipe, recipe.decoder(), seen, (), fit.folder)[0].predictor
+            predictor = train_network(fit, recipe, recipe.decoder(), seen, (), fit.folder)[0].predictor
 
-    def _scores(self, predictor: Predictor) -> dict[str, float]:
+        def predict(name: str) -> tuple[Segmentation, list[float]]:
+            features = self.dataset.load(name, self.split).features
+            found = predictor.decode(predictor.run(features))
+            steps = self.dataset.timebase.frames_to_steps(found.segmentation.to_frames())
+            return Segmentation.from_frames(steps), found.confidence
+
+        return predict
+
+    def _scores(self, predict: Predict) -> dict[str, float]:
         truth, found = {}, {}
         for name in self.dataset.names(self.split, "test"):
-            sample = self.dataset.load(name, self.split)
-            truth[name] = sample.segmentation
-            prediction = predictor.decode(predictor.run(sample.features), frames=sample.segmentation.length)
-            found[name] = prediction.segmentation
-        report = evaluate_labels(truth, found, background=tuple(self.dataset.labels.background_ids))
-        return {key: score for key, score in report.to_json().items() if key in SCORES}
+            truth[name] = self.dataset.annotation(name)
+            labels = self.dataset.timebase.steps_to_frames(predict(name)[0].to_frames(), truth[name].length)
+            found[name] = Segmentation.from_frames(labels)
+        report = evaluate_labels(truth, found, background=tuple(self.dataset.labels.background_ids)).to_json()
+        return {key: report[key] for key in SCORES}
 
-    def _segments(self, predictor: Predictor, seen: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
-        """Seconds and confidence of what is predicted for the videos that are not labelled."""
-        found = {}
-        for name in sorted(set(self.pool) - set(seen)):
-            prediction = predictor.decode(predictor.run(self.dataset.load(name, self.split).features))
-            seconds = np.diff(prediction.segmentation.boundaries) / float(self.dataset.timebase.fps)
-            found[name] = list(zip(seconds.tolist(), prediction.confidence, strict=True))
-        return found
+    def _segments(self, predict: Predict, name: str) -> list[tuple[float, float]]:
+        """Seconds and confidence of each predicted segment."""
+        found, confidence = predict(name)
+        step = float(self.dataset.timebase.sample_rate / self.dataset.timebase.fps)
+        return list(zip((np.diff(found.boundaries) * step).tolist(), confidence, strict=True))
 
     def ranked(self, trained: dict[str, Any]) -> list[str]:
         """The videos that are not labelled, in the order of the studio."""
-        videos = []
-        for name in self.pool:
-            features = tuple(feature_summary(self.dataset.load(name, self.split).features))
-            segments = tuple((seconds, confidence) for seconds, confidence in trained["segments"].get(name, ()))
-            videos.append(RankedVideo(name, self.seconds(name), name in trained["videos"], segments, features))
+        videos = [
+            RankedVideo(
+                name,
+                self.seconds[name],
+                name in trained["videos"],
+                tuple((seconds, confidence) for seconds, confidence in trained["segments"].get(name, ())),
+                self.summaries[name],
+            )
+            for name in self.pool
+        ]
         return [video["id"] for video in rank(videos)]
 
-    def curve(self, way: str, cache: Path) -> list[tuple[float, float]]:
-        """Labelled minutes and score after each addition, up to the first that reaches `ENOUGH` of the full score."""
-        full = one_score(self.trained(self.pool, cache))
+    def curve(self, way: str) -> list[tuple[float, float]]:
+        """Share of the minutes and score after each addition; the last is that of all videos.
+
+        way: chance, ranking, or shortest, which takes the shortest videos first.
+        """
         order = [str(name) for name in np.random.default_rng(self.seed).permutation(self.pool)]
         names: list[str] = []
         points: list[tuple[float, float]] = []
         for amount in AMOUNTS:
             names = self.until(order, names, amount)
-            trained = self.trained(names, cache)
-            points.append((sum(map(self.seconds, names)) / 60, one_score(trained)))
-            print(
-                self.dataset.root.name,
-                self.seed,
-                way,
-                amount,
-                len(names),
-                f"{points[-1][1]:.1f} of {full:.1f}",
-                flush=True,
-            )
-            if points[-1][1] >= full * ENOUGH and amount >= LEAST:
-                break
-            order = self.ranked(trained) if way == "ranking" else order
-        return [*points, (sum(map(self.seconds, self.pool)) / 60, full)]
+            trained = self.trained(names)
+            points.append((self.share(names), one_score(trained)))
+            if way == "ranking":
+                order = self.ranked(trained)
+            elif way == "shortest":
+                order = sorted(self.pool, key=self.seconds.__getitem__)
+        return [*points, (1.0, one_score(self.trained(self.pool)))]
 
 
 def one_score(trained: dict[str, Any]) -> float:
@@ -173,33 +202,52 @@ def one_score(trained: dict[str, Any]) -> float:
     return float(np.mean([trained["scores"][key] for key in SCORES]))
 
 
-def needed(points: Sequence[tuple[float, float]], share: float = 0.95) -> float:
-    """Labelled minutes at which the score first reaches a share of the full one, the last; linear in between.
+def needed(points: Sequence[tuple[float, float]], share: float = ENOUGH) -> float:
+    """Where a curve first reaches a share of its last score; linear between its points.
 
-    >>> needed([(1.0, 40.0), (2.0, 60.0), (5.0, 60.0)])
-    1.85
+    >>> needed([(0.2, 40.0), (0.4, 60.0), (1.0, 60.0)])
+    0.37
     """
     wanted = share * points[-1][1]
     before = points[0]
-    for minutes, score in points:
+    for place, score in points:
         if score >= wanted:
-            rise = (wanted - before[1]) / (score - before[1]) if score > before[1] else 1.0
-            return before[0] + rise * (minutes - before[0])
-        before = (minutes, score)
-    return points[-1][0]
+            rise = (wanted - before[1]) / (score - before[1]) if score > before[1] else 0.0
+            return round(before[0] + rise * (place - before[0]), 6)
+        before = (place, score)
+    raise AssertionError("the last point reaches its own score")
 
 
-def open_series(data: str, seed: int, cache: Path) -> Series:
+def open_series(data: str, seed: int, learner: str, cache: Path) -> Series:
     """The series of a seed."""
     kitchen = data.startswith("toy:")
     root = cache / f"kitchen{int(data[4:]) + seed}" if kitchen else Path(data)
     if kitchen and not root.exists():
-        write_toy_kitchen(root, videos=60, test_videos=20, seed=int(data[4:]) + seed)
+        with whole_folder(root) as partial:
+            write_toy_kitchen(partial, videos=60, test_videos=20, seed=int(data[4:]) + seed)
     setting = SETTINGS["toy" if kitchen else root.name]
-    changes = (*SMALL, f"network.backbone.input_dropout={setting.input_dropout}", f"optimiser.epochs={setting.epochs}")
-    recipe = load_recipe(None, ("model=rtk", *changes))
     dataset = Dataset.open(root, sample_rate=setting.sample_rate, background=setting.background, fps=setting.fps)
-    return Series(dataset, recipe, 1 if kitchen else seed + 1, seed)
+    own = (f"network.backbone.input_dropout={setting.input_dropout}", f"optimiser.epochs={setting.epochs}")
+    changes = (*SMALL, *own) if learner == "rtk" else None
+    return Series(dataset, seed % len(dataset.splits) + 1, seed, cache, changes)
+
+
+def rows_of(curves: dict[str, list[list[tuple[float, float]]]], minutes: float) -> dict[str, list[str]]:
+    """Table: of each way the mean score at each amount, and what it needs; the difference is paired by series."""
+    rows = {}
+    for way, series in curves.items():
+        scores = np.array([[score for _, score in points] for points in series])
+        need = np.array([needed(points) for points in series])
+        saved = need - [needed(points) for points in curves["chance"]]
+        together = needed(list(zip((*AMOUNTS, 1.0), scores.mean(0).tolist(), strict=True)))
+        error = saved.std(ddof=1) / len(saved) ** 0.5 if len(saved) > 1 else float("nan")
+        rows[way] = [
+            *(f"{score:.1f}" for score in scores.mean(0)),
+            f"{need.mean() * minutes:.1f} ({need.mean():.0%})",
+            f"{saved.mean() * minutes:+.1f} ± {error * minutes:.1f}",
+            f"{together * minutes:.1f} ({together:.0%})",
+        ]
+    return rows
 
 
 def main() -> None:
@@ -207,15 +255,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("outputs", type=Path)
-    parser.add_argument("--ways", nargs="+", default=["chance", "ranking"])
+    parser.add_argument("--learner", choices=("rtk", "light"), default="rtk")
+    parser.add_argument("--ways", nargs="+", choices=("chance", "shortest", "ranking"), default=["chance", "ranking"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     options.outputs.mkdir(parents=True, exist_ok=True)
+    curves: dict[str, list[list[tuple[float, float]]]] = {way: [] for way in options.ways}
+    minutes = []
     for seed in options.seeds:
-        series = open_series(options.data, seed, options.outputs)
+        series = open_series(options.data, seed, options.learner, options.outputs)
+        minutes.append(sum(series.seconds.values()) / 60)
         for way in options.ways:
-            points = series.curve(way, options.outputs)
-            print(seed, way, f"{needed(points):.1f} of {points[-1][0]:.1f} minutes", flush=True)
+            curves[way].append(series.curve(way))
+            scores = " ".join(f"{score:.1f}" for _, score in curves[way][-1])
+            print(f"{options.data} series {seed} {way}: {scores}; {needed(curves[way][-1]):.0%}", flush=True)
+    name = "toy kitchens" if options.data.startswith("toy:") else Path(options.data).resolve().name
+    heads = [*(f"{amount:.0%}" for amount in AMOUNTS), "all", "minutes for 95 %", "against chance", "mean curve"]
+    table = markdown_table(heads, rows_of(curves, float(np.mean(minutes))))
+    learner = "a small RTK network" if options.learner == "rtk" else "the stand-in of light_learner.py, not RTK"
+    note = (
+        "Mean of F1@10, F1@25, F1@50, Edit and Acc on the test videos, by labelled share of the minutes of all"
+        f" training videos ({np.mean(minutes):.1f}), with {learner}; series {', '.join(map(str, options.seeds))}."
+        " Minutes for 95 % of the score with all: mean over the series, with its difference to chance (paired, ±"
+        " its standard error), and read off the mean curve."
+    )
+    found = {"curves": curves, "minutes": minutes}
+    write_results(options.out, f"What to label next on {name}", table, found, provenance(), note)
 
 
 if __name__ == "__main__":

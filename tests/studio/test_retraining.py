@@ -10,7 +10,7 @@ import pytest
 
 from drawn_films import write_film
 from keyseg.inference.bundle import load, name_digest, read_config
-from keyseg.studio.bundles import active_bundle, bundle_path, bundles
+from keyseg.studio.bundles import active_bundle, bundle_folder, bundles
 from keyseg.studio.job_queue import Busy, JobQueue
 from keyseg.studio.retraining import default_epochs, hold_out, judge, prepare, run, save
 from keyseg.studio.segments import TimedSegment
@@ -154,7 +154,7 @@ def test_a_first_bundle_takes_over_and_the_same_corrections_give_the_same_one(tm
         held = store.select("SELECT path FROM videos WHERE held_out = 1 ORDER BY path")
         assert [row["path"] for row in held] == result["held_out"]
         assert active_bundle(store) == "studio-1"
-        place = bundle_path(store, "studio-1")
+        place = bundle_folder(store, "studio-1")
         assert place == store.private / "bundles" / "studio-1"
         assert load(place).labels.names == ("background", "go_left", "go_right")
         expected = {name_digest(name) for name in ("square0", "square2")}

@@ -67,8 +67,7 @@ def rank(videos: Sequence[RankedVideo]) -> list[dict[str, Any]]:
     >>> [(video["id"], video["priority"]) for video in rank([sure, unsure])]
     [('unsure', 1), ('sure', 2)]
     """
-    if len({video.id for video in videos}) < len(videos):
-        raise ConfigError("two videos have the same id")
+    _check(videos)
     similarity = _similarities(videos)
     wrong = np.array([video.wrong * video.seconds for video in videos])
     seconds = np.array([video.seconds for video in videos])
@@ -82,6 +81,15 @@ def rank(videos: Sequence[RankedVideo]) -> list[dict[str, Any]]:
         order.append({"id": videos[best].id, "priority": len(order) + 1, "why": _why(videos[best], 1 - covered[best])})
         covered = np.maximum(covered, similarity[:, best])
     return order
+
+
+def _check(videos: Sequence[RankedVideo]) -> None:
+    if len({video.id for video in videos}) < len(videos):
+        raise ConfigError("two videos have the same id; give each its own")
+    lengths = {video.id: len(video.features) for video in videos if len(video.features)}
+    for name, length in lengths.items():
+        if length != (first := next(iter(lengths.values()))):
+            raise ConfigError(f"video {name!r}: a summary of {length} numbers, those before have {first}")
 
 
 def _similarities(videos: Sequence[RankedVideo]) -> FloatArray:

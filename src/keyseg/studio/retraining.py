@@ -197,7 +197,7 @@ def write_dataset(
     report: ReportWork,
 ) -> tuple[Path, dict[str, str]]:
     """A data set of the corrected videos, whose only split tests on the held-out ones; their names in it, by id."""
-    from keyseg.data.splits import SUBSETS, bundle_folder
+    from keyseg.data.splits import SUBSETS, bundle_path
     from keyseg.data.user_annotations import VideoNames
     from keyseg.formats.read_write import write
     from keyseg.video.user_dataset import init
@@ -233,7 +233,7 @@ def write_dataset(
     shutil.rmtree(root / "splits")
     for subset in SUBSETS:
         of_side = [name for video, name in named.items() if (video in held_out) == (subset == "test")]
-        write_text(bundle_folder(root, 1, subset), "".join(f"{name}.txt\n" for name in of_side))
+        write_text(bundle_path(root, 1, subset), "".join(f"{name}.txt\n" for name in of_side))
     return root, {video: name for video, name in named.items() if video in held_out}
 
 
