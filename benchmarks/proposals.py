@@ -20,7 +20,6 @@ import numpy as np
 from scipy.cluster.vq import kmeans2
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scripted_annotator import Work, correct, from_nothing
 
 from keyseg.data.dataset import Dataset
 from keyseg.metrics import Report, mean_reports
@@ -30,6 +29,7 @@ from keyseg.proposals.cuts import merge_runs
 from keyseg.proposals.runs import Runs, mean_runs, segment_means, standardised, steps_per_run
 from keyseg.timeline import IntArray, Segmentation
 from provenance import provenance, write_results
+from scripted_annotator import Work, correct, from_nothing
 
 NOTE = (
     "Mean over frames (MoF), Edit and F1@10/25/50 with all classes, background included. Clusters are matched to "

@@ -16,13 +16,13 @@ from keyseg.timeline.files import whole_file
 SINGLE = True
 
 
-def prepare(store: Any, asked: dict[str, Any]) -> dict[str, Any]:
+def gather(store: Any, asked: dict[str, Any]) -> dict[str, Any]:
     if asked.get("refuse"):
         raise DataError("this cannot be prepared")
     return asked | {"folder": str(store.folder)}
 
 
-def run(request: dict[str, Any], report: Any) -> dict[str, Any]:
+def work(request: dict[str, Any], report: Any) -> dict[str, Any]:
     return globals()[request["do"]](request, report)
 
 

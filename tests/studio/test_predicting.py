@@ -13,7 +13,7 @@ from keyseg.inference.prediction import Prediction
 from keyseg.studio.bundles import add_bundle
 from keyseg.studio.classes import add_class
 from keyseg.studio.job_queue import JobQueue
-from keyseg.studio.predicting import as_row, prepare, run, save
+from keyseg.studio.predicting import as_row, gather, save, work
 from keyseg.studio.segments import TimedSegment, check_segments
 from keyseg.studio.store import Store
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase
@@ -92,14 +92,14 @@ def test_a_strip_has_4000_numbers_at_most():
 def test_videos_are_predicted_and_a_damaged_one_stops_none(store, film):
     damaged = add_video(store, "a-damaged.mp4", b"no film", frames=46)
     good = add_video(store, "b.mp4", film, frames=46)
-    request = prepare(store, {"videos": None, "bundle": None})
+    request = gather(store, {"videos": None, "bundle": None})
     said, parts = [], []
 
     def report(done, message, part=None):
         said.append((done, message))
         parts.extend([part] if part else [])
 
-    result = run(request, report)
+    result = work(request, report)
     assert result["predicted"] == [good]
     assert "a-damaged.mp4" in result["failed"][damaged]
     assert [done for done, _ in said] == sorted(done for done, _ in said)
@@ -120,7 +120,7 @@ def test_videos_are_predicted_and_a_damaged_one_stops_none(store, film):
 def test_the_row_is_what_the_public_predictor_says(store, film, bundle):
     video = add_video(store, "b.mp4", film, frames=46)
     parts = []
-    run(prepare(store, {"videos": [video]}), lambda *_, part=None: parts.append(part))
+    work(gather(store, {"videos": [video]}), lambda *_, part=None: parts.append(part))
     (part,) = filter(None, parts)
     found = load(bundle).predict(store.folder / "b.mp4")
     wanted = [one for one in found.segments if one.label != "background"]
@@ -149,21 +149,21 @@ def test_classes_are_spelled_as_the_folder_spells_them(store):
 def test_if_all_fail_the_job_fails(store):
     add_video(store, "a.mp4", b"no film")
     with pytest.raises(DataError, match=r"none of 1 videos could be predicted: .*a\.mp4"):
-        run(prepare(store, {}), lambda *_, **__: None)
+        work(gather(store, {}), lambda *_, **__: None)
 
 
 def test_what_is_not_there_is_refused(store, tmp_path):
     with pytest.raises(DataError, match="no videos in"):
-        prepare(store, {})
+        gather(store, {})
     add_video(store, "gone.mp4", None)
     with pytest.raises(DataError, match="no videos in"):
-        prepare(store, {"videos": None})
+        gather(store, {"videos": None})
     with pytest.raises(DataError, match="no video 'x'"):
-        prepare(store, {"videos": ["x"]})
+        gather(store, {"videos": ["x"]})
     with pytest.raises(DataError, match="there is no bundle 'other'"):
-        prepare(store, {"bundle": "other"})
+        gather(store, {"bundle": "other"})
     (tmp_path / "empty").mkdir()
     empty = Store(tmp_path / "empty")
     with pytest.raises(DataError, match="no bundle is active"):
-        prepare(empty, {})
+        gather(empty, {})
     empty.close()

@@ -38,7 +38,7 @@ def store(make_clip, tmp_path):
 
 def do(store, **asked):
     """Run a job as the queue does; what it returns, what it reported, and the events of saving."""
-    request = proposing.prepare(store, asked)
+    request = proposing.gather(store, asked)
     reported, events = [], []
 
     def report(done, message, *, part=None, **more):
@@ -46,7 +46,7 @@ def do(store, **asked):
         if part is not None:
             events.extend(proposing.save(store, request, part))
 
-    return proposing.run(request, report), reported, events
+    return proposing.work(request, report), reported, events
 
 
 def test_a_part_is_the_same_in_all_videos_and_a_bad_one_is_reported(store):
@@ -77,12 +77,12 @@ def test_no_video_that_can_be_read_is_an_error(store):
 @pytest.mark.parametrize("asked", [{"segments": 0}, {"classes": "three"}, {"segments": True}])
 def test_wrong_numbers_are_refused_before_the_job(store, asked):
     with pytest.raises(ConfigError, match="is a whole number of at least 1"):
-        proposing.prepare(store, asked)
+        proposing.gather(store, asked)
 
 
 def test_an_unknown_bundle_is_refused_before_the_job(store):
     with pytest.raises(DataError, match="there is no bundle 'other'"):
-        proposing.prepare(store, {"bundle": "other"})
+        proposing.gather(store, {"bundle": "other"})
 
 
 def test_segments_tile_the_video_at_its_own_rate():

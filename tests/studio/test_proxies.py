@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drawn_films import number_of, numbered, write_film
-from keyseg.studio.proxies import prepare, run, save, write_proxy
+from keyseg.studio.proxies import gather, save, work, write_proxy
 from keyseg.studio.store import Store
 from keyseg.timeline import DataError
 from keyseg.video.reading import VideoReader, probe
@@ -102,22 +102,22 @@ def test_only_films_that_need_one_get_a_proxy_and_a_bad_one_stops_none(store, tm
     bad = add_video(store, "bad.avi", b"no film", playable=False)
     good = add_video(store, "good.avi", film, playable=False)
     add_video(store, "played.mp4", film)
-    request = prepare(store, {"videos": None})
+    request = gather(store, {"videos": None})
     assert [video["id"] for video in request["videos"]] == [bad, good]
     said = []
-    result = run(request, lambda done, message, **more: said.append((done, more.get("part"))))
+    result = work(request, lambda done, message, **more: said.append((done, more.get("part"))))
     assert result["made"] == [good]
     assert "bad.avi" in result["failed"][bad]
     assert [part for _, part in said if part] == [{"video": good}]
     assert list(save(store, request, {"video": good})) == [("library", {})]
     assert (store.private / "proxies" / f"{good}.mp4").exists()
-    assert [video["id"] for video in prepare(store, {})["videos"]] == [bad]
+    assert [video["id"] for video in gather(store, {})["videos"]] == [bad]
     with pytest.raises(DataError, match=r"bad\.avi"):
-        run(prepare(store, {"videos": [bad]}), lambda *_, **__: None)
+        work(gather(store, {"videos": [bad]}), lambda *_, **__: None)
 
 
 def test_without_such_films_there_is_nothing_to_do(store):
     with pytest.raises(DataError, match="browsers play all videos"):
-        prepare(store, {"videos": None})
+        gather(store, {"videos": None})
     with pytest.raises(DataError, match="no video 'x'"):
-        prepare(store, {"videos": ["x"]})
+        gather(store, {"videos": ["x"]})

@@ -12,7 +12,7 @@ from drawn_films import write_film
 from keyseg.inference.bundle import load, name_digest, read_config
 from keyseg.studio.bundles import active_bundle, bundle_folder, bundles
 from keyseg.studio.job_queue import Busy, JobQueue
-from keyseg.studio.retraining import default_epochs, hold_out, judge, prepare, run, save
+from keyseg.studio.retraining import default_epochs, gather, hold_out, judge, save, work
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import CORRECTION, Store
 from keyseg.timeline import ConfigError, DataError
@@ -95,22 +95,22 @@ def test_bundles_know_videos_by_name_with_folders_too():
 
 def test_too_few_corrected_videos_say_how_many_are_missing(store):
     with pytest.raises(DataError, match=r"0 corrected videos, and .* at least 4: correct 4 more"):
-        prepare(store, {})
+        gather(store, {})
     for number in range(4):
         correct(store, add_video(store, f"{number}.mp4", frames=10), ["cut"] * 10)
-    prepare(store, {})
-    correct(store, prepare(store, {})["videos"][2]["id"], ["rest"] * 10)
+    gather(store, {})
+    correct(store, gather(store, {})["videos"][2]["id"], ["rest"] * 10)
     with pytest.raises(DataError, match=r"3 corrected videos, .*: correct 1 more"):
-        prepare(store, {})
+        gather(store, {})
     with pytest.raises(ConfigError, match="epochs is a number"):
-        prepare(store, {"epochs": 0})
+        gather(store, {"epochs": 0})
 
 
 def test_videos_come_in_the_order_of_their_first_correction(store):
     ids = [add_video(store, f"{name}.mp4", frames=10) for name in "dacb"]
     for video in [*ids, ids[0]]:
         correct(store, video, ["cut"] * 10)
-    request = prepare(store, {"epochs": 3})
+    request = gather(store, {"epochs": 3})
     assert [video["id"] for video in request["videos"]] == ids
     assert request["videos"][0]["segments"] == [(0, 10, "cut")]
     assert (request["name"], request["epochs"], request["bundles"]) == ("studio-1", 3, [])
@@ -124,7 +124,7 @@ def test_epochs_follow_the_number_of_videos():
 def trained(folder: Path, videos: int = 4):
     """Run a retraining of one epoch in this process; its request, result and parts."""
     store = with_squares(folder, videos)
-    request = prepare(store, {"epochs": 1}) | {"scratch": str(folder / "scratch")}
+    request = gather(store, {"epochs": 1}) | {"scratch": str(folder / "scratch")}
     parts: list = []
     said: list = []
 
@@ -132,7 +132,7 @@ def trained(folder: Path, videos: int = 4):
         parts.extend([part] if part else [])
         said.append((done, message, curve))
 
-    result = run(request, report)
+    result = work(request, report)
     return store, request, result, parts, said
 
 

@@ -40,7 +40,7 @@ class _Running:
 class JobQueue:
     """Runs the jobs of a folder one after the other, each in a process of its own, in the order in which they came.
 
-    kinds: modules that do the work, by kind; each has `prepare`, `run` and `save` (see `keyseg.studio.worker`).
+    kinds: modules that do the work, by kind; each has `gather`, `work` and `save` (see `keyseg.studio.worker`).
     most_queued: jobs that may wait. most_seconds: a job that takes longer is stopped; None: no limit. What a job says
     of itself is in the table `jobs`, and `notify` hears of every change. Jobs that a server leaves behind, by its end
     or by a crash, are done by the next one. Close the queue before the store.
@@ -65,14 +65,14 @@ class JobQueue:
         self._thread.start()
 
     def submit(self, kind: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Queue a job; what it is. asked: plain data, which the kind's `prepare` checks.
+        """Queue a job; what it is. asked: plain data, which the kind's `gather` checks.
 
-        Raises ConfigError if there is no such kind, Busy if the queue is full, and what `prepare` raises.
+        Raises ConfigError if there is no such kind, Busy if the queue is full, and what `gather` raises.
         """
         if kind not in self._kinds:
             raise ConfigError(f"no jobs of the kind {kind!r}{nearest(kind, self._kinds)}; there are {_listed(self)}")
         module = kind_module(self._kinds[kind])
-        module.prepare(self._store, asked)
+        module.gather(self._store, asked)
         job = secrets.token_hex(8)
         with self._changed:
             self._check_room(kind, single=getattr(module, "SINGLE", False))
@@ -185,7 +185,7 @@ class JobQueue:
         self._tell(job)
         scratch = self._store.private / "jobs" / job
         try:
-            request = module.prepare(self._store, asked)
+            request = module.gather(self._store, asked)
             scratch.mkdir(parents=True, exist_ok=True)
             worker = Worker(self._kinds[kind], request | {"scratch": str(scratch)})
             with self._changed:

@@ -24,7 +24,7 @@ AUTHOR = "keyseg"  # of what no person did
 _STRIP = 4000  # numbers in a strip at most
 
 
-def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
+def gather(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     """The videos and the bundle that were asked for. asked: `videos`, a list of ids or None for all; `bundle`, a name,
     or None for the active one. Raises DataError if there are none."""
     name, path = bundle_of(store, asked.get("bundle"))
@@ -55,7 +55,7 @@ def videos_of(store: Store, ids: list[str] | None) -> list[dict[str, Any]]:
     ]
 
 
-def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
+def work(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Predict videos one by one; each is a part `{video, segments, details}`.
 
     Returns `{predicted: [ids], failed: {id: reason}}`. Raises DataError if none could be predicted.

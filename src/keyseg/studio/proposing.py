@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from keyseg.studio.predicting import AUTHOR, bundle_of, videos_of
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import PROPOSAL, Store
-from keyseg.studio.worker import Event, Report
+from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import Annotation, ConfigError, DataError, KeysegError
 
 if TYPE_CHECKING:
     from keyseg.proposals.drafts import VideoFeatures
 
 
-def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
-    """What `run` needs. asked: `videos`, a list of ids or None for all; `segments` and `classes`, numbers or None for
+def gather(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
+    """What `work` needs. asked: `videos`, a list of ids or None for all; `segments` and `classes`, numbers or None for
     the program's choice; `bundle`, the name of one whose boundary keypoints are the cuts, or None.
 
     Raises DataError if there are no such videos or bundle, ConfigError on a number below 1.
@@ -38,7 +38,7 @@ def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def run(request: dict[str, Any], report: Report) -> dict[str, Any]:
+def work(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Draft all videos at once, so that `part 1` is the same in each of them; each is a part `{video, segments,
     details}`.
 
@@ -59,7 +59,7 @@ def run(request: dict[str, Any], report: Report) -> dict[str, Any]:
     return {"proposed": list(drafts), "failed": failed}
 
 
-def _read_all(request: dict[str, Any], report: Report) -> tuple[dict[str, VideoFeatures], dict[str, str]]:
+def _read_all(request: dict[str, Any], report: ReportWork) -> tuple[dict[str, VideoFeatures], dict[str, str]]:
     """The features of each video that can be read, by id, and why others cannot."""
     from keyseg.proposals.reading import feature_reader
 
@@ -88,7 +88,7 @@ def as_segments(timeline: Annotation, fps: Fraction, frames: int) -> list[dict[s
     return [{"start_frame": start, "end_frame": end, "label": one.label} for (start, end), one in spans if end > start]
 
 
-def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[Event]:
+def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[ServerEvent]:
     """Save the proposal of one video."""
     segments = [TimedSegment(**segment) for segment in part["segments"]]
     row = store.replace(part["video"], PROPOSAL, segments, author=AUTHOR, action="propose", details=part["details"])

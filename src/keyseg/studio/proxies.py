@@ -20,7 +20,7 @@ _GAP_SECONDS = 0.1  # of the sound; less is a rounded time
 _MOST_PIXELS = 100_000_000
 
 
-def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
+def gather(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     """The videos to make proxies of. asked: `videos`, a list of ids or None for all that browsers do not play.
 
     Raises DataError if there are none.
@@ -34,7 +34,7 @@ def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     return {"videos": videos_of(store, ids), "proxies": str(folder)}
 
 
-def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
+def work(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Write FOLDER/.keyseg/proxies/ID.mp4 of each video; parts are `{video: id}`.
 
     Returns `{made: [ids], failed: {id: reason}}`. Raises DataError if none could be made.

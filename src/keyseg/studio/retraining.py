@@ -48,7 +48,7 @@ _LATER = {"optimiser.learning_rate": 0.001}  # of one that starts from weights
 _BACKGROUND = "background"
 
 
-def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
+def gather(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     """All videos that were ever corrected, in order of their first correction, and the bundles of the folder.
 
     asked: `epochs`, or None to choose by the number of videos. Raises DataError on fewer than 4 corrected videos.
@@ -88,7 +88,7 @@ def _video(store: Store, video: str) -> dict[str, Any]:
     }
 
 
-def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
+def work(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Train on the corrected videos but the held-out ones, and compare with the active bundle on those.
 
     Parts: `{held_out: [ids]}` before training, and `{bundle: folder, active, details}` at the end. Raises DataError if

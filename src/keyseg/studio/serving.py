@@ -79,14 +79,14 @@ def serve(
         StudioServer(app).run(sockets=[listener])
 
 
-def prepare(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
+def gather(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     """What was asked for: `bundle`, `file` and `name`. Raises DataError if the file is gone."""
     if not Path(asked["file"]).is_file():
         raise DataError(f"{asked['name']}: the file is gone; send it again")
     return asked
 
 
-def run(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
+def work(request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
     """Predict one video: its `name`, `fps`, `frames`, `segments` and `details`, `background` and `tier`."""
     from keyseg.inference.bundle import load
 

@@ -40,17 +40,17 @@ class ReportWork(Protocol):
 class Kind(Protocol):
     """A module that does one kind of job. SINGLE: whether only one of them may be queued or running; default False."""
 
-    def prepare(self, store: Store, asked: dict[str, Any]) -> dict[str, Any]:
-        """What `run` needs, as plain data, of what was asked for; in the server. Raises KeysegError if it cannot be."""
+    def gather(self, store: Store, asked: dict[str, Any]) -> dict[str, Any]:
+        """What `work` needs, as plain data, of what was asked for; in the server. Raises KeysegError if not."""
 
-    def run(self, request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
+    def work(self, request: dict[str, Any], report: ReportWork) -> dict[str, Any]:
         """Do the work, in a process of its own; the result as plain data, which stays with the job.
 
         request["scratch"] is a folder of its own, which is removed afterwards.
         """
 
     def save(self, store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[ServerEvent]:
-        """Save a part of the result that `run` reported, in the server; what the pages are to hear of."""
+        """Save a part of the result that `work` reported, in the server; what the pages are to hear of."""
 
 
 def kind_module(name: str) -> Kind:
@@ -106,7 +106,7 @@ def _work(module: str, request: dict[str, Any], sender: Connection) -> None:
         sender.send(("report", {"done": done, "message": message, **({"result": more} if more else {})}))
 
     try:
-        sender.send(("done", kind_module(module).run(request, report)))
+        sender.send(("done", kind_module(module).work(request, report)))
     except KeysegError as error:
         sender.send(("failed", str(error)))
     except MemoryError:
