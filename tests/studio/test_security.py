@@ -30,7 +30,7 @@ CHANGES = [
     ("POST", "/api/videos/1/rows/correction/edits"),
     ("POST", "/api/videos/1/rows/correction/copy"),
 ]
-READS = ["/", "/api/library", "/api/events", "/api/openapi.json", "/api/next", "/api/jobs", "/page/main.js"]
+READS = ["/", "/api/library", "/api/openapi.json", "/api/next", "/api/jobs", "/page/main.js"]
 
 
 def test_every_changing_route_is_in_the_list_above(client: TestClient) -> None:
@@ -83,7 +83,7 @@ def test_the_redirection_stays_on_this_server(anyone: TestClient) -> None:
 )
 def test_requests_of_foreign_pages_are_refused(anyone: TestClient, origin: str) -> None:
     for headers in (COOKIE, BEARER):
-        for method, path in [("GET", "/api/events"), ("GET", "/api/library"), *CHANGES]:
+        for method, path in [("GET", "/api/library"), *CHANGES]:
             answer = anyone.request(method, path, json={}, headers={**headers, "Origin": origin})
             assert answer.status_code == 403, (method, path)
             assert "access-control-allow-origin" not in answer.headers
@@ -91,7 +91,7 @@ def test_requests_of_foreign_pages_are_refused(anyone: TestClient, origin: str) 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_what_a_browser_says_comes_from_elsewhere_is_refused(anyone: TestClient, site: str) -> None:
-    for path in ("/api/events", "/api/library", "/page/main.js"):
+    for path in ("/api/library", "/page/main.js"):
         assert anyone.get(path, headers={**COOKIE, "Sec-Fetch-Site": site}).status_code == 403
 
 
