@@ -74,7 +74,7 @@ def rank(videos: Sequence[RankedVideo]) -> list[dict[str, Any]]:
     labelled = np.array([video.labelled for video in videos], bool)
     covered = similarity[:, labelled].max(1, initial=0.0)
     left = [index for index in range(len(videos)) if not labelled[index]]
-    order = []
+    order: list[dict[str, Any]] = []
     while left:
         gains = (wrong[:, None] * np.maximum(similarity[:, left] - covered[:, None], 0)).sum(0) / seconds[left]
         best = left.pop(int(np.argmax(gains)))
