@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
+IMPORTED = ("provenance", "light_learner", "scripted_annotator")  # by other benchmarks; they do nothing alone
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
@@ -21,4 +22,4 @@ def test_what_a_benchmark_imports_is_there(path: Path, monkeypatch: pytest.Monke
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
-    assert callable(getattr(module, "main", None) or module.write_results)
+    assert path.stem in IMPORTED or callable(module.main)
