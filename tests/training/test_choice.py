@@ -155,7 +155,7 @@ def test_an_interruption_between_two_folds_keeps_the_first(
     assert resumed.match == undisturbed.match
 
 
-@pytest.mark.parametrize(("with_mixing", "share"), [(49.0, 0.0), (50.0, MIXED), (51.0, MIXED)])
+@pytest.mark.parametrize(("with_mixing", "share"), [(49.0, 0.0), (50.9, 0.0), (51.0, MIXED)])
 def test_the_first_fold_says_whether_to_mix_segments(
     with_mixing: float,
     share: float,
@@ -226,7 +226,7 @@ def test_mixing_alone_needs_one_fold(workshop: Any, tmp_path: Path, trained: lis
     assert not list((tmp_path / "run").glob("split1/inner/fold*"))
     assert chosen.match is None
     assert chosen.mixing is not None
-    assert chosen.mixed_segments == (MIXED if chosen.mixing[1] >= chosen.mixing[0] else 0)
+    assert chosen.mixed_segments == (MIXED if chosen.mixing[1] >= chosen.mixing[0] + 1 else 0)
 
 
 def test_with_nothing_to_choose_no_fold_is_trained(

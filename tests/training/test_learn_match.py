@@ -11,6 +11,7 @@ import pytest
 
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.decoding import NetworkOutput
+from keyseg.matching.alignment import MatchWeights
 from keyseg.metrics import evaluate_labels
 from keyseg.timeline import Segmentation
 from keyseg.training import match_weights
@@ -129,6 +130,27 @@ def test_a_match_must_help_by_half_a_point_and_lower_nothing_by_more_than_noise(
     assert (found.plain, found.matched) == ((50, 50, 50), tuple(map(float, matched)))
 
 
+def test_each_fold_is_scored_with_weights_of_the_others_and_the_match_has_those_of_all(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of a fold's first video stands for the fold."""
+    learnt_from: list[list[str]] = []
+    original = match_weights._learn
+
+    def noted(some: Any, *rest: Any) -> MatchWeights:
+        learnt_from.append([next(iter(fold.reference)) for fold in some])
+        return original(some, *rest)
+
+    monkeypatch.setattr(match_weights, "_learn", noted)
+    some = folds(0.3, ordered=True)
+    names = [next(iter(videos)) for videos, _ in some]
+    assert learn(some).weights is not None
+    assert learnt_from == [[other for other in names if other != name] for name in names] + [names]
+    learnt_from.clear()
+    learn(some[:1])
+    assert learnt_from == [names[:1]] * 2
+
+
 def test_of_many_steps_the_first_videos_are_learnt_from_and_all_of_them_decide(
     quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,15 +162,12 @@ def test_of_many_steps_the_first_videos_are_learnt_from_and_all_of_them_decide(
         return original(reference, *rest, **options)
 
     monkeypatch.setattr(match_weights, "evaluate_labels", noted)
-    some = folds(0.3, ordered=True)
-    names = [list(videos) for videos, _ in some]
-    lengths = [item.reference.length for item in some[0][0].values()]
-    for steps, used in ((sum(lengths[:2]), 2), (sum(lengths[:2]) - 1, 1)):
+    (only, *_) = folds(0.3, ordered=True)
+    names, lengths = list(only[0]), [item.reference.length for item in only[0].values()]
+    for steps, used in ((sum(lengths[:2]), 2), (sum(lengths[:2]) - 1, 1), (1, 1)):
         scored.clear()
         monkeypatch.setattr(match_weights, "_STEPS", steps)
-        assert learn(some[:1]).videos == len(names[0])
-        assert scored == [names[0][:used]] * (len(scored) - 2) + [names[0]] * 2
-    scored.clear()
-    monkeypatch.setattr(match_weights, "_STEPS", 1)
-    assert learn(some).videos == sum(map(len, names))
-    assert scored[: len(some)] == [fold[:1] for fold in names]
+        assert learn([only]).videos == len(names)
+        assert names in scored
+        assert {len(some) for some in scored if some != names} == {used}
+        assert all(some == names[: len(some)] for some in scored)

@@ -26,6 +26,7 @@ from keyseg.training.systems import trainable
 
 MIXED = 0.3
 """Share of mixed segments that is compared with none."""
+_LEAST_GAIN = 1.0  # points of the mean of F1@50, Edit and Acc; less is chance, and mixing costs more than it gives
 
 
 class Chosen(Section):
@@ -87,7 +88,7 @@ def _learn(fit: Fit, outputs: Sequence[OutputsOfFold]) -> tuple[LearntMatch, Cal
 
 
 def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float]]:
-    """The share of mixed segments with which the first inner fold scores better halfway, and both scores.
+    """Mixed segments if the first inner fold scores a point better with them halfway, else none; and both scores.
 
     Only the training with that share continues (successive halving: Jamieson and Talwalkar 2016).
     """
@@ -98,7 +99,7 @@ def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float
         scores = [round(mean(measures(_halfway(fit, fold, share))), 2) for share in (0.0, MIXED)]
         if is_main_process():
             write_json(file, scores)
-    return (MIXED if scores[1] >= scores[0] else 0.0), (scores[0], scores[1])
+    return (MIXED if scores[1] >= scores[0] + _LEAST_GAIN else 0.0), (scores[0], scores[1])
 
 
 def _halfway(fit: Fit, fold: InnerFold, share: float) -> Report:

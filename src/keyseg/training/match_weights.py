@@ -22,7 +22,7 @@ _SPREAD = (1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 1.2)  # of the first generation, in the
 _LEAST_GAIN = 0.5  # points of the mean of F1@50, Edit and Acc; less is not worth a match
 _MOST_LOSS = 0.3  # points of one of the three; on so few videos less is noise
 _NODES = 1000  # most nodes to learn with
-_STEPS = 40_000  # most steps of held-out videos to learn with
+_STEPS = 20_000  # most steps of held-out videos of one fold to learn with
 
 OutputsOfFold = tuple[Mapping[str, HeldOutVideo], Sequence[Segmentation]]
 """The held-out videos of an inner fold, and the annotations in steps that its network was trained on."""
@@ -37,7 +37,7 @@ class LearntMatch(Section):
     """What the inner folds say about matching.
 
     weights: None where matching does not help. plain, matched: F1@50, Edit and Acc of the held-out videos without and
-    with it, in percent. videos: how many there were.
+    with it, by weights learnt from the other folds, in percent. videos: how many there were.
     """
 
     weights: MatchWeights | None
@@ -58,6 +58,11 @@ class _Fold:
             return self.plain
         return {name: align(lattice, weights).segmentation for name, lattice in self.lattices.items()}
 
+    def score(self, weights: MatchWeights | None, background: tuple[int, ...]) -> FloatArray:
+        """F1@50, Edit and Acc, in percent."""
+        found = self.segments(weights)
+        return np.array(measures(evaluate_labels(self.reference, found, background=background)))
+
 
 def learn_match(
     folds: Sequence[OutputsOfFold],
@@ -69,35 +74,41 @@ def learn_match(
     """Weights by the cross-entropy method (Rubinstein 1999), for the mean of F1@50, Edit and Acc of held-out videos.
 
     folds: the held-out videos of each inner fold with the annotations of the videos that its network was trained on.
-    decoder: without a match; it gives the segments to compare with. The weights are learnt from the first videos of
-    each fold, 40,000 steps in all. Whether to match is decided on all videos: not if that does not raise the mean by
-    half a point, or lowers one of the three by more than 0.3.
+    decoder: without a match; it gives the segments to compare with. Whether to match is decided by cross-fitting: each
+    fold is scored with weights learnt from the others, and by its own only if there is no other. It is not matched if
+    that does not raise the mean by half a point, or lowers one of the three by more than 0.3.
     """
-    everything = [_prepare(videos, annotations, decoder, classes) for videos, annotations in folds]
-    part, random = _within(everything), np.random.default_rng(seed)
+    prepared = [_prepare(videos, annotations, decoder, classes) for videos, annotations in folds]
+    without, matched = [], []
+    for fold in prepared:
+        others = [other for other in prepared if other is not fold] or prepared
+        without.append(fold.score(None, background))
+        matched.append(fold.score(_learn(others, background, seed), background))
+    plain, crossed = np.mean(without, 0), np.mean(matched, 0)
+    helps = crossed.mean() >= plain.mean() + _LEAST_GAIN and (crossed >= plain - _MOST_LOSS).all()
+    return LearntMatch(
+        weights=_learn(prepared, background, seed) if helps else None,
+        plain=tuple(plain.round(2).tolist()),
+        matched=tuple(crossed.round(2).tolist()),
+        videos=sum(len(fold.reference) for fold in prepared),
+    )
 
-    def score(folds: Sequence[_Fold], weights: MatchWeights | None) -> FloatArray:
-        reports = [evaluate_labels(fold.reference, fold.segments(weights), background=background) for fold in folds]
-        means: FloatArray = np.mean([measures(report) for report in reports], 0)
-        return means
 
-    plain, mean, spread = score(part, None).mean(), np.zeros(len(_SPREAD)), np.array(_SPREAD)
+def _learn(folds: Sequence[_Fold], background: tuple[int, ...], seed: int) -> MatchWeights:
+    parts, random = [_beginning(fold) for fold in folds], np.random.default_rng(seed)
+
+    def score(weights: MatchWeights | None) -> float:
+        return float(np.mean([part.score(weights, background) for part in parts]))
+
+    plain, mean, spread = score(None), np.zeros(len(_SPREAD)), np.array(_SPREAD)
     for generation in range(_GENERATIONS):
         tried = np.vstack((mean, mean + spread * random.standard_normal((_POPULATION - 1, len(mean)))))
-        values = [score(part, _moved(point)).mean() for point in tried]
+        values = [score(_moved(point)) for point in tried]
         if generation > 0 and max(values) < plain:  # no order to match to
             break
         elite = tried[np.argsort(values, kind="stable")[-_ELITE:]]
         mean, spread = elite.mean(0), 0.9 * elite.std(0) + 0.1 * spread
-    weights = _moved(mean)
-    without, matched = score(everything, None), score(everything, weights)
-    helps = matched.mean() >= without.mean() + _LEAST_GAIN and (matched >= without - _MOST_LOSS).all()
-    return LearntMatch(
-        weights=weights if helps else None,
-        plain=tuple(without.round(2).tolist()),
-        matched=tuple(matched.round(2).tolist()),
-        videos=sum(len(fold.reference) for fold in everything),
-    )
+    return _moved(mean)
 
 
 def _moved(point: FloatArray) -> MatchWeights:
@@ -132,13 +143,9 @@ def _prepare(
     )
 
 
-def _within(folds: Sequence[_Fold]) -> list[_Fold]:
-    """The first videos of each fold, with at most `_STEPS` steps together, at least one video of each."""
-    kept: list[_Fold] = []
-    for fold in folds:
-        ends = np.cumsum([reference.length for reference in fold.reference.values()])
-        count = max(1, int((ends <= _STEPS // len(folds)).sum()))
-        names = list(fold.reference)[:count]
-        parts = (fold.lattices, fold.plain, fold.reference)
-        kept.append(_Fold(*({name: part[name] for name in names} for part in parts)))  # type: ignore[arg-type]
-    return kept
+def _beginning(fold: _Fold) -> _Fold:
+    """The first videos of a fold, with at most `_STEPS` steps together, at least one video."""
+    ends = np.cumsum([reference.length for reference in fold.reference.values()])
+    names = list(fold.reference)[: max(1, int((ends <= _STEPS).sum()))]
+    parts = (fold.lattices, fold.plain, fold.reference)
+    return _Fold(*({name: part[name] for name in names} for part in parts))  # type: ignore[arg-type]
