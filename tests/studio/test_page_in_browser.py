@@ -376,14 +376,14 @@ def test_export_and_import(studio, person, tmp_path):
     text = Path(download.value.path()).read_text(encoding="utf-8")
     assert text.count("rest") == 3
     file = tmp_path / "first.csv"
-    file.write_text(text.replace("go_right", "went_right"), encoding="utf-8")
+    file.write_text(text.replace("go right", "went right"), encoding="utf-8")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("toolbar", name="Video", exact=True).get_by_role("button", name="Import").click()
     chooser.value.set_files(file)
     page.get_by_role("dialog").get_by_role("button", name="Import").click()
     page.get_by_text("Imported 1 file.").wait_for()
-    assert (8, 20, "went_right") in studio.segments(first)
-    page.locator("#classes").get_by_text("went_right").wait_for()
+    assert (8, 20, "went right") in studio.segments(first)
+    page.locator("#classes").get_by_text("went right").wait_for()
 
 
 def test_a_thousand_videos_ask_for_few_thumbnails(studio, person):
