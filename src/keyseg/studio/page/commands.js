@@ -1,6 +1,6 @@
 /** What the commands of the open video do. Each takes the workbench; those of edits make a result of edits.js. */
 
-import { indexAt, insert, merge, moveBoundary, relabel, remove, split, spliced } from "./edits.js";
+import { accept, indexAt, insert, merge, moveBoundary, relabel, remove, split } from "./edits.js";
 import { chooseClass, newClass } from "./classes.js";
 import { notice } from "./dialogs.js";
 import { nextSpeed } from "./player.js";
@@ -102,20 +102,9 @@ function acceptSegment(bench) {
   const at = chosen(bench);
   const segment = bench.shown().segments[at];
   if (!segment) return notice("Select a segment first.");
-  bench.take(accepted(bench.session.model, at));
+  bench.take(accept(bench.session.model, at));
   bench.seen.add(keyOf(segment));
   nextUncertain(bench);
-}
-
-/** The edit that takes the confidence off a segment: a person has seen it. */
-export function accepted(state, at) {
-  const old = state.segments[at];
-  const { confidence, ...plain } = old;
-  if (confidence === undefined || confidence === null) return null;
-  const splice = { at, removed: [old], inserted: [plain] };
-  const done = [...state.undo, { splice, action: "accept" }];
-  return { splice, action: "accept",
-    state: { ...state, segments: spliced(state.segments, splice), revision: state.revision + 1, undo: done, redo: [] } };
 }
 
 function toggleLoop(bench) {

@@ -1,8 +1,9 @@
 /** The list of videos: what to check first, search, states, and the selection that jobs are given. */
 
 import { ofVideo } from "./api.js";
-import { button, byId, clock, counted, element, percent } from "./elements.js";
+import { button, byId, counted, element, percent } from "./elements.js";
 import { Thumbnails } from "./thumbnails.js";
+import { clock } from "./times.js";
 
 export const STATES = ["predicted", "unlabelled", "corrected", "checked"];
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
@@ -94,7 +95,7 @@ export class Library extends EventTarget {
     row?.scrollIntoView({ block: "nearest" });
   }
 
-  toggle(id = this.current) {
+  toggle(id = this.current ?? this.shown[0]?.id) {
     if (!this.rows.has(id)) return;
     if (!this.selected.delete(id)) this.selected.add(id);
     this.#tellSelection();

@@ -54,7 +54,7 @@ class Timeline {
     this.gestures.cancel();
     const rate = parseRate(fps);
     Object.assign(this, { frames: Math.max(1, frames), rate, playhead: 0, selection: null, peaks: null });
-    this.canvas.setAttribute("aria-label", `Timeline of ${clock(frames, this.rate)}`);
+    this.canvas.setAttribute("aria-label", `Timeline of ${clock(frames / this.rate)}`);
     this.setRows([]);
     this.zoomAll();
   }

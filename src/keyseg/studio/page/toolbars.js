@@ -1,10 +1,11 @@
 /** The buttons of the open video, from the table of commands, and what is selected in words. */
 
 import { chosen } from "./commands.js";
-import { byId, clock, element, percent } from "./elements.js";
+import { byId, element, percent } from "./elements.js";
 import { icon } from "./icons.js";
 import { hint } from "./keys.js";
 import { SPEEDS } from "./player.js";
+import { clock, spanned } from "./times.js";
 
 const PLAYING = ["previous-segment", "frame-back", "play", "frame-on", "next-segment", "loop", "next-uncertain"];
 const CORRECTING = ["undo", "redo", null, "split", "merge", "insert", "label-by-name", "delete", null, "start-here", "end-here", null, "accept", "copy"];
@@ -19,7 +20,7 @@ export function inWords(bench) {
   if (!segment) return segments.length ? `${segments.length.toLocaleString("en")} segments` : "No segments yet";
   const { start_frame: start, end_frame: end, label, confidence } = segment;
   const { fps } = bench.player;
-  const times = `${clock(start / fps, 2)} to ${clock(end / fps, 2)}, ${((end - start) / fps).toFixed(2)} s`;
+  const times = `${spanned(start, end, fps)}, ${((end - start) / fps).toFixed(2)} s`;
   const second = bench.rows[name]?.details?.second?.[at];
   const sure = confidence === undefined || confidence === null ? "" : ` · ${percent(confidence)} certain${second ? `, or ${second}` : ""}`;
   return `${at + 1} of ${segments.length.toLocaleString("en")} · ${label} · ${times}${sure}`;
