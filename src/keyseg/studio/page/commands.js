@@ -56,7 +56,7 @@ export function chosen(bench) {
 }
 
 /** Index of the last selected segment, where several are. */
-const lastOf = (bench, at) => (bench.selected === at ? Math.max(bench.last, at) : at);
+export const lastOf = (bench, at) => (bench.selected === at ? Math.max(bench.last, at) : at);
 
 function toSegment(bench, way) {
   const { segments } = bench.shown();

@@ -20,6 +20,9 @@ export function ask(title, content, answers) {
     for (const each of buttons) {
       if (each.type === "button") each.addEventListener("click", () => dialog.close(each.value));
     }
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.matches("select")) form.requestSubmit(); // as from any other field
+    });
     dialog.addEventListener("cancel", () => { dialog.returnValue = last; });
     dialog.addEventListener("close", () => {
       dialog.remove();

@@ -74,7 +74,7 @@ export class Library extends EventTarget {
 
   /** The one to check next: the first by priority that is not checked, other than `id`. */
   next(id = null) {
-    return ordered(this.videos, "priority").find((video) => video.state !== "checked" && video.id !== id && !video.missing);
+    return ordered(this.videos, "priority").find((video) => video.state !== "checked" && video.id !== id && video.frames && !video.missing);
   }
 
   /** Move the focus among the rows. */
@@ -116,8 +116,8 @@ export class Library extends EventTarget {
     const [, , name, length, state, confidence, next] = row.children;
     const link = name.firstChild;
     link.textContent = video.name;
-    link.title = video.name;
-    length.textContent = clock(video.seconds);
+    link.title = video.error ? `${video.name}: ${video.error}` : video.name;
+    length.textContent = video.frames ? clock(video.seconds) : "";
     state.replaceChildren(badge(video));
     confidence.replaceChildren(...bar(video.confidence));
     next.textContent = video.priority ?? "";
@@ -181,8 +181,8 @@ export class Library extends EventTarget {
 
 /** The state of a video as a small label. */
 export function badge(video) {
-  const text = video.missing ? "missing" : video.proxy === "making" ? "converting" : video.state;
-  return element("span", { class: `state ${text}` }, text);
+  const text = video.missing ? "missing" : !video.frames ? "unreadable" : video.proxy === "making" ? "converting" : video.state;
+  return element("span", { class: `state ${text}`, title: video.error || null }, text);
 }
 
 function bar(confidence) {

@@ -129,7 +129,7 @@ function actions() {
   byId("library-actions").replaceChildren(
     button(`Predict${chosen()}`, () => jobs.start("predict", selected()), { title: hint("predict") }),
     button(`Propose${chosen()}`, () => jobs.start("propose", selected()), { title: "Draft timelines without training" }),
-    button("Train again", () => jobs.start("retrain", null), { title: "Learn from the corrections" }),
+    button("Train", () => jobs.start("retrain", null), { title: "Learn from the corrections" }),
     button("Import", everywhere.import, { title: hint("import") }),
     button("Export", everywhere.export, { title: hint("export") }),
     button("Check next", () => { location.hash = `#/video/${encodeURIComponent(next.id)}`; }, { class: "primary", disabled: !next }));

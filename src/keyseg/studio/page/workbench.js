@@ -256,7 +256,8 @@ export class Workbench extends EventTarget {
     box.hidden = plays && !video.missing;
     box.replaceChildren();
     if (box.hidden) return;
-    if (video.missing) box.textContent = "The file is missing. Its timelines are kept: put it back to see it.";
+    if (!video.frames) box.textContent = `This is not shown: ${video.error}`;
+    else if (video.missing) box.textContent = "The file is missing. Its timelines are kept: put it back to see it.";
     else if (video.proxy === "making") box.textContent = "A copy that this browser can play is being made. Frames can be stepped through.";
     else box.append("This browser cannot play the video; frames can be stepped through. ",
       button("Make a copy that plays", () => this.start("proxy", [video.id])));
