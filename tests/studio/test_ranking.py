@@ -140,7 +140,9 @@ def test_summaries_of_different_length_are_refused():
 def test_the_whole_order_is_that_of_computing_every_gain_in_every_round():
     random = np.random.default_rng(4)
     videos = [
-        RankedVideo(str(i), float(random.uniform(5, 90)), i % 9 == 0, ((1.0, float(random.random())),), random.random(3))
+        RankedVideo(
+            str(i), float(random.uniform(5, 90)), i % 9 == 0, ((1.0, float(random.random())),), random.random(3)
+        )
         for i in range(60)
     ]
     similarity = ranking._similarities(videos)

@@ -18,8 +18,9 @@ def segments_of(
 ) -> list[TimedSegment]:
     """The intervals of an annotation on the grid of a video; background becomes gaps, and gaps stay.
 
-    frames, fps: length of the video and its frames per second. spelled: a label as the folder has it. Raises TimelineError where intervals overlap, are
-    shorter than a frame or end after the video, DataError on a label that cannot be a class.
+    frames, fps: length of the video and its frames per second. spelled: gives a label as the folder spells it. Raises
+    TimelineError where intervals overlap, are shorter than a frame or end after the video, DataError on a label that
+    cannot be a class.
 
     >>> tea = Annotation("tea", (Interval(1, 3, "pour"),))
     >>> segments_of(tea, 100, Fraction(25))

@@ -40,7 +40,7 @@ export const ACTIONS = {
   delete: (bench) => editSelected(bench, (model, at) => remove(model, at, lastOf(bench, at))),
   undo: (bench) => stepBack(bench, "undo"),
   redo: (bench) => stepBack(bench, "redo"),
-  "new-class": async (bench) => { await newClass(bench.classes); },
+  "new-class": async (bench) => { bench.lastLabel = (await newClass(bench.classes)) ?? bench.lastLabel; },
   checked: (bench) => bench.mark(true),
   unchecked: (bench) => bench.mark(false),
   "next-video": (bench) => bench.toNeighbour(1),
@@ -118,7 +118,8 @@ function toggleLoop(bench) {
 function editWith(bench, change, otherwise = "") {
   if (!bench.editable()) return;
   const result = change(bench.session.model);
-  if (!bench.take(result) && otherwise) notice(otherwise);
+  if (bench.take(result)) bench.timeline.announce(result);
+  else if (otherwise) notice(otherwise);
 }
 
 function editSelected(bench, change, otherwise = "") {

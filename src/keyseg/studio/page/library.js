@@ -113,9 +113,10 @@ export class Library extends EventTarget {
     const shown = JSON.stringify(video);
     if (row.dataset.shown === shown) return;
     row.dataset.shown = shown;
-    const [, , name, length, state, confidence, next] = row.children;
+    const [pick, , name, length, state, confidence, next] = row.children;
     const link = name.firstChild;
     link.textContent = video.name;
+    pick.firstChild.setAttribute("aria-label", `Select ${video.name}`);
     link.title = video.error ? `${video.name}: ${video.error}` : video.name;
     length.textContent = video.frames ? clock(video.seconds) : "";
     state.replaceChildren(badge(video));
@@ -126,7 +127,7 @@ export class Library extends EventTarget {
 
   #made(id) {
     const cell = (name, ...children) => element("span", { class: name, role: "cell" }, ...children);
-    const box = element("input", { type: "checkbox", "aria-label": "Select", onclick: (event) => this.#picked(id, event) });
+    const box = element("input", { type: "checkbox", onclick: (event) => this.#picked(id, event) });
     const picture = element("img", { decoding: "async", alt: "", width: 80, height: 45,
       "data-src": `/api/${ofVideo(id, "thumbnail")}`, onerror: (event) => event.target.classList.add("none") });
     const link = element("a", { href: `#/video/${encodeURIComponent(id)}`, onfocus: () => { this.current = id; } });

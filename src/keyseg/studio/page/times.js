@@ -47,8 +47,6 @@ const WORDS = {
   accept: "Accepted",
   insert: "Inserted",
   remove: "Removed",
-  paste: "Pasted",
-  "fill gaps": "Gaps filled",
 };
 
 /** An edit in words, for screen readers and the history: "Split: pour 0:01.00 to 0:02.00, pour ...". */
