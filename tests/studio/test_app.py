@@ -220,6 +220,12 @@ def test_a_label_with_spaces_comes_back_as_the_same_class(client: TestClient, fi
     assert [one["name"] for one in client.get("/api/library").json()["classes"]] == ["take  the_cup"]
 
 
+def test_elan_finds_the_film_beside_the_exported_file(client: TestClient, film: str) -> None:
+    client.post(f"{film}/rows/correction/edits", json=insertion(10, 20, "pour"))
+    exported = client.get(f"{film}/export", params={"format": "eaf"}).text
+    assert 'RELATIVE_MEDIA_URL="./film.mp4"' in exported
+
+
 def test_a_class_of_exactly_the_name_comes_first(client: TestClient, film: str) -> None:
     for name in ("take_cup", "take cup"):
         client.post("/api/classes", json={"name": name, "colour": "#0072b2"})

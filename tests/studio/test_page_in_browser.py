@@ -216,6 +216,12 @@ def test_a_class_is_found_by_typing_or_made(studio, person):
     page.locator("#classes").get_by_text("sit down").wait_for()
     saved(page)
     assert studio.segments(first)[1] == (8, 20, "sit down")
+    press(page, "t")
+    page.get_by_role("dialog").get_by_role("option", name="rest", exact=True).click()
+    saved(page)
+    assert studio.segments(first)[1] == (8, 20, "rest")
+    press(page, "Control+z")
+    saved(page)
     page.get_by_role("button", name="Change class sit down").click()
     page.get_by_role("textbox", name="Name").fill("sit")
     press(page, "Enter")
@@ -416,6 +422,16 @@ def test_the_video_of_the_address_is_shown_whichever_comes_first(studio, person)
     assert "No segments yet" in page.locator("#segment").inner_text()
 
 
+def test_a_video_that_is_moved_while_it_is_open_is_called_by_its_new_name(studio, person):
+    page = person()
+    open_video(page)
+    (studio.folder / "day 1").mkdir()
+    (studio.folder / "first.mp4").rename(studio.folder / "day 1" / "again.mp4")
+    names = lambda: [video["name"] for video in studio.get("library")["videos"]]  # noqa: E731
+    eventually(lambda: "day 1/again.mp4" in names(), "it is not found again")
+    until(page, "document.getElementById('video-name').textContent === 'day 1/again.mp4'")
+
+
 def test_a_waveform_is_asked_for_until_it_is_there(person):
     page, asked = person(), []
 
@@ -465,7 +481,8 @@ def test_export_and_import(studio, person, tmp_path):
     with page.expect_file_chooser() as chooser:
         page.get_by_role("toolbar", name="Video", exact=True).get_by_role("button", name="Import").click()
     chooser.value.set_files(file)
-    page.get_by_role("dialog").get_by_role("button", name="Import").click()
+    page.get_by_role("dialog").wait_for()
+    press(page, "Enter")
     page.get_by_text("Imported 1 file.").wait_for()
     assert (8, 20, "went right") in studio.segments(first)
     page.locator("#classes").get_by_text("went right").wait_for()

@@ -53,8 +53,6 @@ export class Workbench extends EventTarget {
     this.video = video;
     this.rows = video.rows;
     this.seen = new Set();
-    byId("video-name").textContent = video.name;
-    document.title = `${video.name} – keyseg studio`;
     this.session = this.sessions.begin(video, this.rows[CORRECTION] ?? EMPTY, left);
     this.timeline.setVideo(video);
     this.timeline.setClasses(this.classes);
@@ -180,7 +178,9 @@ export class Workbench extends EventTarget {
   showState(video) {
     if (!this.video) return;
     const before = this.video.proxy;
-    Object.assign(this.video, { state: video.state, proxy: video.proxy, playable: video.playable, missing: video.missing });
+    Object.assign(this.video, { state: video.state, proxy: video.proxy, playable: video.playable, missing: video.missing, name: video.name });
+    byId("video-name").textContent = video.name;
+    document.title = `${video.name} – keyseg studio`;
     const { state, seconds, fps, frames } = this.video;
     byId("video-state").replaceChildren(badge(this.video));
     byId("video-facts").textContent = `${clock(seconds)} · ${frames.toLocaleString("en")} frames · ${Math.round(this.player.fps * 100) / 100 || fps} per second`;
