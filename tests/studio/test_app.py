@@ -202,6 +202,39 @@ def test_a_correction_comes_back_from_every_format(client: TestClient, store: St
     assert segments(client, film, "reference") == [(0, 9, "pour"), (20, 100, "cut")]
 
 
+NO_SPACES = {"txt", "recog", "json", "caltech", "rttm"}  # formats whose labels cannot hold them
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_a_label_with_spaces_comes_back_as_the_same_class(client: TestClient, film: str, fmt: str) -> None:
+    client.post(f"{film}/rows/correction/edits", json=insertion(10, 20, "take  the_cup"))
+    answer = client.get(f"{film}/export", params={"format": fmt})
+    if answer.status_code == 400:
+        pytest.skip(answer.json()["error"])  # a library that is not installed
+    if fmt not in {*NO_SPACES, "nwb"}:
+        assert "take  the_cup" in answer.text
+    own = f"film{FORMATS[fmt].suffix}"
+    client.post(f"{film}/import", params={"row": "reference", "name": own}, content=answer.content)
+    (segment,) = client.get(film).json()["rows"]["reference"]["segments"]
+    assert segment["label"] == "take  the_cup"
+    assert [one["name"] for one in client.get("/api/library").json()["classes"]] == ["take  the_cup"]
+
+
+def test_elan_finds_the_film_beside_the_exported_file(client: TestClient, film: str) -> None:
+    client.post(f"{film}/rows/correction/edits", json=insertion(10, 20, "pour"))
+    exported = client.get(f"{film}/export", params={"format": "eaf"}).text
+    assert 'RELATIVE_MEDIA_URL="./film.mp4"' in exported
+
+
+def test_a_class_of_exactly_the_name_comes_first(client: TestClient, film: str) -> None:
+    for name in ("take_cup", "take cup"):
+        client.post("/api/classes", json={"name": name, "colour": "#0072b2"})
+    for label in ("take_cup", "take cup"):
+        vtt = f"WEBVTT\n\n00:01.000 --> 00:02.000\n{label}\n"
+        client.post(f"{film}/import", params={"name": "film.vtt"}, content=vtt.encode())
+        assert client.get(film).json()["rows"]["correction"]["segments"][0]["label"] == label
+
+
 def test_files_are_imported_into_the_videos_that_they_name(client: TestClient, store: Store, film: str) -> None:
     add_video(store, "sub/tea.mp4")
     files = [

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from keyseg.studio import media
 from keyseg.studio.media import Waveforms
 from keyseg.studio.store import Store
 from keyseg.studio.waveform import MOST_PEAKS, Peaks, waveform
@@ -140,6 +144,27 @@ def test_a_thumbnail_is_made_once(client: TestClient, square: str, store: Store)
     (kept,) = (store.private / "thumbnails").iterdir()
     kept.write_bytes(b"kept")
     assert client.get(f"{square}/thumbnail").content == b"kept"
+
+
+def test_two_threads_make_the_thumbnail_of_one_content(
+    store: Store, make_clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, kept = make_clip(store.folder / "square.mp4", pictures(0)), store.private / "thumbnails" / "x.jpg"
+    both = threading.Barrier(2)
+    decode = media.read_key_frames
+    monkeypatch.setattr(media, "read_key_frames", lambda *given: (both.wait(60), decode(*given))[1])
+    busy, write = threading.Lock(), media.write_bytes
+
+    def write_alone(path: Path, content: bytes) -> None:
+        assert busy.acquire(blocking=False), "both write one file"
+        time.sleep(0.05)
+        write(path, content)
+        busy.release()
+
+    monkeypatch.setattr(media, "write_bytes", write_alone)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: media.thumbnail(film, kept, 0.0), range(2)))
+    assert found[0] == found[1] == kept.read_bytes()
 
 
 def test_the_report_shows_every_row_and_escapes_names(client: TestClient, square: str) -> None:

@@ -107,6 +107,21 @@ def video_id(studio: ServedStudio, name: str = "first.mp4") -> str:
     return str(next(video["id"] for video in studio.get("library")["videos"] if video["name"] == name))
 
 
+def hold(page: Any, address: str) -> Callable[[], None]:
+    """Hold requests back until the returned function is called; it waits for the first of them."""
+    held: list[Any] = []
+    free = []
+    page.route(address, lambda route: route.continue_() if free else held.append(route))
+
+    def let_go() -> None:
+        eventually(lambda: page.wait_for_timeout(20) or held, f"nothing asks for {address}")
+        free.append(True)
+        for route in held:
+            route.continue_()
+
+    return let_go
+
+
 def open_video(page: Any, name: str = "first.mp4") -> None:
     page.get_by_role("link", name=name, exact=True).click()
     until(page, f"document.getElementById('video-name').textContent === {json.dumps(name)}")
@@ -201,6 +216,12 @@ def test_a_class_is_found_by_typing_or_made(studio, person):
     page.locator("#classes").get_by_text("sit down").wait_for()
     saved(page)
     assert studio.segments(first)[1] == (8, 20, "sit down")
+    press(page, "t")
+    page.get_by_role("dialog").get_by_role("option", name="rest", exact=True).click()
+    saved(page)
+    assert studio.segments(first)[1] == (8, 20, "rest")
+    press(page, "Control+z")
+    saved(page)
     page.get_by_role("button", name="Change class sit down").click()
     page.get_by_role("textbox", name="Name").fill("sit")
     press(page, "Enter")
@@ -210,7 +231,7 @@ def test_a_class_is_found_by_typing_or_made(studio, person):
 
 def test_a_job_that_cannot_start_says_why(person):
     page = person()
-    press(page, "p")
+    press(page, "x", "p")
     page.get_by_role("alert").get_by_text("bundle").wait_for()
 
 
@@ -346,6 +367,86 @@ def test_edits_of_a_page_that_is_open_are_left_to_it(studio, person):
     assert len(studio.get(f"videos/{first}/rows/correction/history")) == 2
 
 
+def test_a_key_alone_does_not_predict_every_video(studio, person):
+    page = person()
+    press(page, "p")
+    page.get_by_text("so all 2 would be predicted").wait_for()
+    press(page, "Escape")
+    assert page.get_by_role("dialog").count() == 0
+    assert page.get_by_role("alert").count() == 0
+    press(page, "p", "Enter")
+    page.get_by_role("alert").get_by_text("bundle").wait_for()
+
+
+def test_edits_of_a_video_that_was_left_are_saved_all_the_same(studio, person):
+    page, first = person("Ada"), video_id(studio)
+    corrected(page)
+    let_go = hold(page, "**/edits")
+    press(page, "ArrowRight", "s", "ArrowRight", "s", "ArrowRight", "s")
+    press(page, "Escape")
+    page.get_by_text("Saving…").wait_for()
+    open_video(page)
+    assert page.locator("#segment").inner_text().startswith("1 of 8")
+    press(page, "End", "ArrowLeft", "ArrowLeft", "s")
+    press(page, "Escape")
+    let_go()
+    eventually(lambda: page.wait_for_timeout(20) or len(studio.segments(first)) == 9, "the edits did not arrive")
+    until(page, "document.getElementById('saving').textContent === ''")
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('keyseg-unsaved'))") == []
+
+
+def test_a_conflict_in_a_video_that_was_left_waits_there(studio, person):
+    one, other, first = person("Ada"), person("Ben"), video_id(studio)
+    corrected(one)
+    open_video(other)
+    let_go = hold(other, "**/edits")
+    press(other, "End", "ArrowLeft", "s", "Escape")
+    press(one, "ArrowRight", "s")
+    saved(one)
+    let_go()
+    other.get_by_role("button", name="Open it").click()
+    other.get_by_role("button", name="Put mine on top").click()
+    saved(other)
+    assert len(studio.segments(first)) == 7
+
+
+def test_the_video_of_the_address_is_shown_whichever_comes_first(studio, person):
+    page, second = person(), video_id(studio, studio.get("library")["videos"][1]["name"])
+    let_go = hold(page, f"**/api/videos/{video_id(studio)}")
+    page.evaluate("id => { location.hash = `#/video/${id}`; }", video_id(studio))
+    page.evaluate("id => { location.hash = `#/video/${id}`; }", second)
+    until(page, "document.getElementById('video-name').textContent.startsWith('second')")
+    let_go()
+    page.wait_for_timeout(300)
+    assert page.locator("#video-name").inner_text().startswith("second")
+    assert "No segments yet" in page.locator("#segment").inner_text()
+
+
+def test_a_video_that_is_moved_while_it_is_open_is_called_by_its_new_name(studio, person):
+    page = person()
+    open_video(page)
+    (studio.folder / "day 1").mkdir()
+    (studio.folder / "first.mp4").rename(studio.folder / "day 1" / "again.mp4")
+    names = lambda: [video["name"] for video in studio.get("library")["videos"]]  # noqa: E731
+    eventually(lambda: "day 1/again.mp4" in names(), "it is not found again")
+    until(page, "document.getElementById('video-name').textContent === 'day 1/again.mp4'")
+
+
+def test_a_waveform_is_asked_for_until_it_is_there(person):
+    page, asked = person(), []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.url)
+        found = {"seconds": 4.6, "peaks": [255] * 46} if len(asked) > 2 else {"seconds": 0.0, "peaks": []}
+        route.fulfill(json=found, status=200 if len(asked) > 2 else 202)
+
+    page.route("**/waveform", answer)
+    open_video(page)
+    low = page.locator("#timeline").bounding_box()["height"]
+    until(page, f"document.getElementById('timeline').clientHeight > {low} + 30")  # the band of the sound
+    assert len(asked) == 3
+
+
 def test_the_sheet_names_every_key(person):
     page = person()
     press(page, "?")
@@ -376,14 +477,15 @@ def test_export_and_import(studio, person, tmp_path):
     text = Path(download.value.path()).read_text(encoding="utf-8")
     assert text.count("rest") == 3
     file = tmp_path / "first.csv"
-    file.write_text(text.replace("go_right", "went_right"), encoding="utf-8")
+    file.write_text(text.replace("go right", "went right"), encoding="utf-8")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("toolbar", name="Video", exact=True).get_by_role("button", name="Import").click()
     chooser.value.set_files(file)
-    page.get_by_role("dialog").get_by_role("button", name="Import").click()
+    page.get_by_role("dialog").wait_for()
+    press(page, "Enter")
     page.get_by_text("Imported 1 file.").wait_for()
-    assert (8, 20, "went_right") in studio.segments(first)
-    page.locator("#classes").get_by_text("went_right").wait_for()
+    assert (8, 20, "went right") in studio.segments(first)
+    page.locator("#classes").get_by_text("went right").wait_for()
 
 
 def test_a_thousand_videos_ask_for_few_thumbnails(studio, person):

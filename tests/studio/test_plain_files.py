@@ -12,6 +12,7 @@ import pytest
 
 import keyseg
 from keyseg.studio import plain_files
+from keyseg.studio.classes import classes
 from keyseg.studio.plain_files import plain_text
 from keyseg.studio.segments import Splice
 from keyseg.studio.store import Store
@@ -182,6 +183,15 @@ def test_a_file_changed_outside_becomes_a_revision(store):
     assert store.files.problems == {}
     store.files.compare()
     assert len(actions(store)) == 2
+
+
+def test_a_program_that_drops_spaces_makes_no_second_class(store):
+    insert(store, 0, segment(25, 50, "take cup"))
+    store.files.flush()
+    file(store).write_text(file(store).read_text().replace("take cup", "take_cup").replace("2.000000", "3.000000"))
+    store.files.compare()
+    assert labels(store) == ["take cup"]
+    assert [one["name"] for one in classes(store)] == ["take cup"]
 
 
 def test_a_file_changed_outside_before_a_save_is_in_the_history(store):

@@ -141,9 +141,12 @@ def test_classes_are_spelled_as_the_folder_spells_them(store):
     video = add_video(store, "b.mp4", frames=20)
     add_class(store, "go left")
     segment = {"start_frame": 0, "end_frame": 20, "label": "go_left", "confidence": 0.5}
-    second = {"second": ["go_right"], "boundaries": [], "strip": []}
+    second = {"second": [None], "boundaries": [], "strip": []}
     save(store, {"row": "prediction:blank"}, {"video": video, "segments": [segment], "details": second})
     assert store.row(video, "prediction:blank").segments[0].label == "go left"
+    add_class(store, "go_left")
+    save(store, {"row": "prediction:blank"}, {"video": video, "segments": [segment], "details": second})
+    assert store.row(video, "prediction:blank").segments[0].label == "go_left"
 
 
 def test_if_all_fail_the_job_fails(store):

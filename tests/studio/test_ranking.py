@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from keyseg.studio import ranking
 from keyseg.studio.ranking import RankedVideo, feature_summary, rank
 from keyseg.timeline import ConfigError
 
@@ -134,3 +135,30 @@ def test_two_videos_of_one_id_are_refused():
 def test_summaries_of_different_length_are_refused():
     with pytest.raises(ConfigError, match="'b': a summary of 1 numbers, those before have 2"):
         rank([RankedVideo("a", 1.0, features=(1.0, 2.0)), RankedVideo("b", 1.0, features=(1.0,))])
+
+
+def test_the_whole_order_is_that_of_computing_every_gain_in_every_round():
+    random = np.random.default_rng(4)
+    videos = [
+        RankedVideo(
+            str(i), float(random.uniform(5, 90)), i % 9 == 0, ((1.0, float(random.random())),), random.random(3)
+        )
+        for i in range(60)
+    ]
+    similarity = ranking._similarities(videos)
+    wrong, seconds = np.array([v.wrong * v.seconds for v in videos]), np.array([v.seconds for v in videos])
+    covered, left, order = similarity[:, ::9].max(1), [i for i in range(60) if i % 9], []
+    while left:
+        gains = [(wrong * np.maximum(similarity[:, i] - covered, 0)).sum() / seconds[i] for i in left]
+        order.append(left.pop(int(np.argmax(gains))))
+        covered = np.maximum(covered, similarity[:, order[-1]])
+    assert [int(one["id"]) for one in rank(videos)] == order
+
+
+def test_a_thousand_videos_need_few_gains(monkeypatch):
+    videos = [RankedVideo(str(i), 5.0, segments=((5.0, 0.5 + i % 7 / 20),)) for i in range(1000)]
+    rounds = []
+    maximum = np.maximum
+    monkeypatch.setattr(ranking.np, "maximum", lambda *given: (rounds.append(given[0].size), maximum(*given))[1])
+    assert len(rank(videos)) == 1000
+    assert sum(rounds) < 5 * 1000**2

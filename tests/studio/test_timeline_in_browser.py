@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import keyseg.studio
+from served_studio import eventually
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(
@@ -80,13 +81,18 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("console", lambda message: wrong.append(message.text))
         page.route("**/*", answer)
         page.goto("http://studio.test/")
-        page.wait_for_function("window.timeline && timeline.pending === 0")
+        until(page, "window.timeline && timeline.pending === 0")
         return page
 
     yield open_page
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+def until(page: Any, expression: str, arg: Any = None) -> None:
+    """Wait for an expression of the page; `wait_for_function` would need eval, which the policy forbids."""
+    eventually(lambda: page.evaluate(expression, arg), f"it never came to {expression}")
 
 
 def at(frame: float, y: float = EDITED_Y) -> tuple[float, float]:
@@ -109,7 +115,7 @@ def test_a_boundary_is_dragged_and_snaps_to_a_keypoint(opened):
     assert page.evaluate("spans()")[:2] == [[0, 130, "pour"], [130, 200, "stir"]]
     assert page.evaluate("log.at(-1)") == "move boundary"
     said = page.locator("[aria-live=polite]").inner_text()
-    assert said == "Boundary moved: pour 0:00:00.00 to 0:00:05.20, stir 0:00:05.20 to 0:00:08.00"
+    assert said == "Boundary moved: pour 0:00.00 to 0:05.20, stir 0:05.20 to 0:08.00"
     page.evaluate("undo()")
     assert page.evaluate("spans()")[0] == [0, 100, "pour"]
 
@@ -139,11 +145,11 @@ def test_the_wheel_zooms_about_the_pointer_and_pans_sideways(opened):
     page = opened()
     page.mouse.move(*at(250))
     page.mouse.wheel(0, -400)
-    page.wait_for_function("timeline.view().to < 999")
+    until(page, "timeline.view().to < 999")
     view = page.evaluate("timeline.view()")
     assert abs(view["from"] + (view["to"] - view["from"]) / 4 - 250) < 1e-6
     page.mouse.wheel(300, 0)
-    page.wait_for_function("from => timeline.view().from > from", arg=view["from"])
+    until(page, "from => timeline.view().from > from", view["from"])
     page.evaluate("timeline.zoomTo(500, 500)")
     assert page.evaluate("timeline.view().to - timeline.view().from") == pytest.approx(1000 / 48)
     page.evaluate("timeline.zoomAll()")
@@ -154,14 +160,15 @@ def test_the_list_is_reached_by_keyboard(opened):
     page = opened()
     page.keyboard.press("Tab")
     options = page.get_by_role("option")
-    assert options.all_inner_texts()[1] == "stir, 0:00:04.00 to 0:00:08.00"
+    assert options.all_inner_texts()[1] == "stir, 0:04.00 to 0:08.00"
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("document.querySelector('[aria-selected=true]')?.textContent.startsWith('stir')")
+    until(page, "document.querySelector('[aria-selected=true]')?.textContent.startsWith('stir')")
     chosen = page.get_by_role("listbox").get_attribute("aria-activedescendant")
     assert page.locator(f"#{chosen}").inner_text().startswith("stir")
     page.keyboard.press("Enter")
     assert page.evaluate("log") == ["select 1 1", "seek 100"]
-    page.evaluate("timeline.zoomTo(0, 150); timeline.focusNext()")
+    page.evaluate("timeline.zoomTo(0, 150)")
+    page.keyboard.press("ArrowDown")
     assert page.evaluate("log.at(-1)") == "select 2 2"
     assert page.evaluate("timeline.view().from <= 400 && timeline.view().to >= 500")
 
@@ -176,7 +183,7 @@ def test_the_canvas_fits_the_window_and_its_pixels(opened, width, ratio):
         width,
     ]
     page.set_viewport_size({"width": 600, "height": 400})
-    page.wait_for_function("ratio => document.querySelector('canvas').width === 584 * ratio", arg=ratio)
+    until(page, "ratio => document.querySelector('canvas').width === 584 * ratio", ratio)
 
 
 READ = """(places) => {

@@ -69,7 +69,8 @@ class WriteSettings:
     fps: frames per second. frames: length of the video. overlap: as in `Annotation.segmentation`. background: name of
     gaps in annotations that name no background, () to refuse gaps. labels: the classes, None for those that occur.
     tier: name of the tier or track that is written. folder: where the file will lie, for relative paths in it.
-    predicted: whether a network made the annotation, for tools that keep predictions apart.
+    predicted: whether a network made the annotation, for tools that keep predictions apart. spaces: whether tables keep
+    white space in labels, which no class has.
     """
 
     fps: Fraction | None = None
@@ -80,6 +81,7 @@ class WriteSettings:
     tier: str = "actions"
     folder: Path | None = None
     predicted: bool = False
+    spaces: bool = False
 
 
 def by_video(videos: Mapping[str, Sequence[Interval]], settings: ReadSettings) -> list[Annotation]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.frames import as_background, known_rate, segmented
+from keyseg.formats.frames import as_background, known_rate, segmented, written_labels
 from keyseg.formats.tables import header, read_rows, table_text
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import read_text
@@ -72,7 +72,9 @@ def write(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     TimelineError."""
     (annotation,) = annotations
     segmentation, labels, _ = segmented(annotation, settings)
-    rows = ((span.start_frame, span.end_frame, labels.names[span.label]) for span in segmentation)
+    spelled = written_labels(annotation, settings)
+    names = [spelled.get(name, name) for name in labels.names]
+    rows = ((span.start_frame, span.end_frame, names[span.label]) for span in segmentation)
     return table_text(_COLUMNS, rows, "\t")
 
 

@@ -80,6 +80,11 @@ def _classes(annotation: Annotation, background: tuple[str, ...]) -> LabelMap:
     return LabelMap(tuple(sorted({*names, *idle})), idle)
 
 
+def written_labels(annotation: Annotation, settings: WriteSettings) -> dict[str, str]:
+    """What a table says instead of the names of classes: the labels themselves, if the settings keep their spaces."""
+    return {class_name(label): label for label in annotation.labels} if settings.spaces else {}
+
+
 def as_background(settings: ReadSettings, labels: Collection[str]) -> tuple[str, ...]:
     """Which labels of a file are not actions: those that the user named, or `background` if it occurs."""
     if settings.background is not None:

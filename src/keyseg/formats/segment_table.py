@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.frames import as_background, scores_at, segmented
+from keyseg.formats.frames import as_background, scores_at, segmented, written_labels
 from keyseg.formats.tables import TableRow, header, read_rows, table_text
 from keyseg.formats.text import number
 from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
@@ -97,7 +97,9 @@ def _cells(
     for annotation in annotations:
         place = [annotation.video, annotation.track] if tracks else [annotation.video]
         scores = scores_at(annotation, settings) if scored else {}
+        labels = written_labels(annotation, settings)
         for row in segment_rows(*segmented(annotation, settings), scores):
+            row["label"] = labels.get(str(row["label"]), row["label"])
             yield [*place, *row.values(), *([""] if scored and _CONFIDENCE not in row else [])]
 
 

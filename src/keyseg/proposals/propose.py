@@ -60,23 +60,23 @@ def propose(
 ) -> Proposals:
     """Draft the timelines of videos that nobody has labelled, without training, as a start for labelling them.
 
-    The segments are called `part 1`, `part 2` and so on, in all videos of one call alike, so that one renaming names a
-    part everywhere. Parts are clusters of features, not actions: look at them before you use them.
+    The segments are called `part 1`, `part 2` and so on. A name means the same part in all videos of one call, so that
+    you name a part once for all of them. Parts are clusters of features, not actions: look at them before you use them.
 
     Args:
         videos: Video files, .npy files of features, or folders of either. In Python also arrays (T, D) by name, one row
             per frame.
-        segments: Largest number of segments per video; neighbours of one part are one segment. Default: as few as
-            explain 40 % of the variance of the video's features, without cuts that are worth less than three times
-            their noise, but no fewer in all videos than --classes.
-        classes: Largest number of parts, in all videos together. Default: twice the cube root of the number of
-            segments.
-        bundle: Bundle of other videos, or a run folder that holds one: its boundary keypoints, which know no classes,
-            are the cuts. Only rtk has them.
+        segments: Largest number of segments per video; adjacent segments of the same part become one. Default: the
+            smallest number that explains 40 % of the variance of the video's features, without cuts that gain less
+            than three times their noise, and in all videos together at least --classes.
+        classes: Largest number of different parts in all videos together. Default: twice the cube root of the number
+            of segments.
+        bundle: Bundle trained on other videos, or a run folder that holds one: its boundary keypoints, which do not
+            depend on its classes, become the cuts. Only bundles of rtk have them.
         out: Folder for the timelines. Default: none; on the command line they are printed as one table.
         formats: csv, eaf (ELAN), json, vtt and more (see keyseg convert); several as csv,eaf.
         extractor: What makes features of videos without a bundle; see keyseg features.
-        fps: Frames per second to read from videos, and those of .npy files without a sidecar and of arrays.
+        fps: Frames per second that are read from videos; also the rate of arrays, and of .npy files without a sidecar.
         device: Where an extractor's network runs, such as cpu or cuda. Default: a GPU if there is one.
         cache: Folder that keeps the features of videos. Default: keyseg/features in the system's cache folder.
         damaged: Accept damaged videos: the last good picture fills each gap.

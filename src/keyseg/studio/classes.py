@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from keyseg.studio.segments import Label
-from keyseg.timeline import ConfigError, DataError, nearest
+from keyseg.timeline import ConfigError, DataError, class_name, nearest
 from keyseg.viz.colours import PALETTE
 
 if TYPE_CHECKING:
@@ -76,6 +76,14 @@ def class_label(name: str) -> str:
         return _LABEL.validate_python(name)
     except ValidationError as error:
         raise DataError(f"{name!r} cannot be the name of a class: {error.errors()[0]['msg']}") from error
+
+
+def spelling(store: Store) -> Callable[[str], str]:
+    """How the folder spells a label: bundles and some formats have no spaces in names, so `take_cup` is the class
+    `take cup` if there is one and none that is called `take_cup`."""
+    names = [one["name"] for one in classes(store)]
+    spelled = {class_name(name): name for name in names} | {name: name for name in names}
+    return lambda label: spelled.get(label) or spelled.get(class_name(label), label)
 
 
 def add_classes(connection: sqlite3.Connection, names: Iterable[str], colour: str | None = None) -> None:

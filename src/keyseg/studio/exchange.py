@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import PurePosixPath
 
@@ -13,18 +13,21 @@ from keyseg.studio.segments import TimedSegment
 from keyseg.timeline import Annotation, DataError, Interval
 
 
-def segments_of(annotation: Annotation, frames: int, fps: Fraction) -> list[TimedSegment]:
+def segments_of(
+    annotation: Annotation, frames: int, fps: Fraction, spelled: Callable[[str], str] = str
+) -> list[TimedSegment]:
     """The intervals of an annotation on the grid of a video; background becomes gaps, and gaps stay.
 
-    frames, fps: length of the video and its frames per second. Raises TimelineError where intervals overlap, are
-    shorter than a frame or end after the video, DataError on a label that cannot be a class.
+    frames, fps: length of the video and its frames per second. spelled: gives a label as the folder spells it. Raises
+    TimelineError where intervals overlap, are shorter than a frame or end after the video, DataError on a label that
+    cannot be a class.
 
     >>> tea = Annotation("tea", (Interval(1, 3, "pour"),))
     >>> segments_of(tea, 100, Fraction(25))
     [TimedSegment(start_frame=25, end_frame=75, label='pour', confidence=None)]
     """
     spans, _ = annotation.actions().frame_spans(fps, frames=frames)
-    return [_segment(annotation, start, end, interval) for start, end, interval in spans]
+    return [_segment(annotation, start, end, interval, spelled(interval.label)) for start, end, interval in spans]
 
 
 def annotation_of(video: Video, row: SavedRow, classes: Sequence[str] = ()) -> Annotation:
@@ -43,9 +46,9 @@ def annotation_of(video: Video, row: SavedRow, classes: Sequence[str] = ()) -> A
     return Annotation(name, tuple(intervals), length, video.fps, media=str(video.file), classes=tuple(classes))
 
 
-def _segment(annotation: Annotation, start: int, end: int, interval: Interval) -> TimedSegment:
+def _segment(annotation: Annotation, start: int, end: int, interval: Interval, label: str) -> TimedSegment:
     score = interval.score if interval.score is not None and 0 <= interval.score <= 1 else None
     try:
-        return TimedSegment(start_frame=start, end_frame=end, label=interval.label, confidence=score)
+        return TimedSegment(start_frame=start, end_frame=end, label=label, confidence=score)
     except ValidationError as error:
         raise DataError(f"{annotation.name}: {interval} cannot be imported: {error.errors()[0]['msg']}") from error

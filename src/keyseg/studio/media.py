@@ -17,6 +17,8 @@ from keyseg.video.decode_client import open_file
 from keyseg.video.reading import read_key_frames
 from keyseg.viz.page_player import jpeg
 
+_WRITING = threading.Lock()  # two threads may make the same thumbnail, of two files with one content
+
 SILENCE: dict[str, Any] = {"seconds": 0.0, "peaks": []}
 
 _TYPES = {
@@ -45,7 +47,10 @@ def media_type(path: Path) -> str:
 def thumbnail(video: Path, kept: Path, seconds: float) -> bytes:
     """The picture at a time as JPEG, which is kept in a file. Raises DataError if there is none."""
     if not kept.is_file():
-        write_bytes(kept, jpeg(read_key_frames(video, [seconds])[0][1]))
+        picture = jpeg(read_key_frames(video, [seconds])[0][1])
+        with _WRITING:
+            if not kept.is_file():
+                write_bytes(kept, picture)
     return kept.read_bytes()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from keyseg.formats import format_named, read_annotations
 from keyseg.formats.tables import table_text
+from keyseg.studio.classes import spelling
 from keyseg.studio.exchange import segments_of
 from keyseg.studio.rows import CORRECTION, SavedRow, Video
 from keyseg.studio.segments import TimedSegment
@@ -128,7 +129,7 @@ class PlainFiles:
         """Keep a changed file as a revision; the saved one comes after it again if it was saved later."""
         store, path = self._store, self._store.folder / place
         try:
-            segments = _read(path, video)
+            segments = _read(store, path, video)
         except KeysegError as error:
             if not row.revision:
                 raise
@@ -152,11 +153,11 @@ def plain_text(video: Video, segments: tuple[TimedSegment, ...]) -> bytes:
     return table_text(_COLUMNS, ((video.path, *cells) for cells in seconds)).encode()
 
 
-def _read(path: Path, video: Video) -> list[TimedSegment]:
+def _read(store: Store, path: Path, video: Video) -> list[TimedSegment]:
     annotations = read_annotations(path, "csv", fps=video.fps)
     if len(annotations) != 1:
         raise DataError(f"{path}: expected the timeline of one video, got {len(annotations)}; keep one")
-    return segments_of(annotations[0], video.frames, video.fps)
+    return segments_of(annotations[0], video.frames, video.fps, spelling(store))
 
 
 def _place(store: Store, state: sqlite3.Row, video: Video) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keyseg.studio.bundles import active_bundle, bundle_folder
-from keyseg.studio.classes import classes
+from keyseg.studio.classes import spelling
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import PREDICTION, Store
 from keyseg.studio.worker import ReportWork, ServerEvent
-from keyseg.timeline import DataError, KeysegError, LabelMap, class_name
+from keyseg.timeline import DataError, KeysegError, LabelMap
 
 if TYPE_CHECKING:
     from keyseg.inference.prediction import Prediction
@@ -142,12 +142,9 @@ def _strip(made: Prediction) -> list[int]:
 
 def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterable[ServerEvent]:
     """Save the row of one video, which the store tells to the pages, with the classes as the folder spells them."""
-    spelled = {class_name(one["name"]): one["name"] for one in classes(store)}  # bundles have no spaces in names
-    segments = [
-        TimedSegment(**segment | {"label": spelled.get(segment["label"], segment["label"])})
-        for segment in part["segments"]
-    ]
-    second = [spelled.get(label, label) for label in part["details"]["second"]]
+    spelled = spelling(store)
+    segments = [TimedSegment(**segment | {"label": spelled(segment["label"])}) for segment in part["segments"]]
+    second = [label and spelled(label) for label in part["details"]["second"]]
     details = part["details"] | {"second": second}
     store.replace(part["video"], request["row"], segments, author=AUTHOR, action="predict", details=details)
     return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -73,11 +74,20 @@ def rank(videos: Sequence[RankedVideo]) -> list[dict[str, Any]]:
     seconds = np.array([video.seconds for video in videos])
     labelled = np.array([video.labelled for video in videos], bool)
     covered = similarity[:, labelled].max(1, initial=0.0)
-    left = [index for index in range(len(videos)) if not labelled[index]]
+
+    def gain(index: int) -> float:
+        return float((wrong * np.maximum(similarity[index] - covered, 0)).sum() / seconds[index])
+
+    # Gains only fall, so that of an earlier round is a bound, and few are computed anew in each (Minoux 1978).
+    bounds = [(-gain(index), index) for index in np.flatnonzero(~labelled).tolist()]
+    heapify(bounds)
     order: list[dict[str, Any]] = []
-    while left:
-        gains = (wrong[:, None] * np.maximum(similarity[:, left] - covered[:, None], 0)).sum(0) / seconds[left]
-        best = left.pop(int(np.argmax(gains)))
+    while bounds:
+        best = heappop(bounds)[1]
+        now = -gain(best), best
+        if bounds and bounds[0] < now:
+            heappush(bounds, now)
+            continue
         order.append({"id": videos[best].id, "priority": len(order) + 1, "why": _why(videos[best], 1 - covered[best])})
         covered = np.maximum(covered, similarity[:, best])
     return order

@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 
 from keyseg.formats import FORMATS, format_named
 from keyseg.studio import messages
+from keyseg.studio.classes import spelling
 from keyseg.studio.exchange import segments_of
 from keyseg.studio.report_page import REPORT_POLICY, report_page
 from keyseg.studio.rows import CORRECTION, SavedRow, Video
@@ -135,7 +136,7 @@ async def _uploads(request: HttpRequest, name: str) -> list[tuple[str, bytes]]:
 
 
 def _save(studio: Studio, video: Video, row: str, annotation: Annotation, author: str, file: str) -> SavedRow:
-    segments = segments_of(annotation, video.frames, video.fps)
+    segments = segments_of(annotation, video.frames, video.fps, spelling(studio.store))
     return studio.store.replace(video.id, row, segments, author=author, action=f"import of {file[:80]}")
 
 

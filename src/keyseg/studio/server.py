@@ -34,14 +34,15 @@ def studio(
 ) -> None:
     """Open a folder of videos in the browser: watch, correct, retrain.
 
-    Everything is kept in FOLDER/.keyseg, and corrected timelines also as plain files. Stop it with Ctrl-C.
+    The videos stay as they are. All work is saved in FOLDER/.keyseg, and corrected timelines also as tables in
+    FOLDER/annotations. Stop the studio with Ctrl-C; the same command continues where you left off.
 
     Args:
         folder: Folder of the videos. Default: the current folder.
-        bundle: Bundle that predicts.
-        host: Address to listen on. Another than this machine's own, such as 0.0.0.0, needs --token.
+        bundle: Trained bundle that predicts the videos, or a run folder that holds one. Default: the one used last.
+        host: Address to listen on. The default is open to this machine only; any other, such as 0.0.0.0, needs --token.
         port: Port to listen on. Default: the first free one from 8765.
-        token: Secret that clients show, of at least 16 characters. Default: a random one at each start.
+        token: Secret in the address of the page, at least 16 characters long. Default: a new random one at each start.
         open: Open the page in the browser.
     """
     place, secret = Path(folder), secret_for(host, token)

@@ -36,14 +36,14 @@ def serve(
 
     Args:
         bundle: Bundle that keyseg train wrote, or a run folder that holds one.
-        folder: Folder of videos that clients may name by their path in it. Default: clients upload theirs.
-        host: Address to listen on. Another than this machine's own, such as 0.0.0.0, needs --token.
+        folder: Folder of videos that clients may name by their path in it. Default: none; clients upload videos.
+        host: Address to listen on. The default is open to this machine only; any other, such as 0.0.0.0, needs --token.
         port: Port to listen on. Default: the first free one from 8765.
-        token: Secret that clients show as "Authorization: Bearer TOKEN", of at least 16 characters. Default: a random
-            one at each start.
+        token: Secret that clients send as "Authorization: Bearer TOKEN", at least 16 characters long. Default: a new
+            random one at each start.
         most_mib: Largest upload, in MiB.
-        most_queued: Videos that may wait; more are refused until some are done.
-        most_minutes: Time that one video may take.
+        most_queued: Largest number of videos that wait; further ones are refused until some are done.
+        most_minutes: Minutes that the prediction of one video may take; it is stopped then.
         report: Called with the address and the token.
     """
     secret = secret_for(host, token)

@@ -27,8 +27,11 @@ _NOT_IN_NAMES = r'[\x00-\x1f\x7f<>:"|?*\\]'
 
 def written(video: Video, row: SavedRow, fmt: str) -> bytes:
     """A timeline as the content of a file. Raises ConfigError, DataError and TimelineError, as `keyseg convert`."""
-    settings = WriteSettings(fps=video.fps, frames=video.frames, predicted=row.name.startswith(PREDICTION))
-    annotation = replace(annotation_of(video, row), media=PurePosixPath(video.path).name)  # no place of this machine
+    settings = WriteSettings(
+        fps=video.fps, frames=video.frames, folder=Path(), predicted=row.name.startswith(PREDICTION), spaces=True
+    )
+    media = PurePosixPath(video.path).name  # beside the file, and no place of this machine
+    annotation = replace(annotation_of(video, row), media=media)
     content = annotations_text(fmt, [annotation], settings)
     return content.encode() if isinstance(content, str) else content
 

@@ -41,10 +41,7 @@ export function anyEdit(state, next) {
     () => edits.relabel(state, index, label, index + next(3)),
     () => edits.insert(state, { start_frame: Math.round(frame), end_frame: Math.round(frame) + length, label }),
     () => (next(2) ? edits.remove : edits.accept)(state, index, index + next(2)),
-    () => edits.removeAndFill(state, index, index + next(2)),
-    () => edits.paste(state, drawn(next, state.frames, 4), Math.round(frame), Math.round(frame) + 30),
-    () => (next(12) ? null : edits.fillGaps(state, label)),
     () => edits.undo(state),
     () => edits.redo(state),
-  ][next(12)]();
+  ][next(9)]();
 }

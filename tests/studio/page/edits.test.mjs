@@ -153,37 +153,9 @@ test("an inserted segment paints over the others", () => {
   }
 });
 
-test("a paste puts a clipped copy in place of all between two frames", () => {
-  const next = random(12);
-  for (let round = 0; round < 500; round += 1) {
-    const state = edits.openRow({ segments: drawn(next, 50, 5) }, 50);
-    const copied = drawn(next, 70, 6);
-    const [from, to] = [next(25), 25 + next(40)];
-    const expected = painted(state.segments, 50);
-    painted(copied, 70).slice(from, Math.min(to, 50)).forEach((label, place) => (expected[from + place] = label));
-    const result = edits.paste(state, copied, from, to);
-    assert.deepEqual(painted((result?.state ?? state).segments, 50), expected);
-  }
-  const whole = edits.paste(row(seg(0, 9, "a"), seg(50, 60, "b")), [seg(90, 120, "c")]);
-  assert.deepEqual(list(whole), [[90, 100, "c"]]);
-});
-
-test("removing leaves a gap, or the neighbour that touches grows over it", () => {
+test("removing leaves a gap", () => {
   const state = row(seg(0, 10, "a"), seg(10, 30, "b"), seg(30, 40, "c"), seg(60, 70, "d"));
   assert.deepEqual(list(edits.remove(state, 1)), [[0, 10, "a"], [30, 40, "c"], [60, 70, "d"]]);
-  assert.deepEqual(list(edits.removeAndFill(state, 1)), [[0, 30, "a"], [30, 40, "c"], [60, 70, "d"]]);
-  assert.deepEqual(list(edits.removeAndFill(state, 0)), [[0, 30, "b"], [30, 40, "c"], [60, 70, "d"]]);
-  assert.deepEqual(list(edits.removeAndFill(state, 1, 2)), [[0, 40, "a"], [60, 70, "d"]]);
-  assert.deepEqual(list(edits.removeAndFill(state, 3)), [[0, 10, "a"], [10, 30, "b"], [30, 40, "c"]]);
-});
-
-test("gaps are filled everywhere, once", () => {
-  const filled = edits.fillGaps(row(seg(5, 10, "a"), seg(10, 30, "b"), seg(40, 50, "c")), "idle");
-  assert.deepEqual(painted(filled.state.segments, 100).filter((label) => label === null), []);
-  const idle = list(filled).filter(([, , label]) => label === "idle");
-  assert.deepEqual(idle, [[0, 5, "idle"], [30, 40, "idle"], [50, 100, "idle"]]);
-  assert.equal(edits.fillGaps(filled.state, "idle"), null);
-  assert.deepEqual(list(edits.fillGaps(row(), "idle")), [[0, 100, "idle"]]);
 });
 
 test("after a conflict own edits are made again where they fit, the others reported", () => {

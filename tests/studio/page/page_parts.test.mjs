@@ -5,13 +5,14 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { suggestions } from "../../../src/keyseg/studio/page/classes.js";
-import { ACTIONS, accepted, uncertain, keyOf } from "../../../src/keyseg/studio/page/commands.js";
-import { clock, percent } from "../../../src/keyseg/studio/page/elements.js";
-import { openRow } from "../../../src/keyseg/studio/page/edits.js";
+import { ACTIONS, uncertain, keyOf } from "../../../src/keyseg/studio/page/commands.js";
+import { percent } from "../../../src/keyseg/studio/page/elements.js";
+import { accept, openRow } from "../../../src/keyseg/studio/page/edits.js";
 import { comparedRows, polyline, series } from "../../../src/keyseg/studio/page/curves.js";
 import { COMMANDS, commandOf, hint, name, sheet } from "../../../src/keyseg/studio/page/keys.js";
 import { matching, ordered } from "../../../src/keyseg/studio/page/library.js";
-import { SPEEDS, frameOfClock, frameOfStamp, nextSpeed, rate } from "../../../src/keyseg/studio/page/player.js";
+import { SPEEDS, frameOfClock, frameOfStamp, nextSpeed } from "../../../src/keyseg/studio/page/player.js";
+import { clock } from "../../../src/keyseg/studio/page/times.js";
 
 const press = (key, more = {}) => name({ key, shiftKey: false, ctrlKey: false, metaKey: false, ...more });
 
@@ -93,14 +94,14 @@ test("the least certain segment comes first, and each is seen once", () => {
 
 test("accepting takes the confidence off, as an edit", () => {
   const segment = { start_frame: 3, end_frame: 9, label: "a", confidence: 0.5 };
-  const { splice, state } = accepted(openRow({ segments: [segment], revision: 2 }, 10), 0);
+  const { splice, state } = accept(openRow({ segments: [segment], revision: 2 }, 10), 0);
   assert.deepEqual(splice, { at: 0, removed: [segment], inserted: [{ start_frame: 3, end_frame: 9, label: "a" }] });
   assert.equal(state.revision, 3);
-  assert.equal(accepted(state, 0), null);
+  assert.equal(accept(state, 0), null);
 });
 
 test("frames and times agree at every frame of exact and odd rates", () => {
-  for (const fps of [rate("30000/1001"), rate("25"), rate("10/1"), rate("240")]) {
+  for (const fps of [30000 / 1001, 25, 10, 240]) {
     for (let frame = 0; frame < 20000; frame += 7) {
       assert.equal(frameOfStamp(frame / fps, fps), frame);
       assert.equal(frameOfClock((frame + 0.5) / fps, fps), frame);
@@ -144,7 +145,7 @@ test("the comparison shows both bundles, the difference and its interval", () =>
 
 test("no module writes HTML, a style attribute, or is longer than 300 lines", () => {
   const page = new URL("../../../src/keyseg/studio/page/", import.meta.url);
-  for (const file of ["main", "api", "library", "player", "session", "keys", "classes", "jobs", "curves", "disputes", "files", "dialogs", "workbench", "commands", "toolbars", "elements", "icons", "thumbnails"]) {
+  for (const file of ["main", "api", "library", "player", "session", "sessions", "keys", "classes", "jobs", "curves", "disputes", "files", "dialogs", "workbench", "commands", "toolbars", "elements", "icons", "thumbnails"]) {
     const text = readFileSync(new URL(`${file}.js`, page), "utf8");
     assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|style:|https?:\/\/(?!www\.w3\.org)/, file);
     assert(text.split("\n").length <= 300, file);

@@ -12,7 +12,7 @@ export class ApiError extends Error {
 const AWAY = "The server does not answer. It may have been stopped; start it again with the same folder.";
 
 /**
- * Send a request and return the JSON of the answer.
+ * Send a request and return the JSON of the answer; null if the server is still making what was asked for.
  * @param {"GET"|"POST"|"PATCH"|"DELETE"} method
  * @param {string} path below /api
  * @param {object|FormData} [body]
@@ -28,6 +28,7 @@ export async function request(method, path, body) {
   }
   const type = answer.headers.get("content-type") ?? "";
   const content = type.includes("json") ? await answer.json().catch(() => ({})) : {};
+  if (answer.status === 202) return null;
   if (answer.ok) return content;
   throw new ApiError(inWords(answer.status, content), answer.status, content);
 }

@@ -1,6 +1,6 @@
 /** What the commands of the open video do. Each takes the workbench; those of edits make a result of edits.js. */
 
-import { indexAt, insert, merge, moveBoundary, relabel, remove, split, spliced } from "./edits.js";
+import { accept, indexAt, insert, merge, moveBoundary, relabel, remove, split } from "./edits.js";
 import { chooseClass, newClass } from "./classes.js";
 import { notice } from "./dialogs.js";
 import { nextSpeed } from "./player.js";
@@ -40,7 +40,7 @@ export const ACTIONS = {
   delete: (bench) => editSelected(bench, (model, at) => remove(model, at, lastOf(bench, at))),
   undo: (bench) => stepBack(bench, "undo"),
   redo: (bench) => stepBack(bench, "redo"),
-  "new-class": async (bench) => { await newClass(bench.classes); },
+  "new-class": async (bench) => { bench.lastLabel = (await newClass(bench.classes)) ?? bench.lastLabel; },
   checked: (bench) => bench.mark(true),
   unchecked: (bench) => bench.mark(false),
   "next-video": (bench) => bench.toNeighbour(1),
@@ -56,7 +56,7 @@ export function chosen(bench) {
 }
 
 /** Index of the last selected segment, where several are. */
-const lastOf = (bench, at) => (bench.selected === at ? Math.max(bench.last, at) : at);
+export const lastOf = (bench, at) => (bench.selected === at ? Math.max(bench.last, at) : at);
 
 function toSegment(bench, way) {
   const { segments } = bench.shown();
@@ -102,20 +102,9 @@ function acceptSegment(bench) {
   const at = chosen(bench);
   const segment = bench.shown().segments[at];
   if (!segment) return notice("Select a segment first.");
-  bench.take(accepted(bench.session.model, at));
+  bench.take(accept(bench.session.model, at));
   bench.seen.add(keyOf(segment));
   nextUncertain(bench);
-}
-
-/** The edit that takes the confidence off a segment: a person has seen it. */
-export function accepted(state, at) {
-  const old = state.segments[at];
-  const { confidence, ...plain } = old;
-  if (confidence === undefined || confidence === null) return null;
-  const splice = { at, removed: [old], inserted: [plain] };
-  const done = [...state.undo, { splice, action: "accept" }];
-  return { splice, action: "accept",
-    state: { ...state, segments: spliced(state.segments, splice), revision: state.revision + 1, undo: done, redo: [] } };
 }
 
 function toggleLoop(bench) {
@@ -129,7 +118,8 @@ function toggleLoop(bench) {
 function editWith(bench, change, otherwise = "") {
   if (!bench.editable()) return;
   const result = change(bench.session.model);
-  if (!bench.take(result) && otherwise) notice(otherwise);
+  if (bench.take(result)) bench.timeline.announce(result);
+  else if (otherwise) notice(otherwise);
 }
 
 function editSelected(bench, change, otherwise = "") {

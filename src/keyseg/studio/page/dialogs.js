@@ -20,6 +20,13 @@ export function ask(title, content, answers) {
     for (const each of buttons) {
       if (each.type === "button") each.addEventListener("click", () => dialog.close(each.value));
     }
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.matches("select")) form.requestSubmit(); // as from any other field
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      dialog.close((event.submitter ?? buttons.find(({ type }) => type === "submit")).value);
+    });
     dialog.addEventListener("cancel", () => { dialog.returnValue = last; });
     dialog.addEventListener("close", () => {
       dialog.remove();

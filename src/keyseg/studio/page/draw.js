@@ -45,7 +45,7 @@ export class Painter {
     this.#font(11);
     context.fillStyle = scene.theme.muted;
     for (const frame of frames) {
-      context.fillText(clock(frame, scene.rate, digits), Math.round(this.x(frame)) + 5, y + 13);
+      context.fillText(clock(frame / scene.rate, digits), Math.round(this.x(frame)) + 5, y + 13);
     }
   }
 
@@ -254,7 +254,7 @@ export class Painter {
     context.fillStyle = snapped ? scene.theme.accent : scene.theme.muted;
     context.fillRect(x, AXIS, 1, scene.bands.at(-1).y - 2 * GAP - AXIS);
     this.#font(11);
-    const text = clock(frame, scene.rate, 2);
+    const text = clock(frame / scene.rate, 2);
     const width = context.measureText(text).width + 12;
     const left = Math.max(0, Math.min(scene.width - width, x - width / 2));
     context.beginPath();

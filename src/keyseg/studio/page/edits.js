@@ -106,51 +106,21 @@ export function accept(state, index, last = index) {
 
 /** Insert a segment. Others give way: they are cut, shortened or removed. */
 export function insert(state, segment) {
-  return paste(state, [segment], segment.start_frame, segment.end_frame, "insert");
+  const { segments, frames } = state;
+  const [start, end] = [clamp(segment.start_frame, 0, frames), clamp(segment.end_frame, 0, frames)];
+  if (start >= end) return null;
+  const first = indexAt(segments, start);
+  const last = indexAt(segments, end - 1) + (startsBefore(segments, end) ? 1 : 0);
+  const [left, right] = [segments[first], segments[last - 1]];
+  const inserted = [{ ...segment, start_frame: start, end_frame: end }];
+  if (left && left.start_frame < start) inserted.unshift({ ...left, end_frame: start });
+  if (last > first && right.end_frame > end) inserted.push({ ...right, start_frame: end });
+  return replace(state, first, last, inserted, "insert");
 }
 
 /** Remove a segment, or those from `index` to `last`, and leave a gap. */
 export function remove(state, index, last = index) {
   return state.segments[index] ? replace(state, index, last + 1, [], "remove") : null;
-}
-
-/** Remove a segment, or those to `last`; the neighbour before them grows over their time, or else the one after. */
-export function removeAndFill(state, index, last = index) {
-  const { segments } = state;
-  if (!segments[index] || !segments[last]) return null;
-  const [start, end] = [segments[index].start_frame, segments[last].end_frame];
-  const [left, right] = [segments[index - 1], segments[last + 1]];
-  if (left?.end_frame === start) return replace(state, index - 1, last + 1, [{ ...left, end_frame: end }], "remove");
-  if (right?.start_frame === end) return replace(state, index, last + 2, [{ ...right, start_frame: start }], "remove");
-  return remove(state, index, last);
-}
-
-/** Put copied segments in place of all that lies between two frames; without frames, in place of the whole row. */
-export function paste(state, copied, from = 0, to = state.frames, action = "paste") {
-  const { segments, frames } = state;
-  const [start, end] = [clamp(from, 0, frames), clamp(to, 0, frames)];
-  if (start >= end) return null;
-  const first = indexAt(segments, start);
-  const last = indexAt(segments, end - 1) + (startsBefore(segments, end) ? 1 : 0);
-  const [left, right] = [segments[first], segments[last - 1]];
-  const pasted = copied.flatMap((segment) => clipped(segment, start, end));
-  if (left && left.start_frame < start) pasted.unshift({ ...left, end_frame: start });
-  if (last > first && right.end_frame > end) pasted.push({ ...right, start_frame: end });
-  return replace(state, first, last, pasted, action);
-}
-
-/** Label every gap, also those before the first and after the last segment. */
-export function fillGaps(state, label) {
-  const filled = [];
-  let position = 0;
-  for (const segment of [...state.segments, { start_frame: state.frames, end_frame: state.frames }]) {
-    if (segment.start_frame > position) {
-      filled.push({ start_frame: position, end_frame: segment.start_frame, label });
-    }
-    if (segment.label !== undefined) filled.push(segment);
-    position = segment.end_frame;
-  }
-  return replace(state, 0, state.segments.length, filled, "fill gaps");
 }
 
 /** Take the last edit back. Edits that no longer fit, since somebody else changed their segments, are passed over. */
@@ -254,11 +224,6 @@ function relabelled(segment, label) {
 
 function withoutConfidence({ start_frame, end_frame, label }) {
   return { start_frame, end_frame, label };
-}
-
-function clipped(segment, from, to) {
-  const [start, end] = [Math.max(segment.start_frame, from), Math.min(segment.end_frame, to)];
-  return start < end ? [{ ...segment, start_frame: start, end_frame: end }] : [];
 }
 
 function startsBefore(segments, frame) {

@@ -40,17 +40,6 @@ export function byId(id) {
   return found;
 }
 
-/** 754.2 -> "12:34.2", 3754 -> "1:02:34"; digits after the point as asked. */
-export function clock(seconds, digits = 0) {
-  const unit = 10 ** digits;
-  const whole = Math.round(Math.max(seconds, 0) * unit);
-  const rest = whole % (60 * unit);
-  const minutes = Math.floor(whole / (60 * unit));
-  const end = (rest / unit).toFixed(digits).padStart(digits ? digits + 3 : 2, "0");
-  const hours = Math.floor(minutes / 60);
-  return hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${end}` : `${minutes}:${end}`;
-}
-
 /** 0.834 -> "83 %"; an empty text for none. */
 export function percent(share) {
   return share === null || share === undefined ? "" : `${Math.round(share * 100)} %`;

@@ -5,7 +5,7 @@ import { curves, scores } from "./curves.js";
 import { ask, attempt, field, notice } from "./dialogs.js";
 import { button, byId, counted, element } from "./elements.js";
 
-const NAMES = { predict: "Predict", retrain: "Train again", propose: "Propose", proxy: "Make a copy that plays" };
+const NAMES = { predict: "Predict", retrain: "Train", propose: "Propose", proxy: "Make a copy that plays" };
 const OPEN = new Set(["queued", "running"]);
 
 /** Events: `done` {job} when a job ends. */
@@ -103,7 +103,7 @@ export class Jobs extends EventTarget {
       element("div", { class: "job-title" }, element("b", {}, title(job)), element("span", { class: `state ${job.state}` }, job.state),
         open && button("Cancel", () => this.#cancel(job), { class: "quiet", "data-focus": job.id })),
       open && element("progress", { value: job.state === "queued" ? null : job.done ?? 0, max: 1, "aria-label": `${title(job)}, progress` }),
-      job.message && element("p", { class: "message" }, job.message),
+      job.message && job.message !== job.state && element("p", { class: "message" }, job.message),
       job.curve?.length > 1 && curves(job.curve),
       job.kind === "retrain" && job.state === "done" && job.result && this.#outcome(job));
   }

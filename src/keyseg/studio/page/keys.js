@@ -29,7 +29,7 @@ export const COMMANDS = [
   { id: "zoom-out", where: video, group: "Finding", keys: ["-"], title: "Zoom out", repeats: true },
   { id: "zoom-all", where: video, group: "Finding", keys: ["f"], title: "Show the whole video" },
 
-  { id: "copy", where: video, group: "Correcting", keys: ["c"], title: "Start the correction from the prediction" },
+  { id: "copy", where: video, group: "Correcting", keys: ["c"], title: "Start the correction from the prediction or proposal" },
   { id: "label", where: video, group: "Correcting", keys: ["1-9"], title: "Label the segment with class 1 to 9" },
   { id: "label-by-name", where: video, group: "Correcting", keys: ["t"], title: "Label the segment by typing a name" },
   { id: "accept", where: video, group: "Correcting", keys: ["a"], title: "Accept the segment as right, to the next uncertain one" },

@@ -1,8 +1,9 @@
 /** The list of videos: what to check first, search, states, and the selection that jobs are given. */
 
 import { ofVideo } from "./api.js";
-import { button, byId, clock, counted, element, percent } from "./elements.js";
+import { button, byId, counted, element, percent } from "./elements.js";
 import { Thumbnails } from "./thumbnails.js";
+import { clock } from "./times.js";
 
 export const STATES = ["predicted", "unlabelled", "corrected", "checked"];
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
@@ -73,7 +74,7 @@ export class Library extends EventTarget {
 
   /** The one to check next: the first by priority that is not checked, other than `id`. */
   next(id = null) {
-    return ordered(this.videos, "priority").find((video) => video.state !== "checked" && video.id !== id && !video.missing);
+    return ordered(this.videos, "priority").find((video) => video.state !== "checked" && video.id !== id && video.frames && !video.missing);
   }
 
   /** Move the focus among the rows. */
@@ -94,7 +95,7 @@ export class Library extends EventTarget {
     row?.scrollIntoView({ block: "nearest" });
   }
 
-  toggle(id = this.current) {
+  toggle(id = this.current ?? this.shown[0]?.id) {
     if (!this.rows.has(id)) return;
     if (!this.selected.delete(id)) this.selected.add(id);
     this.#tellSelection();
@@ -112,11 +113,12 @@ export class Library extends EventTarget {
     const shown = JSON.stringify(video);
     if (row.dataset.shown === shown) return;
     row.dataset.shown = shown;
-    const [, , name, length, state, confidence, next] = row.children;
+    const [pick, , name, length, state, confidence, next] = row.children;
     const link = name.firstChild;
     link.textContent = video.name;
-    link.title = video.name;
-    length.textContent = clock(video.seconds);
+    pick.firstChild.setAttribute("aria-label", `Select ${video.name}`);
+    link.title = video.error ? `${video.name}: ${video.error}` : video.name;
+    length.textContent = video.frames ? clock(video.seconds) : "";
     state.replaceChildren(badge(video));
     confidence.replaceChildren(...bar(video.confidence));
     next.textContent = video.priority ?? "";
@@ -125,7 +127,7 @@ export class Library extends EventTarget {
 
   #made(id) {
     const cell = (name, ...children) => element("span", { class: name, role: "cell" }, ...children);
-    const box = element("input", { type: "checkbox", "aria-label": "Select", onclick: (event) => this.#picked(id, event) });
+    const box = element("input", { type: "checkbox", onclick: (event) => this.#picked(id, event) });
     const picture = element("img", { decoding: "async", alt: "", width: 80, height: 45,
       "data-src": `/api/${ofVideo(id, "thumbnail")}`, onerror: (event) => event.target.classList.add("none") });
     const link = element("a", { href: `#/video/${encodeURIComponent(id)}`, onfocus: () => { this.current = id; } });
@@ -180,8 +182,8 @@ export class Library extends EventTarget {
 
 /** The state of a video as a small label. */
 export function badge(video) {
-  const text = video.missing ? "missing" : video.proxy === "making" ? "converting" : video.state;
-  return element("span", { class: `state ${text}` }, text);
+  const text = video.missing ? "missing" : !video.frames ? "unreadable" : video.proxy === "making" ? "converting" : video.state;
+  return element("span", { class: `state ${text}`, title: video.error || null }, text);
 }
 
 function bar(confidence) {

@@ -72,7 +72,8 @@ async function route() {
     return;
   }
   library.current = id;
-  if ((await attempt(() => bench.open(id).then(() => true))) === undefined) location.hash = "#/";
+  const opened = await attempt(() => bench.open(id).then(() => true));
+  if (!opened && videoOfAddress() === id) location.hash = "#/";
 }
 
 const SAVING = {
@@ -84,7 +85,8 @@ const SAVING = {
 };
 
 function showSaving() {
-  const { session } = bench;
+  const { all } = bench.sessions;
+  const session = all.find(({ unsaved }) => unsaved) ?? all[0];
   const state = session?.state ?? (away ? "away" : "");
   byId("saving").className = `saving ${state}`;
   byId("saving").textContent = session ? SAVING[state](session) : away ? "Server away" : "";
@@ -95,7 +97,7 @@ const selected = () => (bench.video ? [bench.video.id] : library.selected.size ?
 const target = () => ({ video: bench.video, author: author(), done: reload });
 
 const everywhere = {
-  predict: () => jobs.start("predict", selected()),
+  predict: () => (selected() || folder.videos.length < 2 ? jobs.start("predict", selected()) : predictAll()),
   jobs: () => jobs.toggle(),
   export: () => exportTimelines(folder.formats, bench.video && { ...bench.video, rows: Object.keys(bench.rows) }),
   import: () => chooseFiles(target()),
@@ -110,6 +112,12 @@ const everywhere = {
   search: () => library.search.focus(),
 };
 
+async function predictAll() {
+  const answer = await ask("Predict all videos?", [element("p", {}, `No video is selected, so all ${folder.videos.length} would be predicted.`)],
+    [{ text: "Predict all", value: "all", primary: true }, { text: "Cancel", value: "" }]);
+  if (answer) jobs.start("predict", null);
+}
+
 async function reload() {
   await attempt(load);
   if (bench.video) await bench.reload();
@@ -119,9 +127,9 @@ function actions() {
   const chosen = () => (library.selected.size ? ` ${library.selected.size}` : " all");
   const next = library.next();
   byId("library-actions").replaceChildren(
-    button(`Predict${chosen()}`, everywhere.predict, { title: hint("predict") }),
+    button(`Predict${chosen()}`, () => jobs.start("predict", selected()), { title: hint("predict") }),
     button(`Propose${chosen()}`, () => jobs.start("propose", selected()), { title: "Draft timelines without training" }),
-    button("Train again", () => jobs.start("retrain", null), { title: "Learn from the corrections" }),
+    button("Train", () => jobs.start("retrain", null), { title: "Learn from the corrections" }),
     button("Import", everywhere.import, { title: hint("import") }),
     button("Export", everywhere.export, { title: hint("export") }),
     button("Check next", () => { location.hash = `#/video/${encodeURIComponent(next.id)}`; }, { class: "primary", disabled: !next }));
@@ -187,7 +195,7 @@ function hear() {
         reload();
         attempt(() => jobs.load());
       }
-      bench.session?.retry();
+      for (const session of bench.sessions.all) session.retry();
       showSaving();
     },
   });
@@ -211,7 +219,7 @@ async function start() {
   bind(place, (id, digit) => (everywhere[id] ? everywhere[id]() : bench.run(id, digit)));
   acceptDrops(target);
   window.addEventListener("hashchange", route);
-  window.addEventListener("beforeunload", (event) => { if (bench.session?.unsaved) event.preventDefault(); });
+  window.addEventListener("beforeunload", (event) => { if (bench.sessions.all.some(({ unsaved }) => unsaved)) event.preventDefault(); });
   navigator.locks?.request(lock(page), () => new Promise(() => {}));
   if ((await attempt(() => load().then(() => true))) === undefined) return;
   attempt(() => jobs.load());

@@ -1,14 +1,9 @@
 /** The film: its clock in frames, speed, steps and loop; pictures of single frames where the browser cannot play it. */
 
 import { ofVideo } from "./api.js";
+import { parseRate } from "./times.js";
 
 export const SPEEDS = [0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4];
-
-/** Frames per second of "30000/1001". */
-export function rate(fps) {
-  const [above, below = "1"] = String(fps).split("/");
-  return Number(above) / Number(below);
-}
 
 /** The speed after this one, faster (1) or slower (-1). */
 export function nextSpeed(speed, way) {
@@ -39,7 +34,7 @@ export class Player extends EventTarget {
   /** @param {{id: string, fps: string, frames: number}} video @param {boolean} plays whether the browser can play it */
   show(video, plays) {
     this.close();
-    Object.assign(this, { fps: rate(video.fps), frames: Math.max(video.frames, 1), frame: 0, loop: null, plays });
+    Object.assign(this, { fps: parseRate(video.fps), frames: Math.max(video.frames, 1), frame: 0, loop: null, plays });
     this.path = `/api/${ofVideo(video.id)}`;
     this.film.hidden = !plays;
     this.still.hidden = plays;

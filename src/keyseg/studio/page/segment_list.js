@@ -1,7 +1,7 @@
 /** The segments as a list for screen readers and the keyboard, since a canvas has no content that they can reach. */
 
 import { indexAt } from "./edits.js";
-import { clock } from "./times.js";
+import { spanned } from "./times.js";
 
 const AROUND = 10; // segments before and after the one in question
 
@@ -78,11 +78,10 @@ export function createSegmentList(canvas, on) {
   };
 }
 
-/** A segment in words: "pour, 0:00:01.00 to 0:00:02.50, 87 % sure". */
+/** A segment in words: "pour, 0:01.00 to 0:02.50, 87 % certain". */
 export function sentence(segment, rate) {
-  const times = `${clock(segment.start_frame, rate, 2)} to ${clock(segment.end_frame, rate, 2)}`;
-  const sure = segment.confidence === undefined ? "" : `, ${Math.round(100 * segment.confidence)} % sure`;
-  return `${segment.label}, ${times}${sure}`;
+  const sure = segment.confidence === undefined || segment.confidence === null ? "" : `, ${Math.round(100 * segment.confidence)} % certain`;
+  return `${segment.label}, ${spanned(segment.start_frame, segment.end_frame, rate)}${sure}`;
 }
 
 /** Out of sight, but not for screen readers. */

@@ -27,8 +27,8 @@ export function leftBehind(storage, folder, held) {
 const alike = (some, others) => some.length === others.length && some.every((segment, i) => same(segment, others[i]));
 
 /**
- * Events: `row` (the segments changed), `state` ({state, message}: saved, saving, away, conflict or refused),
- * `conflict` ({author, row}), `notice` ({message}).
+ * Events: `row` (the segments changed), `state` ({state, message}: saved, saving, away, conflict or refused; message: why,
+ * of a conflict the other person), `notice` ({message}).
  */
 export class Session extends EventTarget {
   /**
@@ -48,7 +48,6 @@ export class Session extends EventTarget {
     this.scheduled = false;
     this.wait = 0;
     this.busy = false;
-    this.closed = false;
   }
 
   get segments() {
@@ -121,10 +120,6 @@ export class Session extends EventTarget {
     return this.#sendNext();
   }
 
-  close() {
-    this.closed = true;
-  }
-
   #stand(row, edits) {
     const { state, reapplied, lost } = rebase(this.model, row, edits);
     this.model = state;
@@ -141,7 +136,7 @@ export class Session extends EventTarget {
   }
 
   async #sendNext() {
-    if (this.busy || this.closed || this.state === "conflict" || this.state === "refused") return;
+    if (this.busy || this.state === "conflict" || this.state === "refused") return;
     const [edit] = this.waiting;
     if (!edit) return this.#become("saved");
     this.busy = true;
@@ -170,8 +165,7 @@ export class Session extends EventTarget {
       // The answer to an earlier try was lost: what the server has is what this edit makes.
       if (alike(row.segments, spliced(this.saved.segments, edit.splice))) return this.#arrived(edit, row.revision);
       this.theirs = row;
-      this.#become("conflict");
-      return this.#tell("conflict", { author: error.body.author, row });
+      return this.#become("conflict", error.body.author);
     }
     if ([400, 404, 422].includes(error.status)) return this.#become("refused", error.message);
     this.#tryLater();

@@ -3,7 +3,7 @@
 import { layout, mainRow } from "./bands.js";
 import { colouring, theme } from "./colours.js";
 import { Painter } from "./draw.js";
-import { indexAt, openRow } from "./edits.js";
+import { openRow } from "./edits.js";
 import { attachGestures } from "./gestures.js";
 import { hitAt } from "./hits.js";
 import { createSegmentList, sentence } from "./segment_list.js";
@@ -54,7 +54,7 @@ class Timeline {
     this.gestures.cancel();
     const rate = parseRate(fps);
     Object.assign(this, { frames: Math.max(1, frames), rate, playhead: 0, selection: null, peaks: null });
-    this.canvas.setAttribute("aria-label", `Timeline of ${clock(frames, this.rate)}`);
+    this.canvas.setAttribute("aria-label", `Timeline of ${clock(frames / this.rate)}`);
     this.setRows([]);
     this.zoomAll();
   }
@@ -120,15 +120,6 @@ class Timeline {
   select(index, last = index) {
     this.selection = mainRow(this.rows)?.segments[index] ? { first: index, last } : null;
     this.#changed();
-  }
-
-  /** Select the next segment after the selected one or the playhead, and bring it into view; onSelect is called. */
-  focusNext() {
-    this.#step(1);
-  }
-
-  focusPrevious() {
-    this.#step(-1);
   }
 
   /** Read an edit out to people who do not see it: `result` of an edit, or a text. */
@@ -209,15 +200,6 @@ class Timeline {
   #state() {
     const row = this.#editable();
     return row ? (row.state ?? openRow(row, this.frames)) : null;
-  }
-
-  #step(way) {
-    const segments = mainRow(this.rows)?.segments ?? [];
-    if (!segments.length) return;
-    const here = indexAt(segments, this.playhead);
-    const between = !segments[here] || segments[here].start_frame > this.playhead;
-    const index = this.selection ? this.selection.first + way : way > 0 ? here + (between ? 0 : 1) : here - 1;
-    this.#selectAndShow(Math.max(0, Math.min(segments.length - 1, index)));
   }
 
   #selectAndShow(index) {

@@ -8,14 +8,19 @@ export function parseRate(text) {
   return rate;
 }
 
-/** The time of a frame as h:mm:ss, with so many digits of a second. */
-export function clock(frame, rate, digits = 0) {
-  const ticks = Math.round((frame / rate) * 10 ** digits);
-  const seconds = Math.floor(ticks / 10 ** digits);
-  const pad = (number, places) => String(number).padStart(places, "0");
-  const whole = `${Math.floor(seconds / 3600)}:${pad(Math.floor(seconds / 60) % 60, 2)}:${pad(seconds % 60, 2)}`;
-  return digits ? `${whole}.${pad(ticks % 10 ** digits, digits)}` : whole;
+/** Seconds as people read them, 754.2 as "12:34.2" and 3754 as "1:02:34", with so many digits after the point. */
+export function clock(seconds, digits = 0) {
+  const unit = 10 ** digits;
+  const whole = Math.round(Math.max(seconds, 0) * unit);
+  const rest = whole % (60 * unit);
+  const minutes = Math.floor(whole / (60 * unit));
+  const end = (rest / unit).toFixed(digits).padStart(digits ? digits + 3 : 2, "0");
+  const hours = Math.floor(minutes / 60);
+  return hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${end}` : `${minutes}:${end}`;
 }
+
+/** From one frame to another: "0:01.00 to 0:02.50". */
+export const spanned = (start, end, rate) => `${clock(start / rate, 2)} to ${clock(end / rate, 2)}`;
 
 const SECONDS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
 
@@ -42,11 +47,9 @@ const WORDS = {
   accept: "Accepted",
   insert: "Inserted",
   remove: "Removed",
-  paste: "Pasted",
-  "fill gaps": "Gaps filled",
 };
 
-/** An edit in words, for screen readers and the history: "Split: pour 0:00:01.00 to 0:00:02.00, pour ...". */
+/** An edit in words, for screen readers and the history: "Split: pour 0:01.00 to 0:02.00, pour ...". */
 export function describe({ action, splice }, rate) {
   const [, back, base] = /^(undo |redo )?(.*)$/.exec(action);
   const words = WORDS[base] ?? base;
@@ -56,7 +59,7 @@ export function describe({ action, splice }, rate) {
 }
 
 function summary(segments, rate) {
-  const span = (from, to) => `${clock(from.start_frame, rate, 2)} to ${clock(to.end_frame, rate, 2)}`;
+  const span = (from, to) => spanned(from.start_frame, to.end_frame, rate);
   if (segments.length > 2) return `${segments.length} segments, ${span(segments[0], segments.at(-1))}`;
   return segments.map((segment) => `${segment.label} ${span(segment, segment)}`).join(", ");
 }

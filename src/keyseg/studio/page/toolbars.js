@@ -1,25 +1,28 @@
 /** The buttons of the open video, from the table of commands, and what is selected in words. */
 
-import { chosen } from "./commands.js";
-import { byId, clock, element, percent } from "./elements.js";
+import { chosen, lastOf } from "./commands.js";
+import { byId, element, percent } from "./elements.js";
 import { icon } from "./icons.js";
 import { hint } from "./keys.js";
 import { SPEEDS } from "./player.js";
+import { clock, spanned } from "./times.js";
 
 const PLAYING = ["previous-segment", "frame-back", "play", "frame-on", "next-segment", "loop", "next-uncertain"];
 const CORRECTING = ["undo", "redo", null, "split", "merge", "insert", "label-by-name", "delete", null, "start-here", "end-here", null, "accept", "copy"];
 const VIEW = ["zoom-out", "zoom-in", "zoom-all"];
-const NAMED = { accept: "Accept", copy: "Start from prediction", "next-uncertain": "Uncertain" };
+const NAMED = { accept: "Accept", copy: "Start correcting", "next-uncertain": "Next uncertain" };
 
 /** The segment that is selected, or under the playhead, in words. */
 export function inWords(bench) {
   const { name, segments } = bench.shown();
   const at = chosen(bench);
   const segment = segments[at];
+  const to = Math.min(lastOf(bench, at), segments.length - 1);
+  if (segment && to > at) return `${at + 1} to ${to + 1} of ${segments.length.toLocaleString("en")} · ${spanned(segment.start_frame, segments[to].end_frame, bench.player.fps)}`;
   if (!segment) return segments.length ? `${segments.length.toLocaleString("en")} segments` : "No segments yet";
   const { start_frame: start, end_frame: end, label, confidence } = segment;
   const { fps } = bench.player;
-  const times = `${clock(start / fps, 2)} to ${clock(end / fps, 2)}, ${((end - start) / fps).toFixed(2)} s`;
+  const times = `${spanned(start, end, fps)}, ${((end - start) / fps).toFixed(2)} s`;
   const second = bench.rows[name]?.details?.second?.[at];
   const sure = confidence === undefined || confidence === null ? "" : ` · ${percent(confidence)} certain${second ? `, or ${second}` : ""}`;
   return `${at + 1} of ${segments.length.toLocaleString("en")} · ${label} · ${times}${sure}`;
@@ -69,7 +72,7 @@ export class Toolbars {
 
   #button(id) {
     if (!id) return element("span", { class: "bar" });
-    const made = element("button", { type: "button", class: NAMED[id] ? "named" : "icon", "aria-label": hint(id), title: hint(id),
+    const made = element("button", { type: "button", class: NAMED[id] ? "named" : "icon", "aria-label": NAMED[id] ? null : hint(id), title: hint(id),
       onclick: () => this.bench.run(id) }, icon(id), NAMED[id]);
     this.buttons.set(id, made);
     return made;

@@ -1,15 +1,15 @@
 /** One open video: film, timeline and classes, and the session that saves its correction. */
 
-import { get, ofRow, ofVideo, post } from "./api.js";
+import { get, ofVideo, post } from "./api.js";
 import { showPalette } from "./classes.js";
 import { ACTIONS, labelWith } from "./commands.js";
 import { ask, attempt, notice } from "./dialogs.js";
-import { settleConflict, settleRefusal } from "./disputes.js";
-import { button, byId, clock, element } from "./elements.js";
+import { button, byId, element } from "./elements.js";
 import { badge } from "./library.js";
 import { Player } from "./player.js";
-import { Session } from "./session.js";
+import { Sessions } from "./sessions.js";
 import { createTimeline } from "./timeline.js";
+import { clock } from "./times.js";
 import { Toolbars, inWords } from "./toolbars.js";
 
 const CORRECTION = "correction";
@@ -29,6 +29,10 @@ export class Workbench extends EventTarget {
   constructor(outside) {
     super();
     Object.assign(this, outside, { video: null, rows: {}, session: null, selected: -1, last: -1, classes: [], bundles: [] });
+    this.sessions = new Sessions(this.author, this.key);
+    this.sessions.addEventListener("state", () => this.dispatchEvent(new CustomEvent("saving")));
+    this.sessions.addEventListener("row", () => this.session && this.#edited());
+    this.sessions.addEventListener("go", ({ detail }) => this.#go(detail.id));
     this.seen = new Set();
     this.lastLabel = null;
     this.player = new Player(byId("film"), byId("still"));
@@ -43,24 +47,25 @@ export class Workbench extends EventTarget {
   /** Open a video; its film, its rows, and edits that an earlier page could not save. */
   async open(id) {
     this.close();
+    const opening = this.opening = {};
     const [video, left] = await Promise.all([get(ofVideo(id)), this.leftBehind(id)]);
+    if (this.opening !== opening) return; // another one was opened in the meantime
     this.video = video;
     this.rows = video.rows;
     this.seen = new Set();
-    byId("video-name").textContent = video.name;
-    document.title = `${video.name} – keyseg studio`;
-    this.#startSession(left);
+    this.session = this.sessions.begin(video, this.rows[CORRECTION] ?? EMPTY, left);
     this.timeline.setVideo(video);
     this.timeline.setClasses(this.classes);
     this.#showRows();
     this.#open(video.playable || video.proxy === "ready");
     this.showState(video);
     this.showClasses(this.classes);
-    await this.#loadWaveform(id);
+    this.#loadWaveform(opening);
   }
 
   close() {
-    this.session?.close();
+    this.sessions.leave();
+    this.opening = null;
     this.session = null;
     this.video = null;
     this.selected = -1;
@@ -173,7 +178,9 @@ export class Workbench extends EventTarget {
   showState(video) {
     if (!this.video) return;
     const before = this.video.proxy;
-    Object.assign(this.video, { state: video.state, proxy: video.proxy, playable: video.playable, missing: video.missing });
+    Object.assign(this.video, { state: video.state, proxy: video.proxy, playable: video.playable, missing: video.missing, name: video.name });
+    byId("video-name").textContent = video.name;
+    document.title = `${video.name} – keyseg studio`;
     const { state, seconds, fps, frames } = this.video;
     byId("video-state").replaceChildren(badge(this.video));
     byId("video-facts").textContent = `${clock(seconds)} · ${frames.toLocaleString("en")} frames · ${Math.round(this.player.fps * 100) / 100 || fps} per second`;
@@ -219,27 +226,6 @@ export class Workbench extends EventTarget {
     };
   }
 
-  #startSession(left) {
-    const { id, frames } = this.video;
-    const key = this.key(id);
-    const send = (edit) => post(ofRow(id, CORRECTION, "edits"), { ...edit, author: this.author() });
-    const session = new Session({ row: this.rows[CORRECTION] ?? EMPTY, frames, send, storage: localStorage, key });
-    this.session = session;
-    session.addEventListener("row", () => this.session === session && this.#edited());
-    session.addEventListener("state", ({ detail }) => {
-      this.dispatchEvent(new CustomEvent("saving"));
-      if (detail.state === "refused") settleRefusal(session, detail.message, () => get(ofVideo(id)));
-    });
-    session.addEventListener("notice", ({ detail }) => notice(detail.message, { error: true }));
-    session.addEventListener("conflict", ({ detail }) => settleConflict(session, detail.author));
-    if (left) {
-      session.resume(left.kept);
-      left.forget();
-      notice("Edits that were not saved before have been taken up.");
-    }
-    this.dispatchEvent(new CustomEvent("saving"));
-  }
-
   #edited() {
     this.#showRows();
     this.showClasses(this.classes);
@@ -253,11 +239,13 @@ export class Workbench extends EventTarget {
     this.choose(this.selected, false, this.last);
   }
 
-  async #loadWaveform(id, tries = 20) {
-    const sound = await get(ofVideo(id, "waveform")).catch(() => null);
-    if (this.video?.id !== id || !sound) return;
-    if (sound.peaks?.length) this.timeline.setWaveform(sound.peaks);
-    else if (!sound.peaks && tries) setTimeout(() => this.#loadWaveform(id, tries - 1), 1000);
+  /** Show the shape of the sound once the server has measured it. */
+  async #loadWaveform(opening) {
+    if (this.opening !== opening) return;
+    const sound = await get(ofVideo(this.video.id, "waveform")).catch(({ status }) => (status ? { peaks: [] } : null));
+    if (this.opening !== opening) return;
+    if (sound) this.timeline.setWaveform(sound.peaks);
+    else setTimeout(() => this.#loadWaveform(opening), 1000);
   }
 
   /** Show the film, or pictures of single frames where it cannot be played. */
@@ -268,7 +256,8 @@ export class Workbench extends EventTarget {
     box.hidden = plays && !video.missing;
     box.replaceChildren();
     if (box.hidden) return;
-    if (video.missing) box.textContent = "The file is missing. Its timelines are kept: put it back to see it.";
+    if (!video.frames) box.textContent = `This is not shown: ${video.error}`;
+    else if (video.missing) box.textContent = "The file is missing. Its timelines are kept: put it back to see it.";
     else if (video.proxy === "making") box.textContent = "A copy that this browser can play is being made. Frames can be stepped through.";
     else box.append("This browser cannot play the video; frames can be stepped through. ",
       button("Make a copy that plays", () => this.start("proxy", [video.id])));
@@ -277,9 +266,11 @@ export class Workbench extends EventTarget {
   #showFrame(frame) {
     this.timeline.setPlayhead(frame, this.player.playing);
     this.toolbars.showTime(frame);
+    if (this.selected < 0) this.#showSegment(); // of the one under the playhead
   }
 
   #showSegment() {
-    byId("segment").textContent = inWords(this);
+    const [line, words] = [byId("segment"), inWords(this)];
+    if (line.textContent !== words) line.textContent = words; // the same again would be read out again
   }
 }
