@@ -43,7 +43,7 @@ class Studio:
     local: bool = True
     waveforms: Waveforms = field(default_factory=Waveforms)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_DECODERS))
-    _counted: dict[int, tuple[int, list[tuple[str, int]]]] = field(default_factory=dict)  # by row, with the revision
+    _counted: dict[int, tuple[int, dict[str, int]]] = field(default_factory=dict)  # by row: revision, frames by class
 
     @classmethod
     def open(cls, store: Store, *, local: bool = True) -> Studio:
@@ -127,18 +127,18 @@ class Studio:
 
     def _ranked(self, found: Row) -> RankedVideo:
         """A video with the row that says most of it: its correction, else its prediction."""
-        rate, row = float(Fraction(found["fps"])), found["row"]
-        labelled = bool(found["checked"]) or found["name"] == CORRECTION
-        classes = (
-            None if row is None else {label: frames / rate for label, frames in self._frames(row, found["revision"])}
-        )
+        rate, labelled = float(Fraction(found["fps"])), bool(found["checked"]) or found["name"] == CORRECTION
+        classes = None
+        if found["row"] is not None:
+            counts = self._counts(found["row"], found["revision"])
+            classes = {label: frames / rate for label, frames in counts.items()}
         return RankedVideo(found["id"], found["frames"] / rate, labelled, classes)
 
-    def _frames(self, row: int, revision: int) -> list[tuple[str, int]]:
-        """Frames of each class of a row; counted anew when the row was edited."""
-        if self._counted.get(row, (0, []))[0] != revision:
-            query = "SELECT label, sum(end_frame - start_frame) FROM segments WHERE row = ? GROUP BY label"
-            self._counted[row] = revision, [(label, frames) for label, frames in self.store.select(query, row)]
+    def _counts(self, row: int, revision: int) -> dict[str, int]:
+        """Frames of each class of a row, counted anew when it was edited."""
+        if self._counted.get(row, (0, {}))[0] != revision:
+            query = "SELECT label, sum(end_frame - start_frame) AS frames FROM segments WHERE row = ? GROUP BY label"
+            self._counted[row] = revision, {one["label"]: one["frames"] for one in self.store.select(query, row)}
         return self._counted[row][1]
 
     def _scan(self) -> None:
