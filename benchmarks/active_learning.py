@@ -266,8 +266,8 @@ def main() -> None:
         "Mean of F1@10, F1@25, F1@50, Edit and Acc on the test videos, by labelled share of the minutes of all"
         f" training videos ({np.mean(minutes):.1f}), with {learner}; series {', '.join(map(str, options.seeds))}."
         " Minutes for 95 % of the score with all: mean over the series, with its difference to chance (paired, ±"
-        " its standard error), and read off the mean curve. An earlier ranking was measured on the same test videos of GTEA,"
-        " rat-social and the toy kitchens, so this is a second look at them; its numbers are in docs/labelling.md."
+        " its standard error), and read off the mean curve. An earlier ranking was measured on the same test videos of"
+        " GTEA, rat-social and the toy kitchens, so this is a second look; its numbers are in docs/labelling.md."
     )
     found = {"curves": curves, "minutes": minutes}
     write_results(options.out, f"What to label next on {name}", table, found, provenance(), note)
