@@ -108,15 +108,20 @@ def test_the_order_of_the_folder_does_not_matter():
     assert order(*videos) == order(*videos[::-1])
 
 
+def test_of_equal_videos_the_one_before_in_the_folder_comes_first():
+    names = [f"v{i}" for i in np.random.default_rng(0).permutation(150)]
+    assert order(*(RankedVideo(name, 60.0) for name in names)) == names
+
+
 def test_without_any_prediction_the_shorter_come_first():
     assert order(*(RankedVideo(str(length), length) for length in (30.0, 10.0, 20.0))) == ["10.0", "20.0", "30.0"]
 
 
 def test_a_video_without_prediction_counts_as_an_average_one():
     done = [of("done", labelled=True, pour=60), of("other", labelled=True, stir=60)]
-    average, bare = of("average", pour=30, stir=30), RankedVideo("bare", 59.9)
-    assert order(*done, average, bare) == ["bare", "average"]
-    assert order(*done, average, RankedVideo("bare", 60.1)) == ["average", "bare"]
+    average = of("average", pour=60, stir=60)
+    assert order(*done, average, RankedVideo("bare", 119.9)) == ["bare", "average"]
+    assert order(*done, average, RankedVideo("bare", 120.1)) == ["average", "bare"]
 
 
 def test_a_prediction_without_segments_is_not_the_same_as_none():
@@ -136,7 +141,9 @@ def test_reasons_are_given():
     assert [video["why"] for video in rank([done, of("a", pour=30, stir=5, cut=20)])] == ["adds to pour and cut"]
     assert rank([done, of("b", pour=30, rest=30)])[0]["why"] == "adds to pour and what is between actions"
     assert rank([done, of("c", stir=30)])[0]["why"] == "adds to stir"
-    assert rank([RankedVideo("d", 5.0)])[0]["why"] == "no prediction yet"
+    assert rank([done, of("d", aim=0, pour=30)])[0]["why"] == "adds to pour"
+    assert rank([done, of("e", rest=30)])[0]["why"] == "adds to what is between actions"
+    assert rank([RankedVideo("f", 5.0)])[0]["why"] == "no prediction yet"
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
