@@ -49,14 +49,12 @@ class LightLearner:
         self.moves = np.log(follows / follows.sum(1, keepdims=True) + 1e-9) - np.log(length)
         np.fill_diagonal(self.moves, np.log(1 - 1 / length))
 
-    def predict(self, name: str) -> tuple[Segmentation, list[float]]:
-        """A timeline in steps, and the mean probability of each segment's class."""
+    def predict(self, name: str) -> Segmentation:
+        """A timeline in steps."""
         scores = SHARPNESS * self.rows(name) @ self.weights
         scores = np.exp(scores - scores.max(1, keepdims=True))
         scores /= scores.sum(1, keepdims=True)
-        found = Segmentation.from_frames(_viterbi(TRUST * np.log(scores + 1e-4), self.moves))
-        spans = zip(found.boundaries[:-1], found.boundaries[1:], found.labels, strict=True)
-        return found, [float(scores[start:end, label].mean()) for start, end, label in spans]
+        return Segmentation.from_frames(_viterbi(TRUST * np.log(scores + 1e-4), self.moves))
 
     def _context(self, name: str) -> FloatArray:
         """(T, N) the features of each step, their means in windows around it, and its place in the video."""

@@ -173,16 +173,27 @@ def test_a_folder_that_is_no_bundle_is_not_added(client: TestClient, tmp_path: P
     assert client.get("/api/library").json()["bundles"] == []
 
 
-def test_what_to_label_next_leaves_out_what_is_labelled(client: TestClient, film: str, store: Store) -> None:
-    unsure = add_video(store, "unsure.mp4")
-    predict(store, film, confidence=0.9)
-    predict(store, unsure, confidence=0.1)
+def test_what_to_label_next_is_what_is_little_labelled(client: TestClient, film: str, store: Store) -> None:
+    def whole(video: str, row: str, label: str) -> None:
+        segment = TimedSegment(start_frame=0, end_frame=100, label=label)
+        store.replace(video, row, [segment], author="b", action="predict")
+
+    def order() -> list[tuple[str, int, str]]:
+        return [(one["id"], one["priority"], one["why"]) for one in client.get("/api/next").json()]
+
+    one, other = film.rpartition("/")[2], add_video(store, "other.mp4")
     with store.transaction() as connection:
         connection.execute("INSERT INTO bundles VALUES ('b', 'b', 0, 1, '{}')")
-    order = client.get("/api/next").json()
-    assert [(one["id"], one["priority"]) for one in order] == [(unsure, 1), (film.rpartition("/")[2], 2)]
-    client.post(f"/api/videos/{unsure}/rows/correction/copy", json={"from": "prediction:b", "revision": 0})
-    assert [one["id"] for one in client.get("/api/next").json()] == [film.rpartition("/")[2]]
+    whole(one, "prediction:b", "cut")
+    whole(other, "prediction:b", "pour")
+    whole(other, "prediction:a", "cut")  # a bundle that is not active
+    whole(add_video(store, "done.mp4"), "correction", "cut")
+    assert order() == [(other, 1, "adds to pour"), (one, 2, "adds to cut")]
+    whole(one, "prediction:b", "pour")
+    whole(other, "prediction:b", "cut")
+    assert order() == [(one, 1, "adds to pour"), (other, 2, "adds to cut")]
+    client.post(f"/api/videos/{one}/rows/correction/copy", json={"from": "prediction:b", "revision": 0})
+    assert order() == [(other, 1, "adds to cut")]
 
 
 ALONE = [name for name in FORMATS if name not in ("nwb", "otio", "edl", "recog")]

@@ -8,8 +8,8 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
+from sqlite3 import Row
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter
@@ -43,6 +43,7 @@ class Studio:
     local: bool = True
     waveforms: Waveforms = field(default_factory=Waveforms)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_DECODERS))
+    _counted: dict[int, tuple[int, dict[str, int]]] = field(default_factory=dict)  # by row: revision, frames by class
 
     @classmethod
     def open(cls, store: Store, *, local: bool = True) -> Studio:
@@ -115,28 +116,34 @@ class Studio:
     def next_videos(self) -> list[dict[str, Any]]:
         """`{id, priority, why}` of the videos that are not corrected, the one to label next first."""
         found = self.store.select(
-            "SELECT videos.id, frames, fps, checked OR EXISTS ("
-            "SELECT 1 FROM rows WHERE video = videos.id AND name = ?) AS labelled,"
-            " (SELECT confidence FROM rows WHERE video = videos.id AND name = ?) AS confidence"
-            " FROM videos WHERE missing = 0 AND error = ''",
+            "SELECT videos.id, frames, fps, checked, rows.id AS row, revision, name FROM videos"
+            " LEFT JOIN rows ON video = videos.id AND name IN (?, ?)"
+            " WHERE missing = 0 AND error = '' ORDER BY path, name = ?",
             CORRECTION,
             f"{PREDICTION}{active_bundle(self.store) or ''}",
+            CORRECTION,
         )
-        return _ranked(tuple(tuple(row) for row in found))
+        return rank([self._ranked(row) for row in {row["id"]: row for row in found}.values()])
+
+    def _ranked(self, found: Row) -> RankedVideo:
+        """A video with the row that says most of it: its correction, else its prediction."""
+        rate, labelled = float(Fraction(found["fps"])), bool(found["checked"]) or found["name"] == CORRECTION
+        classes = None
+        if found["row"] is not None:
+            counts = self._counts(found["row"], found["revision"])
+            classes = {label: frames / rate for label, frames in counts.items()}
+        return RankedVideo(found["id"], found["frames"] / rate, labelled, classes)
+
+    def _counts(self, row: int, revision: int) -> dict[str, int]:
+        """Frames of each class of a row, counted anew when it was edited."""
+        if self._counted.get(row, (0, {}))[0] != revision:
+            query = "SELECT label, sum(end_frame - start_frame) AS frames FROM segments WHERE row = ? GROUP BY label"
+            self._counted[row] = revision, {one["label"]: one["frames"] for one in self.store.select(query, row)}
+        return self._counted[row][1]
 
     def _scan(self) -> None:
         with suppress(Exception):  # the store may close meanwhile; what is not found now, the next scan finds
             scan(self.store, lambda: self.events.publish("library", {}))
-
-
-@lru_cache(maxsize=1)
-def _ranked(found: tuple[Any, ...]) -> list[dict[str, Any]]:
-    videos = []
-    for video, frames, fps, labelled, confidence in found:
-        seconds = float(frames / Fraction(fps))
-        segments = () if confidence is None else ((seconds, confidence),)
-        videos.append(RankedVideo(video, seconds, bool(labelled), segments))
-    return rank(videos)
 
 
 def _shown(folder: Path, local: bool, text: str) -> str:
