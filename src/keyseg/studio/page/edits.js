@@ -153,6 +153,11 @@ export function fillGaps(state, label) {
   return replace(state, 0, state.segments.length, filled, "fill gaps");
 }
 
+/** Put other segments in the place of all, as an import does. */
+export function replaceAll(state, segments, action) {
+  return replace(state, 0, state.segments.length, segments, action);
+}
+
 /** Take the last edit back. Edits that no longer fit, since somebody else changed their segments, are passed over. */
 export function undo(state) {
   return reverse(state, "undo", "redo");

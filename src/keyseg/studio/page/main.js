@@ -92,7 +92,7 @@ function showSaving() {
 
 const selected = () => (bench.video ? [bench.video.id] : library.selected.size ? [...library.selected] : null);
 
-const target = () => ({ video: bench.video, author: author(), done: reload });
+const target = () => ({ video: bench.video, author: author(), replace: (...args) => bench.replace(...args), done: reload });
 
 const everywhere = {
   predict: () => jobs.start("predict", selected()),

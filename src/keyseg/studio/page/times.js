@@ -43,6 +43,8 @@ const WORDS = {
   insert: "Inserted",
   remove: "Removed",
   paste: "Pasted",
+  import: "Imported",
+  copy: "Started again",
   "fill gaps": "Gaps filled",
 };
 
