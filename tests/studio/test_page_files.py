@@ -86,7 +86,9 @@ def test_files_dropped_on_the_list_find_their_videos(studio, person):
     page.get_by_role("alert").get_by_text("third").wait_for()
     for name in ("first.mp4", SECOND):
         assert studio.segments(studio.video(name)) == [(0, 20, "wait"), (20, 46, "walk")]
-        eventually(lambda name=name: page.get_by_role("row").filter(has_text=name).get_by_text("corrected").count(), name)
+        eventually(
+            lambda name=name: page.get_by_role("row").filter(has_text=name).get_by_text("corrected").count(), name
+        )
 
 
 def test_a_file_dropped_on_a_video_is_shown_beside_the_correction(studio, person):
