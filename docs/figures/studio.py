@@ -3,9 +3,11 @@
 See README.md in this folder.
 """
 
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,7 +44,7 @@ def draw(address: str, out: Path, scheme: str) -> None:
         page.goto(address)
         page.get_by_role("button", name=f"all {VIDEOS}").wait_for()
         page.get_by_role("button", name="Predict all").click()
-        page.get_by_text("Predict: done.").wait_for()
+        page.locator(".job.done").wait_for()
         page.get_by_role("button", name="Hide the jobs").click()
         open_corrected(page, page.locator("#videos a").nth(2).inner_text())
         page.keyboard.press("d")
@@ -54,7 +56,8 @@ def draw(address: str, out: Path, scheme: str) -> None:
         take(page, out / "studio-video.png", height=800)
         page.keyboard.press("Escape")
         page.get_by_role("button", name=f"predicted {VIDEOS - 2}").wait_for()
-        page.wait_for_load_state("networkidle")
+        while not page.evaluate("[...document.images].every((image) => !image.dataset.src || image.naturalWidth)"):
+            time.sleep(0.1)
         take(page, out / "studio-library.png", height=640)
         browser.close()
 
@@ -62,7 +65,7 @@ def draw(address: str, out: Path, scheme: str) -> None:
 def open_corrected(page: Page, name: str) -> None:
     """Open a video and begin its correction."""
     page.get_by_role("link", name=name).click()
-    page.locator("#segment").get_by_text("segments").or_(page.locator("#segment").get_by_text(" of ")).wait_for()
+    page.locator("#segment", has_text=re.compile("segments| of ")).wait_for()
     page.keyboard.press("c")
     page.get_by_text("Correction started").wait_for()
 
@@ -70,8 +73,7 @@ def open_corrected(page: Page, name: str) -> None:
 def take(page: Page, path: Path, height: int) -> None:
     """Take a picture, without notices."""
     page.set_viewport_size({"width": 1180, "height": height})
-    for close in page.locator("#notices button[aria-label=Close]").all():
-        close.click()
+    page.evaluate("document.getElementById('notices').replaceChildren()")
     page.mouse.move(1, 1)
     page.screenshot(path=path, animations="disabled")
 

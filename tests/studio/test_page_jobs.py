@@ -61,11 +61,16 @@ def job(page, text):
     return page.locator("#jobs li").filter(has_text=text).first
 
 
+def over(of):
+    """Whether a job is neither waiting nor at work."""
+    return of.locator(".state").inner_text() not in ("queued", "running")
+
+
 def ends(page, text, state="done"):
     """Wait until a job has ended, in a state."""
-    words = job(page, text).locator(".state")
-    eventually(lambda: words.inner_text() not in ("queued", "running"), f"{text} does not end", LONG)
-    assert words.inner_text() == state, job(page, text).inner_text()
+    ended = job(page, text)
+    eventually(lambda: over(ended), f"{text} does not end", LONG)
+    assert ended.locator(".state").inner_text() == state, ended.inner_text()
 
 
 def test_a_job_that_cannot_start_says_why(person):
@@ -90,6 +95,7 @@ def test_videos_are_predicted_with_progress_and_a_job_is_cancelled(studio, perso
     assert [name for name, found in rows.items() if "prediction:blank" in found] == ["square1.mp4"]
     open_video(page, "square1.mp4")
     press(page, "p")
+    page.locator("#jobs li").filter(has_text="Predict: 1 video").nth(1).wait_for()
     ends(page, "Predict: 1 video")
     assert [each["state"] for each in studio.get("jobs")] == ["done", "cancelled", "done"]
 
@@ -107,7 +113,7 @@ def test_training_again_shows_its_curve_and_the_comparison_that_decides(studio, 
     page.get_by_role("button", name="Train again").click()
     training = job(page, "Train again")
     curve = training.get_by_role("img", name="loss over")
-    eventually(lambda: curve.count() or training.locator(".state").inner_text() != "running", "no curve", LONG)
+    eventually(lambda: curve.count() or over(training), "no curve", LONG)
     assert curve.count() == 1, training.inner_text()
     ends(page, "Train again")
     (result,) = [each["result"] for each in studio.get("jobs")]
