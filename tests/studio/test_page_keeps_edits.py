@@ -24,6 +24,19 @@ def test_what_others_save_appears(studio, person):
     assert " of 4 · " in other.locator("#segment").inner_text()
 
 
+def test_what_happens_while_a_page_opens_is_shown(studio, person):
+    one = person("Ada")
+    other, held = one.context.new_page(), []
+    other.route("**/api/events", lambda route: held.append(route))
+    other.goto(studio.page)
+    first = other.get_by_role("row").filter(has_text="first.mp4")
+    first.get_by_text("predicted").wait_for()
+    corrected(one)
+    eventually(lambda: other.evaluate("true") and held, "the page does not listen")
+    held[0].continue_()
+    first.get_by_text("corrected").wait_for()
+
+
 @pytest.mark.parametrize("choice", ["Put mine on top", "Take theirs"])
 def test_two_people_at_once_lose_nothing_unasked(studio, person, choice):
     one, other, first = person("Ada"), person("Ben"), studio.video()

@@ -186,7 +186,7 @@ function hear() {
         away = false;
         reload();
         attempt(() => jobs.load());
-      }
+      } else loadSoon(); // what happened since the page was loaded was told to nobody
       bench.session?.retry();
       showSaving();
     },
