@@ -39,7 +39,7 @@ def draw(address: str, out: Path, scheme: str) -> None:
     """Predict all videos, check one, correct one, and take the pictures."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1180, "height": 640}, color_scheme=scheme)
+        page = browser.new_page(viewport={"width": 1060, "height": 520}, color_scheme=scheme)
         page.set_default_timeout(10 * MINUTE)
         page.goto(address)
         page.get_by_role("button", name=f"all {VIDEOS}").wait_for()
@@ -53,12 +53,12 @@ def draw(address: str, out: Path, scheme: str) -> None:
         open_corrected(page, SHOWN)
         for key in ("u", "a"):
             page.keyboard.press(key)
-        take(page, out / "studio-video.png", height=800)
+        take(page, out / "studio-video.png", height=740)
         page.keyboard.press("Escape")
         page.get_by_role("button", name=f"predicted {VIDEOS - 2}").wait_for()
         while not page.evaluate("[...document.images].every((image) => !image.dataset.src || image.naturalWidth)"):
             time.sleep(0.1)
-        take(page, out / "studio-library.png", height=640)
+        take(page, out / "studio-library.png", height=520)
         browser.close()
 
 
@@ -67,12 +67,12 @@ def open_corrected(page: Page, name: str) -> None:
     page.get_by_role("link", name=name).click()
     page.locator("#segment", has_text=re.compile("segments| of ")).wait_for()
     page.keyboard.press("c")
-    page.get_by_text("Correction started").wait_for()
+    page.locator("#video-state", has_text="corrected").wait_for()
 
 
 def take(page: Page, path: Path, height: int) -> None:
     """Take a picture, without notices."""
-    page.set_viewport_size({"width": 1180, "height": height})
+    page.set_viewport_size({"width": 1060, "height": height})
     page.evaluate("document.getElementById('notices').replaceChildren()")
     page.mouse.move(1, 1)
     page.screenshot(path=path, animations="disabled")
