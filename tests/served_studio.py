@@ -1,4 +1,4 @@
-"""A studio's server in a process of its own, as a person starts it, that tests can kill and start again."""
+"""A studio's server for tests: in this process, or in one of its own that they can kill and start again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 TOKEN = "a-token-of-the-tests"
 
 
-class ServedStudio:
-    """`keyseg studio FOLDER` on a free port."""
+class Served:
+    """The server of a folder on a free port."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -25,13 +27,77 @@ class ServedStudio:
             self.port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         self.page = f"{self.address}/?token={TOKEN}"
-        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start to answer."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End."""
+        raise NotImplementedError
+
+    def get(self, path: str) -> Any:
+        """The JSON of a path below /api."""
+        return json.loads(self.bytes(path))
+
+    def bytes(self, path: str) -> bytes:
+        """What a path below /api answers."""
+        request = urllib.request.Request(f"{self.address}/api/{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            content: bytes = answer.read()
+        return content
+
+    def video(self, name: str = "first.mp4") -> str:
+        """The id of a video."""
+        return str(next(video["id"] for video in self.get("library")["videos"] if video["name"] == name))
+
+    def state(self, name: str = "first.mp4") -> dict[str, Any]:
+        """A video as the list shows it."""
+        return next(video for video in self.get("library")["videos"] if video["name"] == name)
+
+    def segments(self, video: str, row: str = "correction") -> list[tuple[int, int, str]]:
+        """Start frame, end frame and label of each segment of a row."""
+        saved = self.get(f"videos/{video}")["rows"].get(row, {"segments": []})["segments"]
+        return [(each["start_frame"], each["end_frame"], each["label"]) for each in saved]
+
+
+class ServedHere(Served):
+    """A server in a thread of this process, which is there in a moment."""
+
+    def start(self) -> None:
+        """Open the folder and answer."""
+        from keyseg.studio.app import create_app
+        from keyseg.studio.http_server import StudioServer
+        from keyseg.studio.server import listening
+        from keyseg.studio.store import Store
+
+        self._store = Store(self.folder)
+        app = create_app(self._store, token=TOKEN)
+        self._end_streams = app.state.studio.events.close
+        self._server = StudioServer(app)
+        listener = listening("127.0.0.1", self.port)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
+        self._thread.start()
+        eventually(lambda: self._server.started, "the studio's server does not start")
+
+    def stop(self) -> None:
+        """End it, and close the folder."""
+        self._end_streams()
+        self._server.should_exit = True
+        self._thread.join()
+        self._store.close()
+
+
+class ServedStudio(Served):
+    """`keyseg studio FOLDER`, as a person starts it."""
+
+    _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = [sys.executable, "-m", "keyseg", "studio", str(self.folder), "--no-open"]
         self._process = subprocess.Popen([*command, "--port", str(self.port), "--token", TOKEN])
-        eventually(self._answers, "the studio's server does not answer", seconds=60)
+        eventually(self._answers, "the studio's server does not answer")
 
     def kill(self) -> None:
         """End it without warning, as a crash does."""
@@ -40,16 +106,7 @@ class ServedStudio:
             self._process.wait()
             self._process = None
 
-    def get(self, path: str) -> Any:
-        """The JSON of a path below /api."""
-        request = urllib.request.Request(f"{self.address}/api/{path}", headers={"Authorization": f"Bearer {TOKEN}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
-
-    def segments(self, video: str, row: str = "correction") -> list[tuple[int, int, str]]:
-        """Start frame, end frame and label of each segment of a row."""
-        saved = self.get(f"videos/{video}")["rows"].get(row, {"segments": []})["segments"]
-        return [(each["start_frame"], each["end_frame"], each["label"]) for each in saved]
+    stop = kill
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -61,7 +118,7 @@ class ServedStudio:
             return False
 
 
-def eventually(holds: Any, words: str, seconds: float = 15) -> None:
+def eventually(holds: Callable[[], Any], words: str, seconds: float = 60) -> None:
     """Wait until a condition holds; fail with these words if it does not."""
     deadline = time.monotonic() + seconds
     while not holds():

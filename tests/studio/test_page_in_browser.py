@@ -1,147 +1,15 @@
-"""The studio's page in a browser, with the real server: what a person does, and what goes wrong around them."""
+"""The studio's page in a browser, with the real server: what a person does."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from moving_square import pictures
-from served_studio import TOKEN, ServedStudio, eventually
+from opened_page import FRAMES, HOSTILE, PLAIN, corrected, film_is_there, open_video, press, saved, until
+from served_studio import TOKEN, eventually
 
-pytest.importorskip("fastapi", reason="the extra studio is not installed")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")]
-
-HOSTILE = "<img src=x onerror=document.title=1>"
-FRAMES = 46
-PREDICTED = [
-    (0, 8, "rest", 0.9),
-    (8, 20, "go right", 0.4),
-    (20, 26, "rest", 0.7),
-    (26, 38, HOSTILE, 0.6),
-    (38, 46, "rest", 0.8),
-]
-FILM_IS_THERE = "document.getElementById('film').readyState >= 2"
-PLAIN = [segment[:3] for segment in PREDICTED]
-
-
-@pytest.fixture(scope="module")
-def clips(make_clip: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("clips")
-    return [make_clip(folder / f"{i}.mp4", pictures(i)) for i in range(2)]
-
-
-@pytest.fixture
-def studio(clips: list[Path], tmp_path: Path) -> Iterator[ServedStudio]:
-    """A folder of two films, one of them predicted, and its server."""
-    from keyseg.studio.segments import TimedSegment
-    from keyseg.studio.store import Store
-    from keyseg.studio.videos import scan
-
-    names = ["first.mp4", "second & <img src=x>.mp4" if os.name != "nt" else "second.mp4"]
-    folder = tmp_path / "films"
-    folder.mkdir()
-    for clip, name in zip(clips, names, strict=True):
-        shutil.copy(clip, folder / name)
-    store = Store(folder)
-    scan(store)
-    first = next(video.id for video in store.videos() if video.path == "first.mp4")
-    segments = [TimedSegment(start_frame=a, end_frame=b, label=name, confidence=sure) for a, b, name, sure in PREDICTED]
-    store.replace(
-        first, "prediction:square", segments, author="square", action="predict", details={"boundaries": [8, 21]}
-    )
-    store.close()
-    served = ServedStudio(folder)
-    served.start()
-    yield served
-    served.kill()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def person(browser: Any, studio: ServedStudio) -> Iterator[Callable[..., Any]]:
-    """Open the page as somebody else each time; none may break its security policy, or fail in its script."""
-    contexts, wrong = [], []
-
-    def open_page(name: str = "", **options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-        page.goto(studio.page)
-        if name:
-            page.evaluate("name => localStorage.setItem('keyseg-author', name)", name)
-        page.wait_for_selector("#videos a")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait for an expression of the page; `wait_for_function` would need eval, which the page forbids."""
-    eventually(lambda: page.evaluate(expression), f"it never came to {expression}")
-
-
-def video_id(studio: ServedStudio, name: str = "first.mp4") -> str:
-    return str(next(video["id"] for video in studio.get("library")["videos"] if video["name"] == name))
-
-
-def hold(page: Any, address: str) -> Callable[[], None]:
-    """Hold requests back until the returned function is called; it waits for the first of them."""
-    held: list[Any] = []
-    free = []
-    page.route(address, lambda route: route.continue_() if free else held.append(route))
-
-    def let_go() -> None:
-        eventually(lambda: page.wait_for_timeout(20) or held, f"nothing asks for {address}")
-        free.append(True)
-        for route in held:
-            route.continue_()
-
-    return let_go
-
-
-def open_video(page: Any, name: str = "first.mp4") -> None:
-    page.get_by_role("link", name=name, exact=True).click()
-    until(page, f"document.getElementById('video-name').textContent === {json.dumps(name)}")
-    until(page, FILM_IS_THERE)
-
-
-def saved(page: Any) -> None:
-    until(page, "document.getElementById('saving').textContent === 'All saved'")
-
-
-def press(page: Any, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def corrected(page: Any) -> None:
-    """Open the predicted video and begin its correction."""
-    open_video(page)
-    press(page, "c")
-    page.get_by_text("Correction started").wait_for()
+pytestmark = pytest.mark.slow
 
 
 def test_the_token_opens_the_page_and_leaves_its_address(studio, person):
@@ -174,12 +42,12 @@ def test_names_are_text_whatever_they_hold(studio, person):
 
 
 def test_a_correction_by_keyboard_alone_survives_a_reload(studio, person):
-    page, first = person("Ada"), video_id(studio)
+    page, first = person("Ada"), studio.video()
     page.locator("body").press("ArrowDown")
     while page.evaluate("document.activeElement.textContent") != "first.mp4":
         press(page, "ArrowDown")
     press(page, "Enter")
-    until(page, FILM_IS_THERE)
+    film_is_there(page)
     press(page, "c")
     page.get_by_text("Correction started").wait_for()
     assert studio.segments(first) == PLAIN
@@ -193,7 +61,7 @@ def test_a_correction_by_keyboard_alone_survives_a_reload(studio, person):
     saved(page)
     before = studio.segments(first)
     page.reload()
-    until(page, FILM_IS_THERE)
+    film_is_there(page)
     assert page.locator("#segment").inner_text().startswith("1 of 5")
     assert studio.segments(first) == before
     history = studio.get(f"videos/{first}/rows/correction/history")
@@ -201,7 +69,7 @@ def test_a_correction_by_keyboard_alone_survives_a_reload(studio, person):
 
 
 def test_a_class_is_found_by_typing_or_made(studio, person):
-    page, first = person(), video_id(studio)
+    page, first = person(), studio.video()
     corrected(page)
     press(page, "ArrowDown", "t")
     page.keyboard.type("res")
@@ -216,12 +84,6 @@ def test_a_class_is_found_by_typing_or_made(studio, person):
     page.locator("#classes").get_by_text("sit down").wait_for()
     saved(page)
     assert studio.segments(first)[1] == (8, 20, "sit down")
-    press(page, "t")
-    page.get_by_role("dialog").get_by_role("option", name="rest", exact=True).click()
-    saved(page)
-    assert studio.segments(first)[1] == (8, 20, "rest")
-    press(page, "Control+z")
-    saved(page)
     page.get_by_role("button", name="Change class sit down").click()
     page.get_by_role("textbox", name="Name").fill("sit")
     press(page, "Enter")
@@ -229,14 +91,8 @@ def test_a_class_is_found_by_typing_or_made(studio, person):
     page.get_by_text("2 of 5 · sit · ").wait_for()
 
 
-def test_a_job_that_cannot_start_says_why(person):
-    page = person()
-    press(page, "x", "p")
-    page.get_by_role("alert").get_by_text("bundle").wait_for()
-
-
 def test_undo_and_redo_go_all_the_way(studio, person):
-    page, first = person(), video_id(studio)
+    page, first = person(), studio.video()
     corrected(page)
     press(page, "ArrowDown", "m", "s", "ArrowRight", "s", "Delete", "i")
     saved(page)
@@ -253,7 +109,7 @@ def test_undo_and_redo_go_all_the_way(studio, person):
 
 
 def test_a_boundary_is_dragged_and_snaps_to_a_keypoint(studio, person):
-    page, first = person(), video_id(studio)
+    page, first = person(), studio.video()
     corrected(page)
     box = page.locator("#timeline").bounding_box()
     row = box["y"] + 28 + 17 + 23  # below the axis and its caption, in the middle of the row
@@ -291,162 +147,6 @@ def test_a_film_plays_steps_loops_and_changes_speed(person):
     assert page.evaluate("film.paused")
 
 
-def test_what_others_save_appears(studio, person):
-    one, other = person("Ada"), person("Ben")
-    corrected(one)
-    open_video(other)
-    press(one, "ArrowDown", "m")
-    other.get_by_text("Ada edited this timeline.").wait_for()
-    assert " of 4 · " in other.locator("#segment").inner_text()
-
-
-@pytest.mark.parametrize("choice", ["Put mine on top", "Take theirs"])
-def test_two_people_at_once_lose_nothing_unasked(studio, person, choice):
-    one, other, first = person("Ada"), person("Ben"), video_id(studio)
-    corrected(one)
-    open_video(other)
-    until(other, "document.getElementById('segment').textContent.includes('of 5')")
-    other.context.set_offline(True)
-    press(one, "ArrowDown", "ArrowDown", "[", "ArrowRight", "s")
-    saved(one)
-    theirs = studio.segments(first)
-    press(other, "End", "Delete")
-    other.get_by_text("Server away: 1 edit").wait_for()
-    other.context.set_offline(False)
-    dialog = other.get_by_role("dialog", name="Two versions")
-    dialog.get_by_text("Ada saved this timeline").wait_for()
-    assert studio.segments(first) == theirs
-    dialog.get_by_role("button", name=choice).click()
-    saved(other)
-    assert studio.segments(first) == (theirs[:-1] if choice == "Put mine on top" else theirs)
-
-
-def test_a_killed_server_loses_no_edit(studio, person):
-    page, first = person(), video_id(studio)
-    corrected(page)
-    studio.kill()
-    press(page, "ArrowDown", "m", "Home", "s", "ArrowRight", "s")
-    page.get_by_text("Server away: 2 edits kept in this browser").wait_for()
-    studio.start()
-    saved(page)
-    assert studio.segments(first) == [(0, 1, "rest"), (1, 8, "rest"), (8, 26, "go right"), *PLAIN[3:]]
-
-
-def test_a_closed_page_loses_no_edit(studio, person):
-    page, first = person(), video_id(studio)
-    corrected(page)
-    studio.kill()
-    press(page, "ArrowRight", "s")
-    page.get_by_text("Server away: 1 edit").wait_for()
-    asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-    with page.expect_event("close"):
-        page.close(run_before_unload=True)
-    assert asked == ["beforeunload"]
-    studio.start()
-    again = page.context.new_page()
-    again.goto(studio.page)
-    again.get_by_role("button", name="Open it").click()
-    saved(again)
-    eventually(lambda: len(studio.segments(first)) == 6, "the edit of the closed page did not arrive")
-
-
-def test_edits_of_a_page_that_is_open_are_left_to_it(studio, person):
-    page, first = person(), video_id(studio)
-    corrected(page)
-    page.route("**/edits", lambda route: route.abort())
-    press(page, "ArrowRight", "s")
-    page.get_by_text("Server away: 1 edit").wait_for()
-    other = page.context.new_page()
-    other.goto(studio.page)
-    other.wait_for_selector("#videos a")
-    open_video(other)
-    assert other.get_by_text("taken up").count() == 0
-    page.unroute("**/edits")
-    saved(page)
-    assert len(studio.get(f"videos/{first}/rows/correction/history")) == 2
-
-
-def test_a_key_alone_does_not_predict_every_video(studio, person):
-    page = person()
-    press(page, "p")
-    page.get_by_text("so all 2 would be predicted").wait_for()
-    press(page, "Escape")
-    assert page.get_by_role("dialog").count() == 0
-    assert page.get_by_role("alert").count() == 0
-    press(page, "p", "Enter")
-    page.get_by_role("alert").get_by_text("bundle").wait_for()
-
-
-def test_edits_of_a_video_that_was_left_are_saved_all_the_same(studio, person):
-    page, first = person("Ada"), video_id(studio)
-    corrected(page)
-    let_go = hold(page, "**/edits")
-    press(page, "ArrowRight", "s", "ArrowRight", "s", "ArrowRight", "s")
-    press(page, "Escape")
-    page.get_by_text("Saving…").wait_for()
-    open_video(page)
-    assert page.locator("#segment").inner_text().startswith("1 of 8")
-    press(page, "End", "ArrowLeft", "ArrowLeft", "s")
-    press(page, "Escape")
-    let_go()
-    eventually(lambda: page.wait_for_timeout(20) or len(studio.segments(first)) == 9, "the edits did not arrive")
-    until(page, "document.getElementById('saving').textContent === ''")
-    assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('keyseg-unsaved'))") == []
-
-
-def test_a_conflict_in_a_video_that_was_left_waits_there(studio, person):
-    one, other, first = person("Ada"), person("Ben"), video_id(studio)
-    corrected(one)
-    open_video(other)
-    let_go = hold(other, "**/edits")
-    press(other, "End", "ArrowLeft", "s", "Escape")
-    press(one, "ArrowRight", "s")
-    saved(one)
-    let_go()
-    other.get_by_role("button", name="Open it").click()
-    other.get_by_role("button", name="Put mine on top").click()
-    saved(other)
-    assert len(studio.segments(first)) == 7
-
-
-def test_the_video_of_the_address_is_shown_whichever_comes_first(studio, person):
-    page, second = person(), video_id(studio, studio.get("library")["videos"][1]["name"])
-    let_go = hold(page, f"**/api/videos/{video_id(studio)}")
-    page.evaluate("id => { location.hash = `#/video/${id}`; }", video_id(studio))
-    page.evaluate("id => { location.hash = `#/video/${id}`; }", second)
-    until(page, "document.getElementById('video-name').textContent.startsWith('second')")
-    let_go()
-    page.wait_for_timeout(300)
-    assert page.locator("#video-name").inner_text().startswith("second")
-    assert "No segments yet" in page.locator("#segment").inner_text()
-
-
-def test_a_video_that_is_moved_while_it_is_open_is_called_by_its_new_name(studio, person):
-    page = person()
-    open_video(page)
-    (studio.folder / "day 1").mkdir()
-    (studio.folder / "first.mp4").rename(studio.folder / "day 1" / "again.mp4")
-    names = lambda: [video["name"] for video in studio.get("library")["videos"]]  # noqa: E731
-    eventually(lambda: "day 1/again.mp4" in names(), "it is not found again")
-    until(page, "document.getElementById('video-name').textContent === 'day 1/again.mp4'")
-
-
-def test_a_waveform_is_asked_for_until_it_is_there(person):
-    page, asked = person(), []
-
-    def answer(route: Any) -> None:
-        asked.append(route.request.url)
-        found = {"seconds": 4.6, "peaks": [255] * 46} if len(asked) > 2 else {"seconds": 0.0, "peaks": []}
-        route.fulfill(json=found, status=200 if len(asked) > 2 else 202)
-
-    page.route("**/waveform", answer)
-    open_video(page)
-    low = page.locator("#timeline").bounding_box()["height"]
-    until(page, f"document.getElementById('timeline').clientHeight > {low} + 30")  # the band of the sound
-    assert len(asked) == 3
-
-
 def test_the_sheet_names_every_key(person):
     page = person()
     press(page, "?")
@@ -459,33 +159,11 @@ def test_the_sheet_names_every_key(person):
 
 
 def test_checked_with_one_key_leads_to_the_next_video(studio, person):
-    page, first = person("Ada"), video_id(studio)
+    page, first = person("Ada"), studio.video()
     corrected(page)
     press(page, "d")
     until(page, "document.getElementById('video-name').textContent.startsWith('second')")
     assert next(video["state"] for video in studio.get("library")["videos"] if video["id"] == first) == "checked"
-
-
-def test_export_and_import(studio, person, tmp_path):
-    page, first = person(), video_id(studio)
-    corrected(page)
-    press(page, "e")
-    page.get_by_label("Format").select_option("csv")
-    with page.expect_download() as download:
-        page.get_by_role("dialog", name="Export").get_by_role("button", name="Export").click()
-    assert download.value.suggested_filename == "first.csv"
-    text = Path(download.value.path()).read_text(encoding="utf-8")
-    assert text.count("rest") == 3
-    file = tmp_path / "first.csv"
-    file.write_text(text.replace("go right", "went right"), encoding="utf-8")
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("toolbar", name="Video", exact=True).get_by_role("button", name="Import").click()
-    chooser.value.set_files(file)
-    page.get_by_role("dialog").wait_for()
-    press(page, "Enter")
-    page.get_by_text("Imported 1 file.").wait_for()
-    assert (8, 20, "went right") in studio.segments(first)
-    page.locator("#classes").get_by_text("went right").wait_for()
 
 
 def test_a_thousand_videos_ask_for_few_thumbnails(studio, person):
@@ -516,3 +194,39 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(person, scheme):
     page.reload()
     page.wait_for_selector("#video-name:not(:empty)")
     assert page.evaluate("document.documentElement.dataset.theme") != scheme
+
+
+START, END = PLAIN[:1], PLAIN[2:]
+EDITS = {
+    "split": (["Shift+ArrowRight", "s"], [*START, (8, 10, "go right"), (10, 20, "go right"), *END]),
+    "merge": (["ArrowDown", "m"], [*START, (8, 26, "go right"), *PLAIN[3:]]),
+    "label by number": (["ArrowDown", "2"], [*START, (8, 20, "SECOND CLASS"), *END]),
+    "label by name": (["ArrowDown", "t", "r", "e", "s", "Enter"], [*START, (8, 20, "rest"), *END]),
+    "let it start here": (["ArrowDown", *["ArrowRight"] * 4, "["], [(0, 12, "rest"), (12, 20, "go right"), *END]),
+    "let it end here": (
+        ["ArrowDown", *["ArrowRight"] * 4, "]"],
+        [*START, (8, 12, "go right"), (12, 26, "rest"), *PLAIN[3:]],
+    ),
+    "insert": (["ArrowDown", "Delete", "Shift+ArrowRight", "i"], [*START, (18, 20, "FIRST CLASS"), *END]),
+    "delete": (["ArrowDown", "Delete"], [*START, *END]),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_each_edit_is_saved_undone_and_done_again(studio, person, edit):
+    page, first = person(), studio.video()
+    corrected(page)
+    names = [each["name"] for each in studio.get("library")["classes"]]
+    keys, expected = EDITS[edit]
+    press(page, *keys)
+    saved(page)
+    stand_in = {"FIRST CLASS": names[0], "SECOND CLASS": names[1]}
+    edited = [(start, end, stand_in.get(label, label)) for start, end, label in expected]
+    assert studio.segments(first) == edited
+    steps = len(studio.get(f"videos/{first}/rows/correction/history")) - 1
+    press(page, *["Control+z"] * steps)
+    saved(page)
+    assert studio.segments(first) == PLAIN
+    press(page, *["Control+y"] * steps)
+    saved(page)
+    assert studio.segments(first) == edited

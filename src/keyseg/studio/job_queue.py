@@ -94,7 +94,7 @@ class JobQueue:
             raise Busy(f"{self._most_queued} jobs are waiting already; wait until some are done, or cancel them")
 
     def get(self, job: str) -> dict[str, Any]:
-        """A job as plain data: id, kind, state, done (0 to 1), message, result and, of a training, its curve.
+        """A job as plain data: id, kind, videos, state, done (0 to 1), message, result and, of a training, its curve.
 
         Raises DataError if there is none.
         """
@@ -271,6 +271,7 @@ def _view(row: Any) -> dict[str, Any]:
     result = json.loads(row["result"])
     curve = result.pop("curve", None)
     seen = {name: row[name] for name in ("id", "kind", "state", "done", "message", "made", "ended")}
+    seen["videos"] = json.loads(row["request"]).get("videos")
     return seen | {"result": result} | ({"curve": curve} if curve is not None else {})
 
 

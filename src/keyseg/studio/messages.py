@@ -184,12 +184,13 @@ class NextVideo(BaseModel):
 
 
 class JobState(BaseModel):
-    """Work that is waiting, running or over. done: 0 to 1. curve: of training."""
+    """Work that is waiting, running or over. videos: as asked for. done: 0 to 1. curve: of training."""
 
     model_config = ConfigDict(extra="allow")
 
     id: str
     kind: str
+    videos: list[str] | None
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     done: float
     message: str

@@ -184,6 +184,22 @@ test("what others save appears, unless edits of mine wait", async () => {
   assert.equal(session.update({ revision: 6, segments: [] }), false);
 });
 
+test("what this person did in another way is taken back as one edit, but not to nothing", async () => {
+  const server = serverOf();
+  const { session } = sessionOf(server);
+  const before = session.segments;
+  session.update({ revision: 5, segments: [STIR] }, "import");
+  server.row = { revision: 5, segments: [STIR] };
+  assert.equal(session.undo(), "undo import");
+  await settled();
+  assert.deepEqual(server.row.segments, before);
+  assert.equal(session.redo(), "redo import");
+  assert.deepEqual(session.segments, [STIR]);
+  const other = sessionOf(serverOf([])).session;
+  other.update({ revision: 9, segments: [STIR] }, "copy");
+  assert.equal(other.undo(), null);
+});
+
 test("undo and redo are saved as edits of their own, without limit", async () => {
   const server = serverOf([]);
   const { session } = sessionOf(server);

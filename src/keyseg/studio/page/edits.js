@@ -123,6 +123,11 @@ export function remove(state, index, last = index) {
   return state.segments[index] ? replace(state, index, last + 1, [], "remove") : null;
 }
 
+/** Put other segments in the place of all, as an import does. */
+export function replaceAll(state, segments, action) {
+  return replace(state, 0, state.segments.length, segments, action);
+}
+
 /** Take the last edit back. Edits that no longer fit, since somebody else changed their segments, are passed over. */
 export function undo(state) {
   return reverse(state, "undo", "redo");

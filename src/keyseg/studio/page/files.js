@@ -56,21 +56,24 @@ export function chooseFiles(target) {
 /**
  * Import files: into the open video, or, in the list, each to the video with its name.
  * @param {File[]} files
- * @param {{video: object|null, author: string, done: () => void}} target
+ * @param {{video: object|null, author: string, replace: Function, done: () => void}} target
  */
-export async function importFiles(files, { video, author, done }) {
+export async function importFiles(files, { video, author, replace, done }) {
   if (!files.length) return;
   if (video && files.length > 1) return notice("Drop one file on a video, or several on the list of videos.", { error: true });
   const rows = choice(["correction", "reference"], "correction");
   const into = video ? `Import ${files[0].name} into ${video.name}` : `Import ${counted(files.length, "file")}`;
   const answer = await ask(into, [field("As", rows), element("p", { class: "hint" },
-    "A correction is what you edit: it replaces the present one, which undo and the history keep. A reference is shown to compare.")],
+    "A correction is what you edit: it replaces the present one, which undo brings back. A reference is shown to compare.")],
   [{ text: "Import", value: "import", primary: true }, { text: "Cancel", value: "" }]);
   if (answer !== "import") return;
   const form = new FormData();
   for (const file of files) form.append(video ? "file" : "files", file, file.name);
   const path = video ? ofVideo(video.id, "import") : "import";
-  const result = await attempt(() => request("POST", `${path}?${new URLSearchParams({ row: rows.value, author })}`, form));
+  const send = () => attempt(() => request("POST", `${path}?${new URLSearchParams({ row: rows.value, author })}`, form));
+  let result;
+  if (video && rows.value === "correction") await replace("import", async () => (result = await send())?.rows[video.id]);
+  else result = await send();
   if (!result) return;
   for (const failure of result.failures ?? []) notice(failure.error ?? String(failure), { error: true });
   notice(`Imported ${counted(files.length - (result.failures?.length ?? 0), "file")}.`);

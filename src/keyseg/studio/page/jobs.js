@@ -119,7 +119,6 @@ export class Jobs extends EventTarget {
   }
 }
 
-function title({ kind, videos, request }) {
-  const chosen = videos ?? request?.videos;
-  return `${NAMES[kind] ?? kind}${chosen ? `: ${counted(chosen.length, "video")}` : ""}`;
+function title({ kind, videos }) {
+  return `${NAMES[kind] ?? kind}${videos ? `: ${counted(videos.length, "video")}` : ""}`;
 }

@@ -94,7 +94,7 @@ function showSaving() {
 
 const selected = () => (bench.video ? [bench.video.id] : library.selected.size ? [...library.selected] : null);
 
-const target = () => ({ video: bench.video, author: author(), done: reload });
+const target = () => ({ video: bench.video, author: author(), replace: (...args) => bench.replace(...args), done: reload });
 
 const everywhere = {
   predict: () => (selected() || folder.videos.length < 2 ? jobs.start("predict", selected()) : predictAll()),
@@ -194,7 +194,7 @@ function hear() {
         away = false;
         reload();
         attempt(() => jobs.load());
-      }
+      } else loadSoon(); // what happened since the page was loaded was told to nobody
       for (const session of bench.sessions.all) session.retry();
       showSaving();
     },

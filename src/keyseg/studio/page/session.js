@@ -4,7 +4,7 @@
  * Edits wait in a queue, which local storage keeps too. One is sent at a time; while the server is away they are tried
  * again. If somebody else saved in the meantime, the queue stops until the person chooses what happens.
  */
-import { openRow, rebase, redo, same, spliced, undo } from "./edits.js";
+import { openRow, rebase, redo, replaceAll, same, spliced, undo } from "./edits.js";
 
 const LONGEST_WAIT = 8000; // ms between two tries
 const KEPT = "keyseg-unsaved:";
@@ -93,9 +93,13 @@ export class Session extends EventTarget {
     return this.#step(redo(this.model));
   }
 
-  /** Show what somebody else saved. Unsaved edits stay: the server's answer to them tells of the conflict. */
-  update(row) {
+  /**
+   * Show what somebody else saved. Unsaved edits stay: the server's answer to them tells of the conflict.
+   * @param {string} [action] of this person, such as an import: undo takes it back, unless there was nothing before
+   */
+  update(row, action = "") {
     if (row.revision <= this.saved.revision || this.waiting.length) return false;
+    if (action && this.segments.length) this.model = replaceAll(this.model, row.segments, action)?.state ?? this.model;
     this.#stand(row, []);
     return true;
   }

@@ -47,6 +47,8 @@ const WORDS = {
   accept: "Accepted",
   insert: "Inserted",
   remove: "Removed",
+  import: "Imported",
+  copy: "Started again",
 };
 
 /** An edit in words, for screen readers and the history: "Split: pour 0:01.00 to 0:02.00, pour ...". */

@@ -28,7 +28,7 @@ export class Workbench extends EventTarget {
    */
   constructor(outside) {
     super();
-    Object.assign(this, outside, { video: null, rows: {}, session: null, selected: -1, last: -1, classes: [], bundles: [] });
+    Object.assign(this, outside, { video: null, rows: {}, session: null, selected: -1, last: -1, classes: [], bundles: [], replacing: false });
     this.sessions = new Sessions(this.author, this.key);
     this.sessions.addEventListener("state", () => this.dispatchEvent(new CustomEvent("saving")));
     this.sessions.addEventListener("row", () => this.session && this.#edited());
@@ -126,18 +126,31 @@ export class Workbench extends EventTarget {
     const from = this.#source();
     if (!from) return notice("There is no prediction yet. Press P to predict, or label from nothing.");
     if (this.#hasCorrection() && this.session.segments.length) {
-      const answer = await ask("Start again?", [element("p", {}, "The present correction is replaced by the prediction. The history keeps it.")],
+      const answer = await ask("Start again?", [element("p", {}, "The prediction replaces the present correction; undo brings it back.")],
         [{ text: "Start again", value: "yes", primary: true }, { text: "Keep it", value: "" }]);
       if (answer !== "yes") return;
     }
     if (this.session.waiting.length) return notice("Wait until your edits are saved.");
     const body = { from, revision: this.session.saved.revision, author: this.author() };
-    const row = await attempt(() => post(ofVideo(this.video.id, "rows/correction/copy"), body));
-    if (!row) return;
+    const row = await this.replace("copy", () => attempt(() => post(ofVideo(this.video.id, "rows/correction/copy"), body)));
+    if (row) notice("Correction started. Press U for the least certain segment.");
+  }
+
+  /**
+   * Let the server replace the correction, as an import does; undo takes that back.
+   * @param {string} action in words
+   * @param {() => Promise<object|undefined>} work gives the new row
+   */
+  async replace(action, work) {
+    const { session } = this;
+    this.replacing = true;
+    const row = await work();
+    this.replacing = false;
+    if (!row || this.session !== session) return undefined;
     this.rows[CORRECTION] = row;
-    this.session.update(row);
+    session.update(row, action);
     this.#showRows();
-    notice("Correction started. Press U for the least certain segment.");
+    return row;
   }
 
   /** Mark the video as checked, or not, and go on to the next if it is. */
@@ -158,7 +171,7 @@ export class Workbench extends EventTarget {
   /** Something was saved, by anybody. */
   async saved({ video, row, revision, author }) {
     if (video !== this.video?.id) return;
-    if (row === CORRECTION && (this.session.waiting.length || revision <= this.session.saved.revision)) return;
+    if (row === CORRECTION && (this.replacing || this.session.waiting.length || revision <= this.session.saved.revision)) return;
     await this.reload();
     if (row === CORRECTION && author !== this.author()) notice(`${author || "Somebody"} edited this timeline.`);
   }
