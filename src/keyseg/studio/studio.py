@@ -47,7 +47,7 @@ class Studio:
 
     @classmethod
     def open(cls, store: Store, *, local: bool = True) -> Studio:
-        """With all that is saved told to the pages, and without the files that a killed server was reading or writing."""
+        """With all that is saved told to the pages, and without the files of imports and reports of a killed server."""
         for place in ("uploads", "reports"):
             shutil.rmtree(store.private / place, ignore_errors=True)
         events = Events()
