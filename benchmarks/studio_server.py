@@ -86,7 +86,8 @@ def fill(folder: Path, videos: int, segments: int) -> list[str]:
 @contextmanager
 def served(folder: Path) -> Iterator[Server]:
     """The server of a folder, as the command starts it."""
-    command = [sys.executable, "-m", "keyseg", "studio", str(folder), "--no-open", "--token", TOKEN, "--port", "0"]
+    options = ("--without-browser", "--token", TOKEN, "--port", "0")
+    command = [sys.executable, "-m", "keyseg", "studio", str(folder), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r":(\d+)/", process.stdout.readline())

@@ -35,7 +35,7 @@ def add_video(
         connection.execute(
             "INSERT INTO videos(id, path, digest, size, modified, frames, fps, playable, missing)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (digest[:12], path, digest, size, modified, 100, "10", playable, content is None),
+            (digest[:12], path, digest, size, modified, frames, "10", playable, content is None),
         )
     return digest[:12]
 

@@ -95,7 +95,7 @@ class ServedStudio(Served):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "keyseg", "studio", str(self.folder), "--no-open"]
+        command = [sys.executable, "-m", "keyseg", "studio", str(self.folder), "--without-browser"]
         self._process = subprocess.Popen([*command, "--port", str(self.port), "--token", TOKEN])
         eventually(self._answers, "the studio's server does not answer")
 

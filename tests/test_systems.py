@@ -270,7 +270,7 @@ def test_what_windows_does_not_have_is_found(text: str, wrong: list[str]) -> Non
 
 
 # Methods of other things than files.
-OTHER_OPEN = {"Dataset.open", "archive.open", "av.open", "os.open"}
+OTHER_OPEN = {"Dataset.open", "Studio.open", "archive.open", "av.open", "os.open", "webbrowser.open"}
 
 
 def system_dependent(tree: ast.Module) -> Iterator[str]:

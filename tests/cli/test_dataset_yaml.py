@@ -139,7 +139,6 @@ READERS = {
     "timeline/labels.py": {"read_class_list"},  # is LabelMap.read
     "training/recipe.py": {"Dataset.open", "read_class_list"},  # which shipped recipe?
     "training/run.py": {"Dataset.open"},
-    "training/trials.py": {"Dataset.open"},
     "training/tuning.py": {"Dataset.open"},
 }
 

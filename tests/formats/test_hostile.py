@@ -16,7 +16,7 @@ from keyseg.timeline import Annotation, ConfigError, DataError, Interval, Keyseg
 from keyseg.timeline.files import write_content
 
 HUGE = "9" * 5000
-ODD_TIMES = ("nan", "inf", "-1", "1e999999999", HUGE, "0x10", "1_000", "1;5", "", "١٢.", "99999999")
+ODD_TIMES = ("nan", "inf", "-1", "1e400", "-1e400", "1e999999999", HUGE, "0x10", "1_000", "1;5", "", "١٢.", "99999999")
 AROUND = {
     "audacity": "{}\t2\ttake\n",
     "rttm": "SPEAKER v 1 {} 2 <NA> <NA> take <NA> <NA>\n",

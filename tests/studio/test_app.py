@@ -15,7 +15,7 @@ from keyseg.studio.app import create_app
 from keyseg.studio.segments import TimedSegment
 from keyseg.studio.store import Store
 from keyseg.timeline import BundleError
-from served_folder import BEARER, TOKEN, add_video, insertion, let_scan_end
+from served_folder import ADDRESS, BEARER, TOKEN, add_video, insertion, let_scan_end
 
 
 def segments(client: TestClient, film: str, row: str = "correction") -> list[tuple[int, int, str]]:
@@ -270,6 +270,20 @@ def test_an_import_is_an_edit_that_keeps_what_was_there_in_the_history(client: T
     last = client.get(f"{film}/rows/correction/history").json()[-1]
     assert (last["author"], last["action"]) == ("Bob", "import of film.vtt")
     assert [one["label"] for one in last["splice"]["removed"]] == ["cut"]
+
+
+def test_an_import_that_does_not_fit_is_called_as_its_file_is(client: TestClient, film: str) -> None:
+    vtt = b"WEBVTT\n\n00:01.000 --> 23:00:00.000\ntake cup\n"
+    error = client.post(f"{film}/import", params={"name": "late.vtt"}, content=vtt).json()["error"]
+    assert error.startswith("late: 'take cup' from 1 s")
+
+
+def test_what_a_killed_server_was_reading_is_removed(store: Store) -> None:
+    left = store.private / "uploads" / "tmp1" / "half.vtt"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    with TestClient(create_app(store, token=TOKEN), base_url=ADDRESS):
+        assert not left.parent.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\1\2", b"WEBVTT\n\n00:05.000 --> 00:02.500\nx\n"])

@@ -313,6 +313,37 @@ def test_a_hostile_body_is_an_error_of_the_client(client: TestClient, film: str,
     assert len(answer.content) < 2000
 
 
+def test_an_index_that_no_timeline_has_is_an_error_of_the_client(client: TestClient, film: str) -> None:
+    request = insertion(0, 9, "x", at=2**64)
+    assert client.post(f"{film}/rows/correction/edits", json=request).status_code == 422
+
+
+HALF = rb'"\ud800"'  # of a letter outside the basic plane, which no file or table can hold
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("rows/correction/copy", b'{"revision": 0, "from": %s}'),
+        ("/api/jobs", b'{"kind": "proxy", "videos": [%s]}'),
+        ("/api/jobs", b'{"kind": "predict", "bundle": %s}'),
+        ("/api/bundles", b'{"path": %s}'),
+        ("/api/classes", b'{"colour": "#000000", "name": %s}'),
+    ],
+)
+def test_half_a_letter_is_an_error_of_the_client(client: TestClient, film: str, path: str, body: bytes) -> None:
+    place = path if path.startswith("/") else f"{film}/{path}"
+    answer = client.post(place, content=body % HALF, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/b", "a\0b", "a" * 3000])
+def test_a_path_that_cannot_be_is_no_bundle(client: TestClient, path: str) -> None:
+    answer = client.post("/api/bundles", json={"path": path})
+    assert answer.status_code == 400
+    assert "no bundle" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("name", ["a\nb", "a\0b", "\x1b[31m", "", " ", "x" * 201])
 def test_a_name_that_is_no_line_of_text_is_refused(client: TestClient, film: str, name: str) -> None:
     assert client.post("/api/classes", json={"name": name, "colour": "#000000"}).status_code == 422
@@ -333,7 +364,8 @@ def test_hostile_names_come_back_as_they_are(client: TestClient, store: Store, f
     disposition = answer.headers["content-disposition"]
     assert disposition.isascii()
     assert not set('\r\n<>"') & set(disposition.partition("''")[2])
-    renamed = client.patch(f"/api/classes/{quote(name, safe='')}", json={"name": "plain"})
+    twice = quote(quote(name, safe=""), safe="")  # since this client takes the quotes off twice
+    renamed = client.patch(f"/api/classes/{twice}", json={"name": "plain"})
     assert renamed.status_code == 200, renamed.text
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from keyseg.cli.verb import presents
 from keyseg.studio.server import studio
 
 
-@presents(studio, folder=Path, open=Annotated[bool, Parameter(negative=("--no-open",))])
+@presents(studio)
 def studio_verb(**arguments: Any) -> int:
     with suppress(KeyboardInterrupt):  # the way to stop it
         studio(**arguments, report=lambda address: print(address, flush=True))

@@ -14,7 +14,7 @@ from keyseg.formats.format import ReadSettings
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval, TimelineError, nearest
 from keyseg.timeline.rates import parse_rate
 
-_NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,40})?|\.\d{1,40})([eE](-\d{1,3}|[+]?\d{1,2}))?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)", re.ASCII)
 # No annotated video is longer, and larger numbers would fill the memory with frames.
 LONGEST = 10_000_000

@@ -32,6 +32,7 @@ class StudioServer(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End."""
+        """End, at once if told twice; `run` returns then, so that its caller can close what is open."""
         self._ending()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True

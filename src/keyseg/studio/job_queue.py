@@ -151,7 +151,7 @@ class JobQueue:
                 continue
             with self._store.transaction() as connection:
                 connection.execute(
-                    "UPDATE jobs SET state = 'queued', message = ?, request = ? WHERE id = ?",
+                    "UPDATE jobs SET state = 'queued', done = 0, message = ?, request = ? WHERE id = ?",
                     ("waiting, since the server ended", json.dumps(asked | {"again": True}), row["id"]),
                 )
         shutil.rmtree(self._store.private / "jobs", ignore_errors=True)

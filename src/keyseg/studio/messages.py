@@ -10,6 +10,7 @@ from keyseg.studio.rows import SavedRow
 from keyseg.studio.segments import Label, Splice, TimedSegment
 
 Person = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]  # a constraint also refuses half a letter
 ClassColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
@@ -31,7 +32,7 @@ class EditRequest(Request):
 class CopyRequest(Request):
     """Begin a correction as the copy of another row. revision: of the correction, 0 if there is none."""
 
-    source: str = Field(alias="from")
+    source: Text = Field(alias="from")
     revision: int = Field(ge=0)
     author: Person = ""
 
@@ -61,7 +62,7 @@ class ClassChange(Request):
 class BundleRequest(Request):
     """A bundle to add. path: of its folder on this machine."""
 
-    path: str = Field(min_length=1)
+    path: Text
 
 
 class JobRequest(BaseModel):
@@ -70,8 +71,8 @@ class JobRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     kind: Literal["predict", "retrain", "propose", "proxy"]
-    videos: list[str] | None = None
-    bundle: str | None = None
+    videos: list[Text] | None = None
+    bundle: Text | None = None
 
 
 class Health(BaseModel):

@@ -57,11 +57,15 @@ def change_class(name: str, request: messages.ClassChange, studio: Open) -> mess
 @router.post("/bundles", status_code=201)
 def new_bundle(request: messages.BundleRequest, studio: Open) -> messages.BundleOfLibrary:
     """Add a bundle by the path of its folder on this machine."""
-    path = Path(request.path).expanduser()
-    if not studio.local and not path.resolve().is_relative_to(studio.store.folder):
-        raise HTTPException(
-            403, "this server is open to other machines, so a bundle must be in the folder of the videos"
-        )
+    try:
+        path = Path(request.path).expanduser().resolve()
+        if not studio.local and not path.is_relative_to(studio.store.folder):
+            raise HTTPException(
+                403, "this server is open to other machines, so a bundle must be in the folder of the videos"
+            )
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a home of nobody, a zero byte
+        raise HTTPException(400, f"no bundle has the path {request.path[:100]!r}; name its folder") from error
     return _bundle(studio, studio.add_bundle(path))
 
 

@@ -21,7 +21,7 @@ class Conflict(KeysegError):
     """Somebody else saved the row in the meantime. row: as it is now; author: who saved it."""
 
     def __init__(self, row: SavedRow, author: str) -> None:
-        super().__init__(f"{author} has saved this timeline in the meantime (revision {row.revision})")
+        super().__init__(f"{author or 'somebody'} has saved this timeline in the meantime (revision {row.revision})")
         self.row = row
         self.author = author
 

@@ -54,7 +54,7 @@ class Splice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    at: int = Field(ge=0)
+    at: int = Field(ge=0, le=2**53)
     removed: tuple[TimedSegment, ...]
     inserted: tuple[TimedSegment, ...]
 

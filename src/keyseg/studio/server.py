@@ -29,7 +29,7 @@ def studio(
     host: str = "127.0.0.1",
     port: int | None = None,
     token: str | None = None,
-    open: bool = True,
+    without_browser: bool = False,
     report: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Open a folder of videos in the browser: watch, correct, retrain.
@@ -43,7 +43,7 @@ def studio(
         host: Address to listen on. The default is open to this machine only; any other, such as 0.0.0.0, needs --token.
         port: Port to listen on. Default: the first free one from 8765.
         token: Secret in the address of the page, at least 16 characters long. Default: a new random one at each start.
-        open: Open the page in the browser.
+        without_browser: Print the address of the page without opening it in the browser.
     """
     place, secret = Path(folder), secret_for(host, token)
     if not place.is_dir():
@@ -59,7 +59,7 @@ def studio(
         app = create_app(store, token=secret, bundle=bundle, host=host)
         page = f"http://{in_address(host)}:{listener.getsockname()[1]}/?token={quote(secret, safe='')}"
         report(page)
-        if open:
+        if not without_browser:
             webbrowser.open(page)
         StudioServer(app, app.state.studio.events.close).run(sockets=[listener])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -47,7 +48,9 @@ class Studio:
 
     @classmethod
     def open(cls, store: Store, *, local: bool = True) -> Studio:
-        """With all that is saved told to the pages."""
+        """With all that is saved told to the pages, and without the files of imports and reports of a killed server."""
+        for place in ("uploads", "reports"):
+            shutil.rmtree(store.private / place, ignore_errors=True)
         events = Events()
         store.on_saved = lambda saved: _tell(events, saved)
 

@@ -77,7 +77,8 @@ def read_upload(
             found = read_annotations(path, fps=fps, videos=[input_name(Path(video.path)) for video in videos])
         except KeysegError as error:
             raise type(error)(str(error).replace(str(path), own).replace(unlike, stem)) from error
-    return [(one.resolved(overlap), stem if one.video == unlike else one.name) for one in found]
+    named = [(replace(one, video=stem) if one.video == unlike else one) for one in found]
+    return [(one.resolved(overlap), one.name) for one in named]
 
 
 def video_named(name: str, videos: Sequence[Video]) -> Video:

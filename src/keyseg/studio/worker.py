@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
-import subprocess
 import traceback
 from collections.abc import Iterable
-from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, cast
@@ -16,7 +13,7 @@ from typing import Any, Protocol, cast
 from keyseg.studio.store import Store
 from keyseg.timeline import KeysegError
 from keyseg.timeline.files import write_log
-from keyseg.video.workers import CONTEXT, begin
+from keyseg.video.workers import CONTEXT, begin, end_group, lead_group
 
 JOB_KINDS = {
     "predict": "keyseg.studio.predicting",
@@ -84,20 +81,12 @@ class Worker:
 
     def kill(self) -> None:
         """End the process and all that it started, at once."""
-        if not self._process.is_alive():
-            return
-        if os.name == "nt":
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(self.pid)], capture_output=True, check=False)
-        else:
-            with suppress(ProcessLookupError):  # its group is there from its first line on
-                os.killpg(cast(int, self.pid), signal.SIGKILL)
-        self._process.kill()
+        end_group(self._process)
 
 
 def _work(module: str, request: dict[str, Any], sender: Connection) -> None:
     """The whole life of the process."""
-    if os.name != "nt":
-        os.setpgid(0, 0)  # so that what it starts can be ended with it
+    lead_group()
     begin()
 
     def report(done: float, message: str, *, part: dict[str, Any] | None = None, **more: Any) -> None:
