@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keyseg.timeline import ConfigError, DataError
@@ -37,6 +37,7 @@ values = st.recursive(
 
 
 @given(values, st.booleans())
+@example([["\n"]], True)
 def test_what_is_written_is_read_also_by_yaml_1_1(value: Any, one_line: bool) -> None:
     text = to_yaml(value, one_line=one_line)
     assert from_yaml(text, "x") == value

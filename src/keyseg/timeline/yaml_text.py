@@ -39,6 +39,15 @@ for _kind, (_pattern, _first) in _CORE.items():
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"({_pattern})$"), start)
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Line breaks escaped, since other quotes would keep them as they are."""
+    style = '"' if re.search("[\n\x85\u2028\u2029]", text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def read_yaml(path: Path, holds: str) -> Any:
     """The value that a YAML file holds; None for none. Raises ConfigError with `holds`, what the file should hold."""
     try:
