@@ -63,14 +63,14 @@ def test_a_file_is_imported_by_the_button(studio, person, tmp_path):
     page, first = person(), studio.video()
     corrected(page)
     file = exported(page, tmp_path, "csv")
-    file.write_text(file.read_text(encoding="utf-8").replace("go_right", "went_right"), encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").replace("go right", "went right"), encoding="utf-8")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("toolbar", name="Video", exact=True).get_by_role("button", name="Import").click()
     chooser.value.set_files(file)
     taken_in(page)
     page.get_by_text("Imported 1 file.").wait_for()
-    assert (8, 20, "went_right") in studio.segments(first)
-    page.locator("#classes").get_by_text("went_right").wait_for()
+    assert (8, 20, "went right") in studio.segments(first)
+    page.locator("#classes").get_by_text("went right").wait_for()
     press(page, "Control+z")
     saved(page)
     assert studio.segments(first) == PLAIN
