@@ -26,8 +26,9 @@ def main(demo: Path, out: Path, scheme: str = "light") -> None:
         films.mkdir()
         for film in sorted((demo / "toy-kitchen/videos").glob("*.mp4"), key=lambda film: film.stem[-3:])[-VIDEOS:]:
             shutil.copy(film, films)
-        command = [sys.executable, "-m", "keyseg", "studio", str(films), "--bundle", str(demo / "run"), "--without-browser"]
-        with subprocess.Popen([*command, "--token", TOKEN], stdout=subprocess.PIPE, text=True) as server:
+        options = ["--bundle", str(demo / "run"), "--without-browser", "--token", TOKEN]
+        command = [sys.executable, "-m", "keyseg", "studio", str(films), *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             try:
                 draw(server.stdout.readline().strip(), out, scheme)

@@ -208,7 +208,7 @@ def test_retraining_with_more_corrected_videos_improves_the_held_out_scores(tmp_
             for video, labels in videos[:count]:
                 if not store.row(video, CORRECTION).revision:
                     correct(store, video, labels, "background")
-            job = queue.submit("retrain", {"epochs": 20})["id"]
+            job = queue.submit("retrain", {"epochs": 10})["id"]
             with pytest.raises(Busy):
                 queue.submit("retrain", {})
             job = queue.wait(job, 1200)
@@ -220,7 +220,7 @@ def test_retraining_with_more_corrected_videos_improves_the_held_out_scores(tmp_
     assert active_bundle(store) == "studio-2"
     assert result["former"] == "studio-1"
     assert len(result["held_out"]) == 4
-    assert len(job["curve"]) == 20
+    assert len(job["curve"]) == 10
     assert result["comparison"]["difference"]["f1@50"] > 10
     assert result["comparison"]["intervals"]["f1@50"][0] > 0
     store.close()
