@@ -230,3 +230,17 @@ def test_each_edit_is_saved_undone_and_done_again(studio, person, edit):
     press(page, *["Control+y"] * steps)
     saved(page)
     assert studio.segments(first) == edited
+
+
+def test_key_frames_are_spread_over_the_view_and_lead_to_their_moment(person):
+    page = person()
+    open_video(page)
+    until(page, "document.querySelectorAll('#key-frames img[src]').length > 2")
+    few = page.locator("#key-frames img").count()
+    page.locator("#key-frames img").nth(1).click()
+    address = page.locator("#key-frames img").nth(1).get_attribute("data-src")
+    frame = address.rpartition("=")[2]
+    until(page, f"document.querySelector('#transport .clock').textContent.endsWith('frame {frame}')")
+    press(page, "+", "+")
+    until(page, f"document.querySelectorAll('#key-frames img')[1]?.dataset.src !== {address!r}")
+    assert page.locator("#key-frames img").count() <= few + 2

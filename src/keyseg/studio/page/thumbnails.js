@@ -16,6 +16,12 @@ export class Thumbnails {
     this.observer.observe(picture);
   }
 
+  /** Load none of the pictures that wait. */
+  forget() {
+    this.observer.disconnect();
+    this.seen = [];
+  }
+
   /** Load no more pictures while the list is not shown. */
   hold(held) {
     this.held = held;

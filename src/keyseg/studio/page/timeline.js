@@ -25,6 +25,7 @@ const SNAP = 7; // pixels
  * @param {(index: number|null, last: number|null) => void} on.onSelect a segment of the main row, or several
  * @param {(at: {row: string|null, index: number|null, frame: number, x: number, y: number}) => void} on.onContext
  *   the menu of a place was asked for; x and y are of the window
+ * @param {(view: {from: number, to: number}) => void} [on.onView] what is shown was drawn, in frames
  * @param {() => string|null} [on.newLabel] the label of a segment drawn into a gap: by default that of the selected one
  */
 export function createTimeline(canvas, on) {
@@ -272,6 +273,7 @@ class Timeline {
     const look = { width, height, ratio, view, frames, rate, theme, colourOf };
     const marks = { playhead, selection, hover: preview ? null : this.hovered, guide: preview?.guide ?? null };
     this.painter.paint({ ...look, ...marks, bands, peaks });
+    this.on.onView?.(view);
     const segments = mainRow(this.rows)?.segments ?? [];
     this.list.update({ segments, selected: selection?.first ?? null, playhead, rate });
   }

@@ -5,6 +5,7 @@ import { showPalette } from "./classes.js";
 import { ACTIONS, labelWith } from "./commands.js";
 import { ask, attempt, notice } from "./dialogs.js";
 import { button, byId, element } from "./elements.js";
+import { KeyFrames } from "./key_frames.js";
 import { badge } from "./library.js";
 import { Player } from "./player.js";
 import { Sessions } from "./sessions.js";
@@ -36,6 +37,7 @@ export class Workbench extends EventTarget {
     this.seen = new Set();
     this.lastLabel = null;
     this.player = new Player(byId("film"), byId("still"));
+    this.keyFrames = new KeyFrames(byId("key-frames"), (frame) => this.player.seek(frame));
     this.timeline = createTimeline(byId("timeline"), this.#listeners());
     this.toolbars = new Toolbars(this);
     this.player.addEventListener("frame", ({ detail }) => this.#showFrame(detail.frame));
@@ -55,6 +57,7 @@ export class Workbench extends EventTarget {
     this.seen = new Set();
     this.session = this.sessions.begin(video, this.rows[CORRECTION] ?? EMPTY, left);
     this.timeline.setVideo(video);
+    this.keyFrames.setVideo(video);
     this.timeline.setClasses(this.classes);
     this.#showRows();
     this.#open(video.playable || video.proxy === "ready");
@@ -65,11 +68,8 @@ export class Workbench extends EventTarget {
 
   close() {
     this.sessions.leave();
-    this.opening = null;
-    this.session = null;
-    this.video = null;
-    this.selected = -1;
-    this.last = -1;
+    Object.assign(this, { opening: null, session: null, video: null, selected: -1, last: -1 });
+    this.keyFrames.setVideo(null);
     this.player.close();
   }
 
@@ -234,6 +234,7 @@ export class Workbench extends EventTarget {
       onEdit: (result) => this.take(result),
       onSeek: (frame) => this.player.seek(frame),
       onSelect: (index, last) => this.choose(index ?? -1, false, last ?? -1),
+      onView: (view) => this.keyFrames.show(view),
       onContext: ({ index }) => index !== null && this.run("label-by-name"),
       newLabel: () => this.lastLabel ?? this.classes[0]?.name ?? null,
     };
