@@ -429,7 +429,7 @@ def test_fig3_trains_what_is_missing_and_draws_both(
     command = ("reproduce", "fig3", kitchen, "--runs", tmp_path / "fig3", "--out", file)
     answer = keyseg(*command)
     assert (answer.code, answer.out) == (0, f"{file}\n")
-    assert answer.err.count("epoch 2/2") == 1  # the other one was there
+    assert answer.err.count("split 1 seed 0: epoch 2/2") == 1  # the other one was there
     assert file.read_bytes().startswith(PNG)
     assert drawn["marks"] == {"matching joins": 1.0}
     assert drawn["title"] == "kitchen: permutation loss"

@@ -95,8 +95,8 @@ OTHER: dict[str, Any] = {
     "rules.peak_weight": 50,
     "rules.frame_weight": 50,
     "rules.context_weight": 50,
-    "matching.folds": 2,
-    "matching.pace": 1.0,
+    "matching.folds": 3,
+    "matching.pace": 0.5,
     "logging.loggers": ["csv"],
 }
 UNEQUAL = ("data.lengths", "data.tolerance")  # need a video with two feature columns more than labels

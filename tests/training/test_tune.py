@@ -121,7 +121,7 @@ def test_the_best_is_written_beside_the_recipe_as_it_was(
     assert [index for index, _ in stub] == list(range(8))
     assert tuned.default.values[RATE] == 0.01
     assert tuned.best.score == max(trial.score for trial in tuned.trials) >= tuned.default.score == pytest.approx(82)
-    assert lines[0] == f"recipe: defaults of rtk; 8 trials on 3 inner folds of split 1 -> {tmp_path / 'tuning'}"
+    assert lines[0] == f"recipe: defaults of rtk; 8 trials on 2 inner folds of split 1 -> {tmp_path / 'tuning'}"
     assert lines[-1] == f"8 of 8 trials; best {tuned.best.score:.1f}, of trial {tuned.best.number}"
 
     recipe = load_recipe(tuned.recipe)

@@ -247,9 +247,9 @@ def test_inner_folds_start_from_it_only_if_their_videos_are_new_to_it(
     for module, kind in ((choice, "inner"), (complete, "whole")):
         original = module.train_network  # type: ignore[attr-defined]
 
-        def spied(fit: Any, *rest: Any, kind: str = kind, original: Any = original) -> Any:
+        def spied(fit: Any, *rest: Any, kind: str = kind, original: Any = original, **options: Any) -> Any:
             starts[kind].append(fit.start)
-            return original(fit, *rest)
+            return original(fit, *rest, **options)
 
         monkeypatch.setattr(module, "train_network", spied)
     changes = ("optimiser.epochs=1", "augmentation.mixed_segments=fit", "matching.folds=2")
