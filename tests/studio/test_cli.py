@@ -73,9 +73,12 @@ def test_a_port_that_is_taken_is_passed_over_unless_it_was_asked_for(
 
 
 def test_answers_do_not_wait_for_the_receipt_of_their_beginning() -> None:
-    with closing(listening("127.0.0.1", 0)) as listener, closing(socket.create_connection(listener.getsockname())):
-        with closing(listener.accept()[0]) as connection:
-            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with (
+        closing(listening("127.0.0.1", 0)) as listener,
+        closing(socket.create_connection(listener.getsockname())),
+        closing(listener.accept()[0]) as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 0), ("127.0.0.1", 70000), ("127.0.0.1", -1)])
