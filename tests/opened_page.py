@@ -108,11 +108,7 @@ def until(page: Any, expression: str) -> None:
 
 def open_video(page: Any, name: str = "first.mp4") -> None:
     """Open a video from the list, and wait for its film."""
-    link = page.get_by_role("link", name=name, exact=True)
-    link.click()
-    page.wait_for_timeout(200)
-    if page.evaluate("location.hash") == "" and link.is_visible():  # the list was drawn anew under the pointer
-        link.click()
+    page.get_by_role("link", name=name, exact=True).click()
     until(page, f"document.getElementById('video-name').textContent === {json.dumps(name)}")
     film_is_there(page)
 

@@ -244,3 +244,20 @@ def test_key_frames_are_spread_over_the_view_and_lead_to_their_moment(person):
     press(page, "+", "+")
     until(page, f"document.querySelectorAll('#key-frames img')[1]?.dataset.src !== {address!r}")
     assert page.locator("#key-frames img").count() <= few + 2
+
+
+def test_a_click_is_not_lost_when_the_list_comes_anew_meanwhile(person):
+    page = person()
+    page.get_by_role("link", name="first.mp4", exact=True).hover()
+    page.mouse.down()
+    with page.expect_response("**/api/library"):
+        page.evaluate(
+            """() => fetch("/api/classes", {
+                method: "POST",
+                headers: { "content-type": "application/json" },
+                body: JSON.stringify({ name: "new" }),
+            })"""
+        )
+    page.wait_for_timeout(100)
+    page.mouse.up()
+    until(page, "document.getElementById('video-name').textContent === 'first.mp4'")

@@ -151,7 +151,10 @@ export class Library extends EventTarget {
   #arrange() {
     const found = matching(this.videos, this.search.value);
     this.shown = ordered(matching(found, "", this.state), this.order.value);
-    this.body.replaceChildren(...this.shown.map(({ id }) => this.rows.get(id)));
+    const rows = this.shown.map(({ id }) => this.rows.get(id));
+    const { children } = this.body;
+    const same = rows.length === children.length && rows.every((row, at) => row === children[at]);
+    if (!same) this.body.replaceChildren(...rows); // a row that is taken out loses the focus, and a click under way
     const states = byId("states");
     const choices = [null, ...STATES].map((state) => {
       const number = state ? found.filter((video) => video.state === state).length : found.length;
