@@ -66,9 +66,9 @@ class ServedHere(Served):
 
     def start(self) -> None:
         """Open the folder and answer."""
+        from keyseg.studio.address import listening
         from keyseg.studio.app import create_app
         from keyseg.studio.http_server import StudioServer
-        from keyseg.studio.server import listening
         from keyseg.studio.store import Store
 
         self._store = Store(self.folder)

@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 import pytest
 
 from keyseg.cli.main import run
-from keyseg.studio.server import FIRST_PORT, listening
+from keyseg.studio.address import FIRST_PORT, listening
 from keyseg.studio.store import Store
 from keyseg.timeline import ConfigError
 

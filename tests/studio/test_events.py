@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from keyseg.studio.address import listening
 from keyseg.studio.app import create_app
 from keyseg.studio.events import Events
 from keyseg.studio.http_server import StudioServer
-from keyseg.studio.server import listening
 from keyseg.studio.store import Store
 from served_folder import BEARER, TOKEN, add_video, insertion
 

@@ -15,11 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import Lifespan
 
 from keyseg.studio import messages, routes_files, routes_jobs, routes_library, routes_media, routes_rows
+from keyseg.studio.address import LOOPBACK
 from keyseg.studio.rows import Conflict
 from keyseg.studio.security import HEADERS, Guard
-from keyseg.studio.server import LOOPBACK
 from keyseg.studio.store import Store
 from keyseg.studio.studio import Open, Studio
 from keyseg.timeline import KeysegError
@@ -42,38 +43,42 @@ def create_app(store: Store, *, token: str, bundle: Path | None = None, host: st
         yield
         await run_in_threadpool(studio.close)
 
+    app = guarded("keyseg studio", lifespan, token=token, host=host, most_bytes=_LARGEST_BODY)
+    studio = app.state.studio = Studio.open(store, local=host in LOOPBACK)
+    if bundle is not None:
+        studio.add_bundle(bundle, active=True)
+    for module in (routes_library, routes_rows, routes_media, routes_files, routes_jobs):
+        app.include_router(module.router)
+    _add_page(app)
+    return app
+
+
+def guarded(title: str, lifespan: Lifespan[FastAPI], *, token: str, host: str, most_bytes: int) -> FastAPI:
+    """An application without routes of its own: it answers who shows the token, and `/health` without it.
+
+    Errors are answered as `{"error": what, where, what to do}`, with a fitting status. most_bytes: of a body.
+    """
     app = FastAPI(
-        title="keyseg studio",
+        title=title,
         version=__version__,
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=_LARGEST_BODY,
+        max_body_size=most_bytes,
     )
-    studio = app.state.studio = Studio.open(store, local=host in LOOPBACK)
-    if bundle is not None:
-        studio.add_bundle(bundle, active=True)
     app.add_middleware(Guard, token=token, host=host)
-    for module in (routes_library, routes_rows, routes_media, routes_files, routes_jobs):
-        app.include_router(module.router)
-    answer_errors(app)
-    _add_page(app)
-    return app
-
-
-def answer_errors(app: FastAPI) -> None:
-    """Answer errors as `{"error": what, where, what to do}`, with a fitting status."""
+    app.add_api_route("/health", health)
     app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(KeysegError, _reported)
     app.add_exception_handler(Conflict, _conflicting)
+    return app
 
 
 def _add_page(app: FastAPI) -> None:
-    """The routes of the page's files, of its events, and of whether the server runs."""
-    app.add_api_route("/health", health)
+    """The routes of the page's files and of its events."""
     app.add_api_route("/api/events", events, response_class=EventSourceResponse)
     app.add_api_route("/", page, include_in_schema=False)
     app.add_api_route("/page/{name}", page_file, include_in_schema=False)

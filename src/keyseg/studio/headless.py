@@ -25,13 +25,11 @@ from keyseg.data.input_names import input_name
 from keyseg.formats import FORMATS, WriteSettings, annotations_text, format_named
 from keyseg.formats.text import VIDEO_SUFFIXES
 from keyseg.studio import messages, routes_jobs
-from keyseg.studio.app import answer_errors, health
+from keyseg.studio.app import guarded
 from keyseg.studio.job_queue import ALIVE, Busy, JobQueue
-from keyseg.studio.security import Guard
 from keyseg.studio.store import Store
 from keyseg.timeline import Annotation, Interval
 from keyseg.timeline.files import whole_file
-from keyseg.timeline.version import __version__
 
 _LONGEST_WAIT = 600.0  # seconds of one request
 _LOOK_SECONDS = 0.1  # between two looks at a job
@@ -125,24 +123,13 @@ def create_headless(
         yield
         await run_in_threadpool(jobs.close)
 
-    app = FastAPI(
-        title="keyseg serve",
-        version=__version__,
-        openapi_url="/api/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        max_body_size=most_bytes,
-    )
+    app = guarded("keyseg serve", lifespan, token=token, host=host, most_bytes=most_bytes)
     app.state.studio = Headless(place, None if folder is None else folder.resolve(), uploads, jobs)
-    app.add_middleware(Guard, token=token, host=host)
-    app.add_api_route("/health", health)
     app.add_api_route("/api/predict", predict, methods=["POST"], openapi_extra={"requestBody": _BODY})
     app.add_api_route("/api/jobs/{job}/timeline", timeline)
     for route in routes_jobs.router.routes:
         if "POST" not in getattr(route, "methods", ()):
             app.router.routes.append(route)
-    answer_errors(app)
     return app
 
 

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from keyseg.studio.server import LOOPBACK
+from keyseg.studio.address import LOOPBACK
 
 _OPEN = {"/health"}  # without a token
 _READING = {"GET", "HEAD", "OPTIONS"}

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from keyseg.studio.address import in_address, listening, secret_for
 from keyseg.studio.predicting import as_row
-from keyseg.studio.server import in_address, listening, secret_for
 from keyseg.studio.store import Store
 from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import ConfigError, DataError
