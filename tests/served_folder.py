@@ -1,4 +1,4 @@
-"""A folder of videos behind the studio's application, for tests that speak HTTP."""
+"""A folder of videos that the studio's application serves, for tests that speak HTTP."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ DROPPED = """(files) => {
 
 
 def exported(page, folder, fmt, every=False):
-    """Export in a format by the dialog; the file, under the name that the browser is told."""
+    """Export in a format by the dialog; the file, under the name that the server suggests."""
     press(page, "e")
     dialog = page.get_by_role("dialog", name="Export")
     dialog.get_by_label("Format").select_option(fmt)

@@ -91,7 +91,7 @@ class Store:
 
     @contextmanager
     def saving(self) -> Iterator[list[Saved]]:
-        """A transaction; what is added to the list is told to `on_saved` after it."""
+        """A transaction; what is added to the list is passed to `on_saved` after it."""
         saved: list[Saved] = []
         with self.transaction():
             yield saved

@@ -98,7 +98,7 @@ class Studio:
         return self.store.private / kind / f"{digest}{suffix}"
 
     def look_for_videos(self) -> None:
-        """Begin to look for new and moved videos, unless that is under way; the pages are told what was found."""
+        """Begin to look for new and moved videos, unless that is under way; events report what was found."""
         if not self.store.scanning.locked():
             threading.Thread(target=self._scan, name="scan", daemon=True).start()
 
