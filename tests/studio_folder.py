@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from keyseg.studio.rows import Saved
 from keyseg.studio.segments import Splice, TimedSegment
-from keyseg.studio.store import Saved, Store
+from keyseg.studio.store import Store
 
 
 def add_video(store: Store, video: str = "tea", *, frames: int = 1000, fps: str = "25", path: str | None = None) -> str:

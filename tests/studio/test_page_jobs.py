@@ -20,8 +20,9 @@ LONG = 300  # seconds that a job may take on a busy machine
 @pytest.fixture(scope="module")
 def scanned(make_clip, tmp_path_factory) -> Path:
     """A folder of four films that the studio knows, all corrected."""
+    from keyseg.studio.rows import CORRECTION
     from keyseg.studio.segments import TimedSegment
-    from keyseg.studio.store import CORRECTION, Store
+    from keyseg.studio.store import Store
     from keyseg.studio.videos import scan
 
     folder = tmp_path_factory.mktemp("scanned") / "films"

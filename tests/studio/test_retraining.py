@@ -12,9 +12,11 @@ from drawn_films import write_film
 from keyseg.inference.bundle import load, name_digest, read_config
 from keyseg.studio.bundles import active_bundle, bundle_folder, bundles
 from keyseg.studio.job_queue import Busy, JobQueue
-from keyseg.studio.retraining import default_epochs, gather, hold_out, judge, save, work
+from keyseg.studio.judging import judge
+from keyseg.studio.retraining import default_epochs, gather, hold_out, save, work
+from keyseg.studio.rows import CORRECTION
 from keyseg.studio.segments import TimedSegment
-from keyseg.studio.store import CORRECTION, Store
+from keyseg.studio.store import Store
 from keyseg.timeline import ConfigError, DataError
 from moving_square import LABELS, pictures
 from served_folder import add_video
@@ -168,7 +170,6 @@ def test_a_first_bundle_takes_over_and_the_same_corrections_give_the_same_one(tm
     ("old", "new", "takes"), [("aabb", "aabb", True), ("aabb", "abbb", False), ("abbb", "aabb", True)]
 )
 def test_a_bundle_takes_over_if_it_is_not_worse(monkeypatch, old, new, takes):
-    import keyseg.studio.retraining as retraining
     from keyseg.timeline import LabelMap, Segmentation
 
     class Data:
@@ -181,7 +182,7 @@ def test_a_bundle_takes_over_if_it_is_not_worse(monkeypatch, old, new, takes):
         def open_dataset(self):
             return Data()
 
-    monkeypatch.setattr(retraining, "_labels", lambda said, files, cache: {name: list(said) for name in files})
+    monkeypatch.setattr(judging, "_labels", lambda said, files, cache: {name: list(said) for name in files})
     videos, names = [{"id": "1", "file": "x"}, {"id": "2", "file": "y"}], {"1": "x", "2": "y"}
     verdict = judge(Fitted(), new, old, videos, names, "")
     assert verdict["active"] is takes

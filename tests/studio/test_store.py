@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.studio.classes import add_class, classes, recolour_class, rename_class
+from keyseg.studio.rows import CORRECTION, Conflict, SavedRow
 from keyseg.studio.segments import Splice
-from keyseg.studio.store import CORRECTION, Conflict, SavedRow, Store
+from keyseg.studio.store import Store
 from keyseg.timeline import ConfigError, DataError, TimelineError
 from keyseg.viz.colours import PALETTE
 from studio_folder import add_video, insert, segment

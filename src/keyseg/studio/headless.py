@@ -22,6 +22,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
 from keyseg.data.input_names import input_name
+from keyseg.data.layout import BACKGROUND
 from keyseg.formats import FORMATS, WriteSettings, annotations_text, format_named
 from keyseg.formats.text import VIDEO_SUFFIXES
 from keyseg.studio import messages, routes_jobs
@@ -223,7 +224,7 @@ def _timeline(headless: Headless, job: dict[str, Any], fmt: str) -> Response:
     )
     annotation = Annotation(made["name"], intervals, made["frames"] / fps, fps, background)
     settings = WriteSettings(
-        fps=fps, frames=made["frames"], tier=made["tier"], predicted=True, background=background or ("background",)
+        fps=fps, frames=made["frames"], tier=made["tier"], predicted=True, background=background or (BACKGROUND,)
     )
     content = annotations_text(fmt, [annotation], settings)
     if fmt == "json":

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from keyseg.data.layout import BACKGROUND
 from keyseg.formats import format_named, read_annotations
 from keyseg.formats.tables import table_text
 from keyseg.studio.classes import spelling
@@ -146,7 +147,7 @@ class PlainFiles:
 
 def plain_text(video: Video, segments: tuple[TimedSegment, ...]) -> bytes:
     """The table of a timeline, as `keyseg init` and `keyseg.read` read it; of one without segments, all background."""
-    spans = [(s.start_frame, s.end_frame, s.label) for s in segments] or [(0, video.frames, "background")]
+    spans = [(s.start_frame, s.end_frame, s.label) for s in segments] or [(0, video.frames, BACKGROUND)]
     seconds = (
         (f"{float(start / video.fps):.6f}", f"{float(end / video.fps):.6f}", label) for start, end, label in spans
     )

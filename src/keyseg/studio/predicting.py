@@ -11,8 +11,9 @@ import numpy as np
 
 from keyseg.studio.bundles import active_bundle, bundle_folder
 from keyseg.studio.classes import spelling
+from keyseg.studio.rows import PREDICTION
 from keyseg.studio.segments import TimedSegment
-from keyseg.studio.store import PREDICTION, Store
+from keyseg.studio.store import Store
 from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import DataError, KeysegError, LabelMap
 

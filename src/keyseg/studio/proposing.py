@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keyseg.studio.predicting import AUTHOR, bundle_of, videos_of
+from keyseg.studio.rows import PROPOSAL
 from keyseg.studio.segments import TimedSegment
-from keyseg.studio.store import PROPOSAL, Store
+from keyseg.studio.store import Store
 from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import Annotation, ConfigError, DataError, KeysegError
 

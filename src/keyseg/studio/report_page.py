@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from keyseg.data.layout import BACKGROUND
 from keyseg.studio.exchange import annotation_of
 from keyseg.studio.rows import CORRECTION, REFERENCE, SavedRow, Video
 from keyseg.timeline import DataError, LabelMap, Segmentation, TimeBase
@@ -19,16 +20,14 @@ REPORT_POLICY = (
 )
 """What the page may do: its own scripts and pictures run apart from the studio's page and its cookie."""
 
-_UNLABELLED = "background"
-
 
 def report_page(video: Video, rows: Sequence[SavedRow], file: Path, folder: Path) -> bytes:
     """The page, which loads nothing. folder: for a file while it is written. Raises DataError without a timeline."""
     if not rows:
         raise DataError(f"{video.path}: there is no timeline to report; label it, or predict it")
     ordered = sorted(rows, key=lambda row: (row.name != CORRECTION, row.name != REFERENCE, row.name))
-    names = sorted({class_name(segment.label) for row in rows for segment in row.segments} - {_UNLABELLED})
-    labels = LabelMap((_UNLABELLED, *names), (_UNLABELLED,))
+    names = sorted({class_name(segment.label) for row in rows for segment in row.segments} - {BACKGROUND})
+    labels = LabelMap((BACKGROUND, *names), (BACKGROUND,))
     shown = tuple((row.name, _segmentation(video, row, labels)) for row in ordered)
     timebase = TimeBase(video.fps)
     pictures = read_key_frames(file, key_frame_times(shown[0][1], timebase))

@@ -9,8 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyseg.data.layout import BACKGROUND
 from keyseg.studio.bundles import add_bundle
-from keyseg.studio.store import CORRECTION, Store
+from keyseg.studio.judging import RULE, judge
+from keyseg.studio.rows import CORRECTION
+from keyseg.studio.store import Store
 from keyseg.studio.worker import ReportWork, ServerEvent
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval
 from keyseg.timeline.files import whole_folder, write_text
@@ -18,7 +21,6 @@ from keyseg.timeline.files import whole_folder, write_text
 if TYPE_CHECKING:
     from keyseg.inference.bundle import BundleConfig
     from keyseg.inference.predictor import Predictor
-    from keyseg.metrics.paired import Comparison
     from keyseg.training.fit import Fit, FitCallbacks
     from keyseg.training.run import Run
     from keyseg.video.jobs import Event as ExtractionEvent
@@ -26,14 +28,8 @@ if TYPE_CHECKING:
 SINGLE = True
 """There is one retraining at a time."""
 
-RULE = (
-    "The new bundle takes over if the mean of its F1@50, edit score and accuracy on the held-out videos is not lower"
-    " than that of the former one. Held out are the second and every fourth video in the order of first correction,"
-    " for ever; no bundle of this folder was trained on them."
-)
 _LEAST = 4  # corrected videos
 _LEAST_HELD_OUT = 2
-_JUDGED = ("f1@50", "edit", "acc")
 _INNER_FOLDS_FROM = 9  # videos trained on
 _FPS = 15  # of a first bundle, at most
 _FIRST = {  # of its recipe, as for the toy kitchen: a folder that a person has corrected is as small
@@ -45,7 +41,6 @@ _FIRST = {  # of its recipe, as for the toy kitchen: a folder that a person has 
     "optimiser.learning_rate": 0.002,
 }
 _LATER = {"optimiser.learning_rate": 0.001}  # of one that starts from weights
-_BACKGROUND = "background"
 
 
 def gather(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
@@ -240,7 +235,7 @@ def write_dataset(
 def _annotation(video: Mapping[str, Any]) -> Annotation:
     fps = Fraction(video["fps"])
     intervals = tuple(Interval(begin / fps, end / fps, label) for begin, end, label in video["segments"])
-    return Annotation(Path(video["file"]).stem, intervals, video["frames"] / fps, fps, (_BACKGROUND,), video["file"])
+    return Annotation(Path(video["file"]).stem, intervals, video["frames"] / fps, fps, (BACKGROUND,), video["file"])
 
 
 def _train(
@@ -296,45 +291,6 @@ def _follow(report: ReportWork, curve: list[dict[str, float]]) -> FitCallbacks:
             report(begun + (0.9 - begun) * epoch / total, f"epoch {epoch} of {total}", curve=curve)
 
     return lambda fit: (Following(fit),)
-
-
-def judge(
-    fitted: Run,
-    new: Predictor,
-    old: Predictor | None,
-    videos: Sequence[Mapping[str, Any]],
-    names: Mapping[str, str],
-    cache: str,
-) -> dict[str, Any]:
-    """Scores on the held-out videos, the paired comparison where there is a former bundle, and who takes over."""
-    from keyseg.metrics.paired import compare_labels
-
-    dataset = fitted.open_dataset()
-    reference = {name: dataset.labels.decode(dataset.annotation(name).to_frames()) for name in names.values()}
-    files = {names[video["id"]]: video["file"] for video in videos}
-    by_new = _labels(new, files, cache)
-    compared: Comparison = compare_labels(reference, _labels(old, files, cache) if old else by_new, by_new)
-    scores = {key: round(compared.b[key], 4) for key in compared.b}
-    if old is None:
-        return {"active": True, "scores": {"new": scores}, "comparison": None}
-    before = {key: round(compared.a[key], 4) for key in compared.a}
-    means = [sum(side[key] for key in _JUDGED) / len(_JUDGED) for side in (compared.a, compared.b)]
-    return {
-        "active": means[1] >= means[0],
-        "scores": {"old": before, "new": scores},
-        "comparison": compared.to_json() | {"text": str(compared)},
-    }
-
-
-def _labels(predictor: Predictor, files: Mapping[str, str], cache: str) -> dict[str, list[str]]:
-    """One label per frame of each video; times without an action are background."""
-    idle = predictor.labels.background
-    extractor = predictor.extractor()
-    found = {}
-    for name, file in files.items():
-        labels = predictor.predict(file, extractor=extractor, cache=cache).frame_labels
-        found[name] = [_BACKGROUND if label in idle else label for label in labels]
-    return found
 
 
 def save(store: Store, request: dict[str, Any], part: dict[str, Any]) -> Iterator[ServerEvent]:

@@ -16,15 +16,7 @@ from filelock import FileLock, Timeout
 
 from keyseg.studio.classes import add_classes
 from keyseg.studio.plain_files import PlainFiles
-from keyseg.studio.rows import CHECKED as CHECKED
-from keyseg.studio.rows import CORRECTION as CORRECTION
-from keyseg.studio.rows import PREDICTION as PREDICTION
-from keyseg.studio.rows import PROPOSAL as PROPOSAL
-from keyseg.studio.rows import REFERENCE as REFERENCE
-from keyseg.studio.rows import Conflict as Conflict
-from keyseg.studio.rows import Saved as Saved
-from keyseg.studio.rows import SavedRow as SavedRow
-from keyseg.studio.rows import Video as Video
+from keyseg.studio.rows import CHECKED, CORRECTION, Conflict, Saved, SavedRow, Video
 from keyseg.studio.schema import migrate
 from keyseg.studio.segments import Splice, TimedSegment, check_segments
 from keyseg.timeline import DataError
