@@ -10,6 +10,7 @@ import pytest
 
 from drawn_films import write_film
 from keyseg.inference.bundle import load, name_digest, read_config
+from keyseg.studio import judging
 from keyseg.studio.bundles import active_bundle, bundle_folder, bundles
 from keyseg.studio.job_queue import Busy, JobQueue
 from keyseg.studio.judging import judge
