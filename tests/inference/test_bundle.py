@@ -225,10 +225,16 @@ def changed(**values: Any) -> Callable[[Path], None]:
         "odd background": (changed(background=["walk"]), "background 'walk' is not a class"),
         "no JSON": (
             lambda folder: (folder / "config.json").write_text("{"),
-            "not the config of a bundle .*; copy the bundle",
+            "not JSON .* the config of a bundle; copy the bundle",
         ),
-        "a list": (lambda folder: (folder / "config.json").write_text("[]"), "can read: .*valid dictionary"),
-        "no text": (lambda folder: (folder / "config.json").write_bytes(b"\xff\xff"), "not the config of a bundle"),
+        "a list": (
+            lambda folder: (folder / "config.json").write_text("[]"),
+            r"expected an object, got \[\]; .* the config of a bundle",
+        ),
+        "no text": (
+            lambda folder: (folder / "config.json").write_bytes(b"\xff\xff"),
+            "is not utf-8.* the config of a bundle",
+        ),
     }.values(),
 )
 def test_a_config_that_is_not_right_is_named(damage: Callable[[Path], None], words: str, saved: Path) -> None:

@@ -13,7 +13,7 @@ from keyseg.data.read_options import ReadOptions, needs_trim
 from keyseg.timeline import DataError, nearest
 from keyseg.timeline.files import read_text, write_text
 from keyseg.timeline.validation import problem_text
-from keyseg.timeline.yaml_text import from_yaml, to_yaml
+from keyseg.timeline.yaml_text import read_yaml_node, to_yaml, yaml_value
 
 DATASET_FILE = "dataset.yaml"
 
@@ -46,31 +46,17 @@ def read_dataset_file(root: Path) -> DatasetFile:
     path = root / DATASET_FILE
     if not path.exists():
         return DatasetFile()
-    text = read_text(path, "a mapping such as 'fps: 30'")
-    content = from_yaml(text, str(path), DataError)
-    lines = _lines_of_keys(text, path)
+    node = read_yaml_node(path, "a mapping such as 'fps: 30'", DataError)
+    content = yaml_value(node, str(path), DataError)
+    if node is not None and not isinstance(node, yaml.MappingNode):
+        raise DataError(f"{path}:{node.start_mark.line + 1}: expected a mapping such as 'fps: 30'")
+    lines = {} if node is None else {key.value: key.start_mark.line + 1 for key, _ in node.value}
     try:
         return DatasetFile.model_validate({} if content is None else content)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
         raise DataError(f"{path}:{lines.get(key, 1)}: {_problem(key, first)}") from None
-
-
-def _lines_of_keys(text: str, path: Path) -> dict[str, int]:
-    """Line from 1 of each key. Raises DataError on what is not a mapping, and on a key that occurs twice."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    if node is None:
-        return {}
-    if not isinstance(node, yaml.MappingNode):
-        raise DataError(f"{path}:{node.start_mark.line + 1}: expected a mapping such as 'fps: 30'")
-    lines: dict[str, int] = {}
-    for key, _ in node.value:
-        line = key.start_mark.line + 1
-        if key.value in lines:
-            raise DataError(f"{path}:{line}: {key.value!r} is on line {lines[key.value]} already")
-        lines[str(key.value)] = line
-    return lines
 
 
 def _problem(key: str, problem: Any) -> str:
@@ -95,7 +81,8 @@ def write_dataset_file(root: Path, facts: DatasetFile) -> None:
 def _edited(path: Path, content: Mapping[str, Any]) -> str:
     """The text of the dataset.yaml with these keys and values; comments, and lines that state the same, stay."""
     text = read_text(path, "YAML") if path.exists() else ""
-    node, stated = yaml.compose(text, Loader=yaml.SafeLoader), from_yaml(text, str(path)) or {}
+    node = read_yaml_node(path, "YAML", DataError) if text else None
+    stated = yaml_value(node, str(path), DataError) or {}
     if not isinstance(node, yaml.MappingNode) or node.flow_style:  # {fps: 30} in one line
         return to_yaml({**stated, **content})
     lines = text.splitlines()

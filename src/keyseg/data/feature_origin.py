@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
@@ -10,9 +9,11 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from keyseg.timeline import DataError, TimeBase
-from keyseg.timeline.files import read_text
+from keyseg.timeline.json_text import read_json
 from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section, problem_text
+
+_AGAIN = "extract these features again"
 
 
 class FeatureOrigin(Section):
@@ -110,20 +111,15 @@ def read_sidecar(features: Path) -> FeatureSidecar | None:
     path = sidecar_path(features)
     if not path.exists():
         return None
-    text = read_text(path, "the sidecar of a feature file that keyseg features wrote")
+    _, content = read_json(path, "a sidecar that keyseg features wrote", advice=_AGAIN)
+    if not isinstance(content, dict) or content.get("format") != "keyseg-features":
+        return None
     try:
-        content = json.loads(text)
-        if not isinstance(content, dict) or content.get("format") != "keyseg-features":
-            return None
-        return FeatureSidecar.model_validate_json(text)
-    except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = "".join(f"{part}: " for part in first["loc"]) + problem_text(first)
-        raise DataError(
-            f"{path}: not a sidecar that keyseg features wrote ({reason}); extract these features again"
-        ) from error
+        return FeatureSidecar.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = "".join(f"{part}: " for part in first["loc"]) + problem_text(first)
+        raise DataError(f"{path}: not a sidecar that keyseg features wrote ({reason}); {_AGAIN}") from error
 
 
 def shared_origin(folder: Path, names: Iterable[str]) -> FeatureOrigin | None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.json_text import need, objects, read_json
 from keyseg.formats.text import edges, nominal_rate, number, seconds
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import json_text
+from keyseg.timeline.json_text import need, objects, read_json
 
 _HOLDS = "an object with 'database', as ActivityNet defines it"
 looks = re.compile(r'\s*\{.*"(database|results)"', re.DOTALL).match
@@ -20,7 +20,7 @@ looks = re.compile(r'\s*\{.*"(database|results)"', re.DOTALL).match
 
 def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """The videos of `database`, or of `results` as detectors write them, with their scores. Raises DataError."""
-    _, content = read_json(path, _HOLDS, settings.encoding)
+    _, content = read_json(path, _HOLDS, settings.encoding, exact=True)
     if not isinstance(content, dict) or not ({"database", "results"} & set(content)):
         raise DataError(f"{path}: expected {_HOLDS}")
     detected = "database" not in content

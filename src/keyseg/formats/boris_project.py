@@ -21,9 +21,9 @@ from keyseg.formats.boris_observation import (
     moment,
 )
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.json_text import need, objects, read_json
 from keyseg.formats.text import bounded, edges, nominal_rate, one_line, rounded
 from keyseg.timeline import Annotation, DataError, TimelineError
+from keyseg.timeline.json_text import need, objects, read_json
 
 _HOLDS = "a project of BORIS"
 _PLAYERS = [str(number) for number in range(1, 9)]
@@ -37,7 +37,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     the file include the time offset of the observation; times in a video do not. Raises DataError, also on a state that
     is not stopped and on a behaviour that is not in the ethogram.
     """
-    _, project = read_json(path, _HOLDS, settings.encoding, nan=True)
+    _, project = read_json(path, _HOLDS, settings.encoding, exact=True, nan=True)
     if not isinstance(project, dict):
         raise DataError(f"{path}: expected {_HOLDS}, got {repr(project)[:80]}")
     ethogram = need(project, "behaviors_conf", dict, str(path))

@@ -15,10 +15,10 @@ from urllib.parse import unquote
 from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import known_rate, on_frames
-from keyseg.formats.json_text import need, objects, read_json
 from keyseg.formats.text import nominal_rate, number, video_name
 from keyseg.timeline import Annotation, DataError, Interval
 from keyseg.timeline.files import json_text
+from keyseg.timeline.json_text import need, objects, read_json
 
 _HOLDS = "a list of tasks, as Label Studio exports it"
 _NAMED = 5  # tasks in one note
@@ -38,7 +38,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 
     Raises DataError, also where no task has timeline labels, and ConfigError where frames have no rate.
     """
-    _, content = read_json(path, _HOLDS, settings.encoding)
+    _, content = read_json(path, _HOLDS, settings.encoding, exact=True)
     tasks = [_Task(*task, settings) for task in objects(content if isinstance(content, list) else [content], str(path))]
     other = [task for task in tasks if task.other and not task.rows]
     if other and not any(task.rows for task in tasks):

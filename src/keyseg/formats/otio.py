@@ -11,10 +11,10 @@ from typing import Any
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import on_frames
-from keyseg.formats.json_text import read_json
 from keyseg.formats.text import bounded, choose_tier, interval, nominal_rate, one_line, point_intervals
 from keyseg.timeline import Annotation, DataError, Interval, KeysegError
 from keyseg.timeline.extras import extra
+from keyseg.timeline.json_text import read_json
 
 _HOLDS = "an OpenTimelineIO timeline"
 _MARKERS = "markers"  # the tier that is not a track
@@ -32,7 +32,8 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     track.
     """
     otio = opentimelineio()
-    text, _ = read_json(path, _HOLDS, settings.encoding)  # its own parser accepts broken JSON and duplicate keys
+    # Its own parser accepts broken JSON and duplicate keys.
+    text, _ = read_json(path, _HOLDS, settings.encoding, exact=True)
     try:
         timeline = otio.adapters.read_from_string(text, "otio_json")
         if not isinstance(timeline, otio.schema.Timeline):

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import scores_at, segmented
-from keyseg.formats.json_text import read_json
 from keyseg.formats.segment_table import segment_rows
 from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
 from keyseg.timeline.files import json_text
+from keyseg.timeline.json_text import read_json
 from keyseg.timeline.rates import RATE_PATTERN, parse_rate
 from keyseg.timeline.validation import problem_text
 
@@ -64,7 +64,7 @@ def read_whole(path: Path, encoding: str | None = None) -> tuple[str, Segmentati
 
 def _read(path: Path, encoding: str | None) -> tuple[str, Segmentation, LabelMap, TimeBase, list[float | None]]:
     """The same, and the confidence of each segment."""
-    text, _ = read_json(path, _HOLDS, encoding)  # pydantic accepts duplicate keys
+    text, _ = read_json(path, _HOLDS, encoding, exact=True)  # pydantic accepts duplicate keys
     try:
         record = TimelineRecord.model_validate_json(text)
         labels = LabelMap(tuple(record.classes), tuple(record.background))

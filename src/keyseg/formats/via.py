@@ -8,10 +8,10 @@ from typing import Any
 
 from keyseg.formats.flaws import SegmentRow, checked
 from keyseg.formats.format import ReadSettings, WriteSettings
-from keyseg.formats.json_text import need, read_json
 from keyseg.formats.text import choose_tier, edges, one_line, seconds, video_name
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.files import json_text
+from keyseg.timeline.json_text import need, read_json
 
 _HOLDS = "a project of VIA 3"
 _TEXT, _CHECKBOX, _SELECT, _VIDEO, _LOCAL, _ADDRESS = 1, 2, 4, 4, 1, 2  # as VIA numbers types and places
@@ -29,7 +29,7 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     A label is the value of an attribute of temporal segments: the one that `settings.tier` names, or the only one that
     is used. With `settings.per_subject` each attribute is a track. Times are seconds. Raises DataError, ConfigError.
     """
-    _, content = read_json(path, _HOLDS, settings.encoding)
+    _, content = read_json(path, _HOLDS, settings.encoding, exact=True)
     if not isinstance(content, dict):
         raise DataError(f"{path}: expected an object, {_HOLDS}, got {repr(content)[:80]}")
     parts = {key: need(content, key, dict, str(path)) for key in ("attribute", "file", "view", "metadata")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +21,7 @@ from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import BundleError, KeysegError, LabelMap, OutputExistsError, TimeBase, TimelineError
 from keyseg.timeline.files import file_sha256, whole_folder, write_text
+from keyseg.timeline.json_text import read_object
 from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section
 from keyseg.timeline.version import __version__
@@ -197,11 +197,8 @@ def find_bundle(path: Path) -> Path:
 def read_config(path: Path) -> BundleConfig:
     """Config of a bundle, or of the one in a run. Raises BundleError if it is missing, damaged or of another format."""
     file = find_bundle(path) / CONFIG
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(f"{file}: not the config of a bundle ({error}); copy the bundle again") from error
-    of_this_kind = isinstance(content, dict) and content.get("format") == "keyseg-bundle"
+    content = read_object(file, "the config of a bundle", advice="copy the bundle again", refuse=BundleError)
+    of_this_kind = content.get("format") == "keyseg-bundle"
     if of_this_kind and content.get("version") != VERSION:
         raise BundleError(
             f"{file}: a bundle of format version {content.get('version')!r}, and keyseg {__version__} reads version"

@@ -18,8 +18,12 @@ from typing import Any
 
 from keyseg.timeline.errors import ConfigError, DataError, OutputExistsError, nearest
 
+MOST_TEXT = 256 * 2**20
+"""Bytes of the largest file of text that is read: hours of tracks by frame, or days of annotations."""
+
 _COMMON = "utf-8, utf-16, cp1252 (Windows, western Europe), cp1251 (Cyrillic), shift_jis and gb18030"
 _ENCODINGS = sorted({*aliases, *aliases.values()})
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what some encodings yield, and no file name or UTF-8 text can hold
 _HINT = ", or in the encoding that --encoding names, such as cp1252"
 
 # Why a name cannot be a file's on one of the systems. Windows reserves devices with any ending, such as `aux.txt`.
@@ -148,31 +152,54 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json_text(content))
 
 
-def read_text(path: Path, holds: str, encoding: str | None = "utf-8") -> str:
+def read_bytes(path: Path, holds: str, *, most: int = MOST_TEXT) -> bytes:
+    """The content of a file, which is no larger than `most` bytes and never a device or a pipe.
+
+    Raises DataError with the file, the reason and `holds`, what the file should hold.
+    """
+    try:
+        refuse_special(path)
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= most else b""
+    except (OSError, ValueError) as error:  # a path with a zero byte: ValueError
+        raise DataError(f"{path}: cannot read it ({_reason(error)}); it should hold {holds}") from error
+    if size > most:
+        raise DataError(
+            f"{path}: too large ({_size(size)}, and at most {_size(most)} are read; split it, if it is the right file);"
+            f" it should hold {holds}"
+        )
+    return content
+
+
+def _size(count: int) -> str:
+    """Bytes for people to read, such as 64.0 MiB."""
+    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
+
+
+def read_text(path: Path, holds: str, encoding: str | None = "utf-8", *, most: int = MOST_TEXT) -> str:
     """Read text with any line ends, in the encoding that its first bytes show or else in `encoding`.
 
-    encoding: None for UTF-8 where the user can name another, so that the error says how.
+    encoding: None for UTF-8 where the user can name another, so that the error says how. most: bytes of the file.
 
     Raises DataError with the file, the reason and `holds`, what the file should hold; ConfigError on an unknown
     encoding.
     """
     _check_encoding(encoding or "utf-8")
-    try:
-        refuse_special(path)
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot read it ({_reason(error)}); it should hold {holds}, as UTF-8 text") from error
-    name = shown_encoding(content) or encoding or "utf-8"
     wanted = "UTF-8 text" + _HINT * (encoding != "utf-8")
+    content = read_bytes(path, f"{holds}, as UTF-8 text", most=most)
+    name = shown_encoding(content) or encoding or "utf-8"
     try:
         text = content.decode(name)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        reason = f"byte 0x{content[error.start]:02x} at position {error.start} is not {name}"
+    except UnicodeError as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = content.count(b"\n", 0, start) + 1
+        reason = f"byte 0x{content[start]:02x} at position {start} is not {name}"
         raise DataError(f"{path}:{line}: cannot read it ({reason}); it should hold {holds}, as {wanted}") from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{path}:{line}: cannot read it (it has zero bytes); it should hold {holds}, as {wanted}")
+    no_text = _NO_TEXT.search(text)
+    if no_text:
+        line = text.count("\n", 0, no_text.start()) + 1
+        what = "zero bytes" if no_text[0] == "\0" else "halves of characters"
+        raise DataError(f"{path}:{line}: cannot read it (it has {what}); it should hold {holds}, as {wanted}")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

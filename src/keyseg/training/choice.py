@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from filelock import FileLock
 from keyseg.inference.confidence import Calibration
 from keyseg.metrics import Report, evaluate_labels
 from keyseg.timeline.files import write_json
+from keyseg.timeline.json_text import read_json, read_object
 from keyseg.timeline.validation import Section
 from keyseg.training.calibration import learn_calibration
 from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
@@ -63,7 +63,7 @@ def choose(fit: Fit) -> Chosen:
         fit.inner.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.inner / ".lock") if is_main_process() else nullcontext():  # trainings with other seeds wait
         if file.exists():
-            return Chosen.model_validate_json(file.read_text(encoding="utf-8"))
+            return Chosen.model_validate(read_object(file, "what inner folds chose", nan=True))
         start = time.monotonic()
         share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0])
         videos = [_held_out(fit, fold, share) for fold in folds[: None if recipe.matching.fit else 0]]
@@ -94,7 +94,7 @@ def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float
     """
     file = fit.inner / "mixing.json"
     if file.exists():
-        scores = json.loads(file.read_text(encoding="utf-8"))
+        _, scores = read_json(file, "two scores", nan=True)
     else:
         scores = [round(mean(measures(_halfway(fit, fold, share))), 2) for share in (0.0, MIXED)]
         if is_main_process():

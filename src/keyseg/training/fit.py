@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.models.network import Network
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.timeline.extras import extra
+from keyseg.timeline.json_text import read_object
 from keyseg.training.silence import quiet
 
 with extra("train", "training"), quiet():
@@ -90,8 +90,7 @@ class Fit:
 
     def cost(self) -> dict[str, Any]:
         """What the finished training took; see `run_fit`."""
-        content: dict[str, Any] = json.loads((self.folder / "cost.json").read_text(encoding="utf-8"))
-        return content
+        return read_object(self.folder / "cost.json", "what a training took", nan=True)
 
 
 FitCallbacks = Callable[[Fit], tuple[Callback, ...]]

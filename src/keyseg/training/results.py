@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from keyseg.inference.bundle import read_config
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline.files import write_json, write_text
+from keyseg.timeline.json_text import read_object
 from keyseg.training.analysis import analysis_summary
 from keyseg.training.calibration import KINDS, bins_of, pooled_summary
 from keyseg.training.cards import training_videos
@@ -55,7 +55,7 @@ def collect(run: Run) -> list[Finished]:
     for fit in run.fits():
         if not fit.scores.exists():
             continue
-        last = json.loads(fit.scores.read_text(encoding="utf-8"))
+        last = read_object(fit.scores, "the scores of a training", nan=True)
         history = read_history(fit.folder)
         best: dict[str, Scores] = {}
         for variant in SYSTEMS[run.recipe.model].titles:
@@ -104,14 +104,14 @@ def summarise(run: Run) -> dict[str, Any]:
 
 def _how_chosen(fits: Sequence[Fit]) -> dict[str, Any]:
     """By training: the share of mixed segments, and how much the match helped on inner folds, if it was tried."""
-    found = {fit.name: json.loads(fit.chosen.read_text(encoding="utf-8")) for fit in fits}
+    found = {fit.name: read_object(fit.chosen, "what inner folds chose", nan=True) for fit in fits}
     return {name: {key: chosen[key] for key in ("mixed_segments", "match")} for name, chosen in found.items()}
 
 
 def _confidence(finished: Sequence[Finished]) -> dict[str, Any]:
     """How far the confidence of segments could be trusted on test videos: pooled, and by training where it is known."""
     files = {item.fit.name: item.fit.reliability for item in finished if item.fit.reliability.exists()}
-    by_training = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
+    by_training = {name: read_object(file, "the reliability of a training", nan=True) for name, file in files.items()}
     return {"by_training": by_training, "pooled": pooled_summary(list(by_training.values()))}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.timeline.files import write_text
+from keyseg.timeline.json_text import need, read_object
 from keyseg.timeline.version import __version__
 from keyseg.training.fit import Fit, is_main_process
 from keyseg.training.recipe import validate_recipe
@@ -85,8 +85,7 @@ class Run(BaseModel):
         file = self.folder / "results.json"
         if not file.exists():
             raise DataError(f"{self.folder}: no training of it is finished; continue with keyseg train ... --resume")
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return content
+        return read_object(file, "the results of a run", nan=True)
 
     def predictor(self, *, split: int | None = None, seed: int | None = None) -> Predictor:
         """The predictor of one training; with neither split nor seed, of the model to keep: final, else ensemble.
@@ -232,13 +231,13 @@ def _make_room(folder: Path, force: bool) -> None:
 def read_run(folder: Path) -> Run:
     """The run in a folder. Raises DataError if there is none or if it cannot be read."""
     file = folder / RUN
+    if not file.exists():
+        raise DataError(f"{folder}: no run here; expected a folder that keyseg train --out made, with {RUN}")
+    content = read_object(file, "a run of keyseg train")
+    recipe = validate_recipe(need(content, "recipe", dict, str(file)), str(file))
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return Run(folder=folder, **content | {"recipe": validate_recipe(content["recipe"], str(file))})
-    except FileNotFoundError:
-        message = f"{folder}: no run here; expected a folder that keyseg train --out made, with {RUN}"
-        raise DataError(message) from None
-    except (OSError, ValidationError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        return Run(folder=folder, **content | {"recipe": recipe})
+    except (ValidationError, TypeError) as error:
         raise DataError(f"{file}: cannot be read as a run ({type(error).__name__}: {error})") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from keyseg.data.dataset import Dataset
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
 from keyseg.timeline.files import write_text
+from keyseg.timeline.json_text import need, read_object
 from keyseg.timeline.version import __version__
 from keyseg.training.choice import MIXED
 from keyseg.training.fit import Fit, FitCallbacks, train_network
@@ -125,10 +125,11 @@ def start_tuning(
 def read_tuning(folder: Path) -> Tuning:
     """The tuning in a folder. Raises DataError if it cannot be read."""
     file = folder / TUNING
+    content = read_object(file, "a tuning of keyseg tune")
+    recipe = validate_recipe(need(content, "recipe", dict, str(file)), str(file))
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return Tuning(folder=folder, **content | {"recipe": validate_recipe(content["recipe"], str(file))})
-    except (OSError, ValidationError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        return Tuning(folder=folder, **content | {"recipe": recipe})
+    except (ValidationError, TypeError) as error:
         raise DataError(f"{file}: cannot be read as a tuning ({type(error).__name__}: {error})") from error
 
 

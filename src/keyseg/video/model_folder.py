@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from keyseg.timeline import ConfigError, DataError
 from keyseg.timeline.extras import extra
+from keyseg.timeline.json_text import read_object
 
 _CONFIG = "config.json"
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -125,13 +125,7 @@ def _checked_files(path: Path) -> list[Path]:
 
 
 def _json_object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read as JSON ({error}); fetch the model again") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}; fetch the model again")
-    return content
+    return read_object(path, "settings of a model of transformers", advice="fetch the model again")
 
 
 def _triple(path: Path, content: dict[str, Any], key: str, default: tuple[float, ...]) -> tuple[float, ...]:
