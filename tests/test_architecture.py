@@ -258,6 +258,77 @@ def test_files_appear_whole_or_not_at_all():
     assert set(WRITERS) <= set(writers)
 
 
+READING = {
+    *("open", "np.load", "np.lib.format.open_memmap", "h5py.File", "torch.load", "load_file", "safe_open"),
+    *("av.open", "zipfile.ZipFile", "sqlite3.connect", "json.load", "json.loads"),
+    *(f"yaml.{name}" for name in ("load", "safe_load", "compose", "parse", "scan")),
+}
+# Files that read other than with `read_text` and the like of timeline/files.py, and why they may.
+READERS = {
+    "timeline/files.py": "is the reader",
+    "timeline/json_text.py": "is the reader of JSON",
+    "cli/reproduce.py": "prints the table that it has just written",
+    "cli/tune.py": "prints the table that it has just written",
+    "formats/elan.py": "reads what pympi has just written to a folder of its own",
+    "inference/sharing.py": "reads the weights of a bundle that was just loaded",
+    "studio/app.py": "serves the files of this package",
+    "studio/media.py": "reads what the studio measured, and its own process",
+    "studio/report_page.py": "reads a page that it has just written",
+    "studio/store.py": "opens the state of the studio, below a lock, and reads JSON from it",
+    "training/complete.py": "reads about the machine",
+    "video/decode_client.py": "checks an open file, and reads the messages of its own process",
+    "video/decode_process.py": "reads a file that is open, and about the machine",
+    "viz/page.py": "reads the files of this package",
+} | dict.fromkeys(
+    (
+        f"studio/{name}.py"
+        for name in ["bundles", "headless", "job_queue", "library", "proxies", "routes_rows", "waveform"]
+    ),
+    "reads JSON that the studio wrote into its state, or a video that it has opened",
+)
+
+
+def reads(call: ast.Call) -> bool:
+    """Whether a call opens a file to read it, or parses what a stranger may have written."""
+    function = ast.unparse(call.func)
+    owner, _, name = function.rpartition(".")
+    if call.args and ast.unparse(call.args[0]) == "buffer":
+        return False
+    return function in READING or (bool(owner) and name in ("read_bytes", "read_text")) or function == "path.open"
+
+
+def bare_reads(tree: ast.Module) -> list[int]:
+    """Lines that read outside of a function that makes sure that the path is of a file."""
+    functions: list[ast.AST] = [node for node in tree.body if not isinstance(node, ast.ClassDef)]
+    functions += [node for top in tree.body if isinstance(top, ast.ClassDef) for node in top.body]
+    bare = []
+    for node in functions:
+        names = {ast.unparse(call.func).rpartition(".")[2] for call in calls(node)}
+        if not names & {"refuse_special", "is_file"}:
+            bare += [call.lineno for call in calls(node) if reads(call) and not writes(call)]
+    return bare
+
+
+def test_bare_reads_are_found():
+    text = """
+    path.read_text()
+    read_text(path, "labels")
+    json.loads(text)
+    def f(): return path.open()
+    def f(): refuse_special(path); h5py.File(path)
+    class C: f = np.load(path)
+    path.open("wb")
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    assert bare_reads(ast.parse("\n".join(lines))) == [2, 4, 5, 7]
+
+
+def test_what_strangers_may_write_is_read_in_one_place():
+    readers = {place(path): lines for path in FILES if (lines := bare_reads(parsed(path)))}
+    assert {name: lines for name, lines in readers.items() if name not in READERS} == {}
+    assert set(READERS) <= set(readers)
+
+
 def loads_torch(module: str) -> bool:
     code = f"import sys, {module}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

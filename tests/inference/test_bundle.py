@@ -90,7 +90,7 @@ def test_a_damaged_calibration_is_refused(change: dict[str, float], make_predict
     config = save_bundle(make_predictor(calibration=calibration), tmp_path / "bundle", {}) / "config.json"
     content = json.loads(config.read_text())
     config.write_text(json.dumps(content | {"confidence": content["confidence"] | change}))
-    with pytest.raises(BundleError, match=f"confidence.{next(iter(change))}"):
+    with pytest.raises(BundleError, match=f"confidence.{next(iter(change))}|is not a number"):
         load(tmp_path / "bundle")
 
 

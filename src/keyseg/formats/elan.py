@@ -18,7 +18,9 @@ from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.linked_media import file_url, is_sound, linked_path, mime_type, relative_path
 from keyseg.formats.text import bounded, choose_tier, edges, interval, number, one_line, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, Interval
+from keyseg.timeline.files import read_bytes
 
+_MOST_XML = 64 * 2**20  # bytes of a file
 _CONFIDENCE = "confidence"
 looks = re.compile("<ANNOTATION_DOCUMENT").search
 
@@ -223,9 +225,7 @@ def _root(path: Path) -> Any:
     from defusedxml import ElementTree
 
     try:
-        root = ElementTree.fromstring(path.read_bytes(), forbid_dtd=True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot read it ({error}); it should hold an ELAN annotation") from error
+        root = ElementTree.fromstring(read_bytes(path, "an ELAN annotation", most=_MOST_XML), forbid_dtd=True)
     except (SyntaxError, ValueError, LookupError) as error:  # not XML, refused by defusedxml, or of unknown encoding
         reason = (
             str(error)
@@ -234,7 +234,7 @@ def _root(path: Path) -> Any:
         )
         raise DataError(f"{path}: not an ELAN annotation ({reason})") from error
     if root.tag != "ANNOTATION_DOCUMENT":
-        raise DataError(f"{path}: expected an ELAN annotation, got XML of {root.tag!r}")
+        raise DataError(f"{path}: expected an ELAN annotation, got XML of {root.tag[:80]!r}")
     if root.find("TIME_ORDER") is None:
         raise DataError(f"{path}: not a complete ELAN annotation (it has no TIME_ORDER); save it with ELAN again")
     return root

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -72,7 +73,7 @@ def read_rows(
         first_line = ", ".join(header("\n".join(lines[:2])))[:200] or "nothing"
         raise DataError(f"{path}:1: expected a header with {needs}, got {first_line}")
     names = header(lines[number])
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if twice:
         raise DataError(f"{path}:{number + 1}: duplicate column {twice[0]!r}")
     separator = _separator(lines[number])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -97,18 +98,19 @@ class _Tokens:
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
         self._matches = _TOKEN.finditer(text)
-        self._at = 0
+        self._at, self._line = 0, 1
 
     @property
     def place(self) -> str:
         """File and line of the last token."""
-        return f"{self._path}:{self._text.count(chr(10), 0, self._at) + 1}"
+        return f"{self._path}:{self._line}"
 
     def take(self, what: str, pattern: str = ".*", hint: str = "") -> str:
         """The next token. Raises DataError if there is none, or if it does not match the whole pattern."""
         match = next(self._matches, None)
         if match is None:
             raise DataError(f"{self._path}: the file ends where {what} was expected; save it with Praat again")
+        self._line += self._text.count("\n", self._at, match.start())
         self._at = match.start()
         if not re.fullmatch(pattern, match[0], re.DOTALL):
             raise DataError(f"{self.place}: expected {what}, got {match[0][:40]}{hint}")
@@ -159,8 +161,9 @@ def _chosen(path: Path, tiers: Sequence[_Tier], settings: ReadSettings) -> list[
     if settings.tier or not settings.per_subject:
         index = choose_tier(path, "tier", names, settings.tier)
         names = names[index or 0 :][:1]
-    kinds = [(kind, name) for kind, name, _ in tiers if name in names]
-    twice = next((name for kind, name in kinds if kinds.count((kind, name)) > 1), None)
+    chosen = set(names)
+    kinds = Counter((kind, name) for kind, name, _ in tiers if name in chosen)
+    twice = next((name for (_, name), times in kinds.items() if times > 1), None)
     if twice is not None:
         raise DataError(f"{path}: two tiers are called {twice!r}; rename one in Praat")
     return names

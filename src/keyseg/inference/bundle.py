@@ -20,7 +20,7 @@ from keyseg.inference.hub import is_hub_name, snapshot
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import BundleError, KeysegError, LabelMap, OutputExistsError, TimeBase, TimelineError
-from keyseg.timeline.files import file_sha256, whole_folder, write_text
+from keyseg.timeline.files import file_sha256, refuse_special, whole_folder, write_text
 from keyseg.timeline.json_text import read_object
 from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section
@@ -239,6 +239,7 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
     system, file = SYSTEMS[config.model], folder / WEIGHTS
     networks = []
     try:
+        refuse_special(file)
         tensors = load_file(file)
         for prefix in _prefixes(config.members):
             with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -186,7 +187,7 @@ def _timelines(
             names = [annotation.name.replace("/", "_") for annotation in annotations]
             found = {name: _Timeline(file, form, one) for name, one in zip(names, annotations, strict=True)}
             if len(found) < len(names):
-                twice = next(name for name in names if names.count(name) > 1)
+                ((twice, _),) = Counter(names).most_common(1)
                 raise DataError(f"{file}: two timelines in it would both be called {twice!r}; rename one")
         for name, timeline in found.items():
             result.setdefault(unicodedata.normalize("NFC", name), []).append(timeline)

@@ -18,7 +18,7 @@ from keyseg.studio.exchange import segments_of
 from keyseg.studio.rows import CORRECTION, SavedRow, Video
 from keyseg.studio.segments import TimedSegment
 from keyseg.timeline import DataError, KeysegError
-from keyseg.timeline.files import write_bytes
+from keyseg.timeline.files import file_sha256, read_bytes, write_bytes
 
 if TYPE_CHECKING:
     from keyseg.studio.store import Store
@@ -134,7 +134,7 @@ class PlainFiles:
         except KeysegError as error:
             if not row.revision:
                 raise
-            content = path.read_bytes()
+            content = read_bytes(path, "a table of segments")
             kept = store.private / "conflicts" / f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}.csv"
             write_bytes(kept, content)
             return f"{error}; what is in it is kept in {kept}"
@@ -176,10 +176,10 @@ def _place(store: Store, state: sqlite3.Row, video: Video) -> str:
 
 
 def _may_be_ours(path: Path) -> bool:
-    try:
-        return bool(format_named("csv").looks(path.read_text(encoding="utf-8", errors="replace")))
-    except FileNotFoundError:
+    if not path.exists():
         return True
+    content = read_bytes(path, "a table of segments")
+    return bool(format_named("csv").looks(content.decode("utf-8", errors="replace")))
 
 
 def _key(name: str) -> str:
@@ -188,7 +188,4 @@ def _key(name: str) -> str:
 
 
 def _digest(path: Path) -> str | None:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return None
+    return file_sha256(path) if path.exists() else None

@@ -16,6 +16,7 @@ from keyseg.studio.store import Store
 from keyseg.timeline import KeysegError
 from keyseg.timeline.files import refuse_special
 from keyseg.timeline.intervals import nearest_frame
+from keyseg.timeline.rates import HIGHEST_RATE
 from keyseg.video.find_videos import videos_inside
 from keyseg.video.reading import VideoReader, probe
 from keyseg.viz.page_player import unplayable
@@ -193,7 +194,8 @@ def _facts(folder: Path, file: _File) -> _Facts:
     path = folder / file.path
     try:
         info = probe(path)
-        fps = (info.fps or _NO_RATE).limit_denominator(10**6)
+        stated = info.fps and info.fps.limit_denominator(10**6)
+        fps = stated if stated and stated <= HIGHEST_RATE else _NO_RATE
         if info.declared_seconds:
             frames = max(1, nearest_frame(info.declared_seconds * fps))
         else:

@@ -118,7 +118,8 @@ def objects(content: Any, where: str) -> Iterable[tuple[dict[str, Any], str]]:
 
 def _bounded(digits: str) -> str:
     """A decimal number that floats hold and fractions make exact in no time. Raises ValueError."""
-    if len(digits) > _LONGEST or abs(Decimal(digits).adjusted()) > _FARTHEST:
+    exponent = digits.lower().partition("e")[2].lstrip("+-0")
+    if len(digits) > _LONGEST or len(exponent) > 3 or abs(Decimal(digits).adjusted()) > _FARTHEST:
         raise ValueError(f"the number {digits[:20]}... is too long, too large or too small")
     return digits
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from keyseg.timeline.errors import TimelineError
 
 RATE_PATTERN = r"[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,20})?"
-_HIGHEST = 100_000
+HIGHEST_RATE = 100_000
 
 
 def parse_rate(value: object) -> Fraction:
@@ -25,15 +25,16 @@ def parse_rate(value: object) -> Fraction:
     >>> parse_rate(29.97)
     Fraction(2997, 100)
     """
-    text = str(value).strip()
+    # An int of thousands of digits has no text.
+    text = "" if isinstance(value, int) and abs(value) > HIGHEST_RATE else str(value).strip()
     try:
         rate = Fraction(text) if re.fullmatch(RATE_PATTERN, text) else Fraction(0)
     except ZeroDivisionError:
         rate = Fraction(0)
-    if not 0 < rate <= _HIGHEST:
+    if not 0 < rate <= HIGHEST_RATE:
         raise TimelineError(
             "a frame rate is a number such as 15 or 29.97, or a fraction such as 30000/1001, above 0 and at most"
-            f" {_HIGHEST}; got {text[:40]!r}"
+            f" {HIGHEST_RATE}; got {text[:40]!r}"
         )
     return rate
 

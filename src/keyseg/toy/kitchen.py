@@ -19,7 +19,7 @@ import numpy as np
 from keyseg.data.folders import claimed
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
-from keyseg.timeline.files import whole_file, write_text
+from keyseg.timeline.files import read_text, whole_file, write_text
 from keyseg.toy.acting import Act, Layout, plan, play
 from keyseg.toy.grammar import check_counts, video_script, write_split
 from keyseg.toy.scene import HEIGHT, WIDTH, Look, Scene
@@ -131,8 +131,8 @@ def _check_ours(root: Path, about: str) -> None:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return
     try:
-        existing = (root / _ABOUT).read_text(encoding="utf-8")
-    except OSError:
+        existing = read_text(root / _ABOUT, "what the toy videos are")
+    except DataError:
         raise OutputExistsError(
             f"{root} is not empty and holds no toy videos; they are only written into a new or empty folder"
         ) from None

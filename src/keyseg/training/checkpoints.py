@@ -12,7 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from keyseg.timeline import TrainingError
-from keyseg.timeline.files import whole_file
+from keyseg.timeline.files import refuse_special, whole_file
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -29,6 +29,7 @@ class AtomicCheckpointIO(CheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Tensors and plain values only. Raises TrainingError if the file is damaged or holds anything else."""
         try:
+            refuse_special(Path(path))
             content = torch.load(path, map_location=map_location or "cpu", weights_only=True)
             return {**content, "state_dict": content["state_dict"]}
         except Exception as error:

@@ -16,7 +16,7 @@ from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput, propose_keypoints
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import Segmentation
-from keyseg.timeline.files import whole_file
+from keyseg.timeline.files import refuse_special, whole_file
 
 _PARTS = 3  # at least, if there are as many groups: a network of half of the videos is too weak to choose by
 
@@ -110,6 +110,7 @@ def save_outputs(path: Path, videos: dict[str, HeldOutVideo]) -> None:
 def read_outputs(path: Path, decoder: object) -> dict[str, HeldOutVideo]:
     """The outputs that `save_outputs` kept; keypoints are proposed again as `decoder` says."""
     videos = {}
+    refuse_special(path)
     with np.load(path) as file:
         for key in file.files:
             name, _, part = key.rpartition("/")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyseg.inference.bundle import read_config
 from keyseg.inference.systems import SYSTEMS
-from keyseg.timeline.files import write_json, write_text
+from keyseg.timeline.files import read_text, write_json, write_text
 from keyseg.timeline.json_text import read_object
 from keyseg.training.analysis import analysis_summary
 from keyseg.training.calibration import KINDS, bins_of, pooled_summary
@@ -42,10 +42,9 @@ def read_history(folder: Path) -> dict[int, Scores]:
     history: dict[int, Scores] = defaultdict(dict)
     files = sorted(folder.glob("logs/version_*/metrics.csv"), key=lambda f: int(f.parent.name.split("_")[1]))
     for file in files:
-        with file.open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                values = {key: float(value) for key, value in row.items() if value and key not in ("epoch", "step")}
-                history[int(row["epoch"])].update(values)
+        for row in csv.DictReader(read_text(file, "the numbers of a training").splitlines()):
+            values = {key: float(value) for key, value in row.items() if value and key not in ("epoch", "step")}
+            history[int(row["epoch"])].update(values)
     return dict(history)
 
 

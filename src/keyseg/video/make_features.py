@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -95,7 +96,8 @@ def features(
 
 def _part_of(videos: list[Path], shard: str) -> list[Path]:
     """Every n-th video, from the i-th on, for the shard i/n. Raises ConfigError."""
-    part, slash, parts = shard.partition("/")
-    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise ConfigError(f"--shard takes i/n with i from 1 to n, such as 2/4, got {shard!r}")
+    part, _, parts = shard.partition("/")
+    short = re.fullmatch(r"\d{1,9}/\d{1,9}", shard, re.ASCII)
+    if not short or not 1 <= int(part) <= int(parts):
+        raise ConfigError(f"--shard takes i/n with i from 1 to n, such as 2/4, got {shard[:40]!r}")
     return videos[int(part) - 1 :: int(parts)]

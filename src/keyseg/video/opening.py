@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 from keyseg.video.decode_client import SMALLER, WANTED
 from keyseg.video.extractor import Image
 
+_CLOCK = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 ENCODER_DELAY = Fraction(1, 10)  # seconds
 
 
@@ -112,11 +113,8 @@ def declared_end(container: InputContainer, stream: VideoStream) -> tuple[Fracti
 
 def _clock_time(text: str) -> Fraction | None:
     """Seconds of a text such as 00:01:02.500000000."""
-    try:
-        hours, minutes, seconds = text.strip("\0 ").split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-    except ValueError:
-        return None
+    match = _CLOCK.fullmatch(text.strip("\0 "))
+    return int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3]) if match else None
 
 
 def displayed_size(frame: VideoFrame) -> tuple[int, int]:

@@ -7,7 +7,6 @@ texts, numbers, tuples, lists and dictionaries, and nothing else.
 from __future__ import annotations
 
 import io
-import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from keyseg.timeline import DataError
 from keyseg.timeline.extras import extra
 from keyseg.timeline.files import refuse_special
 from keyseg.timeline.hdf5 import stored_array
+from keyseg.timeline.json_text import from_json
 from keyseg.video.pose_tracks import (
     Tracks,
     Values,
@@ -76,7 +76,7 @@ def _read_sleap(path: Path, file: Any) -> Tracks:
     nodes = _names(path, file, "node_names")
     animals = _names(path, file, "track_names") if "track_names" in file else []
     stated = tracks.attrs.get("dims")
-    axes = tuple(json.loads(stated)) if stated is not None else _AXES
+    axes = _AXES if stated is None else tuple(from_json(str(stated), f"{path}: dims", "the names of axes"))
     if sorted(axes) != sorted(_AXES) or len(tracks.shape) != len(_AXES):
         raise DataError(f"{path}: expected tracks with the axes {', '.join(_AXES)}, got {axes} of shape {tracks.shape}")
     size = dict(zip(axes, tracks.shape, strict=True))

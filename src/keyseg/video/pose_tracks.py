@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from keyseg.data.input_names import is_track_file
 from keyseg.timeline import DataError
-from keyseg.timeline.files import read_text
+from keyseg.timeline.files import read_text, refuse_special
 
 _MOST_FRAMES = 20_000_000  # nine days at 25 frames per second; a wrong frame number would fill the memory
 _LIKELY = 0.6  # DeepLabCut's own threshold; SLEAP leaves out points by itself
@@ -55,6 +56,7 @@ def holds_tracks(path: Path) -> bool:
     """Whether a file looks like tracks: HDF5 by its ending, CSV by its first line."""
     if path.suffix.lower() != ".csv":
         return is_track_file(path)
+    refuse_special(path)
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         cells = file.readline(100_000).strip().replace(";", ",").split(",")
     return cells[0].lower() == "scorer" or "frame_idx" in cells
@@ -156,7 +158,7 @@ def placed(where: str, frames: Sequence[int], positions: Values) -> Values:
     missing. Raises DataError if a frame comes twice, or its number cannot be right."""
     count = checked_length(where, max(frames, default=-1) + 1)
     if len(set(frames)) != len(frames):
-        twice = next(frame for frame in sorted(frames) if list(frames).count(frame) > 1)
+        ((twice, _),) = Counter(frames).most_common(1)
         raise DataError(f"{where}: frame {twice} is in it twice; export the tracks again")
     if count == 0:
         raise DataError(f"{where}: no frames in it; export the tracks again")

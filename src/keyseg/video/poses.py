@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from keyseg.data.feature_origin import Gap
 from keyseg.timeline import ConfigError, DataError
+from keyseg.timeline.json_text import from_json
 from keyseg.timeline.rates import parse_rate
 from keyseg.video.extractor import Rows
 from keyseg.video.pose_motion import GAP_SECONDS, STATE, Trajectories
@@ -61,9 +62,9 @@ class Poses:
     def of_options(cls, options: Mapping[str, str]) -> Poses:
         """The extractor that recorded some options. Raises DataError if no extractor of this version did."""
         try:
-            points = [Point(animal, name) for animal, name in json.loads(options["points"])]
-            return cls(points, parse_rate(options["track_fps"]))
-        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            points = from_json(options["points"], "points", "animals and names")
+            return cls([Point(animal, name) for animal, name in points], parse_rate(options["track_fps"]))
+        except (KeyError, ValueError, TypeError, DataError) as error:
             raise DataError(
                 f"poses were recorded without their points and frame rate ({error}); train again"
             ) from error

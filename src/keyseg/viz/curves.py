@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from keyseg.timeline import ConfigError, DataError
+from keyseg.timeline.files import read_text
 from keyseg.viz import canvas
 from keyseg.viz.colours import HIGHLIGHT, PALETTE
 
@@ -88,11 +89,10 @@ def read_metrics_csv(path: str | Path) -> dict[str, tuple[list[float], list[floa
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = [(reader.line_num, row) for row in reader]
-            columns = list(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(read_text(path, "the metrics.csv of a run").splitlines(keepends=True))
+        rows = [(reader.line_num, row) for row in reader]
+        columns = list(reader.fieldnames or ())
+    except csv.Error as error:
         raise DataError(f"{path}: cannot read the metrics ({error}); expected the metrics.csv of a run") from error
     if "epoch" not in columns:
         raise DataError(f"{path}:1: expected a column 'epoch', got {columns}; is this the metrics.csv of a run?")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keyseg.metrics.analysis import Analysis
 from keyseg.metrics.analysis_table import class_table, picture_link
-from keyseg.timeline.files import json_text, write_text
+from keyseg.timeline.files import json_text, read_text, write_text
 from keyseg.viz.confusion import plot_confusion
 from keyseg.viz.figures import save_figure
 from keyseg.viz.histograms import plot_boundary_errors, plot_segment_lengths
@@ -32,7 +32,7 @@ def write_analysis(analysis: Analysis, folder: Path) -> list[Path]:
     pictures = [folder / name for name in PICTURES]
     table, counts = folder / "analysis.md", folder / "analysis.json"
     files, text = [*pictures, table, counts], json_text(analysis.to_json())
-    if not all(path.exists() for path in files) or counts.read_text(encoding="utf-8") != text:
+    if not all(path.exists() for path in files) or read_text(counts, "counts") != text:
         for path, plot in zip(pictures, PICTURES.values(), strict=True):
             save_figure(plot(analysis), path, force=True)
         write_text(table, _page(analysis))
