@@ -265,13 +265,10 @@ READING = {
 }
 # Files that read other than with `read_text` and the like of timeline/files.py, and why they may.
 READERS = {
-    "timeline/files.py": "is the reader",
     "timeline/json_text.py": "is the reader of JSON",
     "cli/reproduce.py": "prints the table that it has just written",
     "cli/tune.py": "prints the table that it has just written",
     "formats/elan.py": "reads what pympi has just written to a folder of its own",
-    "inference/sharing.py": "reads the weights of a bundle that was just loaded",
-    "studio/app.py": "serves the files of this package",
     "studio/media.py": "reads what the studio measured, and its own process",
     "studio/report_page.py": "reads a page that it has just written",
     "studio/store.py": "opens the state of the studio, below a lock, and reads JSON from it",

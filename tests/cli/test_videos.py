@@ -128,6 +128,7 @@ def test_features_of_a_folder(user_files: Path, cache: Path, keyseg: Any, tmp_pa
         (("--fps", "fast"), "above 0 and at most 100000; got 'fast'\n"),
         (("--shard", "3/2"), "--shard takes i/n"),
         (("--shard", "0/2"), "--shard takes i/n"),
+        (("--shard", f"1/{'9' * 5000}"), "--shard takes i/n"),
         (("--shard", "2"), "--shard takes i/n"),
         (("--workers", "0"), 'error: Invalid value "0" for --workers. Must be >= 1.'),
         (("--extractor", "motoin"), "motion"),

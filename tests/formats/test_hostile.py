@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -450,3 +452,20 @@ def test_labels_of_a_data_set_are_the_classes() -> None:
     assert [segment["label"] for segment in content["segments"]] == ["take", "idle"]
     with pytest.raises(TimelineError, match="unknown class 'take'"):
         annotations_text("json", [found], WriteSettings(labels=LabelMap(("pour", "idle"), ("idle",))))
+
+
+def test_many_rows_columns_and_tiers_take_linear_time(tmp_path: Path) -> None:
+    rows = "".join(f'{at}\n{at + 1}\n"take"\n' for at in range(20_000))
+    tiers = "".join(f'"IntervalTier"\n"t{n}"\n0\n1\n0\n' for n in range(20_000))
+    columns = ",".join(f"c{n}" for n in range(12_000))
+    texts = {
+        "rows.TextGrid": f'"ooTextFile"\n"TextGrid"\n0\n20000\n<exists>\n1\n"IntervalTier"\n"a"\n0\n20000\n20000\n{rows}',
+        "tiers.TextGrid": f'"ooTextFile"\n"TextGrid"\n0\n1\n<exists>\n20000\n{tiers}',
+        "a.csv": f"video,label,start_seconds,end_seconds,{columns}\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        before = process_time()
+        with suppress(KeysegError):
+            read_annotations(tmp_path / name, per_subject=True)
+        assert process_time() - before < 4, name

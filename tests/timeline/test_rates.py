@@ -83,3 +83,8 @@ def test_a_model_reads_and_writes_rates() -> None:
     assert Video.model_validate_json('{"fps": 29.97}').fps == Fraction(2997, 100)
     with pytest.raises(ValidationError, match="a frame rate is a number such as 15"):
         Video.model_validate({"fps": "1e99999999"})
+
+
+def test_a_number_that_has_no_text_is_refused() -> None:
+    with pytest.raises(TimelineError, match="at most 100000"):
+        parse_rate(10**5000)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from keyseg.timeline import BundleError, DataError
-from keyseg.timeline import files as reading
 from keyseg.timeline.files import read_bytes, read_text
 from keyseg.timeline.json_text import read_json, read_object
 
@@ -45,7 +44,7 @@ def test_a_name_with_a_zero_byte_is_no_file() -> None:
         read_bytes(Path("a\0b"), "a timeline")
 
 
-def test_the_size_is_bounded_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_is_bounded_before_anything_is_read(tmp_path: Path) -> None:
     path = tmp_path / "tea.json"
     with path.open("wb") as file:
         file.truncate(2**40)  # of which nothing is stored
@@ -68,9 +67,3 @@ def test_text_that_cannot_be_written_is_refused_with_its_line(content: bytes, en
     (tmp_path / "a.txt").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.txt:2: cannot read it \((it has|byte)"):
         read_text(tmp_path / "a.txt", "labels", encoding)
-
-
-def test_a_file_of_the_largest_size_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert reading.MOST_TEXT == 2**28
-    (tmp_path / "a.txt").write_bytes(b"x" * 2**20)
-    assert len(read_text(tmp_path / "a.txt", "labels")) == 2**20

@@ -71,10 +71,10 @@ def test_splits_are_those_there_are_each_once(workshop: Any, tmp_path: Path) -> 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"recipe": {}, "data": 3}'])
 def test_a_damaged_run_file_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(content)
-    with pytest.raises(DataError, match=r"run\.json: cannot be read as a run"):
+    with pytest.raises(DataError, match=r"run\.json.*(a run|at .recipe.)"):
         read_run(tmp_path)
     (tmp_path / "run.json").write_bytes(b"\xff\xff")
-    with pytest.raises(DataError, match=r"run\.json: cannot be read as a run"):
+    with pytest.raises(DataError, match=r"run\.json.*(a run|at .recipe.)"):
         read_run(tmp_path)
     with pytest.raises(DataError, match="no run here; expected a folder that keyseg train --out made"):
         read_run(tmp_path / "elsewhere")
