@@ -53,16 +53,17 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     exists = tokens.take("<exists>") == "<exists>"
     tiers = [_tier(tokens) for _ in range(tokens.count())] if exists else []
     chosen = _chosen(path, tiers, settings)
+    rows_of = {(kind, name): rows for kind, name, rows in tiers}
     if not isinstance(settings.points, int):
-        point_intervals([point for name in chosen for point in _points(tiers, name)], settings)
+        point_intervals([point for name in chosen for point in _points(rows_of.get(("TextTier", name), ()))], settings)
     found = []
     for name in chosen:
-        rows = [row for kind, tier, rows in tiers if (kind, tier) == ("IntervalTier", name) for row in rows]
+        rows = rows_of.get(("IntervalTier", name), ())
         spans = [
             interval(seconds(start, at), seconds(end, at), text, at) for start, end, text, at in rows if text.strip()
         ]
         if isinstance(settings.points, int):
-            spans += point_intervals(_points(tiers, name), settings, length=duration)
+            spans += point_intervals(_points(rows_of.get(("TextTier", name), ())), settings, length=duration)
         track = name if settings.per_subject else ""
         found.append(Annotation(path.stem, tuple(spans), duration, settings.fps, track=track))
     empty = [annotation.track for annotation in found if not annotation.intervals]
@@ -169,11 +170,5 @@ def _chosen(path: Path, tiers: Sequence[_Tier], settings: ReadSettings) -> list[
     return names
 
 
-def _points(tiers: Sequence[_Tier], name: str) -> list[tuple[Fraction, str, str]]:
-    return [
-        (seconds(start, place), text, place)
-        for kind, tier, rows in tiers
-        if (kind, tier) == ("TextTier", name)
-        for start, _, text, place in rows
-        if text.strip()
-    ]
+def _points(rows: Sequence[_TierRow]) -> list[tuple[Fraction, str, str]]:
+    return [(seconds(start, place), text, place) for start, _, text, place in rows if text.strip()]
