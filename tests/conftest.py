@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -19,10 +20,21 @@ SLOW_FIXTURES = {"workshop", "trained", "make_clip", "ffmpeg"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their fixtures, so that `make test-quick` needs no list of tests."""
+    """Mark tests by their fixtures, so that `make test-quick` needs no list of tests; files of slow tests come first.
+
+    So of several processes none is left with a long file when the others have nothing more to do.
+    """
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests and the libraries that they import, which last to the end, out of every search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def write_clip(path: Path, pictures: Iterable[np.ndarray], rate: int = 10) -> Path:

@@ -42,7 +42,7 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scanned(make_clip: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of two films that the studio knows, one of them predicted, for tests to copy."""
     from keyseg.studio.segments import TimedSegment

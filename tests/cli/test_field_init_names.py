@@ -54,7 +54,8 @@ def runs(path: Path) -> list[tuple[str, int]]:
     return [(label, len(list(group))) for label, group in groupby(read_frame_labels(path))]
 
 
-INIT = ("init", "data", "--annotations", "table.csv", "--fps", 10, "--cache", "cache")
+# The tests share a cache, beside their own folders, since their videos are the same.
+INIT = ("init", "data", "--annotations", "table.csv", "--fps", 10, "--cache", "../cache")
 
 
 def init(keyseg: Any, table: Path | str, *words: object) -> Any:
@@ -394,7 +395,7 @@ def test_what_an_earlier_dataset_yaml_states_is_used_and_kept(keyseg: Any, video
     file, old = Path("data/dataset.yaml"), {name: who for name, who in people.items() if name != "c1"}
     written = f"# by hand\nfps: 5\nlengths: trim\ntolerance: 2\ntier: hands\ngroups: {old}\n".replace("'", "")
     file.write_text(written.replace("tier: hands\n", "") + "backgruond: [run]\n")
-    command = ("init", "data", "--videos", root, "--annotations", "table.csv", "--cache", "cache")
+    command = ("init", "data", "--videos", root, "--annotations", "table.csv", "--cache", "../cache")
     answer = keyseg(*command)
     words = "dataset.yaml:6: unknown key 'backgruond' (did you mean 'background'?)"
     assert (answer.code, words in answer.err) == (1, True)

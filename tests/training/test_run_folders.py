@@ -14,6 +14,7 @@ from keyseg.data import Dataset
 from keyseg.data.folders import claimed
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
 from keyseg.training import fit as fits
+from keyseg.training import running
 from keyseg.training.run import read_run, start_run
 from keyseg.training.scoring import evaluate_run
 
@@ -119,6 +120,34 @@ def test_a_training_that_another_command_does_is_left_to_it(
         with pytest.raises(TrainingError, match="another command is training this; wait for it"):
             workshop.finish(run)
     assert not (fit.folder / "last.ckpt").exists()
+
+
+def test_tables_are_written_after_each_training_and_again_only_after_something_more(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    untrained = {"split1/seed0", "split1/seed1"}
+
+    def trained(_run: Any, fit: Any, _callbacks: Any) -> bool:
+        found = fit.name in untrained
+        untrained.discard(fit.name)
+        done.extend([fit.name] if found else [])
+        return found
+
+    monkeypatch.setattr(running, "run_one", trained)
+    monkeypatch.setattr(running, "save_ensemble", lambda _run: done.append("ensemble"))
+    monkeypatch.setattr(running, "write_cards", lambda _run: done.append("cards"))
+    monkeypatch.setattr(running, "summarise", lambda _run: done.append("tables") or {"splits": [1]})
+    run = workshop.start(tmp_path / "run", seeds=(0, 1))
+    workshop.finish(run)
+    assert done == ["split1/seed0", "tables", "split1/seed1", "tables", "cards"]
+    done.clear()
+    workshop.finish(run)  # what was trained by another command is in the tables
+    assert done == ["cards", "tables"]
+    done.clear()
+    untrained.add("split1/seed1")
+    workshop.finish(run.model_copy(update={"ensemble": True}))
+    assert done == ["split1/seed1", "tables", "ensemble", "cards", "tables"]
 
 
 def test_more_processes_than_test_videos_are_refused(

@@ -24,15 +24,17 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
     Returns the summary, None in secondary processes. The same command may run several times at once with --resume: each
     takes trainings that no other works on.
     """
+    summary = None
     for fit in (*run.fits(), *run.final_fits()):
         if run_one(run, fit, callbacks):
-            summarise(run)
+            summary = summarise(run)
     if not is_main_process():
         return None
     if run.ensemble:
         save_ensemble(run)
+        summary = None
     write_cards(run)
-    return summarise(run)
+    return summary or summarise(run)
 
 
 def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
