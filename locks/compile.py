@@ -96,7 +96,7 @@ def write_all(pins: str, torch_index: str) -> None:
     everything = resolved(pins, REQUIREMENTS["build"], ["test", "dev"])
     together = "\n".join(block.split(" ")[0] for block in everything.values())
     for name, requirements in REQUIREMENTS.items():
-        write(name, list(resolved(pins if name == "tools" else together, requirements).values()), [])
+        write(name, list(resolved(f"{together}\n{pins}", requirements).values()), [])
     for name, (extras, includes) in LAYERS.items():
         wanted = resolved(together, [], extras)
         have = set[str]().union(*map(included, includes))
