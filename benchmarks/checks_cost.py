@@ -27,7 +27,7 @@ HERE = Path(__file__).parents[1]
 VIDEOS, TEST_VIDEOS = 5, 1
 COMMANDS = {
     "features": "features VIDEOS --out OUT/features",
-    "init": "init OUT/data --videos VIDEOS --annotations LABELS --fps 15 --splits 2 --cache CACHE",
+    "init": "init OUT/data --videos VIDEOS --annotations LABELS --fps 10 --splits 2 --cache CACHE",
     "predict, from features": "predict BUNDLE FEATURES --out OUT/timelines --format csv,eaf,vtt",
     "predict, from videos": "predict BUNDLE VIDEOS --out OUT/timelines --cache OUT/cache --format csv,eaf,vtt",
 }
