@@ -4,9 +4,12 @@ FROM python:3.11.14-slim-bookworm
 
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 WORKDIR /keyseg
-COPY pyproject.toml README.md LICENSE constraints.txt ./
+COPY pyproject.toml README.md LICENSE ./
+COPY locks locks
 COPY src src
-RUN python -m pip install --extra-index-url https://download.pytorch.org/whl/cpu -c constraints.txt ".[studio]"
+RUN python -m pip install --no-deps --require-hashes --extra-index-url https://download.pytorch.org/whl/cpu \
+      -r locks/cpu.txt -r locks/build.txt -r locks/studio.txt \
+  && python -m pip install --no-deps --no-build-isolation .
 
 RUN useradd --uid 10001 --create-home keyseg
 USER 10001

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import json
 import os
 import re
@@ -14,7 +15,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 import keyseg
 from drawn_films import write_untrained_bundle
@@ -56,7 +56,7 @@ def test_the_base_is_pinned():
 def test_only_what_is_needed_is_copied():
     assert of("ADD") == []
     sources = [source for line in of("COPY") for source in line.split()[:-1]]
-    assert sources == ["pyproject.toml", "README.md", "LICENSE", "constraints.txt", "src"]
+    assert sources == ["pyproject.toml", "README.md", "LICENSE", "locks", "src"]
     for source in sources:
         assert (ROOT / source).exists()
         assert not is_ignored(source)
@@ -90,20 +90,15 @@ def test_no_secret_is_in_the_image():
     assert "--token" not in of("ENTRYPOINT")[0]
 
 
-def test_the_install_command_resolves():
+def test_the_packages_are_locked():
     (command,) = [line for line in of("RUN") if "pip install" in line]
-    words = shlex.split(command)
-    assert words[words.index("-c") + 1] == "constraints.txt"
-    assert words[words.index("--extra-index-url") + 1] == "https://download.pytorch.org/whl/cpu"
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = Requirement(f"keyseg{words[-1].removeprefix('.')}")
-    assert wanted.extras == {"studio"}
-    pins = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line]
-    versions = {key.lower().replace("_", "-"): version for key, version in (line.split("==") for line in pins)}
-    needed = [*project["dependencies"], *project["optional-dependencies"]["studio"]]
-    for requirement in map(Requirement, needed):
-        pinned = versions[requirement.name.lower().replace("_", "-")]
-        assert requirement.specifier.contains(pinned), requirement
+    locked, package = (shlex.split(part) for part in command.split("&&"))
+    assert {"--require-hashes", "--no-deps"} <= set(locked)
+    assert locked[locked.index("--extra-index-url") + 1] == "https://download.pytorch.org/whl/cpu"
+    files = [word for before, word in itertools.pairwise(locked) if before == "-r"]
+    assert files == ["locks/cpu.txt", "locks/build.txt", "locks/studio.txt"]
+    assert all((ROOT / file).is_file() and not is_ignored(file) for file in files)
+    assert package[-3:] == ["--no-deps", "--no-build-isolation", "."]
 
 
 def test_the_user_is_not_root():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 
 import pytest
@@ -70,3 +71,38 @@ def test_a_damaged_file_is_reported(tmp_path):
     (tmp_path / ".keyseg" / "studio.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(DataError, match=r"studio\.sqlite: the state of the studio cannot be read .*folder annotations"):
         Store(tmp_path)
+
+
+OUTSIDE = [
+    "UPDATE videos SET path = '../../secret.mp4'",
+    "UPDATE videos SET path = '/secret.mp4'",
+    "UPDATE videos SET digest = '../secret'",
+    "UPDATE files SET path = 'annotations/../../notes.csv'",
+    "INSERT INTO jobs VALUES ('..', 'predict', '{}', 'queued', 0, '', '{}', 0, NULL)",
+    "INSERT INTO jobs VALUES ('../../films', 'predict', '{}', 'queued', 0, '', '{}', 0, NULL)",
+]
+
+
+@pytest.mark.parametrize("change", OUTSIDE)
+def test_a_folder_of_a_stranger_reaches_nothing_outside(tmp_path, change):
+    store = Store(tmp_path / "films")
+    add_video(store)
+    insert(store, 0, segment(0, 9))
+    store.files.flush()
+    store.close()
+    (tmp_path / "notes.csv").write_text("mine")
+    file = tmp_path / "films" / ".keyseg" / "studio.sqlite"
+    with sqlite3.connect(file) as connection:
+        assert connection.execute(change).rowcount == 1
+    connection.close()
+    with pytest.raises(DataError, match=r"studio\.sqlite: refers to '[^']*', outside the folder; move the file away"):
+        Store(tmp_path / "films")
+    assert (tmp_path / "notes.csv").read_text() == "mine"
+
+
+def test_odd_names_of_videos_stay_inside(tmp_path):
+    store = Store(tmp_path)
+    for number, path in enumerate(("a..b.mp4", "day 1/..mp4", *(["c:film.mp4"] if os.name == "posix" else []))):
+        add_video(store, f"v{number}", path=path)
+    store.close()
+    Store(tmp_path).close()

@@ -234,6 +234,20 @@ def test_another_file_is_not_read_through_a_link(walk, tmp_path):
             read_tracks(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes among its files")
+def test_a_pipe_is_not_opened_through_a_link(tmp_path):
+    os.mkfifo(tmp_path / "pipe.h5")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["tracks"] = h5py.ExternalLink(str(tmp_path / "pipe.h5"), "/tracks")
+    writer = os.open(tmp_path / "pipe.h5", os.O_RDWR)  # what opens the pipe does not wait for a writer, and shows here
+    try:
+        os.set_blocking(writer, False)
+        with pytest.raises(DataError, match="tracks is in another file"):
+            read_tracks(tmp_path / "a.h5")
+    finally:
+        os.close(writer)
+
+
 def test_another_file_is_not_read_through_external_storage(walk, tmp_path):
     secret = tmp_path / "secret.bin"
     secret.write_bytes(walk.astype("f8").tobytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import PurePath
 
 from keyseg.timeline import DataError
 
@@ -57,3 +58,19 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
         raise DataError(f"{where}: written by a newer version of keyseg (tables {version}); update keyseg to open it")
     for number in range(version, len(MIGRATIONS)):
         connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+
+def check_places(connection: sqlite3.Connection, where: str) -> None:
+    """Raise DataError if a place that is read, written or deleted by its name in the tables is outside the folder.
+
+    keyseg writes no such name, but a folder may come from somebody else.
+    """
+    places = connection.execute("SELECT path FROM videos UNION SELECT path FROM files").fetchall()
+    names = connection.execute("SELECT id FROM videos UNION SELECT digest FROM videos UNION SELECT id FROM jobs")
+    outside = [place for (place,) in places if PurePath(place).anchor or ".." in PurePath(place).parts]
+    outside += [name for (name,) in names if name and (PurePath(name).name != name or name == "..")]
+    if outside:
+        raise DataError(
+            f"{where}: refers to {outside[0][:200]!r}, outside the folder; move the file away to start anew: the"
+            " corrections are also in the folder annotations"
+        )

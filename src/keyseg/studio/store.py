@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from keyseg.studio.classes import add_classes
 from keyseg.studio.plain_files import PlainFiles
 from keyseg.studio.rows import CHECKED, CORRECTION, Conflict, Saved, SavedRow, Video
-from keyseg.studio.schema import migrate
+from keyseg.studio.schema import check_places, migrate
 from keyseg.studio.segments import Splice, TimedSegment, check_segments
 from keyseg.timeline import DataError
 
@@ -278,6 +278,7 @@ def _connect(file: Path) -> sqlite3.Connection:
         for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {setting}")
         migrate(connection, str(file))
+        check_places(connection, str(file))
     except sqlite3.DatabaseError as error:
         connection.close()
         raise DataError(

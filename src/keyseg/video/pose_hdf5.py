@@ -39,7 +39,8 @@ def read_hdf5(path: Path) -> Tracks:
     try:
         refuse_special(path)
         with h5py.File(path, "r") as file:
-            if "tracks" in file and isinstance(file["tracks"], h5py.Dataset):
+            link = file.get("tracks", getlink=True)  # to follow it would open another file, perhaps a pipe
+            if isinstance(link, h5py.ExternalLink) or isinstance(link and file["tracks"], h5py.Dataset):
                 return _read_sleap(path, file)
             groups = [file[name] for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
             tables = [group for group in groups if b"frame" in bytes(group.attrs.get("pandas_type", b""))]
