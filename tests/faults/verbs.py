@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import workshop
+from conftest import write_clip
+
+from keyseg.cli.main import run
 
 TIMELINE = "take\ntake\npour\npour\npour\nstir\n"
+CAPTIONS = "WEBVTT\n\n00:00.000 --> 00:01.200\ntake\n\n00:01.200 --> 00:02.500\npour\n"
 TINY = [
     word
     for change in (
@@ -20,6 +25,10 @@ TINY = [
     )
     for word in ("--set", change)
 ]
+
+
+# How far a training got is written down in the order in which it happened, and what it cost differs each time.
+LOGS = (r"run/.*/(logs|tensorboard)(/|$)", "cost.json", "results.(json|md)", "trials.journal", r"\.lock$")
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ def _annotated(place: Path) -> None:
     _tracks(place)
     (place / "sheets").mkdir()
     for name in ("a", "b"):
-        (place / "sheets" / f"{name}.csv").write_text("start,end,label\n0,1.2,take\n1.2,2.5,pour\n")
+        (place / "sheets" / f"{name}.vtt").write_text(CAPTIONS)
 
 
 def _stated(place: Path) -> None:
@@ -100,6 +109,62 @@ def _train(place: Path, *more: str) -> list[str | Path]:
     return ["train", place / "set", "--out", place / "run", *TINY, *more]
 
 
+def _trained(place: Path) -> None:
+    _data_set(place)
+    assert run([str(word) for word in _train(place)]) == 0
+
+
+def _again_trained(place: Path) -> None:
+    """A run of another recipe, which is to be deleted."""
+    _data_set(place)
+    assert run([str(word) for word in _train(place, "--set", "optimiser.learning_rate=0.02")]) == 0
+
+
+def _predict(place: Path, *more: str) -> list[str | Path]:
+    inputs = [place / "set" / "features" / f"{name}.npy" for name in ("v6", "v7")]
+    kinds = ("--format", "txt,csv", "--scores", "--review")
+    return ["predict", place / "run", *inputs, "--out", place / "out", *kinds, *more]
+
+
+def _predicted(place: Path) -> None:
+    _trained(place)
+    (place / "out").mkdir()
+    for name in ("v6.txt", "v6.csv", "v7.txt", "v7.csv", "review.csv"):
+        (place / "out" / name).write_text("old")
+
+
+def _propose(place: Path, *more: str) -> list[str | Path]:
+    inputs = [place / "set" / "features" / f"v{number}.npy" for number in range(3)]
+    return ["propose", *inputs, "--out", place / "out", "--format", "csv", *more]
+
+
+def _weights(place: Path) -> None:
+    golden = dict(np.load(Path(__file__).parents[1] / "models" / "golden" / "bcn.npz"))
+    weights = {name.removeprefix("w."): torch.from_numpy(a) for name, a in golden.items() if name.startswith("w.")}
+    torch.save(weights, place / "bcn.pth")
+
+
+def _weights_and_bundle(place: Path) -> None:
+    _weights(place)
+    assert run([str(word) for word in _import(place, "--fps", "7")]) == 0
+
+
+def _import(place: Path, *more: str) -> list[str | Path]:
+    return ["import-weights", place / "bcn.pth", "--model", "bcn", "--out", place / "bundle", *more]
+
+
+def _archive(place: Path) -> None:
+    _data_set(place)
+    with zipfile.ZipFile(place / "data.zip", "w") as archive:
+        for name in ("mapping.txt", "groundTruth/v0.txt", "features/v0.npy", "splits/test.split1.bundle"):
+            archive.write(place / "set" / name, f"data/gtea/{name}")
+
+
+def _film(place: Path) -> None:
+    _timelines(place)
+    write_clip(place / "a.mp4", np.zeros((10, 32, 32, 3), np.uint8))
+
+
 VERBS: dict[str, Verb] = {
     "convert": Verb(
         lambda place: ["convert", place / "in", place / "out", "--to", "csv", "--fps", "2"],
@@ -114,6 +179,57 @@ VERBS: dict[str, Verb] = {
     "features": Verb(_features, _tracks),
     "features --force": Verb(lambda place: _features(place, "--force"), _with_features, earlier=("out/a.npy",)),
     "init": Verb(_init, _annotated),
-    "init into a folder": Verb(_init, _stated),
-    "train": Verb(_train, _data_set, lambda place: _train(place, "--resume")),
+    "init into a folder": Verb(_init, _stated, earlier=("set/dataset.yaml",)),
+    "train": Verb(_train, _data_set, lambda place: _train(place, "--resume"), ignored=LOGS),
+    "train --force": Verb(
+        lambda place: _train(place, "--force"),
+        _again_trained,
+        lambda place: _train(place, "--resume"),
+        ignored=LOGS,
+    ),
+    "train --ensemble --final": Verb(
+        lambda place: _train(place, "--split", "all", "--ensemble", "--final"),
+        _data_set,
+        lambda place: _train(place, "--split", "all", "--ensemble", "--final", "--resume"),
+        ignored=LOGS,
+    ),
+    "tune": Verb(
+        lambda place: ["tune", place / "set", "--out", place / "tuned", *TINY, "--trials", "2"],
+        _data_set,
+        ignored=LOGS,
+    ),
+    "eval --analysis": Verb(
+        lambda place: ["eval", place / "run", "--analysis", place / "pictures"],
+        _trained,
+    ),
+    "predict": Verb(_predict, _trained, lambda place: _predict(place, "--resume")),
+    "predict --force": Verb(
+        lambda place: _predict(place, "--force"),
+        _predicted,
+        earlier=("out/v6.txt", "out/v7.csv", "out/review.csv"),
+    ),
+    "propose": Verb(_propose, _data_set, lambda place: _propose(place, "--force")),
+    "plot": Verb(
+        lambda place: ["plot", place / "in" / "a.txt", place / "in" / "b.txt", "--out", place / "a.svg"], _timelines
+    ),
+    "report": Verb(
+        lambda place: ["report", place / "in" / "a.txt", "--video", place / "a.mp4", "--fps", "2"],
+        _film,
+    ),
+    "import-weights": Verb(_import, _weights),
+    "import-weights --force": Verb(
+        lambda place: _import(place, "--force"), _weights_and_bundle, earlier=("bundle/config.json",)
+    ),
+    "push": Verb(lambda place: ["push", place / "run", place / "share"], _trained),
+    "data get": Verb(
+        lambda place: ["data", "get", "gtea", "--archive", place / "data.zip", "--accept", "--out", place / "gtea"],
+        _archive,
+    ),
+    "reproduce ablations": Verb(
+        lambda place: ["reproduce", "ablations", place / "run", "--out", place / "tables"], _trained
+    ),
+    "reproduce fig1": Verb(
+        lambda place: ["reproduce", "fig1", "--out", place / "fig1.svg"],
+        lambda place: None,
+    ),
 }

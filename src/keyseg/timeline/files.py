@@ -258,6 +258,11 @@ def check_file_names(videos: Iterable[str]) -> None:
             )
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether there is no such folder, or nothing in it but what a killed process left half written."""
+    return not folder.exists() or all(path.match(".*.partial") for path in folder.iterdir())
+
+
 def refuse_file(folder: Path, holds: str) -> None:
     """Raise OutputExistsError if `folder` cannot be created because it, or a folder above it, is a file."""
     existing = nearest_existing(folder)

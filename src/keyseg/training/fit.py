@@ -19,6 +19,7 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.models.network import Network
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.timeline.extras import extra
+from keyseg.timeline.files import naming
 from keyseg.training.silence import quiet
 
 with extra("train", "training"), quiet():
@@ -144,7 +145,8 @@ def train_network(
     training = loader(Videos(dataset, fit.split, seen), recipe.optimiser.batch_size, seed=fit.seed, **share)
     validation = loader(Videos(dataset, fit.split, validated), **share)
     try:
-        trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
+        with naming(folder):
+            trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
     except SystemExit:  # how Lightning answers Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
     finally:
