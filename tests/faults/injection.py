@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import gc
 import hashlib
 import os
 import shutil
@@ -74,6 +75,7 @@ def started_with(library: Path) -> dict[str, str]:
 def run_child(action: Callable[[], int], place: Path, fault: Fault | None, records: Path) -> Ended:
     """Do it in a child, whose changes below `place` are counted and may fail; `records` lies elsewhere."""
     log, output = records / "changes", records / "output"
+    gc.freeze()  # so that the child need not copy what it does not change
     child = os.fork()
     if child == 0:
         code = 70
