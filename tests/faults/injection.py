@@ -67,9 +67,10 @@ def compiled_shim(folder: Path) -> Path:
     return library
 
 
-def started_with(library: Path) -> dict[str, str]:
-    """The environment in which faults can be injected."""
-    return {**os.environ, "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
+def started_with(library: Path | None) -> dict[str, str]:
+    """The environment in which faults can be injected, or the same without."""
+    loaded = {"LD_PRELOAD": str(library)} if library else {}
+    return {**os.environ, **loaded, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
 
 
 def run_child(action: Callable[[], int], place: Path, fault: Fault | None, records: Path) -> Ended:

@@ -140,7 +140,7 @@ def _propose(place: Path, *more: str) -> list[str | Path]:
 
 def _weights(place: Path) -> None:
     golden = dict(np.load(Path(__file__).parents[1] / "models" / "golden" / "bcn.npz"))
-    weights = {name.removeprefix("w."): torch.from_numpy(a) for name, a in golden.items() if name.startswith("w.")}
+    weights = {name.removeprefix("weight/"): torch.from_numpy(a) for name, a in golden.items() if name.startswith("weight/")}
     torch.save(weights, place / "bcn.pth")
 
 

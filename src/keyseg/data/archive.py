@@ -13,7 +13,7 @@ from keyseg.data.folders import claimed
 from keyseg.data.splits import is_inside
 from keyseg.timeline import DataError, OutputExistsError
 from keyseg.timeline.extras import extra
-from keyseg.timeline.files import naming, nearest_existing, whole_file
+from keyseg.timeline.files import naming, nearest_existing, remove_folder, whole_file
 
 # The address that serves ranges; that of the record's API, which ends with /content, does not.
 ARCHIVE = "https://zenodo.org/records/3625992/files/data.zip"
@@ -43,7 +43,7 @@ def fetch_dataset(
     if out.exists():
         if not hidden.exists() or folder.exists():
             raise OutputExistsError(f"{out} exists; name a new folder for the data set")
-        shutil.rmtree(hidden)  # interrupted in the last moment
+        remove_folder(hidden)  # interrupted in the last moment
         return
     with naming(out), open_archive(archive) as source:
         entries = dataset_entries(source, name, archive)
@@ -59,7 +59,7 @@ def fetch_dataset(
                 left -= entry.file_size
                 progress(total - left, total)
             folder.rename(out)
-    shutil.rmtree(hidden)
+    remove_folder(hidden)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from keyseg.timeline import DataError, OutputExistsError
-from keyseg.timeline.files import naming
+from keyseg.timeline.files import naming, remove_folder
 
 _FILLING = ".keyseg-init"  # in a folder that is filled, until all of its parts are there
 
@@ -65,10 +65,9 @@ def filled(folder: Path, allowed: Collection[str], last: Sequence[str]) -> Itera
         parts = sorted(new.iterdir(), key=lambda part: (part.name in last and last.index(part.name) + 1, part.name))
         for part in parts:
             if (folder / part.name).is_dir():
-                shutil.rmtree(folder / part.name)
+                remove_folder(folder / part.name)
             part.replace(folder / part.name)
-    with naming(folder):
-        shutil.rmtree(hidden)
+    remove_folder(hidden)
 
 
 def cache_folder() -> Path:

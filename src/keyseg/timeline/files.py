@@ -105,6 +105,14 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it. An OSError names it."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:  # whose name would be that of a file, without its folder
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+
+
 def _sync(path: Path) -> None:
     """Wait until a file's content, or a folder's list of names, is on disk."""
     windows = os.name == "nt"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -15,7 +14,7 @@ from filelock import FileLock
 
 from keyseg.inference.confidence import Calibration
 from keyseg.metrics import Report, evaluate_labels
-from keyseg.timeline.files import write_json
+from keyseg.timeline.files import remove_folder, write_json
 from keyseg.timeline.validation import Section
 from keyseg.training.calibration import learn_calibration
 from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
@@ -77,7 +76,7 @@ def choose(fit: Fit) -> Chosen:
         if is_main_process():
             write_json(file, chosen.model_dump(mode="json"))
             for folder in fit.inner.glob("fold*/"):  # checkpoints and logs
-                shutil.rmtree(folder)
+                remove_folder(folder)
     return chosen
 
 
