@@ -49,7 +49,8 @@ class Bench:
             shutil.rmtree(folder, ignore_errors=True)
         self.records.mkdir(exist_ok=True)
         self.place.mkdir()
-        self.verb.needs(self.place)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            self.verb.needs(self.place)
         (self.place / "tmp").mkdir()
         self.place.rename(self.ready)
 
@@ -94,7 +95,9 @@ def try_verb(root: Path, name: str, every: int, begin: int) -> Row:
     expected = bench.content()
     bench.fresh()
     if calm.code or bench.run().code or bench.content() != expected:
-        row.wrong.append(f"undisturbed, it is not the same twice: {_difference(bench.content(), expected)} {calm.output}")
+        row.wrong.append(
+            f"undisturbed, it is not the same twice: {_difference(bench.content(), expected)} {calm.output}"
+        )
         return row
     row.changes = len(calm.changes)
     for fault in _faults(row.changes, every, begin):
@@ -176,6 +179,7 @@ def main(arguments: Sequence[str]) -> int:
             library = compiled_shim(Path(tempfile.mkdtemp()))
             os.execve(sys.executable, [sys.executable, __file__, *arguments], started_with(library))
         import torch
+
         from faults.verbs import VERBS
 
         torch.set_num_threads(1)

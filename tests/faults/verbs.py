@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 import workshop
 from conftest import write_clip
-
 from keyseg.cli.main import run
 
 TIMELINE = "take\ntake\npour\npour\npour\nstir\n"
@@ -140,7 +140,9 @@ def _propose(place: Path, *more: str) -> list[str | Path]:
 
 def _weights(place: Path) -> None:
     golden = dict(np.load(Path(__file__).parents[1] / "models" / "golden" / "bcn.npz"))
-    weights = {name.removeprefix("weight/"): torch.from_numpy(a) for name, a in golden.items() if name.startswith("weight/")}
+    weights = {
+        name.removeprefix("weight/"): torch.from_numpy(a) for name, a in golden.items() if name.startswith("weight/")
+    }
     torch.save(weights, place / "bcn.pth")
 
 
@@ -213,7 +215,15 @@ VERBS: dict[str, Verb] = {
         lambda place: ["plot", place / "in" / "a.txt", place / "in" / "b.txt", "--out", place / "a.svg"], _timelines
     ),
     "report": Verb(
-        lambda place: ["report", place / "in" / "a.txt", "--video", place / "a.mp4", "--fps", "2"],
+        lambda place: [
+            "report",
+            place / "in" / "a.txt",
+            "--video",
+            place / "a.mp4",
+            "--fps",
+            "2",
+            *("--out", place / "a.html"),
+        ],
         _film,
     ),
     "import-weights": Verb(_import, _weights),

@@ -227,12 +227,12 @@ def test_an_error_of_the_disk_names_the_file(error: OSError, tmp_path: Path, mon
     def fail(*_: object) -> None:
         raise error
 
-    with pytest.raises(OSError, match=re.escape(f"{error.strerror}: {str(tmp_path / 'a.txt')!r}")):
-        with whole_file(tmp_path / "a.txt"):
-            fail()
+    named = re.escape(f"{error.strerror}: {str(tmp_path / 'a.txt')!r}")
+    with pytest.raises(OSError, match=named), whole_file(tmp_path / "a.txt"):
+        fail()
     monkeypatch.setattr(os, "fsync", fail)
     for write in (lambda: write_text(tmp_path / "a.txt", "x"), lambda: _fill(tmp_path / "a.txt")):
-        with pytest.raises(OSError, match=re.escape(f"{error.strerror}: {str(tmp_path / 'a.txt')!r}")):
+        with pytest.raises(OSError, match=named):
             write()
     with pytest.raises(OSError, match="of another file: 'b'"), naming(tmp_path):
         raise OSError(2, "of another file", "b")

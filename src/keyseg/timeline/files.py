@@ -155,14 +155,13 @@ def write_log(text: str) -> str:
 
     Returns its path, or why there is no file.
     """
+    options: Any = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="keyseg-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace", newline="\n"
-        ) as log:
+        with tempfile.NamedTemporaryFile("w", prefix="keyseg-", suffix=".log", delete=False, **options) as log:
             log.write(text)
     except OSError as error:
         return f"what you typed, since no log could be written ({error.strerror})"
-    return log.name
+    return str(log.name)
 
 
 def json_text(content: Any) -> str:
