@@ -108,6 +108,7 @@ def try_verb(root: Path, name: str, every: int, begin: int) -> Row:
         if problems:
             place = calm.changes[fault.at - 1].split(" ", 1)[1].replace(str(bench.place), "")
             row.wrong.append(f"{fault} ({place}): {'; '.join(problems)}")
+            print(f"  {name}: {row.wrong[-1]}", file=sys.stderr, flush=True)
     return row
 
 
@@ -197,8 +198,6 @@ def _print(row: Row, *, first: bool) -> None:
     if first:
         print("| verb | changes | points | right | left over |\n|---|---|---|---|---|")
     print(f"| {row.verb} | {row.changes} | {row.points} | {row.points - len(row.wrong)} | {row.left} |", flush=True)
-    for wrong in row.wrong:
-        print(f"  {wrong}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
