@@ -28,7 +28,7 @@ TINY = [
 
 
 # How far a training got is written down in the order in which it happened, and what it cost differs each time.
-LOGS = (r"run/.*/(logs|tensorboard)(/|$)", "cost.json", "results.(json|md)", "trials.journal", r"\.lock$")
+LOGS = (r"run/.*/(logs|tensorboard)(/|$)", "cost.json", "results.(json|md)", r"trials\.(journal|csv)", r"\.lock$")
 
 
 @dataclass(frozen=True)
@@ -183,12 +183,7 @@ VERBS: dict[str, Verb] = {
     "init": Verb(_init, _annotated),
     "init into a folder": Verb(_init, _stated, earlier=("set/dataset.yaml",)),
     "train": Verb(_train, _data_set, lambda place: _train(place, "--resume"), ignored=LOGS),
-    "train --force": Verb(
-        lambda place: _train(place, "--force"),
-        _again_trained,
-        lambda place: _train(place, "--resume"),
-        ignored=LOGS,
-    ),
+    "train --force": Verb(lambda place: _train(place, "--force"), _again_trained, ignored=LOGS),
     "train --ensemble --final": Verb(
         lambda place: _train(place, "--split", "all", "--ensemble", "--final"),
         _data_set,
