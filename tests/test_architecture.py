@@ -44,10 +44,11 @@ ROOMS["cli"] = set(ROOMS)
 # Files that write or rename on disk without `whole_file` and `whole_folder` of timeline/files.py, and why they may.
 WRITERS = {
     "timeline/files.py": "is the writer",
+    "data/folders.py": "moves the parts of a complete data set",
     "data/archive.py": "renames an unpacked folder, complete by then",
     "toy/kitchen_features.py": "draws a data set for tests, which nobody resumes",
     "video/extraction.py": "fills the partial file of its caller row by row",
-    "video/user_dataset.py": "renames the parts of a complete data set",
+    "video/user_dataset.py": "copies into the hidden folder that is filled",
 }
 
 
@@ -209,7 +210,7 @@ def writes(call: ast.Call) -> bool:
     """Whether a call writes, moves or renames on disk. Files in memory are called `buffer`."""
     function = ast.unparse(call.func)
     name = function.rpartition(".")[2]
-    if call.args and ast.unparse(call.args[0]) == "buffer":
+    if any(ast.unparse(argument) == "buffer" for argument in call.args[:2]):
         return False
     if name == "open":
         words = [

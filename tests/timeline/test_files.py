@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from keyseg.timeline import DataError, OutputExistsError
 from keyseg.timeline.files import (
+    end_replacing,
     file_sha256,
     json_text,
+    naming,
     read_text,
     refuse_file,
     whole_file,
     whole_folder,
     write_bytes,
     write_json,
+    write_log,
     write_text,
 )
+from keyseg.timeline.partials import remove_left
 
 
 def tree(root: Path) -> dict[str, str]:
@@ -55,7 +60,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 
 def test_a_file_is_synced_then_renamed_then_its_folder_is_synced(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
-    partial = f".a.txt.{os.getpid()}.partial"
+    partial = ".a.txt.1.partial"
     write_text(tmp_path / "new" / "a.txt", "ä\r\n")
     assert (tmp_path / "new" / "a.txt").read_bytes() == "ä\r\n".encode()
     assert steps == [("fsync", partial), (partial, "a.txt"), ("fsync", "new")]
@@ -64,7 +69,7 @@ def test_a_file_is_synced_then_renamed_then_its_folder_is_synced(tmp_path: Path,
 
 def test_a_folder_is_synced_with_its_content_before_it_is_renamed(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
     (tmp_path / "bundle").mkdir()
-    partial = f".bundle.{os.getpid()}.partial"
+    partial = ".bundle.1.partial"
     with whole_folder(tmp_path / "bundle") as folder:
         (folder / "in").mkdir()
         (folder / "in" / "a.txt").write_text("new")
@@ -161,24 +166,88 @@ def test_a_folder_replaces_all_of_the_old_one(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["bundle"]
 
 
-def test_forgetting_to_write_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "a.txt"):
-        pass
-    assert list(tmp_path.iterdir()) == []
+needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks, and nothing is swept")
 
 
-def test_what_a_killed_process_left_is_not_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / f".a.txt.{os.getpid()}.partial").write_text("left by a process of the same number, and longer")
+@needs_locks
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".a.txt.1.partial").write_text("left by a killed process, and longer")
     write_text(tmp_path / "a.txt", "new")
-    left = tmp_path / f".bundle.{os.getpid()}.partial"
-    left.mkdir()
-    shutil.copytree(left, left.with_suffix(".former"))
-    for folder in (left, left.with_suffix(".former")):
-        (folder / "half.txt").write_text("half")
-    for _ in range(2):
-        with whole_folder(tmp_path / "bundle") as folder:
-            (folder / "b.txt").write_text("new")
+    for left in (".bundle.1.partial", ".bundle.1.former", ".bundle.2.former"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "half.txt").write_text("half")
+    with whole_folder(tmp_path / "bundle") as folder:
+        (folder / "b.txt").write_text("new")
     assert tree(tmp_path) == {"a.txt": "new", "bundle/b.txt": "new"}
+    (tmp_path / ".bundle.1.former").mkdir()
+    end_replacing(tmp_path / "bundle")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "bundle"]
+
+
+def test_the_old_folder_is_kept_aside_until_a_new_one_is_there(tmp_path: Path) -> None:
+    """A kill between the two renames leaves it there, and what then fails does not remove it."""
+    (tmp_path / ".bundle.1.former").mkdir()
+    end_replacing(tmp_path / "bundle")
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "bundle"):
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == [".bundle.1.former"]
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_what_another_writes_at_the_same_time_is_left_alone(
+    whole: Callable[[Path], AbstractContextManager[Path]], tmp_path: Path
+) -> None:
+    def put(place: Path, text: str) -> None:
+        (place / "a" if place.is_dir() else place).write_text(text)
+
+    with whole(tmp_path / "a") as mine:
+        put(mine, "mine")
+        with whole(tmp_path / "a") as other:
+            put(other, "the other's")
+        remove_left(mine)
+        assert "mine" in tree(tmp_path).values()
+    assert list(tree(tmp_path).values()) == ["mine"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_the_mode_is_what_the_umask_gives(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a.txt", "")
+        with whole_folder(tmp_path / "bundle"):
+            pass
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a.txt", "bundle")] == [0o640, 0o750]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(5, "Input/output error")])
+def test_an_error_of_the_disk_names_the_file(error: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    named = re.escape(f"{error.strerror}: {str(tmp_path / 'a.txt')!r}")
+    with pytest.raises(OSError, match=named), whole_file(tmp_path / "a.txt"):
+        fail()
+    monkeypatch.setattr(os, "fsync", fail)
+    for write in (lambda: write_text(tmp_path / "a.txt", "x"), lambda: _fill(tmp_path / "a.txt")):
+        with pytest.raises(OSError, match=named):
+            write()
+    with pytest.raises(OSError, match="of another file: 'b'"), naming(tmp_path):
+        raise OSError(2, "of another file", "b")
+
+
+def _fill(folder: Path) -> None:
+    with whole_folder(folder) as partial:
+        (partial / "b").touch()
+
+
+def test_without_a_place_for_its_log_a_mistake_is_still_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert Path(write_log("lines")).read_text() == "lines"
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    assert "no log could be written (No such file or directory)" in write_log("lines")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals are a Unix thing")

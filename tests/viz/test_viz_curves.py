@@ -59,7 +59,7 @@ def test_bad_files_are_refused_with_file_and_line(tmp_path, text, message):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(DataError, match="it should hold the metrics.csv of a run"):
+    with pytest.raises(DataError, match=r"it should hold the metrics\.csv of a run"):
         read_metrics_csv(tmp_path / "none.csv")
 
 

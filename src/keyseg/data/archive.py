@@ -13,7 +13,7 @@ from keyseg.data.folders import claimed
 from keyseg.data.splits import is_inside
 from keyseg.timeline import DataError, OutputExistsError
 from keyseg.timeline.extras import extra
-from keyseg.timeline.files import nearest_existing, whole_file
+from keyseg.timeline.files import naming, nearest_existing, remove_folder, whole_file
 
 # The address that serves ranges; that of the record's API, which ends with /content, does not.
 ARCHIVE = "https://zenodo.org/records/3625992/files/data.zip"
@@ -38,11 +38,14 @@ def fetch_dataset(
     Files that are complete are kept when the connection breaks or the process is stopped, and the same call resumes.
     Raises OutputExistsError if `out` exists, and DataError if the archive cannot be read or has no such data set.
     """
-    if out.exists():
-        raise OutputExistsError(f"{out} exists; name a new folder for the data set")
     hidden = out.with_name(f".{out.name}.partial")
     folder = hidden / out.name
-    with open_archive(archive) as source:
+    if out.exists():
+        if not hidden.exists() or folder.exists():
+            raise OutputExistsError(f"{out} exists; name a new folder for the data set")
+        remove_folder(hidden)  # interrupted in the last moment
+        return
+    with naming(out), open_archive(archive) as source:
         entries = dataset_entries(source, name, archive)
         with claimed(hidden) as mine:
             if not mine:
@@ -56,7 +59,7 @@ def fetch_dataset(
                 left -= entry.file_size
                 progress(total - left, total)
             folder.rename(out)
-    shutil.rmtree(hidden)
+    remove_folder(hidden)
 
 
 @contextmanager

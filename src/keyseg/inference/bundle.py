@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 import torch
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as weights_bytes
 
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.confidence import Calibration
@@ -20,7 +21,7 @@ from keyseg.inference.hub import is_hub_name, snapshot
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.timeline import BundleError, KeysegError, LabelMap, OutputExistsError, TimeBase, TimelineError
-from keyseg.timeline.files import file_sha256, refuse_special, whole_folder, write_text
+from keyseg.timeline.files import file_sha256, refuse_special, whole_folder, write_bytes, write_text
 from keyseg.timeline.json_text import read_object
 from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section
@@ -121,7 +122,7 @@ def save_bundle(
         for name, value in network.state_dict().items()
     }
     with whole_folder(folder) as partial:
-        save_file(weights, partial / WEIGHTS)
+        write_bytes(partial / WEIGHTS, weights_bytes(weights))
         config = _config(predictor, {WEIGHTS: file_sha256(partial / WEIGHTS)}, provenance, seen)
         write_text(partial / CONFIG, config_text(config))
         if card is not None:

@@ -15,6 +15,7 @@ from typing import Any
 from keyseg.studio.store import Store
 from keyseg.studio.worker import JOB_KINDS, Worker, kind_module
 from keyseg.timeline import ConfigError, DataError, KeysegError, nearest
+from keyseg.timeline.partials import remove_left
 
 ALIVE = ("queued", "running")
 _FLUSH_SECONDS = 0.5  # between two reports that are saved
@@ -155,7 +156,7 @@ class JobQueue:
                     ("waiting, since the server ended", json.dumps(asked | {"again": True}), row["id"]),
                 )
         shutil.rmtree(self._store.private / "jobs", ignore_errors=True)
-        _remove_partial(self._store.private, "*")
+        _remove_partial(self._store.private)
 
     def _work(self) -> None:
         while True:
@@ -199,7 +200,8 @@ class JobQueue:
                 running.worker.kill()
         shutil.rmtree(scratch, ignore_errors=True)
         if running.worker is not None:
-            _remove_partial(self._store.private, str(running.worker.pid))
+            for partial in list(self._store.private.rglob(".*.partial")):
+                remove_left(partial)
         if state == "closing":
             self._set(job, "queued", 0.0, "waiting, since the server ended")
         else:
@@ -275,9 +277,9 @@ def _view(row: Any) -> dict[str, Any]:
     return seen | {"result": result} | ({"curve": curve} if curve is not None else {})
 
 
-def _remove_partial(folder: Path, process: str) -> None:
-    """Remove the files and folders that a process which was stopped left half written (see `whole_file`)."""
-    for partial in folder.rglob(f".*.{process}.partial"):
+def _remove_partial(folder: Path) -> None:
+    """Remove the files and folders that a server which was stopped left half written (see `whole_file`)."""
+    for partial in list(folder.rglob(".*.partial")):
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:

@@ -13,10 +13,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from encodings.aliases import aliases
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from keyseg.timeline.errors import ConfigError, DataError, OutputExistsError, nearest
+from keyseg.timeline.partials import partial_file, partial_folder
 
 MOST_TEXT = 256 * 2**20
 """Bytes of the largest file of text that is read: hours of tracks by frame, or days of annotations."""
@@ -42,10 +44,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; on success it is synced to disk and replaces `path` in one step.
 
     Whatever happens, a kill or a power failure included, `path` holds the old content or the new one. The folder is
-    created. On an error the new file is removed; a kill may leave it behind, under a hidden name.
+    created. On an error the new file is removed; a kill may leave it behind, under a hidden name, until the same file
+    is written again. An OSError names `path`.
     """
-    partial = _partial(path)
-    try:
+    with naming(path), partial_file(path) as partial:
         yield partial
         _sync(partial)
         try:
@@ -55,9 +57,6 @@ def whole_file(path: Path) -> Iterator[Path]:
                 f"{path}: cannot be written ({error.strerror}); is another program using it?"
             ) from error
         _sync(path.parent)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -65,16 +64,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` to fill; on success it is synced to disk and replaces all of `folder`.
 
     On an error the new folder is removed and the old one stays. A kill may leave the new one, or in the instant of
-    replacement both, under hidden names beside `folder`.
+    replacement both, under hidden names beside `folder`, until the same folder is written again; see `end_replacing`.
     """
-    partial = _partial(folder)
-    former = partial.with_suffix(".former")
-    shutil.rmtree(partial, ignore_errors=True)  # of a killed process that had the same number
-    partial.mkdir()
-    try:
+    with naming(folder), partial_folder(folder) as partial:
         yield partial
         for path in (*partial.rglob("*"), partial):
             _sync(path)
+        former = partial.with_suffix(".former")
         if folder.exists():
             shutil.rmtree(former, ignore_errors=True)
             folder.rename(former)
@@ -85,15 +81,40 @@ def whole_folder(folder: Path) -> Iterator[Path]:
                 former.rename(folder)
             raise
         _sync(folder.parent)
-        shutil.rmtree(former, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        end_replacing(folder)
 
 
-def _partial(path: Path) -> Path:
-    """A hidden name beside `path` that no other process uses; the folder above exists afterwards."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+def end_replacing(folder: Path) -> None:
+    """Remove the old content of a folder that was replaced, where a kill has left it beside the new one."""
+    if folder.exists():
+        for former in folder.parent.glob(f".{escape(folder.name)}.*.former"):
+            shutil.rmtree(former, ignore_errors=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError that names no file, or a hidden one beside `path`, name `path`.
+
+    >>> with naming(Path("a.txt")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    OSError: [Errno 28] No space left on device: 'a.txt'
+    """
+    try:
+        yield
+    except OSError as error:
+        named = error.filename is not None and not str(error.filename).startswith(str(path.with_name(f".{path.name}.")))
+        if named or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it. An OSError names it."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:  # whose name would be that of a file, without its folder
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _sync(path: Path) -> None:
@@ -133,13 +154,18 @@ def write_content(path: Path, content: str | bytes) -> None:
     write_bytes(path, content.encode() if isinstance(content, str) else content)
 
 
-def write_log(text: str) -> Path:
-    """Write the traceback of a mistake in keyseg to a new file in the system's folder for temporary files."""
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="keyseg-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace", newline="\n"
-    ) as log:
-        log.write(text)
-    return Path(log.name)
+def write_log(text: str) -> str:
+    """Write the traceback of a mistake in keyseg to a new file in the system's folder for temporary files.
+
+    Returns its path, or why there is no file.
+    """
+    options: Any = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="keyseg-", suffix=".log", delete=False, **options) as log:
+            log.write(text)
+    except OSError as error:
+        return f"what you typed, since no log could be written ({error.strerror})"
+    return str(log.name)
 
 
 def json_text(content: Any) -> str:
@@ -264,6 +290,11 @@ def check_file_names(videos: Iterable[str]) -> None:
                 f"the video names {other!r} and {video!r} would be one file on Windows or macOS; rename one of the"
                 " videos"
             )
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is no such folder, or nothing in it but what a killed process left half written."""
+    return not folder.exists() or all(path.match(".*.partial") for path in folder.iterdir())
 
 
 def refuse_file(folder: Path, holds: str) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from keyseg.data.folders import claimed
 from keyseg.formats.frame_labels import write_frame_labels
 from keyseg.timeline import ConfigError, DataError, OutputExistsError
-from keyseg.timeline.files import read_text, whole_file, write_text
+from keyseg.timeline.files import is_empty, read_text, whole_file, write_text
 from keyseg.toy.acting import Act, Layout, plan, play
 from keyseg.toy.grammar import check_counts, video_script, write_split
 from keyseg.toy.scene import HEIGHT, WIDTH, Look, Scene
@@ -128,7 +128,7 @@ def write_video(path: Path, frames: Iterator[Image]) -> None:
 
 def _check_ours(root: Path, about: str) -> None:
     """Raise OutputExistsError unless the folder is new, empty, or holds the same toy videos or some of them."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+    if not root.exists() or (root.is_dir() and is_empty(root)):
         return
     try:
         existing = read_text(root / _ABOUT, "what the toy videos are")

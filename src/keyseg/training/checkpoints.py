@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from keyseg.timeline import TrainingError
-from keyseg.timeline.files import refuse_special, whole_file
+from keyseg.timeline.files import refuse_special, write_bytes
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -20,11 +21,9 @@ class AtomicCheckpointIO(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Replace `path` in one step: a kill at any moment leaves the old file or the new one."""
-        target = Path(path)
-        for left in target.parent.glob(f".{target.name}.*.partial"):  # from a killed process; only one trains here
-            left.unlink(missing_ok=True)
-        with whole_file(target) as partial:
-            torch.save(checkpoint, partial)
+        buffer = io.BytesIO()  # torch says of a full disk only that the archive has an unexpected position
+        torch.save(checkpoint, buffer)
+        write_bytes(Path(path), buffer.getvalue())
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Tensors and plain values only. Raises TrainingError if the file is damaged or holds anything else."""

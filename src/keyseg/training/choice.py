@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from filelock import FileLock
 
 from keyseg.inference.confidence import Calibration
 from keyseg.metrics import Report, evaluate_labels
-from keyseg.timeline.files import write_json
+from keyseg.timeline.files import remove_folder, write_json
 from keyseg.timeline.json_text import read_json, read_object
 from keyseg.timeline.validation import Section
 from keyseg.training.calibration import learn_calibration
@@ -77,7 +76,7 @@ def choose(fit: Fit) -> Chosen:
         if is_main_process():
             write_json(file, chosen.model_dump(mode="json"))
             for folder in fit.inner.glob("fold*/"):  # checkpoints and logs
-                shutil.rmtree(folder)
+                remove_folder(folder)
     return chosen
 
 

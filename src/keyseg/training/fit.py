@@ -18,6 +18,7 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.models.network import Network
 from keyseg.timeline import Segmentation, TrainingError
 from keyseg.timeline.extras import extra
+from keyseg.timeline.files import naming
 from keyseg.timeline.json_text import read_object
 from keyseg.training.silence import quiet
 
@@ -143,7 +144,8 @@ def train_network(
     training = loader(Videos(dataset, fit.split, seen), recipe.optimiser.batch_size, seed=fit.seed, **share)
     validation = loader(Videos(dataset, fit.split, validated), **share)
     try:
-        trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
+        with naming(folder):
+            trainer.fit(module, training, validation, ckpt_path=checkpoint.path if checkpoint.path.exists() else None)
     except SystemExit:  # how Lightning answers Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
     finally:

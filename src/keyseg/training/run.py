@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -17,7 +16,7 @@ from keyseg.data.splits import Split
 from keyseg.inference.bundle import load
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingError
-from keyseg.timeline.files import write_text
+from keyseg.timeline.files import end_replacing, is_empty, whole_folder, write_text
 from keyseg.timeline.json_text import need, read_object
 from keyseg.timeline.version import __version__
 from keyseg.training.fit import Fit, is_main_process
@@ -171,13 +170,20 @@ def start_run(
     if resumed:
         run = _continued(run, read_run(folder).complete())
     _check(run, dataset)
-    if not resumed and is_main_process() and folder.exists() and any(folder.iterdir()):
+    if not resumed and is_main_process() and not is_empty(folder):
         if run.start is not None and run.start.bundle.is_relative_to(folder.resolve()):
             raise ConfigError(f"{folder} holds the bundle to start from, {run.start.bundle}; choose another --out")
-        _make_room(folder, force)
-    if is_main_process():
-        write_text(folder / RUN, run.model_dump_json(indent=1) + "\n")
+        _refuse_taken(folder, force)
+        with whole_folder(folder) as new:  # the old run is deleted when the new one is there
+            _write(run, new)
+    elif is_main_process():
+        end_replacing(folder)
+        _write(run, folder)
     return run
+
+
+def _write(run: Run, folder: Path) -> None:
+    write_text(folder / RUN, run.model_dump_json(indent=1) + "\n")
 
 
 def _check(run: Run, dataset: Dataset) -> None:
@@ -216,7 +222,7 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def _make_room(folder: Path, force: bool) -> None:
+def _refuse_taken(folder: Path, force: bool) -> None:
     if not (folder / RUN).exists():
         raise OutputExistsError(f"{folder} is not empty and not a run of keyseg; choose another --out")
     if not force:
@@ -225,7 +231,6 @@ def _make_room(folder: Path, force: bool) -> None:
         )
     if process_count() > 1:
         raise ConfigError(f"{folder} holds a run, which other processes may be using; delete it by hand first")
-    shutil.rmtree(folder)
 
 
 def read_run(folder: Path) -> Run:

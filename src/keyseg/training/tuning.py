@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 
 from keyseg.data.dataset import Dataset
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
-from keyseg.timeline.files import write_text
+from keyseg.timeline.files import is_empty, write_text
 from keyseg.timeline.json_text import need, read_object
 from keyseg.timeline.version import __version__
 from keyseg.training.choice import MIXED
@@ -116,7 +116,7 @@ def start_tuning(
     new.folds()
     if (folder / TUNING).exists():
         return _continued(new, read_tuning(folder))
-    if folder.exists() and any(folder.iterdir()):
+    if not is_empty(folder):
         raise OutputExistsError(f"{folder} is not empty and not a tuning of keyseg; choose another --out")
     write_text(folder / TUNING, new.model_dump_json(indent=1) + "\n")
     return new

@@ -63,8 +63,8 @@ def extract_features(
     """Write the features of a video to `out`, (T, D) float16 in .npy, and a sidecar beside it; return the sidecar.
 
     Frame i is the picture on screen at i / fps seconds (see `VideoReader`); row j describes frames [j * sample_rate,
-    (j + 1) * sample_rate). The sidecar is written last, so a feature file with one is complete. damaged: continue after
-    damage and record the gaps. Raises DataError if the video cannot be read or the features are not finite.
+    (j + 1) * sample_rate). The sidecar is written first, so a new feature file is never without one. damaged: continue
+    after damage and record the gaps. Raises DataError if the video cannot be read or the features are not finite.
     """
     digest = video_sha256 or file_sha256(video)
     pts: list[int] = []
@@ -97,8 +97,7 @@ def extract_features(
             reader=READER,
             notes=reader.notes,
         )
-        sidecar_path(out).unlink(missing_ok=True)
-    write_text(sidecar_path(out), sidecar.model_dump_json() + "\n")
+        write_text(sidecar_path(out), sidecar.model_dump_json() + "\n")
     return sidecar
 
 
@@ -147,11 +146,11 @@ class CachedFeatures:
     fresh: bool
 
     def copy_to(self, out: Path) -> None:
-        """Copy the feature file to `out` and its sidecar beside it, each whole or not at all, the sidecar last."""
-        sidecar_path(out).unlink(missing_ok=True)
+        """Copy the feature file to `out` and its sidecar beside it, each whole or not at all, the sidecar
+        first."""
         with whole_file(out) as partial:
             shutil.copyfile(self.path, partial)
-        write_text(sidecar_path(out), self.sidecar.model_dump_json() + "\n")
+            write_text(sidecar_path(out), self.sidecar.model_dump_json() + "\n")
 
 
 class FeatureCache:

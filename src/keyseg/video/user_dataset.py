@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,11 +12,12 @@ from keyseg.data.data_settings import DEFAULTS
 from keyseg.data.dataset import check_background
 from keyseg.data.dataset_file import DATASET_FILE, read_dataset_file, write_dataset_file
 from keyseg.data.feature_origin import read_sidecar
+from keyseg.data.folders import filled, refuse_filled
 from keyseg.data.layout import BACKGROUND, check_folds, folds_by_group, frames_of, ready, write_layout
 from keyseg.data.user_annotations import VideoNames, check_frame_labels, pair, read_groups, read_user_annotations
 from keyseg.data.video_files import write_video_files
 from keyseg.formats import AS_IT_IS, AnnotationOptions
-from keyseg.timeline import ConfigError, DataError, OutputExistsError, Overlap
+from keyseg.timeline import ConfigError, DataError, Overlap
 from keyseg.timeline.files import all_paths, refuse_file
 from keyseg.timeline.rates import parse_rate
 from keyseg.video.extractors import inputs_and_extractor
@@ -65,7 +65,8 @@ def init(
     to which predictions are written. After an interruption the same command resumes.
 
     Args:
-        data: New folder for the data set. It stays empty until everything has succeeded. It may hold a dataset.yaml,
+        data: New folder for the data set. Only a hidden folder is in it until everything has succeeded.
+            It may hold a dataset.yaml,
             such as that of an earlier round: what it states is used where no option is given, and stays.
         videos: Video files, or folders of video files; tracks of body points for the extractor poses.
         annotations: Annotation files, or folders of them: ELAN, BORIS, TextGrid, subtitles, tables and more; see keyseg
@@ -102,8 +103,7 @@ def init(
     if not videos or not annotations:
         raise ConfigError("--videos and --annotations each name at least one file or folder")
     refuse_file(data, "data set")
-    if data.exists() and any(path.name != DATASET_FILE for path in data.iterdir()):
-        raise OutputExistsError(f"{data} is not empty; choose a new folder for the data set")
+    refuse_filled(data, (DATASET_FILE,))
     stated = read_dataset_file(data)
     rate = (None if fps is None else parse_rate(fps)) or stated.fps or DEFAULTS["fps"]
     if stated.tier and not options.tier:
@@ -125,9 +125,7 @@ def init(
     count = splits if splits is not None else max(2, min(4, len(set(group.values()))))
     check_folds(group, count)
     home = data.resolve()
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".init-", dir=home.parent) as folder:
-        partial = Path(folder)
+    with filled(home, (DATASET_FILE,), (DATASET_FILE, "mapping.txt")) as partial:
         called = {names.files[video]: name for video, name in first.items()}
         work = Work(made_by, rate, partial / "features", cache, damaged, names=called)
         lengths = _extract(list(called), work, workers, notify)
@@ -145,9 +143,6 @@ def init(
         facts = facts.changed(tier=next(iter(options.tier), None), groups=grouped)
         write_dataset_file(partial, facts)
         write_video_files(partial, {name: names.files[one.video] for name, one in paired.items()}, home)
-        home.mkdir(exist_ok=True)
-        for part in sorted(partial.iterdir()):  # into a folder that may be the current one, so it is not replaced
-            part.replace(home / part.name)
     return UserDataset(data, len(first), sum(frames.values()), rate, len(labels), count)
 
 

@@ -70,6 +70,6 @@ def write_whole(path: Path, data: bytes) -> Path:
     """Write a whole file and return its path. Raises ConfigError if it cannot be written."""
     try:
         write_bytes(path, data)
-    except OSError as error:
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:  # not a full disk
         raise ConfigError(f"{path}: cannot write here ({error}); give a path in a writable folder") from error
     return path
