@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
 import pickle
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,9 +23,12 @@ from keyseg.inference.bundle import find_bundle, load, save_bundle
 from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Match
 from keyseg.inference.decoding import Rules
+from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.matching.alignment import MatchWeights
-from keyseg.timeline import BundleError, OutputExistsError, Segmentation
+from keyseg.timeline import BundleError, DataError, OutputExistsError, Segmentation
+
+DIMENSION = 11
 
 
 @pytest.fixture
@@ -256,7 +262,7 @@ def without_one(file: Path) -> None:
         "missing": (lambda file: file.unlink(), "No such file"),
         "one is missing": (without_one, r"Missing key\(s\) in state_dict: "),
         "a zip of torch": (lambda file: torch.save({}, file), "deserializing"),
-        "a folder": (lambda file: (file.unlink(), file.mkdir()), "directory|device"),
+        "a folder": (lambda file: (file.unlink(), file.mkdir()), "not a file"),
     }.values(),
 )
 def test_weights_that_are_not_right_are_named(damage: Callable[[Path], Any], words: str, saved: Path) -> None:
@@ -329,3 +335,101 @@ def test_a_config_that_asks_for_more_than_the_weights_hold_costs_nothing(saved: 
     (saved / "config.json").write_text(json.dumps(config))
     with pytest.raises(BundleError, match=r"not the weights that config\.json describes"):
         load(saved)
+
+
+def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
+    """Change the tensors of a bundle, and take the digest of its weights out of its config."""
+    weights = load_file(folder / "weights.safetensors")
+    change(weights)
+    save_file(weights, folder / "weights.safetensors")
+    changed(sha256={})(folder)
+
+
+NAME = "refiner.classify.bias"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_one_number_that_is_not_finite_is_refused_by_its_tensor(
+    value: float, system: str, make_small: Callable[[str], Predictor], tmp_path: Path
+) -> None:
+    folder = save_bundle(make_small(system), tmp_path / "bundle", {})
+    name = sorted(load_file(folder / "weights.safetensors"))[-1]
+
+    def break_one(weights: dict[str, torch.Tensor]) -> None:
+        weights[name].view(-1)[-1] = value
+
+    change_weights(folder, break_one)
+    with pytest.raises(BundleError, match=rf"weights\.safetensors: {name} holds NaN or infinite values"):
+        load(folder)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_scores_that_overflow_name_the_bundle_or_the_features(
+    system: str, make_small: Callable[[str], Predictor], tmp_path: Path
+) -> None:
+    """Whichever has the larger numbers. No system gives a timeline."""
+    folder = save_bundle(make_small(system), tmp_path / "bundle", {})
+    large = np.full((20, DIMENSION), 3e38, np.float32)
+    with pytest.raises(DataError, match=r"features up to 3e\+38 and weights up to .*not finite; extract these"):
+        load(folder).predict(large)
+
+    def enlarge(weights: dict[str, torch.Tensor]) -> None:
+        for name in weights:
+            weights[name] = torch.full_like(weights[name], 1e38)
+
+    change_weights(folder, enlarge)
+    features = np.ones((20, DIMENSION), np.float32)
+    with pytest.raises(BundleError, match=rf"^{re.escape(str(folder))}: features up to 1 and weights up to 1e\+38"):
+        load(folder).predict(features)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["float64", "float16", "bfloat16", "float8_e4m3fn", "int64", "int8", "bool", "complex64"],
+)
+def test_weights_of_another_type_of_number_are_refused(dtype: str, saved: Path) -> None:
+    def convert(weights: dict[str, torch.Tensor]) -> None:
+        weights[NAME] = weights[NAME].to(getattr(torch, dtype))
+
+    change_weights(saved, convert)
+    message = rf"weights\.safetensors: {NAME} holds numbers of torch\.{dtype}, expected torch\.float32"
+    with pytest.raises(BundleError, match=message):
+        load(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    {
+        "extra": (lambda weights: weights.update(extra=torch.ones(2)), r"Unexpected key\(s\) in state_dict: .extra"),
+        "empty": (lambda weights: weights.update({NAME: torch.ones(0)}), f"size mismatch for {NAME}"),
+        "scalar": (lambda weights: weights.update({NAME: torch.tensor(1.0)}), f"size mismatch for {NAME}"),
+        "another shape": (lambda weights: weights.update({NAME: torch.ones(1, 3)}), f"size mismatch for {NAME}"),
+        "hostile name": (lambda weights: weights.update({"\x1b[2J" * 500: torch.ones(2)}), "Unexpected"),
+    }.values(),
+)
+def test_tensors_that_do_not_fit_are_named(change: Callable[[Any], Any], words: str, saved: Path) -> None:
+    change_weights(saved, change)
+    with pytest.raises(BundleError, match=words) as caught:
+        load(saved)
+    assert len(str(caught.value)) < 600
+
+
+def test_one_bad_member_of_an_ensemble_is_named(make_predictor: Any, tmp_path: Path) -> None:
+    one, two = make_predictor(), make_predictor(seed=1)
+    folder = save_bundle(dataclasses.replace(one, others=(two.model,)), tmp_path / "bundle", {})
+
+    def break_second(weights: dict[str, torch.Tensor]) -> None:
+        weights[f"member2.{NAME}"][0] = float("nan")
+
+    change_weights(folder, break_second)
+    with pytest.raises(BundleError, match=rf"member2\.{NAME} holds NaN"):
+        load(folder)
+
+
+def test_weights_stay_when_their_file_changes(saved: Path, features: Any, agree: Any) -> None:
+    """A mapped file that another program cuts off would end the process."""
+    predictor = load(saved)
+    before = predictor.predict(features)
+    (saved / "weights.safetensors").write_bytes(b"")
+    assert agree(before, predictor.predict(features))

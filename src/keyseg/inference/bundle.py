@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import torch
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.confidence import Calibration
@@ -20,6 +20,7 @@ from keyseg.inference.decoders import Decoder
 from keyseg.inference.hub import is_hub_name, snapshot
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
+from keyseg.inference.weight_files import give_weights, read_stored
 from keyseg.timeline import BundleError, KeysegError, LabelMap, OutputExistsError, TimeBase, TimelineError
 from keyseg.timeline.files import file_sha256, whole_folder, write_text
 from keyseg.timeline.rates import Rate
@@ -242,14 +243,14 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
     system, file = SYSTEMS[config.model], folder / WEIGHTS
     networks = []
     try:
-        tensors = load_file(file)
+        tensors, sha256 = read_stored(file)
         for prefix in _prefixes(config.members):
             with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them
                 network = system.network(config.network, config.input_dim, len(config.classes))
             names = [name for name in tensors if name.startswith(prefix)]
-            network.load_state_dict({name.removeprefix(prefix): tensors.pop(name) for name in names}, assign=True)
+            give_weights(network, {name.removeprefix(prefix): tensors.pop(name) for name in names}, file, prefix)
             networks.append(network)
-        if config.sha256 and file_sha256(file) != config.sha256.get(WEIGHTS):
+        if config.sha256 and sha256 != config.sha256.get(WEIGHTS):
             raise RuntimeError("they fit, but are of another training: their SHA-256 differs")
         if tensors:
             raise RuntimeError(f"weights of no network: {', '.join(sorted(tensors)[:3])}")
@@ -276,4 +277,5 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
         origin=config.features,
         tier=config.tier,
         calibration=config.confidence,
+        folder=folder,
     )

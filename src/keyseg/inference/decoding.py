@@ -59,21 +59,28 @@ class Rules(Section):
 @dataclass(frozen=True, slots=True)
 class RefinementScores:
     """What refinement says about the proposals: probabilities to keep actions (Ka,) and boundaries (Kb,), class
-    probabilities of actions (Ka, C), refined times of boundaries (Kb,) in steps."""
+    probabilities of actions (Ka, C), refined times of boundaries (Kb,) in steps. Raises FloatingPointError if a number
+    is not finite."""
 
     keep_action: npt.NDArray[Any]
     keep_boundary: npt.NDArray[Any]
     classes: npt.NDArray[Any]
     boundary_time: npt.NDArray[Any]
 
+    def __post_init__(self) -> None:
+        check_scores(self.keep_action, self.keep_boundary, self.classes, self.boundary_time)
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutput:
     """What a network says about the T steps of one video. frames: (C, T) class probabilities; stages: (stages, C, T),
-    the output of every stage as the network gives it."""
+    the output of every stage as the network gives it. Raises FloatingPointError if a number is not finite."""
 
     frames: FloatMap
     stages: FloatMap
+
+    def __post_init__(self) -> None:
+        check_scores(self.frames, self.stages)
 
     @property
     def steps(self) -> int:
@@ -116,6 +123,12 @@ class KeypointOutput(NetworkOutput):
         )
 
 
+def check_scores(*arrays: npt.NDArray[Any]) -> None:
+    """Raise FloatingPointError if a number of a network is NaN or infinite."""
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise FloatingPointError("a score is not finite")
+
+
 def averaged(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Mean of arrays of one shape, summed in double precision; equal arrays give themselves to the last bit."""
     mean: npt.NDArray[Any] = np.mean(arrays, axis=0, dtype=np.float64).astype(arrays[0].dtype)
@@ -125,7 +138,8 @@ def averaged(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 def propose_keypoints(
     action: FloatMap, boundary: FloatMap, config: ProposalConfig
 ) -> tuple[ActionKeypoints, BoundaryKeypoints]:
-    """Over-complete keypoints of heatmaps (C, T) and (T,)."""
+    """Over-complete keypoints of heatmaps (C, T) and (T,). Raises FloatingPointError if these are not finite."""
+    check_scores(action, boundary)
     return (
         decode_actions(action, config.action_threshold, radius=config.radius, limit=config.limit),
         decode_boundaries(boundary, config.boundary_threshold, radius=config.radius, limit=config.limit),

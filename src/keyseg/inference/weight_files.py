@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor
 
-from keyseg.timeline import BundleError
+from keyseg.models.network import Network
+from keyseg.timeline import BundleError, DataError
+from keyseg.timeline.files import refuse_special
 
 Weights = dict[str, Tensor]
 
@@ -59,9 +62,53 @@ def _numbers(path: Path, name: str, value: Tensor) -> Tensor:
     if not plain or value.is_nested or value.numel() == 0 or value.untyped_storage().nbytes() < value.nbytes:
         raise BundleError(f"{path}: {name} is empty or not an array of real numbers; save the state dict again")
     numbers = value.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-    if not numbers.isfinite().all():
-        raise BundleError(f"{path}: {name} holds NaN or infinite values; take weights from before training failed")
+    _refuse_not_finite(path, name, numbers)
     return numbers
+
+
+def _refuse_not_finite(path: Path, name: str, value: Tensor) -> None:
+    if not value.isfinite().all():
+        raise BundleError(f"{path}: {name} holds NaN or infinite values; take weights from before training failed")
+
+
+def read_stored(path: Path) -> tuple[Weights, str]:
+    """The tensors of a bundle's safetensors file as stored, and the SHA-256 of the file, of one reading.
+
+    They are in memory, so that nothing happens to them when the file changes. Raises OSError and SafetensorError.
+    """
+    refuse_special(path)
+    content = path.read_bytes()
+    return load(content), hashlib.sha256(content).hexdigest()
+
+
+def give_weights(network: Network, weights: Weights, path: Path, prefix: str = "") -> None:
+    """Make tensors of a file the weights of a network, which may be on the device `meta`.
+
+    prefix: of their names in the file. Raises BundleError on a tensor of another type of number, or with NaN or
+    infinite values; RuntimeError, which names them, if names or shapes differ.
+    """
+    own = network.state_dict()
+    for name, value in sorted(weights.items()):
+        expected = own[name].dtype if name in own else value.dtype
+        if value.dtype not in (expected, torch.float32):
+            raise BundleError(
+                f"{path}: {prefix}{name} holds numbers of {value.dtype}, expected {expected}; copy the bundle again"
+            )
+        _refuse_not_finite(path, prefix + name, value)
+    network.load_state_dict(weights, assign=True)
+
+
+def refuse_overflow(networks: Sequence[Network], features: Tensor, bundle: Path | None) -> NoReturn:
+    """Say whose numbers are too large for the scores of networks to be finite.
+
+    Raises DataError if the largest number is among the features, BundleError if it is a weight.
+    """
+    weight = max(float(value.abs().max()) for network in networks for value in network.parameters())
+    feature = float(features.abs().max())
+    what = f"features up to {feature:.2g} and weights up to {weight:.2g} give scores that are not finite"
+    if feature > weight:
+        raise DataError(f"{what}; extract these features again, as those of training were")
+    raise BundleError(f"{bundle or 'the network'}: {what}; take a bundle of a training that did not fail")
 
 
 def brief_reason(error: Exception) -> str:
