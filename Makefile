@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help demo test test-quick check bench docs clean .venv
+.PHONY: help demo test test-quick soak check bench docs clean .venv
 
 help:
 	@echo "make demo         draw toy kitchen videos, train RTK on them, write demo/report.html"
 	@echo "make test         run all tests"
 	@echo "make test-quick   run the tests that neither train nor encode videos, in under a minute"
+	@echo "make soak         predict 1,000 times in one process, and ten at once in one folder; print figures"
 	@echo "make check        check style, format and types"
 	@echo "make bench        measure speed and memory, written to benchmarks/results/"
 	@echo "make docs         build the documentation, with its links checked, in site/index.html"
@@ -24,6 +25,9 @@ test: .venv/.test
 test-quick: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --hypothesis-profile quick \
 	  --durations 5 --durations-min 1
+
+soak: .venv/.test
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m soak
 
 check: .venv/.dev
 	$(BIN)/ruff check .
