@@ -484,3 +484,53 @@ def test_headers_that_are_not_right_cost_nothing(damage: Callable[[Path], Any], 
         load(saved)
     assert time.process_time() - before < 5  # torch alone takes 20 s for the axes
     assert len(str(caught.value)) < 600
+
+
+MATCH = {"classes": 3, "annotations": [{"labels": [1, 2], "lengths": [5, 5]}]}
+BOUNDS: dict[str, tuple[str, Any]] = {
+    "weight of the match": ("decoder.match", MATCH | {"weights": {"frames": 1e308}}),
+    "infinite weight of the match": ("decoder.match", MATCH | {"weights": {"cut": float("inf")}}),
+    "length of an annotation": ("decoder.match", MATCH | {"annotations": [{"labels": [1], "lengths": [10**30]}]}),
+    "class of an annotation": ("decoder.match", MATCH | {"annotations": [{"labels": [10**30], "lengths": [1]}]}),
+    "classes of the match": ("decoder.match", MATCH | {"classes": 10**9}),
+    "threshold": ("decoder.rules.action_threshold", float("nan")),
+    "threshold of proposals": ("decoder.proposals.boundary_threshold", 1.5),
+    "evidence": ("decoder.rules.frame_weight", 1e308),
+    "shift": ("network.refinement.max_shift", 1e300),
+    "layers": ("network.backbone.encoder_layers", 10**9),
+    "pooling": ("network.backbone.average_pooling", 99_999_999),
+    "channels of features": ("input_dim", 10**9),
+    "members": ("members", 10**9),
+    "frames per step": ("sample_rate", 10**9),
+    "rate": ("fps", "1e99999999"),
+    "calibration": ("confidence", {"intercept": 1e300, "mean": 1, "length": 1, "edges": 1, "segments": 1}),
+    "letters of a class": ("classes", ["x" * 1_000_000, "b", "c"]),
+    "letters of the background": ("background", ["x" * 1_000_000]),
+    "control characters": ("classes", ["\x1b[2J", "b", "c"]),
+    "a million classes": ("classes", [f"c{number}" for number in range(1_000_000)]),
+    "version": ("version", [1] * 100_000),
+    "system": ("model", "../" * 100_000),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), BOUNDS.values(), ids=BOUNDS)
+def test_settings_without_measure_are_refused_in_a_short_message(key: str, value: Any, saved: Path) -> None:
+    config = json.loads((saved / "config.json").read_text())
+    config["background"] = []
+    *sections, last = key.split(".")
+    section = config
+    for name in sections:
+        section = section[name]
+    section[last] = value
+    (saved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BundleError) as caught:
+        load(saved)
+    assert str(caught.value).startswith(str(saved))
+    assert len(str(caught.value)) < 2000
+
+
+def test_many_frames_per_step_cost_nothing(make_predictor: Any, features: Any) -> None:
+    """A bundle says how many; as a list, the labels of these 47 million frames would take 400 MB."""
+    segmentation = make_predictor(sample_rate=1_000_000, presampled=True).predict(features).segmentation
+    assert segmentation.length == 47_000_000
+    assert len(segmentation) <= 47

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from soak.soak import growth, soak, together
 
-_HEAD = (
-    "| predictions | timelines | memory, MB | threads | files | children | temporary |\n|---|---|---|---|---|---|---|"
-)
+_HEAD = "| predictions | timelines | memory, MB | threads | files | children | temporary |"
+_RULE = "|---|---|---|---|---|---|---|"
 
 
 def main(count: int) -> None:
     """Print a table, and what became more after the first fifth."""
-    print(_HEAD)
+    print(_HEAD, _RULE, sep="\n")
     with tempfile.TemporaryDirectory() as place:
         figures = list(soak(Path(place), count))
     for number, now, written in figures:

@@ -204,8 +204,9 @@ def read_config(path: Path) -> BundleConfig:
         raise BundleError(f"{file}: not the config of a bundle ({error}); copy the bundle again") from error
     of_this_kind = isinstance(content, dict) and content.get("format") == "keyseg-bundle"
     if of_this_kind and content.get("version") != VERSION:
+        version = repr(content.get("version"))[:80]
         raise BundleError(
-            f"{file}: a bundle of format version {content.get('version')!r}, and keyseg {__version__} reads version"
+            f"{file}: a bundle of format version {version}, and keyseg {__version__} reads version"
             f" {VERSION}; train again, or use the version of keyseg that wrote it"
         )
     if of_this_kind:
@@ -214,7 +215,7 @@ def read_config(path: Path) -> BundleConfig:
         return BundleConfig.model_validate(content)
     except ValidationError as error:
         found = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
-        problems = "; ".join(f"{key}: {message}" if key else message for key, message in found)
+        problems = "; ".join(f"{key}: {message[:300]}" if key else message[:300] for key, message in found[:5])
         raise BundleError(f"{file}: not a bundle that keyseg {__version__} can read: {problems}") from None
 
 

@@ -47,9 +47,9 @@ class Rules(Section):
     action_threshold: float = Field(0.1, ge=0, lt=1, description="least confidence of an action keypoint")
     boundary_threshold: float = Field(0.2, ge=0, lt=1, description="least confidence of a boundary keypoint")
     keep_threshold: float = Field(0.2, ge=0, le=1, description="least probability to keep, by the refinement")
-    peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="of action keypoints as evidence")
-    frame_weight: float = Field(2.0, ge=0, allow_inf_nan=False, description="of frame scores as evidence")
-    context_weight: float = Field(0.0, ge=0, allow_inf_nan=False, description="of refined classes as evidence")
+    peak_weight: float = Field(1.0, ge=0, le=1e9, description="of action keypoints as evidence")
+    frame_weight: float = Field(2.0, ge=0, le=1e9, description="of frame scores as evidence")
+    context_weight: float = Field(0.0, ge=0, le=1e9, description="of refined classes as evidence")
 
     def weights(self) -> EvidenceWeights:
         """Weights of the evidence for a segment's class."""

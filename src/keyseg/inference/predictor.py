@@ -24,7 +24,7 @@ from keyseg.inference.weight_files import refuse_overflow
 from keyseg.matching.nodes import keypoint_nodes
 from keyseg.models.network import Network
 from keyseg.models.rtk import RTK
-from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase, nearest
+from keyseg.timeline import ConfigError, DataError, LabelMap, TimeBase, nearest
 
 if TYPE_CHECKING:  # decoders of videos are imported for videos alone
     from keyseg.video.extraction import CachedFeatures, ReportFrames
@@ -304,8 +304,7 @@ class Predictor:
         self._check_variant(variant)
         decoded = self.decoder.segments(output, None if variant == self.system else variant)
         length = output.steps * self.timebase.sample_rate if frames is None else frames
-        labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
-        segmentation = Segmentation.from_frames(labels)
+        segmentation = self.timebase.segments_to_frames(decoded.segmentation, length)
         common = (segmentation, output.frames, output.stages, self.labels, self.timebase, decoded.alignment)
         calibration = self.calibration if variant in (None, self.system) else None  # it was learnt with the full system
         tier = self.tier or "actions"
