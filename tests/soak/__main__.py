@@ -15,13 +15,14 @@ _RULE = "|---|---|---|---|---|---|---|"
 def main(count: int) -> None:
     """Print a table, and what became more after the first fifth."""
     print(_HEAD, _RULE, sep="\n")
+    figures = []
     with tempfile.TemporaryDirectory() as place:
-        figures = list(soak(Path(place), count))
-    for number, now, written in figures:
-        if number % 100 == 0 or number == count:
-            held = f"{now.threads} | {now.files} | {now.children} | {now.temporary}"
-            print(f"| {number} | {written} | {now.memory / 1e6:.1f} | {held} |")
-    print("growth after the first fifth:", growth(figures[len(figures) // 5][1], figures[-1][1]))
+        for number, now, written in soak(Path(place), count):
+            figures.append(now)
+            if number % 100 == 0 or number == count:
+                held = f"{now.threads} | {now.files} | {now.children} | {now.temporary}"
+                print(f"| {number} | {written} | {now.memory / 1e6:.1f} | {held} |", flush=True)
+    print("growth after the first fifth:", growth(figures[len(figures) // 5], figures[-1]))
     for verb in ("predict", "features"):
         for several in (2, 10):
             with tempfile.TemporaryDirectory() as place:
