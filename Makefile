@@ -6,13 +6,15 @@ LOCKED := $(BIN)/python $(INSTALL) --require-hashes
 TORCH ?= cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help demo test test-quick faults check bench docs audit sbom lock upgrade clean .venv
+.PHONY: help demo test test-quick fuzz faults soak check bench docs audit sbom lock upgrade clean .venv
 
 help:
 	@echo "make demo         draw toy kitchen videos, train RTK on them, write demo/report.html"
 	@echo "make test         run all tests"
 	@echo "make test-quick   run the tests that neither train nor encode videos, in under a minute"
 	@echo "make faults       kill or fail every verb at every change of the file system; print a table"
+
+	@echo "make soak         predict 1,000 times in one process, and ten at once in one folder; print figures"
 	@echo "make check        check style, format and types"
 	@echo "make bench        measure speed and memory, written to benchmarks/results/"
 	@echo "make docs         build the documentation, with its links checked, in site/index.html"
@@ -32,8 +34,13 @@ test-quick: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --hypothesis-profile quick \
 	  --durations 5 --durations-min 1
 
+<<<<<<< HEAD
 faults: .venv/.test
 	$(BIN)/python tests/faults
+=======
+soak: .venv/.test
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m soak
+>>>>>>> h-weights
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -324,6 +325,50 @@ def test_names_that_lead_out(name: str, server: Server, files: Files, out: Path)
     content = zipped(under("data/gtea", files | {name: b"evil"}))
     refused(server, content, out, "leads out of the folder of the data set; do not use it")
     assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"features/\x1b[2J.npy": b""}, r"holds a control character"),
+        ({"mapping.txt/a": b""}, r"is in a folder that is also a file"),
+        ({"features/P9.npy": bytes(20_000_000)}, r"unpack to 20.0 MB; do not use it"),
+    ],
+)
+def test_archives_made_for_harm(more: Files, words: str, server: Server, files: Files, out: Path) -> None:
+    small = {name: data for name, data in files.items() if name == "mapping.txt"}
+    refused(server, zipped(under("data/gtea", small | more)), out, words)
+    assert not out.parent.exists()
+
+
+def test_two_files_of_one_name(server: Server, files: Files, out: Path) -> None:
+    content = zipped(under("data/gtea", files | {"mapping.txx": b"0 other\n"}))
+    refused(server, content.replace(b"mapping.txx", b"mapping.txt"), out, "is in it more than once; do not use it")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damage_anywhere_is_a_message(seed: int, release: bytes, out: Path, tmp_path: Path) -> None:
+    """In the directory at the end, where nearly all that zipfile believes is."""
+    random, damaged, path = np.random.default_rng(seed), bytearray(release), tmp_path / "data.zip"
+    start = damaged.index(b"PK\x01\x02")
+    for place in random.integers(start, len(damaged), 8):
+        damaged[place] = random.integers(256)
+    path.write_bytes(damaged[: -random.integers(1, 30)] if seed % 4 == 0 else damaged)
+    with suppress(DataError):
+        fetch_dataset(str(path), "gtea", out)
+
+
+def test_links_are_files(server: Server, files: Files, out: Path) -> None:
+    """An entry that says it is a link becomes a file that holds where it leads."""
+    link = zipfile.ZipInfo("data/gtea/features/evil.npy")
+    link.external_attr = 0o120777 << 16
+    content = io.BytesIO(zipped(under("data/gtea", files)))
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr(link, "../../../evil")
+    server.content = content.getvalue()
+    fetch_dataset(server.address, "gtea", out)
+    assert not (out / "features" / "evil.npy").is_symlink()
+    assert (out / "features" / "evil.npy").read_bytes() == b"../../../evil"
 
 
 def test_names_that_lead_out_elsewhere_are_not_unpacked(server: Server, files: Files, out: Path) -> None:

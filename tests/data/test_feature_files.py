@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyseg.data.feature_files import check_finite, detect_axes, first_bad_step, open_features
+from keyseg.data.feature_files import check_finite, detect_axes, first_bad_step, open_features, stored_shape
 from keyseg.timeline import DataError
 
 T, D = 13, 7
@@ -182,3 +182,70 @@ def test_detecting_the_axes_of_a_folder():
     assert detect_axes([((D, T), T)], orientation="TD") == ("TD", T)
     assert detect_axes([], orientation="TD") is None
     assert detect_axes([]) is None
+
+
+def with_header(header: str | bytes, data: int = 64, version: int = 1, length: int | None = None) -> bytes:
+    """A .npy file of this header, which may claim another length."""
+    text = header if isinstance(header, bytes) else header.encode()
+    size = len(text) if length is None else length
+    return b"\x93NUMPY" + bytes((version, 0)) + size.to_bytes(2 if version == 1 else 4, "little") + text + bytes(data)
+
+
+def of_shape(shape: str, descr: str = "'<f4'", order: str = "False") -> str:
+    return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}}}\n"
+
+
+HOSTILE_HEADERS = {
+    "10^18 values": with_header(of_shape("(1000000000000000000, 4)")),
+    "2^64 values": with_header(of_shape("(4611686018427387904, 4)")),
+    "10^30 values": with_header(of_shape(f"({10**30}, 4)")),
+    "5,000 digits": with_header(of_shape(f"({'9' * 5000}, 4)")),
+    "negative": with_header(of_shape("(-4, 4)")),
+    "both negative": with_header(of_shape("(-4, -4)")),
+    "no steps": with_header(of_shape("(0, 4)")),
+    "nested": with_header(of_shape("((4, 4), 4)")),
+    "a list": with_header(of_shape("[4, 4]")),
+    "truth values": with_header(of_shape("(True, 16)")),
+    "70 axes": with_header(of_shape("(" + "1, " * 70 + ")")),
+    "an order that is none": with_header(of_shape("(4, 4)", order="None")),
+    "objects": with_header(of_shape("(4, 4)", "'|O'")),
+    "fields": with_header(of_shape("(4, 4)", "[('a', '<f4')]")),
+    "field of a negative size": with_header(of_shape("(4, 4)", "[('a', '<f4', (-1,))]")),
+    "nested fields": with_header(of_shape("(4, 4)", "[" * 50 + "]" * 50)),
+    "texts": with_header(of_shape("(2, 2)", "'<U4'")),
+    "times": with_header(of_shape("(2, 4)", "'<M8[ns]'")),
+    "long double": with_header(of_shape("(2, 2)", "'<f16'")),
+    "unary minus": with_header(b"-" * 9000 + b"1"),
+    "brackets": with_header(b"(" * 9000),
+    "keys of two types": with_header("{1: 2, 'descr': '<f4'}"),
+    "a list as key": with_header("{[]: 1}"),
+    "a set": with_header("{1, 2}"),
+    "an expression": with_header("__import__('os').mkdir('executed')"),
+    "header of 1 GB": with_header(of_shape("(4, 4)"), version=2, length=1 << 30),
+    "version 9": with_header(of_shape("(4, 4)"), version=9),
+    "no data": with_header(of_shape("(4, 4)"), data=0),
+    "one byte less": with_header(of_shape("(4, 4)"), data=63),
+    "ends in the header": with_header(of_shape("(4, 4)"))[:40],
+    "ends in the length": b"\x93NUMPY\1",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE_HEADERS.values(), ids=HOSTILE_HEADERS)
+def test_headers_that_lie_are_refused_in_a_short_message(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "v.npy"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"^.*v\.npy: ") as caught:
+        stored_shape(path)
+    assert len(str(caught.value)) < len(str(path)) + 400
+    assert "\n" not in str(caught.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["v.npy"]
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("descr", ["'<f4'", "'>f4'"])
+@pytest.mark.parametrize("data", [64, 100])
+def test_headers_of_any_version_and_byte_order_are_read(version, descr, data, tmp_path):
+    path = tmp_path / "v.npy"
+    path.write_bytes(with_header(of_shape("(4, 4)", descr), data, version))
+    assert stored_shape(path) == (4, 4)

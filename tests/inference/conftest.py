@@ -13,6 +13,7 @@ import torch
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import ProposalConfig, Rules
 from keyseg.inference.predictor import Predictor
+from keyseg.inference.systems import SYSTEMS
 from keyseg.models.backbone import BackboneConfig
 from keyseg.models.refinement import RefinementConfig
 from keyseg.models.rtk import RTK, RTKConfig
@@ -47,6 +48,28 @@ def make_predictor() -> Callable[..., Predictor]:
         decoder = KeypointDecoder(**parts | {name: options.pop(name) for name in named})
         timebase = TimeBase(Fraction(30000, 1001), sample_rate)
         return Predictor(system="rtk", model=model, labels=labels, timebase=timebase, decoder=decoder, **options)
+
+    return make
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "ms-tcn++": {"channels": 8, "generator_layers": 2, "refinements": 1, "refinement_layers": 2},
+    "bcn": {"channels": 8, "cascade_stages": 1, "layers": 2, "fusion_channels": 8},
+    "asformer": {"channels": 8, "encoder_layers": 2, "decoder_layers": 2},
+    "asformer-extra": {"channels": 8, "encoder_layers": 2, "decoder_layers": 2},
+    "rtk": NETWORK.model_dump(),
+}
+
+
+@pytest.fixture
+def make_small() -> Callable[[str], Predictor]:
+    """A tiny predictor of any system, of 11 channels and three classes."""
+
+    def make(name: str) -> Predictor:
+        torch.manual_seed(0)
+        system, labels = SYSTEMS[name], LabelMap(("background", "cut", "pour"), ("background",))
+        network = system.network(system.config(**SMALL[name]), DIMENSION, len(labels)).eval()
+        return Predictor(system=name, model=network, labels=labels, timebase=TimeBase(10), decoder=system.decoder())
 
     return make
 

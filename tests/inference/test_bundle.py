@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
 import pickle
+import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,9 +24,12 @@ from keyseg.inference.bundle import find_bundle, load, save_bundle
 from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Match
 from keyseg.inference.decoding import Rules
+from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.matching.alignment import MatchWeights
-from keyseg.timeline import BundleError, OutputExistsError, Segmentation
+from keyseg.timeline import BundleError, DataError, OutputExistsError, Segmentation
+
+DIMENSION = 11
 
 
 @pytest.fixture
@@ -258,10 +265,10 @@ def without_one(file: Path) -> None:
     ("damage", "words"),
     {
         "cut off": (cut, "deserializing"),
-        "empty": (lambda file: file.write_bytes(b""), "deserializing"),
+        "empty": (lambda file: file.write_bytes(b""), "the header is not JSON"),
         "missing": (lambda file: file.unlink(), "No such file"),
         "one is missing": (without_one, r"Missing key\(s\) in state_dict: "),
-        "a zip of torch": (lambda file: torch.save({}, file), "deserializing"),
+        "a zip of torch": (lambda file: torch.save({}, file), "the header is not JSON"),
         "a folder": (lambda file: (file.unlink(), file.mkdir()), "not a file"),
     }.values(),
 )
@@ -335,3 +342,201 @@ def test_a_config_that_asks_for_more_than_the_weights_hold_costs_nothing(saved: 
     (saved / "config.json").write_text(json.dumps(config))
     with pytest.raises(BundleError, match=r"not the weights that config\.json describes"):
         load(saved)
+
+
+def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
+    """Change the tensors of a bundle, and take the digest of its weights out of its config."""
+    weights = load_file(folder / "weights.safetensors")
+    change(weights)
+    save_file(weights, folder / "weights.safetensors")
+    changed(sha256={})(folder)
+
+
+NAME = "refiner.classify.bias"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_one_number_that_is_not_finite_is_refused_by_its_tensor(
+    value: float, system: str, make_small: Callable[[str], Predictor], tmp_path: Path
+) -> None:
+    folder = save_bundle(make_small(system), tmp_path / "bundle", {})
+    name = sorted(load_file(folder / "weights.safetensors"))[-1]
+
+    def break_one(weights: dict[str, torch.Tensor]) -> None:
+        weights[name].view(-1)[-1] = value
+
+    change_weights(folder, break_one)
+    with pytest.raises(BundleError, match=rf"weights\.safetensors: {name} holds NaN or infinite values"):
+        load(folder)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_scores_that_overflow_name_the_bundle_or_the_features(
+    system: str, make_small: Callable[[str], Predictor], tmp_path: Path
+) -> None:
+    """Whichever has the larger numbers. No system gives a timeline."""
+    folder = save_bundle(make_small(system), tmp_path / "bundle", {})
+    large = np.full((20, DIMENSION), 3e38, np.float32)
+    with pytest.raises(DataError, match=r"features up to 3e\+38 and weights up to .*not finite; extract these"):
+        load(folder).predict(large)
+
+    def enlarge(weights: dict[str, torch.Tensor]) -> None:
+        for name in weights:
+            weights[name] = torch.full_like(weights[name], 1e38)
+
+    change_weights(folder, enlarge)
+    features = np.ones((20, DIMENSION), np.float32)
+    with pytest.raises(BundleError, match=rf"^{re.escape(str(folder))}: features up to 1 and weights up to 1e\+38"):
+        load(folder).predict(features)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["float64", "float16", "bfloat16", "float8_e4m3fn", "int64", "int8", "bool", "complex64"],
+)
+def test_weights_of_another_type_of_number_are_refused(dtype: str, saved: Path) -> None:
+    def convert(weights: dict[str, torch.Tensor]) -> None:
+        weights[NAME] = weights[NAME].to(getattr(torch, dtype))
+
+    change_weights(saved, convert)
+    message = rf"weights\.safetensors: {NAME} holds numbers of torch\.{dtype}, expected torch\.float32"
+    with pytest.raises(BundleError, match=message):
+        load(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    {
+        "extra": (lambda weights: weights.update(extra=torch.ones(2)), r"Unexpected key\(s\) in state_dict: .extra"),
+        "empty": (lambda weights: weights.update({NAME: torch.ones(0)}), f"size mismatch for {NAME}"),
+        "scalar": (lambda weights: weights.update({NAME: torch.tensor(1.0)}), f"size mismatch for {NAME}"),
+        "another shape": (lambda weights: weights.update({NAME: torch.ones(1, 3)}), f"size mismatch for {NAME}"),
+        "hostile name": (lambda weights: weights.update({"\x1b[2J" * 500: torch.ones(2)}), "Unexpected"),
+    }.values(),
+)
+def test_tensors_that_do_not_fit_are_named(change: Callable[[Any], Any], words: str, saved: Path) -> None:
+    change_weights(saved, change)
+    with pytest.raises(BundleError, match=words) as caught:
+        load(saved)
+    assert len(str(caught.value)) < 600
+
+
+def test_one_bad_member_of_an_ensemble_is_named(make_predictor: Any, tmp_path: Path) -> None:
+    one, two = make_predictor(), make_predictor(seed=1)
+    folder = save_bundle(dataclasses.replace(one, others=(two.model,)), tmp_path / "bundle", {})
+
+    def break_second(weights: dict[str, torch.Tensor]) -> None:
+        weights[f"member2.{NAME}"][0] = float("nan")
+
+    change_weights(folder, break_second)
+    with pytest.raises(BundleError, match=rf"member2\.{NAME} holds NaN"):
+        load(folder)
+
+
+def test_weights_stay_when_their_file_changes(saved: Path, features: Any, agree: Any) -> None:
+    """A mapped file that another program cuts off would end the process."""
+    predictor = load(saved)
+    before = predictor.predict(features)
+    (saved / "weights.safetensors").write_bytes(b"")
+    assert agree(before, predictor.predict(features))
+
+
+def with_header(change: Callable[[dict[str, Any]], dict[str, Any] | bytes]) -> Callable[[Path], Any]:
+    """Change the header of a safetensors file, or write other bytes in its place."""
+
+    def rewrite(file: Path) -> None:
+        content = file.read_bytes()
+        end = 8 + int.from_bytes(content[:8], "little")
+        header = change(json.loads(content[8:end]))
+        header = header if isinstance(header, bytes) else json.dumps(header).encode()
+        file.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
+
+    return rewrite
+
+
+def of_the_first(**values: Any) -> Callable[[Path], Any]:
+    """Change what the header says of one tensor."""
+    return with_header(lambda header: header | {NAME: header[NAME] | values})
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    {
+        "length 2^63": (lambda file: file.write_bytes((1 << 63).to_bytes(8, "little") + file.read_bytes()), "not JSON"),
+        "nested": (with_header(lambda header: b"[" * 100_000 + b"]" * 100_000), "not JSON"),
+        "a list": (with_header(lambda header: b"[1]"), "invalid JSON"),
+        "null": (with_header(lambda header: b"null"), "invalid JSON"),
+        "duplicate name": (
+            with_header(
+                lambda header: json.dumps(header)[:-1].encode() + b"," + json.dumps({NAME: header[NAME]})[1:].encode()
+            ),
+            "two tensors have one name",
+        ),
+        "overlap": (with_header(lambda header: header | {"extra": header[NAME]}), "invalid offset"),
+        "offsets beyond": (of_the_first(data_offsets=[0, 1 << 63]), "invalid"),
+        "shape of 2^64": (of_the_first(shape=[1 << 62, 4]), "overflow"),
+        "negative shape": (of_the_first(shape=[-3]), "invalid"),
+        "axes": (of_the_first(shape=[1] * 100_000 + [3]), "has over 8 axes"),
+        "no type": (of_the_first(dtype="F99"), "unknown variant"),
+        "NaN": (of_the_first(shape=[float("nan")]), "invalid JSON"),
+    }.values(),
+)
+def test_headers_that_are_not_right_cost_nothing(damage: Callable[[Path], Any], words: str, saved: Path) -> None:
+    changed(sha256={})(saved)
+    damage(saved / "weights.safetensors")
+    before = time.process_time()
+    with pytest.raises(BundleError, match=rf"weights\.safetensors: not the weights that .*{words}") as caught:
+        load(saved)
+    assert time.process_time() - before < 5  # torch alone takes 20 s for the axes
+    assert len(str(caught.value)) < 600
+
+
+MATCH = {"classes": 3, "annotations": [{"labels": [1, 2], "lengths": [5, 5]}]}
+BOUNDS: dict[str, tuple[str, Any]] = {
+    "weight of the match": ("decoder.match", MATCH | {"weights": {"frames": 1e308}}),
+    "infinite weight of the match": ("decoder.match", MATCH | {"weights": {"cut": float("inf")}}),
+    "length of an annotation": ("decoder.match", MATCH | {"annotations": [{"labels": [1], "lengths": [10**30]}]}),
+    "class of an annotation": ("decoder.match", MATCH | {"annotations": [{"labels": [10**30], "lengths": [1]}]}),
+    "classes of the match": ("decoder.match", MATCH | {"classes": 10**9}),
+    "threshold": ("decoder.rules.action_threshold", float("nan")),
+    "threshold of proposals": ("decoder.proposals.boundary_threshold", 1.5),
+    "evidence": ("decoder.rules.frame_weight", 1e308),
+    "shift": ("network.refinement.max_shift", 1e300),
+    "layers": ("network.backbone.encoder_layers", 10**9),
+    "pooling": ("network.backbone.average_pooling", 99_999_999),
+    "channels of features": ("input_dim", 10**9),
+    "members": ("members", 10**9),
+    "frames per step": ("sample_rate", 10**9),
+    "rate": ("fps", "1e99999999"),
+    "calibration": ("confidence", {"intercept": 1e300, "mean": 1, "length": 1, "edges": 1, "segments": 1}),
+    "letters of a class": ("classes", ["x" * 1_000_000, "b", "c"]),
+    "letters of the background": ("background", ["x" * 1_000_000]),
+    "control characters": ("classes", ["\x1b[2J", "b", "c"]),
+    "a million classes": ("classes", [f"c{number}" for number in range(1_000_000)]),
+    "version": ("version", [1] * 100_000),
+    "system": ("model", "../" * 100_000),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), BOUNDS.values(), ids=BOUNDS)
+def test_settings_without_measure_are_refused_in_a_short_message(key: str, value: Any, saved: Path) -> None:
+    config = json.loads((saved / "config.json").read_text())
+    config["background"] = []
+    *sections, last = key.split(".")
+    section = config
+    for name in sections:
+        section = section[name]
+    section[last] = value
+    (saved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BundleError) as caught:
+        load(saved)
+    assert str(caught.value).startswith(str(saved))
+    assert len(str(caught.value)) < 2000
+
+
+def test_many_frames_per_step_cost_nothing(make_predictor: Any, features: Any) -> None:
+    """A bundle says how many; as a list, the labels of these 47 million frames would take 400 MB."""
+    segmentation = make_predictor(sample_rate=1_000_000, presampled=True).predict(features).segmentation
+    assert segmentation.length == 47_000_000
+    assert len(segmentation) <= 47

@@ -12,6 +12,7 @@ import io
 import os
 import pickle
 import re
+import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -540,6 +541,27 @@ def test_folders_and_what_is_not_there_are_refused(suffix: str, tmp_path: Path) 
     path.mkdir()
     with pytest.raises(BundleError, match=r"weights\.\w+: not a file; expected weights"):
         convert_reference(path, "asformer")
+
+
+def test_a_file_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    """torch stores, and reads what is compressed: 100 kB would take 100 MB, or any number of GB."""
+    path = saved(tmp_path, {"a": torch.zeros(25_000_000)})
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    assert len(torch.load(path, weights_only=True)["a"]) == 25_000_000  # so it was a trap
+    with pytest.raises(BundleError, match=r"refused: .*\(ValueError\)"):
+        convert_reference(path, "ms-tcn++")
+
+
+def test_many_tensors_of_the_same_numbers_are_refused(tmp_path: Path) -> None:
+    """Each of them would get memory of its own."""
+    common = torch.zeros(100_000)
+    path = saved(tmp_path, {f"a{number}": common[:] for number in range(100)})
+    with pytest.raises(BundleError, match=r"its tensors hold far more numbers than the file"):
+        convert_reference(path, "ms-tcn++")
 
 
 class Executes:

@@ -167,6 +167,16 @@ def test_two_threads_make_the_thumbnail_of_one_content(
     assert found[0] == found[1] == kept.read_bytes()
 
 
+def test_the_report_runs_apart_from_the_page_and_its_own_script_alone(client: TestClient, square: str) -> None:
+    client.post(f"{square}/rows/correction/edits", json=insertion(0, 9, "pour"))
+    answer = client.get(f"{square}/report")
+    parts = [part.strip() for part in answer.headers["content-security-policy"].split(";")]
+    assert parts[:2] == ["sandbox allow-scripts", "default-src 'none'"]
+    assert f'content="{"; ".join(parts[1:])}"' in answer.text
+    assert any(part.startswith("script-src 'sha256-") for part in parts)
+    assert not any("unsafe" in part for part in parts)
+
+
 def test_the_report_shows_every_row_and_escapes_names(client: TestClient, square: str) -> None:
     client.post(f"{square}/rows/correction/edits", json=insertion(0, 9, "<script>alert(1)</script>"))
     client.post(f"{square}/rows/reference/edits", json=insertion(0, 9, "pour"))

@@ -11,7 +11,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from keyseg.studio.app import create_app
-from keyseg.studio.report_page import REPORT_POLICY
 from keyseg.studio.security import cookie_name
 from keyseg.studio.store import Store
 from served_folder import ADDRESS, BEARER, TOKEN, add_video, insertion
@@ -379,12 +378,6 @@ def test_a_file_name_with_control_characters_cannot_split_a_header(client: TestC
         answer = client.get(f"/api/videos/{video}/{part}")
         assert answer.status_code == 200
         assert "set-cookie" not in answer.headers
-
-
-def test_the_report_runs_apart_from_the_page(client: TestClient, film: str) -> None:
-    parts = {part.strip() for part in REPORT_POLICY.split(";")}
-    assert "sandbox allow-scripts" in parts
-    assert "default-src 'none'" in parts
 
 
 def test_a_bundle_elsewhere_is_not_opened_for_other_machines(store: Store, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyseg.timeline import TimeBase, TimelineError
+from keyseg.timeline import Segmentation, TimeBase, TimelineError
 
 NTSC = Fraction(30000, 1001)
 rates = st.sampled_from([Fraction(15), Fraction(25), NTSC, Fraction(24000, 1001)]) | st.fractions(
@@ -112,3 +112,16 @@ def test_a_whole_sample_rate_written_with_a_point_works():
     assert time == TimeBase(sample_rate=2)
     assert time.frames_to_steps([5, 6, 7]).tolist() == [5, 7]
     assert time.steps_to_frames([5, 7], 3).tolist() == [5, 5, 7]
+
+
+@given(st.lists(st.integers(0, 2), max_size=12), st.integers(1, 5), st.data())
+def test_segments_become_frames_as_their_labels_do(steps, rate, data):
+    time, segmentation = TimeBase(10, rate), Segmentation.from_frames(steps)
+    length = data.draw(st.integers(max(0, (len(steps) - 1) * rate + 1), len(steps) * rate) if steps else st.just(0))
+    frames = time.segments_to_frames(segmentation, length)
+    assert frames == Segmentation.from_frames(time.steps_to_frames(steps, length))
+
+
+def test_segments_of_another_number_of_steps_are_refused():
+    with pytest.raises(TimelineError, match="7 frames at sample_rate 2 make 4 steps, got 3"):
+        TimeBase(10, 2).segments_to_frames(Segmentation.from_frames([0, 1, 1]), 7)

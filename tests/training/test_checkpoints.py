@@ -41,6 +41,31 @@ def test_checkpoint_with_code_in_it_is_refused_and_nothing_is_executed(how: str,
     assert mark.exists()  # so it was a trap
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"epoch": 1},
+        {"state_dict": [1]},
+        {"state_dict": {"a": "text"}},
+        {"state_dict": {"a": torch.tensor([torch.nan])}},
+    ],
+)
+def test_checkpoint_without_finite_weights_is_refused(content: Any, tmp_path: Path) -> None:
+    file = tmp_path / "last.ckpt"
+    torch.save(content, file)
+    with pytest.raises(TrainingError, match=r"last\.ckpt: not a checkpoint that training can resume from"):
+        AtomicCheckpointIO().load_checkpoint(file)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.999])
+def test_checkpoint_that_is_cut_off_is_refused(share: float, tmp_path: Path) -> None:
+    file = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {"a": torch.zeros(1000)}}, file)
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    with pytest.raises(TrainingError, match=r"last\.ckpt: not a checkpoint that training can resume from"):
+        AtomicCheckpointIO().load_checkpoint(file)
+
+
 def test_checkpoint_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, writer = tmp_path / "deep" / "last.ckpt", AtomicCheckpointIO()
     writer.save_checkpoint({"state_dict": {"a": torch.zeros(2)}, "epoch": 1}, file)

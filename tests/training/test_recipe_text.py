@@ -63,7 +63,7 @@ def test_the_comment_says_meaning_type_and_default() -> None:
     text = recipe_yaml(load_recipe(None, ("optimiser.epochs=7", "network.refinement.max_shift=2")))
     assert text.startswith("# Refined temporal keypoints.\n\n")
     assert "\n  # passes over the training videos [integer >= 1; default 120]\n  epochs: 7\n" in text
-    assert "[number > 0; default 8.0]\n    max_shift: 2.0\n" in text
+    assert "[number > 0, <= 1e+06; default 8.0]\n    max_shift: 2.0\n" in text
     assert "\n# Adam with a separate rate for the refinement.\noptimiser:\n" in text
     assert "[fit or number >= 0, <= 1; default fit]\n  mixed_segments: fit\n" in text.replace("\n  # ", " ")
     assert "[linear | quadratic; default linear]\n  method: linear\n" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
 import re
 from dataclasses import dataclass, field
@@ -216,6 +217,49 @@ def test_nothing_is_loaded_from_elsewhere(page, tree):
     assert all("src" not in script.attributes for script in tree.all("script"))
     assert all(image.attributes["src"].startswith("data:image/svg+xml;base64,") for image in tree.all("img"))
     assert "default-src 'none'" in page
+
+
+def _policy_and_content(path):
+    """The directives of a page's policy, and its one style and script as a browser hashes them."""
+    page = path.read_text(encoding="utf-8")
+    content = _Tree(page).root.one("meta", **{"http-equiv": "Content-Security-Policy"}).attributes["content"]
+    policy = {name: values for name, *values in (part.split() for part in content.split(";"))}
+    found = {tag: re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", page, re.DOTALL) for tag in ("style", "script")}
+    digests = {
+        tag: [base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in found[tag]] for tag in found
+    }
+    return policy, {tag: [f"'sha256-{digest}'" for digest in digests[tag]] for tag in digests}
+
+
+def _video(tmp_path):
+    """A file that browsers might play; nothing here plays it."""
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"film")
+    return path
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_policy_allows_the_style_and_the_script_of_the_page_alone(linked, tmp_path):
+    videos = [VideoTimeline("v", (("truth", _TRUTH),), _video(tmp_path) if linked else None)]
+    policy, hashes = _policy_and_content(_write(tmp_path / "r.html", videos=videos, linked=linked))
+    assert policy == {
+        "default-src": ["'none'"],
+        "style-src": hashes["style"],
+        "script-src": hashes["script"],
+        "img-src": ["data:"],
+        "media-src": ["'self'", "file:"] if linked else ["data:"],
+        "base-uri": ["'none'"],
+        "form-action": ["'none'"],
+    }
+
+
+def test_no_element_has_a_style_or_a_script_of_its_own(tree):
+    """The policy would keep browsers from applying it."""
+    elements = [tree]
+    while elements:
+        element = elements.pop()
+        elements += element.children
+        assert not any(name == "style" or name.startswith("on") for name in element.attributes)
 
 
 def test_figures_are_images_with_their_caption(tree):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
+import struct
+import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from keyseg.data.folders import claimed
 from keyseg.data.splits import is_inside
-from keyseg.timeline import DataError, OutputExistsError
+from keyseg.timeline import DataError, KeysegError, OutputExistsError
 from keyseg.timeline.extras import extra
 from keyseg.timeline.files import naming, nearest_existing, remove_folder, whole_file
 
@@ -22,6 +26,7 @@ _WAIT = (30, 60)  # seconds for a connection, and between two parts of a respons
 _BUSY = (429, 500, 502, 503, 504)  # answers after which it is asked again, when the server says so
 _RESUME = "complete files are kept, run the same command to resume"
 _CHUNK = 1 << 20
+_MOST_GROWTH = 100  # bytes unpacked per byte of the archive; those of features are below 2
 
 Entries = dict[PurePosixPath, zipfile.ZipInfo]
 """The files of a data set, by their path below its folder."""
@@ -94,14 +99,17 @@ def open_archive(archive: str) -> Iterator[zipfile.ZipFile]:
 def _zip_errors(archive: str) -> Iterator[None]:
     try:
         yield
-    except zipfile.BadZipFile as error:
+    except KeysegError:
+        raise
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, ArithmeticError, EOFError) as error:
         raise DataError(f"{archive}: not a zip archive, or damaged ({error}); check the address") from error
 
 
 def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
     """The files of the folder `name` that holds mapping.txt. `where` is for messages.
 
-    Raises DataError if there is no such folder, or several, and on a file name that leads out of the folder.
+    Raises DataError if there is no such folder, or several, on a file name that leads out of the folder or cannot be
+    one, on two files of one name, and on files that unpack to far more than the archive holds.
     """
     entries = {PurePosixPath(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()}
     roots = {path.parent for path in entries if path.parts[-2:] == (name, "mapping.txt")}
@@ -113,6 +121,17 @@ def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
     for place, entry in below.items():
         if not is_inside(str(place)):
             raise DataError(f"{where}: {entry.filename!r} leads out of the folder of the data set; do not use it")
+        if any(unicodedata.category(character) == "Cc" for character in str(place)):
+            raise DataError(f"{where}: {entry.filename!r} holds a control character; do not use it")
+        if any(parent in below for parent in place.parents):
+            raise DataError(f"{where}: {entry.filename!r} is in a folder that is also a file; do not use it")
+    names = [path for entry in archive.infolist() if (path := PurePosixPath(entry.filename)) in entries]
+    twice = next((path for path, count in Counter(names).items() if count > 1 and root in path.parents), None)
+    if twice is not None:
+        raise DataError(f"{where}: {str(twice)!r} is in it more than once; do not use it")
+    unpacked, packed = (sum(getattr(e, size) for e in below.values()) for size in ("file_size", "compress_size"))
+    if unpacked > _MOST_GROWTH * packed + _CHUNK:
+        raise DataError(f"{where}: {size_text(packed)} unpack to {size_text(unpacked)}; do not use it")
     return below
 
 
@@ -141,7 +160,7 @@ def _fetch(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, where: 
     try:
         with whole_file(path) as partial, archive.open(entry) as source, partial.open("wb") as sink:
             shutil.copyfileobj(source, sink, _CHUNK)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # encrypted: RuntimeError
+    except (zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError, RuntimeError) as error:  # encrypted: RuntimeError
         raise DataError(f"{where}: {entry.filename} cannot be unpacked ({error}); {_RESUME}") from error
 
 

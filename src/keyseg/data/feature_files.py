@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tokenize
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -23,7 +22,7 @@ UNDECIDED = (
 )
 
 _CHUNK = 1 << 22  # values checked at once: 16 MB as float32
-_NOT_NPY = (OSError, ValueError, OverflowError, SyntaxError, tokenize.TokenError)
+_LONGEST_REASON = 200  # characters: numpy may quote the header
 
 
 def open_features(path: Path, *, dimension: int | None = None, orientation: Orientation = "auto") -> FeatureArray:
@@ -54,12 +53,14 @@ def _open_array(path: Path) -> FeatureArray:
     try:
         refuse_special(path)
         # Maps .npy only: refuses object arrays (pickles) by their header, and anything else by its first bytes.
-        array = np.lib.format.open_memmap(path, mode="r")
+        with np.errstate(over="ignore"):  # of a size that is too large, which it then refuses
+            array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise DataError(f"{path}: no such feature file; expected a .npy of shape (D, T) or (T, D)") from None
-    except _NOT_NPY as error:
+    except Exception as error:  # a damaged header may raise anything: numpy evaluates its literals
+        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
         raise DataError(
-            f"{path}: cannot map it as a .npy array ({error}); it may be cut off, pickled or of another format:"
+            f"{path}: cannot map it as a .npy array ({reason}); it may be cut off, pickled or of another format:"
             " save it again with numpy.save as float16 or float32"
         ) from error
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:

@@ -11,7 +11,6 @@ from typing import Any, Literal, Self
 import torch
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as weights_bytes
 
 from keyseg.data.feature_origin import FeatureOrigin
@@ -20,8 +19,9 @@ from keyseg.inference.decoders import Decoder
 from keyseg.inference.hub import is_hub_name, snapshot
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
+from keyseg.inference.weight_files import give_weights, read_stored
 from keyseg.timeline import BundleError, KeysegError, LabelMap, OutputExistsError, TimeBase, TimelineError
-from keyseg.timeline.files import file_sha256, refuse_special, whole_folder, write_bytes, write_text
+from keyseg.timeline.files import file_sha256, whole_folder, write_bytes, write_text
 from keyseg.timeline.json_text import read_object
 from keyseg.timeline.rates import Rate
 from keyseg.timeline.validation import Section
@@ -201,8 +201,9 @@ def read_config(path: Path) -> BundleConfig:
     content = read_object(file, "the config of a bundle", advice="copy the bundle again", refuse=BundleError)
     of_this_kind = content.get("format") == "keyseg-bundle"
     if of_this_kind and content.get("version") != VERSION:
+        version = repr(content.get("version"))[:80]
         raise BundleError(
-            f"{file}: a bundle of format version {content.get('version')!r}, and keyseg {__version__} reads version"
+            f"{file}: a bundle of format version {version}, and keyseg {__version__} reads version"
             f" {VERSION}; train again, or use the version of keyseg that wrote it"
         )
     if of_this_kind:
@@ -211,7 +212,7 @@ def read_config(path: Path) -> BundleConfig:
         return BundleConfig.model_validate(content)
     except ValidationError as error:
         found = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
-        problems = "; ".join(f"{key}: {message}" if key else message for key, message in found)
+        problems = "; ".join(f"{key}: {message[:300]}" if key else message[:300] for key, message in found[:5])
         raise BundleError(f"{file}: not a bundle that keyseg {__version__} can read: {problems}") from None
 
 
@@ -240,15 +241,14 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
     system, file = SYSTEMS[config.model], folder / WEIGHTS
     networks = []
     try:
-        refuse_special(file)
-        tensors = load_file(file)
+        tensors, sha256 = read_stored(file)
         for prefix in _prefixes(config.members):
             with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them
                 network = system.network(config.network, config.input_dim, len(config.classes))
             names = [name for name in tensors if name.startswith(prefix)]
-            network.load_state_dict({name.removeprefix(prefix): tensors.pop(name) for name in names}, assign=True)
+            give_weights(network, {name.removeprefix(prefix): tensors.pop(name) for name in names}, file, prefix)
             networks.append(network)
-        if config.sha256 and file_sha256(file) != config.sha256.get(WEIGHTS):
+        if config.sha256 and sha256 != config.sha256.get(WEIGHTS):
             raise RuntimeError("they fit, but are of another training: their SHA-256 differs")
         if tensors:
             raise RuntimeError(f"weights of no network: {', '.join(sorted(tensors)[:3])}")
@@ -275,4 +275,5 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
         origin=config.features,
         tier=config.tier,
         calibration=config.confidence,
+        folder=folder,
     )

@@ -34,10 +34,10 @@ class Calibration(Section):
     array([0.49, 0.96])
     """
 
-    intercept: float = Field(allow_inf_nan=False)
-    mean: float = Field(ge=0, allow_inf_nan=False)
-    length: float = Field(ge=0, allow_inf_nan=False)
-    edges: float = Field(ge=0, allow_inf_nan=False)
+    intercept: float = Field(ge=-1e9, le=1e9)
+    mean: float = Field(ge=0, le=1e9)
+    length: float = Field(ge=0, le=1e9)
+    edges: float = Field(ge=0, le=1e9)
     segments: PositiveInt
 
     def confidence(self, facts: FloatArray) -> FloatArray:

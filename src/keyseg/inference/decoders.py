@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class RememberedAnnotation(Section):
     """The annotation of one training video: class ids and lengths in steps of its segments."""
 
     labels: tuple[NonNegativeInt, ...] = Field(min_length=1)
-    lengths: tuple[PositiveInt, ...]
+    lengths: tuple[Annotated[PositiveInt, Field(le=1_000_000_000)], ...]
 
     @model_validator(mode="after")
     def _one_length_per_label(self) -> Self:

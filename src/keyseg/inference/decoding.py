@@ -47,9 +47,9 @@ class Rules(Section):
     action_threshold: float = Field(0.1, ge=0, lt=1, description="least confidence of an action keypoint")
     boundary_threshold: float = Field(0.2, ge=0, lt=1, description="least confidence of a boundary keypoint")
     keep_threshold: float = Field(0.2, ge=0, le=1, description="least probability to keep, by the refinement")
-    peak_weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="of action keypoints as evidence")
-    frame_weight: float = Field(2.0, ge=0, allow_inf_nan=False, description="of frame scores as evidence")
-    context_weight: float = Field(0.0, ge=0, allow_inf_nan=False, description="of refined classes as evidence")
+    peak_weight: float = Field(1.0, ge=0, le=1e9, description="of action keypoints as evidence")
+    frame_weight: float = Field(2.0, ge=0, le=1e9, description="of frame scores as evidence")
+    context_weight: float = Field(0.0, ge=0, le=1e9, description="of refined classes as evidence")
 
     def weights(self) -> EvidenceWeights:
         """Weights of the evidence for a segment's class."""
@@ -59,21 +59,28 @@ class Rules(Section):
 @dataclass(frozen=True, slots=True)
 class RefinementScores:
     """What refinement says about the proposals: probabilities to keep actions (Ka,) and boundaries (Kb,), class
-    probabilities of actions (Ka, C), refined times of boundaries (Kb,) in steps."""
+    probabilities of actions (Ka, C), refined times of boundaries (Kb,) in steps. Raises FloatingPointError if a number
+    is not finite."""
 
     keep_action: npt.NDArray[Any]
     keep_boundary: npt.NDArray[Any]
     classes: npt.NDArray[Any]
     boundary_time: npt.NDArray[Any]
 
+    def __post_init__(self) -> None:
+        check_scores(self.keep_action, self.keep_boundary, self.classes, self.boundary_time)
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutput:
     """What a network says about the T steps of one video. frames: (C, T) class probabilities; stages: (stages, C, T),
-    the output of every stage as the network gives it."""
+    the output of every stage as the network gives it. Raises FloatingPointError if a number is not finite."""
 
     frames: FloatMap
     stages: FloatMap
+
+    def __post_init__(self) -> None:
+        check_scores(self.frames, self.stages)
 
     @property
     def steps(self) -> int:
@@ -116,6 +123,12 @@ class KeypointOutput(NetworkOutput):
         )
 
 
+def check_scores(*arrays: npt.NDArray[Any]) -> None:
+    """Raise FloatingPointError if a number of a network is NaN or infinite."""
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise FloatingPointError("a score is not finite")
+
+
 def averaged(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Mean of arrays of one shape, summed in double precision; equal arrays give themselves to the last bit."""
     mean: npt.NDArray[Any] = np.mean(arrays, axis=0, dtype=np.float64).astype(arrays[0].dtype)
@@ -125,7 +138,8 @@ def averaged(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 def propose_keypoints(
     action: FloatMap, boundary: FloatMap, config: ProposalConfig
 ) -> tuple[ActionKeypoints, BoundaryKeypoints]:
-    """Over-complete keypoints of heatmaps (C, T) and (T,)."""
+    """Over-complete keypoints of heatmaps (C, T) and (T,). Raises FloatingPointError if these are not finite."""
+    check_scores(action, boundary)
     return (
         decode_actions(action, config.action_threshold, radius=config.radius, limit=config.limit),
         decode_boundaries(boundary, config.boundary_threshold, radius=config.radius, limit=config.limit),

@@ -20,10 +20,11 @@ from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput
 from keyseg.inference.prediction import KeypointPrediction, Prediction
+from keyseg.inference.weight_files import refuse_overflow
 from keyseg.matching.nodes import keypoint_nodes
 from keyseg.models.network import Network
 from keyseg.models.rtk import RTK
-from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase, nearest
+from keyseg.timeline import ConfigError, DataError, LabelMap, TimeBase, nearest
 
 if TYPE_CHECKING:  # decoders of videos are imported for videos alone
     from keyseg.video.extraction import CachedFeatures, ReportFrames
@@ -39,7 +40,7 @@ class Predictor:
     held one column per step, not one per frame. origin: what made those features, where that is known. tier: of ELAN
     and Praat, to which predictions are written, where the data set names one. others: further networks of the same
     kind, in an ensemble; what they say is averaged with what `model` says. calibration: of the confidence of segments,
-    None where none was learnt.
+    None where none was learnt. folder: of the bundle that it was loaded from, if any.
 
     >>> from keyseg.inference.systems import SYSTEMS
     >>> system, labels = SYSTEMS["ms-tcn++"], LabelMap(("background", "cut", "pour"))
@@ -63,6 +64,7 @@ class Predictor:
     tier: str | None = None
     others: tuple[Network, ...] = ()
     calibration: Calibration | None = None
+    folder: Path | None = None
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -93,20 +95,29 @@ class Predictor:
 
         features: (T, D), T feature steps, as an array that is checked, or as a tensor on the network's device. refine:
         whether the network's refinement takes part, if it has one that was trained.
+
+        Raises BundleError or DataError, as `refuse_overflow` does, if a score is not finite.
         """
         with self._evaluation():
             steps = features.T[None] if isinstance(features, Tensor) else self._tensor(features)
-            mask = torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)
-            outputs = [network(steps, mask) for network in self.networks]
-            read = [self.decoder.read(output) for output in outputs]
-            result = self.decoder.average(read) if self.others else read[0]
-            trained = isinstance(self.decoder, KeypointDecoder) and self.decoder.refine
-            if not (refine and trained and isinstance(self.model, RTK) and isinstance(result, KeypointOutput)):
-                return result
-            nodes = keypoint_nodes([(result.actions, result.boundaries)], steps.device)
-            refiners = [network.refiner for network in self.networks if isinstance(network, RTK)]
-            refined = [refiner(output.maps(), nodes) for refiner, output in zip(refiners, outputs, strict=True)]
-            return result.refined(refined, nodes)
+            try:
+                return self._run(steps, refine)
+            except FloatingPointError:
+                refuse_overflow(self.networks, steps, self.folder)
+
+    def _run(self, steps: Tensor, refine: bool) -> NetworkOutput:
+        """What the network says about a tensor (1, D, T). Raises FloatingPointError if a score is not finite."""
+        mask = torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)
+        outputs = [network(steps, mask) for network in self.networks]
+        read = [self.decoder.read(output) for output in outputs]
+        result = self.decoder.average(read) if self.others else read[0]
+        trained = isinstance(self.decoder, KeypointDecoder) and self.decoder.refine
+        if not (refine and trained and isinstance(self.model, RTK) and isinstance(result, KeypointOutput)):
+            return result
+        nodes = keypoint_nodes([(result.actions, result.boundaries)], steps.device)
+        refiners = [network.refiner for network in self.networks if isinstance(network, RTK)]
+        refined = [refiner(output.maps(), nodes) for refiner, output in zip(refiners, outputs, strict=True)]
+        return result.refined(refined, nodes)
 
     def run_keypoints(self, features: npt.NDArray[np.floating]) -> KeypointOutput:
         """As `run`. Raises ConfigError if the system has no keypoints."""
@@ -293,8 +304,7 @@ class Predictor:
         self._check_variant(variant)
         decoded = self.decoder.segments(output, None if variant == self.system else variant)
         length = output.steps * self.timebase.sample_rate if frames is None else frames
-        labels = self.timebase.steps_to_frames(decoded.segmentation.to_frames(), length)
-        segmentation = Segmentation.from_frames(labels)
+        segmentation = self.timebase.segments_to_frames(decoded.segmentation, length)
         common = (segmentation, output.frames, output.stages, self.labels, self.timebase, decoded.alignment)
         calibration = self.calibration if variant in (None, self.system) else None  # it was learnt with the full system
         tier = self.tier or "actions"

@@ -23,13 +23,13 @@ _BLOCK = 256  # cuts whose segments are scored at once
 class MatchWeights(Section):
     """What the terms of a segment weigh against the order of the annotations."""
 
-    frames: float = Field(0.06, ge=0, allow_inf_nan=False)
-    mean: float = Field(1.2, ge=0, allow_inf_nan=False)
-    action: float = Field(1.0, ge=0, allow_inf_nan=False)
-    rivals: float = Field(2.0, ge=0, allow_inf_nan=False)
-    duration: float = Field(1.0, ge=0, allow_inf_nan=False)
-    boundary: float = Field(1.0, ge=0, allow_inf_nan=False)
-    cut: float = Field(0.5, allow_inf_nan=False, description="per segment: above 0 favours more of them")
+    frames: float = Field(0.06, ge=0, le=1e9)
+    mean: float = Field(1.2, ge=0, le=1e9)
+    action: float = Field(1.0, ge=0, le=1e9)
+    rivals: float = Field(2.0, ge=0, le=1e9)
+    duration: float = Field(1.0, ge=0, le=1e9)
+    boundary: float = Field(1.0, ge=0, le=1e9)
+    cut: float = Field(0.5, ge=-1e9, le=1e9, description="per segment: above 0 favours more of them")
     moves: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
         (0.01, 0.75, 0.05, 0.01), min_length=len(MOVES), max_length=len(MOVES), description=f"probabilities of {MOVES}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -38,7 +39,9 @@ class BackboneConfig(Section):
     layer_dropout: float = Field(0.5, ge=0, lt=1, description="after every layer")
     positional_encoding: bool = Field(True, description="add the position in the video to the encoder's input")
     squeeze_excitation: bool = Field(True, description="weigh channels by the mean over the video in every layer")
-    average_pooling: OddSize = Field(3, description="width of the moving average of the last features; 1 disables it")
+    average_pooling: Annotated[OddSize, Field(le=10_001)] = Field(
+        3, description="width of the moving average of the last features; 1 disables it"
+    )
 
 
 class AttentionBlock(nn.Module):

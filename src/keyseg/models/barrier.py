@@ -32,7 +32,7 @@ class PoolingConfig(Section):
     """One local barrier pooling."""
 
     width: Annotated[OddSize, Field(le=10_001)] = Field(description="in steps")
-    alpha: float = Field(gt=0, allow_inf_nan=False, description="how strongly a barrier hides the steps beyond it")
+    alpha: float = Field(gt=0, le=1e6, description="how strongly a barrier hides the steps beyond it")
 
 
 class BarrierGenerator(nn.Module):

@@ -24,7 +24,7 @@ class RefinementConfig(Section):
     layers: int = Field(3, ge=1, le=64, description="graph convolutions")
     neighbours: int = Field(4, ge=1, le=64, description="temporal neighbours of a keypoint on each side")
     dropout: float = Field(0.5, ge=0, lt=1, description="of the features of nodes, and in every layer")
-    max_shift: float = Field(8.0, gt=0, allow_inf_nan=False, description="largest shift of a boundary, in steps")
+    max_shift: float = Field(8.0, gt=0, le=1e6, description="largest shift of a boundary, in steps")
 
 
 @dataclass(frozen=True)

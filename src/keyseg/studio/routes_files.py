@@ -14,11 +14,12 @@ from keyseg.formats import FORMATS, format_named
 from keyseg.studio import messages
 from keyseg.studio.classes import spelling
 from keyseg.studio.exchange import segments_of
-from keyseg.studio.report_page import REPORT_POLICY, report_page
+from keyseg.studio.report_page import SANDBOX, report_page
 from keyseg.studio.rows import CORRECTION, SavedRow, Video
 from keyseg.studio.studio import Open, Studio
 from keyseg.studio.timeline_files import archive, read_upload, video_named, written
 from keyseg.timeline import Annotation, KeysegError, Overlap
+from keyseg.viz.page import policy_of
 
 router = APIRouter(prefix="/api", tags=["files"])
 
@@ -118,7 +119,7 @@ def report(video: str, studio: Open) -> Response:
     """A page with the timelines of a video and pictures of it."""
     known = studio.video(video)
     page = report_page(known, studio.store.rows(known.id), studio.file(video), studio.store.private / "reports")
-    return Response(page, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
+    return Response(page, media_type="text/html", headers={"Content-Security-Policy": SANDBOX + policy_of(page)})
 
 
 async def _uploads(request: HttpRequest, name: str) -> list[tuple[str, bytes]]:

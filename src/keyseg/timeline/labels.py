@@ -16,6 +16,9 @@ from keyseg.timeline.files import read_text
 from keyseg.timeline.segmentation import IntArray
 
 _MOST_DIGITS = 6  # of an id
+_CONTROL = frozenset(map(chr, (*range(32), *range(127, 160))))
+MOST_LETTERS = 1000
+"""Of the name of a class."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,19 @@ class LabelMap:
         object.__setattr__(self, "background", tuple(unicodedata.normalize("NFC", name) for name in self.background))
         twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if twice:
-            raise TimelineError(f"class names must differ, got {', '.join(twice)} more than once")
+            raise TimelineError(f"class names must differ, got {', '.join(twice)[:200]} more than once")
         bad = [name for name in self.names if not name or any(c.isspace() for c in name)]
         if bad:
-            raise TimelineError(f"class names must be non-empty and without white space, got {bad!r}")
+            raise TimelineError(f"class names must be non-empty and without white space, got {str(bad)[:200]}")
+        odd = next((name for name in self.names if len(name) > MOST_LETTERS or not _CONTROL.isdisjoint(name)), None)
+        if odd is not None:
+            raise TimelineError(
+                f"class names have up to {MOST_LETTERS} letters and no control characters, got {odd[:80]!r}"
+            )
+        known = set(self.names)
         for name in self.background:
-            if name not in self.names:
-                raise TimelineError(f"background {name!r} is not a class{nearest(name, self.names)}")
+            if name not in known:
+                raise TimelineError(f"background {name[:80]!r} is not a class{nearest(name[:80], self.names)}")
 
     @cached_property
     def _ids(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.timeline.errors import TimelineError
-from keyseg.timeline.segmentation import IntArray
+from keyseg.timeline.segmentation import IntArray, Segmentation
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,18 @@ class TimeBase:
     def steps_to_frames(self, steps: npt.ArrayLike, length: int) -> IntArray:
         """Per-step values (steps,) to per-frame values (length,). Raises TimelineError on another number of steps."""
         values = np.asarray(steps)
-        if len(values) != self.steps(length):
-            raise TimelineError(
-                f"{length} frames at sample_rate {self.sample_rate} make {self.steps(length)} steps, got {len(values)}"
-            )
+        self._check_steps(len(values), length)
         return np.repeat(values, self.sample_rate)[:length]
+
+    def segments_to_frames(self, segmentation: Segmentation, length: int) -> Segmentation:
+        """Segments of steps as segments of `length` frames, as `steps_to_frames` of their labels but without a list of
+        frames. Raises TimelineError on another number of steps."""
+        merged = segmentation.merged()
+        self._check_steps(merged.length, length)
+        return Segmentation(np.minimum(merged.boundaries * self.sample_rate, length), merged.labels)
+
+    def _check_steps(self, steps: int, length: int) -> None:
+        if steps != self.steps(length):
+            raise TimelineError(
+                f"{length} frames at sample_rate {self.sample_rate} make {self.steps(length)} steps, got {steps}"
+            )

@@ -12,8 +12,9 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from keyseg.inference.weight_files import read_torch
 from keyseg.timeline import TrainingError
-from keyseg.timeline.files import refuse_special, write_bytes
+from keyseg.timeline.files import write_bytes
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -28,9 +29,11 @@ class AtomicCheckpointIO(CheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Tensors and plain values only. Raises TrainingError if the file is damaged or holds anything else."""
         try:
-            refuse_special(Path(path))
-            content = torch.load(path, map_location=map_location or "cpu", weights_only=True)
-            return {**content, "state_dict": content["state_dict"]}
+            content = read_torch(Path(path))
+            state = content["state_dict"]
+            if not all(value.isfinite().all() for value in state.values()):
+                raise ArithmeticError("weights are NaN or infinite")
+            return {**content, "state_dict": state}
         except Exception as error:
             raise TrainingError(
                 f"{path}: not a checkpoint that training can resume from ({type(error).__name__}); delete it to start"

@@ -60,7 +60,7 @@ def recipe_yaml(recipe: Recipe) -> str:
     """A recipe as a YAML file that holds every key, each with its meaning, type and default; it loads as the recipe.
 
     >>> print(*recipe_yaml(recipe_named("rtk")).splitlines()[-2:], sep="\\n")
-      # of refined classes as evidence [number >= 0; default 0.0]
+      # of refined classes as evidence [number >= 0, <= 1e+09; default 0.0]
       context_weight: 0.0
     """
     defaults = trainable(recipe.model).recipe.model_validate({})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -99,19 +101,37 @@ def write_report(
         "Figures": "\n".join(map(_figure, figures, figures.values())),
         "Provenance": _provenance(provenance) if provenance else "",
     }
+    style = _resource("report.css") + _resource("player.css") + colour_rules(shown, class_colours(labels))
+    script = _resource("report.js") + (_resource("player.js") if players else "")
     page = Template(_resource("report.html")).substitute(
         title=escape(title),
-        media="'self' file:" if linked else "data:",
+        policy=_policy(style, script, "'self' file:" if linked else "data:"),
         introduction=escape(introduction),
-        style=_resource("report.css") + _resource("player.css") + colour_rules(shown, class_colours(labels)),
+        style=style,
         sections="\n".join(
             f'<section id="{name.lower()}">\n<h2>{name}</h2>\n{body}\n</section>'
             for name, body in sections.items()
             if body
         ),
-        script=_resource("report.js") + (_resource("player.js") if players else ""),
+        script=script,
     )
     return write_whole(path, page.encode("utf-8", errors="replace"))
+
+
+def policy_of(page: bytes) -> str:
+    """The Content-Security-Policy that a report states, for a server to send with it."""
+    found = re.search(rb'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    assert found is not None, "not a report"
+    return found[1].decode()
+
+
+def _policy(style: str, script: str, media: str) -> str:
+    """What a browser lets the page do: use this style and run this script, by their content, and nothing else."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; base-uri 'none';"
+        f" form-action 'none'; img-src data:; media-src {media}"
+    )
 
 
 def _resource(name: str) -> str:
