@@ -156,7 +156,7 @@ def test_features_are_the_same_without_what_windows_does_not_have(film: Path, wo
     code, _, messages = in_a_process(tmp_path, *words)
     assert code == 0, messages
     here = tmp_path / "here"
-    assert extract_all([film, other], Work("motion", Fraction(10), here, tmp_path / "c"), notify=lambda _: None) == []
+    assert extract_all([film, other], Work("motion", Fraction(10), here, tmp_path / "c"), notify=lambda _: None) == {}
     assert contents(tmp_path / "there") == contents(here)
 
 

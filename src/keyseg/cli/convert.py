@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.options import Background, FrameRate, Options, PositiveNumber
-from keyseg.cli.verb import note, presents
+from keyseg.cli.terminal import note, show
+from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
 from keyseg.formats.conversion import convert
 
@@ -25,5 +26,5 @@ from keyseg.formats.conversion import convert
     options=Annotated[AnnotationOptions, Options],
 )
 def convert_verb(**arguments: Any) -> int:
-    print(*convert(**arguments, report=note), sep="\n")
+    show("\n".join(map(str, convert(**arguments, report=note))))
     return 0

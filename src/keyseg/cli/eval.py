@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.options import Background, FrameRate, Options
-from keyseg.cli.verb import note, say
+from keyseg.cli.terminal import note, say, show, show_data
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.metrics import evaluate_labels
 from keyseg.metrics.analysis import Analysis, analyse
@@ -68,7 +68,10 @@ def eval_verb(
         if run is not None or pred is not None or analysis is not None:
             raise ConfigError("--compare goes with --ref or alone, not with a run folder, --pred or --analysis")
         result = compare_systems(*compare, ref=ref, protocol=protocol, **reading)
-        print(json.dumps(result.to_json(), indent=1) if json_ else result.to_markdown(*_distinct_names(compare)))
+        if json_:
+            show_data(json.dumps(result.to_json(), indent=1))
+        else:
+            show(result.to_markdown(*_distinct_names(compare)))
         return 0
     if run is not None and ref is None and pred is None:
         report = evaluate(run, background=background, protocol=protocol)
@@ -82,9 +85,9 @@ def eval_verb(
         raise ConfigError("give a run folder, or both --ref and --pred; see: keyseg eval --help")
     content = report.to_json(details=details)
     if json_:
-        print(json.dumps(content if details else {key: content[key] for key in _SUMMARY}, indent=1))
+        show_data(json.dumps(content if details else {key: content[key] for key in _SUMMARY}, indent=1))
     else:
-        print(_table(content))
+        show(_table(content))
     if analysis and errors:
         _write_errors(errors, analysis)
     return 0

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.progress import TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID, TaskProgressColumn, TimeRemainingColumn
 
 from keyseg.cli.options import FrameRate, PositiveNumber
-from keyseg.cli.progress import ProgressDisplay
-from keyseg.cli.verb import presents, say_failed
+from keyseg.cli.progress import ProgressDisplay, plain_column
+from keyseg.cli.terminal import say_failed
+from keyseg.cli.verb import presents
 from keyseg.video.jobs import Event
 from keyseg.video.make_features import features
 
@@ -23,7 +24,7 @@ def features_verb(**arguments: Any) -> int:
         made = features(**arguments, notify=shown)
     videos = len(made.written) + len(made.failed)
     if made.failed:
-        say_failed(len(made.failed), videos, arguments["out"])
+        say_failed(made.failed, videos, arguments["out"])
     return 1 if made.failed else 0
 
 
@@ -35,7 +36,7 @@ class FeatureProgress(ProgressDisplay):
 
     def __init__(self, videos: int, *, quiet: bool = False) -> None:
         super().__init__(
-            TaskProgressColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), transient=True
+            TaskProgressColumn(), plain_column("{task.fields[speed]}"), TimeRemainingColumn(), transient=True
         )
         self.videos, self.quiet, self.done = videos, quiet, 0
         self.tasks: dict[Path, TaskID] = {}
@@ -58,7 +59,7 @@ class FeatureProgress(ProgressDisplay):
         speed = frames / seconds if seconds else 0.0
         if self.terminal:
             if video not in self.tasks:
-                self.tasks[video] = self.bars.add_task(video.name, total=None, speed="")
+                self.tasks[video] = self.add(video.name, total=None, speed="")
             self.bars.update(self.tasks[video], completed=frames, total=expected, speed=f"{speed:.0f} frames/s")
         elif seconds - self.logged.get(video, 0.0) >= _LOG_SECONDS:
             self.logged[video] = seconds
@@ -78,8 +79,7 @@ class FeatureProgress(ProgressDisplay):
             self.bars.remove_task(self.tasks.pop(event.video))
         count = f"[{self.done}/{self.videos}]"
         if event.kind == "failed":
-            place = "" if str(event.video) in event.message else f"{event.video}: "
-            self.print(f"{count} error: {place}{event.message}")
+            self.print(f"{count} error: {event.message}")
         elif event.message or not self.quiet:
             seconds = self._seconds(event.video)
             how = {"made": f"in {seconds:.1f} s", "cached": "from the cache", "kept": "already extracted"}[event.kind]

@@ -8,7 +8,8 @@ from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.options import Formats
-from keyseg.cli.verb import presents, say_failed
+from keyseg.cli.terminal import say_failed
+from keyseg.cli.verb import presents
 from keyseg.inference.folder import predict_files
 
 
@@ -25,5 +26,5 @@ def predict_verb(**arguments: Any) -> int:
 
         result = predict_files(**arguments, report=report, progress=shown.advance)
     if result.failed:
-        say_failed(len(result.failed), result.inputs, arguments["out"])
+        say_failed(result.failed, result.inputs, arguments["out"])
     return 1 if result.failed else 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from keyseg.cli.options import Background, FrameRate, Options
-from keyseg.cli.verb import note, presents
+from keyseg.cli.terminal import note, show
+from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
 from keyseg.reproduction.pages import write_video_page
 
@@ -17,5 +18,5 @@ from keyseg.reproduction.pages import write_video_page
     options=Annotated[AnnotationOptions, Options],
 )
 def report_verb(**arguments: Any) -> int:
-    print(write_video_page(**arguments, report=note))
+    show(write_video_page(**arguments, report=note))
     return 0

@@ -41,9 +41,9 @@ class Findings:
 
     def add_error(self, kind: ProblemKind, path: Path, error: DataError) -> None:
         """Note what a reader raised about `path`; the place at the start of its message becomes the problem's."""
-        place = re.match(rf"{re.escape(str(path))}(?::(\d+))?: ", str(error))
+        place = re.match(rf"{re.escape(str(path))}(?::(\d+))?: ", error.args[0])
         line = int(place[1]) if place and place[1] else None
-        self.add(kind, path, line, str(error)[place.end() :] if place else str(error))
+        self.add(kind, path, line, error.args[0][place.end() :] if place else error.args[0])
 
     def attempt(
         self, path: Path, read: Callable[..., _Value], *arguments: Any, kind: ProblemKind | None = None

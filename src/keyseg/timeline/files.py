@@ -25,6 +25,7 @@ _HINT = ", or in the encoding that --encoding names, such as cp1252"
 # Why a name cannot be a file's on one of the systems. Windows reserves devices with any ending, such as `aux.txt`.
 _NOT_IN_FILE_NAMES = {
     r"\s*": "it is empty",
+    r".*[\ud800-\udfff].*": "it is not UTF-8",
     r"\..*": "a file whose name starts with a dot is hidden",
     r".*[\x00-\x1f].*": "it contains a control character",
     r""".*[<>:"/\\|?*].*""": 'Windows allows none of < > : " / \\ | ? *',
