@@ -15,7 +15,6 @@ import pytest
 from cyclopts import App, Parameter
 
 from keyseg.cli import doctor as doctor_module
-from keyseg.cli import main as main_module
 from keyseg.cli.main import VERBS, app
 from keyseg.cli.verb import presents
 from keyseg.timeline import ConfigError, DataError

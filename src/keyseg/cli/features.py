@@ -22,10 +22,7 @@ _LOG_SECONDS = 15.0  # between two lines about one video, where there is no term
 def features_verb(**arguments: Any) -> int:
     with FeatureProgress(0) as shown:
         made = features(**arguments, notify=shown)
-    videos = len(made.written) + len(made.failed)
-    if made.failed:
-        say_failed(made.failed, videos, arguments["out"])
-    return 1 if made.failed else 0
+    return say_failed(made.failed, len(made.written) + len(made.failed), arguments["out"])
 
 
 class FeatureProgress(ProgressDisplay):

@@ -25,6 +25,4 @@ def predict_verb(**arguments: Any) -> int:
             shown.print(line)
 
         result = predict_files(**arguments, report=report, progress=shown.advance)
-    if result.failed:
-        say_failed(result.failed, result.inputs, arguments["out"])
-    return 1 if result.failed else 0
+    return say_failed(result.failed, result.inputs, arguments["out"])

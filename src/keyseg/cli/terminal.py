@@ -19,7 +19,9 @@ def prepare_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers, so that no file gets one of them
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w", encoding="utf-8"))
+            setattr(
+                sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w", encoding="utf-8")
+            )
         elif name != "stdin" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
@@ -52,13 +54,19 @@ def note(line: str) -> None:
     say(f"note: {line}")
 
 
-def say_failed(failed: Mapping[Path, str], inputs: int, out: Path | None) -> None:
-    """Report that some of the inputs failed, where the others are, and at the end each with its reason, on stderr."""
+def say_failed(failed: Mapping[Path, str], inputs: int, out: Path | None = None) -> int:
+    """Report that some of the inputs failed, where the others are, and each with its reason, on stderr.
+
+    Returns the exit code: 1, or 0 if none failed.
+    """
+    if not failed:
+        return 0
     others = f"; the others are in {out}" if out is not None and len(failed) < inputs else ""
     say(f"{len(failed)} of {inputs} inputs failed{others}")
     if inputs > 1:  # the reason of a single one is the line before
         for reason in failed.values():
             say(f"  {reason}")
+    return 1
 
 
 def last_words(line: str = "") -> bool:

@@ -12,7 +12,14 @@ from typing import Any
 
 from keyseg.cli.terminal import show
 
-_FOR_PYTHON = {"report", "progress", "notify", "callbacks", "command"}  # given by the verb, not on the command line
+_FOR_PYTHON = {
+    "report",
+    "progress",
+    "notify",
+    "callbacks",
+    "command",
+    "failures",
+}  # given by the verb, not on the command line
 
 Verb = Callable[..., int]
 

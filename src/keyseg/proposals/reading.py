@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -107,13 +108,19 @@ def common_dimension(files: Sequence[Path]) -> int | None:
 
     Raises DataError if the shapes do not show it.
     """
-    bare = [file for file in files if is_feature_file(file) and read_sidecar(file) is None]
+    bare = [file for file in files if is_feature_file(file) and not file.with_suffix(".json").exists()]
     if not bare:
         return None
-    found = detect_axes((stored_shape(file), None) for file in bare)
+    shapes = {}
+    for file in bare:
+        with suppress(DataError):  # reported where the file is read
+            shapes[file] = stored_shape(file)
+    found = detect_axes((shape, None) for shape in shapes.values())
+    if not shapes:
+        return None
     if found is None:
         raise DataError(
-            f"{bare[0]}: shape {stored_shape(bare[0])} does not show which axis is time, and there is no sidecar; give"
+            f"{next(iter(shapes))}: shape {next(iter(shapes.values()))} does not show which axis is time, and there is no sidecar; give"
             " several files of different lengths, or in Python an array (T, D)"
         )
     return found[1]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from keyseg.timeline.errors import KeysegError
+from keyseg.timeline.errors import ConfigError, DataError, KeysegError
 from keyseg.timeline.printable import printable
 
 INPUT_ERRORS = (KeysegError, OSError, MemoryError, RecursionError, UnicodeEncodeError)
@@ -70,12 +70,16 @@ def reason_with(path: Path, error: BaseException) -> str:
     return reason if name in reason else f"{name}: {reason}"
 
 
+def noting(failures: Failures | None, path: Path) -> AbstractContextManager[None]:
+    """What happens inside is about one of many inputs; without `failures`, an error is raised as it is."""
+    return nullcontext() if failures is None else failures.of(path)
+
+
 class Failures:
     """The inputs that failed, with their reasons, while the others went on.
 
     report: called with each reason as it comes.
 
-    >>> from keyseg.timeline import DataError
     >>> failures = Failures()
     >>> for path in (Path("a.txt"), Path("b.txt")):
     ...     with failures.of(path):
@@ -86,18 +90,34 @@ class Failures:
 
     def __init__(self, report: Callable[[str], None] = lambda line: None) -> None:
         self.reasons: dict[Path, str] = {}
-        self._report = report
+        self.tried: set[Path] = set()
+        self._report, self._errors = report, list[Exception]()
 
     @contextmanager
     def of(self, path: Path, place: Path | None = None) -> Iterator[None]:
         """What happens inside is about this input; an error ends it, and is noted. place: the file that it is about,
         if not the input."""
+        self.tried.add(path)
         try:
             yield
         except INPUT_ERRORS as error:
-            reason = reason_with(place or path, error)
-            self.reasons.setdefault(path, reason)
-            self._report(f"error: {reason}")
+            self.add(path, error, place)
+
+    def add(self, path: Path, error: Exception, place: Path | None = None) -> None:
+        """Note why an input failed."""
+        reason = reason_with(place or path, error)
+        self._errors.append(error)
+        self.reasons.setdefault(path, reason)
+        self._report(f"error: {reason}")
+
+    def raise_unless(self, some: object) -> None:
+        """Raise the error of a single failure, or one with all reasons, unless there are `some` inputs left."""
+        if some or not self._errors:
+            return
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        kind = ConfigError if all(isinstance(error, ConfigError) for error in self._errors) else DataError
+        raise kind(f"{len(self.reasons)} inputs failed\n" + "\n".join(self.reasons.values()))
 
     def attempt(self, path: Path, read: Callable[..., object], *arguments: object) -> bool:
         """Whether `read(*arguments)`, which is about this input, raises nothing."""

@@ -218,7 +218,9 @@ def refuse_special(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return "no such file" if isinstance(error, FileNotFoundError) else str(error)
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def check_file_names(videos: Iterable[str]) -> None:

@@ -87,6 +87,7 @@ def train(
 
     check_jobs(jobs)
     data, out = Path(data), Path(out)
+    refuse_file(out, "run")
     changes = list(changes_of(set))
     recipe = None if recipe is None else Path(recipe)
     if start is not None:

@@ -71,5 +71,7 @@ def write_whole(path: Path, data: bytes) -> Path:
     try:
         write_bytes(path, data)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot write here ({error}); give a path in a writable folder") from error
+        raise ConfigError(
+            f"{path}: cannot write here ({error.strerror or error}); give a path in a writable folder"
+        ) from error
     return path
