@@ -6,11 +6,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 from pydantic import ValidationError
 
 from keyseg.cli.signals import ending_as_interrupts
-from keyseg.cli.terminal import last_words, prepare_streams
+from keyseg.cli.terminal import ReaderGoneError, last_words, prepare_streams
 from keyseg.timeline import ConfigError, nearest
 from keyseg.timeline.failures import INPUT_ERRORS, reason_of
 from keyseg.timeline.files import write_log
@@ -118,8 +118,8 @@ def _failure(error: BaseException, verb: str) -> tuple[int, str]:
         return 2, f"error: {_usage_error(error)}"
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, f"interrupted{_AFTER_INTERRUPT.get(verb, '')}"
-    if isinstance(error, BrokenPipeError) and not last_words():
-        return 1, ""  # nobody reads on, as in keyseg eval ... | head
+    if isinstance(error, ReaderGoneError):
+        return 1, ""
     if isinstance(error, INPUT_ERRORS):
         return getattr(error, "exit_code", 1), f"error: {reason_of(error)}"
     if not isinstance(error, Exception):
@@ -131,6 +131,12 @@ def _failure(error: BaseException, verb: str) -> tuple[int, str]:
 
 def _usage_error(error: CycloptsError) -> str:
     """What is wrong with the arguments, starting with the flag where there is one."""
+    verb = " ".join(("keyseg", *(error.command_chain or ())))
+    if isinstance(error, MissingArgumentError) and error.argument is not None and not error.tokens_so_far:
+        return f"{error.argument.name} is missing, or has no value; see: {verb} --help"
+    if isinstance(error, UnusedCliTokensError):
+        words = ", ".join(map(repr, error.unused_tokens or ()))
+        return f"{words}: more words than the command takes; see: {verb} --help"
     if not isinstance(error.__cause__, ValidationError):
         return str(error).removeprefix("Invalid value for ")
     first = error.__cause__.errors()[0]  # of options that are the fields of a model

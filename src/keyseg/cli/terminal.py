@@ -7,8 +7,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 from keyseg.timeline.printable import printable
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads what is printed any more, as in `keyseg eval ... | head`; a verb ends without a word."""
 
 
 def prepare_streams() -> None:
@@ -19,16 +24,15 @@ def prepare_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers, so that no file gets one of them
         stream = getattr(sys, name)
         if stream is None:
-            setattr(
-                sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w", encoding="utf-8")
-            )
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w", encoding="utf-8"))
         elif name != "stdin" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def show(text: object) -> None:
     """Print a result on stdout; of a line that is too long, the middle is left out."""
-    print("\n".join(printable(line) for line in str(text).split("\n")), flush=True)
+    _print("\n".join(printable(line) for line in str(text).split("\n")), sys.stdout)
 
 
 def show_data(text: str) -> None:
@@ -36,12 +40,19 @@ def show_data(text: str) -> None:
     if sys.stdout.isatty():
         show(text.removesuffix("\n"))
     else:
-        print(text, end="" if text.endswith("\n") else "\n", flush=True)
+        _print(text.removesuffix("\n"), sys.stdout)
 
 
 def say(line: str) -> None:
     """Report what happens, on stderr. Only the first line starts at the margin, so that no name can pose as another."""
-    print(said(line), file=sys.stderr, flush=True)
+    _print(said(line), sys.stderr)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
 
 
 def said(line: str) -> str:

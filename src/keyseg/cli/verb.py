@@ -12,14 +12,8 @@ from typing import Any
 
 from keyseg.cli.terminal import show
 
-_FOR_PYTHON = {
-    "report",
-    "progress",
-    "notify",
-    "callbacks",
-    "command",
-    "failures",
-}  # given by the verb, not on the command line
+# Given by the verb, not on the command line.
+_FOR_PYTHON = {"report", "progress", "notify", "callbacks", "command", "failures"}
 
 Verb = Callable[..., int]
 

@@ -50,7 +50,7 @@ class Findings:
     def attempt(
         self, path: Path, read: Callable[..., _Value], *arguments: Any, kind: ProblemKind | None = None
     ) -> _Value | None:
-        """What `read(*arguments)` returns; None if it raises one of `INPUT_ERRORS`, which is noted as a problem of `path`.
+        """What `read(*arguments)` returns; None if it raises INPUT_ERRORS, which are noted as problems of `path`.
 
         kind: of that problem; default: `missing` or `unreadable`.
         """

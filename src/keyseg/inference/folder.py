@@ -15,7 +15,7 @@ import numpy as np
 from keyseg.data.input_names import input_name, is_feature_file
 from keyseg.formats import FORMATS, format_named, timeline_text
 from keyseg.inference.review import REVIEW, ReviewRow, review_rows, write_review
-from keyseg.timeline import ConfigError, DataError, OutputExistsError, Segmentation, TimelineError
+from keyseg.timeline import BundleError, ConfigError, DataError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.failures import Failures
 from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
@@ -102,6 +102,7 @@ def predict_files(
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
+    _refuse_exchanged(Path(bundle), map(Path, inputs))
     folder = find_bundle(Path(bundle))
     made = read_config(folder).features
     failures = Failures(report)
@@ -146,6 +147,16 @@ def predict_files(
         write_review(out / REVIEW, rows, left_out, predictor.calibration is not None, report)
     failed = failures.reasons
     return PredictedFiles(len({*targets, *failed}), written, failed)
+
+
+def _refuse_exchanged(bundle: Path, inputs: Iterable[Path]) -> None:
+    """Raise ConfigError if the bundle is a file, and one of the inputs holds a bundle."""
+    from keyseg.inference.bundle import find_bundle
+
+    for path in filter(Path.is_dir, inputs if bundle.is_file() else ()):
+        with suppress(BundleError):
+            find_bundle(path)
+            raise ConfigError(f"{bundle} is a file, and {path} holds a bundle; the bundle comes first, then the inputs")
 
 
 def input_files(paths: Iterable[Path], failures: Failures, *, tracks: bool) -> list[Path]:

@@ -108,19 +108,18 @@ def common_dimension(files: Sequence[Path]) -> int | None:
 
     Raises DataError if the shapes do not show it.
     """
-    bare = [file for file in files if is_feature_file(file) and not file.with_suffix(".json").exists()]
-    if not bare:
-        return None
     shapes = {}
-    for file in bare:
+    for file in filter(is_feature_file, files):
         with suppress(DataError):  # reported where the file is read
-            shapes[file] = stored_shape(file)
+            if read_sidecar(file) is None:
+                shapes[file] = stored_shape(file)
     found = detect_axes((shape, None) for shape in shapes.values())
     if not shapes:
         return None
     if found is None:
+        file, shape = next(iter(shapes.items()))
         raise DataError(
-            f"{next(iter(shapes))}: shape {next(iter(shapes.values()))} does not show which axis is time, and there is no sidecar; give"
+            f"{file}: shape {shape} does not show which axis is time, and there is no sidecar; give"
             " several files of different lengths, or in Python an array (T, D)"
         )
     return found[1]

@@ -89,6 +89,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 def _partial(path: Path) -> Path:
     """A hidden name beside `path` that no other process uses; the folder above exists afterwards."""
+    refuse_file(path.parent, "output")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 

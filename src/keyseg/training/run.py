@@ -235,7 +235,7 @@ def read_run(folder: Path) -> Run:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return Run(folder=folder, **content | {"recipe": validate_recipe(content["recipe"], str(file))})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         message = f"{folder}: no run here; expected a folder that keyseg train --out made, with {RUN}"
         raise DataError(message) from None
     except (OSError, ValidationError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:

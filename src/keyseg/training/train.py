@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyseg.timeline.files import refuse_file
 from keyseg.training.jobs import no_callbacks
 
 if TYPE_CHECKING:  # all that needs torch is imported by the training itself, so that its help is shown at once

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 
 from keyseg.data.dataset import Dataset
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
-from keyseg.timeline.files import write_text
+from keyseg.timeline.files import refuse_file, write_text
 from keyseg.timeline.version import __version__
 from keyseg.training.choice import MIXED
 from keyseg.training.fit import Fit, FitCallbacks, train_network
@@ -112,6 +112,7 @@ def start_tuning(
         recipe=recipe,
         space=dict(space_around(recipe, tried, str(space) if space else f"space of {recipe.model}")),
     )
+    refuse_file(folder, "tuning")
     refuse_overlap(Dataset.open(data, **dict(recipe.data)), split)
     new.folds()
     if (folder / TUNING).exists():

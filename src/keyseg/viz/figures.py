@@ -71,7 +71,6 @@ def write_whole(path: Path, data: bytes) -> Path:
     try:
         write_bytes(path, data)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot write here ({error.strerror or error}); give a path in a writable folder"
-        ) from error
+        reason = error.strerror or error
+        raise ConfigError(f"{path}: cannot write here ({reason}); give a path in a writable folder") from error
     return path
