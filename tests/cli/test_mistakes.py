@@ -76,7 +76,8 @@ MISTAKES = {
         """
         features bad.mp4 --out o --fps 0; features bad.mp4 --out o --fps abc; features bad.mp4 --out o --workers 0
         features bad.mp4 --out o --shard 3/2; convert a.txt o.csv --fps 0; propose x.npy --segments 0
-        check data --tolerance -1; check data --fps 0; eval --ref a.txt --pred b.txt --fps -1; train data --out r --split x
+        check data --tolerance -1; check data --fps 0; eval --ref a.txt --pred b.txt --fps -1
+        train data --out r --split x
         train data --out r --seed x; train data --out r --epochs 0; train data --out r --jobs 0
         train data --out r --set optimiser.epochs=-1; train data --out r --set foo; tune data --out t --trials 0
         studio empty --port x; serve empty --most-mib 0; train data --out r --recipe nowhere

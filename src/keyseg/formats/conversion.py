@@ -113,13 +113,17 @@ def convert(
             contents[path] = annotations_text(to_format, videos, replace(settings, folder=path.parent))
     if failures:
         failures.raise_unless(contents)
+    written: list[Path] = []
     for path, content in contents.items():
         with noting(failures, source_of[path]):
             write_content(path, content)
+            written.append(path)
+    if failures:
+        failures.raise_unless(written)
     labels = {label for annotation in annotations for label in annotation.labels}
     for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - labels):
         report(f"nothing is labelled {name!r}; gaps are called so")
-    return tuple(contents)
+    return tuple(written)
 
 
 def _target_format(target: Path, formats: Sequence[str]) -> str:
