@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Unused
 from pydantic import ValidationError
 
 from keyseg.cli.signals import ending_as_interrupts
-from keyseg.cli.terminal import ReaderGoneError, last_words, prepare_streams
+from keyseg.cli.terminal import NobodyReadsError, last_words, prepare_streams
 from keyseg.timeline import ConfigError, nearest
 from keyseg.timeline.failures import INPUT_ERRORS, reason_of
 from keyseg.timeline.files import write_log
@@ -118,7 +118,7 @@ def _failure(error: BaseException, verb: str) -> tuple[int, str]:
         return 2, f"error: {_usage_error(error)}"
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, f"interrupted{_AFTER_INTERRUPT.get(verb, '')}"
-    if isinstance(error, ReaderGoneError):
+    if isinstance(error, NobodyReadsError):
         return 1, ""
     if isinstance(error, INPUT_ERRORS):
         return getattr(error, "exit_code", 1), f"error: {reason_of(error)}"

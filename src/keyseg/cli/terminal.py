@@ -12,7 +12,7 @@ from typing import TextIO
 from keyseg.timeline.printable import printable
 
 
-class ReaderGoneError(Exception):
+class NobodyReadsError(Exception):
     """Nobody reads what is printed any more, as in `keyseg eval ... | head`; a verb ends without a word."""
 
 
@@ -52,7 +52,7 @@ def _print(text: str, stream: TextIO) -> None:
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError as error:
-        raise ReaderGoneError from error
+        raise NobodyReadsError from error
 
 
 def said(line: str) -> str:

@@ -70,7 +70,7 @@ def convert(
         failures: Gets the sources that cannot be converted, while the others are. Without it, the first one raises.
 
     Returns:
-        The files that were written; none of them on an error.
+        The files that were written; without `failures`, none of them on an error.
     """
     sources = find_sources(source, from_format)
     if sources.left_out:
