@@ -24,8 +24,7 @@ def prepare_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers, so that no file gets one of them
         stream = getattr(sys, name)
         if stream is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w", encoding="utf-8"))
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "r+"), encoding="utf-8"))
         elif name != "stdin" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
