@@ -93,18 +93,21 @@ def test_convert_writes_no_file_under_such_a_name(names: tuple[str, ...], reason
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    ("names", "reason"), [(("a", "nul"), "reserves"), (("Day1", "day1"), "both be called|one file")]
-)
-def test_features_and_timelines_get_no_such_name(
-    names: tuple[str, ...], reason: str, bundle: Path, tmp_path: Path
-) -> None:
-    videos = [tmp_path / f"{name}.mp4" for name in names]
+def empty_videos(folder: Path, *names: str) -> list[Path]:
+    videos = [folder / f"{name}.mp4" for name in names]
     for video in videos:
         video.write_bytes(b"")
-    with pytest.raises(DataError, match=reason):
-        extract_all(videos, Work("motion", Fraction(10), tmp_path / "out"), notify=lambda event: None)
-    with pytest.raises(DataError, match=reason):
+    return videos
+
+
+def test_features_and_timelines_get_no_such_name(bundle: Path, tmp_path: Path) -> None:
+    videos, work = empty_videos(tmp_path, "a", "nul"), Work("motion", Fraction(10), tmp_path / "out")
+    assert "reserves" in extract_all(videos, work, notify=lambda event: None)[videos[1]]
+    assert "reserves" in predict_files(bundle, videos, out=tmp_path / "out").failed[videos[1]]
+    videos = empty_videos(tmp_path, "Day1", "day1")
+    with pytest.raises(DataError, match="one file"):
+        extract_all(videos, work, notify=lambda event: None)
+    with pytest.raises(DataError, match="both be called"):
         predict_files(bundle, videos, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -156,7 +159,7 @@ def test_features_are_the_same_without_what_windows_does_not_have(film: Path, wo
     code, _, messages = in_a_process(tmp_path, *words)
     assert code == 0, messages
     here = tmp_path / "here"
-    assert extract_all([film, other], Work("motion", Fraction(10), here, tmp_path / "c"), notify=lambda _: None) == []
+    assert extract_all([film, other], Work("motion", Fraction(10), here, tmp_path / "c"), notify=lambda _: None) == {}
     assert contents(tmp_path / "there") == contents(here)
 
 

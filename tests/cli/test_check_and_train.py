@@ -157,8 +157,7 @@ def test_train_where_there_is_no_data_set_or_no_folder_to_write_to(kitchen: Path
     assert f"{tmp_path / 'nowhere'}: no such folder; expected a data set with mapping.txt" in answer.err
     (tmp_path / "file").touch()
     answer = keyseg("train", kitchen, "--out", tmp_path / "file")
-    assert answer.code == 1
-    assert answer.err.startswith("error: [Errno 20] Not a directory: ")
+    assert (answer.code, answer.err) == (2, f"error: {tmp_path / 'file'} is a file; name a folder for the run\n")
 
 
 def test_splits_as_typed() -> None:

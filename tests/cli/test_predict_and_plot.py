@@ -94,10 +94,10 @@ def test_one_bad_file_does_not_stop_the_others(trained: Path, kitchen: Path, key
     for name in ("features/a.npy", "features/n.npy", "features/z.npy", "gone.npy"):
         assert f"error: {tmp_path / name}: " in answer.err
     assert "step 3" in answer.err
-    assert answer.err.endswith(f"4 of 5 videos failed; the others are in {tmp_path / 'out'}\n")
+    assert answer.err.endswith(f"4 of 5 inputs failed; the others are in {tmp_path / 'out'}\n")
     answer = keyseg("predict", trained, tmp_path / "gone.npy", "--out", tmp_path / "none")
     assert answer.code == 1
-    assert answer.err.endswith("1 of 1 videos failed\n")
+    assert answer.err.endswith("1 of 1 inputs failed\n")
 
 
 def test_predict_of_what_cannot_be_done(trained: Path, kitchen: Path, keyseg: Any, tmp_path: Path) -> None:

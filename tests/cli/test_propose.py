@@ -39,7 +39,7 @@ def test_a_failure_is_reported_and_sets_the_exit_code(folder, capsys):
     assert run(command) == 1
     captured = capsys.readouterr()
     assert "film.mp4" in captured.err
-    assert f"1 of 3 videos failed; the others are in {folder / 'out'}" in captured.err
+    assert f"1 of 3 inputs failed; the others are in {folder / 'out'}" in captured.err
 
 
 @pytest.mark.parametrize("words", [["--segments", "0"], ["--classes", "x"], ["--format", "nothing"], []])

@@ -33,7 +33,7 @@ def test_predict_files(trained: Path, kitchen: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = predict_files(trained, [bad, good], out=out, formats=("txt", "csv"), report=lines.append)
     files = tuple(out / f"{good.stem}.{suffix}" for suffix in ("txt", "csv"))
-    assert (result.inputs, result.written, result.failed) == (2, {good: files}, (bad,))
+    assert (result.inputs, result.written, list(result.failed)) == (2, {good: files}, [bad])
     assert all(path.is_file() for path in files)
     frames = len(files[0].read_text().split())
     segments = len(files[1].read_text().splitlines()) - 1

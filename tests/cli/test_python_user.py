@@ -76,7 +76,7 @@ def test_from_videos_to_a_picture_of_a_new_one(user_folder: Path, capfd: pytest.
     assert keyseg.evaluate("runs/mine") == report
 
     out = keyseg.features("new.mp4", out="features", fps="10")
-    assert (out.written, out.failed) == ({Path("new.mp4"): Path("features/new.npy")}, ())
+    assert (out.written, out.failed) == ({Path("new.mp4"): Path("features/new.npy")}, {})
     again = keyseg.load("runs/mine").predict("features/new.npy")
     assert again.segmentation == prediction.segmentation
     assert prediction.save("new.eaf") == Path("new.eaf")

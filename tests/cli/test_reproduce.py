@@ -290,7 +290,7 @@ def test_an_interrupt_says_how_to_resume(kitchen: Path, keyseg: Any, tmp_path: P
 
     monkeypatch.setattr(running, "run_fit", interrupted)
     answer = keyseg("reproduce", "table1", kitchen, "--out", tmp_path, "--models", "ms-tcn++", "--terms", PUBLISHED)
-    assert answer == (1, "", "interrupted; progress is saved; run the same command to resume\n")
+    assert answer == (130, "", "interrupted; progress is saved; run the same command to resume\n")
 
 
 # Figures.

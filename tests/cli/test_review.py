@@ -130,5 +130,5 @@ def test_what_to_do_after_an_interrupt(
     monkeypatch.setattr("keyseg.toy.demo.write_toy_videos", interrupted)
     monkeypatch.setattr(sys, "argv", ["keyseg"])
     inputs = [str(tmp_path)] if verb == "train" else []
-    assert run([verb, *inputs, "--out", str(tmp_path / "out")]) == 1
+    assert run([verb, *inputs, "--out", str(tmp_path / "out")]) == 130
     assert capsys.readouterr().err.endswith(words)

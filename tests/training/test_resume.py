@@ -158,7 +158,7 @@ def test_interrupting_says_how_to_resume(
         monkeypatch.setattr(SegmentationModule, "training_step", signalled)
         return keyseg(command)
 
-    assert workshop.in_child(interrupted, tmp_path / "log") == 1
+    assert workshop.in_child(interrupted, tmp_path / "log") == 130
     log = (tmp_path / "log").read_text()
     assert "interrupted; progress is saved; run the same command to resume, with --resume" in log
     assert "Traceback" not in log

@@ -68,7 +68,7 @@ def test_a_mistake_does_not_stop_the_other_videos(clip, mistaken, logs, tmp_path
     events = []
     videos = [clip("a.mp4"), clip("b.mp4")]
     work = Work("motion", Fraction(10), tmp_path / "out", tmp_path / "cache")
-    assert extract_all(videos, work, notify=events.append) == videos
+    assert list(extract_all(videos, work, notify=events.append)) == videos
     assert [type(event) for event in events] == [Event, Event]
     assert all("please report it" in event.message for event in events)
     assert len(list(logs.iterdir())) == 2

@@ -69,7 +69,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path, mon
 
 def test_a_file_where_a_folder_is_needed_is_refused(tmp_path):
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(ConfigError, match="cannot write here"):
+    with pytest.raises(OutputExistsError, match="runs is a file; name a folder"):
         save_figure(_figure(), tmp_path / "runs" / "a.png")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from keyseg.cli.terminal import show, show_data
 from keyseg.data.read_options import ReadOptions
 
 _DEFAULT = ReadOptions()
@@ -37,29 +38,29 @@ def check_verb(
     stated = options.stated()
     saved = save_options(data, stated) if save and stated and report.ok else None
     if json_:
-        print(report.to_json())
+        show_data(report.to_json())
         return 0 if report.ok else 1
     for problem in report.problems:
-        print(f"problem  {problem}")
+        show(f"problem  {problem}")
     for warning in report.warnings:
-        print(f"warning  {warning}")
+        show(f"warning  {warning}")
     if report.settings:  # there is a folder
         known = report.dataset or "a data set that the catalog does not know"
-        print(
+        show(
             f"{data}: {known}; {report.videos} videos, {report.frames} frames, {report.classes} classes,"
             f" {report.splits} splits, features of {report.dimension or 'unknown'} dimensions"
         )
         if report.origin:
-            print(f"features: {report.origin}")
-        print("settings in force:", *report.settings.lines(), sep="\n  ")
+            show(f"features: {report.origin}")
+        show("\n  ".join(("settings in force:", *report.settings.lines())))
     if report.common_order is not None:
-        print(
+        show(
             f"your videos follow a common order: {report.common_order:.0f} of 100 (above about 70 the match to"
             " annotations usually helps; training decides on inner folds)"
         )
-    print("ok" if report.ok else f"{len(report.problems)} problem(s)")
+    show("ok" if report.ok else f"{len(report.problems)} problem(s)")
     if saved:
-        print(f"saved: {saved}")
+        show(f"saved: {saved}")
     elif report.ok and stated:
-        print("to make every verb read it in the same way, run this command again with --save")
+        show("to make every verb read it in the same way, run this command again with --save")
     return 0 if report.ok else 1

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.options import Background, FrameRate, Options, PositiveNumber
-from keyseg.cli.verb import note, presents
+from keyseg.cli.terminal import note, say_failed, show
+from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
 from keyseg.formats.conversion import convert
+from keyseg.timeline.failures import Failures
 
 
 @presents(
@@ -25,5 +27,6 @@ from keyseg.formats.conversion import convert
     options=Annotated[AnnotationOptions, Options],
 )
 def convert_verb(**arguments: Any) -> int:
-    print(*convert(**arguments, report=note), sep="\n")
-    return 0
+    failures = Failures()
+    show("\n".join(map(str, convert(**arguments, report=note, failures=failures))))
+    return say_failed(failures.reasons, len(failures.tried))

@@ -8,6 +8,7 @@ from typing import Literal
 from rich.progress import DownloadColumn, TaskID, TimeRemainingColumn, TransferSpeedColumn
 
 from keyseg.cli.progress import ProgressDisplay, worth_a_line
+from keyseg.cli.terminal import show
 from keyseg.data.archive import ARCHIVE, fetch_dataset, size_text
 from keyseg.data.known_datasets import DATASETS
 from keyseg.timeline import ConfigError
@@ -39,15 +40,15 @@ def data_verb(
         accept: Agree to the data set's terms.
     """
     facts = DATASETS[name]
-    print(f"{facts.title}\n  homepage  {facts.homepage}\n  terms     {facts.terms}\n  cite      {facts.citation}")
-    print(f"            {_RELEASE}")
-    print("The data belong to their owners and are for research, under the terms above; keyseg ships none.", flush=True)
+    show(f"{facts.title}\n  homepage  {facts.homepage}\n  terms     {facts.terms}\n  cite      {facts.citation}")
+    show(f"            {_RELEASE}")
+    show("The data belong to their owners and are for research, under the terms above; keyseg ships none.")
     if not accept:
         raise ConfigError("nothing was downloaded; read the terms, and add --accept to agree and continue")
     with ByteProgress() as progress:
         fetch_dataset(archive, name, out, progress=progress)
     sampling = f" --sample-rate {facts.sample_rate}" if facts.sample_rate > 1 else ""
-    print(f"{out}: done\n  next: keyseg check {out}{sampling}")
+    show(f"{out}: done\n  next: keyseg check {out}{sampling}")
     return 0
 
 
@@ -62,7 +63,7 @@ class ByteProgress(ProgressDisplay):
     def __call__(self, done: int, total: int) -> None:
         """Show `done` of `total` bytes."""
         if self.task is None:
-            self.task = self.bars.add_task("downloading", total=total, completed=done)
+            self.task = self.add("downloading", total=total, completed=done)
         self.bars.update(self.task, completed=done)
         if not self.terminal and worth_a_line(self.done, done, max(total, 1)):
             self.print(f"downloading: {size_text(done)} of {size_text(total)}")

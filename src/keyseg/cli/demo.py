@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keyseg.cli.features import FeatureProgress
-from keyseg.cli.verb import command_line, say
+from keyseg.cli.terminal import say, show
+from keyseg.cli.verb import command_line
 
 
 def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = False) -> int:
@@ -37,14 +38,14 @@ def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: boo
         callbacks=show_training,
     )
     _print_scores(result.scores)
-    print(f"\ndone in {time.perf_counter() - started:.0f} s")
-    print(f"report:    {result.report}  <- open it in a browser: the videos play along with their timelines")
-    print(f"bundle:    {result.bundle}")
-    print(f"timelines: {result.timelines}")
+    show(f"\ndone in {time.perf_counter() - started:.0f} s")
+    show(f"report:    {result.report}  <- open it in a browser: the videos play along with their timelines")
+    show(f"bundle:    {result.bundle}")
+    show(f"timelines: {result.timelines}")
     keyseg = _as_called()
-    print(f"next:      {keyseg} predict {result.bundle} {result.videos[0]} --out {out / 'mine'} --format csv,eaf,vtt")
-    print(f"           {keyseg} init DATA --videos VIDEOS --annotations ANNOTATIONS   (your own videos)")
-    print(f"           {keyseg} train DATA --out runs/mine")
+    show(f"next:      {keyseg} predict {result.bundle} {result.videos[0]} --out {out / 'mine'} --format csv,eaf,vtt")
+    show(f"           {keyseg} init DATA --videos VIDEOS --annotations ANNOTATIONS   (your own videos)")
+    show(f"           {keyseg} train DATA --out runs/mine")
     return 0
 
 
@@ -62,8 +63,8 @@ def _print_scores(scores: Mapping[str, Mapping[str, float]]) -> None:
     from keyseg.toy.demo import FRAME_CLASSIFIER
     from keyseg.training.tables import SCORES
 
-    print(f"\n{'unseen videos':<28}  F1@10  F1@25  F1@50   Edit    Acc")
+    show(f"\n{'unseen videos':<28}  F1@10  F1@25  F1@50   Edit    Acc")
     for title, row in scores.items():
-        print(f"{title:<28}{''.join(f'{row[name]:>7.1f}' for name in SCORES)}")
+        show(f"{title:<28}{''.join(f'{row[name]:>7.1f}' for name in SCORES)}")
     gains = [scores["RTK"][name] - scores[FRAME_CLASSIFIER][name] for name in ("f1@50", "edit", "acc")]
-    print("RTK over the classifier of single frames: F1@50 {:+.1f}, Edit {:+.1f}, Acc {:+.1f}".format(*gains))
+    show("RTK over the classifier of single frames: F1@50 {:+.1f}, Edit {:+.1f}, Acc {:+.1f}".format(*gains))

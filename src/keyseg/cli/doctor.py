@@ -8,6 +8,8 @@ import platform
 import subprocess
 import sys
 
+from keyseg.cli.terminal import show
+
 _PACKAGES = ("torch", "numpy", "scipy", "rapidfuzz", "safetensors", "pydantic", "matplotlib", "av", "pympi-ling")
 _EXTRAS = {
     "lightning": ("train", "keyseg train, demo and reproduce"),
@@ -35,16 +37,16 @@ def doctor_verb() -> int:
     """Show versions, processors, GPUs and threads, and how to repair what is broken; exit code 1 if anything is."""
     from keyseg.timeline.version import __version__
 
-    print(f"keyseg {__version__}, Python {platform.python_version()} ({sys.executable}), {platform.platform()}")
+    show(f"keyseg {__version__}, Python {platform.python_version()} ({sys.executable}), {platform.platform()}")
     problems = []
     for name in _PACKAGES:
         installed = _version(name)
-        print(f"  {name:<22}{installed or 'missing'}")
+        show(f"  {name:<22}{installed or 'missing'}")
         if installed is None:
             problems.append(f"{name} is not installed: pip install keyseg")
     for name, (extra, use) in _EXTRAS.items():
         missing = f'not installed; {use}: pip install "keyseg[{extra}]"'
-        print(f"  {name:<22}{_version(name) or missing}")
+        show(f"  {name:<22}{_version(name) or missing}")
     lightning = _version("lightning")
     least = ".".join(map(str, _LEAST_LIGHTNING))
     if lightning and tuple(int(part) for part in lightning.split(".")[:3] if part.isdigit()) < _LEAST_LIGHTNING:
@@ -55,8 +57,8 @@ def doctor_verb() -> int:
         _print_processors()
         problems += _check_plug_ins()
     for problem in problems:
-        print(f"problem: {problem}")
-    print("broken" if problems else "everything is fine")
+        show(f"problem: {problem}")
+    show("broken" if problems else "everything is fine")
     return 1 if problems else 0
 
 
@@ -75,7 +77,7 @@ def _check_decoding() -> str:
         reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         return f"videos cannot be decoded ({reason}): pip install --force-reinstall av"
     limited = done.stdout.strip() == "True"
-    print(
+    show(
         "decoding: in a process of its own, "
         + ("with a memory limit" if limited else "without a memory limit, which this system does not offer")
     )
@@ -91,7 +93,7 @@ def _check_plug_ins() -> list[str]:
     problems = []
     for what, table in (("system", SYSTEMS), ("extractor", EXTRACTORS), ("format", FORMATS)):
         for name, package, problem in table.plug_ins():
-            print(f"{what} {name}: of {package}{', broken' if problem else ''}")
+            show(f"{what} {name}: of {package}{', broken' if problem else ''}")
             problems += [problem] if problem else []
     return problems
 
@@ -99,11 +101,11 @@ def _check_plug_ins() -> list[str]:
 def _print_processors() -> None:
     import torch
 
-    print(f"processors: {os.cpu_count()}, torch uses {torch.get_num_threads()} thread(s)")
+    show(f"processors: {os.cpu_count()}, torch uses {torch.get_num_threads()} thread(s)")
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
-        print(f"GPU {index}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+        show(f"GPU {index}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
     if not torch.cuda.is_available():
-        print("GPU: none; training runs on the CPU")
+        show("GPU: none; training runs on the CPU")
     if torch.get_num_threads() > 1 and "OMP_WAIT_POLICY" not in os.environ:
-        print("hint: if other programs keep the CPU busy, set OMP_WAIT_POLICY=passive or OMP_NUM_THREADS=1")
+        show("hint: if other programs keep the CPU busy, set OMP_WAIT_POLICY=passive or OMP_NUM_THREADS=1")

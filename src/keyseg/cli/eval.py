@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.options import Background, FrameRate, Options
-from keyseg.cli.verb import note, say
+from keyseg.cli.terminal import note, say, say_failed, show, show_data
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.metrics import evaluate_labels
 from keyseg.metrics.analysis import Analysis, analyse
 from keyseg.metrics.label_folders import read_folders
 from keyseg.timeline import ConfigError, Overlap
+from keyseg.timeline.failures import Failures
 from keyseg.training.evaluation import compare as compare_systems
 from keyseg.training.evaluation import evaluate
 
@@ -63,18 +64,21 @@ def eval_verb(
         json_: Print one JSON object instead of a table.
     """
     reading: dict[str, Any] = {"background": background, "fps": fps, "overlap": overlap, "options": options}
-    reading["report"] = note
+    reading["report"], failures = note, Failures()
     if compare is not None:
         if run is not None or pred is not None or analysis is not None:
             raise ConfigError("--compare goes with --ref or alone, not with a run folder, --pred or --analysis")
         result = compare_systems(*compare, ref=ref, protocol=protocol, **reading)
-        print(json.dumps(result.to_json(), indent=1) if json_ else result.to_markdown(*_distinct_names(compare)))
+        if json_:
+            show_data(json.dumps(result.to_json(), indent=1))
+        else:
+            show(result.to_markdown(*_distinct_names(compare)))
         return 0
     if run is not None and ref is None and pred is None:
         report = evaluate(run, background=background, protocol=protocol)
         errors = _run_errors(run, protocol) if analysis else None
     elif run is None and ref is not None and pred is not None:
-        found = read_folders(ref, pred, **reading)
+        found = read_folders(ref, pred, failures=failures, **reading)
         scored: Any = {"background": found.background, "protocol": protocol}
         report = evaluate_labels(found.reference, found.prediction, **scored)
         errors = analyse(found.reference, found.prediction, fps=found.fps, **scored) if analysis else None
@@ -82,12 +86,12 @@ def eval_verb(
         raise ConfigError("give a run folder, or both --ref and --pred; see: keyseg eval --help")
     content = report.to_json(details=details)
     if json_:
-        print(json.dumps(content if details else {key: content[key] for key in _SUMMARY}, indent=1))
+        show_data(json.dumps(content if details else {key: content[key] for key in _SUMMARY}, indent=1))
     else:
-        print(_table(content))
+        show(_table(content))
     if analysis and errors:
         _write_errors(errors, analysis)
-    return 0
+    return say_failed(failures.reasons, len(failures.tried))
 
 
 def _run_errors(run: Path, protocol: str) -> Analysis:

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.progress import TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID, TaskProgressColumn, TimeRemainingColumn
 
 from keyseg.cli.options import FrameRate, PositiveNumber
-from keyseg.cli.progress import ProgressDisplay
-from keyseg.cli.verb import presents, say_failed
+from keyseg.cli.progress import ProgressDisplay, plain_column
+from keyseg.cli.terminal import say_failed
+from keyseg.cli.verb import presents
 from keyseg.video.jobs import Event
 from keyseg.video.make_features import features
 
@@ -21,10 +22,7 @@ _LOG_SECONDS = 15.0  # between two lines about one video, where there is no term
 def features_verb(**arguments: Any) -> int:
     with FeatureProgress(0) as shown:
         made = features(**arguments, notify=shown)
-    videos = len(made.written) + len(made.failed)
-    if made.failed:
-        say_failed(len(made.failed), videos, arguments["out"])
-    return 1 if made.failed else 0
+    return say_failed(made.failed, len(made.written) + len(made.failed), arguments["out"])
 
 
 class FeatureProgress(ProgressDisplay):
@@ -35,7 +33,7 @@ class FeatureProgress(ProgressDisplay):
 
     def __init__(self, videos: int, *, quiet: bool = False) -> None:
         super().__init__(
-            TaskProgressColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), transient=True
+            TaskProgressColumn(), plain_column("{task.fields[speed]}"), TimeRemainingColumn(), transient=True
         )
         self.videos, self.quiet, self.done = videos, quiet, 0
         self.tasks: dict[Path, TaskID] = {}
@@ -58,7 +56,7 @@ class FeatureProgress(ProgressDisplay):
         speed = frames / seconds if seconds else 0.0
         if self.terminal:
             if video not in self.tasks:
-                self.tasks[video] = self.bars.add_task(video.name, total=None, speed="")
+                self.tasks[video] = self.add(video.name, total=None, speed="")
             self.bars.update(self.tasks[video], completed=frames, total=expected, speed=f"{speed:.0f} frames/s")
         elif seconds - self.logged.get(video, 0.0) >= _LOG_SECONDS:
             self.logged[video] = seconds
@@ -78,8 +76,7 @@ class FeatureProgress(ProgressDisplay):
             self.bars.remove_task(self.tasks.pop(event.video))
         count = f"[{self.done}/{self.videos}]"
         if event.kind == "failed":
-            place = "" if str(event.video) in event.message else f"{event.video}: "
-            self.print(f"{count} error: {place}{event.message}")
+            self.print(f"{count} error: {event.message}")
         elif event.message or not self.quiet:
             seconds = self._seconds(event.video)
             how = {"made": f"in {seconds:.1f} s", "cached": "from the cache", "kept": "already extracted"}[event.kind]

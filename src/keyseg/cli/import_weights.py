@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from keyseg.cli.options import Background, FrameRate, PositiveNumber
-from keyseg.cli.verb import presents, say
+from keyseg.cli.terminal import say, show
+from keyseg.cli.verb import presents
 from keyseg.inference.reference import import_weights
 
 
 @presents(import_weights, background=Background, fps=FrameRate | None, sample_rate=PositiveNumber | None)
 def import_weights_verb(**arguments: Any) -> int:
-    print(import_weights(**arguments, report=say))
+    show(import_weights(**arguments, report=say))
     return 0

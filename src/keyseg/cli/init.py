@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.options import FrameRate, Options, PositiveNumber
-from keyseg.cli.verb import note, presents
+from keyseg.cli.terminal import note, show
+from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
 from keyseg.video.user_dataset import init
 
@@ -32,7 +33,7 @@ def init_verb(**arguments: Any) -> int:
     with FeatureProgress(len(arguments["videos"])) as shown:
         made = init(**arguments, report=note, notify=shown)
     size = f"{made.videos} videos, {made.frames:,} frames at {made.fps} fps, {made.classes} classes"
-    print(f"{made.root}: {size}, {made.splits} splits")
+    show(f"{made.root}: {size}, {made.splits} splits")
     run = f"runs/{made.root.resolve().name}"
-    print(f"next: keyseg check {made.root}; keyseg train {made.root} --split all --final --out {run}")
+    show(f"next: keyseg check {made.root}; keyseg train {made.root} --split all --final --out {run}")
     return 0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 from pydantic import ValidationError
 
-from keyseg.timeline import ConfigError, KeysegError, nearest
+from keyseg.cli.signals import ending_as_interrupts
+from keyseg.cli.terminal import NobodyReadsError, last_words, prepare_streams
+from keyseg.timeline import ConfigError, nearest
+from keyseg.timeline.failures import INPUT_ERRORS, reason_of
 from keyseg.timeline.files import write_log
 from keyseg.timeline.validation import problem_text
 from keyseg.timeline.version import __version__
@@ -58,10 +60,13 @@ _AFTER_INTERRUPT = {
     "predict": "; finished timelines are kept; run the same command with --resume for the others",
 }
 
+INTERRUPTED = 130  # as shells have it
+
 app = App(
     name="keyseg",
     help="Temporal action segmentation with refined temporal keypoints: videos or features in, labelled timelines out.",
-    help_epilogue="Exit codes: 0 success, 1 a problem with data or results, 2 wrong usage. Start with: keyseg demo",
+    help_epilogue="Exit codes: 0 success, 1 a problem with data or results, 2 wrong usage, 130 interrupted (Ctrl-C or a"
+    " signal to end). Start with: keyseg demo",
     version=__version__,
     help_format="markdown",
     default_parameter=Parameter(negative=()),  # no --no-force, --empty-seed and the like
@@ -85,43 +90,53 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # On Windows, files and pipes get cp1252, which has few of the letters that labels may have.
-            stream.reconfigure(errors="backslashreplace")
-    verb = next(iter(arguments), "--help")
+    prepare_streams()
     try:
-        if verb in VERBS:
-            app[verb].help = None  # its whole help, instead of its line in the list of verbs
-        elif verb != "reproduce" and not verb.startswith("-"):  # cyclopts would import all verbs to say so
-            known = [*VERBS, "reproduce"]
-            raise ConfigError(f"unknown command {verb!r}{nearest(verb, known)}; known: {', '.join(known)}")
-        code = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
-        return code if isinstance(code, int) else 0
-    except CycloptsError as error:
-        print(f"error: {_usage_error(error)}", file=sys.stderr)
-        return 2
-    except KeysegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        advice = _AFTER_INTERRUPT.get(verb, "")
-        print(f"interrupted{advice}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 1
-    except OSError as error:  # no such folder, no permission, no space: not a bug of ours
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        log = write_log(traceback.format_exc())
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
-        print(f"This is a bug in keyseg; please report it with {log}", file=sys.stderr)
-        return 1
+        with ending_as_interrupts():
+            code = _verb(arguments)
+        last = ""
+    except BaseException as error:
+        code, last = _failure(error, next(iter(arguments), ""))
+    return code if last_words(last) else code or 1
+
+
+def _verb(arguments: Sequence[str]) -> int:
+    """What a verb returns, or 0."""
+    verb = next(iter(arguments), "--help")
+    if verb in VERBS:
+        app[verb].help = None  # its whole help, instead of its line in the list of verbs
+    elif verb != "reproduce" and not verb.startswith("-"):  # cyclopts would import all verbs to say so
+        known = [*VERBS, "reproduce"]
+        raise ConfigError(f"unknown command {verb!r}{nearest(verb, known)}; known: {', '.join(known)}")
+    code = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+    return code if isinstance(code, int) else 0
+
+
+def _failure(error: BaseException, verb: str) -> tuple[int, str]:
+    """The exit code and the last words of a verb that raised an error."""
+    if isinstance(error, CycloptsError):
+        return 2, f"error: {_usage_error(error)}"
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, f"interrupted{_AFTER_INTERRUPT.get(verb, '')}"
+    if isinstance(error, NobodyReadsError):
+        return 1, ""
+    if isinstance(error, INPUT_ERRORS):
+        return getattr(error, "exit_code", 1), f"error: {reason_of(error)}"
+    if not isinstance(error, Exception):
+        raise error
+    log = write_log("".join(traceback.format_exception(error)))
+    bug = f"This is a bug in keyseg; please report it with {log}"
+    return 1, f"error: {type(error).__name__}: {error}"[:1000] + f"\n{bug}"
 
 
 def _usage_error(error: CycloptsError) -> str:
     """What is wrong with the arguments, starting with the flag where there is one."""
+    verb = " ".join(("keyseg", *(error.command_chain or ())))
+    if isinstance(error, MissingArgumentError) and error.argument is not None and not error.tokens_so_far:
+        return f"{error.argument.name} is missing, or has no value; see: {verb} --help"
+    if isinstance(error, UnusedCliTokensError):
+        words = ", ".join(map(repr, error.unused_tokens or ()))
+        return f"{words}: more words than the command takes; see: {verb} --help"
     if not isinstance(error.__cause__, ValidationError):
         return str(error).removeprefix("Invalid value for ")
     first = error.__cause__.errors()[0]  # of options that are the fields of a model

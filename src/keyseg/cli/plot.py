@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from keyseg.cli.options import FrameRate, Options
-from keyseg.cli.verb import note, presents
+from keyseg.cli.terminal import note, say_failed, show
+from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
 from keyseg.reproduction.plots import plot
+from keyseg.timeline.failures import Failures
 
 
 @presents(plot, fps=FrameRate | None, options=Annotated[AnnotationOptions, Options])
 def plot_verb(**arguments: Any) -> int:
-    print(plot(**arguments, report=note))
-    return 0
+    failures = Failures()
+    show(plot(**arguments, report=note, failures=failures))
+    return say_failed(failures.reasons, len(failures.tried))

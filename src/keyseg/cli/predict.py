@@ -8,7 +8,8 @@ from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.options import Formats
-from keyseg.cli.verb import presents, say_failed
+from keyseg.cli.terminal import say_failed
+from keyseg.cli.verb import presents
 from keyseg.inference.folder import predict_files
 
 
@@ -24,6 +25,4 @@ def predict_verb(**arguments: Any) -> int:
             shown.print(line)
 
         result = predict_files(**arguments, report=report, progress=shown.advance)
-    if result.failed:
-        say_failed(len(result.failed), result.inputs, arguments["out"])
-    return 1 if result.failed else 0
+    return say_failed(result.failed, result.inputs, arguments["out"])

@@ -6,7 +6,8 @@ from typing import Any
 
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.options import Formats, FrameRate, PositiveNumber
-from keyseg.cli.verb import presents, say_failed
+from keyseg.cli.terminal import say_failed, show_data
+from keyseg.cli.verb import presents
 from keyseg.formats import annotations_text
 from keyseg.proposals.propose import propose
 
@@ -29,7 +30,5 @@ def propose_verb(**arguments: Any) -> int:
         made = propose(**arguments, report=report, progress=shown.advance)
     out, timelines = arguments["out"], list(made.timelines.values())
     if out is None and timelines:
-        print(annotations_text("csv", timelines), end="")
-    elif made.failed and out is not None:
-        say_failed(len(made.failed), len({*made.written, *made.failed}), out)
-    return 1 if made.failed else 0
+        show_data(str(annotations_text("csv", timelines)))
+    return say_failed(made.failed, len({*made.written, *made.failed}), out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from keyseg.cli.terminal import show
 from keyseg.cli.verb import presents
 from keyseg.inference.sharing import pull
 
@@ -12,5 +13,5 @@ from keyseg.inference.sharing import pull
 @presents(pull, out=Path)
 def pull_verb(**arguments: Any) -> int:
     out = pull(**arguments, report=print)
-    print(f"{out}\nnext: keyseg predict {out} INPUTS --out timelines")
+    show(f"{out}\nnext: keyseg predict {out} INPUTS --out timelines")
     return 0

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from keyseg.cli.verb import note, presents
+from keyseg.cli.terminal import note, show
+from keyseg.cli.verb import presents
 from keyseg.inference.sharing import push
 
 
@@ -14,5 +15,5 @@ from keyseg.inference.sharing import push
 def push_verb(**arguments: Any) -> int:
     where = push(**arguments, report=note)
     code = f"keyseg.load({json.dumps(where, ensure_ascii=False)})"
-    print(f"{where}\nnext: keyseg predict {where} INPUTS --out timelines, or in Python {code}")
+    show(f"{where}\nnext: keyseg predict {where} INPUTS --out timelines, or in Python {code}")
     return 0

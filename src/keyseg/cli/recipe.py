@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from keyseg.cli.terminal import show, show_data
 from keyseg.timeline import ConfigError
 
 
@@ -44,11 +45,11 @@ def recipe_verb(
         return 0
     recipe = recipe_named(name or "rtk", data)
     if schema:
-        print(json.dumps(recipe_schema(recipe.model), indent=1))
+        show_data(json.dumps(recipe_schema(recipe.model), indent=1))
     elif print_:
-        print(recipe_yaml(recipe), end="")
+        show_data(recipe_yaml(recipe))
     else:
-        print("\n".join(recipe_values(recipe)))
+        show("\n".join(recipe_values(recipe)))
     return 0
 
 
@@ -56,10 +57,10 @@ def _print_list() -> None:
     from keyseg.inference.systems import SYSTEMS
     from keyseg.training.recipe_text import shipped_recipes
 
-    print("systems:")
+    show("systems:")
     for name, system in SYSTEMS.usable():
         package = SYSTEMS.package(name)
-        print(f"  {name:<16}{system.title}{f', of {package}' if package else ''}")
-    print("recipes of known data sets:")
+        show(f"  {name:<16}{system.title}{f', of {package}' if package else ''}")
+    show("recipes of known data sets:")
     for file in shipped_recipes():
-        print(f"  {file}")
+        show(f"  {file}")

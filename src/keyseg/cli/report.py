@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from keyseg.cli.options import Background, FrameRate, Options
-from keyseg.cli.verb import note, presents
+from keyseg.cli.terminal import note, say_failed, show
+from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
 from keyseg.reproduction.pages import write_video_page
+from keyseg.timeline.failures import Failures
 
 
 @presents(
@@ -17,5 +19,6 @@ from keyseg.reproduction.pages import write_video_page
     options=Annotated[AnnotationOptions, Options],
 )
 def report_verb(**arguments: Any) -> int:
-    print(write_video_page(**arguments, report=note))
-    return 0
+    failures = Failures()
+    show(write_video_page(**arguments, report=note, failures=failures))
+    return say_failed(failures.reasons, len(failures.tried))

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from keyseg.cli.options import Background, Changes, Seeds, SplitNumbers
-from keyseg.cli.verb import command_line, presents, printing, say
+from keyseg.cli.terminal import say, show
+from keyseg.cli.verb import command_line, presents, printing
 from keyseg.reproduction.figures import fig1, fig2, fig3, table1
 
 reproduce = App(name="reproduce")
@@ -49,8 +50,8 @@ def ablations_verb(run: Path, /, *, out: Path) -> int:
 
 
 def _print_tables(table: Path, others: str) -> None:
-    print(table.read_text(encoding="utf-8"))
-    print(f"tables: {table}, {others}")
+    show(table.read_text(encoding="utf-8"))
+    show(f"tables: {table}, {others}")
 
 
 reproduce.command(printing(fig1), name="fig1")
@@ -62,5 +63,5 @@ reproduce.command(printing(fig2), name="fig2")
 def fig3_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_training
 
-    print(fig3(**arguments, command=command_line(), callbacks=show_training))
+    show(fig3(**arguments, command=command_line(), callbacks=show_training))
     return 0

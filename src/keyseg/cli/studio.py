@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from keyseg.cli.terminal import show
 from keyseg.cli.verb import presents
 from keyseg.studio.server import studio
 
@@ -12,5 +13,5 @@ from keyseg.studio.server import studio
 @presents(studio)
 def studio_verb(**arguments: Any) -> int:
     with suppress(KeyboardInterrupt):  # the way to stop it
-        studio(**arguments, report=lambda address: print(address, flush=True))
+        studio(**arguments, report=show)
     return 0

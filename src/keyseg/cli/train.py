@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from keyseg.cli.options import Background, Changes, Seeds, SplitNumbersOrNone
-from keyseg.cli.verb import command_line, note, presents, say
+from keyseg.cli.terminal import note, say, show
+from keyseg.cli.verb import command_line, presents
 from keyseg.training.train import train
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def train_verb(**arguments: Any) -> int:
     shown = show_training if arguments["jobs"] == 1 else show_lines
     run = train(**arguments, command=command_line(), report=say, callbacks=shown)
     if is_main_process():
-        print("\n".join(summary_lines(run, run.summary)))
+        show("\n".join(summary_lines(run, run.summary)))
         _leave_page(run, run.summary)
     return 0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from rich.progress import MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keyseg.cli.progress import ProgressDisplay, worth_a_line
+from keyseg.cli.progress import ProgressDisplay, plain_column, worth_a_line
 from keyseg.timeline.extras import extra
 
 with extra("train", "training"):
@@ -68,9 +68,7 @@ class TrainingProgress(Callback):
         self.title = self.name + ("" if folder == self.folder else f", inner {folder.name}")
         self.display = _display(self.lines)  # the same callback sees the trainings of the inner folds, and the real one
         self.display.bars.start()
-        self.task = self.display.bars.add_task(
-            self.title, total=trainer.max_epochs, completed=trainer.current_epoch, note=""
-        )
+        self.task = self.display.add(self.title, total=trainer.max_epochs, completed=trainer.current_epoch, note="")
         if not self.display.terminal:
             self.display.print(f"{self.title}: {trainer.max_epochs} epochs")
 
@@ -92,5 +90,5 @@ class TrainingProgress(Callback):
 
 
 def _display(lines: bool) -> ProgressDisplay:
-    clocks = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    clocks = (TimeElapsedColumn(), TimeRemainingColumn(), plain_column("{task.fields[note]}"))
     return ProgressDisplay(MofNCompleteColumn(), *clocks, lines=lines)

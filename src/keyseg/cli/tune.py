@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from keyseg.cli.options import Background, Changes
-from keyseg.cli.verb import command_line, presents, say
+from keyseg.cli.terminal import say, show
+from keyseg.cli.verb import command_line, presents
 from keyseg.training.tune import tune
 
 
@@ -15,7 +16,7 @@ def tune_verb(**arguments: Any) -> int:
 
     shown = show_trial if arguments["jobs"] == 1 else show_trial_lines
     tuned = tune(**arguments, command=command_line(), report=say, callbacks=shown)
-    print((tuned.tuning.folder / "results.md").read_text(encoding="utf-8"))
-    print(f"trials: {tuned.tuning.folder / 'trials.csv'}")
-    print(f"next:   keyseg train {arguments['data']} --split {tuned.tuning.split} --recipe {tuned.recipe} --out RUN")
+    show((tuned.tuning.folder / "results.md").read_text(encoding="utf-8"))
+    show(f"trials: {tuned.tuning.folder / 'trials.csv'}")
+    show(f"next:   keyseg train {arguments['data']} --split {tuned.tuning.split} --recipe {tuned.recipe} --out RUN")
     return 0

@@ -10,7 +10,10 @@ from functools import update_wrapper
 from pathlib import Path
 from typing import Any
 
-_FOR_PYTHON = {"report", "progress", "notify", "callbacks", "command"}  # given by the verb, not on the command line
+from keyseg.cli.terminal import show
+
+# Given by the verb, not on the command line.
+_FOR_PYTHON = {"report", "progress", "notify", "callbacks", "command", "failures"}
 
 Verb = Callable[..., int]
 
@@ -54,26 +57,10 @@ def printing(function: Callable[..., Any], **options: Any) -> Verb:
 
     @presents(function, **options)
     def verb(**arguments: Any) -> int:
-        print(function(**arguments))
+        show(function(**arguments))
         return 0
 
     return verb
-
-
-def say(line: str) -> None:
-    """Report what happens, on stderr."""
-    print(line, file=sys.stderr)
-
-
-def say_failed(failed: int, videos: int, out: Path) -> None:
-    """Report that some of the videos failed, and where the others are, on stderr."""
-    others = f"; the others are in {out}" if failed < videos else ""
-    say(f"{failed} of {videos} videos failed{others}")
-
-
-def note(line: str) -> None:
-    """Report what the user may not expect, on stderr."""
-    say(f"note: {line}")
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:

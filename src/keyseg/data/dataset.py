@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -262,8 +264,16 @@ class Dataset:
             layout = self.detect_layout(readable())
             if layout is None:
                 raise failures[0] if failures else DataError(f"{folder}: {UNDECIDED.format(files=len(names))}")
-            self._layouts[folder] = layout
+            self._layouts[folder] = layout[0], self._usual_dimension(folder, names, layout)
         return self._layouts[folder]
+
+    def _usual_dimension(self, folder: Path, names: Iterable[str], layout: tuple[Axes, int]) -> int:
+        """D of most of the files of a folder, so that the odd ones are those that are wrong."""
+        axis, sizes = layout[0].index("D"), Counter({layout[1]: 0})
+        for name in names:
+            with suppress(DataError):  # reported where the file is read
+                sizes[stored_shape(resolve_inside(folder, name, ".npy"))[axis]] += 1
+        return sizes.most_common(1)[0][0]
 
     def detect_layout(self, shapes: Iterable[tuple[tuple[int, int], int | None]]) -> tuple[Axes, int] | None:
         """`detect_axes` with the options of this data set."""

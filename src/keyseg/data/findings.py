@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from keyseg.timeline import DataError
+from keyseg.timeline import KeysegError
 from keyseg.timeline.errors import ProblemKind
+from keyseg.timeline.failures import INPUT_ERRORS, reason_of
 
 _WARNINGS = ("group leak", "unused")
 _Value = TypeVar("_Value")
@@ -39,22 +40,23 @@ class Findings:
         """Note a problem; readers that report problems take this function."""
         self._problems.append(Problem(kind, path, line, message))
 
-    def add_error(self, kind: ProblemKind, path: Path, error: DataError) -> None:
+    def add_error(self, kind: ProblemKind, path: Path, error: Exception) -> None:
         """Note what a reader raised about `path`; the place at the start of its message becomes the problem's."""
-        place = re.match(rf"{re.escape(str(path))}(?::(\d+))?: ", str(error))
+        message = str(error.args[0]) if isinstance(error, KeysegError) else reason_of(error)
+        place = re.match(rf"{re.escape(str(path))}(?::(\d+))?: ", message)
         line = int(place[1]) if place and place[1] else None
-        self.add(kind, path, line, str(error)[place.end() :] if place else str(error))
+        self.add(kind, path, line, message[place.end() :] if place else message)
 
     def attempt(
         self, path: Path, read: Callable[..., _Value], *arguments: Any, kind: ProblemKind | None = None
     ) -> _Value | None:
-        """What `read(*arguments)` returns; None if it raises DataError, which is noted as a problem of `path`.
+        """What `read(*arguments)` returns; None if it raises INPUT_ERRORS, which are noted as problems of `path`.
 
         kind: of that problem; default: `missing` or `unreadable`.
         """
         try:
             return read(*arguments)
-        except DataError as error:
+        except INPUT_ERRORS as error:
             self.add_error(kind or ("unreadable" if path.exists() else "missing"), path, error)
             return None
 

@@ -16,6 +16,7 @@ from keyseg.formats.conversion import file_name
 from keyseg.formats.table_of_formats import unused_options
 from keyseg.formats.text import VIDEO_SUFFIXES, distinguishing_depth, path_parts, video_name
 from keyseg.timeline import Annotation, DataError
+from keyseg.timeline.failures import INPUT_ERRORS, Failures, reason_with
 from keyseg.timeline.files import read_text
 
 _Report = Callable[[str], None]
@@ -116,6 +117,7 @@ def read_user_annotations(
     seen: set[Path] = set()
     counted: list[str] = []  # names of files
     formats: set[str] = set()
+    failures = Failures()
     for path in paths:
         sources = find_sources(path, fmt)
         others = [file.name for file in sources.left_out if file.suffix.lower() not in VIDEO_SUFFIXES]
@@ -126,10 +128,11 @@ def read_user_annotations(
             seen.add(file.resolve())
             try:
                 annotations, needed = _read(file, form, options, fps, report, videos)
-            except DataError as error:
+            except INPUT_ERRORS as error:
                 if path == file or videos.find(file.stem, str(file), beside=file.parent):
-                    raise
-                report(f"left out: {error}")
+                    failures.add(file, error)  # all at once, since a data set without them would be another one
+                else:
+                    report(f"left out: {reason_with(file, error)}")
                 continue
             if needed and form not in ("txt", "recog", "frames"):  # their lengths are checked; frames has its own note
                 counted.append(file.name)
@@ -138,6 +141,7 @@ def read_user_annotations(
                 result.append(UserAnnotation(annotation, file, frames))
         if others:
             report(f"no annotations, left out: {_listed(others)}")
+    failures.raise_unless(not failures.reasons)
     if unused := unused_options(formats, options):
         report(f"{', '.join(unused)}: of no use with {', '.join(sorted(formats))}")
     if counted:

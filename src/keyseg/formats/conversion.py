@@ -22,6 +22,7 @@ from keyseg.formats import (
 from keyseg.formats.linked_media import linked_path
 from keyseg.formats.table_of_formats import unused_options
 from keyseg.timeline import Annotation, ConfigError, DataError, OutputExistsError, Overlap
+from keyseg.timeline.failures import Failures, noting
 from keyseg.timeline.files import check_file_names, write_content
 
 _FRAME_LABELS = {"txt", "recog"}  # neither times nor a frame rate
@@ -40,6 +41,7 @@ def convert(
     options: AnnotationOptions = AS_IT_IS,
     force: bool = False,
     report: Callable[[str], None] = lambda note: None,
+    failures: Failures | None = None,
 ) -> tuple[Path, ...]:
     """Convert annotations and timelines from the files of one tool to those of another.
 
@@ -65,8 +67,10 @@ def convert(
         force: Overwrite existing files.
         report: Called with a note about files that are left out, and about classes of `background` that do not occur.
 
+        failures: Gets the sources that cannot be converted, while the others are. Without it, the first one raises.
+
     Returns:
-        The files that were written; none of them on an error.
+        The files that were written; without `failures`, none of them on an error.
     """
     sources = find_sources(source, from_format)
     if sources.left_out:
@@ -77,19 +81,23 @@ def convert(
     annotations: list[Annotation] = []
     files: list[Path] = []  # of each annotation
     for file, name in sources.formats.items():
-        if "--tier" in unused_options([name], options):
-            raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
         # Frames in, frames out: any rate will do.
         rate = Fraction(1) if fps is None and {name, to_format} <= _FRAME_LABELS else fps
-        for read in read_annotations(file, name, fps=rate, background=background, options=options, note=report):
-            media = linked_path("", read.media, file.parent.absolute())  # the target may lie elsewhere
-            annotations.append(replace(read, media=media))
-            files.append(file)
+        with noting(failures, file):
+            if "--tier" in unused_options([name], options):
+                raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
+            for read in read_annotations(file, name, fps=rate, background=background, options=options, note=report):
+                media = linked_path("", read.media, file.parent.absolute())  # the target may lie elsewhere
+                annotations.append(replace(read, media=media))
+                files.append(file)
+    if failures:
+        failures.raise_unless(annotations)
     if unused := unused_options(sources.formats.values(), options):
         report(f"{', '.join(unused)}: of no use with {', '.join(sorted(set(sources.formats.values())))}")
     if not annotations:
         raise DataError(f"{source}: no video with annotations in it")
     targets = _targets(target, to_format, annotations, files)
+    source_of = {path: files[annotations.index(videos[0])] for path, videos in targets.items()}
     if frames is not None and len(annotations) > 1:
         raise ConfigError(
             f"--frames is the length of one video, and there are {len(annotations)}; convert them one by one"
@@ -99,16 +107,23 @@ def convert(
         raise OutputExistsError(f"{existing[0]} exists ({len(existing)} such files); choose another OUT or use --force")
     gaps = ("background",) if background is None else tuple(background)
     settings = WriteSettings(fps, frames, overlap, gaps)
-    contents = {
-        path: annotations_text(to_format, videos, replace(settings, folder=path.parent))
-        for path, videos in targets.items()
-    }
+    contents = {}
+    for path, videos in targets.items():
+        with noting(failures, source_of[path]):
+            contents[path] = annotations_text(to_format, videos, replace(settings, folder=path.parent))
+    if failures:
+        failures.raise_unless(contents)
+    written: list[Path] = []
     for path, content in contents.items():
-        write_content(path, content)
+        with noting(failures, source_of[path]):
+            write_content(path, content)
+            written.append(path)
+    if failures:
+        failures.raise_unless(written)
     labels = {label for annotation in annotations for label in annotation.labels}
     for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - labels):
         report(f"nothing is labelled {name!r}; gaps are called so")
-    return tuple(contents)
+    return tuple(written)
 
 
 def _target_format(target: Path, formats: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,8 @@ import numpy as np
 from keyseg.data.input_names import input_name, is_feature_file
 from keyseg.formats import FORMATS, format_named, timeline_text
 from keyseg.inference.review import REVIEW, ReviewRow, review_rows, write_review
-from keyseg.timeline import ConfigError, DataError, KeysegError, OutputExistsError, Segmentation, TimelineError
+from keyseg.timeline import BundleError, ConfigError, DataError, OutputExistsError, Segmentation, TimelineError
+from keyseg.timeline.failures import Failures
 from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
@@ -35,11 +36,11 @@ WritePage = Callable[[Path, Path, "Prediction"], None]
 @dataclass(frozen=True)
 class PredictedFiles:
     """inputs: number of inputs to predict. written: the files of each. failed: inputs that could not be read, or whose
-    timeline could not be written in every format."""
+    timeline could not be written in every format, with the reason."""
 
     inputs: int
     written: Mapping[Path, tuple[Path, ...]]
-    failed: tuple[Path, ...]
+    failed: Mapping[Path, str]
 
 
 def predict_files(
@@ -101,9 +102,11 @@ def predict_files(
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
     others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
+    _refuse_exchanged(Path(bundle), map(Path, inputs))
     folder = find_bundle(Path(bundle))
     made = read_config(folder).features
-    files = input_files(map(Path, inputs), tracks=made is not None and made.extractor == "poses")
+    failures = Failures(report)
+    files = input_files(map(Path, inputs), failures, tracks=made is not None and made.extractor == "poses")
     targets = output_files(files, [*formats, *others], out, review=review)
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
     taken = [*existing, *([out / REVIEW] if review and (out / REVIEW).exists() else [])]
@@ -127,41 +130,53 @@ def predict_files(
     written: dict[Path, tuple[Path, ...]] = {}
     rows: list[ReviewRow] = []
     for file, paths in targets.items():
-        try:
+        with failures.of(file):
             shown = partial(progress, file)
             prediction = predictor.predict(
                 file, extractor=made_by, cache=cache, damaged=damaged, device=device, progress=shown
             )
-        except KeysegError as error:
-            report(f"error: {error}" if str(file) in str(error) else f"error: {file}: {error}")
-            continue
-        for note in prediction.notes:
-            report(f"note: {file}: {note}")
-        written[file] = _write(prediction, file, tier, paths, page, report)
-        rows += review_rows(input_name(file), prediction) if review else []
-        if written[file]:
-            timeline = prediction.segmentation
-            report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
+            for note in prediction.notes:
+                report(f"note: {file}: {note}")
+            written[file] = _write(prediction, file, tier, paths, page, failures)
+            rows += review_rows(input_name(file), prediction) if review else []
+            if written[file]:
+                timeline = prediction.segmentation
+                report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
     if review:
         left_out = [input_name(file) for file in targets if file not in written]
         write_review(out / REVIEW, rows, left_out, predictor.calibration is not None, report)
-    failed = tuple(file for file, paths in targets.items() if file not in written or len(written[file]) < len(paths))
-    return PredictedFiles(len(targets), written, failed)
+    failed = failures.reasons
+    return PredictedFiles(len({*targets, *failed}), written, failed)
 
 
-def input_files(paths: Iterable[Path], *, tracks: bool) -> list[Path]:
-    """The videos, or tracks, and feature files named, and those in the folders named. Raises ConfigError, DataError."""
+def _refuse_exchanged(bundle: Path, inputs: Iterable[Path]) -> None:
+    """Raise ConfigError if the bundle is a file, and one of the inputs holds a bundle."""
+    from keyseg.inference.bundle import find_bundle
+
+    for path in filter(Path.is_dir, inputs if bundle.is_file() else ()):
+        with suppress(BundleError):
+            find_bundle(path)
+            raise ConfigError(f"{bundle} is a file, and {path} holds a bundle; the bundle comes first, then the inputs")
+
+
+def input_files(paths: Iterable[Path], failures: Failures, *, tracks: bool) -> list[Path]:
+    """The videos, or tracks, and feature files named, and those in the folders named; of several, a folder without any
+    and a name that no timeline can have are noted. Raises ConfigError, DataError."""
     files: list[Path] = []
-    for path in paths:
-        inside = [path]
-        if path.is_dir():
-            inside = sorted([*path.glob("[!.]*.npy"), *(tracks_inside(path) if tracks else videos_inside(path))])
-            if not inside:
-                raise DataError(f"{path}: no .npy file and no {'tracks' if tracks else 'video'} in this folder")
-        files += inside
-    if not files:
+    named = list(dict.fromkeys(paths))
+    for path in named:
+        with failures.of(path) if len(named) > 1 else nullcontext():
+            inside = [path]
+            if path.is_dir():
+                inside = sorted([*path.glob("[!.]*.npy"), *(tracks_inside(path) if tracks else videos_inside(path))])
+                if not inside:
+                    raise DataError(f"{path}: no .npy file and no {'tracks' if tracks else 'video'} in this folder")
+            files += inside
+    if not files and not failures.reasons:
         raise ConfigError("name at least one video or .npy file, or a folder of them")
-    return one_a_name(files)
+    if len(files) == 1:
+        return files
+    return [file for file in one_a_name(files) if failures.attempt(file, check_file_names, [input_name(file)])]
 
 
 def output_files(
@@ -199,13 +214,13 @@ def _write(
     tier: str | None,
     paths: Mapping[str, Path],
     page: WritePage | None,
-    report: Callable[[str], None],
+    failures: Failures,
 ) -> tuple[Path, ...]:
     """Write the prediction of a video or of its features in each kind; return the files that could be written and
-    report the others."""
+    note the others."""
     written = []
     for kind, path in paths.items():
-        try:
+        with failures.of(file, path):
             if kind == _PAGE and page is not None:
                 page(path, file, prediction)
             elif kind == _SCORES:
@@ -213,8 +228,6 @@ def _write(
             else:
                 prediction.save(path, format=kind, tier=tier, force=True)
             written.append(path)
-        except (KeysegError, OSError) as error:
-            report(f"error: {path}: {error}")
     return tuple(written)
 
 

@@ -27,6 +27,7 @@ from keyseg.metrics.evaluator import evaluate_labels
 from keyseg.metrics.paired import Comparison, SplitPredictions, compare_trainings
 from keyseg.metrics.report import Report
 from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, class_name
+from keyseg.timeline.failures import Failures, noting
 
 _LABELS = ("txt", "recog")  # one label per frame, without a rate
 _EXACT = (*_LABELS, "json")  # the last frame is the end of the video
@@ -99,6 +100,7 @@ def read_folders(
     overlap: Overlap = "error",
     options: AnnotationOptions = AS_IT_IS,
     report: _Report = lambda note: None,
+    failures: Failures | None = None,
 ) -> FolderLabels:
     """The predicted videos and their annotations, frame by frame.
 
@@ -110,19 +112,23 @@ def read_folders(
 
     background: classes that edit score and F1 leave out, None for `background` and those that the files name. overlap,
     options: as in `convert`. report: called with a note about videos that are not scored, files that are left out, and
-    classes of `background` that do not occur.
+    classes of `background` that do not occur. failures: gets the files that cannot be read, whose videos are not
+    scored; without it, the first one raises.
 
     Raises DataError where a folder or an annotation is missing, a file cannot be read, or two timelines do not belong
     to one video; ConfigError where a frame rate must be given.
     """
-    annotated, predicted = _by_video(reference, prediction, fps, options, report)
+    annotated, predicted = _by_video(reference, prediction, fps, options, report, failures)
     truth: dict[str, list[str]] = {}
     labels: dict[str, list[str]] = {}
     rates = set()
     pairing = _Pairing(fps, overlap, tuple(background or ()), report)
     for name, timelines in predicted.items():
-        truth[name], labels[name] = pairing.frames(annotated[name], timelines)
-        rates.add(pairing.rate(annotated[name], timelines))
+        with noting(failures, timelines[0].file):
+            truth[name], labels[name] = pairing.frames(annotated[name], timelines)
+            rates.add(pairing.rate(annotated[name], timelines))
+    if failures:
+        failures.raise_unless(labels)
     occurring = {label for videos in (truth, labels) for video in videos.values() for label in video}
     for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - occurring):
         report(f"no frame is labelled {name!r}, so leaving it out changes nothing")
@@ -139,9 +145,12 @@ def _by_video(
     fps: Fraction | None,
     options: AnnotationOptions,
     report: _Report,
+    failures: Failures | None,
 ) -> tuple[dict[str, list[_Timeline]], dict[str, list[_Timeline]]]:
     """Annotated and predicted timelines by video. Raises DataError where predictions or annotations are missing."""
-    annotated, predicted = (_timelines(place, fps, options, report) for place in (reference, prediction))
+    annotated, predicted = (_timelines(place, fps, options, report, failures) for place in (reference, prediction))
+    if failures:
+        failures.raise_unless(annotated and predicted)
     if not predicted:
         raise DataError(
             f"{_called(prediction)}: no predictions here; expected VIDEO.txt or VIDEO, with one label per line or in"
@@ -151,10 +160,14 @@ def _by_video(
     if single and len(annotated) == len(predicted) == 1:
         annotated = _renamed(annotated, predicted, report)
     unknown = sorted(set(predicted) - set(annotated))
-    if unknown:
+    if unknown and failures and failures.reasons:  # they may be in what could not be read
+        report(f"{len(unknown)} predictions have no annotation that can be read and are not scored")
+        predicted = {name: timelines for name, timelines in predicted.items() if name in annotated}
+    elif unknown:
+        swapped = "; are --ref and --pred exchanged?" if set(annotated) < set(predicted) else ""
         raise DataError(
             f"{_called(prediction)}: no annotation in {_called(reference)} for {', '.join(unknown[:10])}"
-            f" ({len(unknown)} in all)"
+            f" ({len(unknown)} in all){swapped}"
         )
     if len(predicted) < len(annotated):
         missing = len(annotated) - len(predicted)
@@ -167,7 +180,11 @@ def _called(place: Path | Mapping[str, Annotation]) -> str:
 
 
 def _timelines(
-    place: Path | Mapping[str, Annotation], fps: Fraction | None, options: AnnotationOptions, report: _Report
+    place: Path | Mapping[str, Annotation],
+    fps: Fraction | None,
+    options: AnnotationOptions,
+    report: _Report,
+    failures: Failures | None,
 ) -> dict[str, list[_Timeline]]:
     """The timelines of a file or folder by the name of their video; several of one video are in different files."""
     if not isinstance(place, Path):
@@ -179,19 +196,26 @@ def _timelines(
         raise DataError(f"{place}: no such folder; expected one label file per video, or a file of timelines")
     result: dict[str, list[_Timeline]] = {}
     for file, form in _files(place, report).items():
-        if form in _LABELS:
-            found = {file.name.removesuffix(".txt").removesuffix(".recog"): _Timeline(file, form)}
-        else:
-            annotations, _ = read_with_rate(file, fps, options=options, note=report)
-            # Files of one name in two folders are called as in a data set: P01_cam1 and P02_cam1.
-            names = [annotation.name.replace("/", "_") for annotation in annotations]
-            found = {name: _Timeline(file, form, one) for name, one in zip(names, annotations, strict=True)}
-            if len(found) < len(names):
-                ((twice, _),) = Counter(names).most_common(1)
-                raise DataError(f"{file}: two timelines in it would both be called {twice!r}; rename one")
-        for name, timeline in found.items():
-            result.setdefault(unicodedata.normalize("NFC", name), []).append(timeline)
+        with noting(failures, file):
+            for name, timeline in _in_file(file, form, fps, options, report).items():
+                result.setdefault(unicodedata.normalize("NFC", name), []).append(timeline)
     return result
+
+
+def _in_file(
+    file: Path, form: str, fps: Fraction | None, options: AnnotationOptions, report: _Report
+) -> dict[str, _Timeline]:
+    """The timelines of a file by the name of their video."""
+    if form in _LABELS:
+        return {file.name.removesuffix(".txt").removesuffix(".recog"): _Timeline(file, form)}
+    annotations, _ = read_with_rate(file, fps, options=options, note=report)
+    # Files of one name in two folders are called as in a data set: P01_cam1 and P02_cam1.
+    names = [annotation.name.replace("/", "_") for annotation in annotations]
+    found = {name: _Timeline(file, form, one) for name, one in zip(names, annotations, strict=True)}
+    if len(found) < len(names):
+        ((twice, _),) = Counter(names).most_common(1)
+        raise DataError(f"{file}: two timelines in it would both be called {twice!r}; rename one")
+    return found
 
 
 def _files(place: Path, report: _Report) -> dict[Path, str]:

@@ -20,13 +20,12 @@ from keyseg.proposals.reading import array_features, feature_reader
 from keyseg.timeline import (
     Annotation,
     ConfigError,
-    DataError,
     Interval,
-    KeysegError,
     OutputExistsError,
     Segmentation,
     TimeBase,
 )
+from keyseg.timeline.failures import Failures
 from keyseg.timeline.files import all_paths
 from keyseg.timeline.rates import parse_rate
 
@@ -34,11 +33,11 @@ from keyseg.timeline.rates import parse_rate
 @dataclass(frozen=True)
 class Proposals:
     """timelines: drafts by the name of the video. written: the files of each input. failed: inputs that could not be
-    read, or whose timeline could not be written in every format."""
+    read, or whose timeline could not be written in every format, with the reason."""
 
     timelines: Mapping[str, Annotation]
     written: Mapping[Path, tuple[Path, ...]] = field(default_factory=dict)
-    failed: tuple[Path, ...] = ()
+    failed: Mapping[Path, str] = field(default_factory=dict)
 
 
 def propose(
@@ -94,7 +93,8 @@ def propose(
     """
     rate, formats = parse_rate(fps), tuple(dict.fromkeys(formats))
     arrays = {Path(f"{name}.npy"): array for name, array in videos.items()} if isinstance(videos, Mapping) else {}
-    files = list(arrays) if isinstance(videos, Mapping) else input_files(all_paths(videos), tracks=False)
+    failures = Failures(report)
+    files = list(arrays) if isinstance(videos, Mapping) else input_files(all_paths(videos), failures, tracks=False)
     targets = _targets(files, out, formats, force=force)
     if arrays and bundle is not None:
         raise ConfigError("a bundle reads files: give videos or .npy files of features instead of arrays")
@@ -103,15 +103,14 @@ def propose(
         reader = feature_reader(
             files, bundle=bundle, extractor=extractor, fps=rate, device=device, cache=cache, damaged=damaged
         )
-        read = _read_all(files, partial(reader.read, segments=segments), report, progress)
+        read = _read_all(files, partial(reader.read, segments=segments), failures, progress)
     drafts = draft_timelines({input_name(file): one for file, one in read.items()}, segments=segments, classes=classes)
     timelines, written = {}, {}
     for (file, video), draft in zip(read.items(), drafts.values(), strict=True):
         name, media = input_name(file), "" if is_feature_file(file) else str(file.absolute())
         timelines[name] = named_parts(name, draft, video.timebase, media)
-        written[file] = _write(timelines[name], targets[file], report)
-    failed = tuple(file for file in files if len(written.get(file, ())) < len(targets[file]) or file not in read)
-    return Proposals(timelines, written, failed)
+        written[file] = _write(timelines[name], file, targets[file], failures, report)
+    return Proposals(timelines, written, failures.reasons)
 
 
 def named_parts(name: str, draft: Segmentation, timebase: TimeBase, media: str = "") -> Annotation:
@@ -141,27 +140,25 @@ def _targets(
 def _read_all(
     files: Sequence[Path],
     read: Callable[[Path, Callable[[int, int | None], None]], VideoFeatures],
-    report: Callable[[str], None],
+    failures: Failures,
     progress: Callable[[Path, int, int | None], None],
 ) -> dict[Path, VideoFeatures]:
-    """The features of each file that can be read; the others are reported."""
+    """The features of each file that can be read; the others are noted."""
     features = {}
     for file in files:
-        try:
+        with failures.of(file):
             features[file] = read(file, partial(progress, file))
-        except DataError as error:
-            report(f"error: {error}" if str(file) in str(error) else f"error: {file}: {error}")
     return features
 
 
-def _write(timeline: Annotation, paths: Mapping[str, Path], report: Callable[[str], None]) -> tuple[Path, ...]:
-    """Write a timeline in each format; return the files that could be written and report the others."""
+def _write(
+    timeline: Annotation, file: Path, paths: Mapping[str, Path], failures: Failures, report: Callable[[str], None]
+) -> tuple[Path, ...]:
+    """Write the timeline of an input in each format; return the files that could be written and note the others."""
     written = []
     for kind, path in paths.items():
-        try:
+        with failures.of(file, path):
             written.append(write(timeline, path, format=kind, force=True))
-        except (KeysegError, OSError) as error:
-            report(f"error: {path}: {error}")
     if written:
         report(f"{written[0]}: {len(timeline.intervals)} segments, {len(timeline.labels)} parts")
     return tuple(written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -107,13 +108,18 @@ def common_dimension(files: Sequence[Path]) -> int | None:
 
     Raises DataError if the shapes do not show it.
     """
-    bare = [file for file in files if is_feature_file(file) and read_sidecar(file) is None]
-    if not bare:
+    shapes = {}
+    for file in filter(is_feature_file, files):
+        with suppress(DataError):  # reported where the file is read
+            if read_sidecar(file) is None:
+                shapes[file] = stored_shape(file)
+    found = detect_axes((shape, None) for shape in shapes.values())
+    if not shapes:
         return None
-    found = detect_axes((stored_shape(file), None) for file in bare)
     if found is None:
+        file, shape = next(iter(shapes.items()))
         raise DataError(
-            f"{bare[0]}: shape {stored_shape(bare[0])} does not show which axis is time, and there is no sidecar; give"
+            f"{file}: shape {shape} does not show which axis is time, and there is no sidecar; give"
             " several files of different lengths, or in Python an array (T, D)"
         )
     return found[1]

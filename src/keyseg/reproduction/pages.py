@@ -27,6 +27,7 @@ from keyseg.timeline import (
     Segmentation,
     TimeBase,
 )
+from keyseg.timeline.failures import Failures, noting
 from keyseg.timeline.version import __version__
 from keyseg.video.protocol import VideoInfo
 from keyseg.video.reading import probe, read_key_frames
@@ -60,6 +61,7 @@ def write_video_page(
     options: AnnotationOptions = AS_IT_IS,
     force: bool = False,
     report: Callable[[str], None] = lambda note: None,
+    failures: Failures | None = None,
 ) -> Path:
     """Write a page, VIDEO.html, that plays a video beside timelines of it, to look at predictions and annotations.
 
@@ -78,6 +80,8 @@ def write_video_page(
             class. Default: the class 'background'.
         force: Overwrite the page.
         report: Called with a note about what is left out, or may be wrong.
+        failures: Gets the timelines that cannot be read, while the others are shown; of the reference, it raises.
+            Without it, the first one raises.
     """
     page = out or Path(f"{video.stem}.html")
     if page.suffix.lower() not in (".html", ".htm"):
@@ -89,12 +93,17 @@ def write_video_page(
     info = probe(video)
     named: list[tuple[str, Annotation]] = []
     for name, file in zip(row_names(files), files, strict=True):
-        annotations, needed = read_with_rate(file, fps or info.fps, background=background, options=options, note=report)
-        kind = " (reference)" if ref and not named else ""
-        for annotation in _of_video(file, annotations, video, report):
-            if needed and fps is None:
-                _check_rate(file, annotation, info, report)
-            named.append(row_of(f"{name}{kind}", file, annotation))
+        with noting(None if file == ref else failures, file):
+            annotations, needed = read_with_rate(
+                file, fps or info.fps, background=background, options=options, note=report
+            )
+            kind = " (reference)" if ref and not named else ""
+            for annotation in _of_video(file, annotations, video, report):
+                if needed and fps is None:
+                    _check_rate(file, annotation, info, report)
+                named.append(row_of(f"{name}{kind}", file, annotation))
+    if failures:
+        failures.raise_unless(named)
     rate = max((a.fps for _, a in named if a.fps is not None), default=fps or info.fps)
     if rate is None:
         raise ConfigError(f"{video}: its frame rate is unknown, and so is that of the timelines; give --fps")

@@ -12,6 +12,7 @@ from keyseg import viz
 from keyseg.data.splits import SUBSETS
 from keyseg.formats import AS_IT_IS, AnnotationOptions, on_one_grid, read_with_rate
 from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, Segmentation, TimeBase
+from keyseg.timeline.failures import Failures, noting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,7 @@ def plot(
     options: AnnotationOptions = AS_IT_IS,
     force: bool = False,
     report: Callable[[str], None] = lambda note: None,
+    failures: Failures | None = None,
 ) -> Path:
     """Draw timelines, learning curves, or how a video was segmented, to a PNG, SVG or PDF file.
 
@@ -51,6 +53,7 @@ def plot(
             lets the one that starts last interrupt it; score keeps the one with the higher score.
         force: Overwrite the file.
         report: Called with a note about what is left out of a timeline, or where it ends early.
+        failures: Gets the timelines that cannot be read, while the others are drawn. Without it, the first one raises.
     """
     if not inputs:
         raise ConfigError("name what to draw; see: keyseg plot --help")
@@ -60,7 +63,7 @@ def plot(
     elif first.is_dir():
         figure = _prediction(inputs, title) if others else _learning_curves(first, title)
     else:
-        figure = _timelines(inputs, title, fps, overlap, options, report)
+        figure = _timelines(inputs, title, fps, overlap, options, report, failures)
     return viz.save_figure(figure, out, force=force)
 
 
@@ -71,6 +74,7 @@ def _timelines(
     overlap: Overlap,
     options: AnnotationOptions,
     report: Callable[[str], None],
+    failures: Failures | None,
 ) -> Figure:
     """Bars on one grid of frames."""
     read: dict[Path, list[Annotation]] = {}
@@ -78,26 +82,25 @@ def _timelines(
     for file in dict.fromkeys(files):
         if file.suffix == ".npy":
             raise ConfigError(f"{file}: features are drawn with the bundle that reads them: keyseg plot BUNDLE {file}")
-        try:
-            read[file], _ = read_with_rate(file, fps, options=options, note=report)
-        except ConfigError:
-            if fps is not None:
-                raise
-            counting.append(file)
+        with noting(failures, file):
+            try:
+                read[file] = _one_video(file, fps, options, report)
+            except ConfigError:
+                if fps is not None:
+                    raise
+                counting.append(file)
     rates = [annotation.fps for timelines in read.values() for annotation in timelines if annotation.fps]
     if counting and read and not rates:
         raise ConfigError(f"{counting[0]}: it counts frames, and the others do not; give its frame rate with --fps")
     rate = max(rates, default=_DRAWN if read else Fraction(1))
     for file in counting:
-        read[file], _ = read_with_rate(file, rate, options=options, note=report)
+        with noting(failures, file):
+            read[file] = _one_video(file, rate, options, report)
+    if failures:
+        failures.raise_unless(read)
     named = []
     for name, file in zip(row_names(files), files, strict=True):
-        videos = {annotation.video for annotation in read[file]}
-        if len(videos) != 1:
-            raise DataError(
-                f"{file}: expected one video, got {len(videos)}; separate them with: keyseg convert {file} FOLDER"
-            )
-        named += [row_of(name, file, annotation) for annotation in read[file]]
+        named += [row_of(name, file, annotation) for annotation in read.get(file, ())]
     length = max(annotation.frame_spans(rate, overlap=overlap)[1] for _, annotation in named)
     for name, annotation in named:
         if annotation.duration_seconds is not None and annotation.duration_seconds * rate < length - 1:
@@ -107,6 +110,19 @@ def _timelines(
     return viz.plot_timelines(
         [(name, row) for (name, _), row in zip(named, rows, strict=True)], labels, timebase, title=title
     )
+
+
+def _one_video(
+    file: Path, fps: Fraction | None, options: AnnotationOptions, report: Callable[[str], None]
+) -> list[Annotation]:
+    """The timelines in a file, all of one video. Raises DataError."""
+    read, _ = read_with_rate(file, fps, options=options, note=report)
+    videos = {annotation.video for annotation in read}
+    if len(videos) != 1:
+        raise DataError(
+            f"{file}: expected one video, got {len(videos)}; separate them with: keyseg convert {file} FOLDER"
+        )
+    return read
 
 
 def row_names(files: Sequence[Path]) -> list[str]:

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from keyseg.timeline.printable import printable
+
 
 class KeysegError(Exception):
     """Base of every error that keyseg raises on purpose. The command line prints its message without a traceback.
+
+    The message shows what files hold as `printable` does; `args[0]` is as it was raised.
 
     >>> from keyseg import KeysegError, LabelMap
     >>> try:
@@ -20,6 +24,9 @@ class KeysegError(Exception):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class DataError(KeysegError):

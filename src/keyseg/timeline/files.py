@@ -31,6 +31,7 @@ _HINT = ", or in the encoding that --encoding names, such as cp1252"
 # Why a name cannot be a file's on one of the systems. Windows reserves devices with any ending, such as `aux.txt`.
 _NOT_IN_FILE_NAMES = {
     r"\s*": "it is empty",
+    r".*[\ud800-\udfff].*": "it is not UTF-8",
     r"\..*": "a file whose name starts with a dot is hidden",
     r".*[\x00-\x1f].*": "it contains a control character",
     r""".*[<>:"/\\|?*].*""": 'Windows allows none of < > : " / \\ | ? *',
@@ -47,6 +48,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     created. On an error the new file is removed; a kill may leave it behind, under a hidden name, until the same file
     is written again. An OSError names `path`.
     """
+    refuse_file(path.parent, "output")
     with naming(path), partial_file(path) as partial:
         yield partial
         _sync(partial)
@@ -66,6 +68,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     On an error the new folder is removed and the old one stays. A kill may leave the new one, or in the instant of
     replacement both, under hidden names beside `folder`, until the same folder is written again; see `end_replacing`.
     """
+    refuse_file(folder.parent, "output")
     with naming(folder), partial_folder(folder) as partial:
         yield partial
         for path in (*partial.rglob("*"), partial):
@@ -270,7 +273,9 @@ def refuse_special(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return "no such file" if isinstance(error, FileNotFoundError) else str(error)
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def check_file_names(videos: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import variant_title
 from keyseg.metrics import evaluate_labels
 from keyseg.timeline import ConfigError, DataError, Segmentation
+from keyseg.timeline.files import refuse_file
 from keyseg.toy.kitchen import FPS, write_toy_videos
 from keyseg.training.fit import FitCallbacks
 from keyseg.training.frame_classifier import classify_frames
@@ -79,6 +80,7 @@ def run_demo(
         if epochs < 1:
             raise ConfigError(f"epochs must be at least 1, got {epochs}")
         recipe = recipe.at_pace(epochs / recipe.optimiser.epochs)
+    refuse_file(out, "demo")
     data, workers = out / "toy-kitchen", min(2, os.cpu_count() or 1)
     say(f"drawing toy kitchen videos: {data / 'videos'}")
     write_toy_videos(data, videos=videos, test_videos=test_videos, workers=workers)

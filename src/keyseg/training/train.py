@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyseg.timeline.files import refuse_file
 from keyseg.training.jobs import no_callbacks
 
 if TYPE_CHECKING:  # all that needs torch is imported by the training itself, so that its help is shown at once
@@ -87,6 +88,7 @@ def train(
 
     check_jobs(jobs)
     data, out = Path(data), Path(out)
+    refuse_file(out, "run")
     changes = list(changes_of(set))
     recipe = None if recipe is None else Path(recipe)
     if start is not None:

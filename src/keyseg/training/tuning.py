@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 
 from keyseg.data.dataset import Dataset
 from keyseg.timeline import DataError, OutputExistsError, TrainingError
-from keyseg.timeline.files import is_empty, write_text
+from keyseg.timeline.files import is_empty, refuse_file, write_text
 from keyseg.timeline.json_text import need, read_object
 from keyseg.timeline.version import __version__
 from keyseg.training.choice import MIXED
@@ -112,6 +112,7 @@ def start_tuning(
         recipe=recipe,
         space=dict(space_around(recipe, tried, str(space) if space else f"space of {recipe.model}")),
     )
+    refuse_file(folder, "tuning")
     refuse_overlap(Dataset.open(data, **dict(recipe.data)), split)
     new.folds()
     if (folder / TUNING).exists():

@@ -13,7 +13,8 @@ from queue import Empty
 from typing import Any, Literal
 
 from keyseg.data.input_names import input_name
-from keyseg.timeline import DataError, KeysegError, OutputExistsError
+from keyseg.timeline import DataError, OutputExistsError
+from keyseg.timeline.failures import INPUT_ERRORS, reason_with
 from keyseg.timeline.files import check_file_names, file_sha256, refuse_file
 from keyseg.video.extraction import FeatureCache, checked_sidecar, origin_of
 from keyseg.video.extractor import Extractor
@@ -63,18 +64,19 @@ class Event:
 Notify = Callable[[Event], None]
 
 
-def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify: Notify) -> list[Path]:
-    """Write OUT/VIDEO.npy and its sidecar for each video, and return the videos that failed.
+def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify: Notify) -> dict[Path, str]:
+    """Write OUT/VIDEO.npy and its sidecar for each video, and return the videos that failed, with the reason.
 
     Safe to run twice, and again after a kill.
     """
-    failed: list[Path] = []
+    failed: dict[Path, str] = {}
 
     def note(event: Event) -> None:
         if event.kind == "failed":
-            failed.append(event.video)
+            failed[event.video] = event.message
         notify(event)
 
+    videos = [video for video in videos if _has_a_name(video, work, note)]
     check_file_names(video.stem for video in videos)
     refuse_file(work.out, "features")
     FeatureCache(work.cache)  # raises if a file is in its place
@@ -100,6 +102,16 @@ def extract_all(videos: Sequence[Path], work: Work, *, workers: int = 1, notify:
         ) from error
     _pass_on(events, note)  # the workers have ended, so all their events are there
     return failed
+
+
+def _has_a_name(video: Path, work: Work, notify: Notify) -> bool:
+    """Whether features can be called as the features of this video are; a failure is reported."""
+    try:
+        check_file_names([work.names.get(video, input_name(video))])
+    except DataError as error:
+        notify(Event(video, "failed", message=reason_with(video, error)))
+        return False
+    return True
 
 
 def _pass_on(events: Any, notify: Notify) -> None:
@@ -158,5 +170,5 @@ def _extract(video: Path, extractor: Extractor, work: Work, notify: Notify) -> N
         gaps = "".join(f"; damaged from {text}" for text in kept.gap_texts())
         notes = "".join(f"; note: {text}" for text in kept.notes)
         notify(Event(video, kind, kept.frames, message=gaps + notes))
-    except (KeysegError, OSError) as error:
-        notify(Event(video, "failed", message=str(error)))
+    except INPUT_ERRORS as error:
+        notify(Event(video, "failed", message=reason_with(video, error)))

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from keyseg.data.input_names import input_name
 from keyseg.timeline import ConfigError
+from keyseg.timeline.failures import Failures
 from keyseg.timeline.files import all_paths
 from keyseg.timeline.rates import parse_rate
 from keyseg.video.extractors import inputs_and_extractor
-from keyseg.video.find_videos import one_a_name
+from keyseg.video.find_videos import find_videos, one_a_name
 from keyseg.video.jobs import Event, Work, extract_all
 
 
 @dataclass(frozen=True)
 class ExtractedFeatures:
-    """written: the feature file of each video that could be read. failed: the others."""
+    """written: the feature file of each video that could be read. failed: the others, with the reason."""
 
     written: dict[Path, Path]
-    failed: tuple[Path, ...]
+    failed: Mapping[Path, str]
 
 
 def features(
@@ -83,15 +85,22 @@ def features(
     if poses and extractor not in ("motion", "poses"):
         raise ConfigError(f"--poses reads tracks, and the extractor {extractor} reads videos; choose one")
     track_rate = None if track_fps is None else parse_rate(track_fps)
+    tracks, failures = poses or extractor == "poses", Failures()
+    if len(videos) > 1:
+        found = [path for path in videos if failures.attempt(path, partial(find_videos, tracks=tracks), [path])]
+        videos = found or videos  # without any, the first raises below
     files, made_by = inputs_and_extractor(videos, "poses" if poses else extractor, track_rate)
     chosen = _part_of(one_a_name(files), shard)
     cache = None if cache is None else Path(cache)
     work = Work(made_by, parse_rate(fps), Path(out), cache, damaged, force, revision, device, sample_rate)
-    failed = extract_all(
-        chosen, work, workers=min(workers, max(1, len(chosen))), notify=lambda event: notify(event, len(chosen))
+    number = len(chosen) + len(failures.reasons)
+    for path, reason in failures.reasons.items():
+        notify(Event(path, "failed", message=reason), number)
+    failed = failures.reasons | extract_all(
+        chosen, work, workers=min(workers, max(1, len(chosen))), notify=lambda event: notify(event, number)
     )
     written = {video: work.out / f"{input_name(video)}.npy" for video in chosen if video not in failed}
-    return ExtractedFeatures(written, tuple(failed))
+    return ExtractedFeatures(written, failed)
 
 
 def _part_of(videos: list[Path], shard: str) -> list[Path]:

@@ -158,7 +158,8 @@ def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[
     if failed:
         raise DataError(
             f"{len(failed)} of {len(videos)} videos could not be read, so there is no data set yet; repair them or"
-            " leave them out, and run the same command again: the others are not extracted again"
+            " leave them out, and run the same command again: the others are not extracted again\n"
+            + "\n".join(failed.values())
         )
     sidecars = {name: read_sidecar(work.out / f"{name}.npy") for name in work.names.values()}
     return {name: sidecar.frames for name, sidecar in sidecars.items() if sidecar}

@@ -71,5 +71,6 @@ def write_whole(path: Path, data: bytes) -> Path:
     try:
         write_bytes(path, data)
     except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:  # not a full disk
-        raise ConfigError(f"{path}: cannot write here ({error}); give a path in a writable folder") from error
+        reason = error.strerror or error
+        raise ConfigError(f"{path}: cannot write here ({reason}); give a path in a writable folder") from error
     return path
