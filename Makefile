@@ -1,14 +1,17 @@
 # Start with `make demo` or `make test`. Everything is installed into .venv; nothing outside this folder is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+COUNT ?= 20000
+SEED ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help demo test test-quick check bench docs clean .venv
+.PHONY: help demo test test-quick fuzz check bench docs clean .venv
 
 help:
 	@echo "make demo         draw toy kitchen videos, train RTK on them, write demo/report.html"
 	@echo "make test         run all tests"
 	@echo "make test-quick   run the tests that neither train nor encode videos, in under a minute"
+	@echo "make fuzz         read COUNT=20000 mutated files with every reader, of SEED=0"
 	@echo "make check        check style, format and types"
 	@echo "make bench        measure speed and memory, written to benchmarks/results/"
 	@echo "make docs         build the documentation, with its links checked, in site/index.html"
@@ -24,6 +27,9 @@ test: .venv/.test
 test-quick: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --hypothesis-profile quick \
 	  --durations 5 --durations-min 1
+
+fuzz: .venv/.test
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz --count $(COUNT) --seed $(SEED)
 
 check: .venv/.dev
 	$(BIN)/ruff check .
