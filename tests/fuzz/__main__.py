@@ -88,7 +88,7 @@ def _one(reader: str, seed: int, number: int) -> int:
                 use(value)
             print("read")
         except KeysegError as error:
-            print(f"{type(error).__name__}: {ascii(str(error))} {message_problem(str(error))}")
+            print(f"{type(error).__name__}: {str(error)!a} {message_problem(str(error))}")
         except Exception:
             traceback.print_exc()
             return 1

@@ -215,8 +215,8 @@ def runs() -> tuple[bytes, ...]:
 @cache
 def recipes() -> tuple[bytes, ...]:
     """The recipes of the package."""
-    from keyseg.training.recipe import load_recipe
     from keyseg.timeline.yaml_text import to_yaml
+    from keyseg.training.recipe import load_recipe
 
     shipped = sorted((Path(__file__).parents[2] / "src" / "keyseg" / "recipes").glob("*.yaml"))
     whole = to_yaml(load_recipe(None, ("model=rtk",)).model_dump(mode="json")).encode()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from fuzz import campaign
-from fuzz.mutations import KINDS, mutated
 from fuzz.readers import READERS
-from fuzz.worker import content_of, message_problem
-
+from fuzz.worker import content_of
 from keyseg.formats import FORMATS
 
 CORPUS = Path(__file__).parent / "corpus"
