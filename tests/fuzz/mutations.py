@@ -377,7 +377,7 @@ def _safetensors(content: bytes, random: Random) -> bytes:
     header, body = content[8 : 8 + size], content[8 + size :]
     match random.randrange(5):
         case 0:
-            length = random.choice((0, 1, size - 1, size + 1, 1 << 31, 1 << 63, (1 << 64) - 1))
+            length = random.choice((0, 1, max(0, size - 1), size + 1, 1 << 31, 1 << 63, (1 << 64) - 1))
             return struct.pack("<Q", length) + content[8:]
         case 1:
             body = random.choice(
