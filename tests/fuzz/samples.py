@@ -73,7 +73,7 @@ def videos() -> tuple[bytes, ...]:
 def arrays() -> tuple[bytes, ...]:
     """Features of 11 channels."""
     values = np.random.default_rng(3).normal(size=(11, 47))
-    return tuple(npy(values.astype(kind)) for kind in (np.float16, np.float32)) + (npy(values.T.copy()),)
+    return tuple(map(npy, (values.astype(np.float16), values.astype(np.float32), values.T.copy())))
 
 
 def npy(values: Any) -> bytes:

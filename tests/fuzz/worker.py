@@ -21,6 +21,7 @@ from fuzz.mutations import mutated
 from fuzz.readers import READERS, Reader
 from keyseg.timeline import KeysegError
 
+CORPUS = -1
 MOST_SECONDS = 2.0
 MOST_MEMORY = 256 * 2**20
 MOST_LETTERS = 2000
@@ -34,8 +35,17 @@ except ImportError:  # on Windows, where the parent's clock and the message rema
     resource = None  # type: ignore[assignment]
 
 
+def corpus(reader: Reader) -> list[Path]:
+    """The inputs that once failed, of which keyseg keeps one for each cause."""
+    return sorted((Path(__file__).parent / "corpus" / reader.name).glob("*"))
+
+
 def content_of(reader: Reader, seed: int, number: int) -> tuple[str, bytes]:
-    """The file name and the content of an input: the same everywhere, for the same samples."""
+    """The file name and the content of an input: the same everywhere, for the same samples. Those of the seed CORPUS
+    are the files that once failed."""
+    if seed == CORPUS:
+        kept = corpus(reader)[number]
+        return next(name for name in reader.files if kept.name.endswith(Path(name).name)), kept.read_bytes()
     random = Random(f"{reader.name} {seed} {number}")
     name = random.choice(reader.files)
     return name, mutated(random.choice(reader.seeds()), reader.kind, random)
