@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyseg.formats import FORMATS
+from keyseg.formats import FORMATS, read_annotations
 from keyseg.formats.conversion import convert
 from keyseg.metrics.frame_labels import LabelRuns
 from keyseg.metrics.label_folders import evaluate_folders
-from keyseg.timeline import KeysegError, LabelMap, Segmentation, TimeBase, TimelineError
+from keyseg.timeline import DataError, KeysegError, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.viz.inline import inline_timeline
 
 MOST = 64 * 2**20
@@ -93,3 +93,13 @@ def test_runs_are_the_sequence_of_their_labels() -> None:
     assert (len(runs), runs.classes) == (6, set(names))
     assert runs == LabelRuns(Segmentation([0, 1, 2, 3, 4, 6], [1, 1, 2, 1, 0]), LabelMap(("stir", "rest", "pour")))
     assert runs != LabelRuns.of(names[:-1])
+
+
+def test_missing_memory_is_an_error_about_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(*_: object) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr("keyseg.formats.segment_table.number", too_much)
+    (tmp_path / "a.csv").write_text(LONG)
+    with pytest.raises(DataError, match=r"a\.csv: not enough memory to read it"):
+        read_annotations(tmp_path / "a.csv")

@@ -52,6 +52,8 @@ def read_annotations(
             annotations = form.read(path, settings)
     except TimelineError as error:
         raise DataError(f"{path}: {error}") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: not enough memory to read it; is it the right file?") from error
     stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]
     named_like_it = bool(annotations) and annotations[0].video == path.stem
     if not form.several and named_like_it and stem and ending.lower() == form.suffix.lower():
