@@ -37,15 +37,19 @@ def main() -> int:
     binary = given.count // 8 if given.binary is None else given.binary
     jobs = [(name, given.seed, 0, campaign.share(name, given.count, binary)) for name in names]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        figures = {
-            name: one for found in pool.map(lambda job: campaign.run([job]), jobs) for name, one in found.items()
-        }
+        figures = {name: one for found in pool.map(_run, jobs) for name, one in found.items()}
     print(campaign.table(figures))
     findings = [finding for one in figures.values() for finding in one.findings]
     for finding in findings:
         _keep(finding)
     _print_causes(findings)
     return bool(findings)
+
+
+def _run(job: campaign.Job) -> dict[str, campaign.Figures]:
+    found = campaign.run([job])
+    print(f"{job[0]}: {len(found[job[0]].findings)} findings", file=sys.stderr, flush=True)
+    return found
 
 
 def _keep(finding: campaign.Finding) -> None:
