@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,10 +38,8 @@ def test_a_long_segment_takes_no_memory_in_any_format(fmt: str, tmp_path: Path) 
     target = tmp_path / f"b{FORMATS[fmt].suffix}"
 
     def converted() -> None:
-        try:
+        with suppress(KeysegError) if fmt in ("txt", "recog", "edl") else nullcontext():
             convert(tmp_path / "a.csv", target, fps=Fraction(10))
-        except KeysegError as error:
-            assert fmt in ("txt", "recog", "edl", "textgrid", "caltech"), str(error)
 
     assert peak(converted) < MOST
     if target.exists():
@@ -49,7 +48,7 @@ def test_a_long_segment_takes_no_memory_in_any_format(fmt: str, tmp_path: Path) 
 
 def test_labels_of_too_many_frames_are_refused_with_what_to_write(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(LONG)
-    with pytest.raises(TimelineError, match="90000000 frames is a file of 171 MiB.*write csv"):
+    with pytest.raises(TimelineError, match=r"90000000 frames is a file of 171 MiB.*write csv"):
         convert(tmp_path / "a.csv", tmp_path / "b.txt", fps=Fraction(10))
     assert not (tmp_path / "b.txt").exists()
 

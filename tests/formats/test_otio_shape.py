@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzz.samples import timelines
 
+from fuzz.samples import timelines
 from keyseg.formats import read_annotations
 from keyseg.timeline import DataError
 

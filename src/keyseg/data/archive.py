@@ -110,6 +110,8 @@ def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
     for place, entry in below.items():
         if not is_inside(str(place)):
             raise DataError(f"{where}: {entry.filename!r} leads out of the folder of the data set; do not use it")
+        if any(above in below for above in place.parents):
+            raise DataError(f"{where}: {entry.filename!r} is below another file; do not use it")
     return below
 
 
