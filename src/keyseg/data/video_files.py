@@ -44,4 +44,7 @@ def find_video_file(root: Path, name: str, features: Path) -> Path | None:
         place = next((root / row["file"] for row, _ in rows if row["video"] == name and row["file"]), None)
     elif (sidecar := read_sidecar(features)) is not None:
         place = root / "videos" / Path(sidecar.video).name
-    return place if place is not None and place.is_file() and not is_track_file(place) else None
+    try:
+        return place if place is not None and place.is_file() and not is_track_file(place) else None
+    except OSError:  # a name longer than the system allows
+        return None
