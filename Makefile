@@ -5,6 +5,8 @@ INSTALL := -m pip --disable-pip-version-check install --quiet --no-deps
 LOCKED := $(BIN)/python $(INSTALL) --require-hashes
 TORCH ?= cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
+COUNT ?= 20000
+SEED ?= 0
 
 .PHONY: help demo test test-quick fuzz faults soak check bench docs audit sbom lock upgrade clean .venv
 
@@ -12,8 +14,8 @@ help:
 	@echo "make demo         draw toy kitchen videos, train RTK on them, write demo/report.html"
 	@echo "make test         run all tests"
 	@echo "make test-quick   run the tests that neither train nor encode videos, in under a minute"
+	@echo "make fuzz         read COUNT=20000 mutated files with every reader, of SEED=0"
 	@echo "make faults       kill or fail every verb at every change of the file system; print a table"
-
 	@echo "make soak         predict 1,000 times in one process, and ten at once in one folder; print figures"
 	@echo "make check        check style, format and types"
 	@echo "make bench        measure speed and memory, written to benchmarks/results/"
@@ -34,13 +36,14 @@ test-quick: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --hypothesis-profile quick \
 	  --durations 5 --durations-min 1
 
-<<<<<<< HEAD
+fuzz: .venv/.test
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz --count $(COUNT) --seed $(SEED)
+
 faults: .venv/.test
 	$(BIN)/python tests/faults
-=======
+
 soak: .venv/.test
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m soak
->>>>>>> h-weights
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -213,3 +213,12 @@ def test_an_address_that_label_studio_can_open_is_written_back(media: str, writt
     annotation = Annotation("day1", (Interval(0, 1, "take"),), None, TEN, media=media)
     (found,) = json.loads(annotations_text("labelstudio", [annotation], WriteSettings()))
     assert found["data"]["video"] == written
+
+
+def test_many_tasks_of_one_video_are_refused_before_each_gets_the_segments_of_all(tmp_path: Path) -> None:
+    result = {"type": "timelinelabels", "value": {"ranges": [{"start": 1, "end": 5}], "timelinelabels": ["pour"]}}
+    task = {"data": {"video": "day1.mp4", "fps": 25}, "annotations": [{"result": [result]}]}
+    path = tmp_path / "a.labelstudio.json"
+    path.write_text(json.dumps([task, task]))
+    with pytest.raises(DataError, match="the video 'day1' is in it twice"):
+        read_annotations(path, fps=Fraction(25))

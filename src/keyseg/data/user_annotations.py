@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -14,10 +13,10 @@ from keyseg.data.input_names import input_name
 from keyseg.formats import AnnotationOptions, find_sources, read_with_rate
 from keyseg.formats.conversion import file_name
 from keyseg.formats.table_of_formats import unused_options
+from keyseg.formats.tables import read_columns
 from keyseg.formats.text import VIDEO_SUFFIXES, distinguishing_depth, path_parts, video_name
 from keyseg.timeline import Annotation, DataError
 from keyseg.timeline.failures import INPUT_ERRORS, Failures, reason_with
-from keyseg.timeline.files import read_text
 
 _Report = Callable[[str], None]
 
@@ -276,16 +275,11 @@ def read_groups(path: Path, videos: VideoNames, names: Collection[str]) -> dict[
 
     Raises DataError with file and line.
     """
-    rows = csv.DictReader(read_text(path, "a CSV table with the columns video and group").splitlines())
-    if not {"video", "group"} <= set(rows.fieldnames or ()):
-        raise DataError(
-            f"{path}:1: expected the columns video and group, got {', '.join(rows.fieldnames or ()) or 'nothing'}"
-        )
     groups: dict[str, str] = {}
-    for row in rows:
-        video, group, where = row["video"] or "", row["group"], f"{path}:{rows.line_num}"
+    for row, where in read_columns(path, "a CSV table with the columns video and group", ("video", "group")):
+        video, group = row["video"], row["group"]
         if not video or not group:
-            raise DataError(f"{where}: expected a video and its group, got {row['video']!r}, {group!r}")
+            raise DataError(f"{where}: expected a video and its group, got {video!r}, {group!r}")
         name = videos.find(video, where, path_parts(video)[:-1]) or video  # it need not be there
         if groups.setdefault(name, group) != group:
             raise DataError(f"{where}: an earlier line puts {name} in group {groups[name]}; delete one of the two")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.data.input_names import is_track_file
-from keyseg.timeline import DataError
-from keyseg.timeline.files import read_text, write_text
+from keyseg.formats.tables import read_columns
+from keyseg.timeline.files import write_text
 
 _TABLE = "videos.csv"
 
@@ -40,10 +40,11 @@ def find_video_file(root: Path, name: str, features: Path) -> Path | None:
     table = root / _TABLE
     place = None
     if table.exists():
-        rows = csv.DictReader(io.StringIO(read_text(table, "a table with the columns video and file")))
-        if not {"video", "file"} <= set(rows.fieldnames or ()):
-            raise DataError(f"{table}:1: expected the columns video and file")
-        place = next((root / row["file"] for row in rows if row["video"] == name and row["file"]), None)
+        rows = read_columns(table, "a table with the columns video and file", ("video", "file"))
+        place = next((root / row["file"] for row, _ in rows if row["video"] == name and row["file"]), None)
     elif (sidecar := read_sidecar(features)) is not None:
         place = root / "videos" / Path(sidecar.video).name
-    return place if place is not None and place.is_file() and not is_track_file(place) else None
+    try:
+        return place if place is not None and place.is_file() and not is_track_file(place) else None
+    except OSError:  # a name longer than the system allows
+        return None

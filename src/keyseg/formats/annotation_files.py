@@ -52,8 +52,11 @@ def read_annotations(
             annotations = form.read(path, settings)
     except TimelineError as error:
         raise DataError(f"{path}: {error}") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: not enough memory to read it; is it the right file?") from error
     stem, ending = path.name[: -len(form.suffix)], path.name[-len(form.suffix) :]
-    if not form.several and annotations[0].video == path.stem and stem and ending.lower() == form.suffix.lower():
+    named_like_it = bool(annotations) and annotations[0].video == path.stem
+    if not form.several and named_like_it and stem and ending.lower() == form.suffix.lower():
         annotations = [replace(annotation, video=stem) for annotation in annotations]
     annotations = _named(path, annotations)
     return annotations if chosen is None else [replace(annotation, background=chosen) for annotation in annotations]

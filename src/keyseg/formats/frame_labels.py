@@ -9,9 +9,10 @@ from pathlib import Path
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import as_background, known_rate, segmented
-from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase
+from keyseg.timeline import Annotation, DataError, LabelMap, Segmentation, TimeBase, TimelineError
 from keyseg.timeline.files import read_text, write_text
 
+_MOST_TEXT = 100 * 2**20  # bytes: a week at 15 frames per second, with names of ten letters
 _HEADER = "### Frame level recognition: ###"
 # One word in the first line that does not start with two numbers, as a row of a table does; or nothing at all.
 looks_txt = re.compile(r"\s*\Z|(?!\s*\d+([.,]\d+)?[,;]\d)[^\S\n]*\S+[^\S\n]*(\n|\Z)").match
@@ -32,18 +33,27 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
 
 def write_txt(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """One class name per line. Raises ConfigError without a rate, TimelineError."""
-    return "".join(f"{name}\n" for name in _names(annotations, settings))
+    return "".join(f"{name}\n" * count for name, count in _runs(annotations, settings))
 
 
 def write_recog(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """All class names on the second line. Raises ConfigError without a rate, TimelineError."""
-    return f"{_HEADER}\n{' '.join(_names(annotations, settings))}\n"
+    runs = (f"{name} " * (count - 1) + name for name, count in _runs(annotations, settings))
+    return f"{_HEADER}\n{' '.join(runs)}\n"
 
 
-def _names(annotations: Sequence[Annotation], settings: WriteSettings) -> list[str]:
+def _runs(annotations: Sequence[Annotation], settings: WriteSettings) -> list[tuple[str, int]]:
+    """The class of each segment and its number of frames. Raises TimelineError where they are no file of a video."""
     (annotation,) = annotations
     segmentation, labels, _ = segmented(annotation, settings)
-    return labels.decode(segmentation.to_frames())
+    runs = [(labels.names[segment.label], segment.length) for segment in segmentation]
+    size = sum((len(name.encode()) + 1) * count for name, count in runs)
+    if size > _MOST_TEXT:
+        raise TimelineError(
+            f"{annotation.video}: one label for each of {segmentation.length} frames is a file of {size >> 20} MiB; is"
+            " there a wrong time in the file? Otherwise write csv, which has one line per segment"
+        )
+    return runs
 
 
 def read_frame_labels(path: Path, encoding: str | None = "utf-8") -> list[str]:

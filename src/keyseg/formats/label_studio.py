@@ -53,6 +53,11 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
             names = ", ".join(task.video for task in several[:_NAMED]) + " ..." * (len(several) > _NAMED)
             settings.note(f"{path}: {len(several)} of {len(tasks)} tasks {what}: {names}")
     read_here = [task for task in tasks if task.results and task not in other]
+    seen: set[str] = set()
+    for task in read_here:
+        if task.media in seen:
+            raise DataError(f"{path}: the video {task.video!r} is in it twice")
+        seen.add(task.media)
     lengths = {task.media: task.length for task in read_here if task.length is not None}
     rates = {task.media: task.fps for task in read_here if task.fps is not None}
     intervals = checked((row for task in read_here for row in task.rows), settings, lengths, rates)

@@ -11,6 +11,7 @@ from typing import Any
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.frames import on_frames
+from keyseg.formats.otio_shape import check_shape
 from keyseg.formats.text import bounded, choose_tier, interval, nominal_rate, one_line, point_intervals
 from keyseg.timeline import Annotation, DataError, Interval, KeysegError
 from keyseg.timeline.extras import extra
@@ -33,11 +34,10 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     """
     otio = opentimelineio()
     # Its own parser accepts broken JSON and duplicate keys.
-    text, _ = read_json(path, _HOLDS, settings.encoding, exact=True)
+    text, content = read_json(path, _HOLDS, settings.encoding, exact=True)
+    check_shape(content, path, _HOLDS)
     try:
         timeline = otio.adapters.read_from_string(text, "otio_json")
-        if not isinstance(timeline, otio.schema.Timeline):
-            raise DataError(f"{path}: expected {_HOLDS}, got {type(timeline).__name__}")
         stored = dict(timeline.metadata.get(_OURS, {})).get("fps")
         kept = None if stored is None else nominal_rate(stored, f"{path}: metadata")
         return [_Reader(path, otio, timeline, kept, settings).annotation()]

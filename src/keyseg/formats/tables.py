@@ -84,6 +84,23 @@ def read_rows(
         yield TableRow(dict(zip(names, cells, strict=True)), where)
 
 
+def read_columns(path: Path, holds: str, columns: Sequence[str]) -> Iterator[tuple[dict[str, str], str]]:
+    """Rows of a table with commas whose first line has these columns: their cells, empty ones too, and `FILE:LINE`.
+
+    holds: what the file should hold. Raises DataError.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path, holds)), restval="")
+    try:
+        names = reader.fieldnames or ()
+        if not set(columns) <= set(names):
+            got = ", ".join(names)[:200] or "nothing"
+            raise DataError(f"{path}:1: expected the columns {' and '.join(columns)}, got {got}")
+        for row in reader:
+            yield {name: row[name] for name in columns}, f"{path}:{reader.line_num}"
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: not a table ({error}); it should hold {holds}") from error
+
+
 def _rows(
     path: Path, lines: Sequence[str], below: int, columns: int, separator: str
 ) -> Iterator[tuple[list[str], str]]:

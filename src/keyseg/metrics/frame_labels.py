@@ -4,14 +4,74 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from keyseg.metrics.overlay import Overlay, overlay_pair
-from keyseg.timeline import DataError, IntArray, Segmentation, TimelineError
+from keyseg.timeline import DataError, IntArray, LabelMap, Segmentation, TimelineError
+
+
+@dataclass(frozen=True, eq=False)
+class LabelRuns(Sequence[str]):
+    """One class name per frame, kept by segments, so that long videos take no memory.
+
+    >>> from keyseg.timeline import LabelMap
+    >>> runs = LabelRuns(Segmentation([0, 2, 3], [1, 0]), LabelMap(("rest", "pour")))
+    >>> list(runs), runs[2], len(runs)
+    (['pour', 'pour', 'rest'], 'rest', 3)
+    """
+
+    segmentation: Segmentation
+    labels: LabelMap
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> LabelRuns:
+        """Of one class name per frame."""
+        labels = LabelMap(tuple(sorted(set(names))))
+        return cls(Segmentation.from_frames(labels.encode(names)), labels)
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """The class and the end frame of each segment; neighbours differ."""
+        merged = self.segmentation.merged()
+        names = self.labels.decode(merged.labels.tolist())
+        return list(zip(names, merged.boundaries[1:].tolist(), strict=True))
+
+    @property
+    def classes(self) -> set[str]:
+        """Those that occur."""
+        return {name for name, _ in self.runs}
+
+    def __eq__(self, other: object) -> bool:
+        return self.runs == other.runs if isinstance(other, LabelRuns) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.runs))
+
+    def __len__(self) -> int:
+        return self.segmentation.length
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        frames = range(len(self))[index]
+        if isinstance(frames, int):
+            return self.labels.names[int(self.segmentation.at(frames))]
+        return [self.labels.names[label] for label in self.segmentation.at(list(frames)).tolist()]
+
+    def __iter__(self) -> Iterator[str]:
+        for segment in self.segmentation:
+            yield from repeat(self.labels.names[segment.label], segment.length)
+
 
 FrameLabels = Segmentation | npt.NDArray[np.integer] | Sequence[str] | Sequence[int]
 """One video: a Segmentation, one class id per frame (T,), or one class name per frame, in any Unicode form."""
@@ -70,6 +130,9 @@ def _segmentation(labels: FrameLabels, ids: _IdsByLabel, where: str) -> Segmenta
             return _renumbered(labels, ids, where)
         if isinstance(labels, str):
             raise DataError(f"{where}: expected one label per frame, got the single string {labels!r}")
+        if isinstance(labels, LabelRuns):
+            names = labels.labels.decode(labels.segmentation.labels.tolist())
+            return Segmentation(labels.segmentation.boundaries, _numbers(names, ids, where))
         values: Any = labels.tolist() if isinstance(labels, np.ndarray) and labels.dtype.kind in "UTO" else labels
         if len(values) and isinstance(values[0], str):
             names = [unicodedata.normalize("NFC", name) if isinstance(name, str) else name for name in values]

@@ -12,6 +12,8 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keyseg.formats import (
     AS_IT_IS,
     AnnotationOptions,
@@ -24,9 +26,10 @@ from keyseg.formats import (
 from keyseg.formats.frame_labels import read_frame_labels
 from keyseg.formats.table_of_formats import format_of
 from keyseg.metrics.evaluator import evaluate_labels
+from keyseg.metrics.frame_labels import LabelRuns
 from keyseg.metrics.paired import Comparison, SplitPredictions, compare_trainings
 from keyseg.metrics.report import Report
-from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, class_name
+from keyseg.timeline import Annotation, ConfigError, DataError, Overlap, Segmentation, class_name
 from keyseg.timeline.failures import Failures, noting
 
 _LABELS = ("txt", "recog")  # one label per frame, without a rate
@@ -47,8 +50,8 @@ class _Timeline:
 class FolderLabels:
     """One label per frame of annotated and of predicted videos, by name. fps: None where unknown or not the same."""
 
-    reference: Mapping[str, list[str]]
-    prediction: Mapping[str, list[str]]
+    reference: Mapping[str, LabelRuns]
+    prediction: Mapping[str, LabelRuns]
     background: tuple[str, ...]
     fps: Fraction | None
 
@@ -119,8 +122,8 @@ def read_folders(
     to one video; ConfigError where a frame rate must be given.
     """
     annotated, predicted = _by_video(reference, prediction, fps, options, report, failures)
-    truth: dict[str, list[str]] = {}
-    labels: dict[str, list[str]] = {}
+    truth: dict[str, LabelRuns] = {}
+    labels: dict[str, LabelRuns] = {}
     rates = set()
     pairing = _Pairing(fps, overlap, tuple(background or ()), report)
     for name, timelines in predicted.items():
@@ -129,7 +132,7 @@ def read_folders(
             rates.add(pairing.rate(annotated[name], timelines))
     if failures:
         failures.raise_unless(labels)
-    occurring = {label for videos in (truth, labels) for video in videos.values() for label in video}
+    occurring = {label for videos in (truth, labels) for video in videos.values() for label in video.classes}
     for name in sorted({unicodedata.normalize("NFC", name) for name in background or ()} - occurring):
         report(f"no frame is labelled {name!r}, so leaving it out changes nothing")
     if background is None:
@@ -256,6 +259,12 @@ def _renamed(
     return {after: [truth]}
 
 
+def _cut(segmentation: Segmentation, end: int, length: int) -> Segmentation:
+    """The frames before `end`; the last label then lasts until `length`."""
+    kept = int(np.searchsorted(segmentation.boundaries, end))
+    return Segmentation(np.append(segmentation.boundaries[:kept], length), segmentation.labels[:kept])
+
+
 @dataclass(frozen=True)
 class _Pairing:
     """Brings annotation and prediction to one grid. background: as the user named it, () for what the files say."""
@@ -265,7 +274,7 @@ class _Pairing:
     background: tuple[str, ...]
     report: _Report
 
-    def frames(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> tuple[list[str], list[str]]:
+    def frames(self, truths: Sequence[_Timeline], predictions: Sequence[_Timeline]) -> tuple[LabelRuns, LabelRuns]:
         """One label per frame of both. Raises DataError where files of one video differ."""
         grid = self.rate(truths, predictions)
         length = self._length([*truths, *predictions], grid)
@@ -313,20 +322,20 @@ class _Pairing:
 
     def _pair(
         self, truth: _Timeline, prediction: _Timeline, grid: Fraction | None, length: int
-    ) -> tuple[list[str], list[str]]:
+    ) -> tuple[LabelRuns, LabelRuns]:
         sides = (truth, prediction)
         if truth.annotation is None and prediction.annotation is None:
-            return read_frame_labels(truth.file), read_frame_labels(prediction.file)
+            return LabelRuns.of(read_frame_labels(truth.file)), LabelRuns.of(read_frame_labels(prediction.file))
         if grid is None:
             raise ConfigError(f"{truth.file}, {prediction.file}: the frame rate of both is unknown; give --fps")
         both = [self._annotation(side, self.fps or grid) for side in sides]
         rows, labels = on_one_grid(both, grid, frames=length, overlap=self.overlap)
-        reference, predicted = (labels.decode(row.to_frames())[:length] for row in rows)
+        reference, predicted = (_cut(row, length, length) for row in rows)
         if all(side.form in _EXACT for side in sides):
             end = both[1].frame_spans(grid, overlap=self.overlap)[1]
             if 0 < end < length:
-                predicted[end:] = predicted[end - 1 : end] * (length - end)
-        return reference, predicted
+                predicted = _cut(predicted, end, length)
+        return LabelRuns(reference, labels), LabelRuns(predicted, labels)
 
     def _annotation(self, side: _Timeline, rate: Fraction) -> Annotation:
         """With the background that counts, and the file as its name in errors."""

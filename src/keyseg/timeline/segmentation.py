@@ -106,7 +106,21 @@ class Segmentation:
 
     def merged(self) -> Segmentation:
         """The same frames with neighbours of one class joined."""
-        return Segmentation.from_frames(self.to_frames())
+        kept = np.append(np.diff(self.labels) != 0, True)[: len(self)]
+        return Segmentation(np.append(0, self.boundaries[1:][kept]), self.labels[kept])
+
+    def at(self, frames: npt.ArrayLike) -> IntArray:
+        """Class ids of some frames, given by their numbers. Raises TimelineError on one outside the video.
+
+        >>> Segmentation.from_frames([2, 2, 0]).at([0, 2]).tolist()
+        [2, 0]
+        """
+        asked = np.asarray(frames, np.int64)
+        if asked.size and not 0 <= asked.min() <= asked.max() < self.length:
+            raise TimelineError(
+                f"the video has frames 0 to {self.length - 1}, asked for {asked.min()} to {asked.max()}"
+            )
+        return np.asarray(self.labels[np.searchsorted(self.boundaries, asked, side="right") - 1], np.int64)
 
     @property
     def length(self) -> int:

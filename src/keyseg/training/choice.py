@@ -10,12 +10,14 @@ from pathlib import Path
 from statistics import mean
 
 from filelock import FileLock
+from pydantic import ValidationError
 
 from keyseg.inference.confidence import Calibration
 from keyseg.metrics import Report, evaluate_labels
+from keyseg.timeline import DataError
 from keyseg.timeline.files import remove_folder, write_json
 from keyseg.timeline.json_text import read_json, read_object
-from keyseg.timeline.validation import Section
+from keyseg.timeline.validation import Section, problem_text
 from keyseg.training.calibration import learn_calibration
 from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
 from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
@@ -43,6 +45,16 @@ class Chosen(Section):
     seconds: float = 0.0
 
 
+def read_chosen(path: Path) -> Chosen:
+    """What inner folds chose earlier. Raises DataError if the file is damaged."""
+    try:
+        return Chosen.model_validate(read_object(path, "what the inner folds of a split chose", nan=True))
+    except ValidationError as error:
+        raise DataError(
+            f"{path}: not what inner folds chose ({problem_text(error.errors()[0])}); delete it to choose again"
+        ) from None
+
+
 def choose(fit: Fit) -> Chosen:
     """What the inner folds of the split say; from an earlier training of the split if there is one.
 
@@ -62,7 +74,7 @@ def choose(fit: Fit) -> Chosen:
         fit.inner.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.inner / ".lock") if is_main_process() else nullcontext():  # trainings with other seeds wait
         if file.exists():
-            return Chosen.model_validate(read_object(file, "what inner folds chose", nan=True))
+            return read_chosen(file)
         start = time.monotonic()
         share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0])
         videos = [_held_out(fit, fold, share) for fold in folds[: None if recipe.matching.fit else 0]]

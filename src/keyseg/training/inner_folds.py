@@ -15,7 +15,7 @@ from keyseg.data.splits import Split
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput, propose_keypoints
 from keyseg.inference.predictor import Predictor
-from keyseg.timeline import Segmentation
+from keyseg.timeline import DataError, Segmentation
 from keyseg.timeline.files import refuse_special, whole_file
 
 _PARTS = 3  # at least, if there are as many groups: a network of half of the videos is too weak to choose by
@@ -108,7 +108,20 @@ def save_outputs(path: Path, videos: dict[str, HeldOutVideo]) -> None:
 
 
 def read_outputs(path: Path, decoder: object) -> dict[str, HeldOutVideo]:
-    """The outputs that `save_outputs` kept; keypoints are proposed again as `decoder` says."""
+    """The outputs that `save_outputs` kept; keypoints are proposed again as `decoder` says.
+
+    Raises DataError if the file is damaged.
+    """
+    try:
+        return _outputs(path, decoder)
+    except Exception as error:  # numpy and zipfile raise many kinds
+        raise DataError(
+            f"{path}: cannot be read as the outputs of an inner fold ({type(error).__name__}); delete it to train that"
+            " fold again"
+        ) from error
+
+
+def _outputs(path: Path, decoder: object) -> dict[str, HeldOutVideo]:
     videos = {}
     refuse_special(path)
     with np.load(path) as file:

@@ -115,7 +115,8 @@ class LoggingConfig(Section):
     @classmethod
     def _csv_is_always_written(cls, value: Any) -> Any:
         value = (value,) if isinstance(value, str) else value
-        return tuple(dict.fromkeys(("csv", *value))) if isinstance(value, list | tuple) else value
+        names = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+        return tuple(dict.fromkeys(("csv", *value))) if names else value
 
 
 class Recipe(Section):

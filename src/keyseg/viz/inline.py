@@ -55,4 +55,4 @@ def inline_timeline(segmentation: Segmentation, labels: LabelMap, timebase: Time
 def _in_columns(segmentation: Segmentation) -> Segmentation:
     """As many labels as there are columns: those of the frames in their middles."""
     middles = ((np.arange(_WIDTH) + 0.5) * segmentation.length / _WIDTH).astype(np.int64)
-    return Segmentation.from_frames(segmentation.to_frames()[middles])
+    return Segmentation.from_frames(segmentation.at(middles))

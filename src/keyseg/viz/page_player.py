@@ -135,14 +135,14 @@ def player_block(name: str, address: str, rows: Sequence[Row]) -> str:
 
 def key_frame_row(key_frames: Sequence[KeyFrame], row: Row, labels: LabelMap, timebase: TimeBase, seeks: bool) -> str:
     """Thumbnails with their time and the label of `row`; they are buttons if there is a video to seek in."""
-    frames = row[1].to_frames()
-    total = float(timebase.start_seconds(len(frames)))
+    frames = row[1].length
+    total = float(timebase.start_seconds(frames))
     tag, kind = ("button", ' type="button"') if seeks else ("span", "")
     cells = []
     for seconds, image in key_frames:
         # The tolerance: a time such as 1.1 s is slightly less than the start of its frame.
-        at = min(int(seconds * float(timebase.fps) + 1e-6), len(frames) - 1)
-        label = int(frames[at])
+        at = min(int(seconds * float(timebase.fps) + 1e-6), frames - 1)
+        label = int(row[1].at(at))
         data = base64.b64encode(jpeg(image)).decode("ascii")
         cells.append(
             f'<{tag}{kind} class="frame" data-frame="{at}"><img alt="" src="data:image/jpeg;base64,{data}">'
