@@ -1,4 +1,5 @@
-"""Write the locks beside this file: each dependency with its version and the hashes of its files, for every system.
+"""Write the locks beside this file, each dependency with its version and the hashes of its files for every system, and
+constraints.txt above it.
 
     python locks/compile.py              # after a change of pyproject.toml; versions that are locked stay
     python locks/compile.py --upgrade    # with the newest versions that pyproject.toml allows
@@ -107,12 +108,22 @@ def write_all(pins: str, torch_index: str) -> None:
     write("cuda", [linux, *(text for key, text in everything.items() if TORCH.match(key))], [])
 
 
+def constraints() -> str:
+    """The versions of all locks without hashes, for `pip install -c constraints.txt`; of PyTorch any build."""
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in HERE.glob("*.txt") if path.stem != "tools")
+    versions = set(re.findall(r"^([a-z0-9][^\s;\\+\[]*)(?:\[[^\]]*\])?(==[^\s;\\+]+)", texts, re.MULTILINE))
+    lines = sorted("".join(one) for one in versions)
+    head = "# Written by locks/compile.py: the locked versions, for pip install -c constraints.txt"
+    return "\n".join([head, *lines, ""])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the locks.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
     parser.add_argument("--torch-index", default=TORCH_INDEX, help="page that lists PyTorch's wheels for CPUs")
     options = parser.parse_args()
     write_all("" if options.upgrade else locked(), options.torch_index)
+    (HERE.parent / "constraints.txt").write_text(constraints(), encoding="utf-8")
 
 
 if __name__ == "__main__":

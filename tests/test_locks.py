@@ -90,6 +90,14 @@ def test_every_file_has_its_hash(name: str) -> None:
     assert [key for key, entry in entries.items() if not re.fullmatch(one, entry)] == []
 
 
+def test_the_constraints_are_the_locked_versions() -> None:
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert text == COMPILE["constraints"]()
+    found = {line.partition("==")[0]: line.partition("==")[2] for line in text.splitlines()[1:]}
+    locked = {str(each): str(version.public) for each, version in (pinned("dev") | pinned("cpu")).items()}
+    assert {name: found[name] for name in locked} == locked
+
+
 def test_torch_is_chosen_apart_from_the_rest() -> None:
     apart = {name for name in NAMES if any(COMPILE["TORCH"].match(package) for package in own(name))}
     assert apart == {"cpu", "cuda"}
