@@ -118,11 +118,7 @@ def test_the_only_loader_of_yaml_makes_plain_values() -> None:
     from keyseg.timeline.yaml_text import _Loader
 
     assert issubclass(_Loader, yaml.SafeLoader)
-    users = {
-        place(path)
-        for path in FILES
-        if re.search(r"yaml\.(load|compose|\w*Loader)\b", path.read_text("utf-8"))
-    }
+    users = {place(path) for path in FILES if re.search(r"yaml\.(load|compose|\w*Loader)\b", path.read_text("utf-8"))}
     assert users == {"timeline/yaml_text.py"}
 
 

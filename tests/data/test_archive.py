@@ -426,8 +426,3 @@ def test_without_remotezip_the_error_says_how_to_install_it(out: Path, monkeypat
 )
 def test_sizes_in_words(size: int, text: str) -> None:
     assert size_text(size) == text
-
-
-def test_a_file_below_another_file(server: Server, files: Files, out: Path) -> None:
-    content = zipped(under("data/gtea", files | {"mapping.txt/below": b"evil"}))
-    refused(server, content, out, "is below another file; do not use it")

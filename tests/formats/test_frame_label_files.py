@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.formats.frame_labels import locate_frame_labels, read_frame_labels, write_frame_labels
-from keyseg.timeline import DataError
+from keyseg.timeline import DataError, OutputExistsError
 
 # Any class name: no white space, no lone surrogates (no text), no byte order mark (dropped at the start of a file).
 _NAMES = st.text(
@@ -129,5 +129,5 @@ def test_the_folder_is_created_unless_it_is_a_file(tmp_path):
     write_frame_labels(tmp_path / "new" / "video.txt", ["cut"])
     assert (tmp_path / "new" / "video.txt").read_text() == "cut\n"
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"video\.txt: cannot write the labels"):
+    with pytest.raises(OutputExistsError, match="file is a file; name a folder for the output"):
         write_frame_labels(tmp_path / "file" / "video.txt", ["cut"])

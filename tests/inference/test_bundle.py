@@ -156,7 +156,7 @@ def test_a_bundle_that_cannot_be_written_leaves_nothing(
     def full(*_: Any) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(bundle, "save_file", full)
+    monkeypatch.setattr(bundle, "write_bytes", full)
     with pytest.raises(OSError, match="no space left"):
         save_bundle(make_predictor(), tmp_path / "runs" / "bundle", {})
     assert list((tmp_path / "runs").iterdir()) == []

@@ -245,7 +245,7 @@ def test_gradients_of_the_generator_are_finite_and_reach_every_parameter(length)
     [
         (PoolingConfig, {"width": 4, "alpha": 1}, "must be odd to keep the length, and 4 is even"),
         (PoolingConfig, {"width": 3, "alpha": 0}, "greater than 0"),
-        (PoolingConfig, {"width": 3, "alpha": float("inf")}, "finite number"),
+        (PoolingConfig, {"width": 3, "alpha": float("inf")}, "less than or equal to"),
         (PoolingConfig, {"width": 3}, "Field required"),
         (BarrierGeneratorConfig, {"dilations": (4, 0)}, "greater than or equal to 1"),
         (BarrierGeneratorConfig, {"dropout": 1}, "less than 1"),

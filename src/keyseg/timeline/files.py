@@ -162,10 +162,9 @@ def write_log(text: str) -> str:
 
     Returns its path, or why there is no file.
     """
-    options: Any = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
     try:
-        with tempfile.NamedTemporaryFile("w", prefix="keyseg-", suffix=".log", delete=False, **options) as log:
-            log.write(text)
+        with tempfile.NamedTemporaryFile(prefix="keyseg-", suffix=".log", delete=False) as log:
+            log.write(text.encode(errors="backslashreplace"))
     except OSError as error:
         return f"what you typed, since no log could be written ({error.strerror})"
     return str(log.name)

@@ -167,4 +167,5 @@ def open_file(path: Path) -> BinaryIO:
             raise DataError(
                 f"{path}: no such video file; give the path of a file on this machine, not an address"
             ) from error
-        raise DataError(f"{path}: cannot open this video file ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot open this video file ({reason})") from error
