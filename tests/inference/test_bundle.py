@@ -353,6 +353,7 @@ def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any
 
 
 NAME = "refiner.classify.bias"
+EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -478,6 +479,7 @@ def of_the_first(**values: Any) -> Callable[[Path], Any]:
         "shape of 2^64": (of_the_first(shape=[1 << 62, 4]), "overflow"),
         "negative shape": (of_the_first(shape=[-3]), "invalid"),
         "axes": (of_the_first(shape=[1] * 100_000 + [3]), "has over 8 axes"),
+        "many": (with_header(lambda header: header | {f"e{i}": EMPTY for i in range(200_000)}), "20000 is the limit"),
         "no type": (of_the_first(dtype="F99"), "unknown variant"),
         "NaN": (of_the_first(shape=[float("nan")]), "invalid JSON"),
     }.values(),

@@ -21,6 +21,7 @@ from keyseg.timeline.files import refuse_special
 
 Weights = dict[str, Tensor]
 
+_MOST_TENSORS = 20_000  # an ensemble of 100 networks has fewer
 _MOST_AXES = 8  # of a tensor; torch has up to 64, and takes a minute to refuse 100,000
 _GROWTH = 16  # most bytes as float32 per byte of the file: numbers of one byte make four, and tensors may be tied
 
@@ -97,7 +98,8 @@ def read_stored(path: Path) -> tuple[Weights, str]:
 
 
 def _check_header(header: bytes) -> None:
-    """Raise SafetensorError on two tensors of one name and on tensors of too many axes. All else is checked later."""
+    """Raise SafetensorError on two tensors of one name, too many tensors, and too many axes of one. All else is checked
+    later."""
     try:
         entries = json.loads(header, object_pairs_hook=list)
     except (ValueError, RecursionError) as error:
@@ -105,6 +107,8 @@ def _check_header(header: bytes) -> None:
     names = [entry[0] for entry in entries if isinstance(entry, tuple)] if isinstance(entries, list) else []
     if len(set(names)) < len(names):
         raise SafetensorError("two tensors have one name")
+    if len(names) > _MOST_TENSORS:
+        raise SafetensorError(f"{len(names)} tensors, and {_MOST_TENSORS} is the limit")
     for name, fields in entries if names else ():
         shapes = [item[1] for item in fields if isinstance(item, tuple) and item[0] == "shape"]
         if any(isinstance(shape, list) and len(shape) > _MOST_AXES for shape in shapes):

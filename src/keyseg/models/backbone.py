@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from keyseg.models.attention import LocalAttention, Window
@@ -19,6 +19,9 @@ from keyseg.models.layers import (
     positional_encoding,
 )
 from keyseg.timeline.validation import Section
+
+
+_WIDEST = 2**15  # dilation and window, in steps
 
 
 class BackboneConfig(Section):
@@ -42,6 +45,13 @@ class BackboneConfig(Section):
     average_pooling: Annotated[OddSize, Field(le=10_001)] = Field(
         3, description="width of the moving average of the last features; 1 disables it"
     )
+
+    @model_validator(mode="after")
+    def _windows_of_some_size(self) -> Self:
+        widest = self.decoder_growth ** (self.decoder_layers - 1)
+        if widest > _WIDEST:
+            raise ValueError(f"the last layer of a decoder would have the dilation {widest}, above {_WIDEST}")
+        return self
 
 
 class AttentionBlock(nn.Module):
