@@ -455,8 +455,8 @@ def test_labels_of_a_data_set_are_the_classes() -> None:
 
 
 _SPAN = (
-    '<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="8000" TIME_SLOT_REF1="a" TIME_SLOT_REF2="b"><ANNOTATION_VALUE>take'
-    "</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
+    '<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="8000" TIME_SLOT_REF1="a" TIME_SLOT_REF2="b"><ANNOTATION_VALUE>'
+    "take</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
 )
 
 
@@ -493,6 +493,8 @@ def test_many_rows_columns_and_tiers_take_linear_time(tmp_path: Path) -> None:
         "rows.TextGrid": f'"ooTextFile"\n"TextGrid"\n0\n1\n<exists>\n1\n"IntervalTier"\n"a"\n0\n1\n10000\n{rows}',
         "tiers.TextGrid": f'"ooTextFile"\n"TextGrid"\n0\n1\n<exists>\n5000\n{tiers}',
         "a.csv": f"video,label,start_seconds,end_seconds,{columns}\n",
+        "folders.csv": "video,label,start_seconds,end_seconds\n"
+        + "".join(f"{first}/{'a/' * 150_000}v.mp4,take,0,1\n" for first in "bc"),
         "tiers.eaf": _elan("".join(f'<TIER TIER_ID="{n}">{_SPAN}</TIER>' for n in range(4_000))),
         "nested.eaf": _elan("<TIER>" * 4_000 + _SPAN * 4_000 + "</TIER>" * 4_000),
         "chain.eaf": _elan(f"<TIER>{_SPAN}{chain}</TIER>"),
