@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from time import process_time
@@ -506,3 +507,28 @@ def test_many_rows_columns_and_tiers_take_linear_time(tmp_path: Path) -> None:
         with suppress(KeysegError):
             read_annotations(tmp_path / name, options=options)
         assert process_time() - before < 4, name
+
+
+@pytest.mark.parametrize("fmt", FORMATS.ours)
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", "\udcff"])
+def test_what_is_no_text_is_not_written(fmt: str, bad: str) -> None:
+    span, settings = Interval(0, 1, "take"), WriteSettings(fps=Fraction(25))
+    for annotation in (
+        Annotation("a", (Interval(0, 1, bad),)),
+        Annotation("a", (span,), background=(bad,)),
+        Annotation(bad, (span,)),
+        Annotation("a", (span,), track=bad),
+        Annotation("a\rb", (span,)),
+    ):
+        with pytest.raises(DataError, match="rename it"):
+            annotations_text(fmt, [annotation], settings)
+    with pytest.raises(DataError, match="rename it"):
+        annotations_text(fmt, [Annotation("a", (span,))], replace(settings, tier=bad))
+    assert annotations_text(fmt, [Annotation("a", (span,), media=f"/films/{bad}.mp4")], settings)
+
+
+def test_labels_that_would_be_read_as_a_comment_are_not_written_on_one_line() -> None:
+    settings = WriteSettings(fps=Fraction(25))
+    with pytest.raises(TimelineError, match="a: '#x #x.* would be read as a comment; write csv instead"):
+        annotations_text("recog", [Annotation("a", (Interval(0, 1, "#x"), Interval(1, 2, "y")))], settings)
+    assert annotations_text("recog", [Annotation("a", (Interval(0, 1, "y"), Interval(1, 2, "#x")))], settings)
