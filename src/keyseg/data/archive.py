@@ -125,6 +125,8 @@ def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
             raise DataError(f"{where}: {entry.filename!r} holds a control character; do not use it")
         if any(parent in below for parent in place.parents):
             raise DataError(f"{where}: {entry.filename!r} is in a folder that is also a file; do not use it")
+        if entry.header_offset < 0:
+            raise DataError(f"{where}: {entry.filename!r} is not where it should be; the archive is damaged")
     names = [path for entry in archive.infolist() if (path := PurePosixPath(entry.filename)) in entries]
     twice = next((path for path, count in Counter(names).items() if count > 1 and root in path.parents), None)
     if twice is not None:
