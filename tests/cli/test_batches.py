@@ -35,6 +35,17 @@ def test_convert(labels: Path, keyseg: Any, tmp_path: Path) -> None:
     assert keyseg("convert", labels / "b.vtt", tmp_path / "b.csv").code == 1
 
 
+def test_convert_of_a_name_that_is_not_utf8(labels: Path, keyseg: Any, tmp_path: Path) -> None:
+    try:
+        (labels / "a.vtt").rename(labels / os.fsdecode(b"d\xff.vtt"))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    answer = keyseg("convert", labels, tmp_path / "out", "--to", "csv", "--fps", "10")
+    assert answer.code == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.csv"]
+    assert "2 of 3 inputs failed" in answer.err
+
+
 def test_eval(labels: Path, keyseg: Any) -> None:
     answer = keyseg("eval", "--ref", labels, "--pred", labels, "--fps", "10")
     assert answer.code == 1

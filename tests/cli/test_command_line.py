@@ -239,3 +239,18 @@ def test_doctor(keyseg: Any, monkeypatch: Any) -> None:
     assert "problem: scipy is not installed: pip install" in answer.out
     assert 'problem: lightning 2.6.2 is not safe (before 2.6.6): pip install "lightning>=2.6.6"' in answer.out
     assert answer.out.endswith("broken\n")
+
+
+def test_a_rate_with_an_exponent_ends_at_once(tmp_path: Path) -> None:
+    verbs = ("convert a b", "features a --out b", "propose a --out b", "eval --ref a --pred b", "plot a --out b.png")
+    verbs += ("init a --videos b --annotations c --track-fps 1",)
+    code = "\n".join(
+        [
+            "from keyseg.cli.main import run",
+            f"for verb in {verbs}:",
+            "    assert run([*verb.split(), '--fps', '1e99999999']) == 2",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("error: --fps: a frame rate is a number such as 15") == len(verbs)

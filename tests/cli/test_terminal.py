@@ -135,6 +135,9 @@ def test_a_terminal_of_ascii(environment: dict[str, str], tmp_path: Path) -> Non
 
 WAITING = """
 import os, signal, sys, time
+for name in ("SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, name), signal.SIG_DFL)  # also where what starts the tests ignores it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import keyseg.cli.features as verb
 from keyseg.cli.main import run
 def wait(*_, **__):

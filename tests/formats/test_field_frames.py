@@ -152,6 +152,7 @@ def test_a_header_of_seconds_is_no_table_of_frames(tmp_path: Path) -> None:
         ("start_frame,end_frame,label\n1,2\n", ":2: expected 3 cells"),
         ("start_frame,end_frame,label\n1.5,2,take\n", ":2: expected a frame number, got '1.5'"),
         ("start_frame,end_frame,label\n1,,take\n", ":2: nothing in the column 'end_frame'"),
+        (f"0090\t0300\t{'take' * 50_000}\n", ":1: cannot be divided into cells"),
         ("0300\t0090\ttake\n", ":1: 'take' ends at 3 s, before it starts at 10 s"),
     ],
 )

@@ -358,7 +358,7 @@ def _npy(content: bytes, random: Random) -> bytes:
                 ("{}", "[]", "None", "1", "x", "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,)}")
             )
         case 4:
-            return content[:8] + struct.pack("<H", random.choice((0, 1, 65535, size - 3))) + content[10:]
+            return content[:8] + struct.pack("<H", random.choice((0, 1, 65535, min(size - 3, 65535)))) + content[10:]
         case 5:
             return content[:6] + bytes((random.choice((0, 1, 2, 3, 4, 255)), random.randrange(4))) + content[8:]
         case 6:

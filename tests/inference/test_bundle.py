@@ -480,6 +480,7 @@ def of_the_first(**values: Any) -> Callable[[Path], Any]:
         "negative shape": (of_the_first(shape=[-3]), "invalid"),
         "axes": (of_the_first(shape=[1] * 100_000 + [3]), "has over 8 axes"),
         "many": (with_header(lambda header: header | {f"e{i}": EMPTY for i in range(200_000)}), "20000 is the limit"),
+        "number": (with_header(lambda header: header | {"extra": 5}), "invalid type"),
         "no type": (of_the_first(dtype="F99"), "unknown variant"),
         "NaN": (of_the_first(shape=[float("nan")]), "invalid JSON"),
     }.values(),

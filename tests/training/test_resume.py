@@ -36,7 +36,7 @@ DEATHS = {
     "in a validation": (SegmentationModule, "validation_step", 2, "before"),
     "after a validation, before its epoch's checkpoint": (SegmentationModule, "on_validation_epoch_end", 1, "after"),
     "between training and bundle": (complete, "save_bundle", 1, "before"),
-    "in the middle of the bundle": (bundle, "save_file", 1, "after"),
+    "in the middle of the bundle": (bundle, "write_bytes", 1, "after"),
     "between bundle and scores": (running, "score_fit", 1, "before"),
 }
 

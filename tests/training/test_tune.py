@@ -241,7 +241,7 @@ def test_what_is_no_tuning_is_refused(stubbed: Any, tmp_path: Path, workshop: An
         stubbed("full")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "tuning.json").write_text("{}")
-    with pytest.raises(DataError, match=r"tuning\.json: cannot be read as a tuning"):
+    with pytest.raises(DataError, match=r"tuning\.json: expected an object at 'recipe', got nothing"):
         stubbed("damaged")
     data = shutil.copytree(workshop.data, tmp_path / "set")
     (data / "splits" / "train.split1.bundle").write_text("v0.txt\n")

@@ -235,12 +235,12 @@ def test_a_model_of_one_size_keeps_it(folders, tmp_path):
         ({"image_mean": [0.5, 0.5]}, "image_mean must be three numbers"),
         ({"image_mean": "0.5"}, "image_mean must be three numbers"),
         ({"image_std": [1, 0, 1]}, "image_std must be above 0"),
-        ({"image_std": [1, float("nan"), 1]}, "image_std must be three numbers"),
+        ({"image_std": [1, float("nan"), 1]}, "NaN is not a number"),
         (
             {"size": {"height": 30, "width": 42}},
             r"size \(30, 42\) is not a whole number of patches of \(14, 14\)",
         ),
-        ([], "expected a JSON object, got list"),
+        ([], r"expected an object, got \[\]"),
     ],
 )
 def test_a_preprocessor_that_makes_no_sense_is_refused(folder, content, message):
@@ -343,7 +343,7 @@ def test_damaged_files_are_refused(folder):
     with pytest.raises(DataError, match="the model cannot be loaded"):
         backbone(folder)
     (folder / "config.json").write_text("{")
-    with pytest.raises(DataError, match=r"config\.json: cannot be read as JSON"):
+    with pytest.raises(DataError, match=r"config\.json:1: not JSON"):
         backbone(folder)
     (folder / "config.json").unlink()
     with pytest.raises(DataError, match=r"no config\.json in this folder; expected one written by save_pretrained"):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from keyseg.cli.options import Background, FrameRate, Options, PositiveNumber
+from keyseg.cli.options import Background, FrameRateOrNone, Options, PositiveNumber
 from keyseg.cli.terminal import note, say_failed, show
 from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
@@ -21,7 +21,7 @@ from keyseg.timeline.failures import Failures
     target=Annotated[Path, Parameter(name="OUT")],
     from_format=Annotated[str | None, Parameter(name="--from")],
     to_format=Annotated[str | None, Parameter(name="--to")],
-    fps=FrameRate | None,
+    fps=FrameRateOrNone,
     frames=PositiveNumber | None,
     background=Background,
     options=Annotated[AnnotationOptions, Options],

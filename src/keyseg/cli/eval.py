@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from keyseg.cli.options import Background, FrameRate, Options
+from keyseg.cli.options import Background, FrameRateOrNone, Options
 from keyseg.cli.terminal import note, say, say_failed, show, show_data
 from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.metrics import evaluate_labels
@@ -31,7 +31,7 @@ def eval_verb(
     compare: tuple[Path, Path] | None = None,
     background: Background = None,
     protocol: str = "ms-tcn",
-    fps: FrameRate | None = None,
+    fps: FrameRateOrNone = None,
     overlap: Overlap = "error",
     options: Annotated[AnnotationOptions, Options] = AS_IT_IS,
     analysis: Path | None = None,

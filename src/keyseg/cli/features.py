@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.progress import TaskID, TaskProgressColumn, TimeRemainingColumn
 
-from keyseg.cli.options import FrameRate, PositiveNumber
+from keyseg.cli.options import FrameRate, FrameRateOrNone, PositiveNumber
 from keyseg.cli.progress import ProgressDisplay, plain_column
 from keyseg.cli.terminal import say_failed
 from keyseg.cli.verb import presents
@@ -18,7 +18,7 @@ from keyseg.video.make_features import features
 _LOG_SECONDS = 15.0  # between two lines about one video, where there is no terminal
 
 
-@presents(features, videos="Sequence[Path]", track_fps=FrameRate | None, fps=FrameRate, workers=PositiveNumber)
+@presents(features, videos="Sequence[Path]", track_fps=FrameRateOrNone, fps=FrameRate, workers=PositiveNumber)
 def features_verb(**arguments: Any) -> int:
     with FeatureProgress(0) as shown:
         made = features(**arguments, notify=shown)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
-from keyseg.cli.options import FrameRate, Options, PositiveNumber
+from keyseg.cli.options import FrameRateOrNone, Options, PositiveNumber
 from keyseg.cli.terminal import note, show
 from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
@@ -23,10 +23,10 @@ _Paths = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
     videos=_Paths,
     annotations=_Paths,
     from_format=Annotated[str | None, Parameter(name="--from")],
-    fps=FrameRate | None,
+    fps=FrameRateOrNone,
     background=_Names,
     options=Annotated[AnnotationOptions, Options],
-    track_fps=FrameRate | None,
+    track_fps=FrameRateOrNone,
     workers=PositiveNumber,
 )
 def init_verb(**arguments: Any) -> int:

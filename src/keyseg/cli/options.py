@@ -53,7 +53,9 @@ Formats = Annotated[
         show_default=",".join,
     ),
 ]
-FrameRate = Annotated[Fraction, Parameter(converter=lambda _, words: parse_rate(words[0].value))]
+_RATE = Parameter(converter=lambda _, words: parse_rate(words[0].value), n_tokens=1)  # or cyclopts tries Fraction first
+FrameRate = Annotated[Fraction, _RATE]
+FrameRateOrNone = Annotated[Fraction | None, _RATE]
 PositiveNumber = Annotated[int, Parameter(validator=Number(gte=1))]
 SplitNumbers = Annotated[
     tuple[int, ...],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from keyseg.cli.options import FrameRate, Options
+from keyseg.cli.options import FrameRateOrNone, Options
 from keyseg.cli.terminal import note, say_failed, show
 from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
@@ -12,7 +12,7 @@ from keyseg.reproduction.plots import plot
 from keyseg.timeline.failures import Failures
 
 
-@presents(plot, fps=FrameRate | None, options=Annotated[AnnotationOptions, Options])
+@presents(plot, fps=FrameRateOrNone, options=Annotated[AnnotationOptions, Options])
 def plot_verb(**arguments: Any) -> int:
     failures = Failures()
     show(plot(**arguments, report=note, failures=failures))

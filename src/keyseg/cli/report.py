@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from keyseg.cli.options import Background, FrameRate, Options
+from keyseg.cli.options import Background, FrameRateOrNone, Options
 from keyseg.cli.terminal import note, say_failed, show
 from keyseg.cli.verb import presents
 from keyseg.formats import AnnotationOptions
@@ -14,7 +14,7 @@ from keyseg.timeline.failures import Failures
 
 @presents(
     write_video_page,
-    fps=FrameRate | None,
+    fps=FrameRateOrNone,
     background=Background,
     options=Annotated[AnnotationOptions, Options],
 )

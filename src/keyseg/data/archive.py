@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import shutil
 import struct
@@ -111,7 +112,8 @@ def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
     Raises DataError if there is no such folder, or several, on a file name that leads out of the folder or cannot be
     one, on two files of one name, and on files that unpack to far more than the archive holds.
     """
-    entries = {PurePosixPath(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()}
+    files = [entry for entry in archive.infolist() if entry.filename and not entry.is_dir()]
+    entries = {PurePosixPath(entry.filename): entry for entry in files}
     roots = {path.parent for path in entries if path.parts[-2:] == (name, "mapping.txt")}
     if len(roots) != 1:
         others = sorted(path.parent.name for path in entries if path.name == "mapping.txt")
@@ -125,9 +127,7 @@ def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
             raise DataError(f"{where}: {entry.filename!r} holds a control character; do not use it")
         if any(parent in below for parent in place.parents):
             raise DataError(f"{where}: {entry.filename!r} is in a folder that is also a file; do not use it")
-        if entry.header_offset < 0:
-            raise DataError(f"{where}: {entry.filename!r} is not where it should be; the archive is damaged")
-    names = [path for entry in archive.infolist() if (path := PurePosixPath(entry.filename)) in entries]
+    names = [PurePosixPath(entry.filename) for entry in files]
     twice = next((path for path, count in Counter(names).items() if count > 1 and root in path.parents), None)
     if twice is not None:
         raise DataError(f"{where}: {str(twice)!r} is in it more than once; do not use it")
@@ -160,8 +160,12 @@ def _check_space(out: Path, needed: int) -> None:
 def _fetch(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, where: str) -> None:
     """Unpack an entry, of which the zip's own size and checksum are verified."""
     try:
-        with whole_file(path) as partial, archive.open(entry) as source, partial.open("wb") as sink:
+        with archive.open(entry) as source, whole_file(path) as partial, partial.open("wb") as sink:
             shutil.copyfileobj(source, sink, _CHUNK)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise DataError(f"{where}: {entry.filename} cannot be unpacked, it would start outside; {_RESUME}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError, RuntimeError) as error:  # encrypted: RuntimeError
         raise DataError(f"{where}: {entry.filename} cannot be unpacked ({error}); {_RESUME}") from error
 

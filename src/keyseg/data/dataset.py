@@ -270,11 +270,11 @@ class Dataset:
             layout = self.detect_layout(readable())
             if layout is None:
                 raise failures[0] if failures else DataError(f"{folder}: {UNDECIDED.format(files=len(names))}")
-            self._layouts[folder] = layout[0], self._usual_dimension(folder, names, layout)
+            self._layouts[folder] = layout[0], self._usual_dimension(folder, self.names(split, "train"), layout)
         return self._layouts[folder]
 
     def _usual_dimension(self, folder: Path, names: Iterable[str], layout: tuple[Axes, int]) -> int:
-        """D of most of the files of a folder, so that the odd ones are those that are wrong."""
+        """D of most of these files of a folder, so that the odd ones are those that are wrong."""
         axis, sizes = layout[0].index("D"), Counter({layout[1]: 0})
         for name in names:
             with suppress(DataError):  # reported where the file is read

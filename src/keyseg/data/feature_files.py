@@ -116,7 +116,7 @@ def first_bad_step(features: FeatureArray) -> int | None:
     rows = features if by_step else features.T
     size = max(1, _CHUNK // rows.shape[1])
     for start in range(0, len(rows), size):
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             wrong = ~np.isfinite(rows[start : start + size].astype(np.float32, copy=False))
         if by_step:
             bad[start : start + size] = wrong.any(axis=1)

@@ -86,7 +86,11 @@ def convert(
         with noting(failures, file):
             if "--tier" in unused_options([name], options):
                 raise ConfigError(f"{file}: {FORMATS[name].title} has no tiers; leave out --tier")
-            for read in read_annotations(file, name, fps=rate, background=background, options=options, note=report):
+            found = read_annotations(file, name, fps=rate, background=background, options=options, note=report)
+            if not _is_file(target):
+                for read in found:
+                    file_name(read.name)
+            for read in found:
                 media = linked_path("", read.media, file.parent.absolute())  # the target may lie elsewhere
                 annotations.append(replace(read, media=media))
                 files.append(file)
@@ -126,9 +130,14 @@ def convert(
     return tuple(written)
 
 
+def _is_file(target: Path) -> bool:
+    """Whether everything is written to one file, and not a file per video to a folder."""
+    return bool(target.suffix) and not target.is_dir()
+
+
 def _target_format(target: Path, formats: Sequence[str]) -> str:
     """The format that the target's suffix shows, or else the only one of the sources. Raises ConfigError."""
-    if target.is_dir() or not target.suffix:
+    if not _is_file(target):
         if len(formats) > 1:
             raise ConfigError(f"the files have several formats ({', '.join(formats)}); choose one to write with --to")
         return formats[0]
@@ -147,7 +156,7 @@ def _targets(
     file on Windows and macOS.
     """
     form = FORMATS[fmt]
-    into_one = not target.is_dir() and target.suffix
+    into_one = _is_file(target)
     first: dict[str, int] = {}
     for index, (annotation, file) in enumerate(zip(annotations, files, strict=True)):
         video = annotation.name

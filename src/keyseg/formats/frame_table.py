@@ -146,7 +146,7 @@ def _cells(path: Path, settings: ReadSettings) -> Iterator[_Cells]:
         match = _ROW.fullmatch(line)
         if match is None:
             raise DataError(f"{path}:{at}: expected start frame, end frame and label, got {line[:80]!r}")
-        label, *more = _split_label(match[5], match[2])
+        label, *more = _split_label(match[5], match[2], f"{path}:{at}")
         left_out += any(cell.strip() for cell in more)
         yield _Cells(path.stem, match[1], match[3] or match[4], label, f"{path}:{at}")
     if left_out:
@@ -157,11 +157,14 @@ def _kind(name: str) -> str:
     return "start" if name in _STARTS else "end" if name in _ENDS else "label" if name in _LABELS else ""
 
 
-def _split_label(rest: str, separator: str | None) -> list[str]:
+def _split_label(rest: str, separator: str | None, where: str) -> list[str]:
     """The label, and the cells after it, of a line without a header; None: the label is the rest of the line."""
     if separator is None:
         return [rest.strip()]
-    return [cell.strip() for cell in next(csv.reader([rest], delimiter=separator), [""])]
+    try:
+        return [cell.strip() for cell in next(csv.reader([rest], delimiter=separator), [""])]
+    except csv.Error as error:
+        raise DataError(f"{where}: cannot be divided into cells ({error})") from error
 
 
 def _frame(text: str, where: str) -> int:

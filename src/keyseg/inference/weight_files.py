@@ -110,7 +110,8 @@ def _check_header(header: bytes) -> None:
     if len(names) > _MOST_TENSORS:
         raise SafetensorError(f"{len(names)} tensors, and {_MOST_TENSORS} is the limit")
     for name, fields in entries if names else ():
-        shapes = [item[1] for item in fields if isinstance(item, tuple) and item[0] == "shape"]
+        items = fields if isinstance(fields, list) else []
+        shapes = [item[1] for item in items if isinstance(item, tuple) and item[0] == "shape"]
         if any(isinstance(shape, list) and len(shape) > _MOST_AXES for shape in shapes):
             raise SafetensorError(f"{name[:80]!r} has over {_MOST_AXES} axes")
 

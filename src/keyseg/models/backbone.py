@@ -20,7 +20,6 @@ from keyseg.models.layers import (
 )
 from keyseg.timeline.validation import Section
 
-
 _WIDEST = 2**15  # dilation and window, in steps
 
 

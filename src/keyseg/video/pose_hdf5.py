@@ -21,8 +21,8 @@ from keyseg.timeline.hdf5 import stored_array
 from keyseg.timeline.json_text import from_json
 from keyseg.video.pose_tracks import (
     Tracks,
-    Values,
     checked_length,
+    coordinates,
     deeplabcut_columns,
     deeplabcut_tracks,
     sleap_tracks,
@@ -88,7 +88,7 @@ def _read_sleap(path: Path, file: Any) -> Tracks:
             f" {' x '.join(map(str, tracks.shape))}"
         )
     order = [axes.index(axis) for axis in ("frame", "track", "node", "xy")]
-    return sleap_tracks(str(path), animals, nodes, np.transpose(tracks[:], order).astype(np.float32))
+    return sleap_tracks(str(path), animals, nodes, coordinates(np.transpose(tracks[:], order)))
 
 
 def _read_pandas(path: Path, group: Any) -> Tracks:
@@ -117,7 +117,7 @@ def _deeplabcut(path: Path, labels: Sequence[Any], frames: Any, values: Any) -> 
     if frames.dtype.kind not in "iu" or (frames < 0).any():
         raise DataError(f"{path}: expected frame numbers; labelled pictures are no tracks of a video")
     checked_length(str(path), int(frames.max(initial=-1)) + 1)
-    table: Values = np.asarray(values, np.float32)
+    table = coordinates(values)
     return deeplabcut_tracks(str(path), deeplabcut_columns(str(path), columns), frames.tolist(), table)
 
 

@@ -118,7 +118,7 @@ def _read_deeplabcut(path: Path, table: Iterator[tuple[int, list[str]]], separat
         if len(row) != len(columns) + 1:
             raise DataError(f"{path}:{line}: expected {len(columns) + 1} cells, got {len(row)}")
         frames.append(_frame(row[0], f"{path}:{line}"))
-        rows.append(np.array([_number(cell, separator, f"{path}:{line}") for cell in row[1:]], np.float32))
+        rows.append(coordinates([_number(cell, separator, f"{path}:{line}") for cell in row[1:]]))
     if not rows:
         raise StopIteration
     return deeplabcut_tracks(str(path), layout, frames, np.stack(rows))
@@ -212,7 +212,7 @@ def _read_sleap(path: Path, header: list[str], table: Iterator[tuple[int, list[s
                 + (f" called {animal}" if animal else " without a track; track them in SLEAP, so that each has a name")
             )
         numbers = [_number(row[at], separator, f"{path}:{line}") for at in cells]
-        seen[animal, frame] = np.array(numbers, np.float32).reshape(-1, 2)
+        seen[animal, frame] = coordinates(numbers).reshape(-1, 2)
     if not seen:
         raise StopIteration
     animals = {animal: at for at, animal in enumerate(sorted({animal for animal, _ in seen}))}
@@ -240,6 +240,13 @@ def _frame(text: str, where: str) -> int:
             f"{where}: expected the number of a frame, got {text[:40]!r}; labelled pictures are no tracks of a video"
         )
     return int(number)
+
+
+def coordinates(values: npt.ArrayLike) -> Values:
+    """Numbers as float32; those beyond its range become infinite, which is no place in a picture, so the point is
+    missing."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values).astype(np.float32)
 
 
 def _number(text: str, separator: str, where: str) -> float:
