@@ -1,9 +1,12 @@
 """Data sets that are wrong: each error names file, line and what to do; no name or link leads outside."""
 
+from time import process_time
+
 import numpy as np
 import pytest
 
 from keyseg.data import Dataset
+from keyseg.data.dataset import read_annotation
 from keyseg.timeline import ConfigError, DataError
 
 DIMENSION = 5
@@ -15,6 +18,17 @@ def test_nan_features_name_file_and_step(disk_set):
     disk_set.features("S1_a", array)
     with pytest.raises(DataError, match=r"S1_a.npy: NaN or infinite value at step 17"):
         Dataset.open(disk_set.root).load("S1_a", 1)
+
+
+def test_thousands_of_unknown_classes_are_counted_in_no_time(disk_set):
+    path = disk_set.labels("S1_a", [f"l{at}" for at in range(50_000)])
+    problems = []
+    before = process_time()
+    read_annotation(path, ("cut", "pour"), lambda *problem: problems.append(problem))
+    assert process_time() - before < 4
+    assert len(problems) == 11
+    assert problems[9][2:] == (10, "unknown class 'l9' from frame 9 on, 1 frames in total")
+    assert problems[10] == ("unknown label", path, None, "49990 more unknown classes; is it the right file?")
 
 
 def test_labels_that_are_wrong(disk_set):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -253,6 +254,19 @@ def test_groups_name_videos_as_annotations_do(tmp_path: Path) -> None:
     table.write_text("video,group\nc.mp4,ann\n")
     with pytest.raises(DataError, match=r"groups.csv:2: 'c.mp4' may be "):
         read_groups(table, names, names.files)
+
+
+def test_groups_of_thousands_of_rows_and_columns_are_read_in_no_time(tmp_path: Path) -> None:
+    names = VideoNames(files(tmp_path, "c.mp4", "d.mp4"))
+    table = tmp_path / "groups.csv"
+    columns = ",".join(f"c{at}" for at in range(10_000))
+    table.write_text(f"group,video,{columns}\nann,d.mp4\n\n" + "bob,c.mp4\n" * 50_000)
+    before = process_time()
+    assert read_groups(table, names, names.files) == {"c": "bob", "d": "ann"}
+    table.write_text("video,group\nc.mp4\n")
+    with pytest.raises(DataError, match=r"groups.csv:2: expected a video and its group, got 'c.mp4', ''"):
+        read_groups(table, names, names.files)
+    assert process_time() - before < 4
 
 
 def test_what_a_folder_leaves_out_has_a_reason(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from time import process_time
@@ -454,14 +455,50 @@ def test_labels_of_a_data_set_are_the_classes() -> None:
         annotations_text("json", [found], WriteSettings(labels=LabelMap(("pour", "idle"), ("idle",))))
 
 
+_SPAN = (
+    '<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="8000" TIME_SLOT_REF1="a" TIME_SLOT_REF2="b"><ANNOTATION_VALUE>'
+    "take</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
+)
+
+
+def _elan(tiers: str) -> str:
+    """The content of a file of ELAN with two time slots."""
+    slots = '<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="1000"/>'
+    return f"<ANNOTATION_DOCUMENT><HEADER/><TIME_ORDER>{slots}</TIME_ORDER>{tiers}</ANNOTATION_DOCUMENT>"
+
+
+def test_references_lead_to_the_times_of_the_annotation_at_their_end(tmp_path: Path) -> None:
+    def refer(name: str, to: str) -> str:
+        value = f"<ANNOTATION_VALUE>{name}</ANNOTATION_VALUE>"
+        reference = f'<REF_ANNOTATION ANNOTATION_ID="{name}" ANNOTATION_REF="{to}">{value}</REF_ANNOTATION>'
+        return f"<ANNOTATION>{reference}</ANNOTATION>"
+
+    chain = refer("x", "y") + refer("y", "8000") + refer("z", "x")
+    path = tmp_path / "a.eaf"
+    path.write_text(_elan(f'<TIER TIER_ID="below">{chain}</TIER><TIER TIER_ID="times">{_SPAN}</TIER>'))
+    (found,) = read_annotations(path, options=AnnotationOptions(tier=("below",)))
+    assert found.intervals == tuple(Interval(0, 1, name) for name in "xyz")
+    path.write_text(_elan(f'<TIER TIER_ID="below">{refer("x", "y")}{refer("y", "x")}</TIER>'))
+    with pytest.raises(DataError, match="'x' refers to a time or annotation that is missing"):
+        read_annotations(path, options=AnnotationOptions(tier=("below",)))
+
+
 def test_many_rows_columns_and_tiers_take_linear_time(tmp_path: Path) -> None:
     rows = "".join(f'{at}\n{at + 1}\n"take"\n' for at in range(10_000))
     tiers = "".join(f'"IntervalTier"\n"t{n}"\n0\n1\n0\n' for n in range(5_000))
     columns = ",".join(f"c{n}" for n in range(12_000))
+    chain = "".join(
+        f'<ANNOTATION><REF_ANNOTATION ANNOTATION_ID="{n}" ANNOTATION_REF="{n + 1}"/></ANNOTATION>' for n in range(8_000)
+    )
     texts = {
         "rows.TextGrid": f'"ooTextFile"\n"TextGrid"\n0\n1\n<exists>\n1\n"IntervalTier"\n"a"\n0\n1\n10000\n{rows}',
         "tiers.TextGrid": f'"ooTextFile"\n"TextGrid"\n0\n1\n<exists>\n5000\n{tiers}',
         "a.csv": f"video,label,start_seconds,end_seconds,{columns}\n",
+        "folders.csv": "video,label,start_seconds,end_seconds\n"
+        + "".join(f"{first}/{'a/' * 150_000}v.mp4,take,0,1\n" for first in "bc"),
+        "tiers.eaf": _elan("".join(f'<TIER TIER_ID="{n}">{_SPAN}</TIER>' for n in range(4_000))),
+        "nested.eaf": _elan("<TIER>" * 4_000 + _SPAN * 4_000 + "</TIER>" * 4_000),
+        "chain.eaf": _elan(f"<TIER>{_SPAN}{chain}</TIER>"),
     }
     options = AnnotationOptions(per_subject=True)
     for name, text in texts.items():
@@ -470,3 +507,28 @@ def test_many_rows_columns_and_tiers_take_linear_time(tmp_path: Path) -> None:
         with suppress(KeysegError):
             read_annotations(tmp_path / name, options=options)
         assert process_time() - before < 4, name
+
+
+@pytest.mark.parametrize("fmt", FORMATS.ours)
+@pytest.mark.parametrize("bad", ["a\0b", "\udcff"])
+def test_what_is_no_text_is_not_written(fmt: str, bad: str) -> None:
+    span, settings = Interval(0, 1, "take"), WriteSettings(fps=Fraction(25))
+    for annotation in (
+        Annotation("a", (Interval(0, 1, bad),)),
+        Annotation("a", (span,), background=(bad,)),
+        Annotation(bad, (span,)),
+        Annotation("a", (span,), track=bad),
+        Annotation("a\rb", (span,)),
+    ):
+        with pytest.raises(DataError, match="rename it"):
+            annotations_text(fmt, [annotation], settings)
+    with pytest.raises(DataError, match="rename it"):
+        annotations_text(fmt, [Annotation("a", (span,))], replace(settings, tier=bad))
+    assert annotations_text(fmt, [Annotation("a", (span,), media=f"/films/{bad}.mp4")], settings)
+
+
+def test_labels_that_would_be_read_as_a_comment_are_not_written_on_one_line() -> None:
+    settings = WriteSettings(fps=Fraction(25))
+    with pytest.raises(TimelineError, match="would be read as a comment; write csv instead"):
+        annotations_text("recog", [Annotation("a", (Interval(0, 1, "#x"), Interval(1, 2, "y")))], settings)
+    assert annotations_text("recog", [Annotation("a", (Interval(0, 1, "y"), Interval(1, 2, "#x")))], settings)

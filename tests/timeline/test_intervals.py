@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from time import process_time
 
 import numpy as np
 import pytest
@@ -162,6 +163,35 @@ def test_the_higher_score_wins_an_overlap_and_the_earlier_of_equal_ones() -> Non
     between = scored((0, 9, "take", 0.1), (2, 3, "pour", 0.8), (5, 6, "pour", 0.7)).resolved("score")
     exact = [(int(i.start_seconds), int(i.end_seconds), i.score) for i in between.intervals]
     assert exact == [(0, 2, 0.1), (2, 3, 0.8), (3, 5, 0.1), (5, 6, 0.7), (6, 9, 0.1)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=8),
+    st.sampled_from(["first", "last", "score"]),
+)
+def test_every_overlap_is_resolved_as_frame_by_frame(spans: list[tuple[int, int, float]], overlap: Overlap) -> None:
+    timeline = scored(*((start, start + length, f"l{n}", score) for n, (start, length, score) in enumerate(spans)))
+    ordered = timeline.intervals
+    ranks = {"first": lambda n: n, "last": lambda n: -n, "score": lambda n: (-(ordered[n].score or 0), n)}
+    expected = {}
+    for frame in range(20):
+        there = [n for n, one in enumerate(ordered) if one.start_seconds <= frame < one.end_seconds]
+        if there:
+            expected[frame] = ordered[min(there, key=ranks[overlap])].label
+    found = timeline.resolved(overlap).intervals
+    assert expected == {
+        frame: one.label for one in found for frame in range(int(one.start_seconds), int(one.end_seconds))
+    }
+    assert sum(one.end_seconds - one.start_seconds for one in found) == len(expected)
+
+
+@pytest.mark.parametrize("overlap", ["first", "last", "score"])
+def test_thousands_of_segments_that_span_all_others_are_resolved_in_no_time(overlap: Overlap) -> None:
+    short = [(2 * at, 2 * at + 1, "pour", 1.0) for at in range(4000)]
+    timeline = scored(*short, *((0, 8000 + at, "take", 0.5) for at in range(4000)))
+    before = process_time()
+    timeline.resolved(overlap)
+    assert process_time() - before < 4
 
 
 def test_without_scores_an_overlap_cannot_be_decided_by_them() -> None:

@@ -177,6 +177,8 @@ HEAD = "scorer,n,n\nbodyparts,a,a\ncoords,x,y\n"
         ("track,frame_idx,a.x,a.y\n,0,1,2\n,0,1,2\n", "without a track; track them in SLEAP"),
         ("frame_idx,a.x,a.y\n0,1,2\n0,1,2\n", "frame 0 has two animals without a track"),
         ("track,frame_idx,a.x,a.y\nr,1000000000,1,2\n", ":2: expected frame numbers below"),
+        ("track,frame_idx,a.x,a.y\nr,9999999,1,2\n", "1 points in 10,000,000 frames, of which it holds 1 in all; is a"),
+        (HEAD + "9999999,1,2\n", "points in 10,000,000 frames, of which it holds 1 in all"),
         ("track,frame_idx,a.x,a.y,a.x,a.y\nr,0,1,2,1,2\n", ":1: two columns have the same name"),
         ("video,track,frame_idx,a.x,a.y\nv,r,0,1,2\nw,r,0,1,2\n", ":3: a second video, 'w'"),
     ],

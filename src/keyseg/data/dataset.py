@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +31,7 @@ from keyseg.timeline.errors import ReportProblem, refuse
 from keyseg.timeline.labels import read_class_list
 
 NO_DATA_SET = "no such folder; expected a data set with mapping.txt, groundTruth/ and splits/"
+_LISTED = 10  # unknown classes of a file
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,14 @@ def read_annotation(path: Path, classes: tuple[str, ...], report: ReportProblem 
     names, only_line = locate_frame_labels(path)
     if not names:
         report("empty", path, None, "no labels in it; expected one class name per line")
-    for label in sorted(set(names).difference(classes), key=names.index) if classes else ():
-        frame, count = names.index(label), names.count(label)
+    known = set(classes)
+    counts = Counter(name for name in names if name not in known) if classes else Counter[str]()
+    for label, count in islice(counts.items(), _LISTED):
+        frame = names.index(label)
         message = f"unknown class {label!r}{nearest(label, classes)} from frame {frame} on, {count} frames in total"
         report("unknown label", path, only_line or frame + 1, message)
+    if len(counts) > _LISTED:
+        report("unknown label", path, None, f"{len(counts) - _LISTED} more unknown classes; is it the right file?")
     return names
 
 

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
+from operator import eq
 from pathlib import Path
 
 from keyseg.data.input_names import input_name
@@ -55,6 +57,7 @@ class VideoNames:
         for path in videos:
             alike[_key(input_name(path))].append(path)
         self.files: dict[str, Path] = {}
+        self._folders: dict[str, list[str]] = {}  # of each file, from the last on, in the form that is compared
         self._known: dict[str, dict[str, None]] = defaultdict(dict)  # the names of the files that may be called so
         taken: dict[str, Path] = {}
         for paths in alike.values():
@@ -65,6 +68,7 @@ class VideoNames:
                 if other := taken.get(_key(name)):
                     raise DataError(f"{other} and {path} would both be called {name}; rename one of the files")
                 taken[_key(name)] = self.files[name] = path
+                self._folders[name] = [_key(folder) for folder in reversed(above)]
                 for spelling in (name, path.name, path.stem, input_name(path)):
                     self._known[_key(spelling)][name] = None
 
@@ -78,7 +82,8 @@ class VideoNames:
         known = self._known.get(_key(last)) or self._known.get(_key(video_name(last))) or {}
         near = () if beside is None else beside.resolve().parts
         scores = {name: (self.agreement(name, folders), self.agreement(name, near)) for name in known}
-        best = [name for name, score in scores.items() if score == max(scores.values())]
+        highest = max(scores.values(), default=(0, 0))
+        best = [name for name, score in scores.items() if score == highest]
         if len(best) > 1:
             paths = " or ".join(str(self.files[name]) for name in best[:2])
             raise DataError(f"{where}: {spelled!r} may be {paths}; name it with its folder, as in P01/cam1.mp4")
@@ -86,12 +91,8 @@ class VideoNames:
 
     def agreement(self, name: str, folders: Sequence[str]) -> int:
         """How many of the folders agree with those of a video, from the last on."""
-        count = 0
-        for ours, theirs in zip(reversed(self.files[name].resolve().parent.parts), reversed(folders), strict=False):
-            if _key(ours) != _key(theirs):
-                break
-            count += 1
-        return count
+        alike = map(eq, self._folders[name], map(_key, reversed(folders)))
+        return sum(1 for _ in takewhile(bool, alike))
 
 
 def _key(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from keyseg.formats.format import AS_IT_IS, AnnotationOptions, ReadSettings, WriteSettings
 from keyseg.formats.table_of_formats import FORMATS, format_named, format_of
-from keyseg.formats.text import distinguishing_depth, path_parts, video_name
+from keyseg.formats.text import distinguishing_depth, one_line, path_parts, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what is not UTF-8, or not in a file of text
 
 
 def read_annotations(
@@ -120,6 +123,7 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
     '1.000000\\t2.000000\\ttake cup\\n'
     """
     form, settings = format_named(fmt), settings or WriteSettings()
+    annotations = [_writable(annotation, settings.tier) for annotation in annotations]
     if len(annotations) != 1 and not form.several:
         raise ConfigError(f"a file of {fmt} holds one video, got {len(annotations)}; write each to its own file")
     if not form.tracks:
@@ -132,6 +136,20 @@ def annotations_text(fmt: str, annotations: Sequence[Annotation], settings: Writ
         annotations = [_rounded(annotation) for annotation in annotations]
     with FORMATS.blaming(fmt):
         return form.write(annotations, settings)
+
+
+def _writable(annotation: Annotation, tier: str) -> Annotation:
+    """The same, without a path of the video that is no text. Raises DataError on names that no format could store."""
+    one_line(annotation.video, "name of the video")
+    one_line(annotation.track, "track")
+    for label in dict.fromkeys((tier, *annotation.labels, *annotation.background, *annotation.classes)):
+        if bad := _NO_TEXT.search(label):
+            raise DataError(f"{annotation.video}: {label[:80]!r} holds {bad[0]!r}, which is no text; rename it")
+    try:
+        one_line(annotation.media)
+    except DataError:
+        return replace(annotation, media="")
+    return annotation
 
 
 def _rounded(annotation: Annotation) -> Annotation:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def _key(name: str) -> str:
 def _tiers(path: Path, root: Any, empty: bool) -> dict[str, Any]:
     """Tiers by name: those with annotations that have times of their own, or all if `empty`. Raises DataError."""
     tiers: dict[str, Any] = {}
-    for tier in root.iter("TIER"):
+    for tier in root.findall("TIER"):
         name = tier.get("TIER_ID", "")
         if name in tiers:
             raise DataError(f"{path}: two tiers are called {name!r}; rename one of them in ELAN")
@@ -164,7 +165,7 @@ def _tiers(path: Path, root: Any, empty: bool) -> dict[str, Any]:
 
 
 def _annotations(tier: Any) -> list[Any]:
-    return [child for annotation in tier.iter("ANNOTATION") for child in annotation]
+    return [child for annotation in tier.findall("ANNOTATION") for child in annotation]
 
 
 @dataclass(frozen=True)
@@ -176,14 +177,22 @@ class _Document:
     film: _Film
     settings: ReadSettings
 
+    @cached_property
+    def _times(self) -> dict[str | None, str | None]:
+        """The times of slots, by their names."""
+        return {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in self.root.iter("TIME_SLOT")}
+
+    @cached_property
+    def _known(self) -> dict[str | None, Any]:
+        """The annotations of all tiers, by their names."""
+        return {item.get("ANNOTATION_ID"): item for tier in self.root.findall("TIER") for item in _annotations(tier)}
+
     def intervals(self, name: str, tier: Any) -> Iterator[Interval]:
         """The annotations of a tier in seconds of the video. Raises DataError."""
-        slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in self.root.iter("TIME_SLOT")}
-        known = {item.get("ANNOTATION_ID"): item for other in self.root.iter("TIER") for item in _annotations(other)}
         for item in _annotations(tier):
             label = " ".join((item.findtext("ANNOTATION_VALUE") or "").split("\n")).strip()
             where = f"{self.path}: tier {name!r}"
-            times = [slots.get(slot, "") for slot in _slots(item, known)]
+            times = [self._times.get(slot, "") for slot in _slots(item, self._known)]
             if "" in times:
                 raise DataError(f"{where}: {label[:80]!r} refers to a time or annotation that is missing")
             if None in times:
@@ -211,12 +220,16 @@ class _Document:
         yield interval(bounded(start, where), bounded(end, where), label, where)
 
 
-def _slots(item: Any, known: Mapping[str | None, Any]) -> tuple[str | None, str | None]:
-    """The names of an annotation's time slots, or of those of the one that it refers to; None where there are none."""
-    for _ in range(len(known)):
-        if item is None or item.tag != "REF_ANNOTATION":
-            break
-        item = known.get(item.get("ANNOTATION_REF"))
+def _slots(item: Any, known: dict[str | None, Any]) -> tuple[str | None, str | None]:
+    """The names of an annotation's time slots, or of those of the one that it refers to; None where there are none.
+
+    The references on the way are made to lead there at once, so that long chains of them are followed once.
+    """
+    passed = []
+    while item is not None and item.tag == "REF_ANNOTATION":
+        passed.append(item.get("ANNOTATION_REF"))
+        item = known.pop(passed[-1], None)  # a circle ends so
+    known.update(dict.fromkeys(passed, item))
     return (None, None) if item is None else (item.get("TIME_SLOT_REF1"), item.get("TIME_SLOT_REF2"))
 
 

@@ -38,8 +38,10 @@ def write_txt(annotations: Sequence[Annotation], settings: WriteSettings) -> str
 
 def write_recog(annotations: Sequence[Annotation], settings: WriteSettings) -> str:
     """All class names on the second line. Raises ConfigError without a rate, TimelineError."""
-    runs = (f"{name} " * (count - 1) + name for name, count in _runs(annotations, settings))
-    return f"{_HEADER}\n{' '.join(runs)}\n"
+    line = " ".join(f"{name} " * (count - 1) + name for name, count in _runs(annotations, settings))
+    if _is_comment(line):
+        raise TimelineError(f"{annotations[0].video}: {line[:80]!r} would be read as a comment; write csv instead")
+    return f"{_HEADER}\n{line}\n"
 
 
 def _runs(annotations: Sequence[Annotation], settings: WriteSettings) -> list[tuple[str, int]]:

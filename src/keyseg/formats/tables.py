@@ -89,14 +89,16 @@ def read_columns(path: Path, holds: str, columns: Sequence[str]) -> Iterator[tup
 
     holds: what the file should hold. Raises DataError.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path, holds)), restval="")
+    reader = csv.reader(io.StringIO(read_text(path, holds)))
     try:
-        names = reader.fieldnames or ()
+        names = next(reader, [])
         if not set(columns) <= set(names):
             got = ", ".join(names)[:200] or "nothing"
             raise DataError(f"{path}:1: expected the columns {' and '.join(columns)}, got {got}")
-        for row in reader:
-            yield {name: row[name] for name in columns}, f"{path}:{reader.line_num}"
+        places = {name: names.index(name) for name in columns}
+        for cells in filter(None, reader):
+            row = {name: cells[at] if at < len(cells) else "" for name, at in places.items()}
+            yield row, f"{path}:{reader.line_num}"
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: not a table ({error}); it should hold {holds}") from error
 

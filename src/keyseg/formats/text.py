@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise, takewhile
+from operator import eq
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -184,10 +186,8 @@ def distinguishing_depth(folders: Collection[tuple[str, ...]]) -> int:
     >>> distinguishing_depth([("P01", "raw"), ("P02", "raw")]), distinguishing_depth([("P01", "raw")])
     (2, 0)
     """
-    depth = 0
-    while len({path[::-1][:depth] for path in folders}) < len(set(folders)):
-        depth += 1
-    return depth
+    alike = pairwise(sorted({path[::-1] for path in folders}))
+    return max((1 + sum(1 for _ in takewhile(bool, map(eq, *two))) for two in alike), default=0)
 
 
 def choose_tier(path: Path, kind: str, names: Sequence[str], wanted: Sequence[str]) -> int | None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NoReturn
 
 from keyseg.timeline.printable import printable
+
+_LONGEST_NAME = 40  # letters
+_MOST_NAMES = 500  # that a misspelt one is compared with
 
 
 class KeysegError(Exception):
@@ -62,8 +66,14 @@ class InternalError(KeysegError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the known name closest to `name`, or an empty string."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    """Return `` (did you mean 'x'?)`` for the known name closest to `name`, or an empty string.
+
+    Long names, and those after the first 500, are not compared, since that takes long.
+    """
+    if len(name) > _LONGEST_NAME:
+        return ""
+    names = [one for one in islice(known, _MOST_NAMES) if len(one) <= _LONGEST_NAME]
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 

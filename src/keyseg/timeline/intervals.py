@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from heapq import heappop, heappush
 from itertools import pairwise
 from typing import Literal, TypeVar
 
@@ -224,20 +224,21 @@ def _resolve(
             " or choose which to keep: first, last, or score"
             + ("" if annotation.track else "; if two subjects do it, give each a timeline with --per-subject")
         )
-    if overlap == "score":
-        return _by_score(annotation.name, ordered)
     edges = sorted({edge for span in ordered for edge in span[:2]})
-    winner = 0 if overlap == "first" else -1  # of the open spans, which are in order of their start
-    coming, waiting = deque(ordered), deque[tuple[Time, Time, Interval]]()
+    ranks = _ranks(annotation.name, ordered, overlap)
+    coming, waiting = deque(enumerate(ordered)), list[tuple[float, int]]()  # the rank and the number of open spans
     parts: list[tuple[Time, Time, Interval]] = []
     for start, end in pairwise(edges):
-        while coming and coming[0][0] <= start:
-            waiting.append(coming.popleft())
-        while waiting and waiting[winner][1] <= start:  # others that have ended are dropped when it is their turn
-            del waiting[winner]
+        while coming and coming[0][1][0] <= start:
+            number, _ = coming.popleft()
+            heappush(waiting, (ranks[number], number))
+        while (
+            waiting and ordered[waiting[0][1]][1] <= start
+        ):  # others that have ended are dropped when it is their turn
+            heappop(waiting)
         if not waiting:
             continue
-        interval = waiting[winner][2]
+        interval = ordered[waiting[0][1]][2]
         if parts and parts[-1][1] == start and parts[-1][2] is interval:
             parts[-1] = (parts[-1][0], end, interval)
         else:
@@ -245,21 +246,13 @@ def _resolve(
     return parts
 
 
-def _by_score(video: str, ordered: Sequence[tuple[Time, Time, Interval]]) -> list[tuple[Time, Time, Interval]]:
-    """Each span without what spans of a higher score cover; of equal scores the one that comes first wins."""
+def _ranks(video: str, ordered: Sequence[tuple[Time, Time, Interval]], overlap: Overlap) -> list[float]:
+    """By span, by start: its rank among those that overlap it. The lowest gets the time; of equal ones the first."""
+    if overlap == "first":
+        return [0.0] * len(ordered)
+    if overlap == "last":
+        return [-float(number) for number in range(len(ordered))]
     unscored = next((span[2] for span in ordered if span[2].score is None), None)
     if unscored is not None:
         raise TimelineError(f"{video}: {unscored} has no score; choose which of two to keep: first or last")
-    free: list[tuple[Time, Time, Interval]] = []  # by start
-    for start, end, interval in sorted(ordered, key=lambda span: -(span[2].score or 0)):
-        at = bisect_left(free, start, key=lambda span: span[1])  # the first that may reach into it
-        parts, reached = [], start
-        while at < len(free) and free[at][0] < end:
-            if reached < free[at][0]:
-                parts.append((reached, free[at][0], interval))
-            reached, at = max(reached, free[at][1]), at + 1
-        if reached < end:
-            parts.append((reached, end, interval))
-        for part in parts:
-            insort(free, part, key=lambda span: span[0])
-    return free
+    return [-(span[2].score or 0.0) for span in ordered]

@@ -17,6 +17,8 @@ from keyseg.timeline import DataError
 from keyseg.timeline.files import read_text, refuse_special
 
 _MOST_FRAMES = 20_000_000  # nine days at 25 frames per second; a wrong frame number would fill the memory
+_ROOM = 5_000_000  # points that a table may leave out, however few it holds
+_SPARSEST = 100  # points for each that a larger table holds
 _LIKELY = 0.6  # DeepLabCut's own threshold; SLEAP leaves out points by itself
 _ONE = "animal"  # name of the animal in files of one animal
 _MISSING = frozenset(("", "nan", "na", "none", "null"))
@@ -162,10 +164,20 @@ def placed(where: str, frames: Sequence[int], positions: Values) -> Values:
         raise DataError(f"{where}: frame {twice} is in it twice; export the tracks again")
     if count == 0:
         raise DataError(f"{where}: no frames in it; export the tracks again")
+    _check_room(where, count, positions.shape[1], len(frames) * positions.shape[1])
     result = np.full((count, *positions.shape[1:]), np.nan, np.float32)
     result[np.array(frames)] = positions
     result[~np.isfinite(result).all(axis=2)] = np.nan
     return result
+
+
+def _check_room(where: str, frames: int, points: int, given: int) -> None:
+    """Raise DataError if the frames have far more points than the file holds, since they would fill the memory."""
+    if frames * points > max(_ROOM, _SPARSEST * given):
+        raise DataError(
+            f"{where}: {points} points in {frames:,} frames, of which it holds {given:,} in all; is a frame number"
+            " wrong? Otherwise export the tracks with all frames"
+        )
 
 
 def checked_length(where: str, frames: int) -> int:
@@ -176,12 +188,13 @@ def checked_length(where: str, frames: int) -> int:
 
 
 def _read_sleap(path: Path, header: list[str], table: Iterator[tuple[int, list[str]]], separator: str) -> Tracks:
-    nodes = [name[:-2] for name in header if name.endswith(".x") and f"{name[:-2]}.y" in header]
-    if len(set(header)) != len(header):
+    places = {name: at for at, name in enumerate(header)}
+    nodes = [name[:-2] for name in header if name.endswith(".x") and f"{name[:-2]}.y" in places]
+    if len(places) != len(header):
         raise DataError(f"{path}:1: two columns have the same name; rename one of the nodes")
-    cells = [header.index(f"{node}.{axis}") for node in nodes for axis in "xy"]
-    frame_at, track_at = header.index("frame_idx"), header.index("track") if "track" in header else None
-    videos = [header.index(name) for name in ("video", "video_path") if name in header]
+    cells = [places[f"{node}.{axis}"] for node in nodes for axis in "xy"]
+    frame_at, track_at = places["frame_idx"], places.get("track")
+    videos = [places[name] for name in ("video", "video_path") if name in places]
     seen: dict[tuple[str, int], Values] = {}
     first_video = None
     for line, row in table:
@@ -202,12 +215,13 @@ def _read_sleap(path: Path, header: list[str], table: Iterator[tuple[int, list[s
         seen[animal, frame] = coordinates(numbers).reshape(-1, 2)
     if not seen:
         raise StopIteration
-    animals = sorted({animal for animal, _ in seen})
+    animals = {animal: at for at, animal in enumerate(sorted({animal for animal, _ in seen}))}
     length = max(frame for _, frame in seen) + 1
+    _check_room(str(path), length, len(animals) * len(nodes), len(seen) * len(nodes))
     positions = np.full((length, len(animals), len(nodes), 2), np.nan, np.float32)
     for (animal, frame), values in seen.items():
-        positions[frame, animals.index(animal)] = values
-    return sleap_tracks(str(path), animals, nodes, positions)
+        positions[frame, animals[animal]] = values
+    return sleap_tracks(str(path), list(animals), nodes, positions)
 
 
 def sleap_tracks(where: str, animals: Sequence[str], nodes: Sequence[str], positions: Values) -> Tracks:
