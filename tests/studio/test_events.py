@@ -46,8 +46,10 @@ def listen(port: int) -> http.client.HTTPResponse:
     stream = asked(port, "GET", "/api/events")
     assert stream.status == 200
     assert stream.headers["content-type"].startswith("text/event-stream")
-    assert stream.readline().startswith(b"retry:")
-    assert stream.readline() == b"\n"
+    first = [stream.readline() for _ in range(4)]
+    assert first[:2] == [b"event: library\n", b"data: {}\n"]  # what happened before it listened was told to nobody
+    assert first[2].startswith(b"retry:")
+    assert first[3] == b"\n"
     return stream
 
 

@@ -374,9 +374,9 @@ def test_a_file_name_with_control_characters_cannot_split_a_header(client: TestC
     except OSError:
         pytest.skip("this system has no such file names")
     client.post(f"/api/videos/{video}/rows/correction/edits", json=insertion(0, 9, "pour"))
-    for part in ("media", "export?format=csv"):
+    for part, status in (("media", 200), ("export?format=csv", 400)):  # no table could be read back with such a name
         answer = client.get(f"/api/videos/{video}/{part}")
-        assert answer.status_code == 200
+        assert answer.status_code == status
         assert "set-cookie" not in answer.headers
 
 

@@ -49,12 +49,12 @@ class Events:
         self._send(None)
 
     async def stream(self) -> AsyncIterator[ServerSentEvent]:
-        """What happens from now on, until `close`."""
+        """What happens from now on, until `close`; first that the list may be another than the page has loaded."""
         page = _Page()
         with self._lock:
             self._pages.add(page)
         try:
-            yield ServerSentEvent(retry=1000)
+            yield ServerSentEvent(event="library", data={}, retry=1000)
             while not self._closed and (event := await page.queue.get()) is not None:
                 yield event
         finally:

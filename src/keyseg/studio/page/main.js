@@ -194,7 +194,7 @@ function hear() {
         away = false;
         reload();
         attempt(() => jobs.load());
-      } else loadSoon(); // what happened since the page was loaded was told to nobody
+      }
       for (const session of bench.sessions.all) session.retry();
       showSaving();
     },

@@ -20,8 +20,9 @@ export class Player extends EventTarget {
   /** @param {HTMLVideoElement} film @param {HTMLImageElement} still */
   constructor(film, still) {
     super();
-    Object.assign(this, { film, still, frame: 0, frames: 1, fps: 25, loop: null, wanted: null, path: "", plays: false });
+    Object.assign(this, { film, still, frame: 0, frames: 1, fps: 25, loop: null, wanted: null, placed: false, path: "", plays: false });
     for (const kind of ["play", "pause", "ratechange"]) film.addEventListener(kind, () => this.#tell("change"));
+    film.addEventListener("play", () => { this.placed = false; });
     film.addEventListener("seeked", () => this.#seeked());
     film.addEventListener("ended", () => this.#ended());
     film.addEventListener("error", () => this.plays && this.#tell("broken"));
@@ -76,6 +77,7 @@ export class Player extends EventTarget {
 
   /** Go to a frame; the clock is set to its middle, so that rounding cannot show its neighbour. */
   seek(frame) {
+    this.placed = true;
     this.frame = Math.min(Math.max(Math.round(frame), 0), this.frames - 1);
     if (this.plays) {
       if (this.film.seeking) this.wanted = this.frame;
@@ -98,7 +100,9 @@ export class Player extends EventTarget {
 
   #followPictures() {
     const callback = (_, { mediaTime }) => {
-      if (!this.film.seeking && this.wanted === null) this.#at(frameOfStamp(mediaTime, this.fps));
+      // A picture that comes late must not take the place of the frame that was asked for.
+      const late = this.film.seeking || this.wanted !== null || (this.placed && !this.playing);
+      if (!late) this.#at(frameOfStamp(mediaTime, this.fps));
       this.film.requestVideoFrameCallback(callback);
     };
     this.film.requestVideoFrameCallback(callback);
