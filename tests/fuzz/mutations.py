@@ -101,11 +101,17 @@ WORDS = tuple(
 )
 
 
+MOST_BYTES = 2**20
+"""What time and memory of a reader are judged by: a larger file may take more."""
+
+
 def mutated(content: bytes, kind: str, random: Random) -> bytes:
-    """The content of a file of some kind after one to four mutations."""
+    """The content of a file of some kind after one to four mutations, without those that would make it too large."""
     structural = KINDS[kind]
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4))):
-        content = (_bytes if random.random() < 0.25 else structural)(content, random)
+        changed = (_bytes if random.random() < 0.25 else structural)(content, random)
+        if len(changed) <= max(len(content), MOST_BYTES):
+            content = changed
     return content
 
 
@@ -358,7 +364,11 @@ def _npy(content: bytes, random: Random) -> bytes:
                 ("{}", "[]", "None", "1", "x", "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,)}")
             )
         case 4:
-            return content[:8] + struct.pack("<H", random.choice((0, 1, 65535, min(size - 3, 65535)))) + content[10:]
+            return (
+                content[:8]
+                + struct.pack("<H", random.choice((0, 1, 65535, min(max(size - 3, 0), 65535))))
+                + content[10:]
+            )
         case 5:
             return content[:6] + bytes((random.choice((0, 1, 2, 3, 4, 255)), random.randrange(4))) + content[8:]
         case 6:
