@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
@@ -14,8 +13,7 @@ from keyseg.formats.format import AS_IT_IS, AnnotationOptions, ReadSettings, Wri
 from keyseg.formats.table_of_formats import FORMATS, format_named, format_of
 from keyseg.formats.text import distinguishing_depth, one_line, path_parts, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, LabelMap, Segmentation, TimeBase, TimelineError
-
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what is not UTF-8, or not in a file of text
+from keyseg.timeline.files import NO_TEXT
 
 
 def read_annotations(
@@ -143,7 +141,7 @@ def _writable(annotation: Annotation, tier: str) -> Annotation:
     one_line(annotation.video, "name of the video")
     one_line(annotation.track, "track")
     for label in dict.fromkeys((tier, *annotation.labels, *annotation.background, *annotation.classes)):
-        if bad := _NO_TEXT.search(label):
+        if bad := NO_TEXT.search(label):
             raise DataError(f"{annotation.video}: {label[:80]!r} holds {bad[0]!r}, which is no text; rename it")
     try:
         one_line(annotation.media)

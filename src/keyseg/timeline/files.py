@@ -25,7 +25,7 @@ MOST_TEXT = 256 * 2**20
 
 _COMMON = "utf-8, utf-16, cp1252 (Windows, western Europe), cp1251 (Cyrillic), shift_jis and gb18030"
 _ENCODINGS = sorted({*aliases, *aliases.values()})
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what some encodings yield, and no file name or UTF-8 text can hold
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what some encodings yield, and no file name or UTF-8 text can hold
 _HINT = ", or in the encoding that --encoding names, such as cp1252"
 
 # Why a name cannot be a file's on one of the systems. Windows reserves devices with any ending, such as `aux.txt`.
@@ -223,7 +223,7 @@ def read_text(path: Path, holds: str, encoding: str | None = "utf-8", *, most: i
         line = content.count(b"\n", 0, start) + 1
         reason = f"byte 0x{content[start]:02x} at position {start} is not {name}"
         raise DataError(f"{path}:{line}: cannot read it ({reason}); it should hold {holds}, as {wanted}") from error
-    no_text = _NO_TEXT.search(text)
+    no_text = NO_TEXT.search(text)
     if no_text:
         line = text.count("\n", 0, no_text.start()) + 1
         what = "zero bytes" if no_text[0] == "\0" else "halves of characters"

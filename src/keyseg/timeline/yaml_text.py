@@ -12,13 +12,12 @@ from typing import Any
 import yaml
 
 from keyseg.timeline.errors import ConfigError, DataError, KeysegError
-from keyseg.timeline.files import read_text
+from keyseg.timeline.files import NO_TEXT, read_text
 
 _MOST_YAML = 2**20  # bytes of a file
 _MOST_VALUES = 40_000  # keys and values: those of 20,000 lines, and a second of time
 _DEEPEST = 20
 _LONGEST = 100  # characters of a number
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 _CORE = {
     "null": (r"~|null|Null|NULL|", "~nN"),
@@ -53,7 +52,7 @@ class _Loader(yaml.SafeLoader):
             raise self._wrong("anchors and aliases are not read; write the value out", event)
         if event.tag is not None:
             raise self._wrong("tags are not read; remove it", event)
-        if isinstance(event, yaml.ScalarEvent) and _NO_TEXT.search(event.value):
+        if isinstance(event, yaml.ScalarEvent) and NO_TEXT.search(event.value):
             raise self._wrong("an escape is no character that can be written", event)
         self.depth, self.values = self.depth + 1, self.values + 1
         if self.depth > _DEEPEST:
