@@ -21,15 +21,16 @@ _ADAPTER = "otio_cmx3600_adapter.cmx_3600"
 _TIMECODES = tuple(sorted([*map(Fraction, (24, 25, 30, 50, 60)), *(Fraction(n * 1000, 1001) for n in (24, 30, 60))]))
 _DROPPED = {Fraction(30000, 1001): 2, Fraction(60000, 1001): 4}  # frame numbers left out in a minute of drop frames
 _DAY = 24 * 3600 - 1  # seconds; then timecode restarts, at 30000/1001 a little before the day is over
-_FPS = re.compile(r"^\*\s*KEYSEG FPS: (\S+)\s*$", re.MULTILINE)
-_FRAMES = re.compile(r"^\*\s*KEYSEG FRAMES: (\d{1,12})\s*$", re.MULTILINE)
-_TITLE = re.compile(r"^\s*TITLE:(.*)$", re.MULTILINE)
-_FCM = re.compile(r"^\s*FCM:?\s*(NON[- ]?)?DROP", re.MULTILINE | re.IGNORECASE)
+_FPS = re.compile(r"^\*[ \t]*KEYSEG FPS: (\S+)[ \t\r]*$", re.MULTILINE)
+_FRAMES = re.compile(r"^\*[ \t]*KEYSEG FRAMES: (\d{1,12})[ \t\r]*$", re.MULTILINE)
+_TITLE = re.compile(r"^[ \t]*TITLE:(.*)$", re.MULTILINE)
+_FCM = re.compile(r"^[ \t]*FCM:?[ \t]*(NON[- ]?)?DROP", re.MULTILINE | re.IGNORECASE)
 _TIME = re.compile(r"(\d{1,2}):(\d\d):(\d\d)([:;])(\d\d)", re.ASCII)
+_STARS = " \t\r\f\v*"  # before a comment; these patterns are for what follows, without spaces at its end
 # Resolve writes a marker as an event of one frame, with notes, colour, name and length in the line below it.
-_MARKER = re.compile(r"[\s*]*(?P<notes>.*?)\s*(\|C:[^|]*)?\|M:(?P<name>.*?)(\|D:\s*(?P<frames>\d{1,9}))?\s*", re.ASCII)
-_LOCATOR = re.compile(r"\s*\*?\s*LOC:\s*(\S+)\s*(\S*)\s*(.*)", re.ASCII)  # Avid: time, colour, text
-_CLIP_NAME = re.compile(r"\s*\*?\s*(FROM|TO) CLIP NAME:\s?(.*)")
+_MARKER = re.compile(r"(?P<notes>.*?)(\|C:[^|]*)?\|M:(?P<name>.*?)(\|D:\s*(?P<frames>\d{1,9}))?", re.ASCII)
+_LOCATOR = re.compile(r"LOC:\s*(\S+)\s*(\S*)\s*(.*)", re.ASCII)  # Avid: time, colour, text
+_CLIP_NAME = re.compile(r"(FROM|TO) CLIP NAME:(.*)")
 _NO_REEL = re.compile(r"AX|\d+", re.IGNORECASE)  # an unknown source, or a number instead of a name
 looks = re.compile(r"\ufeff?\s*TITLE:|(.*\n)?\s*\d+\s+\S+\s+\S+\s+C\s+(\d\d[:;]){3}\d\d\s", re.DOTALL).match
 
@@ -183,13 +184,14 @@ def _parsed(path: Path, text: str, clock: _Clock) -> tuple[list[_Event], list[tu
     below: list[_Event] = []  # the events that a comment may be about
     for at, line in enumerate(text.split("\n"), 1):
         where = f"{path}:{at}"
-        if match := _MARKER.fullmatch(line):
-            name = match["name"].strip() or match["notes"]
+        comment = line.lstrip(_STARS).rstrip()
+        if match := _MARKER.fullmatch(comment):
+            name = match["name"].strip() or match["notes"].strip()
             for event in below[-1:]:
                 event.markers.append((name, int(match["frames"] or 1)))
-        elif match := _LOCATOR.fullmatch(line):
+        elif match := _LOCATOR.fullmatch(comment):
             locators.setdefault((clock.frames(match[1], where), match[3].strip() or match[2]), where)
-        elif match := _CLIP_NAME.fullmatch(line):
+        elif match := _CLIP_NAME.fullmatch(comment):
             for event in below:
                 event.names[match[1]] = match[2].strip()
         elif re.match(r"\s*\d", line):
