@@ -331,6 +331,7 @@ def test_names_that_lead_out(name: str, server: Server, files: Files, out: Path)
     ("more", "words"),
     [
         ({"features/\x1b[2J.npy": b""}, r"holds a control character"),
+        ({f"features/{'a' * 300}.npy": b""}, r"is too long for the name of a file"),
         ({"mapping.txt/a": b""}, r"is in a folder that is also a file"),
         ({"features/P9.npy": bytes(20_000_000)}, r"unpack to 20.0 MB; do not use it"),
     ],
@@ -339,6 +340,15 @@ def test_archives_made_for_harm(more: Files, words: str, server: Server, files: 
     small = {name: data for name, data in files.items() if name == "mapping.txt"}
     refused(server, zipped(under("data/gtea", small | more)), out, words)
     assert not out.parent.exists()
+
+
+def test_damaged_bzip2(out: Path, tmp_path: Path) -> None:
+    path, content = tmp_path / "data.zip", io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("data/gtea/mapping.txt", "0 take\n1 pour\n")
+    path.write_bytes(content.getvalue().replace(b"1AY&SY", b"2AY&SY"))
+    with pytest.raises(DataError, match=r"mapping.txt cannot be unpacked, Invalid data stream"):
+        fetch_dataset(str(path), "gtea", out)
 
 
 def test_two_files_of_one_name(server: Server, files: Files, out: Path) -> None:

@@ -28,6 +28,7 @@ _BUSY = (429, 500, 502, 503, 504)  # answers after which it is asked again, when
 _RESUME = "complete files are kept, run the same command to resume"
 _CHUNK = 1 << 20
 _MOST_GROWTH = 100  # bytes unpacked per byte of the archive; those of features are below 2
+_LONGEST_NAME = 240  # bytes; file systems hold 255, and keyseg adds a few letters until a file is complete
 
 Entries = dict[PurePosixPath, zipfile.ZipInfo]
 """The files of a data set, by their path below its folder."""
@@ -125,6 +126,8 @@ def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
             raise DataError(f"{where}: {entry.filename!r} leads out of the folder of the data set; do not use it")
         if any(unicodedata.category(character) == "Cc" for character in str(place)):
             raise DataError(f"{where}: {entry.filename!r} holds a control character; do not use it")
+        if len(str(place).encode(errors="replace")) > _LONGEST_NAME:
+            raise DataError(f"{where}: {entry.filename[:80]!r}... is too long for the name of a file; do not use it")
         if any(parent in below for parent in place.parents):
             raise DataError(f"{where}: {entry.filename!r} is in a folder that is also a file; do not use it")
     names = [PurePosixPath(entry.filename) for entry in files]
@@ -163,9 +166,10 @@ def _fetch(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, where: 
         with archive.open(entry) as source, whole_file(path) as partial, partial.open("wb") as sink:
             shutil.copyfileobj(source, sink, _CHUNK)
     except OSError as error:
-        if error.errno != errno.EINVAL:
+        if error.errno not in (None, errno.EINVAL):  # None: damaged bzip2
             raise
-        raise DataError(f"{where}: {entry.filename} cannot be unpacked, it would start outside; {_RESUME}") from error
+        problem = "it would start outside" if error.errno else str(error)
+        raise DataError(f"{where}: {entry.filename} cannot be unpacked, {problem}; {_RESUME}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError, RuntimeError) as error:  # encrypted: RuntimeError
         raise DataError(f"{where}: {entry.filename} cannot be unpacked ({error}); {_RESUME}") from error
 
