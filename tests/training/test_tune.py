@@ -72,6 +72,7 @@ def test_a_space_is_read_from_a_file(tmp_path: Path) -> None:
         "{}": "names no key to try",
         "losses.fame: [1, 2]": r"unknown key 'losses.fame' \(did you mean 'frame'\?\)",
         "losses: [1]": "'losses': ",
+        "losses.fame: []": "'losses.fame': an empty list; write the values to try",
         "model.x: [1]": "'model' is a value, not a section",
         "network.backbone.channels: [33]": "'network.backbone.channels': ",
         "optimiser.learning_rate: {low: -1, high: 1}": "'optimiser.learning_rate': ",

@@ -44,6 +44,8 @@ def space_around(recipe: Recipe, space: Space, source: str = "space") -> Space:
 
 def _around(recipe: Recipe, key: str, tried: Range | tuple[Any, ...], source: str) -> Range | tuple[Any, ...]:
     ends = (tried.low, tried.high) if isinstance(tried, Range) else tried
+    if not ends:
+        raise ConfigError(f"{source}: {key!r}: an empty list; write the values to try")
     for value in ends:
         changed_recipe(recipe, {key: value}, source)  # raises on a wrong key or value
     own = own_values(recipe, (key,))[key]
