@@ -331,3 +331,10 @@ def test_a_relative_link_is_kept_from_any_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     (found,) = read_annotations(Path("e", "tea.eaf"))
     assert Path(found.media) == tmp_path / "v" / "tea.mp4"
+
+
+def test_elements_nested_by_the_thousand_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.eaf"
+    path.write_text("<ANNOTATION_DOCUMENT>" + "<a>" * 100_000 + "</a>" * 100_000 + "</ANNOTATION_DOCUMENT>")
+    with pytest.raises(DataError, match=r"a.eaf: more than 100 elements inside one another"):
+        read(path)

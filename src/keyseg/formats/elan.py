@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.linked_media import file_url, is_sound, linked_path, mime_type, relative_path
@@ -23,6 +24,7 @@ from keyseg.timeline.files import read_bytes
 
 _MOST_XML = 64 * 2**20  # bytes of a file
 _CONFIDENCE = "confidence"
+_DEEPEST = 100  # levels of elements; ELAN writes 5
 looks = re.compile("<ANNOTATION_DOCUMENT").search
 
 
@@ -233,12 +235,33 @@ def _slots(item: Any, known: dict[str | None, Any]) -> tuple[str | None, str | N
     return (None, None) if item is None else (item.get("TIME_SLOT_REF1"), item.get("TIME_SLOT_REF2"))
 
 
+class _ShallowTree(TreeBuilder):
+    """Refuses elements in elements in elements, which exhaust the stack of what walks through them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path, self._depth = path, 0
+
+    def start(self, tag: str, attributes: dict[str, str], /) -> Element:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise DataError(f"{self._path}: more than {_DEEPEST} elements inside one another; it is no ELAN annotation")
+        return super().start(tag, attributes)
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
+
+
 def _root(path: Path) -> Any:
     """The root of the XML, which may have no document type and no entities. Raises DataError."""
-    from defusedxml import ElementTree
+    from defusedxml.ElementTree import DefusedXMLParser
 
+    content = read_bytes(path, "an ELAN annotation", most=_MOST_XML)
     try:
-        root = ElementTree.fromstring(read_bytes(path, "an ELAN annotation", most=_MOST_XML), forbid_dtd=True)
+        parser = DefusedXMLParser(target=_ShallowTree(path), forbid_dtd=True)
+        parser.feed(content)
+        root = parser.close()
     except (SyntaxError, ValueError, LookupError) as error:  # not XML, refused by defusedxml, or of unknown encoding
         reason = (
             str(error)
