@@ -42,6 +42,7 @@ PICKLING = {
     "studio/worker.py": {"UnpicklingError"},  # a worker that was killed
     "video/decode_client.py": {"dumps"},  # the request, on the command line of the process that decodes
     "video/decode_process.py": {"loads"},  # the same
+    "timeline/hdf5.py": {"dumps", "load"},  # what to try, to the process that tries it
     "video/pose_hdf5.py": {"Unpickler", "UnpicklingError"},
 }
 # Where modules are imported by a name, and where that name comes from.

@@ -17,8 +17,7 @@ from keyseg.formats.linked_media import linked_path
 from keyseg.formats.text import choose_tier, edges, number, one_line, video_name
 from keyseg.timeline import Annotation, ConfigError, DataError, KeysegError
 from keyseg.timeline.extras import extra
-from keyseg.timeline.files import refuse_special
-from keyseg.timeline.hdf5 import stored_array
+from keyseg.timeline.hdf5 import open_hdf5, stored_array, try_hdf5
 
 _GROUPS = ("acquisition", "analysis", "general", "processing", "stimulus/presentation", "stimulus/templates")
 _PLACES = ("acquisition", "intervals", "processing")
@@ -33,11 +32,10 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     are those of the linked video. Raises DataError, ConfigError.
     """
     with extra("formats", "NWB"):
-        import h5py
+        import h5py  # noqa: F401
     try:
-        refuse_special(path)
-        with h5py.File(path, "r") as file:
-            return [_annotation(path, file, settings)]
+        try_hdf5(_try, path, settings.tier)
+        return [_annotation(path, settings)]
     except KeysegError:
         raise
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, IndexError, AttributeError) as error:
@@ -85,7 +83,16 @@ def _describe(item: Any, namespace: str, kind: str, **attributes: Any) -> None:
     item.attrs.update(namespace=namespace, neurodata_type=kind, object_id=str(uuid.uuid4()), **attributes)
 
 
-def _annotation(path: Path, file: Any, settings: ReadSettings) -> Annotation:
+def _try(path: Path, tier: tuple[str, ...]) -> None:
+    _annotation(path, ReadSettings(tier=tier))
+
+
+def _annotation(path: Path, settings: ReadSettings) -> Annotation:
+    with open_hdf5(path) as file:
+        return _annotation_in(path, file, settings)
+
+
+def _annotation_in(path: Path, file: Any, settings: ReadSettings) -> Annotation:
     tables: dict[str, list[Any]] = {}  # by name: a table, or the series of behavioural epochs
     films: list[Any] = []
     for group in _groups(file, settings.note):

@@ -16,8 +16,7 @@ import numpy as np
 
 from keyseg.timeline import DataError
 from keyseg.timeline.extras import extra
-from keyseg.timeline.files import refuse_special
-from keyseg.timeline.hdf5 import stored_array
+from keyseg.timeline.hdf5 import open_hdf5, stored_array, try_hdf5
 from keyseg.timeline.json_text import from_json
 from keyseg.video.pose_tracks import (
     Tracks,
@@ -35,25 +34,31 @@ _LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 def read_hdf5(path: Path) -> Tracks:
     """The tracks in an HDF5 file. Raises DataError on other content, ConfigError if h5py is not installed."""
     with extra("poses", "reading HDF5 files of tracks"):
-        import h5py
+        import h5py  # noqa: F401
     try:
-        refuse_special(path)
-        with h5py.File(path, "r") as file:
-            link = file.get("tracks", getlink=True)  # to follow it would open another file, perhaps a pipe
-            if isinstance(link, h5py.ExternalLink) or isinstance(link and file["tracks"], h5py.Dataset):
-                return _read_sleap(path, file)
-            groups = [file[name] for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
-            tables = [group for group in groups if b"frame" in bytes(group.attrs.get("pandas_type", b""))]
-            if len(tables) != 1:
-                raise DataError(
-                    f"{path}: not tracks; expected SLEAP's analysis file (tracks, node_names) or DeepLabCut's table,"
-                    f" got {', '.join(file)[:80] or 'nothing'}"
-                )
-            return _read_pandas(path, tables[0])
+        try_hdf5(_tracks, path)
+        return _tracks(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, IndexError, AttributeError) as error:
         raise DataError(f"{path}: cannot read its tracks ({error}); export them again, or export CSV") from error
+
+
+def _tracks(path: Path) -> Tracks:
+    import h5py
+
+    with open_hdf5(path) as file:
+        link = file.get("tracks", getlink=True)  # to follow it would open another file, perhaps a pipe
+        if isinstance(link, h5py.ExternalLink) or isinstance(link and file["tracks"], h5py.Dataset):
+            return _read_sleap(path, file)
+        groups = [file[name] for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
+        tables = [group for group in groups if b"frame" in bytes(group.attrs.get("pandas_type", b""))]
+        if len(tables) != 1:
+            raise DataError(
+                f"{path}: not tracks; expected SLEAP's analysis file (tracks, node_names) or DeepLabCut's table,"
+                f" got {', '.join(file)[:80] or 'nothing'}"
+            )
+        return _read_pandas(path, tables[0])
 
 
 def _array(path: Path, group: Any, name: str) -> Any:
