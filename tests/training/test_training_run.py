@@ -115,6 +115,14 @@ def test_a_resumed_epoch_counts_once_in_the_history(tmp_path: Path) -> None:
     assert read_history(tmp_path) == {0: {"loss/a": 5}, 1: {"loss/a": 3}, 2: {"loss/a": 1}}
 
 
+@pytest.mark.parametrize("torn", ["2,9,0.5,0.25\r\n", "2,9\r\n", "2,9,0.5", "2,9,half\r\n", ",9,0.5\r\n"])
+def test_history_passes_over_rows_of_a_stopped_training(torn: str, tmp_path: Path) -> None:
+    folder = tmp_path / "logs" / "version_0"
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").write_bytes(f"epoch,step,loss/a\r\n1,3,0.75\r\n{torn}".encode())
+    assert read_history(tmp_path) == {1: {"loss/a": 0.75}}
+
+
 def test_validation_runs_the_predictor_that_users_run(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -38,13 +39,21 @@ class Finished:
 
 
 def read_history(folder: Path) -> dict[int, Scores]:
-    """Logged numbers by epoch; if a resumed training repeated an epoch, the later entry counts."""
+    """Logged numbers by epoch; if a resumed training repeated an epoch, the later entry counts.
+
+    A row that is not whole is passed over: Lightning writes the file anew when there are new columns, and a training
+    that is stopped then, or whose disk is full, leaves half of it, or rows that are longer than the row of names.
+    """
     history: dict[int, Scores] = defaultdict(dict)
     files = sorted(folder.glob("logs/version_*/metrics.csv"), key=lambda f: int(f.parent.name.split("_")[1]))
     for file in files:
-        for row in csv.DictReader(read_text(file, "the numbers of a training").splitlines()):
-            values = {key: float(value) for key, value in row.items() if value and key not in ("epoch", "step")}
-            history[int(row["epoch"])].update(values)
+        whole, _, _ = read_text(file, "the numbers of a training").rpartition("\n")
+        for row in csv.DictReader(whole.splitlines()):
+            if None in row or None in row.values():
+                continue
+            with suppress(ValueError):
+                values = {key: float(value) for key, value in row.items() if value and key not in ("epoch", "step")}
+                history[int(row["epoch"])].update(values)
     return dict(history)
 
 
