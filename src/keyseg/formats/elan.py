@@ -14,7 +14,6 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, TreeBuilder
 
 from keyseg.formats.format import ReadSettings, WriteSettings
 from keyseg.formats.linked_media import file_url, is_sound, linked_path, mime_type, relative_path
@@ -235,22 +234,24 @@ def _slots(item: Any, known: dict[str | None, Any]) -> tuple[str | None, str | N
     return (None, None) if item is None else (item.get("TIME_SLOT_REF1"), item.get("TIME_SLOT_REF2"))
 
 
-class _ShallowTree(TreeBuilder):
-    """Refuses elements in elements in elements, which exhaust the stack of what walks through them."""
+def _shallow_tree(path: Path) -> Any:
+    """What makes the tree, and refuses elements in elements in elements, which exhaust the stack of who walks them."""
+    from xml.etree.ElementTree import Element, TreeBuilder
 
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path, self._depth = path, 0
+    class Tree(TreeBuilder):
+        depth = 0
 
-    def start(self, tag: str, attributes: dict[str, str], /) -> Element:
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise DataError(f"{self._path}: more than {_DEEPEST} elements inside one another; it is no ELAN annotation")
-        return super().start(tag, attributes)
+        def start(self, tag: str, attributes: dict[str, str], /) -> Element:
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise DataError(f"{path}: more than {_DEEPEST} elements inside one another; it is no ELAN annotation")
+            return super().start(tag, attributes)
 
-    def end(self, tag: str, /) -> Element:
-        self._depth -= 1
-        return super().end(tag)
+        def end(self, tag: str, /) -> Element:
+            self.depth -= 1
+            return super().end(tag)
+
+    return Tree()
 
 
 def _root(path: Path) -> Any:
@@ -259,7 +260,7 @@ def _root(path: Path) -> Any:
 
     content = read_bytes(path, "an ELAN annotation", most=_MOST_XML)
     try:
-        parser = DefusedXMLParser(target=_ShallowTree(path), forbid_dtd=True)
+        parser = DefusedXMLParser(target=_shallow_tree(path), forbid_dtd=True)
         parser.feed(content)
         root = parser.close()
     except (SyntaxError, ValueError, LookupError) as error:  # not XML, refused by defusedxml, or of unknown encoding

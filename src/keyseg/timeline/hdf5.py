@@ -62,15 +62,15 @@ def _serve() -> None:
 
 def _limit(seconds: float, memory: int) -> None:
     """Let the system end this process after so many seconds of the processor, and refuse it more memory."""
-    if sys.platform == "win32":
+    try:
+        import resource
+        from signal import ITIMER_PROF, SIG_DFL, SIGPROF, setitimer, signal
+    except ImportError:  # on Windows, where only the clock of the parent remains
         return
-    import resource
-    import signal
-
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal(SIGPROF, SIG_DFL)
+    setitimer(ITIMER_PROF, seconds)
     if sys.platform == "linux":  # elsewhere the system does not say what is used, or does not refuse
-        memory += int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        memory += int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (memory if hard < 0 else min(memory, hard), hard))
 
