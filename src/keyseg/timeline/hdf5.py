@@ -12,7 +12,7 @@ from typing import Any
 from keyseg.timeline.errors import DataError, KeysegError
 from keyseg.timeline.files import refuse_special
 
-_SECONDS, _BYTES_PER_SECOND = 1.0, 20e6  # of the processor, and of the file
+_SECONDS, _BYTES_PER_SECOND = 0.3, 20e6  # of the processor, and of the file
 _MEMORY, _GROWTH = 160 * 2**20, 100  # bytes, and bytes per byte of the file, which may be compressed
 _WAIT = 60.0  # seconds beyond those of the processor, which may be busy with other things
 
@@ -36,7 +36,7 @@ def try_hdf5(read: Callable[..., object], path: Path, *arguments: object) -> Non
         done = None
     if done is None or done.returncode not in (0, 1):
         raise DataError(
-            f"{path}: the library of HDF5 did not get through it within {seconds:.0f} s; it may be damaged, export it"
+            f"{path}: the library of HDF5 did not get through it within {seconds:.1f} s; it may be damaged, export it"
             " again"
         )
     if done.returncode:
