@@ -267,7 +267,6 @@ READING = {
 # Files that read other than with `read_text` and the like of timeline/files.py, and why they may.
 READERS = {
     "timeline/json_text.py": "is the reader of JSON",
-    "timeline/hdf5.py": "is what opens HDF5, and gives its own process a job",
     "inference/weight_files.py": "checks the header of weights before it is read",
     "cli/reproduce.py": "prints the table that it has just written",
     "cli/tune.py": "prints the table that it has just written",

@@ -311,3 +311,15 @@ def test_damaged_files_are_read_or_refused(name, data, tmp_path):
         return
     assert tracks.positions.shape[1:] == (len(tracks.points), 2)
     assert len(tracks.positions) <= 20_000_000
+
+
+@pytest.mark.parametrize("every", [1, 100])
+def test_long_tracks_that_compress_well_are_read(every: int, tmp_path: Path) -> None:
+    values = np.full((4, 2, 15, 100_000), np.nan)
+    values[..., ::every] = np.arange(15)[:, None]  # a file of a hundredth of their size, or less
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("tracks", data=values, compression="gzip")
+        file["node_names"] = [f"node {at}" for at in range(15)]
+        file["track_names"] = [f"animal {at}" for at in range(4)]
+    assert (tmp_path / "a.h5").stat().st_size * 100 < values.nbytes
+    assert len(read_tracks(tmp_path / "a.h5").positions) == 100_000

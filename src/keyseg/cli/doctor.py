@@ -71,7 +71,7 @@ def _version(package: str) -> str | None:
 
 def _check_decoding() -> str:
     """Print whether the memory of the process that decodes a video is limited; return why it does not start, if so."""
-    code = "from keyseg.video.decode_process import restrict_memory; print(restrict_memory(2048))"
+    code = "from keyseg.timeline.limits import restrict_memory; print(restrict_memory(2048))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]

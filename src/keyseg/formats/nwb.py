@@ -35,7 +35,8 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
         import h5py  # noqa: F401
     try:
         try_hdf5(_try, path, settings.tier)
-        return [_annotation(path, settings)]
+        with open_hdf5(path) as file:
+            return [_annotation(path, file, settings)]
     except KeysegError:
         raise
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, IndexError, AttributeError) as error:
@@ -84,15 +85,11 @@ def _describe(item: Any, namespace: str, kind: str, **attributes: Any) -> None:
 
 
 def _try(path: Path, tier: tuple[str, ...]) -> None:
-    _annotation(path, ReadSettings(tier=tier))
-
-
-def _annotation(path: Path, settings: ReadSettings) -> Annotation:
     with open_hdf5(path) as file:
-        return _annotation_in(path, file, settings)
+        _annotation(path, file, ReadSettings(tier=tier))
 
 
-def _annotation_in(path: Path, file: Any, settings: ReadSettings) -> Annotation:
+def _annotation(path: Path, file: Any, settings: ReadSettings) -> Annotation:
     tables: dict[str, list[Any]] = {}  # by name: a table, or the series of behavioural epochs
     films: list[Any] = []
     for group in _groups(file, settings.note):

@@ -14,7 +14,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from keyseg.video.decode_process import ONLY_THIS_FILE, restrict_memory
+from keyseg.timeline.limits import restrict_memory
+from keyseg.video.decode_process import ONLY_THIS_FILE
 from keyseg.video.protocol import Limits
 
 MOST_PEAKS = 20_000

@@ -6,14 +6,17 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from keyseg.timeline.errors import DataError, KeysegError
-from keyseg.timeline.files import refuse_special
+from keyseg.timeline.files import read_text, refuse_special
+from keyseg.timeline.limits import restrict_memory
 
-_SECONDS, _BYTES_PER_SECOND = 0.3, 20e6  # of the processor, and of the file
-_MEMORY, _GROWTH = 160 * 2**20, 100  # bytes, and bytes per byte of the file, which may be compressed
+# What a file may take beyond what every process does. Compressed tracks without values need a thousandth of their size.
+_SECONDS, _BYTES_PER_SECOND = 0.5, 5e5  # of the processor, and of the file
+_MEMORY_MIB, _GROWTH = 160, 500  # and bytes per byte of the file
 _WAIT = 60.0  # seconds beyond those of the processor, which may be busy with other things
 
 
@@ -27,7 +30,7 @@ def try_hdf5(read: Callable[..., object], path: Path, *arguments: object) -> Non
     refuse_special(path)
     size = path.stat().st_size
     seconds = _SECONDS + size / _BYTES_PER_SECOND
-    limits = seconds, _MEMORY + _GROWTH * size
+    limits = seconds, _MEMORY_MIB + _GROWTH * size // 2**20
     command = [sys.executable, "-P", "-c", f"from {__name__} import _serve; _serve()"]
     job = pickle.dumps((limits, read, path, arguments))
     try:
@@ -60,19 +63,16 @@ def _serve() -> None:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
-def _limit(seconds: float, memory: int) -> None:
-    """Let the system end this process after so many seconds of the processor, and refuse it more memory."""
-    try:
-        import resource
+def _limit(seconds: float, memory_mib: int) -> None:
+    """Let the system end this process after so many more seconds of the processor, and refuse it more memory."""
+    with suppress(ImportError):  # on Windows, where only the clock of the parent remains
         from signal import ITIMER_PROF, SIG_DFL, SIGPROF, setitimer, signal
-    except ImportError:  # on Windows, where only the clock of the parent remains
-        return
-    signal(SIGPROF, SIG_DFL)
-    setitimer(ITIMER_PROF, seconds)
+
+        signal(SIGPROF, SIG_DFL)
+        setitimer(ITIMER_PROF, seconds)
     if sys.platform == "linux":  # elsewhere the system does not say what is used, or does not refuse
-        memory += int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (memory if hard < 0 else min(memory, hard), hard))
+        used_kib = read_text(Path("/proc/self/status"), "what is used").partition("VmSize:")[2].split()[0]
+        restrict_memory(memory_mib + int(used_kib) // 1024)
 
 
 def open_hdf5(path: Path) -> Any:

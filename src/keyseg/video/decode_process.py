@@ -21,6 +21,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
+from keyseg.timeline.limits import restrict_memory
 from keyseg.video.decode_client import SMALLER, WANTED
 from keyseg.video.decoding import Decoding, Loss, ffmpeg_message
 from keyseg.video.joining import unread_file
@@ -265,22 +266,6 @@ def _is_of_the_file(error: Exception) -> bool:
         return True
     raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
     return isinstance(error, ValueError) and Path(__file__).parent not in raised_in.parents
-
-
-def restrict_memory(memory_mib: int) -> bool:
-    """Limit the memory of this process, and return whether the system can.
-
-    Windows does not know the limit; macOS knows it and refuses to set it.
-    """
-    if sys.platform != "win32":
-        with contextlib.suppress(ImportError, ValueError, OSError):
-            import resource
-
-            limit = memory_mib * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            return True
-    return False
 
 
 def memory_is_short() -> bool:
