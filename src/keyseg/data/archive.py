@@ -126,7 +126,7 @@ def dataset_entries(archive: zipfile.ZipFile, name: str, where: str) -> Entries:
             raise DataError(f"{where}: {entry.filename!r} leads out of the folder of the data set; do not use it")
         if any(unicodedata.category(character) == "Cc" for character in str(place)):
             raise DataError(f"{where}: {entry.filename!r} holds a control character; do not use it")
-        if len(str(place).encode(errors="replace")) > _LONGEST_NAME:
+        if max(len(part.encode(errors="replace")) for part in place.parts) > _LONGEST_NAME:
             raise DataError(f"{where}: {entry.filename[:80]!r}... is too long for the name of a file; do not use it")
         if any(parent in below for parent in place.parents):
             raise DataError(f"{where}: {entry.filename!r} is in a folder that is also a file; do not use it")
