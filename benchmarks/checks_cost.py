@@ -24,7 +24,6 @@ import numpy as np
 from provenance import provenance, write_results
 
 HERE = Path(__file__).parents[1]
-BYTECODE = Path(tempfile.gettempdir(), "keyseg-bytecode")
 VIDEOS, TEST_VIDEOS = 5, 1
 COMMANDS = {
     "features": "features VIDEOS --out OUT/features",
@@ -43,8 +42,7 @@ run_demo(Path(sys.argv[1]), epochs=1, videos={VIDEOS}, test_videos={TEST_VIDEOS}
 def processor_seconds(checkout: Path, *words: str) -> float:
     """User and system time of Python with these words and of all processes that it starts."""
     environment = os.environ | {"PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1"}
-    # An installed package is compiled once.
-    environment |= {"PYTHONPYCACHEPREFIX": str(BYTECODE), "PYTHONDONTWRITEBYTECODE": ""}
+    environment["PYTHONDONTWRITEBYTECODE"] = ""  # compiled once, as an installed package is
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, encoding="utf-8")
     if done.returncode:

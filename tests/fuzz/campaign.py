@@ -88,7 +88,8 @@ def _lines(jobs: list[Job]) -> Iterator[dict[str, Any]]:
         [sys.executable, "-m", "fuzz.worker", json.dumps(jobs)],
         stdout=subprocess.PIPE,
         encoding="utf-8",
-        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        # processes that a reader starts find it compiled, as an installed package is
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""},
     )
     with process:
         assert process.stdout is not None
