@@ -498,7 +498,8 @@ def test_many_rows_columns_and_tiers_take_linear_time(tmp_path: Path) -> None:
         + "".join(f"{first}/{'a/' * 150_000}v.mp4,take,0,1\n" for first in "bc"),
         "tiers.eaf": _elan("".join(f'<TIER TIER_ID="{n}">{_SPAN}</TIER>' for n in range(4_000))),
         "nested.eaf": _elan("<TIER>" * 4_000 + _SPAN * 4_000 + "</TIER>" * 4_000),
-        "spaces.edl": "TITLE: v\n* KEYSEG FPS: 25\n|C:Red |M:take |D:1" + " " * 200_000 + "x\n" + "\n" * 200_000,
+        "spaces.edl": f"TITLE: v\n* KEYSEG FPS: 25\n{' ' * 1_500}x\n",
+        "lines.edl": "TITLE: v\n* KEYSEG FPS: 25\n" + "\n" * 50_000,
         "chain.eaf": _elan(f"<TIER>{_SPAN}{chain}</TIER>"),
     }
     options = AnnotationOptions(per_subject=True)
