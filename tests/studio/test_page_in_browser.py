@@ -251,13 +251,14 @@ def test_a_click_is_not_lost_when_the_list_comes_anew_meanwhile(person):
     page.get_by_role("link", name="first.mp4", exact=True).hover()
     page.mouse.down()
     with page.expect_response("**/api/library"):
-        page.evaluate(
+        status = page.evaluate(
             """() => fetch("/api/classes", {
                 method: "POST",
                 headers: { "content-type": "application/json" },
-                body: JSON.stringify({ name: "new" }),
-            })"""
+                body: JSON.stringify({ name: "new", colour: "#336699" }),
+            }).then((answer) => answer.status)"""
         )
+    assert status == 201
     page.wait_for_timeout(100)
     page.mouse.up()
     until(page, "document.getElementById('video-name').textContent === 'first.mp4'")
