@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from faults.injection import KINDS, Content, Ended, Fault, compiled_shim, content_of, run_child, started_with
 
 _READY = "KEYSEG_FAULTS"
+_PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
 
 
 @dataclass
@@ -80,11 +81,14 @@ class Bench:
 
 def _run(words: Sequence[str], place: Path) -> int:
     os.chdir(place)
+    from matplotlib.figure import Figure
+
     from keyseg.cli.main import run
     from keyseg.training import run as runs
 
     runs.source_commit = lambda: "0123456789ab"
     time.perf_counter = lambda: 0.0
+    Figure.savefig = lambda figure, buffer, **_: buffer.write(_PICTURE)  # in memory, and half of a small training
     return run(words)
 
 
