@@ -177,6 +177,9 @@ def _text_readers() -> list[Reader]:
         Reader(
             name="tuning.json", kind="json", files=("tuning.json",), seeds=samples.tunings, read=_tuning, then=(_shown,)
         ),
+        lines(
+            name="trials.journal", files=("trials.journal",), seeds=samples.journals, read=_journal, beside=_in_tuning
+        ),
         Reader(
             name="results.json",
             kind="json",
@@ -398,6 +401,17 @@ def _tuning(path: Path) -> object:
     from keyseg.training.tuning import read_tuning
 
     return read_tuning(path.parent)
+
+
+def _journal(path: Path) -> object:
+    from keyseg.training.trials import tuned_so_far
+    from keyseg.training.tuning import read_tuning
+
+    return tuned_so_far(read_tuning(path.parent))
+
+
+def _in_tuning(folder: Path) -> None:
+    (folder / "tuning.json").write_bytes(samples.tunings()[0])
 
 
 def _results(path: Path) -> object:

@@ -255,6 +255,21 @@ def tunings() -> tuple[bytes, ...]:
     return (json_text(content | {"split": 1, "seed": 0, "space": space}).encode(),)
 
 
+@cache
+def journals() -> tuple[bytes, ...]:
+    """trials.journal of two trials, one of which was stopped."""
+    from keyseg.training.trials import _asked, _tell
+    from keyseg.training.tuning import Measured, read_tuning
+
+    with TemporaryDirectory() as name:
+        (Path(name) / "tuning.json").write_bytes(tunings()[0])
+        tuning = read_tuning(Path(name))
+        scores = {"f1@50": 70.0, "edit": 80.1, "acc": 74.4}
+        for index, state in enumerate(("finished", "stopped")):
+            _tell(tuning, _asked(tuning, index)[0], index, Measured(state, scores, 2, 1.5))  # type: ignore[arg-type]
+        return ((Path(name) / "trials.journal").read_bytes(),)
+
+
 def results() -> tuple[bytes, ...]:
     """results.json."""
     scores = {"f1@10": 88.5, "f1@25": 85.0, "f1@50": 70.0, "edit": 80.1, "acc": 74.4}

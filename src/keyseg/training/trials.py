@@ -164,7 +164,8 @@ def _tell(tuning: Tuning, trial: optuna.Trial, index: int, measured: Measured) -
 def tuned_so_far(tuning: Tuning) -> Tuned:
     """The trials of a tuning that have ended, in the order in which they were chosen."""
     states = (TrialState.COMPLETE, TrialState.PRUNED)
-    found = [_tried(tuning, trial) for trial in tuning.study().get_trials(deepcopy=False, states=states)]
+    with tuning.reading_journal():
+        found = [_tried(tuning, trial) for trial in tuning.study().get_trials(deepcopy=False, states=states)]
     return Tuned(tuning, tuple(sorted(found, key=lambda trial: trial.number)))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -16,17 +17,17 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from keyseg.data.dataset import Dataset
-from keyseg.timeline import DataError, OutputExistsError, TrainingError
+from keyseg.timeline import DataError, KeysegError, OutputExistsError, TrainingError
 from keyseg.timeline.files import is_empty, refuse_file, write_text
 from keyseg.timeline.json_text import need, read_object
 from keyseg.timeline.version import __version__
 from keyseg.training.choice import MIXED
 from keyseg.training.fit import Fit, FitCallbacks, train_network
 from keyseg.training.inner_folds import InnerFold, inner_folds
+from keyseg.training.journal import Journal
 from keyseg.training.recipe import validate_recipe
 from keyseg.training.run import differences, refuse_overlap, source_commit
 from keyseg.training.search_space import changed_recipe, read_space, space_around
@@ -70,17 +71,29 @@ class Tuning(BaseModel):
     def study(self, index: int = 0) -> optuna.Study:
         """The trials so far. index: number of the next trial, on which, with the seed, its values depend."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        file = str(self.folder / "trials.journal")
         entropy = np.random.SeedSequence((self.seed, index)).generate_state(1)
         inner = self.recipe.at_pace(self.recipe.matching.pace)
-        return optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file))),
-            study_name="tuning",
-            load_if_exists=True,
-            direction="maximize",
-            sampler=optuna.samplers.TPESampler(n_startup_trials=_STARTUP, seed=int(entropy[0])),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=inner.epochs // 2),
-        )
+        with self.reading_journal() as journal:
+            return optuna.create_study(
+                storage=JournalStorage(Journal(journal)),
+                study_name="tuning",
+                load_if_exists=True,
+                direction="maximize",
+                sampler=optuna.samplers.TPESampler(n_startup_trials=_STARTUP, seed=int(entropy[0])),
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=inner.epochs // 2),
+            )
+
+    @contextmanager
+    def reading_journal(self) -> Iterator[Path]:
+        """The journal of the trials, which this process reads. Raises DataError if it is not one of keyseg tune."""
+        journal = self.folder / "trials.journal"
+        try:
+            yield journal
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if isinstance(error, KeysegError):
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            raise DataError(f"{journal}: not a journal of keyseg tune ({reason}); tune in another folder") from error
 
 
 @dataclass(frozen=True)
