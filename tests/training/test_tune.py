@@ -178,6 +178,13 @@ def test_same_seed_same_trials_also_after_an_interruption(
     assert [trial.number for trial in tuned.trials] == list(range(8))
 
 
+def test_what_an_ended_trial_left_behind_is_removed(stubbed: Any, tmp_path: Path) -> None:
+    stubbed(trials=2)
+    (tmp_path / "tuning" / "trial1" / "fold0").mkdir(parents=True)
+    stubbed(trials=2)
+    assert not (tmp_path / "tuning" / "trial1").exists()
+
+
 def test_trials_can_be_added_and_are_not_repeated(stubbed: Any, stub: list[Any]) -> None:
     whole = [trial.values for trial in stubbed("whole").trials]
     stub.clear()

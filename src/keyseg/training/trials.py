@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
@@ -99,6 +100,8 @@ def run_trials(
                 report(_line(tuned, trials))
         tuned = tuned_so_far(tuning)
         _write(tuned)  # again, since an earlier command may have been interrupted just before
+        for left in tuning.folder.glob("trial[0-9]*"):  # likewise, or because the disk failed
+            shutil.rmtree(left, ignore_errors=True)
         return tuned
 
 
