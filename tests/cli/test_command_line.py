@@ -75,6 +75,21 @@ def test_help_does_not_wait_for_torch() -> None:
     assert done.stdout.endswith("False\n"), done.stdout + done.stderr
 
 
+@pytest.mark.slow
+def test_a_short_verb_does_not_wait_for_what_it_does_not_need(trained: Path, kitchen: Path, tmp_path: Path) -> None:
+    features = str(min((kitchen / "features").iterdir()))
+    for words, needless in (
+        (["--help"], {"numpy", "pydantic", "torch"}),
+        (
+            ["predict", str(trained), features, "--out", str(tmp_path)],
+            {"lightning", "matplotlib", "rapidfuzz", "scipy"},
+        ),
+    ):
+        code = f"import sys, keyseg.cli.main as m; m.run({words}); print({needless} & set(sys.modules))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+        assert done.stdout.endswith("set()\n"), done.stdout + done.stderr
+
+
 def test_a_verb_takes_what_its_function_takes(tmp_path: Path) -> None:
     given: dict[str, Any] = {}
 
@@ -203,7 +218,7 @@ def test_as_a_program_of_its_own(kitchen: Path, tmp_path: Path) -> None:
 def test_doctor_names_every_package_of_an_extra() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = {
-        (re.split("[<>=]", package)[0], extra)
+        (re.split(r"[\[<>=]", package)[0], extra)
         for extra, packages in project["optional-dependencies"].items()
         if extra not in ("test", "dev")
         for package in packages

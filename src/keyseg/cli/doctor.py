@@ -27,6 +27,10 @@ _EXTRAS = {
     "remotezip": ("download", "keyseg data get"),
     "huggingface_hub": ("hub", "keyseg push and pull"),
     "packaging": ("hub", "licences of keyseg push"),
+    "onnx": ("export", "keyseg export"),
+    "onnxruntime": ("export", "keyseg export, and what it made"),
+    "onnxscript": ("export", "keyseg export"),
+    "ray": ("scale", "keyseg features and predict on a cluster"),
     "pandas": ("pandas", "predictions as tables of pandas"),
     "pyannote.core": ("pyannote", "predictions as annotations of pyannote"),
 }

@@ -7,14 +7,12 @@ import traceback
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
-from pydantic import ValidationError
 
 from keyseg.cli.signals import ending_as_interrupts
 from keyseg.cli.terminal import NobodyReadsError, last_words, prepare_streams
 from keyseg.timeline import ConfigError, nearest
 from keyseg.timeline.failures import INPUT_ERRORS, reason_of
 from keyseg.timeline.files import write_log
-from keyseg.timeline.validation import problem_text
 from keyseg.timeline.version import __version__
 
 # Each verb with its line in the list of verbs, the first line of its help. The rest is imported when it is asked for.
@@ -137,6 +135,10 @@ def _usage_error(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
         words = ", ".join(map(repr, error.unused_tokens or ()))
         return f"{words}: more words than the command takes; see: {verb} --help"
+    from pydantic import ValidationError  # after the list of verbs, which needs none of it
+
+    from keyseg.timeline.validation import problem_text
+
     if not isinstance(error.__cause__, ValidationError):
         return str(error).removeprefix("Invalid value for ")
     first = error.__cause__.errors()[0]  # of options that are the fields of a model

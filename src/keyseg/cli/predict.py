@@ -10,14 +10,12 @@ from keyseg.cli.features import FeatureProgress
 from keyseg.cli.options import Formats
 from keyseg.cli.terminal import say_failed
 from keyseg.cli.verb import presents
-from keyseg.inference.folder import predict_files
+from keyseg.inference.folder import WritePage, predict_files
 
 
 @presents(predict_files, formats=Formats, page=Annotated[bool | None, Parameter(name="--report", show_default=False)])
 def predict_verb(**arguments: Any) -> int:
-    from keyseg.reproduction.pages import write_prediction_page
-
-    arguments["page"] = write_prediction_page if arguments["page"] else None
+    arguments["page"] = _page() if arguments["page"] else None
     with FeatureProgress(len(arguments["inputs"])) as shown:
 
         def report(line: str) -> None:
@@ -26,3 +24,9 @@ def predict_verb(**arguments: Any) -> int:
 
         result = predict_files(**arguments, report=report, progress=shown.advance)
     return say_failed(result.failed, result.inputs, arguments["out"])
+
+
+def _page() -> WritePage:
+    from keyseg.reproduction.pages import write_prediction_page  # brings matplotlib
+
+    return write_prediction_page

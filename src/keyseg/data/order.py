@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
-from rapidfuzz.process import cdist
 
 SAMPLE = 500
 """Most annotations that are compared with each other."""
@@ -22,6 +20,9 @@ def common_order(orders: Sequence[Sequence[Hashable]], groups: Sequence[str]) ->
     >>> common_order(["take pour stir".split(), "take stir".split(), "stir".split()], ["a", "b", "c"])
     61.111111111111114
     """
+    from rapidfuzz.distance import Levenshtein
+    from rapidfuzz.process import cdist
+
     chosen = np.linspace(0, len(orders) - 1, min(len(orders), SAMPLE)).round().astype(np.int64)
     group = np.array([groups[index] for index in chosen])
     compared = [orders[index] for index in chosen]

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from pydantic import Field, PositiveInt
-from scipy.special import expit, logit
 
 from keyseg.timeline import FloatArray, Segmentation
 from keyseg.timeline.validation import Section
@@ -43,7 +43,7 @@ class Calibration(Section):
     def confidence(self, facts: FloatArray) -> FloatArray:
         """(P,) probabilities that segments are right, from their facts (P, 3)."""
         weights = np.array([self.mean, self.length, self.edges])
-        return np.asarray(expit(self.intercept + facts @ weights), np.float64)
+        return np.asarray(torch.from_numpy(self.intercept + facts @ weights).sigmoid().numpy(), np.float64)
 
 
 def segment_confidence(
@@ -76,7 +76,7 @@ def segment_facts(scores: npt.NDArray[np.floating], segmentation: Segmentation, 
     width = np.clip((end - start) // 2, 1, _EDGE)
     inside = steps.mean(labels, start, start + width) + steps.mean(labels, end - width, end)
     outside = steps.mean(labels, start - width, start) + steps.mean(labels, end, end + width)
-    odds = logit(np.clip(steps.mean(labels), _SURE, 1 - _SURE))
+    odds = torch.from_numpy(steps.mean(labels)).logit(_SURE).numpy()
     return np.column_stack((odds, np.log(np.maximum(end - start, 1)), (inside - outside) / 2))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter1d
 
 from keyseg.keypoints.points import ActionKeypoints, BoundaryKeypoints
 from keyseg.timeline import IntArray, TimelineError
@@ -45,14 +44,24 @@ def _peaks(rows: _Heatmap, threshold: float, radius: int, limit: int) -> tuple[I
     A maximum equals the largest value of its neighbourhood (max-pooling as non-maximum suppression). Of a plateau, the
     first step is the peak.
     """
-    highest = maximum_filter1d(rows, 2 * radius + 1, axis=1, mode="constant", cval=-np.inf)
-    peak = (rows == highest) & (rows >= threshold) & (rows > 0)
+    peak = (rows == _highest(rows, radius)) & (rows >= threshold) & (rows > 0)
     peak[:, 1:] &= ~((rows[:, 1:] == rows[:, :-1]) & peak[:, :-1])
     row, column = np.nonzero(peak)
     if len(row) > limit:
         best = np.sort(np.argsort(-rows[row, column], kind="stable")[:limit])
         row, column = row[best], column[best]
     return row.astype(np.int64), column.astype(np.int64)
+
+
+def _highest(rows: _Heatmap, radius: int) -> _Heatmap:
+    """The largest value within `radius` steps of each; windows grow by doubling, so a large radius costs little."""
+    radius = min(radius, rows.shape[1])
+    window, width = np.pad(rows, ((0, 0), (radius, radius)), "edge"), 1
+    while 2 * width <= 2 * radius + 1:
+        window = np.maximum(window[:, :-width], window[:, width:])
+        width *= 2
+    rest = 2 * radius + 1 - width
+    return np.maximum(window[:, : window.shape[1] - rest], window[:, rest:])
 
 
 def _checked(heatmap: _Heatmap, dimensions: int) -> _Heatmap:

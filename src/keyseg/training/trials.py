@@ -100,8 +100,8 @@ def run_trials(
                 report(_line(tuned, trials))
         tuned = tuned_so_far(tuning)
         _write(tuned)  # again, since an earlier command may have been interrupted just before
-        for left in tuning.folder.glob("trial[0-9]*"):  # likewise, or because the disk failed
-            shutil.rmtree(left, ignore_errors=True)
+        for place in tuning.folder.glob("trial[0-9]*"):  # likewise, or because the disk failed
+            shutil.rmtree(place, ignore_errors=True)
         return tuned
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter
 
 MotionArray = npt.NDArray[np.floating]  # float32 throughout
 
@@ -147,4 +146,6 @@ def opening_and_turning(moments: MotionArray) -> MotionArray:
 
 
 def _blurred(values: MotionArray, size: int) -> MotionArray:
+    from scipy.ndimage import uniform_filter  # takes longer to import than a short video
+
     return uniform_filter(values, (1, size, size), mode="nearest")
