@@ -31,18 +31,23 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
     from keyseg.inference.systems import SYSTEMS
     from keyseg.timeline import LabelMap, Segmentation
     from keyseg.training.recipe import load_recipe
-    from keyseg.training.systems import system_of
+    from keyseg.training.systems import trainable
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
     recipe = load_recipe(None, [f"model={model}"])
     network = SYSTEMS[recipe.model].network(recipe.network, dimension, CLASSES)
-    objective, _ = system_of(recipe, labels)
+    objective = trainable(recipe.model).objective(recipe, labels)
     frames = (torch.arange(length) // 50) % CLASSES
     mask = torch.ones(1, length, dtype=torch.bool)
     batch = Batch(
-        torch.randn(1, dimension, length), mask, frames[None], ("V",), (Segmentation.from_frames(frames.numpy()),)
+        torch.randn(1, dimension, length),
+        mask,
+        frames[None],
+        ("V",),
+        (Segmentation.from_frames(frames.numpy()),),
+        False,
     )
     parameters = [*network.parameters(), *objective.parameters()]
     # In the last epoch every part of a system is trained: RTK's matching joins late.
@@ -51,7 +56,7 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
     def forward() -> None:
         with torch.inference_mode():
             network.eval()
-            network(batch.features, batch.mask)
+            network(batch.features, batch.padding)
 
     def step() -> None:
         network.train()

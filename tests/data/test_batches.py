@@ -31,6 +31,7 @@ def test_padding_is_at_the_end():
     assert batch.names == ("a", "b")
     assert [s.length for s in batch.segmentations] == [2, 5]
     assert len(batch) == 2
+    assert torch.equal(batch.padding, batch.mask)
 
 
 def test_cross_entropy_ignores_padding():
@@ -42,6 +43,8 @@ def test_a_batch_of_one_has_no_padding():
     batch = collate([sample])
     np.testing.assert_array_equal(batch.features[0].T, sample.features)
     assert batch.mask.all()
+    assert batch.padding is None
+    assert collate([sample, sample]).padding is None
     assert batch.labels.tolist() == [sample.labels.tolist()]
 
 

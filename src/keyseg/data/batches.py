@@ -21,7 +21,7 @@ class Batch:
     """B videos, padded at the end to the T of the longest.
 
     features: (B, D, T) float32, 0 in the padding. mask: (B, T) bool, True at real steps. labels: (B, T) int64 ids,
-    IGNORE in the padding. segmentations: at the annotation rate, in frames.
+    IGNORE in the padding. segmentations: at the annotation rate, in frames. padded: whether there is any padding.
     """
 
     features: Tensor
@@ -29,6 +29,12 @@ class Batch:
     labels: Tensor
     names: tuple[str, ...]
     segmentations: tuple[Segmentation, ...]
+    padded: bool = True
+
+    @property
+    def padding(self) -> Tensor | None:
+        """The mask, or None where there is no padding: networks need not multiply by it."""
+        return self.mask if self.padded else None
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on a device."""
@@ -64,4 +70,5 @@ def collate(samples: Sequence[VideoSample]) -> Batch:
         labels,
         tuple(sample.name for sample in samples),
         tuple(sample.segmentation for sample in samples),
+        padded=len({len(sample.labels) for sample in samples}) > 1,
     )

@@ -107,8 +107,7 @@ class Predictor:
 
     def _run(self, steps: Tensor, refine: bool) -> NetworkOutput:
         """What the network says about a tensor (1, D, T). Raises FloatingPointError if a score is not finite."""
-        mask = torch.ones(1, steps.shape[2], dtype=torch.bool, device=steps.device)
-        outputs = [network(steps, mask) for network in self.networks]
+        outputs = [network(steps) for network in self.networks]
         read = [self.decoder.read(output) for output in outputs]
         result = self.decoder.average(read) if self.others else read[0]
         trained = isinstance(self.decoder, KeypointDecoder) and self.decoder.refine

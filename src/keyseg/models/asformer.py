@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from keyseg.models.backbone import Backbone, BackboneConfig
-from keyseg.models.layers import OddSize
+from keyseg.models.layers import OddSize, kept
 from keyseg.models.network import Network
 from keyseg.models.stages import FrameOutput, classified
 
@@ -36,7 +36,7 @@ class ASFormer(Network):
     """The backbone as a frame classifier. With average pooling, the last stage classifies the smoothed features.
 
     >>> network = ASFormer(ASFormerConfig(), input_dim=64, classes=5)
-    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output = network(torch.randn(1, 64, 100))
     >>> output.stages.shape, output.probabilities.shape
     (torch.Size([4, 1, 5, 100]), torch.Size([1, 5, 100]))
     """
@@ -45,10 +45,10 @@ class ASFormer(Network):
         super().__init__(config, input_dim, classes)
         self.backbone = Backbone(config, input_dim, classes)
 
-    def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
-        """features: (B, D, T) float, mask: (B, T) bool -> logits of the encoder and of every decoder."""
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> FrameOutput:
+        """features: (B, D, T) float, mask: (B, T) bool or None -> logits of the encoder and of every decoder."""
         smoothed, stages = self.backbone(features, mask)
         if self.config.average_pooling > 1:
             last = [self.backbone.encoder, *self.backbone.decoders][-1]
-            stages = torch.cat((stages[:-1], (last.classify(smoothed) * mask[:, None, :])[None]))
+            stages = torch.cat((stages[:-1], kept(last.classify(smoothed), mask)[None]))
         return classified(stages, mask)

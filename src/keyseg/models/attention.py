@@ -9,37 +9,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from keyseg.models.layers import kept, mask_of
+
 Window = Literal["published", "banded"]
 _LEAK = math.log(1e-6)  # as in the published program: a masked key keeps a factor of 1e-6 in the denominator
 _EXCLUDED = -1e9  # large and finite, so that a row without any valid key stays finite
 
 
 def local_attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, convention: Window = "published"
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, window: int, convention: Window = "published"
 ) -> Tensor:
     """Attend from every step to the steps around its block, in time and memory linear in T.
 
-    query, key: (B, C, T), value: (B, V, T), mask: (B, T) bool, True where a step exists. Returns (B, V, T), zero where
-    the mask is False. The sequence is cut into blocks of `window` steps; the keys of a block are its own steps and
-    window // 2 steps on each side. `published` is ASFormer's program: each query sees the first 2 window - 1 keys of
+    query, key: (B, C, T), value: (B, V, T), mask: (B, T) bool or None. Returns (B, V, T), zero where no step exists.
+    The sequence is cut into blocks of `window` steps; the keys of a block are its own steps and window // 2 steps on
+    each side. `published` is ASFormer's program: each query sees the first 2 window - 1 keys of
     its block, and every other key still adds 1e-6 of its weight to the denominator. `banded`: query t sees the keys
     t - window // 2 ... t - window // 2 + window - 1, and no other key counts.
     """
     batch, channels, length = query.shape
     blocks = -(-length // window)
-    present = mask[:, None, :]
     queries = F.pad(query / math.sqrt(channels), (0, blocks * window - length))
     queries = queries.view(batch, channels, blocks, window).permute(0, 2, 3, 1)  # (B, N, W, C)
-    keys = _around_blocks(key * present, blocks, window)  # (B, N, K, C)
-    values = _around_blocks(value * present, blocks, window)
-    exists = _around_blocks(present.to(query.dtype), blocks, window).transpose(2, 3)  # (B, N, 1, K)
+    keys = _around_blocks(kept(key, mask), blocks, window)  # (B, N, K, C)
+    values = _around_blocks(kept(value, mask), blocks, window)
+    present = mask_of(query[:1], mask)[:, None, :].to(query.dtype)
+    exists = _around_blocks(present, blocks, window).transpose(2, 3)  # (B or 1, N, 1, K)
     visible = _visible(window, keys.shape[2], convention, query)
     hidden = _LEAK if convention == "published" else _EXCLUDED
     weights = torch.softmax(queries @ keys.transpose(2, 3) + hidden * (1 - exists * visible), dim=-1)
     if convention == "published":  # the values of missing steps are zero already
         weights, values = weights[..., : 2 * window - 1], values[:, :, : 2 * window - 1]
     out = (weights @ values).permute(0, 3, 1, 2).reshape(batch, value.shape[1], blocks * window)
-    return out[:, :, :length] * present
+    return kept(out[:, :, :length], mask)
 
 
 def _visible(window: int, keys: int, convention: Window, like: Tensor) -> Tensor:
@@ -85,8 +87,7 @@ class LocalAttention(nn.Module):
         self.window = window
         self.convention: Window = convention
 
-    def forward(self, x: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """x: (B, query_dim, T), values: (B, value_dim, T), mask: (B, T) bool -> (B, out_dim, T), masked."""
+    def forward(self, x: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """x: (B, query_dim, T), values: (B, value_dim, T), mask: (B, T) or None -> (B, out_dim, T), masked."""
         attended = local_attention(self.query(x), self.key(x), self.value(values), mask, self.window, self.convention)
-        out: Tensor = self.out(torch.relu(attended))
-        return out * mask[:, None, :]
+        return kept(self.out(torch.relu(attended)), mask)

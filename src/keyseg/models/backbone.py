@@ -16,6 +16,7 @@ from keyseg.models.layers import (
     SqueezeExcitation,
     average_pool,
     instance_norm,
+    kept,
     positional_encoding,
 )
 from keyseg.timeline.validation import Section
@@ -74,7 +75,7 @@ class AttentionBlock(nn.Module):
         self.dropout = nn.Dropout(config.layer_dropout)
         self.cross = cross
 
-    def forward(self, x: Tensor, source: Tensor, mask: Tensor, alpha: float) -> Tensor:
+    def forward(self, x: Tensor, source: Tensor, mask: Tensor | None, alpha: float) -> Tensor:
         """x: (B, F, T); source: (B, F, T) features of the previous stage, a decoder's attention values."""
         hidden: Tensor = torch.relu(self.feed_forward(x, mask))
         if self.gate is not None:
@@ -82,7 +83,7 @@ class AttentionBlock(nn.Module):
         normed = instance_norm(hidden, mask)
         hidden = alpha * self.attention(normed, source if self.cross else normed, mask) + hidden
         hidden = self.dropout(self.out(hidden))
-        return (x + hidden) * mask[:, None, :]
+        return kept(x + hidden, mask)
 
 
 class Stage(nn.Module):
@@ -97,15 +98,15 @@ class Stage(nn.Module):
         self.classify = nn.Conv1d(config.channels, classes, 1)
         self.encode_position = config.positional_encoding and not decoder
 
-    def forward(self, x: Tensor, source: Tensor | None, mask: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, source: Tensor | None, mask: Tensor | None, alpha: float) -> tuple[Tensor, Tensor]:
         """x: (B, D, T) -> features (B, F, T), frame logits (B, C, T)."""
         x = self.input(x)
         if self.encode_position:
             x = x + positional_encoding(x.shape[2], x.shape[1], x.device)
-        x = x * mask[:, None, :]
+        x = kept(x, mask)
         for block in self.blocks:
             x = block(x, x if source is None else source, mask, alpha)
-        return x, self.classify(x) * mask[:, None, :]
+        return x, kept(self.classify(x), mask)
 
 
 class Backbone(nn.Module):
@@ -118,13 +119,12 @@ class Backbone(nn.Module):
         self.decoders = nn.ModuleList(Stage(config, classes, classes, decoder=True) for _ in range(config.decoders))
         self.smoothing = config.average_pooling
 
-    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """features: (B, D, T), mask: (B, T) -> features (B, F, T), frame logits of all stages (stages, B, C, T)."""
-        present = mask[:, None, :]
-        x, logits = self.encoder(self.input_dropout(features) * present, None, mask, 1.0)
+    def forward(self, features: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """features: (B, D, T), mask: (B, T) or None -> features (B, F, T), frame logits (stages, B, C, T)."""
+        x, logits = self.encoder(kept(self.input_dropout(features), mask), None, mask, 1.0)
         stages = [logits]
         for number, decoder in enumerate(self.decoders):
-            probabilities = torch.softmax(logits, dim=1) * present
+            probabilities = kept(torch.softmax(logits, dim=1), mask)
             x, logits = decoder(probabilities, x, mask, math.exp(-3.0 * number))
             stages.append(logits)
         if self.smoothing > 1:

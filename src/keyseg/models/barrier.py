@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from keyseg.models.layers import OddSize
+from keyseg.models.layers import OddSize, kept
 from keyseg.models.stages import DilatedResidualLayer
 from keyseg.timeline.validation import Section
 
@@ -46,13 +46,14 @@ class BarrierGenerator(nn.Module):
         )
         self.out = nn.Conv1d(config.channels, 1, 1)
 
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """features: (B, D, T), mask: (B, T) -> barrier (B, T) in (0, 1), and 0 where masked."""
-        x = self.input(features * mask[:, None, :]) * mask[:, None, :]
+    def forward(self, features: Tensor, mask: Tensor | None) -> Tensor:
+        """features: (B, D, T), mask: (B, T) or None -> barrier (B, T) in (0, 1), and 0 where masked."""
+        x = kept(self.input(kept(features, mask)), mask)
         for layer in self.layers:
             x = layer(x, mask)
         logit = self.out(x).squeeze(1).float()  # half precision would round high barriers to 1
-        return torch.sigmoid(_SOFTNESS * logit) * mask
+        barrier = torch.sigmoid(_SOFTNESS * logit)
+        return barrier if mask is None else barrier * mask
 
 
 def barrier_pooling(x: Tensor, barrier: Tensor, mask: Tensor, pooling: PoolingConfig) -> Tensor:

@@ -15,6 +15,7 @@ from keyseg.models.barrier import (
     barrier_peaks,
     barrier_pooling,
 )
+from keyseg.models.layers import kept, mask_of
 from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput
 from keyseg.timeline.validation import Section
@@ -41,11 +42,15 @@ class BCNConfig(Section):
 
 @dataclass(frozen=True)
 class Cascade:
-    """Output of the cascade stages and the barrier generator: logits (stages, B, C, T), barrier (B, T), mask (B, T)."""
+    """Output of the cascade stages and the barrier generator: logits (stages, B, C, T), barrier (B, T), mask (B, T).
+
+    padding: the mask again, or None where no video is padded.
+    """
 
     logits: Tensor
     barrier: Tensor
     mask: Tensor
+    padding: Tensor | None = None
 
     def confidence(self) -> Tensor:
         """Highest class probability of each stage at each step, (stages, B, T): weighs the stages without labels."""
@@ -59,7 +64,7 @@ class BCN(Network):
     and `fuse` can be called separately, and neither sees a label.
 
     >>> network = BCN(BCNConfig(), input_dim=64, classes=5)
-    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output = network(torch.randn(1, 64, 100))
     >>> output.stages.shape, output.probabilities.shape
     (torch.Size([4, 1, 5, 100]), torch.Size([1, 5, 100]))
     """
@@ -74,22 +79,22 @@ class BCN(Network):
         self.fusion = DilatedStage(classes, config.fusion_channels, classes, config.layers, config.dropout)
         self.barrier = BarrierGenerator(config.barrier, input_dim)
 
-    def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
-        """features: (B, D, T) float, mask: (B, T) bool -> logits of the cascade, then probabilities of the fusion."""
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> FrameOutput:
+        """features: (B, D, T) float, mask: (B, T) bool or None -> logits of the cascade, probabilities of fusion."""
         cascade = self.cascade(features, mask)
-        fused = self.fuse(cascade, stage_weights(cascade.confidence(), mask, self.config.sure))
-        return FrameOutput(torch.cat((cascade.logits, fused[None])), self.smooth(fused, cascade), mask)
+        fused = self.fuse(cascade, stage_weights(cascade.confidence(), cascade.mask, self.config.sure))
+        return FrameOutput(torch.cat((cascade.logits, fused[None])), self.smooth(fused, cascade), cascade.mask)
 
-    def cascade(self, features: Tensor, mask: Tensor) -> Cascade:
+    def cascade(self, features: Tensor, mask: Tensor | None) -> Cascade:
         """Run the stages; each reads the features of all stages before it, in order, and the input."""
-        features = self.input_dropout(features) * mask[:, None, :]
+        features = kept(self.input_dropout(features), mask)
         hidden: list[Tensor] = []
         stages = []
         for stage in self.stages:
             x, logits = stage(torch.cat((*hidden, features), dim=1), mask)
             hidden.append(x)
             stages.append(logits)
-        return Cascade(torch.stack(stages), self.barrier(features, mask), mask)
+        return Cascade(torch.stack(stages), self.barrier(features, mask), mask_of(features, mask), mask)
 
     def fuse(self, cascade: Cascade, weights: Tensor) -> Tensor:
         """Probabilities (B, C, T), masked: the stages mixed by weights (stages, B, T), pooled, refined, pooled."""
@@ -97,7 +102,7 @@ class BCN(Network):
         share = weights / weights.sum(0).clamp_min(1e-6)
         mixed = (torch.softmax(cascade.logits, dim=2) * share[:, :, None, :]).sum(0) * mask[:, None, :]
         mixed = barrier_pooling(mixed, barrier, mask, self.config.inner_pooling)
-        _, logits = self.fusion(mixed, mask)
+        _, logits = self.fusion(mixed, cascade.padding)
         logits = barrier_pooling(logits, barrier, mask, self.config.output_pooling)
         return torch.softmax(logits, dim=1).clamp(_LOWEST, 1 - _LOWEST) * mask[:, None, :]
 

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from keyseg.models.layers import MaskedConv1d, OddSize, instance_norm
+from keyseg.models.layers import MaskedConv1d, OddSize, instance_norm, kept
 from keyseg.timeline.validation import Section
 
 _PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: the many negatives do not swamp the first steps (Law & Deng 2018)
@@ -31,9 +31,9 @@ class KeypointHead(nn.Module):
         assert self.out.bias is not None
         nn.init.constant_(self.out.bias, _PRIOR_BIAS)
 
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """x: (B, F, T), mask: (B, T) -> logits of actions (B, C, T) and boundaries (B, T)."""
         for convolution in self.trunk:
             x = torch.relu(instance_norm(convolution(x, mask), mask))
-        logits = self.out(self.dropout(x)) * mask[:, None, :]
+        logits = kept(self.out(self.dropout(x)), mask)
         return logits[:, :-1], logits[:, -1]

@@ -1,4 +1,7 @@
-"""Masked temporal layers: a padded batch gives the same results as its videos one by one."""
+"""Masked temporal layers: a padded batch gives the same results as its videos one by one.
+
+A mask is (B, T) bool, True where a step exists, or None where all do: then nothing is multiplied by it.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,16 @@ def odd(size: int) -> int:
     return size
 
 
+def kept(x: Tensor, mask: Tensor | None) -> Tensor:
+    """(B, C, T) with zeros where no step exists."""
+    return x if mask is None else x * mask[:, None, :]
+
+
+def mask_of(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The mask (B, T) of x (B, C, T), also where all steps exist."""
+    return torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device) if mask is None else mask
+
+
 OddSize = Annotated[int, Field(ge=1), AfterValidator(odd)]
 
 
@@ -30,21 +43,22 @@ class MaskedConv1d(nn.Conv1d):
         padding = dilation * (odd(kernel_size) // 2)
         super().__init__(in_channels, out_channels, kernel_size, padding=padding, dilation=dilation)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
-        """x: (B, C, T), mask: (B, T) bool -> (B, C', T), zero outside the mask."""
-        present = mask[:, None, :]
-        return super().forward(x * present) * present
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
+        """x: (B, C, T), mask: (B, T) -> (B, C', T), zero outside the mask."""
+        return kept(super().forward(kept(x, mask)), mask)
 
 
-def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
     """Mean over the valid steps: (B, C, T), (B, T) -> (B, C, 1); 0 for an empty sequence."""
+    if mask is None:
+        return x.sum(2, keepdim=True) / max(1, x.shape[2])
     present = mask[:, None, :].to(x.dtype)
     return (x * present).sum(2, keepdim=True) / present.sum(2, keepdim=True).clamp_min(1)
 
 
-def instance_norm(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
+def instance_norm(x: Tensor, mask: Tensor | None, eps: float = 1e-5) -> Tensor:
     """Instance normalisation over the valid steps (Ulyanov et al. 2016): (B, C, T), (B, T) -> (B, C, T)."""
-    centred = (x - masked_mean(x, mask)) * mask[:, None, :]
+    centred = kept(x - masked_mean(x, mask), mask)
     return centred * torch.rsqrt(masked_mean(centred.square(), mask) + eps)
 
 
@@ -57,18 +71,18 @@ class SqueezeExcitation(nn.Module):
         self.squeeze = nn.Conv1d(channels, squeezed, 1)
         self.excite = nn.Conv1d(squeezed, channels, 1)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, C, T), (B, T) -> (B, C, T)."""
         return x * torch.sigmoid(self.excite(torch.relu(self.squeeze(masked_mean(x, mask)))))
 
 
-def average_pool(x: Tensor, mask: Tensor, kernel_size: int) -> Tensor:
+def average_pool(x: Tensor, mask: Tensor | None, kernel_size: int) -> Tensor:
     """Moving average over the valid steps: (B, C, T) -> (B, C, T)."""
-    present = mask[:, None, :].to(x.dtype)
+    present = mask_of(x, mask)[:, None, :].to(x.dtype)
     pad = odd(kernel_size) // 2
-    total = F.avg_pool1d(x * present, kernel_size, 1, pad)
+    total = F.avg_pool1d(kept(x, mask), kernel_size, 1, pad)
     share = F.avg_pool1d(present, kernel_size, 1, pad)
-    return total / share.clamp_min(1e-6) * present
+    return kept(total / share.clamp_min(1e-6), mask)
 
 
 def positional_encoding(length: int, channels: int, device: torch.device) -> Tensor:

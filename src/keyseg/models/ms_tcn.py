@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from keyseg.models.layers import MaskedConv1d
+from keyseg.models.layers import MaskedConv1d, kept
 from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput, classified
 from keyseg.timeline.validation import Section
@@ -33,11 +33,11 @@ class DualDilatedLayer(nn.Module):
         self.fuse = nn.Conv1d(2 * channels, channels, 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
         both = torch.cat((self.falling(x, mask), self.growing(x, mask)), dim=1)
         hidden: Tensor = self.dropout(torch.relu(self.fuse(both)))
-        return (x + hidden) * mask[:, None, :]
+        return kept(x + hidden, mask)
 
 
 class MSTCN(Network):
@@ -46,7 +46,7 @@ class MSTCN(Network):
     Layer i of the L layers of the generator has the dilations 2 ** (L - 1 - i) and 2 ** i.
 
     >>> network = MSTCN(MSTCNConfig(), input_dim=64, classes=5)
-    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output = network(torch.randn(1, 64, 100))
     >>> output.stages.shape, output.probabilities.shape
     (torch.Size([4, 1, 5, 100]), torch.Size([1, 5, 100]))
     """
@@ -68,12 +68,11 @@ class MSTCN(Network):
             for _ in range(config.refinements)
         )
 
-    def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
-        """features: (B, D, T) float, mask: (B, T) bool -> logits of every stage."""
-        present = mask[:, None, :]
-        _, logits = self.generator(self.input_dropout(features) * present, mask)
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> FrameOutput:
+        """features: (B, D, T) float, mask: (B, T) bool or None -> logits of every stage."""
+        _, logits = self.generator(kept(self.input_dropout(features), mask), mask)
         stages = [logits]
         for refine in self.refinements:
-            _, logits = refine(torch.softmax(logits, dim=1) * present, mask)
+            _, logits = refine(kept(torch.softmax(logits, dim=1), mask), mask)
             stages.append(logits)
         return classified(torch.stack(stages), mask)

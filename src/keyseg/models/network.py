@@ -8,7 +8,7 @@ from torch import nn
 
 
 class Network(nn.Module):
-    """A network that reads features (B, D, T) with their mask (B, T).
+    """A network that reads features (B, D, T) with their mask (B, T), which is None where all steps exist.
 
     config: its sizes, a pydantic model. input_dim: D, channels of the features. classes: C.
     """

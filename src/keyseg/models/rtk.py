@@ -9,6 +9,7 @@ from torch import Tensor
 
 from keyseg.models.backbone import Backbone, BackboneConfig
 from keyseg.models.heads import HeadConfig, KeypointHead
+from keyseg.models.layers import mask_of
 from keyseg.models.network import Network
 from keyseg.models.refinement import KeypointMaps, RefinementConfig, Refiner
 from keyseg.timeline.validation import Section
@@ -48,7 +49,7 @@ class RTK(Network):
     """Backbone, keypoint head and refiner.
 
     >>> network = RTK(RTKConfig(), input_dim=64, classes=5)
-    >>> output = network(torch.randn(1, 64, 100), torch.ones(1, 100, dtype=torch.bool))
+    >>> output = network(torch.randn(1, 64, 100))
     >>> output.action_logits.shape, output.boundary_logits.shape
     (torch.Size([1, 5, 100]), torch.Size([1, 100]))
     """
@@ -64,8 +65,8 @@ class RTK(Network):
         channels = self.config.backbone.channels
         return (channels, channels + self.classes + 1) if weight == "refiner.embed.0.weight" else (0,)
 
-    def forward(self, features: Tensor, mask: Tensor) -> RTKOutput:
-        """features: (B, D, T) float, mask: (B, T) bool -> logits of heatmaps and frames."""
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> RTKOutput:
+        """features: (B, D, T) float, mask: (B, T) bool or None -> logits of heatmaps and frames."""
         hidden, frame_logits = self.backbone(features, mask)
         action_logits, boundary_logits = self.head(hidden, mask)
-        return RTKOutput(hidden, frame_logits, action_logits, boundary_logits, mask)
+        return RTKOutput(hidden, frame_logits, action_logits, boundary_logits, mask_of(features, mask))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from keyseg.models.layers import MaskedConv1d
+from keyseg.models.layers import MaskedConv1d, kept, mask_of
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class FrameOutput:
     mask: Tensor
 
 
-def classified(stages: Tensor, mask: Tensor) -> FrameOutput:
+def classified(stages: Tensor, mask: Tensor | None) -> FrameOutput:
     """Output of a network whose stages (stages, B, C, T) all give logits."""
-    return FrameOutput(stages, torch.softmax(stages[-1], dim=1) * mask[:, None, :], mask)
+    return FrameOutput(stages, kept(torch.softmax(stages[-1], dim=1), mask), mask_of(stages[-1], mask))
 
 
 class DilatedResidualLayer(nn.Module):
@@ -35,10 +35,10 @@ class DilatedResidualLayer(nn.Module):
         self.out = nn.Conv1d(channels, channels, 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
         hidden: Tensor = self.dropout(self.out(torch.relu(self.dilated(x, mask))))
-        return (x + hidden) * mask[:, None, :]
+        return kept(x + hidden, mask)
 
 
 class DilatedStage(nn.Module):
@@ -59,9 +59,9 @@ class DilatedStage(nn.Module):
         self.layers = nn.ModuleList(layer(i) for i in range(layers))
         self.classify = nn.Conv1d(channels, classes, 1)
 
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """x: (B, D, T), mask: (B, T) -> features (B, F, T), frame logits (B, C, T), both masked."""
-        x = self.input(x) * mask[:, None, :]
+        x = kept(self.input(x), mask)
         for layer in self.layers:
             x = layer(x, mask)
-        return x, self.classify(x) * mask[:, None, :]
+        return x, kept(self.classify(x), mask)

@@ -35,7 +35,7 @@ class BCNObjective(Objective):
         if not self.is_whole(epoch):
             return {"barrier": self._barrier_loss(network, batch)}
         share = self.recipe.augmentation.mixed_segments
-        cascade = network.cascade(mix_segments(batch.features, batch.labels, batch.mask, share), batch.mask)
+        cascade = network.cascade(mix_segments(batch.features, batch.labels, batch.mask, share), batch.padding)
         confidence = class_confidence(cascade.logits, batch.labels, batch.mask)
         weights = stage_weights(confidence, batch.mask, network.config.sure)
         return cascade_losses(cascade, network.fuse(cascade, weights), weights, batch.labels, self.recipe.losses)
@@ -46,7 +46,7 @@ class BCNObjective(Objective):
             segmentation = Segmentation.from_frames(labels[present].numpy())
             band = barrier_target(segmentation, self.background, self.recipe.barrier.share)
             row[: segmentation.length] = torch.from_numpy(band)
-        barrier = network.barrier(batch.features, batch.mask)
+        barrier = network.barrier(batch.features, batch.padding)
         return barrier_loss(barrier, target.to(barrier.device), batch.mask)
 
     def groups(self, network: Any) -> list[list[nn.Parameter]]:

@@ -65,7 +65,7 @@ class FrameObjective(Objective):
     def losses(self, network: Any, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """The frame loss, summed over stages."""
         share, config = self.recipe.augmentation.mixed_segments, self.recipe.losses
-        stages = network(mix_segments(batch.features, batch.labels, batch.mask, share), batch.mask).stages
+        stages = network(mix_segments(batch.features, batch.labels, batch.mask, share), batch.padding).stages
         return {"frame": frame_loss(stages, batch.labels, batch.mask, config.smoothing, config.limit)}
 
     def groups(self, network: Any) -> list[list[nn.Parameter]]:

@@ -36,7 +36,7 @@ class RTKObjective(Objective):
         """Keypoint losses in every epoch; once matching has joined, those of matching and refinement too."""
         reference = make_reference(batch.labels, batch.mask, network.classes)
         share = self.recipe.augmentation.mixed_segments
-        output = network(mix_segments(batch.features, batch.labels, batch.mask, share), batch.mask)
+        output = network(mix_segments(batch.features, batch.labels, batch.mask, share), batch.padding)
         losses = self.criterion.keypoints(output, reference)
         finite = all(value.isfinite() for value in losses.values())  # otherwise there is nothing to match
         if finite and self.refines(epoch):
