@@ -36,7 +36,7 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
     torch.set_num_threads(1)
     torch.manual_seed(0)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
-    recipe = load_recipe(None, [f"model={model}"])
+    recipe = load_recipe(None, [f"model={model}", "augmentation.mixed_segments=0"])
     network = SYSTEMS[recipe.model].network(recipe.network, dimension, CLASSES)
     objective = trainable(recipe.model).objective(recipe, labels)
     frames = (torch.arange(length) // 50) % CLASSES
