@@ -59,6 +59,16 @@ def test_seeds_out_of_range_are_refused(seeds: Sequence[int], workshop: Any, tmp
     assert not (tmp_path / "run").exists()
 
 
+def test_what_a_kill_left_while_a_run_was_replaced_is_removed(workshop: Any, tmp_path: Path) -> None:
+    """Between the two renames: the old run under one hidden name, the new one under another."""
+    workshop.start(tmp_path / "run", seeds=(3,))
+    (tmp_path / "run").rename(tmp_path / ".run.1.former")
+    (tmp_path / ".run.1.partial").mkdir()
+    run = workshop.start(tmp_path / "run", seeds=(7,))
+    assert run.seeds == (7,)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_splits_are_those_there_are_each_once(workshop: Any, tmp_path: Path) -> None:
     run = workshop.start(tmp_path / "all", splits=(), seeds=(3, 1, 3))
     assert (run.splits, run.seeds) == ((1, 2), (3, 1))

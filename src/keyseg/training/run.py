@@ -170,15 +170,18 @@ def start_run(
     if resumed:
         run = _continued(run, read_run(folder).complete())
     _check(run, dataset)
-    if not resumed and is_main_process() and not is_empty(folder):
+    if not is_main_process():
+        return run
+    if resumed or (folder.exists() and is_empty(folder)):
+        end_replacing(folder)
+        _write(run, folder)
+        return run
+    if folder.exists():
         if run.start is not None and run.start.bundle.is_relative_to(folder.resolve()):
             raise ConfigError(f"{folder} holds the bundle to start from, {run.start.bundle}; choose another --out")
         _refuse_taken(folder, force)
-        with whole_folder(folder) as new:  # the old run is deleted when the new one is there
-            _write(run, new)
-    elif is_main_process():
-        end_replacing(folder)
-        _write(run, folder)
+    with whole_folder(folder) as new:  # the old run is deleted when the new one is there
+        _write(run, new)
     return run
 
 
