@@ -48,17 +48,9 @@ def together(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of one process that steps on the mean gradient of two neighbouring videos; without inner folds."""
     folder = tmp_path_factory.mktemp("alone") / "run"
-    original = fits._trainer
-
-    def accumulating(*arguments: Any) -> Any:
-        trainer = original(*arguments)
-        trainer.accumulate_grad_batches = 2
-        return trainer
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fits, "VALIDATE_EVERY", 5)
-        patch.setattr(fits, "_trainer", accumulating)
-        workshop.finish(workshop.start(folder, *CHANGES))
+        workshop.finish(workshop.start(folder, *CHANGES, "optimiser.accumulate=2"))
     return folder
 
 

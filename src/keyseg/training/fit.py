@@ -174,6 +174,7 @@ def _trainer(
         strategy=strategy,
         precision=settings.precision,
         max_epochs=epochs,
+        accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.clip_norm,
         check_val_every_n_epoch=max(n for n in range(1, VALIDATE_EVERY + 1) if recipe.epochs % n == 0),
         num_sanity_val_steps=0,

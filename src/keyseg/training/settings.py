@@ -36,7 +36,13 @@ class OptimiserConfig(Section):
     """Adam."""
 
     epochs: int = Field(120, ge=1, description="passes over the training videos")
-    batch_size: int = Field(1, ge=1, description="videos per step of the optimiser")
+    batch_size: int = Field(1, ge=1, description="videos that the network takes at once")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        description="batches per step of the optimiser, which takes the mean of their gradients; so a step takes"
+        " batch_size * accumulate videos, times the processes of torchrun, in the memory of batch_size",
+    )
     learning_rate: float = Field(5e-4, gt=0, description="at first")
     schedule: Literal["cosine", "constant"] = Field(
         "cosine", description="the learning rate follows half a cosine to zero, or stays constant"
