@@ -38,8 +38,8 @@ _LISTED = 10  # unknown classes of a file
 class VideoSample:
     """One video, ready for a model.
 
-    features: (T, D) float32, T in feature steps, in memory as in the file. labels: (T,) int64 class ids, one per step. segmentation: the labels
-    in annotation frames.
+    features: (T, D) float32, T in feature steps, in the memory order of the file. labels: (T,) int64 class ids, one per
+    step. segmentation: the labels in annotation frames.
     """
 
     name: str

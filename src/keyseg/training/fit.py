@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from keyseg.data.dataset import Dataset
 from keyseg.data.splits import Split
 from keyseg.inference.decoders import Decoder
@@ -35,6 +33,7 @@ from keyseg.training.loggers import close_loggers, loggers_of
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
+from keyseg.training.torchrun import is_launched, process_count
 from keyseg.training.videos import Videos, loader
 from keyseg.training.warm_start import StartBundle
 
@@ -164,13 +163,12 @@ def _trainer(
 ) -> L.Trainer:
     settings = recipe.optimiser
     # One process and one device, or as many as torchrun started.
-    distributed = torch.distributed.is_torchelastic_launched()
-    devices = int(os.environ["LOCAL_WORLD_SIZE"]) if distributed else 1
-    strategy: Any = DDPStrategy(find_unused_parameters=True) if distributed else "auto"
+    devices = int(os.environ["LOCAL_WORLD_SIZE"]) if is_launched() else 1
+    strategy: Any = DDPStrategy(find_unused_parameters=True) if is_launched() else "auto"
     return L.Trainer(
         accelerator="auto",
         devices=devices,
-        num_nodes=int(os.environ["WORLD_SIZE"]) // devices if distributed else 1,
+        num_nodes=process_count() // devices if is_launched() else 1,
         strategy=strategy,
         precision=settings.precision,
         max_epochs=epochs,
@@ -187,8 +185,3 @@ def _trainer(
         enable_progress_bar=False,
         default_root_dir=folder,
     )
-
-
-def is_main_process() -> bool:
-    """Whether this process writes the files of a run: the only process, or the first that torchrun started."""
-    return int(os.environ.get("RANK", "0")) == 0
