@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from keyseg.data.dataset import Dataset
 from keyseg.data.splits import Split
 from keyseg.inference.decoders import Decoder
@@ -31,7 +33,7 @@ with extra("train", "training"), quiet():
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.loggers import close_loggers, loggers_of
 from keyseg.training.module import SegmentationModule
-from keyseg.training.settings import Recipe
+from keyseg.training.settings import Precision, Recipe
 from keyseg.training.systems import trainable
 from keyseg.training.torchrun import is_launched, process_count
 from keyseg.training.videos import Videos, loader
@@ -158,6 +160,14 @@ def annotations_in_steps(dataset: Dataset, names: Sequence[str]) -> Iterator[Seg
         yield Segmentation.from_frames(dataset.timebase.frames_to_steps(dataset.annotation(name).to_frames()))
 
 
+def precision_here(setting: Precision) -> Precision:
+    """The precision of a training on this machine: `auto` is 32-true on CPUs and on GPUs that only emulate bfloat16."""
+    if setting != "auto":
+        return setting
+    computes_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16-mixed" if computes_bf16 else "32-true"
+
+
 def _trainer(
     recipe: Recipe, folder: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger], epochs: int
 ) -> L.Trainer:
@@ -170,7 +180,7 @@ def _trainer(
         devices=devices,
         num_nodes=process_count() // devices if is_launched() else 1,
         strategy=strategy,
-        precision=settings.precision,
+        precision=precision_here(settings.precision),
         max_epochs=epochs,
         accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.clip_norm,
