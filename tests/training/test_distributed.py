@@ -107,7 +107,10 @@ def test_files_are_written_once(together: Path, alone: Path) -> None:
     config = json.loads((together / SPLIT1 / "bundle" / "config.json").read_text())
     match = config["decoder"].get("match")
     assert (match and match["weights"]) == chosen["match"]["weights"]
-    assert json.loads((together / SPLIT1 / "cost.json").read_text())["seconds"] > 0
+    cost = json.loads((together / SPLIT1 / "cost.json").read_text())
+    assert cost["seconds"] > 0
+    assert cost["processes"] == 2
+    assert ", 2 processes, " in (together / "results.md").read_text()
 
 
 def test_when_one_process_is_killed_the_other_ends_and_both_resume_bit_by_bit(

@@ -57,4 +57,6 @@ def test_results_state_what_was_computed_in(setting: str, expected: str, worksho
 def test_runs_of_earlier_versions_do_not_state_it() -> None:
     cost = {"machine": "a processor", "threads": 2}
     assert computed_on(cost) == "a processor, 2 thread(s)"
-    assert computed_on(cost | {"precision": "bf16-mixed"}) == "a processor, 2 thread(s), bf16-mixed"
+    known = {"precision": "bf16-mixed", "processes": 1}
+    assert computed_on(cost | known) == "a processor, 2 thread(s), bf16-mixed"
+    assert computed_on(cost | known | {"processes": 4}) == "a processor, 2 thread(s), 4 processes, bf16-mixed"

@@ -58,6 +58,7 @@ def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any
         "peak_memory_mib": _peak_memory_mib(),
         "parameters": sum(p.numel() for p in module.model.parameters()),
         "threads": torch.get_num_threads(),
+        "processes": module.trainer.world_size,
         "precision": module.trainer.precision,
         "machine": machine(),
     }

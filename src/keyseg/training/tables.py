@@ -104,8 +104,9 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
 
 
 def computed_on(cost: Mapping[str, Any]) -> str:
-    """Machine, threads and precision of a training; earlier versions did not state the precision."""
-    words = (cost["machine"], f"{cost['threads']} thread(s)", cost.get("precision"))
+    """Machine, threads, processes if there were several, and precision, which earlier versions did not state."""
+    several = f"{cost['processes']} processes" if cost.get("processes", 1) > 1 else None
+    words = (cost["machine"], f"{cost['threads']} thread(s)", several, cost.get("precision"))
     return ", ".join(word for word in words if word)
 
 
