@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -160,7 +160,7 @@ def annotations_in_steps(dataset: Dataset, names: Sequence[str]) -> Iterator[Seg
         yield Segmentation.from_frames(dataset.timebase.frames_to_steps(dataset.annotation(name).to_frames()))
 
 
-def precision_here(setting: Precision) -> Precision:
+def precision_here(setting: Literal[Precision, "auto"]) -> Precision:
     """The precision of a training on this machine: `auto` is 32-true on CPUs and on GPUs that only emulate bfloat16."""
     if setting != "auto":
         return setting

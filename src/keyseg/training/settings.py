@@ -32,7 +32,7 @@ Space = Mapping[str, Range | tuple[Any, ...]]
 """What a tuning tries for keys of a recipe: numbers in a range, or one of several values."""
 
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed", "auto"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 class OptimiserConfig(Section):
@@ -52,7 +52,7 @@ class OptimiserConfig(Section):
     )
     weight_decay: float = Field(1e-4, ge=0, description="L2 penalty")
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; null: no limit")
-    precision: Precision = Field(
+    precision: Literal[Precision, "auto"] = Field(
         "32-true",
         description="of computation in training; mixed needs a GPU to be faster; auto: bf16-mixed on a GPU that"
         " computes in it, else 32-true; cost.json and results.md state which",
