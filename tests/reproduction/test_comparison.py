@@ -569,7 +569,7 @@ def test_a_row_names_command_commit_recipe_and_machine(compared: Compared) -> No
         assert origin["commits"] == ["0123456789ab"]
         assert origin["recipe"] == f"tiny-{system}.yaml"
         assert origin["epochs"] == (4 if system == "bcn" else 2)
-        assert origin["machine"] == [f"{cost['machine']}, 1 thread(s)"]
+        assert origin["machine"] == [f"{cost['machine']}, 1 thread(s), 32-true"]
         assert origin["chosen"] == {}  # no inner folds
 
 

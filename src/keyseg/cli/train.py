@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @presents(train, splits=SplitNumbersOrNone, set=Changes, seeds=Seeds, background=Background)
 def train_verb(**arguments: Any) -> int:
     from keyseg.cli.training_progress import show_lines, show_training
-    from keyseg.training.fit import is_main_process
     from keyseg.training.tables import summary_lines
+    from keyseg.training.torchrun import is_main_process
 
     shown = show_training if arguments["jobs"] == 1 else show_lines
     run = train(**arguments, command=command_line(), report=say, callbacks=shown)

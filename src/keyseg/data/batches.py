@@ -62,10 +62,12 @@ def collate(samples: Sequence[VideoSample]) -> Batch:
                 f"videos of a batch have features of one dimension, got {dimension} ({samples[0].name})"
                 f" and {sample.features.shape[1]} ({sample.name})"
             )
-    features = pad_sequence([torch.tensor(sample.features) for sample in samples], batch_first=True)
+    features = torch.zeros(len(samples), dimension, max(len(sample.features) for sample in samples))
+    for padded, sample in zip(features, samples, strict=True):  # a copy as it is stored where the file is (D, T)
+        padded[:, : len(sample.features)] = torch.from_numpy(sample.features).T
     labels = pad_sequence([torch.tensor(sample.labels) for sample in samples], batch_first=True, padding_value=IGNORE)
     return Batch(
-        features.mT.contiguous(),
+        features,
         labels != IGNORE,
         labels,
         tuple(sample.name for sample in samples),

@@ -38,8 +38,8 @@ _LISTED = 10  # unknown classes of a file
 class VideoSample:
     """One video, ready for a model.
 
-    features: (T, D) float32, T in feature steps. labels: (T,) int64 class ids, one per step. segmentation: the labels
-    in annotation frames.
+    features: (T, D) float32, T in feature steps, in the memory order of the file. labels: (T,) int64 class ids, one per
+    step. segmentation: the labels in annotation frames.
     """
 
     name: str
@@ -229,7 +229,7 @@ class Dataset:
         frames, columns = self.align(name, path, segmentation.length, len(stored))
         check_finite(path, stored)
         ids = segmentation.to_frames()[:frames]
-        features = np.array(stored[columns], np.float32, order="C")  # a copy, so the file is closed
+        features = np.array(stored[columns], np.float32)  # a copy with the axes as stored, so the file is closed
         return VideoSample(name, features, self.timebase.frames_to_steps(ids), Segmentation.from_frames(ids))
 
     def align(self, name: str, path: Path, frames: int, columns: int) -> tuple[int, slice | IntArray]:

@@ -27,6 +27,7 @@ from keyseg.training.results import average_over_seeds, summarise
 from keyseg.training.run import RUN, Run, differences, read_run, start_run
 from keyseg.training.running import run_all
 from keyseg.training.settings import Recipe
+from keyseg.training.tables import computed_on
 
 
 def prepare(
@@ -196,7 +197,7 @@ def _origin(terms: Terms, run: Run, summary: Mapping[str, Any]) -> dict[str, Any
         "chosen": summary["chosen"],
         "recipe": name,
         "differs from the recipe": [f"{key} {now} for {before}" for key, before, now in changes],
-        "machine": sorted({f"{cost['machine']}, {cost['threads']} thread(s)" for cost in summary["cost"].values()}),
+        "machine": sorted({computed_on(cost) for cost in summary["cost"].values()}),
     }
 
 

@@ -19,11 +19,12 @@ from keyseg.timeline.files import remove_folder, write_json
 from keyseg.timeline.json_text import read_json, read_object
 from keyseg.timeline.validation import Section, problem_text
 from keyseg.training.calibration import learn_calibration
-from keyseg.training.fit import Fit, annotations_in_steps, is_main_process, train_network
+from keyseg.training.fit import Fit, annotations_in_steps, train_network
 from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
 from keyseg.training.match_weights import LearntMatch, OutputsOfFold, learn_match, measures
 from keyseg.training.module import SegmentationModule
 from keyseg.training.systems import trainable
+from keyseg.training.torchrun import is_main_process
 
 MIXED = 0.3
 """Share of mixed segments that is compared with none."""

@@ -51,13 +51,15 @@ def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
 
 
 def _cost(fit: Fit, module: SegmentationModule, seconds: float) -> dict[str, Any]:
-    """Time and memory that a training took, and the machine."""
+    """Time and memory that a training took, the precision of its computation, and the machine."""
     return {
         "keyseg": __version__,
         "seconds": round(seconds, 1),
         "peak_memory_mib": _peak_memory_mib(),
         "parameters": sum(p.numel() for p in module.model.parameters()),
         "threads": torch.get_num_threads(),
+        "processes": module.trainer.world_size,
+        "precision": module.trainer.precision,
         "machine": machine(),
     }
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -33,8 +33,9 @@ with extra("train", "training"), quiet():
 from keyseg.training.checkpoints import AtomicCheckpointIO, EveryEpoch
 from keyseg.training.loggers import close_loggers, loggers_of
 from keyseg.training.module import SegmentationModule
-from keyseg.training.settings import Recipe
+from keyseg.training.settings import Precision, Recipe
 from keyseg.training.systems import trainable
+from keyseg.training.torchrun import is_launched, process_count
 from keyseg.training.videos import Videos, loader
 from keyseg.training.warm_start import StartBundle
 
@@ -159,21 +160,29 @@ def annotations_in_steps(dataset: Dataset, names: Sequence[str]) -> Iterator[Seg
         yield Segmentation.from_frames(dataset.timebase.frames_to_steps(dataset.annotation(name).to_frames()))
 
 
+def precision_here(setting: Literal[Precision, "auto"]) -> Precision:
+    """The precision of a training on this machine: `auto` is 32-true on CPUs and on GPUs that only emulate bfloat16."""
+    if setting != "auto":
+        return setting
+    computes_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16-mixed" if computes_bf16 else "32-true"
+
+
 def _trainer(
     recipe: Recipe, folder: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger], epochs: int
 ) -> L.Trainer:
     settings = recipe.optimiser
     # One process and one device, or as many as torchrun started.
-    distributed = torch.distributed.is_torchelastic_launched()
-    devices = int(os.environ["LOCAL_WORLD_SIZE"]) if distributed else 1
-    strategy: Any = DDPStrategy(find_unused_parameters=True) if distributed else "auto"
+    devices = int(os.environ["LOCAL_WORLD_SIZE"]) if is_launched() else 1
+    strategy: Any = DDPStrategy(find_unused_parameters=True) if is_launched() else "auto"
     return L.Trainer(
         accelerator="auto",
         devices=devices,
-        num_nodes=int(os.environ["WORLD_SIZE"]) // devices if distributed else 1,
+        num_nodes=process_count() // devices if is_launched() else 1,
         strategy=strategy,
-        precision=settings.precision,
+        precision=precision_here(settings.precision),
         max_epochs=epochs,
+        accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.clip_norm,
         check_val_every_n_epoch=max(n for n in range(1, VALIDATE_EVERY + 1) if recipe.epochs % n == 0),
         num_sanity_val_steps=0,
@@ -186,8 +195,3 @@ def _trainer(
         enable_progress_bar=False,
         default_root_dir=folder,
     )
-
-
-def is_main_process() -> bool:
-    """Whether this process writes the files of a run: the only process, or the first that torchrun started."""
-    return int(os.environ.get("RANK", "0")) == 0

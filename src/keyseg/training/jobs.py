@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyseg.timeline import ConfigError, KeysegError, TrainingError
 from keyseg.timeline.files import write_log
+from keyseg.training.torchrun import is_launched
 from keyseg.video.workers import CONTEXT, worker_pool
 
 if TYPE_CHECKING:  # a process must know its threads and its GPU before it imports numpy and torch
@@ -36,7 +37,7 @@ def check_jobs(jobs: int) -> None:
     """Raise ConfigError unless this many trainings can run side by side."""
     if jobs < 1:
         raise ConfigError(f"--jobs takes a number >= 1, got {jobs}")
-    if jobs > 1 and "TORCHELASTIC_RUN_ID" in os.environ:
+    if jobs > 1 and is_launched():
         raise ConfigError("--jobs starts processes of its own: leave it out, or run without torchrun")
 
 

@@ -33,7 +33,13 @@ class SegmentationModule(L.LightningModule):
         self.scores = torch.nn.ModuleDict({variant: _score_set(predictor.labels) for variant in predictor.variants})
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """The sum of the objective's losses."""
+        """The sum of the objective's losses, weighted so that a step of the optimiser takes the mean over its batches.
+
+        These are `optimiser.accumulate` neighbouring batches of an epoch in each process; the last step of an epoch may
+        have fewer. Where losses are means over videos, as the frame losses are, and batches are of one size, the
+        gradient is that of one batch of all these videos. `clip_norm` limits the norm of the mean. Learning rates
+        follow epochs, so they do not depend on the number of steps.
+        """
         losses = self.objective.losses(self.model, batch, self.current_epoch)
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
@@ -42,7 +48,13 @@ class SegmentationModule(L.LightningModule):
         how: dict[str, Any] = {"on_epoch": True, "on_step": False, "batch_size": len(batch.names), "sync_dist": True}
         self.log_dict({f"loss/{name}": value.detach() for name, value in losses.items()}, **how)
         self.log("loss", total.detach(), prog_bar=True, **how)
-        return total
+        return total * self._weight(batch_index)
+
+    def _weight(self, batch_index: int) -> float:
+        """1, or more in an incomplete last group of an epoch: Lightning divides by `accumulate` there too."""
+        accumulate = self.recipe.optimiser.accumulate
+        left = int(self.trainer.num_training_batches) - batch_index // accumulate * accumulate
+        return accumulate / min(accumulate, left)
 
     def _not_finite(self, names: tuple[str, ...], losses: dict[str, Tensor]) -> str:
         parts = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())

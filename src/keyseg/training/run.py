@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,9 +18,10 @@ from keyseg.timeline import ConfigError, DataError, OutputExistsError, TrainingE
 from keyseg.timeline.files import end_replacing, is_empty, whole_folder, write_text
 from keyseg.timeline.json_text import need, read_object
 from keyseg.timeline.version import __version__
-from keyseg.training.fit import Fit, is_main_process
+from keyseg.training.fit import Fit
 from keyseg.training.recipe import validate_recipe
 from keyseg.training.settings import Recipe
+from keyseg.training.torchrun import is_main_process, process_count
 from keyseg.training.warm_start import StartBundle
 
 RUN = "run.json"
@@ -218,11 +218,6 @@ def refuse_overlap(dataset: Dataset, split: int) -> None:
             f"{dataset.root / 'splits'}: split {split} tests on videos that it trains on: {', '.join(both[:5])}"
             f" ({len(both)} in all); take them out of one of the two lists (keyseg check names the lines)"
         )
-
-
-def process_count() -> int:
-    """Number of processes that torchrun started for this training, or 1."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _refuse_taken(folder: Path, force: bool) -> None:

@@ -11,11 +11,12 @@ from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import TrainingError
 from keyseg.training.cards import write_cards
 from keyseg.training.complete import run_fit
-from keyseg.training.fit import Fit, FitCallbacks, is_main_process
+from keyseg.training.fit import Fit, FitCallbacks
 from keyseg.training.fold_ensemble import save_ensemble
 from keyseg.training.results import summarise
-from keyseg.training.run import Run, process_count
+from keyseg.training.run import Run
 from keyseg.training.scoring import score_fit
+from keyseg.training.torchrun import ending_together, is_main_process, process_count
 
 
 def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
@@ -48,7 +49,7 @@ def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
             raise TrainingError(f"{fit.folder}: another command is training this; wait for it, or run without torchrun")
         if not mine or fit.is_finished:
             return False
-        with SYSTEMS.blaming(run.recipe.model):
+        with SYSTEMS.blaming(run.recipe.model), ending_together():
             predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
             if main_process and fit.split is not None:
                 score_fit(fit, predictor)

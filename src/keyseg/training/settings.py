@@ -32,19 +32,30 @@ Space = Mapping[str, Range | tuple[Any, ...]]
 """What a tuning tries for keys of a recipe: numbers in a range, or one of several values."""
 
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
 class OptimiserConfig(Section):
     """Adam."""
 
     epochs: int = Field(120, ge=1, description="passes over the training videos")
-    batch_size: int = Field(1, ge=1, description="videos per step of the optimiser")
+    batch_size: int = Field(1, ge=1, description="videos that the network takes at once")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        description="batches per step of the optimiser, which takes the mean of their gradients; so a step takes"
+        " batch_size * accumulate videos, times the processes of torchrun, in the memory of batch_size",
+    )
     learning_rate: float = Field(5e-4, gt=0, description="at first")
     schedule: Literal["cosine", "constant"] = Field(
         "cosine", description="the learning rate follows half a cosine to zero, or stays constant"
     )
     weight_decay: float = Field(1e-4, ge=0, description="L2 penalty")
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; null: no limit")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        "32-true", description="of computation in training; mixed needs a GPU to be faster"
+    precision: Literal[Precision, "auto"] = Field(
+        "32-true",
+        description="of computation in training; mixed needs a GPU to be faster; auto: bf16-mixed on a GPU that"
+        " computes in it, else 32-true; cost.json and results.md state which",
     )
 
 

@@ -78,7 +78,7 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         origin.append(
             f"- {name}: commit {cost['commit']}, {cost['seconds']:.0f} s and {cost['inner_seconds']:.0f} s of"
             f" inner folds, peak {cost['peak_memory_mib'] or '?'} MiB, {cost['parameters']:,} parameters,"
-            f" {cost['threads']} thread(s), {cost['machine']}"
+            f" {computed_on(cost)}"
         )
     kept, chosen = kept_lines(summary), chosen_lines(summary["chosen"])
     scored = [
@@ -101,6 +101,13 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         "## Where this comes from",
         origin,
     )
+
+
+def computed_on(cost: Mapping[str, Any]) -> str:
+    """Machine, threads, processes if there were several, and precision, which earlier versions did not state."""
+    several = f"{cost['processes']} processes" if cost.get("processes", 1) > 1 else None
+    words = (cost["machine"], f"{cost['threads']} thread(s)", several, cost.get("precision"))
+    return ", ".join(word for word in words if word)
 
 
 def analysis_blocks(analysis: Mapping[str, Any]) -> list[str | list[str]]:

@@ -79,12 +79,12 @@ def train(
     Traceback (most recent call last):
     keyseg.timeline.errors.ConfigError: --set optimiser.epoch=8: unknown key 'optimiser.epoch' (did you ...
     """
-    from keyseg.training.fit import is_main_process
     from keyseg.training.jobs import check_jobs, run_side_by_side
     from keyseg.training.loggers import check_loggers
     from keyseg.training.recipe import changes_of, recipe_for
     from keyseg.training.run import start_run
     from keyseg.training.running import run_all
+    from keyseg.training.torchrun import is_main_process
 
     check_jobs(jobs)
     data, out = Path(data), Path(out)
