@@ -189,11 +189,11 @@ def training(name, objective=TRAINABLE["ms-tcn++"].objective):
     return TrainableSystem(OtherRecipe, objective)
 
 class Fails(MSTCN):
-    def forward(self, features, mask):
+    def forward(self, features, mask=None):
         return super().forward(features[:, 1:], mask)
 
 class Logits(MSTCN):
-    def forward(self, features, mask):
+    def forward(self, features, mask=None):
         return super().forward(features, mask).stages[-1]
 
 class Alone(nn.Module):

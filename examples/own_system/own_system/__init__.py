@@ -7,6 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.systems import System
+from keyseg.models.layers import mask_of
 from keyseg.models.network import Network
 from keyseg.models.stages import FrameOutput, classified
 from keyseg.timeline.validation import Section
@@ -23,7 +24,7 @@ class GRU(Network):
     """Every step is classified from the whole video.
 
     >>> network = GRU(GRUConfig(), input_dim=24, classes=5)
-    >>> network(torch.randn(1, 24, 100), torch.ones(1, 100, dtype=torch.bool)).probabilities.shape
+    >>> network(torch.randn(1, 24, 100)).probabilities.shape
     torch.Size([1, 5, 100])
     """
 
@@ -33,8 +34,9 @@ class GRU(Network):
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Linear(2 * config.channels, classes)
 
-    def forward(self, features: Tensor, mask: Tensor) -> FrameOutput:
-        """features: (B, D, T); mask: (B, T), False where a shorter video is padded -> logits of one stage."""
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> FrameOutput:
+        """features: (B, D, T); mask: (B, T), False where a shorter video is padded, or None -> logits of one stage."""
+        mask = mask_of(features, mask)
         steps = self.dropout(features).transpose(1, 2)
         packed = pack_padded_sequence(steps, mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
         hidden, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=mask.shape[1])
