@@ -28,6 +28,7 @@ HOMES = {
     "Report": "keyseg.metrics.report",
     "Segment": "keyseg.timeline.segmentation",
     "Segmentation": "keyseg.timeline.segmentation",
+    "Stream": "keyseg.inference.stream",
     "TimeBase": "keyseg.timeline.timebase",
     "compare": "keyseg.training.evaluation",
     "evaluate": "keyseg.training.evaluation",

@@ -6,6 +6,7 @@ from .inference.prediction import Prediction as Prediction
 from .inference.predictor import Predictor as Predictor
 from .inference.sharing import pull as pull
 from .inference.sharing import push as push
+from .inference.stream import Stream as Stream
 from .keypoints import reassemble as reassemble
 from .metrics import Report as Report
 from .proposals.propose import propose as propose
