@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_committed_labels_tile_the_video_in_time_and_never_change(
         assert stream.committed_seconds * 10 >= min(at + 1 - delay, at + 1)
         if stream.provisional:
             assert stream.provisional[0].start_seconds == stream.committed_seconds
-            assert all(a.end_seconds == b.start_seconds for a, b in zip(stream.provisional, stream.provisional[1:]))
+            assert all(a.end_seconds == b.start_seconds for a, b in pairwise(stream.provisional))
     for interval in stream.finish():
         assert interval.start_seconds == Fraction(len(final), 10)
         final += [LABELS.id(interval.label)] * round(interval.end_seconds * 10 - len(final))
@@ -237,7 +238,7 @@ def test_options_out_of_range(options: dict[str, float], words: str) -> None:
     [
         (
             np.zeros((2, DIMENSION + 1)),
-            r"steps of 11 real numbers, \(n, 11\), got float64 of shape \(2, 12\) at step 3",
+            r"of 11 real numbers, \(n, 11\), got float64 of shape \(2, 12\) at step 3",
         ),
         (np.zeros((1, 2, DIMENSION)), "of shape"),
         (np.zeros((1, DIMENSION), complex), "complex128"),

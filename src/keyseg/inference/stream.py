@@ -92,6 +92,7 @@ class Stream:
         self._steps = 0  # all that have come
         self._committed = 0  # frames
         self._open: _Part | None = None
+        self._closed: list[Interval] = []
         self._provisional: list[_Part] = []
         self._ended = False
 
@@ -113,15 +114,14 @@ class Stream:
         """
         if self._ended:
             raise ConfigError("the stream has ended; make a new one for the next video")
-        closed: list[Interval] = []
         for row in self._checked(steps):
             self._kept.append(row.copy())  # not a view that keeps its whole block
             self._steps += 1
             late = self._steps - self._delay  # steps before this one are too old to wait for more
             if (late - 1) % self._hop == 0:
                 due = late - 1 + self._hop  # those that are too old before the next run
-                closed += self._commit(self._run(self._steps * self._rate, ends=False), due * self._rate)
-        return closed
+                self._commit(self._run(self._steps * self._rate, ends=False), due * self._rate)
+        return self._taken()
 
     def finish(self, *, frames: int | None = None) -> list[Interval]:
         """The video has ended: commit the rest, and return the segments that were not returned yet.
@@ -129,20 +129,19 @@ class Stream:
         frames: length of the timeline; None is all frames of the steps. Raises TimelineError if the steps are those of
         another number of frames.
         """
-        closed: list[Interval] = []
         if self._steps and not self._ended:
             length = self._steps * self._rate if frames is None else frames
-            closed = self._commit(self._run(length, ends=True), length)
+            self._commit(self._run(length, ends=True), length)
             if self._open is not None:  # of the last step, frames may be committed that did not come
                 self._open.end_frame = self._committed = min(self._committed, length)
-        return closed + self.stop()
+        return self.stop()
 
     def stop(self) -> list[Interval]:
-        """End here without deciding more: close the open segment where labels are committed, and return it if there is
-        one."""
-        last, self._open, self._ended = self._open, None, True
-        self._provisional = []
-        return [] if last is None else [self._interval(last)]
+        """End here without deciding more: close the open segment where labels are committed, and return what was not
+        returned yet, also by a `push` that did not return."""
+        self._close()
+        self._provisional, self._ended = [], True
+        return self._taken()
 
     def _run(self, length: int, *, ends: bool) -> list[_Part]:
         """What the network says about the frames of the window, up to `length`, that are not committed."""
@@ -155,9 +154,9 @@ class Stream:
             if offset + segment.end_frame > self._committed
         ]
 
-    def _commit(self, parts: list[_Part], until: int) -> list[Interval]:
-        """Commit what of these parts is before the frame `until`; return the segments that this closes."""
-        closed, self._provisional = [], [part for part in parts if part.end_frame > until]
+    def _commit(self, parts: list[_Part], until: int) -> None:
+        """Commit what of these parts is before the frame `until`."""
+        self._provisional = [part for part in parts if part.end_frame > until]
         for part in parts:
             if part.start_frame >= until:
                 break
@@ -165,13 +164,21 @@ class Stream:
             self._committed = done.end_frame
             if self._open is not None and self._open.label == done.label:
                 self._open.take(done)
-                continue
-            if self._open is not None:
-                closed.append(self._interval(self._open))
-            self._open = done
+            else:
+                self._close()
+                self._open = done
         if self._provisional:
             self._provisional[0] = replace(self._provisional[0], start_frame=self._committed)
-        return closed
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._closed.append(self._interval(self._open))
+            self._open = None
+
+    def _taken(self) -> list[Interval]:
+        """The closed segments, which are the caller's from now on."""
+        taken, self._closed = self._closed, []
+        return taken
 
     def _interval(self, part: _Part) -> Interval:
         at, names = self._predictor.timebase.start_seconds, self._predictor.labels.names
