@@ -72,7 +72,14 @@ def test_help_shows_the_overview_and_every_function():
 
 @pytest.mark.parametrize(
     ("name", "verb"),
-    [("train", "train"), ("features", "features"), ("init", "init"), ("propose", "propose"), ("stream", "stream"), ("evaluate", "eval")],
+    [
+        ("train", "train"),
+        ("features", "features"),
+        ("init", "init"),
+        ("propose", "propose"),
+        ("stream", "stream"),
+        ("evaluate", "eval"),
+    ],
 )
 def test_a_function_has_the_options_of_its_verb(name, verb):
     function = inspect.signature(getattr(keyseg, name)).parameters

@@ -217,6 +217,15 @@ def test_a_source_that_breaks_off_is_reported(ticks: tuple[Any, ...], words: str
         sent_by(*ticks)
 
 
+def test_a_password_in_what_ffmpeg_says_is_not_repeated() -> None:
+    def refused(address: str, **options: Any) -> Any:
+        raise av.ConnectionRefusedError(111, f"Connection to {address} failed")
+
+    request = LiveRequest("rtsp://me:secret@host/live", "", FPS, None, Limits())
+    with pytest.raises(Refusal, match=r"broke off \(Connection to rtsp://host/live failed\)"):
+        send_live_frames(request, Sent(), refused)
+
+
 def test_a_leap_of_ten_seconds_is_the_longest() -> None:
     assert sent_by(0, 100) == [0] * 100 + [1]
     assert sent_by(0, *[BROKEN] * 99, 1, *[BROKEN] * 99, 2) == [0, 100, 200]
@@ -308,9 +317,12 @@ def test_a_connection_that_breaks_off_gives_what_came_and_then_an_error(films: P
             self.close_connection = True
 
     seen: list[Any] = []
-    with served(Half) as address, open_pictures(f"{address}/film.mkv", FPS) as frames:
-        with pytest.raises(DataError, match="broke off"):
-            seen.extend(frames)
+    with (
+        served(Half) as address,
+        open_pictures(f"{address}/film.mkv", FPS) as frames,
+        pytest.raises(DataError, match="broke off"),
+    ):
+        seen.extend(frames)
     assert 5 < len(seen) < 46
 
 
@@ -325,5 +337,5 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
 def test_an_address_that_nobody_serves() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(DataError, match="rtsp://127.0.0.1:[0-9]+/live: it cannot be read"):
+    with pytest.raises(DataError, match=r"rtsp://127\.0\.0\.1:[0-9]+/live: it cannot be read"):
         open_pictures(f"rtsp://me:secret@127.0.0.1:{port}/live", FPS).__enter__()

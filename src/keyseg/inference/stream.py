@@ -115,7 +115,7 @@ class Stream:
         if self._ended:
             raise ConfigError("the stream has ended; make a new one for the next video")
         for row in self._checked(steps):
-            self._kept.append(row.copy())  # not a view that keeps its whole block
+            self._kept.append(row.copy())  # neither the caller's array nor a view that keeps its whole block
             self._steps += 1
             late = self._steps - self._delay  # steps before this one are too old to wait for more
             if (late - 1) % self._hop == 0:
@@ -193,7 +193,7 @@ class Stream:
                 f" {np.shape(steps)} at step {self._steps}; were they made by another extractor?"
             )
         with np.errstate(over="ignore"):  # to infinity, which is reported below
-            rows = rows.astype(np.float32)
+            rows = rows.astype(np.float32, copy=False)
         finite = np.isfinite(rows).all(axis=1)
         if not finite.all():
             where = self._steps + int(np.argmin(finite))
