@@ -47,6 +47,7 @@ WRITERS = {
     "data/folders.py": "moves the parts of a complete data set",
     "data/archive.py": "renames an unpacked folder, complete by then",
     "toy/kitchen_features.py": "draws a data set for tests, which nobody resumes",
+    "inference/streaming.py": "appends a row per committed segment, so that nothing that ends a stream loses one",
     "training/journal.py": "appends lines, and removes one that was cut",
     "video/extraction.py": "fills the partial file of its caller row by row",
     "video/user_dataset.py": "copies into the hidden folder that is filled",

@@ -28,6 +28,7 @@ HOMES = {
     "Report": "keyseg.metrics.report",
     "Segment": "keyseg.timeline.segmentation",
     "Segmentation": "keyseg.timeline.segmentation",
+    "Stream": "keyseg.inference.stream",
     "TimeBase": "keyseg.timeline.timebase",
     "compare": "keyseg.training.evaluation",
     "evaluate": "keyseg.training.evaluation",
@@ -39,6 +40,7 @@ HOMES = {
     "push": "keyseg.inference.sharing",
     "read": "keyseg.formats.read_write",
     "reassemble": "keyseg.keypoints.reassembly",
+    "stream": "keyseg.inference.streaming",
     "train": "keyseg.training.train",
     "tune": "keyseg.training.tune",
     "write": "keyseg.formats.read_write",
@@ -70,7 +72,14 @@ def test_help_shows_the_overview_and_every_function():
 
 @pytest.mark.parametrize(
     ("name", "verb"),
-    [("train", "train"), ("features", "features"), ("init", "init"), ("propose", "propose"), ("evaluate", "eval")],
+    [
+        ("train", "train"),
+        ("features", "features"),
+        ("init", "init"),
+        ("propose", "propose"),
+        ("stream", "stream"),
+        ("evaluate", "eval"),
+    ],
 )
 def test_a_function_has_the_options_of_its_verb(name, verb):
     function = inspect.signature(getattr(keyseg, name)).parameters

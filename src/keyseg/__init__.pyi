@@ -6,6 +6,8 @@ from .inference.prediction import Prediction as Prediction
 from .inference.predictor import Predictor as Predictor
 from .inference.sharing import pull as pull
 from .inference.sharing import push as push
+from .inference.stream import Stream as Stream
+from .inference.streaming import stream as stream
 from .keypoints import reassemble as reassemble
 from .metrics import Report as Report
 from .proposals.propose import propose as propose

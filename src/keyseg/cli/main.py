@@ -28,6 +28,8 @@ VERBS = {
     "eval": "Score the bundles of a run on their test videos, or predictions against annotations.",
     "predict": "Label the timelines of videos, from the video files or from their features; write OUT/VIDEO.txt and the"
     " like.",
+    "stream": "Label a camera, an address, a video file or features from a pipe while they run, each frame after a"
+    " fixed delay.",
     "propose": "Draft the timelines of videos that nobody has labelled, without training, as a start for labelling"
     " them.",
     "check": "Read every file of a data set and report all problems with file and line; exit code 1 if there are any.",
@@ -55,6 +57,7 @@ _AFTER_INTERRUPT = {
     "demo": f"{_RESUME}, without --force",
     "train": f"{_RESUME}, with --resume",
     "propose": "; finished features are kept; run the same command again",
+    "stream": "; the segments that were committed are kept",
     "predict": "; finished timelines are kept; run the same command with --resume for the others",
 }
 

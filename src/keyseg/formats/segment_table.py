@@ -75,16 +75,23 @@ def segment_rows(
     scores: of segments, by their start frame.
     """
     return [
-        {
-            "start_frame": segment.start_frame,
-            "end_frame": segment.end_frame,
-            "start_seconds": round(float(timebase.start_seconds(segment.start_frame)), 6),
-            "end_seconds": round(float(timebase.start_seconds(segment.end_frame)), 6),
-            "label": labels.names[segment.label],
-        }
-        | ({_CONFIDENCE: scores[segment.start_frame]} if segment.start_frame in scores else {})
-        for segment in segmentation
+        segment_row(one.start_frame, one.end_frame, labels.names[one.label], timebase, scores.get(one.start_frame))
+        for one in segmentation
     ]
+
+
+def segment_row(
+    start_frame: int, end_frame: int, label: str, timebase: TimeBase, confidence: float | None
+) -> dict[str, object]:
+    """One segment as a dictionary, by column."""
+    row: dict[str, object] = {
+        "start_frame": start_frame,
+        "end_frame": end_frame,
+        "start_seconds": round(float(timebase.start_seconds(start_frame)), 6),
+        "end_seconds": round(float(timebase.start_seconds(end_frame)), 6),
+        "label": label,
+    }
+    return row if confidence is None else row | {_CONFIDENCE: confidence}
 
 
 def _is_ours(text: str) -> bool:

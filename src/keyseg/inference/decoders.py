@@ -95,6 +95,15 @@ class Decoder(Section, ABC):
         """What several networks say of a video, averaged: the frames, and the output of every stage."""
         return NetworkOutput(*(averaged([getattr(one, name) for one in outputs]) for name in ("frames", "stages")))
 
+    def of_a_part(self, *, begins: bool, ends: bool) -> Self:
+        """The decoder for a part of a video. begins, ends: whether the part holds the begin and the end of the video;
+        where it does not, no annotation has to begin or end."""
+        if self.match is None or (begins and ends):
+            return self
+        weights = self.match.weights
+        weights = weights.changed(opening=weights.opening * begins, closing=weights.closing * ends)
+        return self.changed(match=self.match.changed(weights=weights))
+
     def segments(self, output: Any, part: str | None = None) -> Decoded:
         """Segments in steps, by the full system (None) or by one of `PARTS`."""
         if part is None and self.match is not None:

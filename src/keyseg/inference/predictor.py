@@ -174,7 +174,7 @@ class Predictor:
         """
         self._check_variant(variant)
         if device is not None:
-            self._move(device)
+            self.move(device)
         if isinstance(video, str | Path):
             file = Path(video)
             if is_feature_file(file):
@@ -238,8 +238,8 @@ class Predictor:
             notes=(*gaps, *(sidecar.notes if sidecar else ())),
         )
 
-    def _move(self, device: str | torch.device) -> None:
-        """Move the networks. Raises ConfigError."""
+    def move(self, device: str | torch.device) -> None:
+        """Move the networks to a device, such as cuda. Raises ConfigError if it cannot be used here."""
         try:
             for network in self.networks:
                 network.to(device)

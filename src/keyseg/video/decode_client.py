@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from keyseg.timeline import DataError, InternalError
 from keyseg.timeline.files import write_log
-from keyseg.video.protocol import ALIVE, BUG, ERROR, FRAMES, HEAD, FrameRequest, KeyFrameRequest
+from keyseg.video.protocol import ALIVE, BUG, ERROR, FRAMES, HEAD, FrameRequest, KeyFrameRequest, LiveRequest
 
 _MODULE = "keyseg.video.decode_process"
 
@@ -34,13 +35,17 @@ WANTED = (
 class DecodingProcess:
     """Decodes one file, can open no other, and answers one request with messages. Call `close` when done."""
 
-    def __init__(self, path: Path, request: FrameRequest | KeyFrameRequest) -> None:
-        """Start the process on a regular file. Raises DataError if there is no such file."""
+    def __init__(self, path: Path | str, request: FrameRequest | KeyFrameRequest | LiveRequest) -> None:
+        """Start the process on a regular file, or on the source of a live request, which `path` only names.
+
+        Raises DataError if there is no such file.
+        """
         self._path, self._memory_mib = path, request.limits.memory_mib
         command = [sys.executable, "-P", "-m", _MODULE, pickle.dumps(request).hex()]
         # With one thread, several videos at once scale better.
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        with open_file(path) as file:
+        live = isinstance(request, LiveRequest)
+        with nullcontext(subprocess.DEVNULL) if live else open_file(Path(path)) as file:
             self.popen = subprocess.Popen(
                 command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
             )

@@ -25,7 +25,9 @@ from keyseg.timeline.limits import restrict_memory
 from keyseg.video.decode_client import SMALLER, WANTED
 from keyseg.video.decoding import Decoding, Loss, ffmpeg_message
 from keyseg.video.joining import unread_file
+from keyseg.video.live_decoding import send_live_frames
 from keyseg.video.opening import (
+    CONTAINERS,
     ENCODER_DELAY,
     Refusal,
     clock_start,
@@ -36,14 +38,24 @@ from keyseg.video.opening import (
     picture_stream,
     stream_notes,
 )
-from keyseg.video.protocol import ALIVE, BUG, END, ERROR, FRAMES, HEAD, INFO, FrameRequest, KeyFrameRequest, VideoInfo
+from keyseg.video.protocol import (
+    ALIVE,
+    BUG,
+    END,
+    ERROR,
+    FRAMES,
+    HEAD,
+    INFO,
+    FrameRequest,
+    KeyFrameRequest,
+    LiveRequest,
+    VideoInfo,
+)
 from keyseg.video.sampling import Sampler, ShownPicture
 from keyseg.video.seeking import pictures_at
 
-# Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
-_CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
 # The file is read through a Python object, which needs no protocol; with none allowed, nothing else can be opened.
-ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": _CONTAINERS}
+ONLY_THIS_FILE = {"protocol_whitelist": "none", "format_whitelist": CONTAINERS}
 _ALIVE_SECONDS = 2.0
 _THUMBNAIL = (160, 480)  # most rows and columns of a key frame
 _SPARE_MIB = 32
@@ -232,11 +244,14 @@ def send_key_frames(request: KeyFrameRequest, container: InputContainer, output:
     output.send(END)
 
 
-def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, output: Output) -> None:
+def answer_request(request: FrameRequest | KeyFrameRequest | LiveRequest, video: BinaryIO, output: Output) -> None:
     """Answer a request with messages, the last of them `END` or `ERROR`."""
     av.logging.set_level(av.logging.ERROR)  # damage to containers is reported in the log only
     av.logging.set_skip_repeated(False)
     try:
+        if isinstance(request, LiveRequest):
+            send_live_frames(request, output)
+            return
         # FFmpeg reads through the file object and can open nothing else.
         with av.open(video, "r", options={**ONLY_THIS_FILE, "max_pixels": str(request.limits.pixels)}) as container:
             if isinstance(request, KeyFrameRequest):
@@ -254,7 +269,7 @@ def answer_request(request: FrameRequest | KeyFrameRequest, video: BinaryIO, out
         elif _is_of_the_file(error):
             reason = ffmpeg_message(error)
             if "not on whitelist" in reason:
-                reason = f"it is none of the kinds {_CONTAINERS}"
+                reason = f"it is none of the kinds {CONTAINERS}"
             output.send(ERROR, f"cannot read the video ({reason}); {WANTED}")
         else:
             output.send(BUG, traceback.format_exc())

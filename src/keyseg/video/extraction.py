@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock
 
 from keyseg.data.feature_files import stored_shape
@@ -109,28 +110,36 @@ def _opened(path: Path, extractor: Extractor, fps: Fraction, damaged: bool) -> V
 
 
 def _write_rows(path: Path, extractor: Extractor, frames: Iterator[Image], video: Path) -> int:
-    """Append rows to a new .npy as they come and return their number. Raises DataError if one is not finite."""
+    """Append rows to a new .npy as they come and return their number. Raises DataError as `stored_rows`."""
     count = 0
     with path.open("wb") as file:
         _write_header(file, 0, extractor.dimension)
         start = file.tell()
-        for block in checked_rows(extractor, frames):
-            with np.errstate(over="ignore"):
-                stored = np.ascontiguousarray(block, np.dtype("<f2"))
-            finite = np.isfinite(stored).all(axis=1)
-            if not finite.all():
-                frame = (count + int(np.argmin(finite))) * extractor.sample_rate
-                raise DataError(
-                    f"{video}: {extractor.name} gives NaN or infinite features at frame {frame}; if it is a network,"
-                    " try it without reduced precision"
-                )
-            file.write(stored.tobytes())
-            count += len(stored)
+        for block in stored_rows(extractor, frames, video):
+            file.write(block.tobytes())
+            count += len(block)
         file.seek(0)
         # NumPy leaves room in the header for a growing first axis, so the final header is as long.
         _write_header(file, count, extractor.dimension)
         assert file.tell() == start
     return count
+
+
+def stored_rows(extractor: Extractor, frames: Iterable[Image], video: Path | str) -> Iterator[npt.NDArray[np.float16]]:
+    """The blocks of rows as feature files hold them, (n, D) float16. Raises DataError if one is not finite."""
+    count = 0
+    for block in checked_rows(extractor, frames):
+        with np.errstate(over="ignore"):
+            stored = np.ascontiguousarray(block, np.dtype("<f2"))
+        finite = np.isfinite(stored).all(axis=1)
+        if not finite.all():
+            frame = (count + int(np.argmin(finite))) * extractor.sample_rate
+            raise DataError(
+                f"{video}: {extractor.name} gives NaN or infinite features at frame {frame}; if it is a network,"
+                " try it without reduced precision"
+            )
+        count += len(stored)
+        yield stored
 
 
 def _write_header(file: BinaryIO, rows: int, dimension: int) -> None:

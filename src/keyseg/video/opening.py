@@ -25,6 +25,8 @@ from keyseg.video.extractor import Image
 
 _CLOCK = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 ENCODER_DELAY = Fraction(1, 10)  # seconds
+# Containers of one file. Playlists and lists of files (hls, dash, concat) refer to other places, so they are left out.
+CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,dv"
 
 
 class Refusal(Exception):

@@ -8,6 +8,7 @@ at any time; `ERROR`, with the reason, and `BUG`, with the traceback of a mistak
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ from keyseg.timeline import ConfigError
 
 # Kind, time stamp of a picture, number of frames that show it, its width, bytes of the body.
 HEAD = struct.Struct("<cqIII")
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 INFO, FRAMES, ALIVE, END, ERROR, BUG = b"I", b"F", b"A", b"E", b"X", b"B"
 
 
@@ -73,3 +75,24 @@ class KeyFrameRequest:
 
     seconds: tuple[Fraction, ...]
     limits: Limits
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """Frames at a steady rate of what has no end. address: as FFmpeg takes it. device: FFmpeg's input device if it is a
+    camera, "" for an address of the network. image_size: (height, width) as displayed, or None."""
+
+    address: str
+    device: str
+    fps: Fraction
+    image_size: tuple[int, int] | None
+    limits: Limits
+
+
+def without_password(text: str) -> str:
+    """A text, such as an address, as messages show it: without the user and the password of an address.
+
+    >>> without_password("rtsp://me:secret@camera.local/live"), without_password("film.mp4")
+    ('rtsp://camera.local/live', 'film.mp4')
+    """
+    return _PASSWORD.sub("", text)

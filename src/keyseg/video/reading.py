@@ -14,7 +14,7 @@ from keyseg.data.feature_origin import Gap
 from keyseg.timeline import ConfigError, TimelineError
 from keyseg.video.decode_client import DecodingProcess
 from keyseg.video.extractor import Image
-from keyseg.video.protocol import END, FrameRequest, KeyFrameRequest, Limits, VideoInfo
+from keyseg.video.protocol import END, FrameRequest, KeyFrameRequest, Limits, LiveRequest, VideoInfo
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,19 @@ class VideoReader:
             raise ConfigError(f"fps must be positive, got {fps}")
         if image_size is not None and min(image_size) < 1:
             raise ConfigError(f"image_size is (height, width), both at least 1, got {image_size}")
-        self._path = Path(path)
-        self._request = FrameRequest(Fraction(fps), image_size, limits, damaged)
+        self._path: Path | str = Path(path)
+        self._request: FrameRequest | LiveRequest = FrameRequest(Fraction(fps), image_size, limits, damaged)
         self._process: DecodingProcess | None = None
         self.info: VideoInfo
         self.gaps: tuple[Gap, ...] = ()
         self.notes: tuple[str, ...] = ()
+
+    @classmethod
+    def live(cls, name: str, request: LiveRequest) -> Self:
+        """A reader of what is no file; see `keyseg.video.live`. name: of the source in messages."""
+        reader = cls(name, request.fps, request.image_size)
+        reader._path, reader._request = name, request
+        return reader
 
     def __enter__(self) -> Self:
         self._process = DecodingProcess(self._path, self._request)
