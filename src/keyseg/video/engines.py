@@ -13,7 +13,8 @@ from queue import Empty
 from typing import Any, Literal, Protocol
 
 from keyseg.timeline import ConfigError, DataError
-from keyseg.timeline.failures import INPUT_ERRORS, reason_with
+from keyseg.timeline.failures import INPUT_ERRORS, reason_of, reason_with
+from keyseg.video.addresses import address_of
 from keyseg.video.workers import CONTEXT, worker_pool
 
 EngineName = Literal["processes", "ray"]
@@ -103,7 +104,10 @@ def _process(path: Path, steps: Sequence[Step], notify: Notify) -> None:
 
 def failed(path: Path, error: BaseException) -> Event:
     """The event of an input that cannot be processed."""
-    return Event(path, "failed", message=reason_with(path, error))
+    address, reason = address_of(path), reason_of(error)
+    if address is None:
+        return Event(path, "failed", message=reason_with(path, error))
+    return Event(path, "failed", message=reason if address in reason else f"{address}: {reason}")
 
 
 def _in_workers(inputs: Sequence[Path], stages: Sequence[Stage], workers: int, notify: Notify) -> None:

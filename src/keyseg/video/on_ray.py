@@ -122,8 +122,9 @@ def drive(inputs: Sequence[Path], stages: Sequence[Stage], address: str | None, 
             reason = "the process that worked on it ended every time, perhaps because memory ran out"
             _notify(Event(path, "failed", message=f"{path}: {reason}"))
     except RayError as error:
-        first = str(error).strip().splitlines()[0]
-        raise DataError(f"Ray gave up ({first}); run the same command again: finished inputs are kept") from None
+        raise DataError(
+            f"Ray gave up ({_cause(error)}); run the same command again: finished inputs are kept"
+        ) from None
     finally:
         ray.shutdown()
 
@@ -143,7 +144,13 @@ def _connect(address: str | None) -> None:
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except (ConnectionError, RuntimeError, OSError, ValueError) as error:
-        raise ConfigError(f"Ray cannot be started or joined here ({str(error).strip().splitlines()[0]})") from None
+        raise ConfigError(f"Ray cannot be started or joined here ({_cause(error)})") from None
+
+
+def _cause(error: Exception) -> str:
+    """The last line of an error of Ray, which says most."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
 
 
 def _once(inputs: list[Path], stages: Sequence[Stage], folder: Path, blocks: int) -> list[Path]:
@@ -155,8 +162,10 @@ def _once(inputs: list[Path], stages: Sequence[Stage], folder: Path, blocks: int
     context.max_errored_blocks = -1  # an input that is lost stops no other
     rows: ray.data.Dataset = ray.data.from_items([{"item": _Item(path)} for path in inputs], override_num_blocks=blocks)
     actor: Any = _Actor  # Ray takes classes too, other than it says
+    sharing = sum(stage.gpu for stage in stages)
     for stage in stages:
-        rows = rows.map(actor, fn_constructor_args=(stage, folder, __version__), **_pool(stage, len(inputs)))
+        pool = _pool(len(inputs), sharing if stage.gpu else 0)
+        rows = rows.map(actor, fn_constructor_args=(stage, folder, __version__), **pool)
     left = dict.fromkeys(inputs)
     for row in rows.iter_rows():
         item: _Item = row["item"]
@@ -168,19 +177,20 @@ def _once(inputs: list[Path], stages: Sequence[Stage], folder: Path, blocks: int
     return list(left)
 
 
-def _pool(stage: Stage, inputs: int) -> dict[str, Any]:
-    """Options of the actors of a stage: one per GPU or one per processor, of what the cluster has now."""
+def _pool(inputs: int, sharing: int) -> dict[str, Any]:
+    """Options of the actors of a stage: one per GPU, of which there are `sharing` stages, or else one per processor, of
+    what the cluster has now."""
     import ray
     from ray.data import ActorPoolStrategy
 
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    gpus = int(has.get("GPU", 0)) if stage.gpu else 0
-    most = max(1, min(inputs, gpus or int(has.get("CPU", 1))))
+    gpus = int(has.get("GPU", 0)) if sharing else 0
+    actors = max(1, min(inputs, gpus or int(has.get("CPU", 1))))
     return {
         "num_cpus": _PROCESSOR_SHARE,
-        "num_gpus": 1 if gpus else 0,
+        "num_gpus": 1 / sharing if gpus else 0,
         # One input at a time, so that none waits for a long one while other actors are idle.
-        "compute": ActorPoolStrategy(min_size=1, max_size=most, max_tasks_in_flight_per_actor=1),
+        "compute": ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
         "max_restarts": _RESTARTS,
         "max_task_retries": _RETRIES,
     }
