@@ -2,10 +2,10 @@
 
 python benchmarks/throughput.py [--minutes 10] [--device cuda]
 The video is drawn (H.264, 640 x 480, 30 frames per second). `features`: `motion` at 15 fps, from the file, decoding
-included. `predict`: timelines of features that are there, by an RTK of the default sizes with random weights. Both are the public
-functions, in one process with one thread, after a first short video that loads what is loaded once. A core hour is an
-hour of processor time of the process and those that it starts. With --device cuda, predict is measured again by the
-clock, since the processor waits. Writes benchmarks/results/throughput.md and .json.
+included. `predict`: timelines of features that are there, by an RTK of the default sizes with random weights. Both are
+the public functions, in one process with one thread, after a first short video that loads what is loaded once. A core
+hour is an hour of processor time of the process and those that it starts. With --device cuda, predict is measured again
+by the clock, since the processor waits. Writes benchmarks/results/throughput.md and .json.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def main() -> None:
     for hours in HOURS:
         for row in rows:
             needed = hours / float(str(row["hours per hour"])) / UNITS[unit_of(row)]
-            shown = f"{hours * size / 1e12:,.2f} TB" if row["work"] == "features" else ""
+            shown = f"{hours * size / 1e9:,.0f} GB" if row["work"] == "features" else ""
             table.append(f"| {hours:,} | {row['work']} | {needed:,.2f} | {-(-needed // DAY):,.0f} | {shown} |")
     note = (
         f"A machine has {UNITS['core']} cores or {UNITS['GPU']} GPUs. Extrapolated from one video in proportion to its"
