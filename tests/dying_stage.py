@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 from keyseg.timeline import DataError
-from keyseg.video.engines import Event, Notify, Step
+from keyseg.video.engines import Event, Notify, WorkStep
 
 
 class DyingStage:
     gpu = False
 
-    def start(self) -> Step:
+    def start(self) -> WorkStep:
         def step(path: Path, passed: object, notify: Notify) -> None:
             assert passed is None
             if path.name == "ends":

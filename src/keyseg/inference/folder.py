@@ -17,7 +17,7 @@ from keyseg.timeline import BundleError, ConfigError, DataError, OutputExistsErr
 from keyseg.timeline.failures import Failures
 from keyseg.timeline.files import check_file_names, refuse_file
 from keyseg.video.addresses import address_of, inside_address
-from keyseg.video.engines import Engine, EngineName, Event, Stage
+from keyseg.video.engines import Engine, EngineName, Event, WorkStage
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
 from keyseg.video.manifest import listed, part_of
@@ -158,7 +158,7 @@ def predict_files(
     reading = Reading(folder, extractor, device, batch, cache, damaged)
     endings = {kind: _ending(kind) for kind in (*formats, *others)}
     labels = LabelStage(reading, out, endings, resume, tier, page, review)
-    stages: list[Stage] = [labels]
+    stages: list[WorkStage] = [labels]
     steps = [labels.using(predictor, made_by)]
     if videos and engine == "ray":
         features = FeatureStage(reading, made is not None and made.extractor not in ("motion", "poses"))

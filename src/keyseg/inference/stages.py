@@ -18,7 +18,7 @@ from keyseg.inference.review import ReviewRow, review_rows
 from keyseg.timeline.failures import INPUT_ERRORS
 from keyseg.timeline.files import read_bytes, write_bytes
 from keyseg.video.addresses import address_of, fetched
-from keyseg.video.engines import Event, Notify, Step, failed
+from keyseg.video.engines import Event, Notify, WorkStep, failed
 from keyseg.video.extractor import Extractor
 
 if TYPE_CHECKING:  # what needs torch is imported by the work itself, so that the help is shown at once
@@ -76,7 +76,7 @@ class FeatureStage:
         """Whether it runs on a GPU."""
         return self.network and self.reading.device != "cpu"
 
-    def start(self) -> Step:
+    def start(self) -> WorkStep:
         """What returns the features of a video; None for those of a file, which needs no reading."""
         reading, predictor, made_by = self.reading, self.reading.load(), None
 
@@ -122,11 +122,11 @@ class LabelStage:
         """Whether the network is to run on a GPU."""
         return (self.reading.device or "cpu") != "cpu"
 
-    def start(self) -> Step:
+    def start(self) -> WorkStep:
         """What predicts an input and writes its files."""
         return self.using(self.reading.load())
 
-    def using(self, predictor: Predictor, made_by: Extractor | None = None) -> Step:
+    def using(self, predictor: Predictor, made_by: Extractor | None = None) -> WorkStep:
         """The same with what is loaded already."""
         reading = self.reading
 

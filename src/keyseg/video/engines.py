@@ -38,12 +38,12 @@ class Event:
 Notify = Callable[[Any], None]
 """Gets the events of the work: an `Event`, or what a stage tells besides."""
 
-Step = Callable[[Path, Any, Notify], Any]
+WorkStep = Callable[[Path, Any, Notify], Any]
 """Does a stage for one input, given what the stage before returned for it, None at first; returns what the next stage
 gets. What it raises of `INPUT_ERRORS` is about the input."""
 
 
-class Stage(Protocol):
+class WorkStage(Protocol):
     """A part of the work on every input. It is sent by pickle to the processes that do it.
 
     gpu: whether it runs on a GPU where there is one.
@@ -52,7 +52,7 @@ class Stage(Protocol):
     @property
     def gpu(self) -> bool: ...
 
-    def start(self) -> Step:
+    def start(self) -> WorkStep:
         """Load what the stage needs, once per process."""
         ...
 
@@ -78,7 +78,9 @@ class Engine:
         if self.name != "ray" and self.address is not None:
             raise ConfigError("--address is that of a Ray cluster; add --engine ray")
 
-    def process(self, inputs: Sequence[Path], stages: Sequence[Stage], steps: Sequence[Step], notify: Notify) -> None:
+    def process(
+        self, inputs: Sequence[Path], stages: Sequence[WorkStage], steps: Sequence[WorkStep], notify: Notify
+    ) -> None:
         """Do all stages for every input. An input that fails is an event, and does not stop the others.
 
         steps: the stages, started in this process, which has thus noticed what is wrong with one of them.
@@ -93,7 +95,7 @@ class Engine:
                 _process(path, steps, notify)
 
 
-def _process(path: Path, steps: Sequence[Step], notify: Notify) -> None:
+def _process(path: Path, steps: Sequence[WorkStep], notify: Notify) -> None:
     passed = None
     try:
         for step in steps:
@@ -110,7 +112,7 @@ def failed(path: Path, error: BaseException) -> Event:
     return Event(path, "failed", message=reason if address in reason else f"{address}: {reason}")
 
 
-def _in_workers(inputs: Sequence[Path], stages: Sequence[Stage], workers: int, notify: Notify) -> None:
+def _in_workers(inputs: Sequence[Path], stages: Sequence[WorkStage], workers: int, notify: Notify) -> None:
     """In processes of this machine, which share its threads."""
     events: Any = CONTEXT.Queue()
     threads = max(1, (os.cpu_count() or 1) // workers)
@@ -131,7 +133,7 @@ def _in_workers(inputs: Sequence[Path], stages: Sequence[Stage], workers: int, n
     _pass_on(events, notify)  # the workers have ended, so all their events are there
 
 
-def _on_ray(inputs: Sequence[Path], stages: Sequence[Stage], address: str | None, notify: Notify) -> None:
+def _on_ray(inputs: Sequence[Path], stages: Sequence[WorkStage], address: str | None, notify: Notify) -> None:
     """In a process of its own, since Ray prints what it likes to the streams of the process that uses it."""
     from keyseg.video.on_ray import drive, start_driver
 
@@ -167,10 +169,10 @@ def _pass_on(events: Any, notify: Notify) -> None:
         return
 
 
-_worker: tuple[Sequence[Step], Notify]
+_worker: tuple[Sequence[WorkStep], Notify]
 
 
-def _start_worker(stages: Sequence[Stage], threads: int, events: Any) -> None:
+def _start_worker(stages: Sequence[WorkStage], threads: int, events: Any) -> None:
     global _worker
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before torch is imported
     _worker = ([stage.start() for stage in stages], events.put)

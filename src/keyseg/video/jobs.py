@@ -13,7 +13,7 @@ from keyseg.data.input_names import input_name
 from keyseg.timeline import DataError, OutputExistsError
 from keyseg.timeline.files import check_file_names, file_sha256, refuse_file
 from keyseg.video.addresses import fetched
-from keyseg.video.engines import Engine, Event, Notify, Step, failed
+from keyseg.video.engines import Engine, Event, Notify, WorkStep, failed
 from keyseg.video.extraction import FeatureCache, checked_sidecar, origin_of
 from keyseg.video.extractor import Extractor
 from keyseg.video.extractors import make_extractor
@@ -47,7 +47,7 @@ class Work:
         """Whether the extractor is a network that may run on a GPU."""
         return self.extractor != "motion" and isinstance(self.extractor, str) and self.device != "cpu"
 
-    def start(self) -> Step:
+    def start(self) -> WorkStep:
         """What extracts the features of a video."""
         extractor = self.make()
 

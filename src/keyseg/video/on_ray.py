@@ -19,7 +19,7 @@ from keyseg.timeline import ConfigError, DataError, KeysegError
 from keyseg.timeline.extras import extra
 from keyseg.timeline.failures import INPUT_ERRORS
 from keyseg.timeline.version import __version__
-from keyseg.video.engines import Event, Notify, Stage, Step, failed
+from keyseg.video.engines import Event, Notify, WorkStage, WorkStep, failed
 
 # Of a processor, for each actor of a stage. Ray also needs some for itself: whole ones can leave it waiting forever.
 _PROCESSOR_SHARE = 0.4
@@ -46,9 +46,9 @@ class _Item:
 class _Actor:
     """A process on some machine that does one stage for one input at a time."""
 
-    def __init__(self, stage: Stage, folder: Path, version: str) -> None:
+    def __init__(self, stage: WorkStage, folder: Path, version: str) -> None:
         self.stage, self.folder, self.version = stage, folder, version
-        self.step: Step | None = None
+        self.step: WorkStep | None = None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         item: _Item = row["item"]
@@ -68,7 +68,7 @@ class _Actor:
             return _Item(item.path, error=RuntimeError(traceback.format_exc()), ended=True)
         return replace(item, passed=passed, events=_kept(events))
 
-    def _start(self) -> Step:
+    def _start(self) -> WorkStep:
         if self.version != __version__:
             raise ConfigError(
                 f"keyseg {__version__} is installed on {socket.gethostname()}, and the command is of {self.version};"
@@ -103,7 +103,7 @@ def start_driver(events: Any) -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 
-def drive(inputs: Sequence[Path], stages: Sequence[Stage], address: str | None, folder: Path) -> None:
+def drive(inputs: Sequence[Path], stages: Sequence[WorkStage], address: str | None, folder: Path) -> None:
     """Process all inputs on a Ray cluster, or on one of this machine alone, and tell `start_driver`'s queue.
 
     folder: the working folder of the command. Raises ConfigError if Ray is not installed or there is no cluster at the
@@ -153,7 +153,7 @@ def _cause(error: Exception) -> str:
     return lines[-1].strip() if lines else type(error).__name__
 
 
-def _once(inputs: list[Path], stages: Sequence[Stage], folder: Path, blocks: int) -> list[Path]:
+def _once(inputs: list[Path], stages: Sequence[WorkStage], folder: Path, blocks: int) -> list[Path]:
     """Send inputs through the stages; the inputs that were lost with the processes that had them."""
     import ray.data
 
