@@ -27,6 +27,8 @@ CONNECTING = {
     *("socket", "ssl", "http.client", "urllib.request", "ftplib", "smtplib", "requests", "urllib3", "httpx", "httpx2"),
     *(
         "aiohttp",
+        "fsspec",
+        "ray",
         "websockets",
         "remotezip",
         "huggingface_hub",

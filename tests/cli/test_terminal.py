@@ -20,7 +20,7 @@ from keyseg.cli import terminal
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.main import INTERRUPTED, VERBS
 from keyseg.cli.signals import ending_as_interrupts
-from keyseg.video.jobs import Event
+from keyseg.video.engines import Event
 
 HOSTILE = (
     "\x1b[31mred",

@@ -14,7 +14,7 @@ import pytest
 from keyseg.cli.features import FeatureProgress
 from keyseg.data.feature_origin import read_sidecar
 from keyseg.formats.frame_labels import read_frame_labels
-from keyseg.video.jobs import Event
+from keyseg.video.engines import Event
 from moving_square import LABELS, pictures
 
 NAMES = ("ann_1", "ann_2", "bob_1", "bob_2")
@@ -101,10 +101,10 @@ def test_features_of_a_folder(user_files: Path, cache: Path, keyseg: Any, tmp_pa
     command = ("features", user_files / "videos", "--out", out, "--fps", 10, "--cache", cache)
     answer = keyseg(*command, "--shard", "1/2")
     assert answer.code == 0
-    assert {path.name for path in out.glob("*.npy")} == {"ann_1.npy", "bob_1.npy"}
+    assert {path.name for path in out.glob("*.npy")} == {"bob_1.npy"}  # by its name; the other part has three
     answer = keyseg(*command)
     assert answer.code == 0
-    assert answer.err.count("already extracted") == 2
+    assert answer.err.count("already extracted") == 1
     assert len(list(out.glob("*.npy"))) == len(list(out.glob("*.json"))) == 4
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")

@@ -16,7 +16,8 @@ import pytest
 
 from keyseg.timeline import DataError, InternalError
 from keyseg.video import decode_client, decode_process, protocol
-from keyseg.video.jobs import Event, Work, extract_all
+from keyseg.video.engines import Event
+from keyseg.video.jobs import Work, extract_all
 from keyseg.video.reading import VideoReader, read_key_frames
 
 # Run by every new Python process.

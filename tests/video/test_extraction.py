@@ -17,9 +17,10 @@ import keyseg.video.jobs as jobs
 from keyseg.data.feature_origin import read_sidecar, sidecar_path
 from keyseg.timeline import DataError
 from keyseg.timeline.files import file_sha256
+from keyseg.video.engines import Engine, Event
 from keyseg.video.extraction import READER, FeatureCache, extract_features, origin_of
 from keyseg.video.find_videos import find_videos, one_a_name
-from keyseg.video.jobs import Event, Work, extract_all
+from keyseg.video.jobs import Work, extract_all
 
 FPS = Fraction(10)
 
@@ -218,7 +219,7 @@ def test_workers_do_what_one_process_does(clip: Path, make_clip: Callable[..., P
     events: list[Event] = []
     alone, together = (Work("motion", FPS, tmp_path / name, tmp_path / f"cache {name}") for name in ("1", "2"))
     extract_all([clip, other], alone, notify=lambda _: None)
-    extract_all([clip, bad, other], together, workers=2, notify=events.append)
+    extract_all([clip, bad, other], together, engine=Engine(workers=2), notify=events.append)
     assert sorted(event.kind for event in events if event.kind != "frames") == ["failed", "made", "made"]
     for name in ("clip.npy", "other.npy"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()

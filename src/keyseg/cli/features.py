@@ -12,7 +12,7 @@ from keyseg.cli.options import FrameRate, FrameRateOrNone, PositiveNumber
 from keyseg.cli.progress import ProgressDisplay, plain_column
 from keyseg.cli.terminal import say_failed
 from keyseg.cli.verb import presents
-from keyseg.video.jobs import Event
+from keyseg.video.engines import Event
 from keyseg.video.make_features import features
 
 _LOG_SECONDS = 15.0  # between two lines about one video, where there is no terminal
@@ -78,8 +78,9 @@ class FeatureProgress(ProgressDisplay):
         if event.kind == "failed":
             self.print(f"{count} error: {event.message}")
         elif event.message or not self.quiet:
-            seconds = self._seconds(event.video)
-            how = {"made": f"in {seconds:.1f} s", "cached": "from the cache", "kept": "already extracted"}[event.kind]
+            # On a cluster it is not known when a video was begun.
+            made = f"in {self._seconds(event.video):.1f} s" if event.video in self.started else "extracted"
+            how = {"made": made, "cached": "from the cache", "kept": "already extracted"}[event.kind]
             self.print(f"{count} {event.video}: {event.frames:,} frames {how}{event.message}")
 
     def _seconds(self, video: Path) -> float:

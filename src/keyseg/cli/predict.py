@@ -7,13 +7,19 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from keyseg.cli.features import FeatureProgress
-from keyseg.cli.options import Formats
+from keyseg.cli.options import Formats, PositiveNumber
 from keyseg.cli.terminal import say_failed
 from keyseg.cli.verb import presents
-from keyseg.inference.folder import WritePage, predict_files
+from keyseg.inference.folder import predict_files
+from keyseg.inference.stages import WritePage
 
 
-@presents(predict_files, formats=Formats, page=Annotated[bool | None, Parameter(name="--report", show_default=False)])
+@presents(
+    predict_files,
+    formats=Formats,
+    page=Annotated[bool | None, Parameter(name="--report", show_default=False)],
+    workers=PositiveNumber,
+)
 def predict_verb(**arguments: Any) -> int:
     arguments["page"] = _page() if arguments["page"] else None
     with FeatureProgress(len(arguments["inputs"])) as shown:

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from keyseg.data.input_names import input_name, is_feature_file
 from keyseg.formats import FORMATS, format_named, timeline_text
-from keyseg.inference.review import REVIEW, ReviewRow, review_rows, write_review
+from keyseg.formats.text import VIDEO_SUFFIXES
+from keyseg.inference.review import REVIEW, ReviewRow, write_review
+from keyseg.inference.stages import PAGE, SCORES, FeatureStage, LabelledFile, LabelStage, Reading, WritePage
 from keyseg.timeline import BundleError, ConfigError, DataError, OutputExistsError, Segmentation, TimelineError
 from keyseg.timeline.failures import Failures
-from keyseg.timeline.files import check_file_names, refuse_file, write_bytes
+from keyseg.timeline.files import check_file_names, refuse_file
+from keyseg.video.addresses import address_of, inside_address
+from keyseg.video.engines import Engine, EngineName, Event, WorkStage
 from keyseg.video.extraction import FeatureCache
 from keyseg.video.find_videos import one_a_name, tracks_inside, videos_inside
+from keyseg.video.manifest import listed, part_of
 from keyseg.video.poses import Poses
 
 if TYPE_CHECKING:  # what needs torch is imported by the work itself, so that the help is shown at once
-    from keyseg.inference.prediction import Prediction
     from keyseg.inference.predictor import Predictor
 
-_SCORES, _PAGE = "scores", "page"  # kinds of output beside the formats
-_ENDINGS = {_SCORES: ".scores.npz", _PAGE: ".html"}
-
-WritePage = Callable[[Path, Path, "Prediction"], None]
-"""Writes a page, its first argument, about a video or its features and their prediction."""
+_ENDINGS = {SCORES: ".scores.npz", PAGE: ".html"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,10 @@ def predict_files(
     damaged: bool = False,
     resume: bool = False,
     force: bool = False,
+    shard: str = "1/1",
+    workers: int = 1,
+    engine: EngineName = "processes",
+    address: str | None = None,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[Path, int, int | None], None] = lambda video, frames, expected: None,
 ) -> PredictedFiles:
@@ -71,7 +71,8 @@ def predict_files(
         bundle: Bundle that keyseg train wrote, or a run folder that holds one.
         inputs: Video files, if the bundle was trained on features of keyseg features: it records how to make them;
             files of tracks, if these features were poses. Or .npy files, (D, T) or (T, D), made by the extractor that
-            the bundle was trained with. Or folders of either.
+            the bundle was trained with. Or folders of either, addresses such as s3://bucket/videos, or lists: .txt
+            files with one of these per line.
         out: Folder for the timelines.
         formats: txt (one label per line), csv, json, eaf (ELAN), vtt and more (see keyseg convert); several as
             txt,eaf,vtt.
@@ -90,24 +91,38 @@ def predict_files(
         damaged: Accept damaged videos: the last good picture fills each gap.
         resume: Keep existing timelines and write those that are missing.
         force: Overwrite existing timelines.
+        shard: i/n: predict only the i-th of n parts of the inputs, to share the work among machines. The name of an
+            input decides in which part it is.
+        workers: Number of inputs to predict at the same time, each in its own process.
+        engine: processes (of this machine, see --workers), or ray: all machines of a Ray cluster (needs the extra
+            scale).
+        address: Running Ray cluster to use, HOST:PORT or auto. Default: one that is started on this machine.
         report: Called with one line per event: files written, gaps, failures.
         progress: Called with a video, the frames that are read and the number expected, None if unknown.
     """
     from keyseg.inference.bundle import find_bundle, load, read_config
 
-    out, cache = Path(out), None if cache is None else Path(cache)
+    where, out, cache = Engine(engine, workers, address), Path(out), None if cache is None else Path(cache)
     formats = tuple(dict.fromkeys(formats))
     for name in formats:
         format_named(name)
     if resume and force:
         raise ConfigError("--resume keeps existing timelines and --force overwrites them; choose one")
-    others = [*([_SCORES] if scores else []), *([_PAGE] if page else [])]
-    _refuse_exchanged(Path(bundle), map(Path, inputs))
+    if review and shard != "1/1":
+        raise ConfigError("--review lists the segments of all inputs, and --shard predicts a part; choose one")
+    others = [*([SCORES] if scores else []), *([PAGE] if page else [])]
+    named = listed(map(Path, inputs))
+    _refuse_exchanged(Path(bundle), named)
     folder = find_bundle(Path(bundle))
     made = read_config(folder).features
     failures = Failures(report)
-    files = input_files(map(Path, inputs), failures, tracks=made is not None and made.extractor == "poses")
+    files = input_files(named, failures, tracks=made is not None and made.extractor == "poses")
+    if page and any(map(address_of, files)):
+        raise ConfigError(
+            "--report plays the video beside its timeline, and can do so only with videos of this machine"
+        )
     targets = output_files(files, [*formats, *others], out, review=review)
+    targets = {file: targets[file] for file in part_of(files, shard)}
     existing = dict.fromkeys(path for paths in targets.values() for path in paths.values() if path.exists())
     taken = [*existing, *([out / REVIEW] if review and (out / REVIEW).exists() else [])]
     if resume:
@@ -128,25 +143,35 @@ def predict_files(
         report(f"tracks are read at {made_by.track_fps} frames per second, as in training")
 
     written: dict[Path, tuple[Path, ...]] = {}
-    rows: list[ReviewRow] = []
-    for file, paths in targets.items():
-        with failures.of(file):
-            shown = partial(progress, file)
-            prediction = predictor.predict(
-                file, extractor=made_by, cache=cache, damaged=damaged, device=device, progress=shown
-            )
-            for note in prediction.notes:
-                report(f"note: {file}: {note}")
-            written[file] = _write(prediction, file, tier, paths, page, failures)
-            rows += review_rows(input_name(file), prediction) if review else []
-            if written[file]:
-                timeline = prediction.segmentation
-                report(f"{written[file][0]}: {len(timeline)} segments, {timeline.length} frames")
+    rows: dict[Path, tuple[ReviewRow, ...]] = {}
+
+    def note(event: Event | LabelledFile) -> None:
+        if isinstance(event, LabelledFile):
+            written[event.file], rows[event.file] = event.written, event.rows
+            for line in event.lines:
+                report(line)
+        elif event.kind == "failed":
+            failures.note(event.video, event.message)
+        else:
+            progress(event.video, event.frames, event.expected)
+
+    reading = Reading(folder, extractor, device, batch, cache, damaged)
+    endings = {kind: _ending(kind) for kind in (*formats, *others)}
+    labels = LabelStage(reading, out, endings, resume, tier, page, review)
+    stages: list[WorkStage] = [labels]
+    steps = [labels.using(predictor, made_by)]
+    if videos and engine == "ray":
+        features = FeatureStage(reading, made is not None and made.extractor not in ("motion", "poses"))
+        stages, steps = [features, labels], [features.start(), *steps]
+    where.process(list(targets), stages, steps, note)
     if review:
         left_out = [input_name(file) for file in targets if file not in written]
-        write_review(out / REVIEW, rows, left_out, predictor.calibration is not None, report)
+        in_order = [row for file in targets for row in rows.get(file, ())]
+        write_review(out / REVIEW, in_order, left_out, predictor.calibration is not None, report)
     failed = failures.reasons
-    return PredictedFiles(len({*targets, *failed}), written, failed)
+    return PredictedFiles(
+        len({*targets, *failed}), {file: written[file] for file in targets if file in written}, failed
+    )
 
 
 def _refuse_exchanged(bundle: Path, inputs: Iterable[Path]) -> None:
@@ -167,7 +192,9 @@ def input_files(paths: Iterable[Path], failures: Failures, *, tracks: bool) -> l
     for path in named:
         with failures.of(path) if len(named) > 1 else nullcontext():
             inside = [path]
-            if path.is_dir():
+            if address_of(path):
+                inside = inside_address(path, {".npy", *VIDEO_SUFFIXES})
+            elif path.is_dir():
                 inside = sorted([*path.glob("[!.]*.npy"), *(tracks_inside(path) if tracks else videos_inside(path))])
                 if not inside:
                     raise DataError(f"{path}: no .npy file and no {'tracks' if tracks else 'video'} in this folder")
@@ -185,7 +212,7 @@ def output_files(
     """What to write for each input, by kind: a format, scores or a page. Raises DataError, OutputExistsError."""
     check_file_names(input_name(file) for file in files)
     refuse_file(out, "timelines")
-    suffixes = {kind: _ENDINGS.get(kind) or FORMATS[kind].suffix for kind in kinds}
+    suffixes = {kind: _ending(kind) for kind in kinds}
     targets = {file: {kind: out / f"{input_name(file)}{suffix}" for kind, suffix in suffixes.items()} for file in files}
     owners: dict[str, Path] = {REVIEW: out / REVIEW} if review else {}
     for file, paths in targets.items():
@@ -201,43 +228,12 @@ def output_files(
     return targets
 
 
+def _ending(kind: str) -> str:
+    return _ENDINGS.get(kind) or FORMATS[kind].suffix
+
+
 def _check_formats(predictor: Predictor, formats: Iterable[str]) -> None:
     """Raise ConfigError where a format needs an extra that is not installed, before any work."""
     for name in formats:
         with suppress(DataError, TimelineError):  # about this made-up timeline; a real one may be fine
             timeline_text(name, "video", Segmentation.from_frames([0, 0]), predictor.labels, predictor.timebase)
-
-
-def _write(
-    prediction: Prediction,
-    file: Path,
-    tier: str | None,
-    paths: Mapping[str, Path],
-    page: WritePage | None,
-    failures: Failures,
-) -> tuple[Path, ...]:
-    """Write the prediction of a video or of its features in each kind; return the files that could be written and
-    note the others."""
-    written = []
-    for kind, path in paths.items():
-        with failures.of(file, path):
-            if kind == _PAGE and page is not None:
-                page(path, file, prediction)
-            elif kind == _SCORES:
-                write_bytes(path, _scores(prediction))
-            else:
-                prediction.save(path, format=kind, tier=tier, force=True)
-            written.append(path)
-    return tuple(written)
-
-
-def _scores(prediction: Prediction) -> bytes:
-    """The network's output as compressed arrays."""
-    from keyseg.inference.prediction import KeypointPrediction
-
-    arrays = {"stages": prediction.stages}
-    if isinstance(prediction, KeypointPrediction):
-        arrays |= {"action": prediction.action_heatmap, "boundary": prediction.boundary_heatmap}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()

@@ -178,13 +178,13 @@ class Predictor:
         if isinstance(video, str | Path):
             file = Path(video)
             if is_feature_file(file):
-                return self._of_file(file, file, read_sidecar(file), frames, variant)
+                return self.of_features(file, file, read_sidecar(file), frames, variant)
             if not file.is_file():
                 raise DataError(f"{file}: {'a folder; predict one file' if file.is_dir() else 'no such file'}")
             if extractor is None or isinstance(extractor, str | Path):
                 extractor = self.extractor(device=device, folder=extractor, batch=batch)
-            found = self._features(file, extractor, cache, damaged, progress)
-            return self._of_file(file, found.path, found.sidecar, frames or found.sidecar.frames, variant)
+            found = self.video_features(file, extractor, cache, damaged, progress)
+            return self.of_features(file, found.path, found.sidecar, frames or found.sidecar.frames, variant)
         if isinstance(video, Tensor):
             video = video.detach().float().cpu().numpy()
         if not isinstance(video, np.ndarray):
@@ -213,10 +213,10 @@ class Predictor:
         place = None if folder is None else Path(folder)
         return extractor_of(self.origin, None if device is None else str(device), place, batch)
 
-    def _features(
+    def video_features(
         self, video: Path, extractor: Extractor, cache: Path | str | None, damaged: bool, progress: ReportFrames
     ) -> CachedFeatures:
-        """The features of a video file, from the cache if they are there."""
+        """The features of a video file, from the cache if they are there; with the arguments of `predict`."""
         from keyseg.video.extraction import FeatureCache
 
         assert self.origin is not None  # otherwise there would be no extractor
@@ -225,7 +225,7 @@ class Predictor:
         self.check_origin(found.sidecar.origin, video)
         return found
 
-    def _of_file(
+    def of_features(
         self, file: Path, features: Path, sidecar: FeatureSidecar | None, frames: int | None, variant: str | None
     ) -> Prediction:
         """The prediction of a video file or a file of features, with its name and what its sidecar notes."""

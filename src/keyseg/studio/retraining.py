@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keyseg.inference.predictor import Predictor
     from keyseg.training.fit import Fit, FitCallbacks
     from keyseg.training.run import Run
-    from keyseg.video.jobs import Event as ExtractionEvent
+    from keyseg.video.engines import Event as ExtractionEvent
 
 SINGLE = True
 """There is one retraining at a time."""

@@ -105,8 +105,11 @@ class Failures:
 
     def add(self, path: Path, error: Exception, place: Path | None = None) -> None:
         """Note why an input failed."""
-        reason = reason_with(place or path, error)
         self._errors.append(error)
+        self.note(path, reason_with(place or path, error))
+
+    def note(self, path: Path, reason: str) -> None:
+        """Note that an input failed, and why, where another process has the error."""
         self.reasons.setdefault(path, reason)
         self._report(f"error: {reason}")
 

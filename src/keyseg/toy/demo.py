@@ -26,8 +26,9 @@ from keyseg.training.results import loss_curves
 from keyseg.training.run import Run, start_run
 from keyseg.training.running import run_all
 from keyseg.training.tables import SCORES
+from keyseg.video.engines import Engine, Notify
 from keyseg.video.find_videos import find_videos
-from keyseg.video.jobs import Notify, Work, extract_all
+from keyseg.video.jobs import Work, extract_all
 from keyseg.video.reading import read_key_frames
 from keyseg.viz import VideoTimeline, key_frame_times, plot_curves, write_report
 
@@ -106,7 +107,7 @@ def _extract(out: Path, workers: int, extraction: Callable[[int], AbstractContex
     data = out / "toy-kitchen"
     videos, work = find_videos([data / "videos"]), Work("motion", Fraction(FPS), data / "features", out / "cache")
     with extraction(len(videos)) as notify:
-        failed = extract_all(videos, work, workers=workers, notify=notify)
+        failed = extract_all(videos, work, engine=Engine(workers=workers), notify=notify)
     if failed:
         raise DataError(f"{len(failed)} of {len(videos)} videos could not be read; delete {data} and run it again")
 

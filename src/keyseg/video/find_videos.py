@@ -9,18 +9,23 @@ from pathlib import Path
 from keyseg.data.input_names import input_name
 from keyseg.formats.text import VIDEO_SUFFIXES
 from keyseg.timeline import DataError
+from keyseg.video.addresses import address_of, inside_address
 from keyseg.video.pose_tracks import holds_tracks
 
 
 def find_videos(paths: Iterable[Path], *, tracks: bool = False) -> list[Path]:
-    """The given files, of any suffix, and the videos in the given folders, sorted within a folder.
+    """The given files, of any suffix, and the videos in the given folders, sorted within a folder; addresses of either.
 
     tracks: look for files of tracks instead of videos. Raises DataError on a folder without a video and a path that
     does not exist.
     """
     videos: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if address := address_of(path):
+            if tracks:
+                raise DataError(f"{address}: tracks are read from this machine; fetch them first")
+            videos += inside_address(path, VIDEO_SUFFIXES)
+        elif path.is_dir():
             inside = tracks_inside(path) if tracks else videos_inside(path)
             if not inside and tracks:
                 raise DataError(f"{path}: no tracks in this folder; looked for CSV and H5 files of DeepLabCut or SLEAP")

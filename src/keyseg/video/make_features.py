@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,9 +13,11 @@ from keyseg.timeline import ConfigError
 from keyseg.timeline.failures import Failures
 from keyseg.timeline.files import all_paths
 from keyseg.timeline.rates import parse_rate
+from keyseg.video.engines import Engine, EngineName, Event
 from keyseg.video.extractors import inputs_and_extractor
 from keyseg.video.find_videos import find_videos, one_a_name
-from keyseg.video.jobs import Event, Work, extract_all
+from keyseg.video.jobs import Work, extract_all
+from keyseg.video.manifest import listed, part_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ def features(
     fps: Fraction | float | str = Fraction(15),
     shard: str = "1/1",
     workers: int = 1,
+    engine: EngineName = "processes",
+    address: str | None = None,
     sample_rate: int | None = None,
     revision: str | None = None,
     device: str | None = None,
@@ -51,7 +54,8 @@ def features(
     resumes; finished videos are not processed again, even if they have been renamed.
 
     Args:
-        videos: Video files, or folders of video files; with --poses, tracks of body points.
+        videos: Video files, folders of video files, addresses of either such as s3://bucket/videos, or lists: .txt
+            files with one of these per line. With --poses, tracks of body points.
         out: Folder for the features, such as DATA/features.
         extractor: motion (colours, edges and movement; needs no network), or a video or image model: its name on the
             Hugging Face hub or its local folder (needs the extra backbones), or poses.
@@ -60,8 +64,12 @@ def features(
         track_fps: Frames per second of the videos that tracks were made from.
         fps: Frames per second to read, such as 15 or 30000/1001; also the frame rate of timelines made from the
             features.
-        shard: i/n: process only the i-th of n parts of the videos, to share the work among machines.
+        shard: i/n: process only the i-th of n parts of the videos, to share the work among machines. The name of a
+            video decides in which part it is.
         workers: Number of videos to process at the same time, each in its own process.
+        engine: processes (of this machine, see --workers), or ray: all machines of a Ray cluster (needs the extra
+            scale).
+        address: Running Ray cluster to use, HOST:PORT or auto. Default: one that is started on this machine.
         sample_rate: Frames between two feature rows of a model. Default: the extractor's.
         revision: Commit of the model on the hub.
         device: Where a model runs, such as cpu or cuda. Default: a GPU if there is one.
@@ -77,11 +85,9 @@ def features(
     Traceback (most recent call last):
     keyseg.timeline.errors.DataError: vidoes: no such file or folder
     """
-    videos = all_paths(videos)
+    where, videos = Engine(engine, workers, address), listed(all_paths(videos))
     if not videos:
         raise ConfigError("name at least one video file or a folder of them; see: keyseg features --help")
-    if workers < 1:
-        raise ConfigError(f"--workers takes a number >= 1, got {workers}")
     if poses and extractor not in ("motion", "poses"):
         raise ConfigError(f"--poses reads tracks, and the extractor {extractor} reads videos; choose one")
     track_rate = None if track_fps is None else parse_rate(track_fps)
@@ -90,23 +96,12 @@ def features(
         found = [path for path in videos if failures.attempt(path, partial(find_videos, tracks=tracks), [path])]
         videos = found or videos  # without any, the first raises below
     files, made_by = inputs_and_extractor(videos, "poses" if poses else extractor, track_rate)
-    chosen = _part_of(one_a_name(files), shard)
+    chosen = part_of(one_a_name(files), shard)
     cache = None if cache is None else Path(cache)
     work = Work(made_by, parse_rate(fps), Path(out), cache, damaged, force, revision, device, sample_rate)
     number = len(chosen) + len(failures.reasons)
     for path, reason in failures.reasons.items():
         notify(Event(path, "failed", message=reason), number)
-    failed = failures.reasons | extract_all(
-        chosen, work, workers=min(workers, max(1, len(chosen))), notify=lambda event: notify(event, number)
-    )
+    failed = failures.reasons | extract_all(chosen, work, engine=where, notify=lambda event: notify(event, number))
     written = {video: work.out / f"{input_name(video)}.npy" for video in chosen if video not in failed}
     return ExtractedFeatures(written, failed)
-
-
-def _part_of(videos: list[Path], shard: str) -> list[Path]:
-    """Every n-th video, from the i-th on, for the shard i/n. Raises ConfigError."""
-    part, _, parts = shard.partition("/")
-    short = re.fullmatch(r"\d{1,9}/\d{1,9}", shard, re.ASCII)
-    if not short or not 1 <= int(part) <= int(parts):
-        raise ConfigError(f"--shard takes i/n with i from 1 to n, such as 2/4, got {shard[:40]!r}")
-    return videos[int(part) - 1 :: int(parts)]

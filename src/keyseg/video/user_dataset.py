@@ -20,8 +20,9 @@ from keyseg.formats import AS_IT_IS, AnnotationOptions
 from keyseg.timeline import ConfigError, DataError, Overlap
 from keyseg.timeline.files import all_paths, refuse_file
 from keyseg.timeline.rates import parse_rate
+from keyseg.video.engines import Engine, Event
 from keyseg.video.extractors import inputs_and_extractor
-from keyseg.video.jobs import Event, Work, extract_all
+from keyseg.video.jobs import Work, extract_all
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,7 @@ def _shared(groups: Mapping[str, str]) -> dict[str, str]:
 
 def _extract(videos: Sequence[Path], work: Work, workers: int, notify: Callable[[Event, int], None]) -> dict[str, int]:
     """Extract the features of videos and return their numbers of frames by name. Raises DataError if one fails."""
-    workers = min(workers, len(videos))
-    failed = extract_all(videos, work, workers=workers, notify=lambda event: notify(event, len(videos)))
+    failed = extract_all(videos, work, engine=Engine(workers=workers), notify=lambda event: notify(event, len(videos)))
     if failed:
         raise DataError(
             f"{len(failed)} of {len(videos)} videos could not be read, so there is no data set yet; repair them or"
