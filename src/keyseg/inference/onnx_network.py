@@ -35,7 +35,7 @@ NETWORK, REFINER = "model", "refiner"
 """Names of the files of a network and of its refinement, without their suffix."""
 
 Axes = Mapping[str, str]
-# The axes of each array: one video (B = 1) of T steps and M keypoints; D, C and F are numbers of channels and classes.
+# The axes of each array: one video (B = 1) of T steps and M keypoints; D, F and E are channels, C classes, S stages.
 INPUTS = {
     NETWORK: {"features": "BDT"},
     REFINER: {"features": "BFT", "action": "BCT", "boundary": "BT", "frames": "BCT"}
@@ -43,7 +43,7 @@ INPUTS = {
 }
 FRAME_OUTPUTS = {"stages": "SBCT", "probabilities": "BCT"}
 KEYPOINT_OUTPUTS = {"hidden": "BFT", "frame_logits": "SBCT", "action_logits": "BCT", "boundary_logits": "BT"}
-REFINER_OUTPUTS = {"nodes": "BMF", "keep": "BM", "classes": "BMC", "shift": "BM"}
+REFINER_OUTPUTS = {"nodes": "BME", "keep": "BM", "classes": "BMC", "shift": "BM"}
 
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
