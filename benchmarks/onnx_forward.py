@@ -75,7 +75,8 @@ def main() -> None:
     ]
     table = ["| system | steps | torch, s | onnxruntime, s | torch / onnxruntime |", "|---|---|---|---|---|"]
     table += [
-        f"| {r['model']} | {r['steps']:,} | {r['torch']:.3f} | {r['onnxruntime']:.3f} | {r['ratio']:.2f} |" for r in rows
+        f"| {r['model']} | {r['steps']:,} | {r['torch']:.3f} | {r['onnxruntime']:.3f} | {r['ratio']:.2f} |"
+        for r in rows
     ]
     origin = provenance() | {"onnxruntime": onnxruntime.__version__}
     note = f"Median of {options.repeats} forward passes, D = {options.dimension}, {CLASSES} classes, one CPU thread."
