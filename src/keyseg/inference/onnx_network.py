@@ -34,7 +34,7 @@ SUFFIX = ".onnx"
 NETWORK, REFINER = "model", "refiner"
 """Names of the files of a network and of its refinement, without their suffix."""
 
-Axes = Mapping[str, str]
+_Axes = Mapping[str, str]
 # The axes of each array: one video (B = 1) of T steps and M keypoints; D, F and E are channels, C classes, S stages.
 INPUTS = {
     NETWORK: {"features": "BDT"},
@@ -55,7 +55,7 @@ class OnnxModel:
     that is damaged or that refers to others, and on weights that are not finite.
     """
 
-    def __init__(self, path: Path, content: bytes, inputs: Axes, outputs: Axes, classes: int) -> None:
+    def __init__(self, path: Path, content: bytes, inputs: _Axes, outputs: _Axes, classes: int) -> None:
         self.path, self.inputs, self.outputs, self.classes = path, inputs, outputs, classes
         self._content, self._device = content, ""
         self._session: InferenceSession | None = None
@@ -140,7 +140,7 @@ def open_networks(folder: Path, config: BundleConfig, prefixes: Sequence[str]) -
     networks: list[Network] = []
     for prefix in prefixes:
 
-        def model(name: str, outputs: Axes, prefix: str = prefix) -> OnnxModel:
+        def model(name: str, outputs: _Axes, prefix: str = prefix) -> OnnxModel:
             path = folder / f"{prefix}{name}{SUFFIX}"
             return OnnxModel(path, _read(path, config.sha256.get(path.name)), INPUTS[name], outputs, classes)
 
