@@ -186,8 +186,8 @@ def test_these_checks_can_fail(tmp_path: Path) -> None:
     page = "[a]({}/main/README.md#x) ![b]({}/main/no.png)".format(*hosts)
     assert broken_links(page, tmp_path) == [f"{ROOT.as_posix()}/no.png"]
     assert unknown_commands("`keyseg eval RUN --json` and\nkeyseg predict B F --out O   # --nothing") == []
-    assert unknown_commands("`keyseg export RUN`\nkeyseg eval RUN --csv") == ["keyseg export", "keyseg eval --csv"]
-    assert unknown_commands("a `keyseg eval\nRUN --csv` b `keyseg export`") == ["keyseg eval --csv", "keyseg export"]
+    assert unknown_commands("`keyseg sing RUN`\nkeyseg eval RUN --csv") == ["keyseg sing", "keyseg eval --csv"]
+    assert unknown_commands("a `keyseg eval\nRUN --csv` b `keyseg sing`") == ["keyseg eval --csv", "keyseg sing"]
     assert unknown_commands("`keyseg reproduce`, `keyseg data get x --out d`") == []
     assert unknown_commands("```\nkeyseg reproduce table1 D --out X\n```\n`keyseg reproduce fig2`") == []
     page = "`keyseg reproduce fig4 --out X`, `keyseg data get --all`\n"

@@ -32,6 +32,7 @@ HOMES = {
     "TimeBase": "keyseg.timeline.timebase",
     "compare": "keyseg.training.evaluation",
     "evaluate": "keyseg.training.evaluation",
+    "export": "keyseg.inference.export",
     "features": "keyseg.video.make_features",
     "init": "keyseg.video.user_dataset",
     "load": "keyseg.inference.bundle",

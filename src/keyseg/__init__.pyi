@@ -2,6 +2,7 @@ from .formats import AnnotationOptions as AnnotationOptions
 from .formats.read_write import read as read
 from .formats.read_write import write as write
 from .inference.bundle import load as load
+from .inference.export import export as export
 from .inference.prediction import Prediction as Prediction
 from .inference.predictor import Predictor as Predictor
 from .inference.sharing import pull as pull

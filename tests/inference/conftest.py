@@ -27,7 +27,7 @@ NETWORK = RTKConfig(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_predictor() -> Callable[..., Predictor]:
     """Predictors of 11 channels and three classes; options as of Predictor, and sample_rate, seed and classes."""
 
@@ -61,7 +61,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_small() -> Callable[[str], Predictor]:
     """A tiny predictor of any system, of 11 channels and three classes."""
 

@@ -42,6 +42,7 @@ VERBS = {
     "convert": "Convert annotations and timelines from the files of one tool to those of another.",
     "push": "Publish a bundle on the Hugging Face Hub, or write a copy to share to a folder.",
     "pull": "Fetch a bundle from the Hugging Face Hub into a new folder.",
+    "export": "Write the network of a bundle as ONNX or as a program of torch.export, for videos of any length.",
     "import-weights": "Make a bundle from weights that a system's reference program trained.",
     "doctor": "Show versions, processors, GPUs and threads, and how to repair what is broken; exit code 1 if anything"
     " is.",

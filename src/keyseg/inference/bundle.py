@@ -17,9 +17,11 @@ from keyseg.data.feature_origin import FeatureOrigin
 from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder
 from keyseg.inference.hub import is_hub_name, snapshot
+from keyseg.inference.onnx_network import SUFFIX, OnnxNetwork, open_networks
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS, system_named
 from keyseg.inference.weight_files import give_weights, read_stored
+from keyseg.models.network import Network
 from keyseg.timeline import BundleError, KeysegError, LabelMap, OutputExistsError, TimeBase, TimelineError
 from keyseg.timeline.files import file_sha256, whole_folder, write_bytes, write_text
 from keyseg.timeline.json_text import read_object
@@ -82,6 +84,11 @@ class BundleConfig(Section):
         section: type[BaseModel] = system.config if info.field_name == "network" else system.decoder
         return section.model_validate(value)
 
+    @property
+    def is_onnx(self) -> bool:
+        """Whether onnxruntime runs its networks, which are in files of ONNX in place of the weights."""
+        return any(name.endswith(SUFFIX) for name in self.sha256)
+
     @model_validator(mode="after")
     def _match_has_these_classes(self) -> Self:
         if self.decoder.match is not None and self.decoder.match.classes != len(self.classes):
@@ -111,11 +118,13 @@ def save_bundle(
 ) -> Path:
     """Write a bundle folder, whole or not at all. seen: as in `BundleConfig`. card: text of its model card, if any.
 
-    Raises OutputExistsError unless `force`.
+    Raises OutputExistsError unless `force`, and BundleError on a network in ONNX, which has no weights.
     """
+    if any(isinstance(network, OnnxNetwork) for network in predictor.networks):
+        raise BundleError("a network in ONNX has no weights to save; take the bundle that it was exported from")
     if folder.exists() and not force:
         raise OutputExistsError(f"{folder} exists; choose another folder or use --force")
-    prefixes = _prefixes(_members(predictor))
+    prefixes = member_prefixes(_members(predictor))
     weights = {
         prefix + name: value.detach().cpu().contiguous()
         for prefix, network in zip(prefixes, predictor.networks, strict=True)
@@ -164,8 +173,8 @@ def _members(predictor: Predictor) -> int | None:
     return len(predictor.networks) if predictor.others else None
 
 
-def _prefixes(members: int | None) -> list[str]:
-    """What the names of each network's weights begin with."""
+def member_prefixes(members: int | None) -> list[str]:
+    """What the names of each network's weights begin with, or those of its files in ONNX."""
     return [f"member{number}." for number in range(1, members + 1)] if members else [""]
 
 
@@ -238,26 +247,10 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
     """
     folder = find_bundle(Path(path))
     config = read_config(folder)
-    system, file = SYSTEMS[config.model], folder / WEIGHTS
-    networks = []
-    try:
-        tensors, sha256 = read_stored(file)
-        for prefix in _prefixes(config.members):
-            with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them
-                network = system.network(config.network, config.input_dim, len(config.classes))
-            names = [name for name in tensors if name.startswith(prefix)]
-            give_weights(network, {name.removeprefix(prefix): tensors.pop(name) for name in names}, file, prefix)
-            networks.append(network)
-        if config.sha256 and sha256 != config.sha256.get(WEIGHTS):
-            raise RuntimeError("they fit, but are of another training: their SHA-256 differs")
-        if tensors:
-            raise RuntimeError(f"weights of no network: {', '.join(sorted(tensors)[:3])}")
-    except (OSError, SafetensorError, RuntimeError) as error:
-        lines = str(error).splitlines()
-        reason = lines[min(1, len(lines) - 1)].strip()[:200]  # torch says on the second line what is wrong
-        raise BundleError(
-            f"{file}: not the weights that {CONFIG} describes ({reason}); copy the bundle again"
-        ) from error
+    if config.is_onnx:
+        networks = open_networks(folder, config, member_prefixes(config.members))
+    else:
+        networks = _networks(folder / WEIGHTS, config)
     networks = [network.to(device, torch.float32).eval() for network in networks]
     try:
         labels = LabelMap(config.classes, config.background)
@@ -277,3 +270,27 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> Predictor:
         calibration=config.confidence,
         folder=folder,
     )
+
+
+def _networks(file: Path, config: BundleConfig) -> list[Network]:
+    """The networks of a file of weights."""
+    system, networks = SYSTEMS[config.model], []
+    try:
+        tensors, sha256 = read_stored(file)
+        for prefix in member_prefixes(config.members):
+            with torch.device("meta"):  # sizes only: no memory is taken before the weights confirm them
+                network = system.network(config.network, config.input_dim, len(config.classes))
+            names = [name for name in tensors if name.startswith(prefix)]
+            give_weights(network, {name.removeprefix(prefix): tensors.pop(name) for name in names}, file, prefix)
+            networks.append(network)
+        if config.sha256 and sha256 != config.sha256.get(WEIGHTS):
+            raise RuntimeError("they fit, but are of another training: their SHA-256 differs")
+        if tensors:
+            raise RuntimeError(f"weights of no network: {', '.join(sorted(tensors)[:3])}")
+    except (OSError, SafetensorError, RuntimeError) as error:
+        lines = str(error).splitlines()
+        reason = lines[min(1, len(lines) - 1)].strip()[:200]  # torch says on the second line what is wrong
+        raise BundleError(
+            f"{file}: not the weights that {CONFIG} describes ({reason}); copy the bundle again"
+        ) from error
+    return networks

@@ -14,7 +14,8 @@ from keyseg.timeline.extras import extra
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-FILES = ("config.json", "weights*.safetensors", "README.md")
+WEIGHTS_OR_ONNX = ("weights*.safetensors", "*model.onnx", "*refiner.onnx")
+FILES = ("config.json", *WEIGHTS_OR_ONNX, "README.md")
 """Patterns of what is sent to the hub and fetched from it; nothing else is."""
 
 _NAME = re.compile(r"[a-z0-9][\w.-]*/[a-z0-9][\w.-]*(@[^@\s]+)?", re.ASCII | re.IGNORECASE)

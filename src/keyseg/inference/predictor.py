@@ -19,6 +19,7 @@ from keyseg.data.input_names import input_name, is_feature_file
 from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput
+from keyseg.inference.onnx_network import OnnxNetwork
 from keyseg.inference.prediction import KeypointPrediction, Prediction
 from keyseg.inference.weight_files import refuse_overflow
 from keyseg.matching.nodes import keypoint_nodes
@@ -111,10 +112,10 @@ class Predictor:
         read = [self.decoder.read(output) for output in outputs]
         result = self.decoder.average(read) if self.others else read[0]
         trained = isinstance(self.decoder, KeypointDecoder) and self.decoder.refine
-        if not (refine and trained and isinstance(self.model, RTK) and isinstance(result, KeypointOutput)):
+        if not (refine and trained and isinstance(result, KeypointOutput)):
             return result
         nodes = keypoint_nodes([(result.actions, result.boundaries)], steps.device)
-        refiners = [network.refiner for network in self.networks if isinstance(network, RTK)]
+        refiners = [network.refiner for network in self.networks if isinstance(network, RTK | OnnxNetwork)]
         refined = [refiner(output.maps(), nodes) for refiner, output in zip(refiners, outputs, strict=True)]
         return result.refined(refined, nodes)
 

@@ -17,7 +17,7 @@ from keyseg.inference.bundle import (
     load,
     read_config,
 )
-from keyseg.inference.hub import FILES, asking, is_hub_name, snapshot
+from keyseg.inference.hub import FILES, WEIGHTS_OR_ONNX, asking, is_hub_name, snapshot
 from keyseg.inference.model_card import model_card, with_front_matter
 from keyseg.timeline import BundleError, ConfigError, OutputExistsError
 from keyseg.timeline.extras import extra
@@ -84,7 +84,7 @@ def push(
             repo_id=repo,
             folder_path=staged,
             allow_patterns=list(FILES),
-            delete_patterns="weights*.safetensors",  # of an earlier bundle
+            delete_patterns=list(WEIGHTS_OR_ONNX),  # of an earlier bundle
             revision=revision,
             commit_message=message,
         )
@@ -95,7 +95,7 @@ def pull(repo: str, out: Path | str, *, report: Callable[[str], None] = lambda _
     """Fetch a bundle from the Hugging Face Hub into a new folder.
 
     Returns the folder. The revision becomes a commit, which the provenance in the bundle's config records. Only
-    config, weights in safetensors and model card are fetched, whatever else the model has.
+    config, weights in safetensors or networks in ONNX, and model card are fetched, whatever else the model has.
 
     Args:
         repo: owner/name, or owner/name@revision with a branch, tag or commit. Default: the newest commit of main.
@@ -153,5 +153,6 @@ def _gather(folder: Path, config: BundleConfig, target: Path) -> None:
     text = read_text(card, "a model card") if card.is_file() else model_card(config)
     write_text(target / CARD, with_front_matter(text, config))
     write_text(target / CONFIG, config_text(config))
-    for weights in folder.glob("weights*.safetensors"):
-        write_bytes(target / weights.name, weights.read_bytes())
+    for pattern in WEIGHTS_OR_ONNX:
+        for weights in folder.glob(pattern):
+            write_bytes(target / weights.name, weights.read_bytes())

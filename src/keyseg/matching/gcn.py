@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from keyseg.matching.graph import gather_neighbours
+
 
 class GraphConvolution(nn.Module):
     """D^-1/2 (A + I) D^-1/2 X W + b with D the degrees of A + I (Kipf & Welling 2017, equation 2).
@@ -29,6 +31,8 @@ class GraphConvolution(nn.Module):
 
 def _sum_of_neighbours(values: Tensor, index: Tensor, valid: Tensor) -> Tensor:
     """values (B, M, F), index and valid (B, M, 2k) -> (B, M, F), without the values of every edge in memory."""
+    if torch.compiler.is_exporting():  # other programs have no such sum
+        return (gather_neighbours(values, index) * valid[..., None]).sum(2)
     first = torch.arange(len(index), device=index.device)[:, None, None] * index.shape[1]  # node of each video
     rows, weights = (index + first).flatten(0, 1), valid.to(values.dtype).flatten(0, 1)
     total = F.embedding_bag(rows, values.flatten(0, 1), mode="sum", per_sample_weights=weights)

@@ -28,7 +28,7 @@ def local_attention(
     t - window // 2 ... t - window // 2 + window - 1, and no other key counts.
     """
     batch, channels, length = query.shape
-    blocks = -(-length // window)
+    blocks = (length + window - 1) // window  # ONNX divides towards zero, so nothing here is negative
     queries = F.pad(query / math.sqrt(channels), (0, blocks * window - length))
     queries = queries.view(batch, channels, blocks, window).permute(0, 2, 3, 1)  # (B, N, W, C)
     keys = _around_blocks(kept(key, mask), blocks, window)  # (B, N, K, C)

@@ -144,13 +144,13 @@ def _surroundings(nodes: KeypointNodes, length: Tensor) -> tuple[Tensor, Tensor]
 
     Where there is no such boundary it is 0 or T.
     """
-    time = nodes.time.round().long()
+    time, far = nodes.time.round().long(), length.expand_as(nodes.time)
     is_boundary = (nodes.kind == BOUNDARY) & nodes.mask
-    before = torch.where(is_boundary, time, 0).cummax(1).values
-    before = torch.cat((torch.zeros_like(before[:, :1]), before[:, :-1]), dim=1)
-    far = length.expand_as(time)
-    after = torch.where(is_boundary, time, far).flip(1).cummin(1).values.flip(1)
-    after = torch.cat((after[:, 1:], far[:, :1]), dim=1)
+    number = is_boundary.long().cumsum(1)  # of the boundaries up to each node; nodes are in time order
+    last = time.shape[1] + 1
+    table = torch.cat((torch.zeros_like(length), length.expand(-1, last)), dim=1)  # times by number, from 1
+    table = table.scatter(1, torch.where(is_boundary, number, last), torch.where(is_boundary, time, far))
+    before, after = table.gather(1, number - is_boundary.long()), table.gather(1, number + 1)
     return before.minimum(far - 1), torch.maximum(after.minimum(far), before + 1).minimum(far)
 
 

@@ -33,9 +33,14 @@ class StartBundle(Section):
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """The bundle at a path, or in a run. Raises BundleError if there is none, or if it is an ensemble."""
+        """The bundle at a path, or in a run. Raises BundleError if there is none, or no single network."""
         folder = find_bundle(path).resolve()
-        members = read_config(folder).members
+        config = read_config(folder)
+        if config.is_onnx:
+            raise BundleError(
+                f"{folder} is in ONNX, and a training starts from weights; name the bundle it was made from"
+            )
+        members = config.members
         if members:
             raise BundleError(f"{folder} averages {members} networks, and a training starts from one; name one of them")
         return cls(bundle=folder, sha256=file_sha256(folder / WEIGHTS))
