@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -52,6 +54,12 @@ def test_processes_do_every_input_once_and_a_failure_stops_none() -> None:
         Engine(workers=2).process([Path("a"), Path("ends")], [DyingStage()], [], events.append)
     with pytest.raises(ZeroDivisionError):
         Engine(workers=2).process([Path("a"), Path("mistake")], [DyingStage()], [], events.append)
+
+
+def test_what_only_some_need_is_imported_by_them_alone() -> None:
+    code = "import sys, keyseg.cli.features, keyseg.cli.predict; print({'ray', 'fsspec', 'torch'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_one_process_uses_what_is_started() -> None:
