@@ -355,6 +355,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "other classes": (told(classes=["background", "cut"]), "stages has the shape .*'C': 2"),
     "another system": (told(model="bcn", network={}, input_dim=12), "not the network"),
     "NaN": (rewritten(filled(np.nan)), "generator.input.weight holds NaN or infinite values; take weights from before"),
+    "NaN alone": (
+        rewritten(lambda model: model.graph.initializer.append(numpy_helper.from_array(np.float32("nan"), "alone"))),
+        "alone holds NaN or infinite values",
+    ),
     "infinite": (rewritten(filled(np.inf)), "generator.input.weight holds NaN or infinite values"),
     "other files": (rewritten(elsewhere), "it refers to other files"),
     "few numbers": (rewritten(lambda model: weights(model).dims.append(1000)), "generator.input.weight: "),
