@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
-
 from keyseg.timeline import ConfigError
+from keyseg.timeline.extras import extra
 from keyseg.training.settings import LoggerName, Recipe
+from keyseg.training.silence import quiet
+
+with extra("train", "training"), quiet():
+    from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 _PACKAGES: tuple[LoggerName, ...] = ("wandb", "mlflow")  # that are not installed along with keyseg[train]
 _PROJECT = "keyseg"
