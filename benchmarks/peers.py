@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -191,7 +190,7 @@ def measure(row: str, mine: bool, length: int, device: str, state: Path, repeats
     short, call = (action(row, mine, steps, device, state) for steps in (2 * SEGMENT, length))
     with torch.inference_mode("step" not in row):
         short()  # imports what the first call imports
-        before = _peak(cuda)
+        before = _reset_peak(cuda)
         for _ in range(1 + repeats):
             started = time.perf_counter()
             call()
@@ -201,12 +200,26 @@ def measure(row: str, mine: bool, length: int, device: str, state: Path, repeats
     return {"seconds": median(seconds[1:]), "mib": _peak(cuda) - before}
 
 
-def _peak(cuda: bool) -> float:
+def _reset_peak(cuda: bool) -> float:
+    """Forget the peak so far, which is that of making the features; what is held now, in MiB."""
     import torch
 
     if cuda:
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    Path("/proc/self/clear_refs").write_text("5")  # Linux
+    return _status("VmRSS")
+
+
+def _peak(cuda: bool) -> float:
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20 if cuda else _status("VmHWM")
+
+
+def _status(name: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def main() -> None:
