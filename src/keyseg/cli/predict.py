@@ -11,7 +11,6 @@ from keyseg.cli.options import Formats, PositiveNumber
 from keyseg.cli.terminal import say_failed
 from keyseg.cli.verb import presents
 from keyseg.inference.folder import predict_files
-from keyseg.inference.stages import WritePage
 
 
 @presents(
@@ -21,7 +20,10 @@ from keyseg.inference.stages import WritePage
     workers=PositiveNumber,
 )
 def predict_verb(**arguments: Any) -> int:
-    arguments["page"] = _page() if arguments["page"] else None
+    if arguments["page"]:
+        from keyseg.reproduction.pages import write_prediction_page  # brings Matplotlib
+
+        arguments["page"] = write_prediction_page
     with FeatureProgress(len(arguments["inputs"])) as shown:
 
         def report(line: str) -> None:
@@ -30,9 +32,3 @@ def predict_verb(**arguments: Any) -> int:
 
         result = predict_files(**arguments, report=report, progress=shown.advance)
     return say_failed(result.failed, result.inputs, arguments["out"])
-
-
-def _page() -> WritePage:
-    from keyseg.reproduction.pages import write_prediction_page  # brings matplotlib
-
-    return write_prediction_page
