@@ -21,6 +21,7 @@ TINY = [
     for change in (
         *(change for change in workshop.TINY if not change.startswith("optimiser.epochs")),
         "optimiser.epochs=1",
+        "optimiser.batch_size=3",
         "matching.join_epoch=0",
     )
     for word in ("--set", change)
