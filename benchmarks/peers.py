@@ -55,11 +55,29 @@ def frame_loss(stages: Any, labels: Any) -> Any:
     """Cross-entropy and truncated smoothing of each stage (stages, 1, C, T), as in the programs' trainings."""
     from torch.nn import functional as F
 
-    total = 0
-    for logits in stages:
-        change = F.log_softmax(logits[:, :, 1:], 1) - F.log_softmax(logits.detach()[:, :, :-1], 1)
-        total = total + F.cross_entropy(logits, labels[None]) + 0.15 * change.square().clamp(max=16).mean()
+    return sum(F.cross_entropy(logits, labels[None]) + 0.15 * _smoothing(logits, 16) for logits in stages)
+
+
+def cascade_loss(network: Any, features: Any, labels: Any) -> Any:
+    """What BCN's program trains with: stages weighted by the probability of the true class, and the fusion."""
+    import torch
+    from torch.nn import functional as F
+
+    exists = torch.ones(1, 1, len(labels), device=features.device)
+    (*stages, fused), _, weights = network(features, exists, gt_target=labels[None])
+    total = F.nll_loss(fused.log(), labels[None]) + 0.5 * _smoothing(fused, 8)
+    for logits, weight in zip(stages, weights, strict=True):
+        entropy = F.cross_entropy(logits, labels[None], reduction="none")
+        total = total + weights[0].sum() / weight.sum() * (weight[:, 0] * entropy).mean() + 0.3 * _smoothing(logits, 8)
     return total
+
+
+def _smoothing(logits: Any, limit: float) -> Any:
+    """Truncated squared changes of the log-probabilities (1, C, T)."""
+    from torch.nn import functional as F
+
+    change = F.log_softmax(logits[:, :, 1:], 1) - F.log_softmax(logits.detach()[:, :, :-1], 1)
+    return change.square().clamp(max=limit).mean()
 
 
 def theirs(name: str, device: str) -> tuple[Any, Callable[[Any], Any]]:
@@ -81,7 +99,7 @@ def theirs(name: str, device: str) -> tuple[Any, Callable[[Any], Any]]:
         from model import CascadeModel
 
         network = CascadeModel(3, 12, 256, DIMENSION, CLASSES, "50salads", device, True, 1)
-        return network, lambda x: network(x, torch.ones(1, CLASSES, x.shape[2], device=device))[0]
+        return network, lambda x: network(x, torch.ones(1, 1, x.shape[2], device=device))[0]
     if name == "LTContext":
         from ltc.config.defaults import _C
         from ltc.model.ltcontext import LTC
@@ -106,7 +124,10 @@ def ours(system: str, device: str) -> tuple[Any, Any, Any]:
     from keyseg.training.recipe import load_recipe
     from keyseg.training.systems import trainable
 
-    recipe = load_recipe(None, [f"model={system}", "augmentation.mixed_segments=0"])
+    published = (
+        ["network.smoothing_passes=0"] if system == "bcn" else []
+    )  # a part of their prediction, not of the network
+    recipe = load_recipe(None, [f"model={system}", "augmentation.mixed_segments=0", *published])
     network = SYSTEMS[recipe.model].network(recipe.network, DIMENSION, CLASSES).to(device)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
     return network, trainable(recipe.model).objective(recipe, labels).to(device), recipe
@@ -170,7 +191,8 @@ def action(row: str, mine: bool, length: int, device: str, state: Path) -> Calla
     else:
         network, run = theirs(ROWS[row][0], device)
         network.to(device)
-        loss = lambda: frame_loss(run(features), labels)  # noqa: E731
+        cascade = system == "bcn"
+        loss = lambda: cascade_loss(network, features, labels) if cascade else frame_loss(run(features), labels)  # noqa: E731
 
     def step() -> None:
         loss().backward()

@@ -31,10 +31,10 @@ def test_a_network_names_its_config_its_feature_channels_and_its_classes(network
 @all_networks
 @pytest.mark.parametrize("length", [1, 2, 37])
 def test_no_mask_says_that_all_steps_exist(network, config, length):
-    """Outputs and gradients; batches without padding, and predictions, go without a mask."""
+    """Outputs and gradients, in doubles; batches without padding, and predictions, go without a mask."""
     torch.manual_seed(1)
-    model = network(config, 6, 4)
-    features = torch.randn(2, 6, length)
+    model = network(config, 6, 4).double()
+    features = torch.randn(2, 6, length, dtype=torch.float64)
     results, gradients = [], []
     for mask in (None, torch.ones(2, length, dtype=torch.bool)):
         torch.manual_seed(2)  # of the dropout

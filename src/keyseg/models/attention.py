@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from keyseg.models.layers import kept, mask_of
-
-Window = Literal["published", "banded"]
-_LEAK = math.log(1e-6)  # as in the published program: a masked key keeps a factor of 1e-6 in the denominator
-_EXCLUDED = -1e9  # large and finite, so that a row without any valid key stays finite
+from keyseg.models.cpu_attention import EXCLUDED, LEAK, Window, WindowAttention
+from keyseg.models.layers import kept, mask_of, on_cpu
 
 
 def local_attention(
@@ -27,6 +23,13 @@ def local_attention(
     its block, and every other key still adds 1e-6 of its weight to the denominator. `banded`: query t sees the keys
     t - window // 2 ... t - window // 2 + window - 1, and no other key counts.
     """
+    if window == 1:  # the only key has weight 1, whatever its score is
+        return kept(value + 0 * (query + key).sum(1, keepdim=True), mask)
+    if on_cpu(query):
+        attended: Tensor = WindowAttention.apply(  # type: ignore[no-untyped-call]
+            query, kept(key, mask), kept(value, mask), mask, window, convention
+        )
+        return kept(attended, mask)
     batch, channels, length = query.shape
     blocks = (length + window - 1) // window  # ONNX divides towards zero, so nothing here is negative
     queries = F.pad(query / math.sqrt(channels), (0, blocks * window - length))
@@ -36,7 +39,7 @@ def local_attention(
     present = mask_of(query[:1], mask)[:, None, :].to(query.dtype)
     exists = _around_blocks(present, blocks, window).transpose(2, 3)  # (B or 1, N, 1, K)
     visible = _visible(window, keys.shape[2], convention, query)
-    hidden = _LEAK if convention == "published" else _EXCLUDED
+    hidden = LEAK if convention == "published" else EXCLUDED
     weights = torch.softmax(queries @ keys.transpose(2, 3) + hidden * (1 - exists * visible), dim=-1)
     if convention == "published":  # the values of missing steps are zero already
         weights, values = weights[..., : 2 * window - 1], values[:, :, : 2 * window - 1]

@@ -9,7 +9,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from keyseg.models.attention import LocalAttention, Window
+from keyseg.models.attention import LocalAttention
+from keyseg.models.cpu_attention import Window
 from keyseg.models.layers import (
     MaskedConv1d,
     OddSize,

@@ -51,7 +51,8 @@ class BarrierGenerator(nn.Module):
         x = kept(self.input(kept(features, mask)), mask)
         for layer in self.layers:
             x = layer(x, mask)
-        logit = self.out(x).squeeze(1).float()  # half precision would round high barriers to 1
+        logit = self.out(x).squeeze(1)
+        logit = logit.to(torch.promote_types(logit.dtype, torch.float32))  # half would round high barriers to 1
         barrier = torch.sigmoid(_SOFTNESS * logit)
         return barrier if mask is None else barrier * mask
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from keyseg.models.cpu_convolution import ShiftedProducts
 from keyseg.timeline import ConfigError
 
 
@@ -33,6 +34,13 @@ def mask_of(x: Tensor, mask: Tensor | None) -> Tensor:
     return torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device) if mask is None else mask
 
 
+def on_cpu(x: Tensor) -> bool:
+    """Whether what is made for CPUs computes this: float32 or double there, unless the network is being exported."""
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled("cpu"):
+        return False
+    return not torch.compiler.is_compiling()
+
+
 OddSize = Annotated[int, Field(ge=1), AfterValidator(odd)]
 
 
@@ -45,7 +53,14 @@ class MaskedConv1d(nn.Conv1d):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
         """x: (B, C, T), mask: (B, T) -> (B, C', T), zero outside the mask."""
-        return kept(super().forward(kept(x, mask)), mask)
+        x = kept(x, mask)
+        if self.kernel_size[0] > 1 and on_cpu(x):
+            out: Tensor = ShiftedProducts.apply(  # type: ignore[no-untyped-call]
+                x, self.weight, self.bias, self.dilation[0]
+            )
+        else:
+            out = super().forward(x)
+        return kept(out, mask)
 
 
 def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -58,6 +73,8 @@ def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
 
 def instance_norm(x: Tensor, mask: Tensor | None, eps: float = 1e-5) -> Tensor:
     """Instance normalisation over the valid steps (Ulyanov et al. 2016): (B, C, T), (B, T) -> (B, C, T)."""
+    if mask is None and x.shape[2] > 1 and not torch.compiler.is_compiling():
+        return F.instance_norm(x, eps=eps)
     centred = kept(x - masked_mean(x, mask), mask)
     return centred * torch.rsqrt(masked_mean(centred.square(), mask) + eps)
 

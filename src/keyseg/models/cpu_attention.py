@@ -1,0 +1,138 @@
+"""Attention in windows on a CPU: in pieces that stay in its cache, and without keeping the weights.
+
+The numbers are those of `keyseg.models.attention`. Narrow windows share a piece, in which a query sees its own window
+alone; wide ones are a piece each. The backward pass computes the weights again (Rabe and Staats 2021).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+Window = Literal["published", "banded"]
+LEAK = math.log(1e-6)  # as in the published program: a masked key keeps a factor of 1e-6 in the denominator
+EXCLUDED = -1e9  # large and finite, so that a row without any valid key stays finite
+_PIECE = 32  # queries at least
+_SCORES = 2**17  # at once and thread: half a MiB
+
+
+class _Pieces:
+    """How T steps are cut into pieces of whole windows, and what each query of a piece sees.
+
+    size: queries in a piece, `keys` of which each sees some. bias: (S or 1, K), added to the scores. seen: the same,
+    1 or 0. Where a piece is one window of the published kind, all its queries see the same keys, the first `first`.
+    """
+
+    def __init__(self, length: int, window: int, convention: Window) -> None:
+        self.length, self.half = length, window // 2
+        self.size = window * -(-max(window, _PIECE) // window)
+        self.keys = self.size + 2 * self.half
+        self.count = -(-length // self.size)
+        self.at_once = min(self.count, max(1, torch.get_num_threads() * _SCORES // (self.size * self.keys)))
+        self.published = convention == "published"
+        self.first = 2 * window - 1 if self.published and self.size == window else None
+        query = torch.arange(1 if self.first else self.size)[:, None]
+        place = torch.arange(self.keys) - query // window * window  # in the window of the query
+        near = (place >= 0) & (place < window + 2 * self.half)
+        if self.published:
+            seen = near & (place < 2 * window - 1)
+            hidden = torch.where(near, LEAK, EXCLUDED)
+        else:
+            seen = near & (place >= query % window) & (place < query % window + window)
+            hidden = torch.tensor(EXCLUDED)
+        self.bias, self.seen = torch.where(seen, 0.0, hidden), seen
+
+    def queries(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, N, S, C), zeros beyond the end."""
+        x = F.pad(x.transpose(1, 2), (0, 0, 0, self.count * self.size - self.length))
+        return x.view(len(x), self.count, self.size, -1)
+
+    def around(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, N, K, C): each piece with what its windows reach, zeros beyond the ends."""
+        beyond = self.count * self.size - self.length + self.half
+        return F.pad(x.transpose(1, 2), (0, 0, self.half, beyond)).unfold(1, self.keys, self.size).transpose(2, 3)
+
+    def missing(self, mask: Tensor | None, like: Tensor) -> Tensor:
+        """(B, N, 1, K): what is added to the scores of keys that do not exist, else 0."""
+        exists = like.new_ones(len(like), self.length) if mask is None else mask.to(like.dtype)
+        return (LEAK if self.published else EXCLUDED) * (1 - self.around(exists[:, None])).transpose(2, 3)
+
+    def groups(self) -> Iterator[tuple[int, slice]]:
+        """The pieces that are computed at once, and their number."""
+        for start in range(0, self.count, self.at_once):
+            stop = min(self.count, start + self.at_once)
+            yield stop - start, slice(start, stop)
+
+    def weights(self, query: Tensor, key: Tensor, missing: Tensor, out: Tensor) -> Tensor:
+        """Of each query's keys, hidden ones too: (n, S, C), (n, K, C), (n, 1, K) -> (n, S, K), in `out`."""
+        bias = torch.minimum(self.bias.to(query.dtype), missing)
+        torch.baddbmm(bias, query, key.transpose(1, 2), out=out)
+        return torch.softmax(out, dim=-1, out=out)
+
+    def hide(self, x: Tensor) -> Tensor:
+        """(n, S, K) with zeros where a query does not see a key, in place."""
+        if self.first:
+            x[..., self.first :] = 0
+        elif self.published:  # else the weights are zero there
+            x *= self.seen
+        return x
+
+    def add(self, total: Tensor, group: slice, part: Tensor) -> None:
+        """Add (n, K, C), one row per key of each piece of a group, to the rows of all pieces (N + 1, S, C)."""
+        total[group] += part[:, : self.size]
+        total[group.start + 1 : group.stop + 1, : 2 * self.half] += part[:, self.size :]
+
+    def gathered(self, total: Tensor) -> Tensor:
+        """(B, N + 1, S, C), as added up -> (B, C, T)."""
+        return total.flatten(1, 2)[:, self.half : self.half + self.length].transpose(1, 2)
+
+
+class WindowAttention(torch.autograd.Function):
+    """query, key: (B, C, T), value: (B, V, T), mask: (B, T) bool or None -> (B, V, T); keys and values are masked."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, window: int, convention: Window
+    ) -> Tensor:
+        pieces = _Pieces(query.shape[2], window, convention)
+        queries = pieces.queries(query / math.sqrt(query.shape[1]))
+        keys, values, missing = pieces.around(key), pieces.around(value), pieces.missing(mask, query)
+        out = query.new_empty(*queries.shape[:3], value.shape[1])
+        scores = query.new_empty(pieces.at_once, pieces.size, pieces.keys)
+        for video in range(len(query)):
+            for count, group in pieces.groups():
+                weights = pieces.weights(
+                    queries[video, group], keys[video, group], missing[video, group], scores[:count]
+                )
+                torch.bmm(pieces.hide(weights), values[video, group], out=out[video, group])
+        ctx.save_for_backward(queries, keys, values, missing, out)
+        ctx.pieces = pieces
+        return out.flatten(1, 2)[:, : pieces.length].transpose(1, 2).contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
+        queries, keys, values, missing, out = ctx.saved_tensors
+        pieces: _Pieces = ctx.pieces
+        gradients = pieces.queries(gradient)
+        shared = (gradients * out).sum(3, keepdim=True)  # of all scores of a query, by the softmax
+        by_query = torch.empty_like(queries)
+        by_key, by_value = (x.new_zeros(len(x), pieces.count + 1, pieces.size, x.shape[3]) for x in (keys, values))
+        scores = out.new_empty(2, pieces.at_once, pieces.size, pieces.keys)
+        for video in range(len(out)):
+            for count, group in pieces.groups():
+                query, key, to_out = queries[video, group], keys[video, group], gradients[video, group]
+                weights = pieces.weights(query, key, missing[video, group], scores[0, :count])
+                by_score = torch.bmm(to_out, values[video, group].transpose(1, 2), out=scores[1, :count])
+                pieces.hide(by_score).sub_(shared[video, group]).mul_(weights)
+                torch.bmm(by_score, key, out=by_query[video, group])
+                pieces.add(by_key[video], group, by_score.transpose(1, 2) @ query)
+                pieces.add(by_value[video], group, pieces.hide(weights).transpose(1, 2) @ to_out)
+        to_query = by_query.flatten(1, 2)[:, : pieces.length].transpose(1, 2) / math.sqrt(queries.shape[3])
+        return to_query, pieces.gathered(by_key), pieces.gathered(by_value), None, None, None
