@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from keyseg.models import attention, cpu_attention, layers
 from keyseg.models.attention import local_attention
 from keyseg.models.cpu_convolution import ShiftedProducts
-from keyseg.models.layers import MaskedConv1d
+from keyseg.models.layers import Dropout, MaskedConv1d
 
 LENGTHS = [1, 2, 31, 200]
 
@@ -89,3 +89,15 @@ def test_other_devices_and_kinds_of_numbers_take_pytorch_s_own(monkeypatch):
         assert MaskedConv1d(4, 4, 3)(x, None).dtype == torch.bfloat16
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     assert not layers.on_cpu(x)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(rate):
+    torch.manual_seed(0)
+    x = torch.full((1, 10, 10_000), 3.0, requires_grad=True)
+    out = Dropout(rate)(x)
+    torch.testing.assert_close(out[out > 0], torch.full_like(out[out > 0], 3 / (1 - rate)))
+    assert (out == 0).float().mean().item() == pytest.approx(rate, abs=0.005)
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, out.detach() / 3)
+    assert torch.equal(Dropout(rate).eval()(x), x)

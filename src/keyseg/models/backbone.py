@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from keyseg.models.attention import LocalAttention
 from keyseg.models.cpu_attention import Window
 from keyseg.models.layers import (
+    Dropout,
     MaskedConv1d,
     OddSize,
     SqueezeExcitation,
@@ -73,7 +74,7 @@ class AttentionBlock(nn.Module):
             value_reduction=config.value_reduction,
         )
         self.out = nn.Conv1d(channels, channels, 1)
-        self.dropout = nn.Dropout(config.layer_dropout)
+        self.dropout = Dropout(config.layer_dropout)
         self.cross = cross
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor | None, alpha: float) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from keyseg.models.layers import MaskedConv1d, OddSize, instance_norm, kept
+from keyseg.models.layers import Dropout, MaskedConv1d, OddSize, instance_norm, kept
 from keyseg.timeline.validation import Section
 
 _PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: the many negatives do not swamp the first steps (Law & Deng 2018)
@@ -26,7 +26,7 @@ class KeypointHead(nn.Module):
     def __init__(self, config: HeadConfig, channels: int, classes: int) -> None:
         super().__init__()
         self.trunk = nn.ModuleList(MaskedConv1d(channels, channels, config.kernel_size) for _ in range(config.layers))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.out = nn.Conv1d(channels, classes + 1, 1)
         assert self.out.bias is not None
         nn.init.constant_(self.out.bias, _PRIOR_BIAS)

@@ -63,6 +63,16 @@ class MaskedConv1d(nn.Conv1d):
         return kept(out, mask)
 
 
+class Dropout(nn.Dropout):
+    """Dropout; on a CPU by uniform numbers, which PyTorch draws four times as fast there as its own choices."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of any shape; unchanged in evaluation."""
+        if not self.training or self.p == 0 or not on_cpu(x):
+            return super().forward(x)
+        return x * torch.rand_like(x).ge_(self.p).div_(1 - self.p)
+
+
 def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
     """Mean over the valid steps: (B, C, T), (B, T) -> (B, C, 1); 0 for an empty sequence."""
     if mask is None:

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from keyseg.models.layers import MaskedConv1d, kept
+from keyseg.models.layers import Dropout, MaskedConv1d, kept
 from keyseg.models.network import Network
 from keyseg.models.stages import DilatedStage, FrameOutput, classified
 from keyseg.timeline.validation import Section
@@ -31,7 +31,7 @@ class DualDilatedLayer(nn.Module):
         self.falling = MaskedConv1d(channels, channels, 3, dilation=falling)
         self.growing = MaskedConv1d(channels, channels, 3, dilation=growing)
         self.fuse = nn.Conv1d(2 * channels, channels, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""

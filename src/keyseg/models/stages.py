@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from keyseg.models.layers import MaskedConv1d, kept, mask_of
+from keyseg.models.layers import Dropout, MaskedConv1d, kept, mask_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DilatedResidualLayer(nn.Module):
         super().__init__()
         self.dilated = MaskedConv1d(channels, channels, 3, dilation=dilation)
         self.out = nn.Conv1d(channels, channels, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
