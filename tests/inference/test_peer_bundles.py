@@ -131,8 +131,7 @@ def test_a_prediction_is_the_argmax_of_the_probabilities(system: str, length: in
     assert prediction.segmentation == Segmentation.from_frames(prediction.frame_scores.argmax(0))
     assert prediction.frame_labels == [predictor.labels.names[i] for i in prediction.frame_scores.argmax(0)]
     with torch.no_grad():
-        mask = torch.ones(1, length, dtype=torch.bool)
-        output = predictor.model(torch.from_numpy(features[:length].T.copy())[None], mask)
+        output = predictor.model(torch.from_numpy(features[:length].T.copy())[None])
     np.testing.assert_array_equal(prediction.frame_scores, output.probabilities[0])
     np.testing.assert_array_equal(prediction.stages, output.stages[:, 0])
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from keyseg.models.cpu_attention import EXCLUDED, LEAK, Window, WindowAttention
+from keyseg.models.cpu_attention import UNSEEN, LEAK, Window, WindowAttention
 from keyseg.models.layers import kept, mask_of, on_cpu
 
 
@@ -39,7 +39,7 @@ def local_attention(
     present = mask_of(query[:1], mask)[:, None, :].to(query.dtype)
     exists = _around_blocks(present, blocks, window).transpose(2, 3)  # (B or 1, N, 1, K)
     visible = _visible(window, keys.shape[2], convention, query)
-    hidden = LEAK if convention == "published" else EXCLUDED
+    hidden = LEAK if convention == "published" else UNSEEN
     weights = torch.softmax(queries @ keys.transpose(2, 3) + hidden * (1 - exists * visible), dim=-1)
     if convention == "published":  # the values of missing steps are zero already
         weights, values = weights[..., : 2 * window - 1], values[:, :, : 2 * window - 1]

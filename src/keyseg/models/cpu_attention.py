@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 Window = Literal["published", "banded"]
 LEAK = math.log(1e-6)  # as in the published program: a masked key keeps a factor of 1e-6 in the denominator
-EXCLUDED = -1e9  # large and finite, so that a row without any valid key stays finite
+UNSEEN = -1e9  # large and finite, so that a row without any valid key stays finite
 _PIECE = 32  # queries at least
 _SCORES = 2**17  # at once and thread: half a MiB
 
@@ -42,10 +42,10 @@ class _Pieces:
         near = (place >= 0) & (place < window + 2 * self.half)
         if self.published:
             seen = near & (place < 2 * window - 1)
-            hidden = torch.where(near, LEAK, EXCLUDED)
+            hidden = torch.where(near, LEAK, UNSEEN)
         else:
             seen = near & (place >= query % window) & (place < query % window + window)
-            hidden = torch.tensor(EXCLUDED)
+            hidden = torch.tensor(UNSEEN)
         self.bias, self.seen = torch.where(seen, 0.0, hidden), seen
 
     def queries(self, x: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class _Pieces:
     def missing(self, mask: Tensor | None, like: Tensor) -> Tensor:
         """(B, N, 1, K): what is added to the scores of keys that do not exist, else 0."""
         exists = like.new_ones(len(like), self.length) if mask is None else mask.to(like.dtype)
-        return (LEAK if self.published else EXCLUDED) * (1 - self.around(exists[:, None])).transpose(2, 3)
+        return (LEAK if self.published else UNSEEN) * (1 - self.around(exists[:, None])).transpose(2, 3)
 
     def groups(self) -> Iterator[tuple[int, slice]]:
         """The pieces that are computed at once, and their number."""
