@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import torch
 from keyseg.cli.main import run as keyseg
 from keyseg.data.folders import claimed
 from keyseg.timeline import ConfigError
+from keyseg.training import choice
 from keyseg.training.jobs import finished_futures, gpus_in_turn, processes, run_side_by_side
 from keyseg.training.train import train
 
@@ -46,6 +48,30 @@ def test_side_by_side_is_as_one_after_the_other(workshop: Any, outcome: Any, tmp
     assert tables[0]["last_epoch"] == tables[1]["last_epoch"]
     assert tables[1]["seeds"] == [0, 1]
     assert {cost["threads"] for cost in tables[1]["cost"].values()} == {1}
+
+
+@pytest.mark.slow
+def test_the_inner_folds_of_a_single_training_run_side_by_side(
+    workshop: Any, outcome: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the same choice and weights; a fold that was trained before is not repeated."""
+    pools: list[int] = []
+    monkeypatch.setattr(choice, "processes", lambda jobs: pools.append(jobs) or processes(jobs))
+    words = ["train", str(workshop.data), *options(workshop, "augmentation.mixed_segments=fit", "matching.fit=true")]
+    assert keyseg([*words, "--out", str(tmp_path / "one")]) == 0
+    assert pools == []
+    assert keyseg([*words, "--out", str(tmp_path / "two"), "--jobs", "3"]) == 0
+    assert pools == [2, 2]  # the halves, with and without mixed segments, and the two folds
+    here, there = (tmp_path / run / "split1" for run in ("one", "two"))
+    assert outcome(here / "seed0", SAME) == outcome(there / "seed0", SAME)
+    chosen = [json.loads((place / "seed0" / "chosen.json").read_text()) for place in (here, there)]
+    assert (chosen[0]["mixing"], chosen[0]["match"]) == (chosen[1]["mixing"], chosen[1]["match"])
+    (there / "inner" / "chosen.json").unlink()
+    next((there / "inner").glob("fold1-*.npz")).unlink()
+    shutil.rmtree(there / "seed0")
+    assert keyseg([*words, "--out", str(tmp_path / "two"), "--jobs", "3", "--resume"]) == 0
+    assert pools == [2, 2]
+    assert outcome(here / "seed0", SAME) == outcome(there / "seed0", SAME)
 
 
 @pytest.mark.slow

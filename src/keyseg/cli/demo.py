@@ -24,7 +24,7 @@ def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: boo
         epochs: Number of epochs, for a shorter or longer training.
         force: Train again in a folder that holds a demo. Without it, an interrupted demo resumes.
     """
-    from keyseg.cli.training_progress import show_training
+    from keyseg.cli.training_progress import show_lines
     from keyseg.toy.demo import run_demo
 
     started = time.perf_counter()
@@ -35,7 +35,7 @@ def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: boo
         command=command_line(["demo", "--out", str(out)]),
         say=say,
         extraction=lambda videos: FeatureProgress(videos, quiet=True),
-        callbacks=show_training,
+        callbacks=show_lines,
     )
     _print_scores(result.scores)
     show(f"\ndone in {time.perf_counter() - started:.0f} s")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from keyseg.models.cpu_attention import UNSEEN, LEAK, Window, WindowAttention
+from keyseg.models.cpu_attention import LEAK, UNSEEN, Window, WindowAttention
 from keyseg.models.layers import kept, mask_of, on_cpu
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from keyseg.data.dataset import Dataset
 from keyseg.formats import FORMATS
@@ -21,6 +23,7 @@ from keyseg.timeline.files import refuse_file
 from keyseg.toy.kitchen import FPS, write_toy_videos
 from keyseg.training.fit import FitCallbacks
 from keyseg.training.frame_classifier import classify_frames
+from keyseg.training.jobs import no_callbacks, run_side_by_side
 from keyseg.training.recipe import shipped_recipe
 from keyseg.training.results import loss_curves
 from keyseg.training.run import Run, start_run
@@ -65,14 +68,14 @@ def run_demo(
     command: str = "keyseg demo",
     say: Callable[[str], None] = lambda _: None,
     extraction: Callable[[int], AbstractContextManager[Notify]] = lambda _: nullcontext(lambda _: None),
-    callbacks: FitCallbacks = lambda _: (),
+    callbacks: FitCallbacks = no_callbacks,
 ) -> DemoResult:
     """Draw toy kitchen videos, train RTK on them, label test videos from their files, and write a report.
 
     Everything is below `out`, and what is complete there is kept, so an interrupted demo resumes. epochs: a shorter or
     longer training. force: train again. command: recorded in the report. say: called with each step. extraction: gives
     a context for a number of videos, whose value is called with each event of feature extraction. callbacks: of the
-    training.
+    training, a function at the top of a module.
 
     >>> run_demo(Path("demo")).scores["RTK"]["f1@50"]  # doctest: +SKIP
     """
@@ -88,7 +91,9 @@ def run_demo(
     say(f"extracting motion features: {data / 'features'}")
     _extract(out, workers, extraction)
     run = start_run(out / "run", data, recipe, (1,), (0,), command, resume=not force, force=force)
-    summary = run_all(run, callbacks)
+    with _one_thread():
+        run_side_by_side([run], callbacks, workers)
+        summary = run_all(run, callbacks)
     assert summary is not None  # one process
     fit = run.fits()[0]
     by_frame = classify_frames(fit.dataset, 1)
@@ -101,6 +106,17 @@ def run_demo(
     _write_report(out / "report.html", run, fit.dataset, summary["cost"]["split1/seed0"], scores, shown)
     paths = tuple(video.video for video in shown if video.video)
     return DemoResult(scores, out / "report.html", fit.bundle, out / "timelines", paths)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One is the fastest for a network and videos as small as these."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _extract(out: Path, workers: int, extraction: Callable[[int], AbstractContextManager[Notify]]) -> None:

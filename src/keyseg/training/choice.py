@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
+from typing import TypeVar
 
 from filelock import FileLock
 from pydantic import ValidationError
 
 from keyseg.inference.confidence import Calibration
-from keyseg.metrics import Report, evaluate_labels
+from keyseg.metrics import evaluate_labels
 from keyseg.timeline import DataError
 from keyseg.timeline.files import remove_folder, write_json
 from keyseg.timeline.json_text import read_json, read_object
 from keyseg.timeline.validation import Section, problem_text
 from keyseg.training.calibration import learn_calibration
-from keyseg.training.fit import Fit, annotations_in_steps, train_network
-from keyseg.training.inner_folds import HeldOutVideo, InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
+from keyseg.training.fit import Fit, FitCallbacks, annotations_in_steps, train_network
+from keyseg.training.inner_folds import InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
+from keyseg.training.jobs import finished_futures, processes
 from keyseg.training.match_weights import LearntMatch, OutputsOfFold, learn_match, measures
 from keyseg.training.module import SegmentationModule
 from keyseg.training.systems import trainable
@@ -29,6 +31,17 @@ from keyseg.training.torchrun import is_main_process
 MIXED = 0.3
 """Share of mixed segments that is compared with none."""
 _LEAST_GAIN = 1.0  # points of the mean of F1@50, Edit and Acc; less is chance, and mixing costs more than it gives
+
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """How many inner trainings may run at a time, each in a process of its own, which makes its own callbacks."""
+
+    jobs: int
+    callbacks: FitCallbacks
 
 
 class Chosen(Section):
@@ -56,12 +69,14 @@ def read_chosen(path: Path) -> Chosen:
         ) from None
 
 
-def choose(fit: Fit) -> Chosen:
+def choose(fit: Fit, together: SideBySide | None = None) -> Chosen:
     """What the inner folds of the split say; from an earlier training of the split if there is one.
 
     Without inner folds, or training videos to divide, nothing is matched, and `fit` mixes 0.3 of the segments. The
     folds are trained with seed 0, whatever the seed of the training. They start from the bundle that the training
     starts from, unless it has seen a video that a fold holds out, or does not say what it has seen.
+
+    together: None to train one fold after the other, in this process.
     """
     file, recipe = fit.inner / "chosen.json", fit.recipe
     given = recipe.augmentation.mixed_segments
@@ -77,11 +92,14 @@ def choose(fit: Fit) -> Chosen:
         if file.exists():
             return read_chosen(file)
         start = time.monotonic()
-        share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0])
-        videos = [_held_out(fit, fold, share) for fold in folds[: None if recipe.matching.fit else 0]]
+        share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0], together)
+        learning = folds if recipe.matching.fit else ()
+        missing = [(fold, share) for fold in learning if not _outputs(fit, fold, share).exists()]
+        _at_once(_train_whole, fit, missing, together)
+        found = [read_outputs(_outputs(fit, fold, share), recipe.decoder()) for fold in learning]
         outputs = [
             (held_out, list(annotations_in_steps(fit.dataset, fold.seen)))
-            for fold, held_out in zip(folds, videos, strict=False)
+            for fold, held_out in zip(learning, found, strict=True)
         ]
         match, calibration = _learn(fit, outputs) if outputs else (None, None)  # the same in every process
         seconds = round(time.monotonic() - start, 1)
@@ -99,7 +117,30 @@ def _learn(fit: Fit, outputs: Sequence[OutputsOfFold]) -> tuple[LearntMatch, Cal
     return match, learn_calibration(outputs, decoder, match.weights, len(labels))
 
 
-def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float]]:
+def _at_once(
+    train: Callable[[Fit, InnerFold, float], _Result],
+    fit: Fit,
+    trainings: Sequence[tuple[InnerFold, float]],
+    together: SideBySide | None,
+) -> list[_Result]:
+    """What `train` gives for each fold with a share of mixed segments."""
+    if together is None or len(trainings) < 2:
+        return [train(fit, *training) for training in trainings]
+    alone = replace(fit, callbacks=())
+    with processes(min(together.jobs, len(trainings))) as pool:
+        futures = [pool.submit(_apart, train, alone, together.callbacks, fold, share) for fold, share in trainings]
+        for future in finished_futures(futures):
+            future.result()  # an error stops the others
+    return [future.result() for future in futures]
+
+
+def _apart(
+    train: Callable[[Fit, InnerFold, float], _Result], fit: Fit, callbacks: FitCallbacks, fold: InnerFold, share: float
+) -> _Result:
+    return train(replace(fit, callbacks=callbacks(fit)), fold, share)
+
+
+def _better_mixing(fit: Fit, fold: InnerFold, together: SideBySide | None) -> tuple[float, tuple[float, float]]:
     """Mixed segments if the first inner fold scores a point better with them halfway, else none; and both scores.
 
     Only the training with that share continues (successive halving: Jamieson and Talwalkar 2016).
@@ -108,35 +149,33 @@ def _better_mixing(fit: Fit, fold: InnerFold) -> tuple[float, tuple[float, float
     if file.exists():
         _, scores = read_json(file, "two scores", nan=True)
     else:
-        scores = [round(mean(measures(_halfway(fit, fold, share))), 2) for share in (0.0, MIXED)]
+        scores = _at_once(_train_half, fit, [(fold, 0.0), (fold, MIXED)], together)
         if is_main_process():
             write_json(file, scores)
     return (MIXED if scores[1] >= scores[0] + _LEAST_GAIN else 0.0), (scores[0], scores[1])
 
 
-def _halfway(fit: Fit, fold: InnerFold, share: float) -> Report:
-    """Scores of the held-out videos in the middle of a fold's training, or as soon as all of the network is trained."""
+def _train_half(fit: Fit, fold: InnerFold, share: float) -> float:
+    """The score of the held-out videos in the middle of a fold's training, or once all of the network is trained."""
     recipe = fit.recipe.mixing(share).for_inner_folds()
     objective = trainable(recipe.model).objective(recipe, fit.dataset.labels)
     later = range((recipe.epochs + 1) // 2, recipe.epochs + 1)
     module = _trained(fit, fold, share, until=next(epochs for epochs in later if objective.is_whole(epochs - 1)))
     videos, decoder = run_held_out(module.predictor, fit.dataset, fold), recipe.decoder()
-    return evaluate_labels(
+    report = evaluate_labels(
         {name: video.reference for name, video in videos.items()},
         {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
         background=tuple(fit.dataset.labels.background_ids),
     )
+    return round(mean(measures(report)), 2)
 
 
-def _held_out(fit: Fit, fold: InnerFold, share: float) -> dict[str, HeldOutVideo]:
-    """What a network says about the videos that an inner fold holds out; trained if that was not done before."""
-    file = _outputs(fit, fold, share)
-    if not file.exists():
-        module = _trained(fit, fold, share)
-        if module.global_rank == 0:
-            save_outputs(file, run_held_out(module.predictor, fit.dataset, fold))
-        module.trainer.strategy.barrier()
-    return read_outputs(file, fit.recipe.decoder())
+def _train_whole(fit: Fit, fold: InnerFold, share: float) -> None:
+    """Keep what a network says about the videos that an inner fold holds out."""
+    module = _trained(fit, fold, share)
+    if module.global_rank == 0:
+        save_outputs(_outputs(fit, fold, share), run_held_out(module.predictor, fit.dataset, fold))
+    module.trainer.strategy.barrier()
 
 
 def _trained(fit: Fit, fold: InnerFold, share: float, until: int | None = None) -> SegmentationModule:

@@ -18,21 +18,21 @@ from keyseg.inference.decoders import Match
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline.files import write_json
 from keyseg.timeline.version import __version__
-from keyseg.training.choice import choose
+from keyseg.training.choice import SideBySide, choose
 from keyseg.training.fit import Fit, annotations_in_steps, train_network
 from keyseg.training.module import SegmentationModule
 from keyseg.training.warm_start import seen_in
 
 
-def run_fit(fit: Fit, provenance: dict[str, str]) -> Predictor:
+def run_fit(fit: Fit, provenance: dict[str, str], together: SideBySide | None = None) -> Predictor:
     """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
 
     The final model's are all videos. Mixed segments, the match and the calibration of the confidence are chosen first,
-    on inner folds of these videos.
+    on inner folds of these videos; together: how these are trained, None for one after the other.
     """
     if not fit.bundle.exists():
         seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
-        chosen = choose(fit)
+        chosen = choose(fit, together)
         recipe = fit.recipe.mixing(chosen.mixed_segments)
         decoder = recipe.decoder()
         if chosen.match is not None and chosen.match.weights is not None:

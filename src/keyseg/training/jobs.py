@@ -44,7 +44,8 @@ def check_jobs(jobs: int) -> None:
 def run_side_by_side(runs: Sequence[Run], callbacks: FitCallbacks, jobs: int) -> None:
     """Train and score the unfinished splits and seeds of runs, `jobs` at a time, and summarise each run as it grows.
 
-    Each training comes to the weights that it comes to alone with as many threads. On Ctrl-C or SIGTERM all processes
+    Of a single one the inner folds are side by side. Each training comes to the weights that it comes to alone with as
+    many threads. On Ctrl-C or SIGTERM all processes
     are stopped at once, and a resumed run repeats the interrupted epochs. Trainings that another command works on are
     left to it.
 
@@ -60,7 +61,12 @@ def run_side_by_side(runs: Sequence[Run], callbacks: FitCallbacks, jobs: int) ->
     # All splits with the first seed come before the next seed, whose trainings need the inner folds of the first.
     trainings.sort(key=lambda training: training[0].seeds.index(training[2]))
     failed: list[str] = []
-    if not trainings:
+    if len(trainings) == 1:
+        from keyseg.training.running import run_one
+
+        ((run, split, seed),) = trainings
+        run_one(run, _fit_of(run, split, seed), callbacks, jobs)
+    if len(trainings) < 2:
         return
     with processes(min(jobs, len(trainings))) as pool:
         waiting = {pool.submit(_train, *training, callbacks): training for training in trainings}
@@ -89,15 +95,17 @@ def _train(run: Run, split: Split, seed: int, callbacks: FitCallbacks) -> str | 
     """Train and score one split and seed in this process. Returns what went wrong."""
     from keyseg.training.running import run_one
 
-    every = (*run.fits(), *run.final_fits())
-    fit = next(fit for fit in every if (fit.split, fit.seed) == (split, seed))
     try:
-        run_one(run, fit, callbacks)
+        run_one(run, _fit_of(run, split, seed), callbacks)
     except (KeysegError, OSError) as error:
         return str(error)
     except Exception as error:
         return f"{type(error).__name__}: {error} (traceback: {write_log(traceback.format_exc())})"
     return None
+
+
+def _fit_of(run: Run, split: Split, seed: int) -> Fit:
+    return next(fit for fit in (*run.fits(), *run.final_fits()) if (fit.split, fit.seed) == (split, seed))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from keyseg.data.folders import claimed
 from keyseg.inference.systems import SYSTEMS
 from keyseg.timeline import TrainingError
 from keyseg.training.cards import write_cards
+from keyseg.training.choice import SideBySide
 from keyseg.training.complete import run_fit
 from keyseg.training.fit import Fit, FitCallbacks
 from keyseg.training.fold_ensemble import save_ensemble
@@ -38,11 +39,13 @@ def run_all(run: Run, callbacks: FitCallbacks) -> dict[str, Any] | None:
     return summary or summarise(run)
 
 
-def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
+def run_one(run: Run, fit: Fit, callbacks: FitCallbacks, jobs: int = 1) -> bool:
     """Train one split and seed of a run and score it, unless it is finished or another command works on it.
 
+    jobs: inner folds at a time, each in a process of its own; then callbacks is a function at the top of a module.
     Returns whether this process finished it.
     """
+    together = SideBySide(jobs, callbacks) if jobs > 1 else None
     main_process = is_main_process()
     with claimed(fit.folder) if main_process else nullcontext(True) as mine:
         if not mine and process_count() > 1:  # the other processes cannot know
@@ -50,7 +53,7 @@ def run_one(run: Run, fit: Fit, callbacks: FitCallbacks) -> bool:
         if not mine or fit.is_finished:
             return False
         with SYSTEMS.blaming(run.recipe.model), ending_together():
-            predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance())
+            predictor = run_fit(replace(fit, callbacks=callbacks(fit)), run.provenance(), together)
             if main_process and fit.split is not None:
                 score_fit(fit, predictor)
     return main_process

@@ -60,8 +60,9 @@ def train(
             is no final model. It takes as many times as long to predict.
         start: Bundle, or run that holds one, whose weights to start from. Classes are matched by name; new ones may be
             added. Splits whose test videos it was trained on are refused.
-        jobs: Number of trainings at a time. Each has its share of the processors' threads, and the next GPU where there
-            are some; on a CPU it ends with the same weights as alone with as many threads.
+        jobs: Number of trainings at a time, or of the inner folds of a single one. Each has its share of the
+            processors' threads, and the next GPU where there are some; on a CPU it ends with the same weights as alone
+            with as many threads.
         resume: Continue an interrupted run, or add splits, seeds, --final or --ensemble to a finished one.
         force: Delete an earlier run in the same folder.
         command: Recorded in bundles and tables as their origin.
