@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
-from typing import TypeVar
+from typing import Any
 
 from filelock import FileLock
 from pydantic import ValidationError
@@ -33,7 +33,8 @@ MIXED = 0.3
 _LEAST_GAIN = 1.0  # points of the mean of F1@50, Edit and Acc; less is chance, and mixing costs more than it gives
 
 
-_Result = TypeVar("_Result")
+_Function = Callable[[Fit, InnerFold, float], Any]
+_Train = Callable[[_Function, Sequence[tuple[InnerFold, float]]], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ def choose(fit: Fit, together: SideBySide | None = None) -> Chosen:
         if file.exists():
             return read_chosen(file)
         start = time.monotonic()
-        share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0], together)
-        learning = folds if recipe.matching.fit else ()
-        missing = [(fold, share) for fold in learning if not _outputs(fit, fold, share).exists()]
-        _at_once(_train_whole, fit, missing, together)
+        with _trainer(fit, together) as train:
+            share, mixing = (given, None) if given != "fit" else _better_mixing(fit, folds[0], train)
+            learning = folds if recipe.matching.fit else ()
+            train(_train_whole, [(fold, share) for fold in learning if not _outputs(fit, fold, share).exists()])
         found = [read_outputs(_outputs(fit, fold, share), recipe.decoder()) for fold in learning]
         outputs = [
             (held_out, list(annotations_in_steps(fit.dataset, fold.seen)))
@@ -117,30 +118,31 @@ def _learn(fit: Fit, outputs: Sequence[OutputsOfFold]) -> tuple[LearntMatch, Cal
     return match, learn_calibration(outputs, decoder, match.weights, len(labels))
 
 
-def _at_once(
-    train: Callable[[Fit, InnerFold, float], _Result],
-    fit: Fit,
-    trainings: Sequence[tuple[InnerFold, float]],
-    together: SideBySide | None,
-) -> list[_Result]:
-    """What `train` gives for each fold with a share of mixed segments."""
-    if together is None or len(trainings) < 2:
-        return [train(fit, *training) for training in trainings]
-    alone = replace(fit, callbacks=())
-    with processes(min(together.jobs, len(trainings))) as pool:
-        futures = [pool.submit(_apart, train, alone, together.callbacks, fold, share) for fold, share in trainings]
-        for future in finished_futures(futures):
-            future.result()  # an error stops the others
-    return [future.result() for future in futures]
+@contextmanager
+def _trainer(fit: Fit, together: SideBySide | None) -> Iterator[_Train]:
+    """What applies a function to each fold with a share of mixed segments: one after the other, or in processes."""
+    if together is None:
+        yield lambda function, trainings: [function(fit, *training) for training in trainings]
+        return
+    with processes(together.jobs) as pool:
+
+        def train(function: _Function, trainings: Sequence[tuple[InnerFold, float]]) -> list[Any]:
+            if len(trainings) == 1:
+                return [function(fit, *trainings[0])]
+            alone, callbacks = replace(fit, callbacks=()), together.callbacks
+            futures = [pool.submit(_apart, function, alone, callbacks, *training) for training in trainings]
+            for future in finished_futures(futures):
+                future.result()  # an error stops the others
+            return [future.result() for future in futures]
+
+        yield train
 
 
-def _apart(
-    train: Callable[[Fit, InnerFold, float], _Result], fit: Fit, callbacks: FitCallbacks, fold: InnerFold, share: float
-) -> _Result:
-    return train(replace(fit, callbacks=callbacks(fit)), fold, share)
+def _apart(function: _Function, fit: Fit, callbacks: FitCallbacks, fold: InnerFold, share: float) -> Any:
+    return function(replace(fit, callbacks=callbacks(fit)), fold, share)
 
 
-def _better_mixing(fit: Fit, fold: InnerFold, together: SideBySide | None) -> tuple[float, tuple[float, float]]:
+def _better_mixing(fit: Fit, fold: InnerFold, train: _Train) -> tuple[float, tuple[float, float]]:
     """Mixed segments if the first inner fold scores a point better with them halfway, else none; and both scores.
 
     Only the training with that share continues (successive halving: Jamieson and Talwalkar 2016).
@@ -149,7 +151,7 @@ def _better_mixing(fit: Fit, fold: InnerFold, together: SideBySide | None) -> tu
     if file.exists():
         _, scores = read_json(file, "two scores", nan=True)
     else:
-        scores = _at_once(_train_half, fit, [(fold, 0.0), (fold, MIXED)], together)
+        scores = train(_train_half, [(fold, 0.0), (fold, MIXED)])
         if is_main_process():
             write_json(file, scores)
     return (MIXED if scores[1] >= scores[0] + _LEAST_GAIN else 0.0), (scores[0], scores[1])
