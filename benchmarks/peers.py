@@ -124,10 +124,9 @@ def ours(system: str, device: str) -> tuple[Any, Any, Any]:
     from keyseg.training.recipe import load_recipe
     from keyseg.training.systems import trainable
 
-    published = (
-        ["network.smoothing_passes=0"] if system == "bcn" else []
-    )  # a part of their prediction, not of the network
-    recipe = load_recipe(None, [f"model={system}", "augmentation.mixed_segments=0", *published])
+    # BCN's program smooths outside of its network; RTK's matching joins its training only if it is told to.
+    changes = {"bcn": ["network.smoothing_passes=0"], "rtk": ["matching.join_epoch=1"]}.get(system, [])
+    recipe = load_recipe(None, [f"model={system}", "augmentation.mixed_segments=0", *changes])
     network = SYSTEMS[recipe.model].network(recipe.network, DIMENSION, CLASSES).to(device)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
     return network, trainable(recipe.model).objective(recipe, labels).to(device), recipe
@@ -184,6 +183,8 @@ def action(row: str, mine: bool, length: int, device: str, state: Path) -> Calla
         return (lambda: ready.decode(ready.run(steps))) if mine else (lambda: ready.networks[0](ready._tensor(steps)))
     if mine or not ROWS[row][0]:
         network, objective, recipe = ours(system, device)
+        if "matching" in what:  # an untrained network proposes nothing to match
+            network.load_state_dict(predictor(device, state).networks[0].state_dict())
         batch = batch_of(features, labels, device)
         epoch = recipe.epochs - 1 if mine or system != "rtk" else 0
         run: Callable[[Any], Any] = network
