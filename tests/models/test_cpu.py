@@ -71,6 +71,19 @@ def test_a_window_of_one_step_gives_its_value_and_no_gradient_of_scores():
     assert torch.equal(by_value, 2 * value)
 
 
+@pytest.mark.parametrize("convention", ["published", "banded"])
+@pytest.mark.parametrize("window", [4, 64])
+def test_a_training_follows_a_prediction(window, convention):
+    """What a prediction leaves for the next call was made without a record for gradients."""
+    cpu_attention._sight.cache_clear()
+    x = doubles((1, 4, 100))[0]
+    with torch.inference_mode():
+        expected = local_attention(x, x, x, None, window, convention)
+    out, gradient = with_gradients(lambda y: local_attention(y, y, y, None, window, convention), [x])
+    torch.testing.assert_close(out.detach(), expected.clone())
+    assert gradient.any()
+
+
 def test_the_weights_of_a_video_are_never_held_at_once(monkeypatch):
     """The largest tensor that is made grows with the video's length only as its features do."""
     monkeypatch.setattr(cpu_attention, "_SCORES", 2**12)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -37,16 +38,7 @@ class _Pieces:
         self.at_once = min(self.count, max(1, torch.get_num_threads() * _SCORES // (self.size * self.keys)))
         self.published = convention == "published"
         self.first = 2 * window - 1 if self.published and self.size == window else None
-        query = torch.arange(1 if self.first else self.size)[:, None]
-        place = torch.arange(self.keys) - query // window * window  # in the window of the query
-        near = (place >= 0) & (place < window + 2 * self.half)
-        if self.published:
-            seen = near & (place < 2 * window - 1)
-            hidden = torch.where(near, LEAK, UNSEEN)
-        else:
-            seen = near & (place >= query % window) & (place < query % window + window)
-            hidden = torch.tensor(UNSEEN)
-        self.bias, self.seen = torch.where(seen, 0.0, hidden), seen
+        self.bias, self.seen = _sight(1 if self.first else self.size, self.keys, window, convention)
 
     def queries(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, N, S, C), zeros beyond the end."""
@@ -91,6 +83,19 @@ class _Pieces:
     def gathered(self, total: Tensor) -> Tensor:
         """(B, N + 1, S, C), as added up -> (B, C, T)."""
         return total.flatten(1, 2)[:, self.half : self.half + self.length].transpose(1, 2)
+
+
+@lru_cache(maxsize=32)
+def _sight(queries: int, keys: int, window: int, convention: Window) -> tuple[Tensor, Tensor]:
+    """`bias` and `seen` of a piece: (queries, keys) float32 and bool."""
+    query = torch.arange(queries)[:, None]
+    place = torch.arange(keys) - query // window * window  # in the window of the query
+    near = (place >= 0) & (place < window + 2 * (window // 2))
+    if convention == "published":
+        seen, hidden = near & (place < 2 * window - 1), torch.where(near, LEAK, UNSEEN)
+    else:
+        seen, hidden = near & (place >= query % window) & (place < query % window + window), torch.tensor(UNSEEN)
+    return torch.where(seen, 0.0, hidden), seen
 
 
 class WindowAttention(torch.autograd.Function):
