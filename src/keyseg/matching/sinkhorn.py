@@ -60,11 +60,12 @@ class _ColumnPotentials(torch.autograd.Function):
         batch, sources, targets = table.shape
         kernel = table.clamp_min(_SMALLEST_LOG).double().exp_().mul_(table > _SMALLEST_LOG)
         dustbin = unmatched.double().exp()
-        u = kernel.new_empty(iterations, batch, 1, sources)
+        transposed = kernel.mT
+        u = kernel.new_empty(iterations, batch, sources, 1)
         v = kernel.new_ones(iterations + 1, batch, targets, 1)
-        for t in range(iterations):
-            u[t] = ((kernel @ v[t]).mT + dustbin).reciprocal()
-            v[t + 1] = ((u[t] @ kernel).mT + dustbin).reciprocal()
+        for row, before, after in zip(u, v, v[1:], strict=False):
+            torch.baddbmm(dustbin, kernel, before, out=row).reciprocal_()
+            torch.baddbmm(dustbin, transposed, row, out=after).reciprocal_()
         ctx.save_for_backward(kernel, dustbin, u, v)
         return v[-1].squeeze(2).log().to(table.dtype)
 
@@ -72,13 +73,13 @@ class _ColumnPotentials(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         kernel, dustbin, u, v = ctx.saved_tensors
-        to_row, to_column = torch.empty_like(u), torch.empty_like(v[1:])  # gradients of K v + d and of K^T u + d
+        to_row, to_column = -u.square(), -v[1:].square()  # to be gradients of K v + d and of K^T u + d
         by_factor = gradient[:, :, None] / v[-1]
-        for t in reversed(range(len(u))):
-            to_column[t] = -by_factor * v[t + 1].square()
-            to_row[t] = -(kernel @ to_column[t]).mT * u[t].square()
-            by_factor = (to_row[t] @ kernel).mT
-        of_sources = torch.cat((u, to_row)).squeeze(2).permute(1, 2, 0)
+        for row, column in zip(reversed(to_row.unbind()), reversed(to_column.unbind()), strict=True):
+            column.mul_(by_factor)
+            row.mul_(kernel @ column)
+            by_factor = (row.mT @ kernel).mT
+        of_sources = torch.cat((u, to_row)).squeeze(3).permute(1, 2, 0)
         of_targets = torch.cat((to_column, v[:-1])).squeeze(3).transpose(0, 1)
         by_table = (of_sources @ of_targets).mul_(kernel)
         by_unmatched = dustbin * (to_row.sum() + to_column.sum())
