@@ -87,7 +87,7 @@ def test_a_training_follows_a_prediction(window, convention):
 def test_the_weights_of_a_video_are_never_held_at_once(monkeypatch):
     """The largest tensor that is made grows with the video's length only as its features do."""
     monkeypatch.setattr(cpu_attention, "_SCORES", 2**12)
-    pieces = {length: cpu_attention._Pieces(length, 64, "published") for length in (1_000, 100_000)}
+    pieces = {length: cpu_attention._Pieces(length, 64, "published", masked=False) for length in (1_000, 100_000)}
     assert {p.at_once * p.size * p.keys for p in pieces.values()} == {64 * 128}
 
 

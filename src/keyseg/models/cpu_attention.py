@@ -30,8 +30,8 @@ class _Pieces:
     1 or 0. Where a piece is one window of the published kind, all its queries see the same keys, the first `first`.
     """
 
-    def __init__(self, length: int, window: int, convention: Window) -> None:
-        self.length, self.half = length, window // 2
+    def __init__(self, length: int, window: int, convention: Window, *, masked: bool) -> None:
+        self.length, self.half, self.masked = length, window // 2, masked
         self.size = window * -(-max(window, _PIECE) // window)
         self.keys = self.size + 2 * self.half
         self.count = -(-length // self.size)
@@ -55,15 +55,17 @@ class _Pieces:
         exists = like.new_ones(len(like), self.length) if mask is None else mask.to(like.dtype)
         return (LEAK if self.published else UNSEEN) * (1 - self.around(exists[:, None])).transpose(2, 3)
 
-    def groups(self) -> Iterator[tuple[int, slice]]:
-        """The pieces that are computed at once, and their number."""
+    def groups(self) -> Iterator[tuple[slice, int, bool]]:
+        """The pieces that are computed at once, their number, and whether some of their keys may not exist."""
         for start in range(0, self.count, self.at_once):
             stop = min(self.count, start + self.at_once)
-            yield stop - start, slice(start, stop)
+            inside = start > 0 and stop * self.size + self.half <= self.length
+            yield slice(start, stop), stop - start, self.masked or not inside
 
-    def weights(self, query: Tensor, key: Tensor, missing: Tensor, out: Tensor) -> Tensor:
+    def weights(self, query: Tensor, key: Tensor, missing: Tensor | None, out: Tensor) -> Tensor:
         """Of each query's keys, hidden ones too: (n, S, C), (n, K, C), (n, 1, K) -> (n, S, K), in `out`."""
-        bias = torch.minimum(self.bias.to(query.dtype), missing)
+        bias = self.bias.to(query.dtype)
+        bias = bias if missing is None else torch.minimum(bias, missing)
         torch.baddbmm(bias, query, key.transpose(1, 2), out=out)
         return torch.softmax(out, dim=-1, out=out)
 
@@ -105,16 +107,15 @@ class WindowAttention(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, window: int, convention: Window
     ) -> Tensor:
-        pieces = _Pieces(query.shape[2], window, convention)
+        pieces = _Pieces(query.shape[2], window, convention, masked=mask is not None)
         queries = pieces.queries(query / math.sqrt(query.shape[1]))
         keys, values, missing = pieces.around(key), pieces.around(value), pieces.missing(mask, query)
         out = query.new_empty(*queries.shape[:3], value.shape[1])
         scores = query.new_empty(pieces.at_once, pieces.size, pieces.keys)
         for video in range(len(query)):
-            for count, group in pieces.groups():
-                weights = pieces.weights(
-                    queries[video, group], keys[video, group], missing[video, group], scores[:count]
-                )
+            for group, count, ends in pieces.groups():
+                lacks = missing[video, group] if ends else None
+                weights = pieces.weights(queries[video, group], keys[video, group], lacks, scores[:count])
                 torch.bmm(pieces.hide(weights), values[video, group], out=out[video, group])
         ctx.save_for_backward(queries, keys, values, missing, out)
         ctx.pieces = pieces
@@ -131,9 +132,10 @@ class WindowAttention(torch.autograd.Function):
         by_key, by_value = (x.new_zeros(len(x), pieces.count + 1, pieces.size, x.shape[3]) for x in (keys, values))
         scores = out.new_empty(2, pieces.at_once, pieces.size, pieces.keys)
         for video in range(len(out)):
-            for count, group in pieces.groups():
+            for group, count, ends in pieces.groups():
+                lacks = missing[video, group] if ends else None
                 query, key, to_out = queries[video, group], keys[video, group], gradients[video, group]
-                weights = pieces.weights(query, key, missing[video, group], scores[0, :count])
+                weights = pieces.weights(query, key, lacks, scores[0, :count])
                 by_score = torch.bmm(to_out, values[video, group].transpose(1, 2), out=scores[1, :count])
                 pieces.hide(by_score).sub_(shared[video, group]).mul_(weights)
                 torch.bmm(by_score, key, out=by_query[video, group])
