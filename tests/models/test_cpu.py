@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from keyseg.models import attention, cpu_attention, layers
+from keyseg.models import cpu_attention, layers
 from keyseg.models.attention import local_attention
 from keyseg.models.cpu_convolution import ShiftedProducts
-from keyseg.models.layers import Dropout, MaskedConv1d
+from keyseg.models.layers import Dropout, MaskedConv1d, by_formula
 
 LENGTHS = [1, 2, 31, 200]
 
@@ -52,8 +52,7 @@ def test_attention_in_pieces_is_its_formula(monkeypatch, length, window, convent
         def attend(query, key, value, mask=mask):
             return local_attention(query, key, value, mask, window, convention)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(attention, "on_cpu", lambda x: False)
+        with by_formula():
             expected = with_gradients(attend, inputs)
         for scores in (1, 3 * 32 * 64, 2**17):
             monkeypatch.setattr(cpu_attention, "_SCORES", scores)
@@ -100,6 +99,9 @@ def test_other_devices_and_kinds_of_numbers_take_pytorch_s_own(monkeypatch):
     with torch.autocast("cpu", torch.bfloat16):
         assert not layers.on_cpu(x)
         assert MaskedConv1d(4, 4, 3)(x, None).dtype == torch.bfloat16
+    with by_formula():
+        assert not layers.on_cpu(x)
+    assert layers.on_cpu(x)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     assert not layers.on_cpu(x)
 

@@ -154,9 +154,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
     done: list[tuple[str, int, int]] = []
     original = running.run_fit
 
-    def counted(fit: Any, provenance: dict[str, str]) -> Any:
+    def counted(fit: Any, *rest: Any) -> Any:
         done.append((fit.recipe.model, fit.split, fit.seed))
-        return original(fit, provenance)
+        return original(fit, *rest)
 
     monkeypatch.setattr(running, "run_fit", counted)
     return done
@@ -345,10 +345,10 @@ def test_an_interrupted_comparison_goes_on(
 ) -> None:
     counted = running.run_fit
 
-    def interrupted(fit: Any, provenance: dict[str, str]) -> Any:
+    def interrupted(fit: Any, *rest: Any) -> Any:
         if len(trained) == 1:
             raise KeyboardInterrupt
-        return counted(fit, provenance)
+        return counted(fit, *rest)
 
     systems = ["ms-tcn++", "asformer"]
     with monkeypatch.context() as patch:

@@ -59,9 +59,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     original = running.run_fit
 
-    def counted(fit: Any, provenance: dict[str, str]) -> Any:
+    def counted(fit: Any, *rest: Any) -> Any:
         done.append(fit.folder.parents[1].name)
-        return original(fit, provenance)
+        return original(fit, *rest)
 
     monkeypatch.setattr(running, "run_fit", counted)
     return done

@@ -95,9 +95,9 @@ def test_a_final_model_is_added_to_a_finished_run(
     trained: list[str] = []
     original = running.run_fit
 
-    def counted(fit: Any, provenance: Any) -> Any:
+    def counted(fit: Any, *rest: Any) -> Any:
         trained.append(fit.name)
-        return original(fit, provenance)
+        return original(fit, *rest)
 
     monkeypatch.setattr(running, "run_fit", counted)
     added = workshop.start(tmp_path / "run", splits=None, final=True, resume=True)

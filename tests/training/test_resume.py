@@ -175,9 +175,9 @@ def test_finished_trainings_are_picked_up_and_seeds_and_splits_added(
     trained: list[tuple[int, int]] = []
     original = running.run_fit
 
-    def counted(fit: Any, provenance: dict[str, str]) -> Any:
+    def counted(fit: Any, *rest: Any) -> Any:
         trained.append((fit.split, fit.seed))
-        return original(fit, provenance)
+        return original(fit, *rest)
 
     monkeypatch.setattr(running, "run_fit", counted)
     workshop.finish(workshop.start(folder, resume=True))

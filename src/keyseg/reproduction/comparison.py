@@ -16,6 +16,7 @@ from keyseg.inference.bundle import load
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.systems import SYSTEMS
 from keyseg.metrics import evaluate_labels
+from keyseg.models.layers import by_formula
 from keyseg.models.rtk import RTK
 from keyseg.reproduction.comparison_tables import as_latex, as_markdown
 from keyseg.reproduction.terms import SENTENCES, Terms, recipe_on
@@ -208,7 +209,7 @@ def _cost(run: Run, variant: str) -> dict[str, float]:
     fit = fits[0]
     predictor, refine = load(fit.bundle), variant == run.recipe.model
     features = fit.dataset.load(fit.dataset.names(fit.split, "test")[0], fit.split).features
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), by_formula(), FlopCounterMode(display=False) as counter:
         predictor.run(features, refine=refine)
     parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
     refined = refine and isinstance(predictor.decoder, KeypointDecoder) and predictor.decoder.refine

@@ -107,10 +107,10 @@ class SegmentationModule(L.LightningModule):
         return dict(self.scores[variant].items())  # type: ignore[operator]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam over the objective's groups, in one pass over all weights where the gradients need no scaling."""
+        """Adam over the objective's groups, in one pass over all weights except in mixed precision."""
         settings = self.recipe.optimiser
         groups = [{"params": parameters} for parameters in self.objective.groups(self.model)]
-        fused = self.trainer.precision != "16-mixed"  # Lightning clips no gradients that Adam scales back itself
+        fused = self.trainer.precision == "32-true"  # in mixed precision Lightning clips no gradients of a fused Adam
         return torch.optim.Adam(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused)
 
     def on_train_epoch_start(self) -> None:
