@@ -124,7 +124,7 @@ def ours(system: str, device: str) -> tuple[Any, Any, Any]:
     from keyseg.training.recipe import load_recipe
     from keyseg.training.systems import trainable
 
-    # BCN's program smooths outside of its network; RTK's matching joins its training only if it is told to.
+    # BCN's program smooths outside of its network; RTK's matching joins its training only where a recipe says so.
     changes = {"bcn": ["network.smoothing_passes=0"], "rtk": ["matching.join_epoch=1"]}.get(system, [])
     recipe = load_recipe(None, [f"model={system}", "augmentation.mixed_segments=0", *changes])
     network = SYSTEMS[recipe.model].network(recipe.network, DIMENSION, CLASSES).to(device)

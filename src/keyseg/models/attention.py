@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from keyseg.models.cpu_attention import LEAK, UNSEEN, Window, WindowAttention
+from keyseg.models.cpu_attention import LEAK, UNSEEN, Window, WindowAttention, sees
 from keyseg.models.layers import kept, mask_of, on_cpu
 
 
@@ -38,22 +38,14 @@ def local_attention(
     values = _around_blocks(kept(value, mask), blocks, window)
     present = mask_of(query[:1], mask)[:, None, :].to(query.dtype)
     exists = _around_blocks(present, blocks, window).transpose(2, 3)  # (B or 1, N, 1, K)
-    visible = _visible(window, keys.shape[2], convention, query)
+    rows, columns = (torch.arange(size, device=query.device) for size in (window, keys.shape[2]))
+    visible = sees(rows[:, None], columns, window, convention).to(query.dtype)
     hidden = LEAK if convention == "published" else UNSEEN
     weights = torch.softmax(queries @ keys.transpose(2, 3) + hidden * (1 - exists * visible), dim=-1)
     if convention == "published":  # the values of missing steps are zero already
         weights, values = weights[..., : 2 * window - 1], values[:, :, : 2 * window - 1]
     out = (weights @ values).permute(0, 3, 1, 2).reshape(batch, value.shape[1], blocks * window)
     return kept(out[:, :, :length], mask)
-
-
-def _visible(window: int, keys: int, convention: Window, like: Tensor) -> Tensor:
-    """(W or 1, K): 1 where a query of a block (row) may see a key (column), else 0."""
-    column = torch.arange(keys, device=like.device)
-    if convention == "published":
-        return (column < 2 * window - 1).to(like.dtype)[None]
-    row = torch.arange(window, device=like.device)[:, None]
-    return ((column >= row) & (column < row + window)).to(like.dtype)
 
 
 def _around_blocks(x: Tensor, blocks: int, window: int) -> Tensor:

@@ -93,11 +93,16 @@ def _sight(queries: int, keys: int, window: int, convention: Window) -> tuple[Te
     query = torch.arange(queries)[:, None]
     place = torch.arange(keys) - query // window * window  # in the window of the query
     near = (place >= 0) & (place < window + 2 * (window // 2))
-    if convention == "published":
-        seen, hidden = near & (place < 2 * window - 1), torch.where(near, LEAK, UNSEEN)
-    else:
-        seen, hidden = near & (place >= query % window) & (place < query % window + window), torch.tensor(UNSEEN)
+    seen = near & sees(query % window, place, window, convention)
+    hidden = torch.where(near, LEAK, UNSEEN) if convention == "published" else torch.tensor(UNSEEN)
     return torch.where(seen, 0.0, hidden), seen
+
+
+def sees(query: Tensor, key: Tensor, window: int, convention: Window) -> Tensor:
+    """Whether a query sees a key, from their places in the window and in what it reaches."""
+    if convention == "published":
+        return key < 2 * window - 1
+    return (key >= query) & (key < query + window)
 
 
 class WindowAttention(torch.autograd.Function):

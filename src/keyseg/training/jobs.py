@@ -45,9 +45,8 @@ def run_side_by_side(runs: Sequence[Run], callbacks: FitCallbacks, jobs: int) ->
     """Train and score the unfinished splits and seeds of runs, `jobs` at a time, and summarise each run as it grows.
 
     Of a single one the inner folds are side by side. Each training comes to the weights that it comes to alone with as
-    many threads. On Ctrl-C or SIGTERM all processes
-    are stopped at once, and a resumed run repeats the interrupted epochs. Trainings that another command works on are
-    left to it.
+    many threads. On Ctrl-C or SIGTERM all processes are stopped at once, and a resumed run repeats the interrupted
+    epochs. Trainings that another command works on are left to it.
 
     callbacks: a function at the top of a module, since every process imports it.
 
