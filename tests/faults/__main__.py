@@ -16,16 +16,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from faults.injection import KINDS, Content, Ended, Fault, compiled_shim, content_of, run_child, started_with
 
 _READY = "KEYSEG_FAULTS"
+_MADE: dict[tuple[str, str], Any] = {}
 _PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
 
 
@@ -84,12 +86,28 @@ def _run(words: Sequence[str], place: Path) -> int:
     from matplotlib.figure import Figure
 
     from keyseg.cli.main import run
+    from keyseg.inference import export
     from keyseg.training import run as runs
 
+    for slow in ("_program", "_onnx"):
+        setattr(export, slow, _remembered(slow, getattr(export, slow)))
     runs.source_commit = lambda: "0123456789ab"
     time.perf_counter = lambda: 0.0
     Figure.savefig = lambda figure, buffer, **_: buffer.write(_PICTURE)  # in memory, and half of a small training
     return run(words)
+
+
+def _remembered(name: str, make: Callable[..., Any]) -> Callable[..., Any]:
+    """A translation of the network, which is the same each time and takes seconds; it changes no file."""
+    from keyseg.inference import export
+
+    def remembered(*given: Any) -> Any:
+        key = name, next(type(part).__name__ for part in given if isinstance(part, export._Part))
+        if key not in _MADE:
+            _MADE[key] = make(*given)
+        return _MADE[key]
+
+    return remembered
 
 
 def try_verb(root: Path, name: str, every: int, begin: int) -> Row:

@@ -156,6 +156,26 @@ def _import(place: Path, *more: str) -> list[str | Path]:
     return ["import-weights", place / "bcn.pth", "--model", "bcn", "--out", place / "bundle", *more]
 
 
+def _export(place: Path, *more: str) -> list[str | Path]:
+    return ["export", place / "run", "--out", place / "exported", *more]
+
+
+def _exported(place: Path) -> None:
+    """What an earlier export wrote, of which one file is damaged."""
+    _trained(place)
+    assert run([str(word) for word in _export(place)]) == 0
+    (place / "exported" / "model.onnx").write_text("old")
+
+
+def _stream(place: Path, *more: str) -> list[str | Path]:
+    return ["stream", place / "run", place / "set" / "features" / "v6.npy", "--out", place / "v6.csv", *more]
+
+
+def _streamed(place: Path) -> None:
+    _trained(place)
+    (place / "v6.csv").write_text("old")
+
+
 def _archive(place: Path) -> None:
     _data_set(place)
     with zipfile.ZipFile(place / "data.zip", "w") as archive:
@@ -226,6 +246,13 @@ VERBS: dict[str, Verb] = {
     "import-weights --force": Verb(
         lambda place: _import(place, "--force"), _weights_and_bundle, earlier=("bundle/config.json",)
     ),
+    "export": Verb(_export, _trained),
+    "export --force": Verb(
+        lambda place: _export(place, "--force"), _exported, earlier=("exported/model.onnx", "exported/config.json")
+    ),
+    "export --to torch": Verb(lambda place: _export(place, "--to", "torch"), _trained),
+    "stream": Verb(_stream, _trained, lambda place: _stream(place, "--force")),
+    "stream --force": Verb(lambda place: _stream(place, "--force"), _streamed),
     "push": Verb(lambda place: ["push", place / "run", place / "share"], _trained),
     "data get": Verb(
         lambda place: ["data", "get", "gtea", "--archive", place / "data.zip", "--accept", "--out", place / "gtea"],
