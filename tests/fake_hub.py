@@ -27,6 +27,9 @@ class FakeHub(ThreadingHTTPServer):
         self.models: dict[str, dict[str, Any]] = {}
         self.asked: list[tuple[str, str]] = []  # method and path
 
+    def handle_error(self, *_: object) -> None:
+        """Say nothing about a client that was killed."""
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"

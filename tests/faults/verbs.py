@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from huggingface_hub import constants
 
 import workshop
 from conftest import write_clip
+from fake_hub import FakeHub
 from keyseg.cli.main import run
 
 TIMELINE = "take\ntake\npour\npour\npour\nstir\n"
@@ -176,6 +180,19 @@ def _streamed(place: Path) -> None:
     (place / "v6.csv").write_text("old")
 
 
+def _hosted(place: Path) -> None:
+    """A bundle on a hub, whose answers come from a thread of this process, and an empty cache."""
+    _trained(place)
+    server = FakeHub()
+    (bundle,) = place.glob("run/**/bundle")
+    server.put("anna/kitchen", {file.name: file.read_bytes() for file in bundle.iterdir()})
+    os.environ["no_proxy"] = "127.0.0.1"
+    constants.ENDPOINT = server.address
+    constants.HF_HUB_CACHE = str(place / "cache")
+    constants.HUGGINGFACE_CO_URL_TEMPLATE = server.address + "/{repo_id}/resolve/{revision}/{filename}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+
 def _archive(place: Path) -> None:
     _data_set(place)
     with zipfile.ZipFile(place / "data.zip", "w") as archive:
@@ -254,6 +271,7 @@ VERBS: dict[str, Verb] = {
     "stream": Verb(_stream, _trained, lambda place: _stream(place, "--force")),
     "stream --force": Verb(lambda place: _stream(place, "--force"), _streamed),
     "push": Verb(lambda place: ["push", place / "run", place / "share"], _trained),
+    "pull": Verb(lambda place: ["pull", "anna/kitchen", place / "pulled"], _hosted, ignored=(r"cache(/|$)",)),
     "data get": Verb(
         lambda place: ["data", "get", "gtea", "--archive", place / "data.zip", "--accept", "--out", place / "gtea"],
         _archive,

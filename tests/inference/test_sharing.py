@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,21 @@ def test_a_swapped_weights_file_on_the_hub_is_refused(bundle: Path, hub: FakeHub
         keyseg.load("anna/kitchen")
     with pytest.raises(BundleError, match="SHA-256 differs"):
         pull("anna/kitchen", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_names_the_cache(
+    bundle: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    push(bundle, "anna/kitchen", licence="MIT")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.file_download._create_symlink", full)
+    with pytest.raises(OSError, match="hub-cache") as caught:
+        pull("anna/kitchen", tmp_path / "out")
+    assert caught.value.filename == str(tmp_path / "hub-cache")
     assert not (tmp_path / "out").exists()
 
 

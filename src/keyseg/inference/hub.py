@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from keyseg.timeline import BundleError
 from keyseg.timeline.extras import extra
+from keyseg.timeline.files import naming
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -34,10 +35,14 @@ def snapshot(name: str) -> tuple[Path, str]:
     """The folder of the hub's cache with the files of `owner/name@revision`, and its name with the commit as revision.
 
     What is in the cache is not fetched again, and is used where the hub cannot be reached. Raises BundleError if there
-    is no such model or revision, ConfigError if huggingface_hub is not installed.
+    is no such model or revision, ConfigError if huggingface_hub is not installed, OSError that names a file or the
+    cache's folder if the disk fails.
     """
+    with extra("hub", "the Hugging Face Hub"):
+        from huggingface_hub import constants
+
     model, _, revision = name.partition("@")
-    with asking(name) as hub:
+    with asking(name) as hub, naming(Path(constants.HF_HUB_CACHE)):
         commit = hub.resolve_revision(model, revision=revision or None).resolved
         folder = hub.snapshot_download(model, revision=commit, allow_patterns=list(FILES))
     return Path(folder), f"{model}@{commit}"
