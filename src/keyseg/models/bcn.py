@@ -91,7 +91,7 @@ class BCN(Network):
         hidden: list[Tensor] = []
         stages = []
         for stage in self.stages:
-            x, logits = stage(torch.cat((*hidden, features), dim=1), mask)
+            x, logits = stage(features, mask, hidden)
             hidden.append(x)
             stages.append(logits)
         return Cascade(torch.stack(stages), self.barrier(features, mask), mask_of(features, mask), mask)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from keyseg.models.layers import Dropout, MaskedConv1d, kept, mask_of
 
@@ -59,9 +60,21 @@ class DilatedStage(nn.Module):
         self.layers = nn.ModuleList(layer(i) for i in range(layers))
         self.classify = nn.Conv1d(channels, classes, 1)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x: (B, D, T), mask: (B, T) -> features (B, F, T), frame logits (B, C, T), both masked."""
-        x = kept(self.input(x), mask)
+    def forward(self, x: Tensor, mask: Tensor | None, earlier: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
+        """x: (B, D, T), mask: (B, T) -> features (B, F, T), frame logits (B, C, T), both masked.
+
+        earlier: features (B, F', T) of other stages, whose channels precede those of x.
+        """
+        x = kept(_side_by_side(self.input, (*earlier, x)), mask)
         for layer in self.layers:
             x = layer(x, mask)
         return x, kept(self.classify(x), mask)
+
+
+def _side_by_side(convolution: nn.Conv1d, parts: Sequence[Tensor]) -> Tensor:
+    """A 1x1 convolution of all channels of the parts (B, D, T), without a copy of them in one tensor."""
+    first, *others = convolution.weight.split([part.shape[1] for part in parts], dim=1)
+    out = F.conv1d(parts[0], first, convolution.bias)
+    for part, weight in zip(parts[1:], others, strict=True):
+        out = out + F.conv1d(part, weight)
+    return out
