@@ -73,7 +73,7 @@ class DilatedStage(nn.Module):
 
 def _side_by_side(convolution: nn.Conv1d, parts: Sequence[Tensor]) -> Tensor:
     """A 1x1 convolution of all channels of the parts (B, D, T), without a copy of them in one tensor."""
-    first, *others = convolution.weight.split([part.shape[1] for part in parts], dim=1)
+    first, *others = torch.split(convolution.weight, [part.shape[1] for part in parts], dim=1)
     out = F.conv1d(parts[0], first, convolution.bias)
     for part, weight in zip(parts[1:], others, strict=True):
         out = out + F.conv1d(part, weight)
