@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -230,6 +231,19 @@ def test_each_segment_is_in_the_file_when_it_is_reported(
     )
     assert rows == list(range(1, count + 1))
     assert count > 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_disk_that_gets_full_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "segments.csv"
+    log = streaming.SegmentLog(path, package.TimeBase(10))
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, log._file.fileno())
+    os.close(full)
+    for fails in (lambda: log(package.Interval(0, 1, "rest")), log.__exit__):
+        with pytest.raises(OSError, match="No space left") as caught:
+            fails()
+        assert caught.value.filename == str(path)
 
 
 def test_the_newest_label_is_shown_in_place_on_a_terminal(

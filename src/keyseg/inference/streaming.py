@@ -135,7 +135,8 @@ class SegmentLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with naming(self._path):
+            self._file.close()
 
     def __call__(self, segment: Interval) -> None:
         """Append a segment."""
