@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -243,6 +244,20 @@ def test_weights_that_changed_on_the_way_are_refused(
         export(exported("ms-tcn++").bundle, out=old, force=True)
     assert [path.name for path in tmp_path.iterdir() if path.name != "new"] == ["old"]
     assert (old / "config.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("to", ["onnx", "torch"])
+def test_a_full_disk_names_the_folder(to: Any, exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, bundle, _, _ = exported("ms-tcn++")
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        export(bundle, to=to, out=tmp_path / "out")
+    assert caught.value.filename.startswith(str(tmp_path / "out"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_existing_folders_are_replaced_by_force_alone(exported: Any, copied: Path, tmp_path: Path) -> None:

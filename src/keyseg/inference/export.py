@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,9 +101,10 @@ def export(
     with whole_folder(out) as partial, torch.no_grad():
         if to == "torch":
             for name, part in parts.items():
-                program, file = _program(part), f"{name}.pt2"
+                program, file, content = _program(part), f"{name}.pt2", BytesIO()
                 with _silent():
-                    torch.export.save(program, partial / file, extra_files={"keyseg.json": json.dumps(described)})
+                    torch.export.save(program, content, extra_files={"keyseg.json": json.dumps(described)})
+                write_bytes(partial / file, content.getvalue())
                 report(f"{file}: torch {torch.__version__}; {_compare(file, part, program.module(check_guards=False))}")
             return out
         for name, part in parts.items():
