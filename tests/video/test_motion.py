@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import uniform_filter
 
 from keyseg.timeline import ConfigError
 from keyseg.video.motion import Motion
-from keyseg.video.motion_histograms import flow, lobes, opening_and_turning
+from keyseg.video.motion_histograms import flow, high_passed, lobes, opening_and_turning
 
 pytestmark = pytest.mark.slow
 
@@ -227,6 +228,13 @@ def test_frames_of_another_kind_are_refused(wrong):
 def test_a_block_without_frames_is_refused():
     with pytest.raises(ConfigError, match="at least 1 frame, got 0"):
         Motion(block=0)
+
+
+@pytest.mark.parametrize("shape", [(2, 13, 29), (1, 3, 2), (1, 1, 1)])
+def test_the_local_mean_is_that_of_scipy(shape):
+    grey = np.random.default_rng(5).uniform(0, 255, shape).astype(np.float32)
+    mean = uniform_filter(grey, (1, 9, 9), mode="nearest")
+    np.testing.assert_allclose(grey - high_passed(grey), mean, rtol=1e-5)
 
 
 def test_flow_recovers_the_shift_of_a_texture():
