@@ -79,13 +79,13 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor | None, alpha: float) -> Tensor:
         """x: (B, F, T); source: (B, F, T) features of the previous stage, a decoder's attention values."""
-        hidden: Tensor = torch.relu(self.feed_forward(x, mask))
+        hidden: Tensor = self.feed_forward(x, mask).relu_()
         if self.gate is not None:
             hidden = self.gate(hidden, mask)
         normed = instance_norm(hidden, mask)
-        hidden = alpha * self.attention(normed, source if self.cross else normed, mask) + hidden
-        hidden = self.dropout(self.out(hidden))
-        return kept(x + hidden, mask)
+        attended: Tensor = self.attention(normed, source if self.cross else normed, mask)
+        hidden = self.dropout(self.out(attended.mul_(alpha).add_(hidden)))
+        return kept(hidden.add_(x), mask)
 
 
 class Stage(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from keyseg.models.layers import Dropout, MaskedConv1d, kept
 from keyseg.models.network import Network
-from keyseg.models.stages import DilatedStage, FrameOutput, classified
+from keyseg.models.stages import DilatedStage, FrameOutput, classified, side_by_side
 from keyseg.timeline.validation import Section
 
 
@@ -35,8 +35,8 @@ class DualDilatedLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
-        both = torch.cat((self.falling(x, mask), self.growing(x, mask)), dim=1)
-        hidden: Tensor = self.dropout(torch.relu(self.fuse(both)))
+        both = self.falling(x, mask), self.growing(x, mask)
+        hidden: Tensor = self.dropout(side_by_side(self.fuse, both).relu_())
         return kept(x + hidden, mask)
 
 

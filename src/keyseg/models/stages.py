@@ -38,8 +38,9 @@ class DilatedResidualLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
-        hidden: Tensor = self.dropout(self.out(torch.relu(self.dilated(x, mask))))
-        return kept(x + hidden, mask)
+        # In place where no gradient needs the former values: allocations cost as much as the products of a long video.
+        hidden: Tensor = self.dropout(self.out(self.dilated(x, mask).relu_()))
+        return kept(hidden.add_(x), mask)
 
 
 class DilatedStage(nn.Module):
@@ -65,13 +66,13 @@ class DilatedStage(nn.Module):
 
         earlier: features (B, F', T) of other stages, whose channels precede those of x.
         """
-        x = kept(_side_by_side(self.input, (*earlier, x)), mask)
+        x = kept(side_by_side(self.input, (*earlier, x)), mask)
         for layer in self.layers:
             x = layer(x, mask)
         return x, kept(self.classify(x), mask)
 
 
-def _side_by_side(convolution: nn.Conv1d, parts: Sequence[Tensor]) -> Tensor:
+def side_by_side(convolution: nn.Conv1d, parts: Sequence[Tensor]) -> Tensor:
     """A 1x1 convolution of all channels of the parts (B, D, T), without a copy of them in one tensor."""
     first, *others = torch.split(convolution.weight, [part.shape[1] for part in parts], dim=1)
     out = F.conv1d(parts[0], first, convolution.bias)
