@@ -13,11 +13,14 @@ from keyseg.models.layers import (
     MaskedConv1d,
     OddSize,
     SqueezeExcitation,
+    added,
     average_pool,
     instance_norm,
     masked_mean,
     positional_encoding,
 )
+from keyseg.models.ms_tcn import DualDilatedLayer
+from keyseg.models.stages import DilatedResidualLayer
 from keyseg.timeline import ConfigError
 
 CHANNELS = 6
@@ -56,6 +59,28 @@ def test_a_padded_batch_gives_what_the_cut_sequences_give(ragged, name, lengths,
             torch.testing.assert_close(batch[b : b + 1, :, :length], single, atol=1e-5, rtol=1e-5)
     if name != "squeeze_excitation":  # a gate alone leaves masking to the layer after it
         assert (batch.movedim(1, 2)[~mask] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "x", "total", "in_place"),
+    [
+        (torch.float32, torch.float32, torch.float32, True),
+        (torch.float32, torch.bfloat16, torch.float32, True),
+        (torch.bfloat16, torch.float32, torch.float32, False),  # as in mixed precision
+        (torch.float32, torch.float64, torch.float64, False),
+    ],
+)
+def test_a_sum_is_made_in_place_where_it_fits(hidden, x, total, in_place):
+    hidden, x = torch.full((2, 3), 256, dtype=hidden), torch.full((2, 3), 0.5, dtype=x)
+    result = added(hidden, x)
+    assert (result.dtype, result is hidden) == (total, in_place)
+    assert torch.equal(result, torch.full((2, 3), 256.5, dtype=total))  # which bfloat16 rounds to 256
+
+
+@pytest.mark.parametrize("make", [lambda: DilatedResidualLayer(6, 2, 0.0), lambda: DualDilatedLayer(6, 1, 2, 0.0)])
+def test_residuals_keep_their_precision_in_mixed_precision(make):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert make()(torch.randn(1, 6, 9), None).dtype == torch.float32
 
 
 @pytest.mark.parametrize("length", [2, 3, 50])

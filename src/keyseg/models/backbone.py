@@ -16,6 +16,7 @@ from keyseg.models.layers import (
     MaskedConv1d,
     OddSize,
     SqueezeExcitation,
+    added,
     average_pool,
     instance_norm,
     kept,
@@ -84,8 +85,8 @@ class AttentionBlock(nn.Module):
             hidden = self.gate(hidden, mask)
         normed = instance_norm(hidden, mask)
         attended: Tensor = self.attention(normed, source if self.cross else normed, mask)
-        hidden = self.dropout(self.out(attended.mul_(alpha).add_(hidden)))
-        return kept(hidden.add_(x), mask)
+        hidden = self.dropout(self.out(added(attended.mul_(alpha), hidden)))
+        return kept(added(hidden, x), mask)
 
 
 class Stage(nn.Module):

@@ -32,6 +32,14 @@ def kept(x: Tensor, mask: Tensor | None) -> Tensor:
     return x if mask is None else x * mask[:, None, :]
 
 
+def added(hidden: Tensor, x: Tensor) -> Tensor:
+    """hidden + x, in the place of `hidden`, whose former values no gradient may need, unless x is more precise.
+
+    For long videos allocations cost as much as the products.
+    """
+    return hidden.add_(x) if torch.promote_types(hidden.dtype, x.dtype) == hidden.dtype else hidden + x
+
+
 def mask_of(x: Tensor, mask: Tensor | None) -> Tensor:
     """The mask (B, T) of x (B, C, T), also where all steps exist."""
     return torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device) if mask is None else mask

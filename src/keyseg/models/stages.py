@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from keyseg.models.layers import Dropout, MaskedConv1d, kept, mask_of
+from keyseg.models.layers import Dropout, MaskedConv1d, added, kept, mask_of
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,8 @@ class DilatedResidualLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T), (B, T) -> (B, F, T), masked."""
-        # In place where no gradient needs the former values: allocations cost as much as the products of a long video.
         hidden: Tensor = self.dropout(self.out(self.dilated(x, mask).relu_()))
-        return kept(hidden.add_(x), mask)
+        return kept(added(hidden, x), mask)
 
 
 class DilatedStage(nn.Module):
