@@ -83,6 +83,16 @@ def test_via_regions_and_segments_without_a_label_are_noted(tmp_path: Path) -> N
     ]
 
 
+def test_via_labels_of_attributes_that_are_not_there_are_noted(tmp_path: Path) -> None:
+    notes: list[str] = []
+    stray = {"vid": "1", "z": [4, 5], "av": {"": "0", "9": "1"}}
+    first, _ = read_annotations(via(tmp_path, [TAKE, stray]), note=notes.append)
+    assert spans(first) == [(1.5, 2.25, "take cup")]
+    assert notes[0].endswith("labels of attributes that the file does not define ('', '9') are left out")
+    first, _ = read_annotations(via(tmp_path, [stray]))
+    assert first.intervals == ()
+
+
 def test_via_attributes_are_tiers_and_tracks(tmp_path: Path) -> None:
     who = {"vid": "1", "z": [1, 2], "av": {"2": "Ann"}}
     path = via(tmp_path, [TAKE, who])

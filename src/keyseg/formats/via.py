@@ -37,6 +37,10 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     attributes = {
         key: need(value, "aname", str, f"{path}: attribute {key}") for key, value in _entries(path, parts, "attribute")
     }
+    undefined = {key for *_, values, _ in segments for key in values} - attributes.keys()
+    if undefined:
+        names = ", ".join(repr(key[:40]) for key in sorted(undefined)[:5])
+        settings.note(f"labels of attributes that the file does not define ({names}) are left out")
     used = [key for key in attributes if any(key in values for *_, values, _ in segments)]
     if settings.tier or not settings.per_subject:
         index = choose_tier(path, "attribute", [attributes[key] for key in used], settings.tier)
@@ -47,10 +51,11 @@ def read(path: Path, settings: ReadSettings) -> list[Annotation]:
     annotations = []
     for vid, view in _entries(path, parts, "view"):
         media = _media(path, view, parts["file"], f"{path}: view {vid}")
-        for key in used or [""]:
+        for key in (*used,) or (None,):
             name = video_name(media)
-            items = checked(_rows(name, segments, vid, key, parts["attribute"]), settings).get(name, ())
-            track = attributes[key] if settings.per_subject and key else ""
+            rows = () if key is None else _rows(name, segments, vid, key, parts["attribute"])
+            items = checked(rows, settings).get(name, ())
+            track = attributes[key] if settings.per_subject and key is not None else ""
             annotations.append(Annotation(name, tuple(items), None, settings.fps, (), media, track))
     return annotations
 
