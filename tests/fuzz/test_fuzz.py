@@ -8,6 +8,7 @@ import pytest
 
 from fuzz import campaign
 from fuzz.readers import READERS
+from fuzz.samples import timelines
 from fuzz.worker import CORPUS, content_of, corpus, message_problem
 from keyseg.formats import FORMATS
 
@@ -24,6 +25,10 @@ def test_an_input_depends_on_seed_and_number_alone() -> None:
     reader = READERS["csv"]
     assert content_of(reader, 1, 7) == content_of(reader, 1, 7)
     assert len({content_of(reader, seed, number) for seed in range(3) for number in range(20)}) > 50
+
+
+def test_files_are_written_anew_the_same() -> None:
+    assert [name for name in FORMATS.ours if timelines(name) != timelines.__wrapped__(name)] == []
 
 
 @pytest.mark.parametrize("letter", ["\x1b", "\x7f", "\x85", "\r", "\u202e", "\u2066", "\ud800"])
