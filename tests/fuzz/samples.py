@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from functools import cache
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,11 +48,15 @@ def timelines(fmt: str) -> tuple[bytes, ...]:
     return (*found, *_field().get(fmt, ()))
 
 
-def _unchanging(nwb: bytes) -> bytes:
-    """NWB with identifiers and a date of creation that are the same each time, so that a number means one input."""
-    numbers = count()
-    nwb = re.sub(rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", lambda _: b"%036d" % next(numbers), nwb)
-    return re.sub(rb"20\d\d-\d\d-\d\dT[\d:.]{15}(?=\+00:00)", b"2026-01-01T00:00:00.000000", nwb)
+def _unchanging(content: bytes) -> bytes:
+    """NWB or a journal with identifiers and dates that are the same each time, so that a number means one input."""
+    known: dict[bytes, bytes] = {}
+
+    def numbered(found: re.Match[bytes]) -> bytes:
+        return known.setdefault(found[1], b"%036d" % len(known)) + (b"-1" if found[2] else b"")
+
+    content = re.sub(rb"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(-\d+)?", numbered, content)
+    return re.sub(rb"20\d\d-\d\d-\d\dT[\d:.]{15}(?=\+00:00)", b"2026-01-01T00:00:00.000000", content)
 
 
 @cache
@@ -276,7 +279,7 @@ def journals() -> tuple[bytes, ...]:
         scores = {"f1@50": 70.0, "edit": 80.1, "acc": 74.4}
         for index, state in enumerate(("finished", "stopped")):
             _tell(tuning, _asked(tuning, index)[0], index, Measured(state, scores, 2, 1.5))  # type: ignore[arg-type]
-        return ((Path(name) / "trials.journal").read_bytes(),)
+        return (_unchanging((Path(name) / "trials.journal").read_bytes()),)
 
 
 def results() -> tuple[bytes, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from fuzz import campaign
 from fuzz.readers import READERS
-from fuzz.samples import timelines
+from fuzz.samples import journals, timelines
 from fuzz.worker import CORPUS, content_of, corpus, message_problem
 from keyseg.formats import FORMATS
 
@@ -27,8 +27,9 @@ def test_an_input_depends_on_seed_and_number_alone() -> None:
     assert len({content_of(reader, seed, number) for seed in range(3) for number in range(20)}) > 50
 
 
-def test_files_are_written_anew_the_same() -> None:
+def test_samples_are_made_anew_the_same() -> None:
     assert [name for name in FORMATS.ours if timelines(name) != timelines.__wrapped__(name)] == []
+    assert journals() == journals.__wrapped__()
 
 
 @pytest.mark.parametrize("letter", ["\x1b", "\x7f", "\x85", "\r", "\u202e", "\u2066", "\ud800"])

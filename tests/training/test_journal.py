@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from fuzz import samples
 from keyseg.timeline import DataError
 from keyseg.training.journal import Journal
+from keyseg.training.trials import tuned_so_far
+from keyseg.training.tuning import read_tuning
 
 CHANGES: list[dict[str, Any]] = [{"op_code": number, "text": "é" * number} for number in range(4)]
 
@@ -63,3 +66,27 @@ def test_a_damaged_line_is_named(journal: Journal, line: str, tmp_path: Path) ->
     path.write_bytes(path.read_bytes() + line.encode("latin-1") + b"\n")
     with pytest.raises(DataError, match=r"trials\.journal: line 3"):
         list(journal.read_logs(0))
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "words"),
+    [
+        ('{"index":1}', '{"index":"1"}', "the index of a trial is a number, got '1'"),
+        ('{"index":1}', '{"index":null}', "the index of a trial is a number, got None"),
+        ('{"index":1}', '{"index":-1}', "the index of a trial is a number, got -1"),
+        ('{"index":1}', '{"number":1}', "KeyError: 'index'"),
+        ('{"seconds":1.5}', '{"seconds":"long"}', "seconds"),
+        ('{"state":"stopped"}', '{"state":"asleep"}', "'finished', 'stopped' or 'failed'"),
+        ('{"f1@50":70.0', '{"f1@50":[70.0]', "scores"),
+    ],
+)
+def test_what_a_trial_says_of_itself_is_checked(written: str, instead: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "tuning.json").write_bytes(samples.tunings()[0])
+    text = samples.journals()[0].decode()
+    assert written in text
+    (tmp_path / "trials.journal").write_text(text)
+    assert [trial.number for trial in tuned_so_far(read_tuning(tmp_path)).trials] == [0, 1]
+    (tmp_path / "trials.journal").write_text(text.replace(written, instead))
+    with pytest.raises(DataError, match="not a journal of keyseg tune") as caught:
+        tuned_so_far(read_tuning(tmp_path))
+    assert words in str(caught.value)

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter
 
 from keyseg.data.folders import claimed
 from keyseg.timeline import TrainingError
@@ -27,6 +28,8 @@ from keyseg.training.jobs import check_importable, finished_futures, processes
 from keyseg.training.search_space import changed_recipe, own_values, suggested
 from keyseg.training.tables import markdown
 from keyseg.training.tuning import MEASURED, Measured, Tuning, measure
+
+_MEASURED = TypeAdapter(Measured)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,16 @@ def _at_once(function: Callable[..., Measured], *arguments: Any) -> Future[Measu
 def _used(tuning: Tuning) -> set[int]:
     """Numbers of the trials so far, without those that were interrupted."""
     states = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
-    return {trial.user_attrs["index"] for trial in tuning.study().get_trials(deepcopy=False, states=states)}
+    with tuning.reading_journal():
+        return {_index(trial) for trial in tuning.study().get_trials(deepcopy=False, states=states)}
+
+
+def _index(trial: FrozenTrial) -> int:
+    """The number that keyseg gave a trial; interrupted ones and those that repeat them have the same."""
+    index = trial.user_attrs["index"]
+    if type(index) is not int or index < 0:
+        raise ValueError(f"the index of a trial is a number, got {index!r}")
+    return index
 
 
 def lowest_free(used: Collection[int]) -> int:
@@ -156,8 +168,8 @@ def _tell(tuning: Tuning, trial: optuna.Trial, index: int, measured: Measured) -
     """Record how a trial ended; one that failed counts as the worst, unless it is the first."""
     if measured.state == "failed" and index == 0:
         raise TrainingError(f"the recipe cannot be trained as it is: {measured.message}")
-    for name in ("state", "scores", "folds", "seconds", "message"):
-        trial.set_user_attr(name, getattr(measured, name))
+    for field in fields(measured):
+        trial.set_user_attr(field.name, getattr(measured, field.name))
     if measured.state == "finished":
         tuning.study().tell(trial.number, fmean(measured.scores.values()))
     else:
@@ -173,9 +185,9 @@ def tuned_so_far(tuning: Tuning) -> Tuned:
 
 
 def _tried(tuning: Tuning, trial: FrozenTrial) -> Tried:
-    known = trial.user_attrs
-    measured = Measured(*(known[name] for name in ("state", "scores", "folds", "seconds", "message")))
-    return Tried(known["index"], {key: trial.params[key] for key in tuning.space}, measured)
+    found = {field.name: trial.user_attrs[field.name] for field in fields(Measured)}
+    measured = _MEASURED.validate_python(found)
+    return Tried(_index(trial), {key: trial.params[key] for key in tuning.space}, measured)
 
 
 def _line(tuned: Tuned, trials: int) -> str:
