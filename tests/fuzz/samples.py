@@ -44,19 +44,20 @@ def timelines(fmt: str) -> tuple[bytes, ...]:
     for one in annotations():
         with suppress(KeysegError):
             content = annotations_text(fmt, [one], WriteSettings(fps=RATE))
-            found.append(content.encode() if isinstance(content, str) else _unchanging(content))
+            found.append(_unchanging(content.encode() if isinstance(content, str) else content))
     return (*found, *_field().get(fmt, ()))
 
 
 def _unchanging(content: bytes) -> bytes:
-    """NWB or a journal with identifiers and dates that are the same each time, so that a number means one input."""
+    """The same with identifiers and dates that do not change, so that a number means one input."""
     known: dict[bytes, bytes] = {}
 
     def numbered(found: re.Match[bytes]) -> bytes:
         return known.setdefault(found[1], b"%036d" % len(known)) + (b"-1" if found[2] else b"")
 
     content = re.sub(rb"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(-\d+)?", numbered, content)
-    return re.sub(rb"20\d\d-\d\d-\d\dT[\d:.]{15}(?=\+00:00)", b"2026-01-01T00:00:00.000000", content)
+    midnight = b"2026-01-01T00:00:00.000000"
+    return re.sub(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?", lambda found: midnight[: len(found[0])], content)
 
 
 @cache

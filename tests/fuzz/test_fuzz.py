@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ def test_an_input_depends_on_seed_and_number_alone() -> None:
 def test_samples_are_made_anew_the_same() -> None:
     assert [name for name in FORMATS.ours if timelines(name) != timelines.__wrapped__(name)] == []
     assert journals() == journals.__wrapped__()
+    today = datetime.now(UTC).date().isoformat().encode()
+    assert [name for name in FORMATS.ours if any(today in content for content in timelines(name))] == []
 
 
 @pytest.mark.parametrize("letter", ["\x1b", "\x7f", "\x85", "\r", "\u202e", "\u2066", "\ud800"])
