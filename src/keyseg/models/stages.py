@@ -65,7 +65,7 @@ class DilatedStage(nn.Module):
 
         earlier: features (B, F', T) of other stages, whose channels precede those of x.
         """
-        x = kept(side_by_side(self.input, (*earlier, x)), mask)
+        x = kept(side_by_side(self.input, (*earlier, x)) if earlier else self.input(x), mask)
         for layer in self.layers:
             x = layer(x, mask)
         return x, kept(self.classify(x), mask)
