@@ -35,6 +35,10 @@ from keyseg.training.settings import Range, Recipe
 
 TUNING = "tuning.json"
 MEASURED = ("f1@50", "edit", "acc")
+# What Optuna raises when it reads a journal that is none.
+_DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError
+)  # fmt: skip
 _STARTUP = 5  # trials that are never stopped, and after which the sampler learns from the earlier ones
 
 
@@ -89,7 +93,7 @@ class Tuning(BaseModel):
         journal = self.folder / "trials.journal"
         try:
             yield journal
-        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except _DAMAGE as error:
             if isinstance(error, KeysegError):
                 raise
             reason = f"{type(error).__name__}: {error}"
