@@ -38,13 +38,13 @@ def snapshot(name: str) -> tuple[Path, str]:
     is no such model or revision, ConfigError if huggingface_hub is not installed, OSError that names a file or the
     cache's folder if the disk fails.
     """
-    with extra("hub", "the Hugging Face Hub"):
+    model, _, revision = name.partition("@")
+    with asking(name) as hub:
         from huggingface_hub import constants
 
-    model, _, revision = name.partition("@")
-    with asking(name) as hub, naming(Path(constants.HF_HUB_CACHE)):
-        commit = hub.resolve_revision(model, revision=revision or None).resolved
-        folder = hub.snapshot_download(model, revision=commit, allow_patterns=list(FILES))
+        with naming(Path(constants.HF_HUB_CACHE)):
+            commit = hub.resolve_revision(model, revision=revision or None).resolved
+            folder = hub.snapshot_download(model, revision=commit, allow_patterns=list(FILES))
     return Path(folder), f"{model}@{commit}"
 
 

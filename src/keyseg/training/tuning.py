@@ -36,9 +36,7 @@ from keyseg.training.settings import Range, Recipe
 TUNING = "tuning.json"
 MEASURED = ("f1@50", "edit", "acc")
 # What Optuna raises when it reads a journal that is none.
-_DAMAGE = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError
-)  # fmt: skip
+_DAMAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _STARTUP = 5  # trials that are never stopped, and after which the sampler learns from the earlier ones
 
 
