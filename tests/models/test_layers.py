@@ -87,7 +87,8 @@ def test_residuals_keep_their_precision_in_mixed_precision(make):
 def test_instance_norm_equals_torch_where_nothing_is_masked(length):
     x = 3 + 5 * torch.randn(2, CHANNELS, length, generator=torch.Generator().manual_seed(0))
     expected = nn.InstanceNorm1d(CHANNELS)(x)
-    torch.testing.assert_close(instance_norm(x, everything(2, length)), expected, atol=1e-5, rtol=1e-5)
+    for mask in (everything(2, length), None):
+        torch.testing.assert_close(instance_norm(x, mask), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_instance_norm_by_hand():

@@ -55,16 +55,18 @@ class _Pieces:
         exists = like.new_ones(len(like), self.length) if mask is None else mask.to(like.dtype)
         return (LEAK if self.published else UNSEEN) * (1 - self.around(exists[:, None])).transpose(2, 3)
 
-    def groups(self) -> Iterator[tuple[slice, int, bool]]:
-        """The pieces that are computed at once, their number, and whether some of their keys may not exist."""
+    def groups(self) -> Iterator[tuple[slice, slice, bool]]:
+        """The pieces that are computed at once, which of their queries exist, and whether some keys may not."""
         for start in range(0, self.count, self.at_once):
             stop = min(self.count, start + self.at_once)
             inside = start > 0 and stop * self.size + self.half <= self.length
-            yield slice(start, stop), stop - start, self.masked or not inside
+            rows = self.length - start * self.size if stop - start == 1 else self.size
+            yield slice(start, stop), slice(min(rows, self.size)), self.masked or not inside
 
     def weights(self, query: Tensor, key: Tensor, missing: Tensor | None, out: Tensor) -> Tensor:
-        """Of each query's keys, hidden ones too: (n, S, C), (n, K, C), (n, 1, K) -> (n, S, K), in `out`."""
-        bias = self.bias.to(query.dtype)
+        """Of the keys of each piece's first S queries, hidden ones too: (n, S, C), (n, K, C), (n, 1, K) -> (n, S, K),
+        in `out`."""
+        bias = self.bias[: query.shape[1]].to(query.dtype)
         bias = bias if missing is None else torch.minimum(bias, missing)
         torch.baddbmm(bias, query, key.transpose(1, 2), out=out)
         return torch.softmax(out, dim=-1, out=out)
@@ -74,7 +76,7 @@ class _Pieces:
         if self.first:
             x[..., self.first :] = 0
         elif self.published:  # else the weights are zero there
-            x *= self.seen
+            x *= self.seen[: x.shape[1]]
         return x
 
     def add(self, total: Tensor, group: slice, part: Tensor) -> None:
@@ -118,10 +120,11 @@ class WindowAttention(torch.autograd.Function):
         out = query.new_empty(*queries.shape[:3], value.shape[1])
         scores = query.new_empty(pieces.at_once, pieces.size, pieces.keys)
         for video in range(len(query)):
-            for group, count, ends in pieces.groups():
+            for group, rows, ends in pieces.groups():
                 lacks = missing[video, group] if ends else None
-                weights = pieces.weights(queries[video, group], keys[video, group], lacks, scores[:count])
-                torch.bmm(pieces.hide(weights), values[video, group], out=out[video, group])
+                query = queries[video, group, rows]
+                weights = pieces.weights(query, keys[video, group], lacks, scores[: len(query), rows])
+                torch.bmm(pieces.hide(weights), values[video, group], out=out[video, group, rows])
         ctx.save_for_backward(queries, keys, values, missing, out)
         ctx.pieces = pieces
         return out.flatten(1, 2)[:, : pieces.length].transpose(1, 2).contiguous()
@@ -137,13 +140,13 @@ class WindowAttention(torch.autograd.Function):
         by_key, by_value = (x.new_zeros(len(x), pieces.count + 1, pieces.size, x.shape[3]) for x in (keys, values))
         scores = out.new_empty(2, pieces.at_once, pieces.size, pieces.keys)
         for video in range(len(out)):
-            for group, count, ends in pieces.groups():
+            for group, rows, ends in pieces.groups():
                 lacks = missing[video, group] if ends else None
-                query, key, to_out = queries[video, group], keys[video, group], gradients[video, group]
-                weights = pieces.weights(query, key, lacks, scores[0, :count])
-                by_score = torch.bmm(to_out, values[video, group].transpose(1, 2), out=scores[1, :count])
-                pieces.hide(by_score).sub_(shared[video, group]).mul_(weights)
-                torch.bmm(by_score, key, out=by_query[video, group])
+                query, key, to_out = queries[video, group, rows], keys[video, group], gradients[video, group, rows]
+                weights = pieces.weights(query, key, lacks, scores[0, : len(query), rows])
+                by_score = torch.bmm(to_out, values[video, group].transpose(1, 2), out=scores[1, : len(query), rows])
+                pieces.hide(by_score).sub_(shared[video, group, rows]).mul_(weights)
+                torch.bmm(by_score, key, out=by_query[video, group, rows])
                 pieces.add(by_key[video], group, by_score.transpose(1, 2) @ query)
                 pieces.add(by_value[video], group, pieces.hide(weights).transpose(1, 2) @ to_out)
         to_query = by_query.flatten(1, 2)[:, : pieces.length].transpose(1, 2) / math.sqrt(queries.shape[3])

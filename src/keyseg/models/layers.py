@@ -107,8 +107,8 @@ def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
 
 def instance_norm(x: Tensor, mask: Tensor | None, eps: float = 1e-5) -> Tensor:
     """Instance normalisation over the valid steps (Ulyanov et al. 2016): (B, C, T), (B, T) -> (B, C, T)."""
-    if mask is None and x.shape[2] > 1 and not torch.compiler.is_compiling():
-        return F.instance_norm(x, eps=eps)
+    if mask is None and not torch.compiler.is_compiling():
+        return F.layer_norm(x, x.shape[2:], eps=eps)  # twice as fast on a CPU as PyTorch's own instance_norm
     centred = kept(x - masked_mean(x, mask), mask)
     return centred * torch.rsqrt(masked_mean(centred.square(), mask) + eps)
 
