@@ -34,6 +34,17 @@ def test_arrays_and_files_of_either_orientation_come_to_the_same(
     assert agree(predictor.predict(tmp_path / "half.npy"), predictor.predict(features.astype(np.float16)))
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_features_are_left_as_they_were(system: str, make_small: Any, features: Any) -> None:
+    """The network may read the very memory of the array."""
+    array = np.ascontiguousarray(features.T, np.float32)
+    given_array = array.copy()
+    make_small(system).predict(given_array)
+    assert np.array_equal(given_array, array)
+    given_array.flags.writeable = False  # as of a file that is mapped into memory
+    assert make_small(system).predict(given_array).segmentation.length == len(features)
+
+
 @pytest.mark.parametrize("orientation", ["DT", "TD"])
 def test_square_features_are_read_as_in_training(
     orientation: Any, make_predictor: Any, features: Any, agree: Any, tmp_path: Path
