@@ -13,6 +13,7 @@ import pytest
 
 from keyseg.data import Dataset
 from keyseg.inference.bundle import load
+from keyseg.inference.decoding import Rules
 from keyseg.matching.alignment import MatchWeights
 from keyseg.timeline import Segmentation
 from keyseg.training import choice, match_weights
@@ -107,7 +108,7 @@ def test_a_choice_never_loads_a_test_video(workshop: Any, tmp_path: Path, monkey
     assert names == set(workshop.train)
 
 
-def test_the_match_of_a_fold_remembers_only_what_its_network_was_trained_on(
+def test_the_match_of_a_fold_remembers_only_what_its_network_was_trained_on_and_has_to_beat_learnt_rules(
     workshop: Any, tmp_path: Path, trained: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
@@ -116,12 +117,14 @@ def test_the_match_of_a_fold_remembers_only_what_its_network_was_trained_on(
         given.append((folds, decoder, classes, background))
         return LEARNT
 
+    rules = Rules(frame_weight=1.0)
+    monkeypatch.setattr(choice, "learn_rules", lambda *_: rules)
     monkeypatch.setattr(choice, "learn_match", learnt)
     fit = one_fit(workshop, tmp_path / "run", *FIT)
     assert choose(fit).match == LEARNT
     ((folds, decoder, classes, background),) = given
     assert (classes, background) == (3, (0,))
-    assert decoder == fit.recipe.decoder()
+    assert decoder == fit.recipe.decoder().changed(rules=rules)
     for (held_out, remembered), call in zip(folds, trained, strict=True):
         assert set(held_out) == set(workshop.train) - set(call.seen)
         assert [item.to_frames().tolist() for item in remembered] == [
@@ -252,6 +255,7 @@ def test_one_training_video_cannot_be_divided(
 def test_a_training_takes_over_what_was_chosen_and_seeds_share_it(
     workshop: Any, tmp_path: Path, trained: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(choice, "learn_rules", lambda *_: Rules(boundary_threshold=0.1))
     monkeypatch.setattr(choice, "learn_match", lambda *_: LEARNT)
     run = workshop.start(tmp_path / "run", *FIT, "optimiser.epochs=2", seeds=(0, 1))
     summary = workshop.finish(run)
@@ -265,10 +269,16 @@ def test_a_training_takes_over_what_was_chosen_and_seeds_share_it(
         assert [sum(a.lengths) for a in match.annotations] == [a.length for a in annotations]
         cost = json.loads((fit.folder / "cost.json").read_text())
         assert cost["inner_seconds"] > 0
-        expected = {"mixed_segments": 0.3, "match": LEARNT.model_dump(mode="json")}
+        rules = load(fit.bundle).decoder.rules
+        assert rules == Rules(boundary_threshold=0.1)
+        learnt = {"rules": rules.model_dump(mode="json"), "match": LEARNT.model_dump(mode="json")}
+        expected = {"mixed_segments": 0.3, **learnt}
         assert summary["chosen"][fit.name] == expected
     text = (tmp_path / "run" / "results.md").read_text()
-    line = "0.3 of the segments mixed, matched: F1@50 / Edit / Acc 50.0 / 50.0 / 50.0 without, 60.0 / 70.0 / 80.0 with"
+    line = (
+        "0.3 of the segments mixed, action keypoints from 0.1, boundaries from 0.1, frames weighing 2, matched: F1@50 /"
+        " Edit / Acc 50.0 / 50.0 / 50.0 without, 60.0 / 70.0 / 80.0 with"
+    )
     assert text.count(line) == 2
 
 
@@ -278,7 +288,8 @@ def test_a_match_that_does_not_help_is_left_out(workshop: Any, tmp_path: Path, m
     workshop.finish(run)
     assert load(tmp_path / "run").decoder.match is None
     text = (tmp_path / "run" / "results.md").read_text()
-    assert "- split1/seed0: 0.3 of the segments mixed, not matched: F1@50 / Edit / Acc 50.0" in text
+    assert "- split1/seed0: 0.3 of the segments mixed, action keypoints from 0.1, " in text
+    assert ", not matched: F1@50 / Edit / Acc 50.0" in text
 
 
 def test_a_frame_wise_system_is_matched_too(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -345,5 +345,7 @@ class Predictor:
             finite = torch.isfinite(tensor[0]).all(0)
             if not finite.all():
                 step = int((~finite).nonzero()[0])
-                raise DataError(f"the features contain NaN or infinite values, first at step {step}; extract them again")
+                raise DataError(
+                    f"the features contain NaN or infinite values, first at step {step}; extract them again"
+                )
         return tensor

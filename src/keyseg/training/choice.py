@@ -1,4 +1,4 @@
-"""What the inner folds of a split choose: mixed segments or none, the weights of the match, and the calibration."""
+"""What the inner folds of a split choose: mixed segments or none, rules, the weights of the match, the calibration."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from keyseg.inference.confidence import Calibration
+from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoding import Rules
 from keyseg.metrics import evaluate_labels
 from keyseg.timeline import DataError
 from keyseg.timeline.files import remove_folder, write_json
@@ -23,6 +25,7 @@ from keyseg.training.calibration import learn_calibration
 from keyseg.training.fit import Fit, FitCallbacks, annotations_in_steps, train_network
 from keyseg.training.inner_folds import InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
 from keyseg.training.jobs import finished_futures, processes
+from keyseg.training.learnt_rules import learn_rules
 from keyseg.training.match_weights import LearntMatch, OutputsOfFold, learn_match, measures
 from keyseg.training.module import SegmentationModule
 from keyseg.training.systems import trainable
@@ -48,12 +51,13 @@ class SideBySide:
 class Chosen(Section):
     """What the inner folds of a split chose.
 
-    mixed_segments: share for the training. match, calibration: None where nothing was learnt. seconds: of all inner
-    trainings and of learning. mixing: the mean of F1@50, Edit and Acc of the first fold without and with mixed
-    segments, in the middle of its training, where both were tried.
+    mixed_segments: share for the training. rules, match, calibration: None where nothing was learnt; rules are those
+    of Algorithm 1. seconds: of all inner trainings and of learning. mixing: the mean of F1@50, Edit and Acc of the
+    first fold without and with mixed segments, in the middle of its training, where both were tried.
     """
 
     mixed_segments: float
+    rules: Rules | None = None
     match: LearntMatch | None = None
     calibration: Calibration | None = None
     mixing: tuple[float, float] | None = None
@@ -102,9 +106,10 @@ def choose(fit: Fit, together: SideBySide | None = None) -> Chosen:
             (held_out, list(annotations_in_steps(fit.dataset, fold.seen)))
             for fold, held_out in zip(learning, found, strict=True)
         ]
-        match, calibration = _learn(fit, outputs) if outputs else (None, None)  # the same in every process
-        seconds = round(time.monotonic() - start, 1)
-        chosen = Chosen(mixed_segments=share, match=match, calibration=calibration, mixing=mixing, seconds=seconds)
+        chosen = Chosen(mixed_segments=share, mixing=mixing)
+        if outputs:
+            chosen = _learn(fit, outputs, chosen)  # the same in every process
+        chosen = chosen.changed(seconds=round(time.monotonic() - start, 1))
         if is_main_process():
             write_json(file, chosen.model_dump(mode="json"))
             for folder in fit.inner.glob("fold*/"):  # checkpoints and logs
@@ -112,10 +117,16 @@ def choose(fit: Fit, together: SideBySide | None = None) -> Chosen:
     return chosen
 
 
-def _learn(fit: Fit, outputs: Sequence[OutputsOfFold]) -> tuple[LearntMatch, Calibration | None]:
-    labels, decoder = fit.dataset.labels, fit.recipe.decoder()
-    match = learn_match(outputs, decoder, len(labels), tuple(labels.background_ids))
-    return match, learn_calibration(outputs, decoder, match.weights, len(labels))
+def _learn(fit: Fit, outputs: Sequence[OutputsOfFold], chosen: Chosen) -> Chosen:
+    """Rules first, since they decode where nothing is matched, and the match has to be better."""
+    labels, decoder, rules = fit.dataset.labels, fit.recipe.decoder(), None
+    background = tuple(labels.background_ids)
+    if isinstance(decoder, KeypointDecoder):
+        rules = learn_rules([videos for videos, _ in outputs], decoder, background)
+        decoder = decoder.changed(rules=rules)
+    match = learn_match(outputs, decoder, len(labels), background)
+    calibration = learn_calibration(outputs, decoder, match.weights, len(labels))
+    return chosen.changed(rules=rules, match=match, calibration=calibration)
 
 
 @contextmanager

@@ -27,14 +27,16 @@ from keyseg.training.warm_start import seen_in
 def run_fit(fit: Fit, provenance: dict[str, str], together: SideBySide | None = None) -> Predictor:
     """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
 
-    The final model's are all videos. Mixed segments, the match and the calibration of the confidence are chosen first,
-    on inner folds of these videos; together: how these are trained, None for one after the other.
+    The final model's are all videos. Mixed segments, rules, the match and the calibration of the confidence are chosen
+    first, on inner folds of these videos; together: how these are trained, None for one after the other.
     """
     if not fit.bundle.exists():
         seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
         chosen = choose(fit, together)
         recipe = fit.recipe.mixing(chosen.mixed_segments)
         decoder = recipe.decoder()
+        if chosen.rules is not None:
+            decoder = decoder.changed(rules=chosen.rules)
         if chosen.match is not None and chosen.match.weights is not None:
             annotations = annotations_in_steps(fit.dataset, seen)
             decoder = decoder.changed(match=Match.to(annotations, len(fit.dataset.labels), chosen.match.weights))

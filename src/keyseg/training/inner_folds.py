@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,12 @@ class HeldOutVideo:
 
     output: NetworkOutput
     reference: Segmentation
+
+
+def first_names(references: Mapping[str, Segmentation], most: int) -> list[str]:
+    """The first videos by name, with at most `most` steps together, at least one video."""
+    ends = np.cumsum([reference.length for reference in references.values()])
+    return list(references)[: max(1, int((ends <= most).sum()))]
 
 
 def run_held_out(predictor: Predictor, dataset: Dataset, fold: InnerFold) -> dict[str, HeldOutVideo]:

@@ -15,7 +15,7 @@ from keyseg.matching.lattice import Lattice
 from keyseg.metrics import Report, evaluate_labels
 from keyseg.timeline import FloatArray, Segmentation
 from keyseg.timeline.validation import Section
-from keyseg.training.inner_folds import HeldOutVideo
+from keyseg.training.inner_folds import HeldOutVideo, first_names
 
 _GENERATIONS, _POPULATION, _ELITE = 6, 24, 6
 _SPREAD = (1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 1.2)  # of the first generation, in the order of `_moved`
@@ -145,7 +145,5 @@ def _prepare(
 
 def _beginning(fold: _Fold) -> _Fold:
     """The first videos of a fold, with at most `_STEPS` steps together, at least one video."""
-    ends = np.cumsum([reference.length for reference in fold.reference.values()])
-    names = list(fold.reference)[: max(1, int((ends <= _STEPS).sum()))]
-    parts = (fold.lattices, fold.plain, fold.reference)
+    names, parts = first_names(fold.reference, _STEPS), (fold.lattices, fold.plain, fold.reference)
     return _Fold(*({name: part[name] for name in names} for part in parts))  # type: ignore[arg-type]

@@ -92,7 +92,11 @@ class MatchConfig(Section):
 class RTKMatchConfig(MatchConfig, MatchingConfig):
     """The same, and the matching in training that the supplement describes."""
 
-    fit: bool = True
+    fit: bool = Field(
+        True,
+        description="learn the rules, where they are the defaults, and the weights of the match on inner folds, and"
+        " match if that helps there",
+    )
 
 
 class BarrierConfig(Section):

@@ -1,0 +1,116 @@
+"""Learning the rules of Algorithm 1: they follow the heights of the heatmaps, and stay where nothing is gained."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoding import KeypointOutput, Rules, propose_keypoints
+from keyseg.timeline import Segmentation
+from keyseg.training import learnt_rules
+from keyseg.training.inner_folds import HeldOutVideo, first_names
+from keyseg.training.learnt_rules import learn_rules
+
+CLASSES = 4
+DECODER = KeypointDecoder()
+Fold = dict[str, HeldOutVideo]
+
+
+def video(seed: int, *, boundary: float = 0.9, doubt: float = 0.0, misled: bool = False) -> HeldOutVideo:
+    """Twelve segments, each with a peak in its middle, and boundaries of a height between them.
+
+    doubt: height of a boundary within each segment, which is none, and of a peak of a wrong class behind it. misled:
+    whether the frames speak for a wrong class, else for none.
+    """
+    random = np.random.default_rng(seed)
+    labels = np.cumsum(random.integers(1, CLASSES, 12)) % CLASSES
+    reference = Segmentation(np.cumsum([0, *random.integers(16, 24, 12)]), labels)
+    frames = np.full((CLASSES, reference.length), 0.05 if misled else 0.25, np.float32)
+    if misled:
+        frames[(reference.to_frames() + 1) % CLASSES, np.arange(reference.length)] = 0.85
+    heat, edges = np.zeros_like(frames), np.zeros(reference.length, np.float32)
+    edges[reference.boundaries[1:-1]] = boundary
+    for label, (begin, end) in zip(labels, pairwise(reference.boundaries), strict=True):
+        heat[label, (begin + end) // 2] = 0.9
+        edges[(begin + end) // 2 + 3] = doubt
+        heat[(label + 1) % CLASSES, end - 3] = doubt
+    keypoints = propose_keypoints(heat, edges, DECODER.proposals)
+    return HeldOutVideo(KeypointOutput(frames, frames[None], heat, edges, *keypoints), reference)
+
+
+def fold(number: int, **options: Any) -> Fold:
+    return {f"{number}-{i}": video(10 * number + i, **options) for i in range(3)}
+
+
+def learn(*folds: Fold, decoder: KeypointDecoder = DECODER) -> Rules:
+    return learn_rules(folds, decoder, ())
+
+
+def test_low_boundaries_are_found() -> None:
+    """By default a boundary needs a confidence of 0.2, and these have 0.12."""
+    rules = learn(fold(1, boundary=0.12), fold(2, boundary=0.12))
+    assert rules.boundary_threshold < 0.12
+    assert rules.action_threshold == Rules().action_threshold
+
+
+def test_boundaries_and_peaks_that_mislead_are_left_out() -> None:
+    rules = learn(fold(1, doubt=0.27), fold(2, doubt=0.27))
+    assert max(rules.action_threshold, rules.boundary_threshold) == 0.3
+
+
+def test_frames_weigh_less_where_they_mislead() -> None:
+    assert learn(fold(1, misled=True), fold(2, misled=True)).frame_weight <= 1  # by default 2
+
+
+def test_what_is_right_by_default_stays() -> None:
+    assert learn(fold(1), fold(2)) == Rules()
+    assert learn(fold(1)) == Rules()
+
+
+def test_one_fold_is_enough() -> None:
+    assert learn(fold(1, boundary=0.12)).boundary_threshold < 0.12
+
+
+def test_folds_that_disagree_change_nothing() -> None:
+    """What is best for either misleads in the other."""
+    assert learn(fold(1, boundary=0.12), fold(2, doubt=0.19)) == Rules()
+
+
+def test_rules_of_a_recipe_stay() -> None:
+    own = Rules(keep_threshold=0.5)
+    assert learn(fold(1, boundary=0.12), decoder=DECODER.changed(rules=own)) == own
+
+
+def test_half_a_point_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    better = Rules(action_threshold=0.15, boundary_threshold=0.1, frame_weight=1.0)
+
+    def learnt(gain: float) -> Rules:
+        monkeypatch.setattr(learnt_rules, "_score", lambda _, decoder, __: 60.0 + gain * (decoder.rules == better))
+        return learn(fold(1), fold(2))
+
+    assert learnt(0.49) == Rules()
+    assert learnt(0.5) == better
+
+
+def test_background_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def kept(*_: object, background: tuple[int, ...]) -> object:
+        given.append(background)
+        raise RuntimeError
+
+    monkeypatch.setattr(learnt_rules, "evaluate_labels", kept)
+    with pytest.raises(RuntimeError):
+        learn_rules([fold(1)], DECODER, (2,))
+    assert given == [(2,)]
+
+
+def test_the_first_videos_are_enough() -> None:
+    references = {name: Segmentation.from_frames([0] * length) for name, length in (("a", 60), ("b", 40), ("c", 1))}
+    assert first_names(references, 100) == ["a", "b"]
+    assert first_names(references, 101) == ["a", "b", "c"]
+    assert first_names(references, 10) == ["a"]
