@@ -341,11 +341,9 @@ class Predictor:
         with np.errstate(over="ignore"):  # to infinity, which is reported below
             array = np.require(features.T, np.float32, ["C", "A", "W"])  # copied only if it has to be
         tensor = torch.from_numpy(array)[None].to(self.device)
-        if not torch.isfinite(tensor.sum()):  # much faster than to look at every number
-            finite = torch.isfinite(tensor[0]).all(0)
-            if not finite.all():
-                step = int((~finite).nonzero()[0])
-                raise DataError(
-                    f"the features contain NaN or infinite values, first at step {step}; extract them again"
-                )
+        if not tensor.sum().isfinite():  # much faster than to look at every number
+            wrong = (~tensor[0].isfinite()).any(0).nonzero()
+            if len(wrong):
+                where = f"first at step {int(wrong[0])}"
+                raise DataError(f"the features contain NaN or infinite values, {where}; extract them again")
         return tensor
