@@ -85,15 +85,28 @@ def test_rules_of_a_recipe_stay() -> None:
     assert learn(fold(1, boundary=0.12), decoder=DECODER.changed(rules=own)) == own
 
 
-def test_half_a_point_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    better = Rules(action_threshold=0.15, boundary_threshold=0.1, frame_weight=1.0)
+def test_half_a_point_is_needed_and_no_measure_may_fall(monkeypatch: pytest.MonkeyPatch) -> None:
+    good, best = (Rules(action_threshold=0.15, boundary_threshold=0.1, frame_weight=weight) for weight in (1.0, 4.0))
 
-    def learnt(gain: float) -> Rules:
-        monkeypatch.setattr(learnt_rules, "_score", lambda _, decoder, __: 60.0 + gain * (decoder.rules == better))
-        return learn(fold(1), fold(2))
+    def learnt(*gains: dict[Rules, tuple[float, float, float]]) -> Rules:
+        """The rules learnt from folds in which some rules gain so much."""
+        folds = [fold(number) for number in range(len(gains))]
 
-    assert learnt(0.49) == Rules()
-    assert learnt(0.5) == better
+        def score(videos: Fold, decoder: KeypointDecoder, _: object) -> Any:
+            gain = gains[next(number for number, one in enumerate(folds) if one is videos)]
+            return tuple(60.0 + np.array(gain.get(decoder.rules, (0, 0, 0))))
+
+        monkeypatch.setattr(learnt_rules, "_score", score)
+        return learn(*folds)
+
+    few, enough, falling = (0.0, 1.4, 0.0), (0.0, 1.5, 0.0), (3.0, 3.0, -0.8)
+    assert learnt({good: few}, {good: few}) == Rules()
+    assert learnt({good: enough}, {good: enough}) == good
+    assert learnt({good: enough, best: falling}, {good: enough, best: falling}) == good
+    # Less than that is allowed.
+    assert learnt({best: (3.0, 3.0, -0.3)}, {best: (3.0, 3.0, -0.3)}) == best
+    # The first fold wants what the second falls by.
+    assert learnt({best: (3.0, 3.0, 0.0)}, {best: falling}) == Rules()
 
 
 def test_background_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
