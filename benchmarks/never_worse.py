@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from keyseg.inference.decoding import Rules
 from keyseg.training.tables import score_table
 from merged_runs import Run, dataset_of, merged, origin, read_runs
 from provenance import provenance, write_results
@@ -20,6 +21,8 @@ from provenance import provenance, write_results
 _WITH, _WITHOUT = "rtk", "rtk-no-refinement"
 _MEASURES = {"f1@50": "F1@50", "edit": "Edit", "acc": "Acc"}
 _MOST_LOSS = 0.3  # points: less is not worse
+
+_RULES = ("action_threshold", "boundary_threshold", "frame_weight")
 
 Row = dict[str, float | str]
 
@@ -38,7 +41,9 @@ def split_rows(runs: Sequence[Run]) -> dict[str, Row]:
     for run in runs:
         for name, chosen in run["chosen"].items():
             match = chosen["match"]
+            rules = chosen.get("rules") or Rules().model_dump()  # which trainings of 0.2.0 did not learn at first
             row: Row = {"mixed": chosen["mixed_segments"], "match": "on" if match["weights"] else "off"}
+            row["rules"] = ", ".join(f"{rules[key]:g}" for key in _RULES)
             row |= {
                 f"promised {measure}": with_match - plain
                 for measure, plain, with_match in zip(_MEASURES, match["plain"], match["matched"], strict=True)
@@ -65,14 +70,15 @@ def verdict(difference: Mapping[str, float]) -> str:
 def table(rows: Mapping[str, Row], difference: Mapping[str, float]) -> list[str]:
     """By training, and the mean."""
     lines = [
-        "| RTK | mixed segments | match | promised by inner folds: F1@50, Edit, Acc | with the match - without |",
-        "|---|---|---|---|---|",
+        "| RTK | mixed segments | rules: actions, boundaries, frames | match"
+        " | promised by inner folds: F1@50, Edit, Acc | with the match - without |",
+        "|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():
         promised, found = (", ".join(f"{row[lead + key]:+.1f}" for key in _MEASURES) for lead in ("promised ", ""))
-        lines.append(f"| {name} | {row['mixed']:g} | {row['match']} | {promised} | {found} |")
+        lines.append(f"| {name} | {row['mixed']:g} | {row['rules']} | {row['match']} | {promised} | {found} |")
     means = ", ".join(f"{value:+.2f}" for value in difference.values())
-    return [*lines, f"| mean | | | | {means} |"]
+    return [*lines, f"| mean | | | | | {means} |"]
 
 
 def main() -> None:

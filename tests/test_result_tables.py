@@ -53,7 +53,13 @@ def finished(folder: Path, split: int, seed: int, matched: float, data: str = "t
         "seeds": [seed],
         "epochs": 30,
         "cost": {name: {"machine": "one", "keyseg": "1"}},
-        "chosen": {name: {"mixed_segments": 0.3, "match": {"weights": {}, "plain": [1, 1, 1], "matched": [3, 3, 3]}}},
+        "chosen": {
+            name: {
+                "mixed_segments": 0.3,
+                "rules": {"action_threshold": 0.15, "boundary_threshold": 0.05, "frame_weight": 1.0},
+                "match": {"weights": {}, "plain": [1, 1, 1], "matched": [3, 3, 3]},
+            }
+        },
         "by_split": {
             "rtk": {name: dict.fromkeys(measures, matched)},
             "rtk-no-refinement": {name: dict.fromkeys(measures, 50.0)},
@@ -92,8 +98,9 @@ def test_never_worse_says_what_is_worse_on_average(
     folders = [finished(tmp_path / str(split), split, 0, value) for split, value in enumerate(scores, 1)]
     module = benchmark("never_worse")
     rows = module.split_rows(module.read_runs(folders))
-    first = {key: value for key, value in rows["split1/seed0"].items() if key in ("mixed", "match", "promised edit")}
-    assert first == {"mixed": 0.3, "match": "off", "promised edit": 2}
+    kept = ("mixed", "rules", "match", "promised edit")
+    first = {key: value for key, value in rows["split1/seed0"].items() if key in kept}
+    assert first == {"mixed": 0.3, "rules": "0.15, 0.05, 1", "match": "off", "promised edit": 2}
     found = module.mean_difference(rows)
     assert found["edit"] == pytest.approx(sum(scores) / 2 - 50)
     assert ("makes F1@50 and Edit and Acc worse by more than 0.3" in module.verdict(found)) is worse
