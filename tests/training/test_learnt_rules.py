@@ -85,7 +85,7 @@ def test_rules_of_a_recipe_stay() -> None:
     assert learn(fold(1, boundary=0.12), decoder=DECODER.changed(rules=own)) == own
 
 
-def test_half_a_point_is_needed_and_no_measure_may_fall(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_points_are_needed_and_no_measure_may_fall(monkeypatch: pytest.MonkeyPatch) -> None:
     good, best = (Rules(action_threshold=0.15, boundary_threshold=0.1, frame_weight=weight) for weight in (1.0, 4.0))
 
     def learnt(*gains: dict[Rules, tuple[float, float, float]]) -> Rules:
@@ -99,14 +99,14 @@ def test_half_a_point_is_needed_and_no_measure_may_fall(monkeypatch: pytest.Monk
         monkeypatch.setattr(learnt_rules, "_score", score)
         return learn(*folds)
 
-    few, enough, falling = (0.0, 1.4, 0.0), (0.0, 1.5, 0.0), (3.0, 3.0, -0.8)
+    few, enough, falling = (0.0, 5.9, 0.0), (0.0, 6.0, 0.0), (9.0, 9.0, -0.8)
     assert learnt({good: few}, {good: few}) == Rules()
     assert learnt({good: enough}, {good: enough}) == good
     assert learnt({good: enough, best: falling}, {good: enough, best: falling}) == good
     # Less than that is allowed.
-    assert learnt({best: (3.0, 3.0, -0.3)}, {best: (3.0, 3.0, -0.3)}) == best
+    assert learnt({best: (9.0, 9.0, -0.3)}, {best: (9.0, 9.0, -0.3)}) == best
     # The first fold wants what the second falls by.
-    assert learnt({best: (3.0, 3.0, 0.0)}, {best: falling}) == Rules()
+    assert learnt({best: (9.0, 9.0, 0.0)}, {best: falling}) == Rules()
 
 
 def test_background_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from keyseg.training.inner_folds import HeldOutVideo, first_names
 
 _GENERATIONS, _POPULATION, _ELITE = 6, 24, 6
 _SPREAD = (1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 1.2)  # of the first generation, in the order of `_moved`
-_LEAST_GAIN = 0.5  # points of the mean of F1@50, Edit and Acc; less is not worth a change
+_LEAST_GAIN = 0.5  # points of the mean of F1@50, Edit and Acc; less is not worth a match
 MOST_LOSS = 0.3
 """Points of F1@50, Edit or Acc that a change may cost; on so few videos less is noise."""
 _NODES = 1000  # most nodes to learn with
@@ -34,10 +34,10 @@ def measures(report: Report) -> tuple[float, float, float]:
     return report.f1[0.5], report.edit, report.acc
 
 
-def helps(plain: FloatArray, changed: FloatArray) -> bool:
-    """Whether a change is worth it, from what `measures` gives without and with it: the mean rises by half a point, and
-    none of the three falls by more than 0.3."""
-    return bool(changed.mean() >= plain.mean() + _LEAST_GAIN and (changed >= plain - MOST_LOSS).all())
+def helps(plain: FloatArray, changed: FloatArray, least_gain: float) -> bool:
+    """Whether a change is worth it, from what `measures` gives without and with it: the mean rises by `least_gain`
+    points, and none of the three falls by more than 0.3."""
+    return bool(changed.mean() >= plain.mean() + least_gain and (changed >= plain - MOST_LOSS).all())
 
 
 class LearntMatch(Section):
@@ -93,7 +93,7 @@ def learn_match(
         matched.append(fold.score(_learn(others, background, seed), background))
     plain, crossed = np.mean(without, 0), np.mean(matched, 0)
     return LearntMatch(
-        weights=_learn(prepared, background, seed) if helps(plain, crossed) else None,
+        weights=_learn(prepared, background, seed) if helps(plain, crossed, _LEAST_GAIN) else None,
         plain=tuple(plain.round(2).tolist()),
         matched=tuple(crossed.round(2).tolist()),
         videos=sum(len(fold.reference) for fold in prepared),
