@@ -129,7 +129,7 @@ def chosen_lines(chosen: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, choice in chosen.items():
         line = f"- {name}: {choice['mixed_segments']:g} of the segments mixed, "
-        if rules := choice.get("rules"):  # the rules were not always learnt
+        if rules := choice.get("rules"):
             line += (
                 f"action keypoints from {rules['action_threshold']:g}, boundaries from {rules['boundary_threshold']:g},"
                 f" frames weighing {rules['frame_weight']:g}, "
