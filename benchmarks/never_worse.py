@@ -41,7 +41,7 @@ def split_rows(runs: Sequence[Run]) -> dict[str, Row]:
     for run in runs:
         for name, chosen in run["chosen"].items():
             match = chosen["match"]
-            rules = chosen.get("rules") or Rules().model_dump()  # which trainings of 0.2.0 did not learn at first
+            rules = chosen.get("rules") or Rules().model_dump()  # earlier trainings learnt none
             row: Row = {"mixed": chosen["mixed_segments"], "match": "on" if match["weights"] else "off"}
             row["rules"] = ", ".join(f"{rules[key]:g}" for key in _RULES)
             row |= {

@@ -113,10 +113,8 @@ def summarise(run: Run) -> dict[str, Any]:
 def _how_chosen(fits: Sequence[Fit]) -> dict[str, Any]:
     """By training: the share of mixed segments, the rules, and how much the match helped on inner folds, if any."""
     found = {fit.name: read_object(fit.chosen, "what inner folds chose", nan=True) for fit in fits}
-    kept = ("mixed_segments", "rules", "match")
-    return {
-        name: {key: chosen[key] for key in kept if key != "rules" or chosen.get(key)} for name, chosen in found.items()
-    }
+    kept = ("mixed_segments", "rules", "match")  # earlier trainings learnt no rules
+    return {name: {key: chosen.get(key) for key in kept} for name, chosen in found.items()}
 
 
 def _confidence(finished: Sequence[Finished]) -> dict[str, Any]:
