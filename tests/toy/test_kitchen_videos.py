@@ -338,9 +338,8 @@ def test_shapes_cover_their_area_and_nothing_outside() -> None:
     white = Colour(255, 255, 255)
 
     def area(paint) -> float:
-        canvas = Canvas(np.zeros((90, 120, 3), np.float32), 10 + 5j)
+        canvas = Canvas(np.full((90, 120, 4), (0, 0, 0, 255), np.uint8), 10 + 5j)
         paint(canvas)
-        assert canvas.pixels.min() >= 0
         return float(canvas.pixels[:, :, 0].sum() / 255)
 
     assert area(lambda c: c.ellipse(50 + 40j, (20, 12), white, 0.4)) == pytest.approx(math.pi * 240, rel=0.02)
@@ -348,6 +347,18 @@ def test_shapes_cover_their_area_and_nothing_outside() -> None:
     assert area(lambda c: c.stroke(30 + 30j, 60 + 70j, 4, white)) == pytest.approx(400 + 16 * math.pi, rel=0.02)
     assert area(lambda c: c.ellipse(110 + 40j, (20, 20), white)) == pytest.approx(math.pi * 200, rel=0.05)
     assert area(lambda c: c.ellipse(500 + 40j, (20, 20), white)) == 0
+
+
+def test_a_shape_is_where_it_was_painted() -> None:
+    canvas = Canvas(np.full((90, 120, 4), (0, 0, 0, 255), np.uint8), 10 + 5j)
+    canvas.box(50 + 40j, (20, 10), Colour(255, 0, 255), math.pi / 2)
+    inside = canvas.pixels[:, :, 0] / 255
+    rows, columns = np.indices(inside.shape)
+    assert (inside * columns).sum() / inside.sum() == pytest.approx(60, abs=0.05)
+    assert (inside * rows).sum() / inside.sum() == pytest.approx(45, abs=0.05)
+    assert len(set(rows[inside > 0.5])) == pytest.approx(40, abs=1)
+    assert len(set(columns[inside > 0.5])) == pytest.approx(20, abs=1)
+    assert not canvas.pixels[:, :, 1].any()
 
 
 # what a picture shows

@@ -1,20 +1,24 @@
 """Simple shapes with smooth edges, painted on an image: the elements of the toy kitchen's pictures.
 
-A point is a complex number, x + iy in pixels with y downward; a rotation by `angle` is a product with exp(i angle).
+A point is a complex number, x + iy in pixels with y downward, and 0 in the middle of the first pixel; a rotation by
+`angle` turns x towards y.
 """
 
 from __future__ import annotations
 
 import cmath
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 
-Floats = npt.NDArray[np.float32]
-Inside = npt.NDArray[np.floating]
+from keyseg.video.extractor import Image
+
+_CIRCLE, _SQUARE = Path.unit_circle(), Path([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)], closed=True)
+_LINE = Path([(-1, 0), (1, 0)])
+_DOTS_PER_INCH = 72.0  # so that a point, the unit of widths, is a pixel
 
 
 class Colour(NamedTuple):
@@ -29,61 +33,47 @@ class Colour(NamedTuple):
         return Colour(*(min(255.0, factor * value) for value in self))
 
 
-@dataclass
 class Canvas:
-    """An image to paint on. pixels: (H, W, 3) float32 from 0 to 255. offset: shifts everything that is painted."""
+    """An image to paint on. background: (H, W, 4) uint8 RGBA, opaque. offset: shifts everything that is painted."""
 
-    pixels: Floats
-    offset: complex = 0j
+    def __init__(self, background: Image, offset: complex = 0j) -> None:
+        height, width, _ = background.shape
+        self._renderer = RendererAgg(width, height, _DOTS_PER_INCH)
+        self._pen = self._renderer.new_gc()
+        self._pen.set_capstyle("round")
+        self._pen.set_joinstyle("round")
+        self._pen.set_snap(False)
+        self._offset, self._height = offset, height
+        self.pixels = np.asarray(self._renderer.buffer_rgba())
+        """What is painted, (H, W, 4) uint8 RGBA."""
+        self.pixels[...] = background
 
     def ellipse(self, centre: complex, radii: tuple[float, float], colour: Colour, angle: float = 0.0) -> None:
         """Paint a filled ellipse."""
-
-        def inside(x: Floats, y: Floats) -> Inside:
-            # The distance to the edge: exact for a circle, and close enough for an edge one pixel wide.
-            return (1 - np.sqrt((x / radii[0]) ** 2 + (y / radii[1]) ** 2)) * min(radii)
-
-        self._paint(centre, max(radii), angle, colour, inside)
+        self._paint(_CIRCLE, centre, radii, angle, colour)
 
     def box(
         self, centre: complex, half: tuple[float, float], colour: Colour, angle: float = 0.0, rounding: float = 2.0
     ) -> None:
         """Paint a filled rectangle with round corners. half: half of its width and height."""
-
-        def inside(x: Floats, y: Floats) -> Inside:
-            right, below = np.abs(x) - (half[0] - rounding), np.abs(y) - (half[1] - rounding)
-            corner = rounding - np.hypot(np.maximum(right, 0), np.maximum(below, 0))
-            return np.minimum(corner, rounding - np.maximum(right, below))
-
-        self._paint(centre, abs(complex(*half)), angle, colour, inside)
+        self._paint(_SQUARE, centre, (half[0] - rounding, half[1] - rounding), angle, colour, edge=rounding)
 
     def stroke(self, start: complex, end: complex, radius: float, colour: Colour) -> None:
         """Paint a straight line with round ends."""
-        middle, along = (start + end) / 2, end - start
-
-        def inside(x: Floats, y: Floats) -> Inside:
-            return radius - np.hypot(np.maximum(np.abs(x) - abs(along) / 2, 0), y)
-
-        self._paint(middle, abs(along) / 2 + radius, cmath.phase(along), colour, inside)
+        along = (end - start) / 2
+        self._paint(_LINE, start + along, (abs(along), 1), cmath.phase(along), colour, edge=radius)
 
     def _paint(
-        self, centre: complex, reach: float, angle: float, colour: Colour, inside: Callable[[Floats, Floats], Inside]
+        self, path: Path, centre: complex, size: tuple[float, float], angle: float, colour: Colour, edge: float = 0.0
     ) -> None:
-        """Blend a colour into the pixels around a point.
-
-        inside: how far inside the shape a pixel is, in pixels, from its place (x, y) in axes rotated by `angle`.
-        """
-        height, width, _ = self.pixels.shape
-        x, y = (centre + self.offset).real, (centre + self.offset).imag
-        left, right = max(0, int(x - reach) - 1), min(width, int(x + reach) + 2)
-        top, bottom = max(0, int(y - reach) - 1), min(height, int(y + reach) + 2)
-        if left >= right or top >= bottom:
-            return
-        across = (np.arange(left, right, dtype=np.float32) - np.float32(x))[None, :]
-        down = (np.arange(top, bottom, dtype=np.float32) - np.float32(y))[:, None]
-        if angle != 0:
-            cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-            across, down = cos * across + sin * down, cos * down - sin * across
-        coverage = np.clip(inside(across, down) + np.float32(0.5), 0, 1)[:, :, None]
-        pixels = self.pixels[top:bottom, left:right]
-        pixels += coverage * (np.array(colour, np.float32) - pixels)
+        """Fill a path that is stretched, turned and moved, and go along it with a round pen of radius `edge`."""
+        paint = (colour.red / 255, colour.green / 255, colour.blue / 255, 1.0)
+        self._pen.set_linewidth(2 * edge)
+        self._pen.set_foreground(paint, isRGBA=True)
+        along, across = cmath.rect(size[0], angle), 1j * cmath.rect(size[1], angle)
+        # Matplotlib's y is upward, and its pixels have their middle at a half.
+        at = centre + self._offset + 0.5 + 0.5j
+        place = Affine2D.from_values(
+            along.real, -along.imag, across.real, -across.imag, at.real, self._height - at.imag
+        )
+        self._renderer.draw_path(self._pen, path, place, paint)

@@ -32,7 +32,7 @@ _FRAMES_PER_STEP = (1.5, 2.0)  # at 2, a step of the grammar, videos would be lo
 _VISITS_PER_SECOND = 0.06
 _VISIT_FRAMES = (6, 16)
 _ABOUT = "toy-videos.json"
-_ENCODER = {"preset": "veryfast", "crf": "25", "bf": "0"}
+_ENCODER = {"preset": "ultrafast", "crf": "28"}
 
 
 @dataclass(frozen=True)

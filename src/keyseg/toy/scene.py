@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from keyseg.toy.acting import GRIPS, LID_HEIGHTS, TOOLS, Layout, Pose
-from keyseg.toy.drawing import Canvas, Colour, Floats
+from keyseg.toy.drawing import Canvas, Colour
 from keyseg.video.extractor import Image
 
 WIDTH, HEIGHT = 240, 180
@@ -60,10 +60,11 @@ class Scene:
     def __init__(self, layout: Layout, look: Look, rng: np.random.Generator) -> None:
         self._layout, self._look = layout, look
         grain = np.repeat(rng.standard_normal((HEIGHT // 4, 1, 1)), 4, axis=0)
-        self._wood = (np.array(look.table) + 5 * grain + np.zeros((HEIGHT, WIDTH, 3))).astype(np.float32)
+        self._wood = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
+        self._wood[:, :, :3] = (np.array(look.table) + 5 * grain).clip(0, 255)
         sheet = look.noise * rng.standard_normal((HEIGHT + _SPARE, WIDTH + _SPARE, 3))
         self._noise = sheet.astype(np.float32)
-        self._tables: dict[tuple[str | None, complex], Floats] = {}
+        self._tables: dict[tuple[str | None, complex], Image] = {}
 
     def frame(
         self, pose: Pose, rng: np.random.Generator, jitter: complex, visitor: complex | None, beat: float
@@ -73,7 +74,7 @@ class Scene:
         jitter: offset of the camera, in whole pixels. visitor: position of someone else's hand, or None. beat: phase of
         the flicker.
         """
-        canvas = Canvas(self._table(pose.tool, jitter).copy(), jitter)
+        canvas = Canvas(self._table(pose.tool, jitter), jitter)
         self._vessel(canvas, pose)
         self._tool(canvas, pose)
         self._hand(canvas, pose.left, 40 + 215j, -0.2)
@@ -81,17 +82,17 @@ class Scene:
         if visitor is not None:
             self._hand(canvas, visitor, 255 - 40j, math.pi * 0.8)
         top, left = rng.integers(_SPARE, size=2)
-        light = np.array(self._look.gain, np.float32) * np.float32(1 + self._look.flicker * math.sin(beat))
-        canvas.pixels *= light
-        canvas.pixels += self._noise[top : top + HEIGHT, left : left + WIDTH]
-        return np.clip(canvas.pixels, 0, 255).astype(np.uint8)
+        light = np.eye(4, 3, dtype=np.float32) * self._look.gain * np.float32(1 + self._look.flicker * math.sin(beat))
+        picture = canvas.pixels.astype(np.float32) @ light.astype(np.float32)
+        picture += self._noise[top : top + HEIGHT, left : left + WIDTH]
+        return picture.clip(0, 255).astype(np.uint8)
 
-    def _table(self, missing: str | None, jitter: complex) -> Floats:
+    def _table(self, missing: str | None, jitter: complex) -> Image:
         key = (missing, jitter)
         if key not in self._tables:
             look, layout = self._look, self._layout
             rows = (np.arange(HEIGHT) - int(jitter.imag)).clip(0, HEIGHT - 1)
-            canvas = Canvas(self._wood[rows].copy(), jitter)
+            canvas = Canvas(self._wood[rows], jitter)
             middle = sum(layout.slots.values()) / len(TOOLS)
             canvas.box(middle + 4j, (46, 27), look.table.lit(0.72), rounding=6)
             for at, size, colour in look.clutter:
