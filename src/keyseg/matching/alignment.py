@@ -17,7 +17,7 @@ MOVES = (-1, 1, 2, 3)
 """Nodes that a match may go on by within an annotation: back, to the next one, or past one or two."""
 
 _NEVER = -1e9  # log probability of a step that cannot be; finite, so that every video has a path
-_BLOCK = 256  # cuts whose segments are scored at once
+_BLOCK = 32  # cuts whose segments are scored at once: few enough for the processor's cache
 
 
 class MatchWeights(Section):
@@ -79,18 +79,19 @@ def align(lattice: Lattice, weights: MatchWeights) -> Alignment:
     left = np.empty((last + 1, len(graph)))  # row k: best score of a segment that ends at cut k
     entered[span - 1] = steps.opening
     scores: list[FloatArray] = []
+    by_node = np.empty((span, len(graph)))
     for begin in range(1, last + 1, _BLOCK):
         ends = np.arange(begin, min(begin + _BLOCK, last + 1))
         terms, allowed = lattice.terms(ends, span)
         block = np.tensordot(weights.terms, terms, 1)
-        for k, row, count in zip(ends, block, allowed.sum(1), strict=True):
+        for k, row, count in zip(ends.tolist(), block, allowed.sum(1).tolist(), strict=True):
             row = row[span - count :]  # segments that are not too long start at the last cuts
             scores.append(row)
-            by_node = row.take(graph.labels, axis=1)
-            by_node += entered[k - 1 + span - count : k - 1 + span]
-            by_node.max(axis=0, out=left[k])
+            best = row.take(graph.labels, axis=1, out=by_node[:count], mode="clip")  # which needs no copy
+            best += entered[k - 1 + span - count : k - 1 + span]
+            best.max(axis=0, out=left[k])
             if k < last:
-                entered[span - 1 + k] = steps.enter(left[k])
+                steps.enter(left[k], out=entered[span - 1 + k])
     node, cut = int((left[last] + steps.closing).argmax()), last
     cuts, nodes = [last], [node]
     while True:
@@ -110,11 +111,11 @@ class _Steps:
     """The steps from node to node as log probabilities, for best paths."""
 
     def __init__(self, graph: AnnotationGraph, weights: MatchWeights) -> None:
+        # Row i: of the node that lies MOVES[i] nodes before. Those of the first and last nodes are never neighbours.
+        self.sources = (np.arange(len(graph)) - np.array(MOVES)[:, None]) % len(graph)
+        neighbours = np.stack([graph.neighbour(-offset) for offset in MOVES])
         with np.errstate(divide="ignore"):
-            self.moves = [
-                np.where(graph.neighbour(-offset), np.maximum(np.log(share), _NEVER), _NEVER)
-                for offset, share in zip(MOVES, weights.moves, strict=True)
-            ]
+            self.moves = np.where(neighbours, np.maximum(np.log(weights.moves)[:, None], _NEVER), _NEVER)
             self.switch = np.maximum(graph.log_switch + np.log(weights.switch), _NEVER)
             self.jump = np.maximum(np.log(weights.jump * graph.jump), _NEVER)
             self.opening = np.maximum(np.log(opening(graph, weights.opening)), _NEVER)
@@ -123,20 +124,19 @@ class _Steps:
         self.order = np.argsort(graph.labels, kind="stable")
         self.first = np.searchsorted(graph.labels[self.order], np.arange(graph.classes))
 
-    def enter(self, left: FloatArray) -> FloatArray:
-        """(N,) best score of entering each node, from the scores (N,) of leaving one."""
-        best: FloatArray = left.max() + self.jump
+    def enter(self, left: FloatArray, out: FloatArray) -> None:
+        """Write the best score of entering each node, (N,), from the scores (N,) of leaving one."""
+        np.add(self.jump, left.max(), out=out)
         by_class = np.maximum.reduceat(left.take(self.order), self.first)
-        np.maximum(best, by_class.take(self.previous) + self.switch, out=best)
-        for offset, log in zip(MOVES, self.moves, strict=True):
-            here, there = _tail(offset), _tail(-offset)
-            np.maximum(best[here], left[there] + log[here], out=best[here])
-        return best
+        np.maximum(out, by_class.take(self.previous) + self.switch, out=out)
+        moved = left.take(self.sources)
+        moved += self.moves
+        np.maximum(out, moved.max(axis=0), out=out)
 
     def origin(self, left: FloatArray, node: int) -> int:
         """The node from which `node` is best entered."""
-        candidates = [(node - offset) % len(left) for offset in MOVES]
-        scores = [left[source] + log[node] for source, log in zip(candidates, self.moves, strict=True)]
+        candidates: list[int] = self.sources[:, node].tolist()
+        scores: list[float] = (left[candidates] + self.moves[:, node]).tolist()
         if self.previous[node] >= 0:
             before = int(self.previous[node])
             same = self.order[self.first[before] : (*self.first, len(left))[before + 1]]
@@ -145,11 +145,6 @@ class _Steps:
         candidates.append(int(left.argmax()))
         scores.append(left[candidates[-1]] + self.jump[node])
         return candidates[int(np.argmax(scores))]
-
-
-def _tail(offset: int) -> slice:
-    """All items but the first `offset`, or but the last ones for a negative offset."""
-    return slice(offset, None) if offset > 0 else slice(None, offset)
 
 
 def opening(graph: AnnotationGraph, share: float) -> FloatArray:
