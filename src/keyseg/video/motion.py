@@ -54,7 +54,7 @@ class Motion:
     sample_rate = 1
     image_size = (120, 160)
 
-    def __init__(self, *, block: int = 32) -> None:
+    def __init__(self, *, block: int = 16) -> None:
         if block < 1:
             raise ConfigError(f"a block must have at least 1 frame, got {block}")
         self.options: Mapping[str, str] = {}
