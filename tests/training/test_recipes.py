@@ -162,6 +162,25 @@ def test_at_pace_scales_epochs_and_joining_alike(epochs: int, join: int, pace: f
     assert recipe.at_pace(1) == recipe
 
 
+@pytest.mark.parametrize(
+    ("changes", "seen", "videos", "epochs"),
+    [
+        (("optimiser.epochs=18", "optimiser.batch_size=2"), 12, 18, 27),  # 162 steps, as the training
+        (("optimiser.epochs=18", "optimiser.batch_size=2", "optimiser.accumulate=3"), 12, 18, 27),
+        (("optimiser.epochs=120",), 14, 21, 120),
+        (("optimiser.epochs=25",), 16, 24, 31),  # 496 of 600 steps
+        (("optimiser.epochs=1",), 5, 6, 1),
+        (("optimiser.epochs=60", "matching.pace=0.5"), 4, 6, 45),
+    ],
+)
+def test_an_inner_fold_takes_500_steps_or_as_many_as_the_training(
+    changes: tuple[str, ...], seen: int, videos: int, epochs: int
+) -> None:
+    inner = load_recipe(None, changes).for_inner_fold(seen, videos)
+    assert inner.optimiser.epochs == epochs
+    assert inner.logging.loggers == ("csv",)
+
+
 def data_set(root: Path, classes: tuple[str, ...]) -> Path:
     root.mkdir()
     (root / "mapping.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(classes)))

@@ -28,6 +28,7 @@ from keyseg.training.jobs import finished_futures, processes
 from keyseg.training.learnt_rules import learn_rules
 from keyseg.training.match_weights import LearntMatch, OutputsOfFold, learn_match, measures
 from keyseg.training.module import SegmentationModule
+from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
 from keyseg.training.torchrun import is_main_process
 
@@ -170,7 +171,7 @@ def _better_mixing(fit: Fit, fold: InnerFold, train: _Train) -> tuple[float, tup
 
 def _train_half(fit: Fit, fold: InnerFold, share: float) -> float:
     """The score of the held-out videos in the middle of a fold's training, or once all of the network is trained."""
-    recipe = fit.recipe.mixing(share).for_inner_folds()
+    recipe = _recipe(fit, fold, share)
     objective = trainable(recipe.model).objective(recipe, fit.dataset.labels)
     later = range((recipe.epochs + 1) // 2, recipe.epochs + 1)
     module = _trained(fit, fold, share, until=next(epochs for epochs in later if objective.is_whole(epochs - 1)))
@@ -192,9 +193,14 @@ def _train_whole(fit: Fit, fold: InnerFold, share: float) -> None:
 
 
 def _trained(fit: Fit, fold: InnerFold, share: float, until: int | None = None) -> SegmentationModule:
-    recipe = fit.recipe.mixing(share).for_inner_folds()
+    recipe = _recipe(fit, fold, share)
     inner, folder = replace(fit, split=fold.split, seed=0), _outputs(fit, fold, share).with_suffix("")
     return train_network(inner, recipe, recipe.decoder(), fold.seen, (), folder, until=until)[0]
+
+
+def _recipe(fit: Fit, fold: InnerFold, share: float) -> Recipe:
+    videos = len(fit.dataset.names(fit.split, "train"))
+    return fit.recipe.mixing(share).for_inner_fold(len(fold.seen), videos)
 
 
 def _outputs(fit: Fit, fold: InnerFold, share: float) -> Path:

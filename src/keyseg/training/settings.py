@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -18,6 +19,8 @@ from keyseg.models.bcn import BCNConfig
 from keyseg.models.ms_tcn import MSTCNConfig
 from keyseg.models.rtk import RTKConfig
 from keyseg.timeline.validation import Section
+
+_ENOUGH_STEPS = 500  # of an inner fold: longer trainings depend little on a few epochs more
 
 
 class Range(Section):
@@ -86,7 +89,13 @@ class MatchConfig(Section):
 
     fit: bool = Field(False, description="learn weights on inner folds, and match if that helps there")
     folds: int = Field(2, ge=2, le=10, description="inner folds at most")
-    pace: float = Field(1.0, gt=0, le=1, description="epochs of an inner fold divided by those of the training")
+    pace: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="epochs of an inner fold divided by those of the training; where these are fewer than 500 steps, an"
+        " inner fold takes up to as many steps as the training",
+    )
 
 
 class RTKMatchConfig(MatchConfig, MatchingConfig):
@@ -163,9 +172,16 @@ class Recipe(Section):
         """What decodes the trained network, without a match."""
         return FrameDecoder()
 
-    def for_inner_folds(self) -> Self:
-        """The recipe of its inner folds: epochs at their pace, and numbers only to the file that is always written."""
-        return self.at_pace(self.matching.pace).changed(logging=LoggingConfig(loggers=()))
+    def for_inner_fold(self, seen: int, videos: int) -> Self:
+        """The recipe of an inner fold that trains on `seen` of the `videos` of a training.
+
+        Epochs are at their pace. Where that would be fewer than 500 steps, there are more epochs, up to as many steps
+        as the training takes: else the network of the inner fold is much weaker, and a match helps it much more
+        (decision 018). Numbers go only to the file that is always written.
+        """
+        steps = math.ceil(seen / (self.optimiser.batch_size * self.optimiser.accumulate)) * self.epochs
+        longer = max(1.0, min(_ENOUGH_STEPS / steps, videos / seen))
+        return self.at_pace(self.matching.pace * longer).changed(logging=LoggingConfig(loggers=()))
 
     def mixing(self, share: float) -> Self:
         """The same training with a share of mixed segments."""
