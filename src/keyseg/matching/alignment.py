@@ -87,7 +87,7 @@ def align(lattice: Lattice, weights: MatchWeights) -> Alignment:
         for k, row, count in zip(ends.tolist(), block, allowed.sum(1).tolist(), strict=True):
             row = row[span - count :]  # segments that are not too long start at the last cuts
             scores.append(row)
-            best = row.take(graph.labels, axis=1, out=by_node[:count], mode="clip")  # which needs no copy
+            best = row.take(graph.labels, axis=1, out=by_node[:count], mode="clip")  # else it fills a copy
             best += entered[k - 1 + span - count : k - 1 + span]
             best.max(axis=0, out=left[k])
             if k < last:
@@ -111,7 +111,7 @@ class _Steps:
     """The steps from node to node as log probabilities, for best paths."""
 
     def __init__(self, graph: AnnotationGraph, weights: MatchWeights) -> None:
-        # Row i: of the node that lies MOVES[i] nodes before. Those of the first and last nodes are never neighbours.
+        # Row i: the node that lies MOVES[i] before each one, counted around the ends, where it is never a neighbour.
         self.sources = (np.arange(len(graph)) - np.array(MOVES)[:, None]) % len(graph)
         neighbours = np.stack([graph.neighbour(-offset) for offset in MOVES])
         with np.errstate(divide="ignore"):

@@ -82,7 +82,7 @@ class Scene:
         if visitor is not None:
             self._hand(canvas, visitor, 255 - 40j, math.pi * 0.8)
         top, left = rng.integers(_SPARE, size=2)
-        light = np.eye(4, 3, dtype=np.float32) * self._look.gain * np.float32(1 + self._look.flicker * math.sin(beat))
+        light = np.eye(4, 3) * self._look.gain * np.float32(1 + self._look.flicker * math.sin(beat))
         picture = canvas.pixels.astype(np.float32) @ light.astype(np.float32)
         picture += self._noise[top : top + HEIGHT, left : left + WIDTH]
         return picture.clip(0, 255).astype(np.uint8)

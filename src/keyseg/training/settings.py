@@ -93,8 +93,8 @@ class MatchConfig(Section):
         1.0,
         gt=0,
         le=1,
-        description="epochs of an inner fold divided by those of the training; where these are fewer than 500 steps, an"
-        " inner fold takes up to as many steps as the training",
+        description="epochs of an inner fold divided by those of the training; a short training counts as more epochs,"
+        " so that at 1 an inner fold takes 500 steps, or as many as the training",
     )
 
 
@@ -175,9 +175,9 @@ class Recipe(Section):
     def for_inner_fold(self, seen: int, videos: int) -> Self:
         """The recipe of an inner fold that trains on `seen` of the `videos` of a training.
 
-        Epochs are at their pace. Where that would be fewer than 500 steps, there are more epochs, up to as many steps
-        as the training takes: else the network of the inner fold is much weaker, and a match helps it much more
-        (decision 018). Numbers go only to the file that is always written.
+        Epochs are at their pace. Where those of the training would be fewer than 500 steps of the inner fold, there are
+        more of them, up to as many steps as the training takes: else the network of the inner fold is much weaker, and
+        a match helps it much more (decision 018). Numbers go only to the file that is always written.
         """
         steps = math.ceil(seen / (self.optimiser.batch_size * self.optimiser.accumulate)) * self.epochs
         longer = max(1.0, min(_ENOUGH_STEPS / steps, videos / seen))
