@@ -85,28 +85,46 @@ def test_rules_of_a_recipe_stay() -> None:
     assert learn(fold(1, boundary=0.12), decoder=DECODER.changed(rules=own)) == own
 
 
-def test_two_points_are_needed_and_no_measure_may_fall(monkeypatch: pytest.MonkeyPatch) -> None:
-    good, best = (Rules(action_threshold=0.15, boundary_threshold=0.1, frame_weight=weight) for weight in (1.0, 4.0))
+def learnt(
+    monkeypatch: pytest.MonkeyPatch,
+    *gains: dict[Rules, tuple[float, float, float]],
+    scatter: float = 0.0,
+    videos: int = 3,
+) -> Rules:
+    """The rules learnt from folds in which some rules gain so much, each video that much more or less."""
+    folds = [dict(list(fold(number).items())[:videos]) for number in range(len(gains))]
 
-    def learnt(*gains: dict[Rules, tuple[float, float, float]]) -> Rules:
-        """The rules learnt from folds in which some rules gain so much."""
-        folds = [fold(number) for number in range(len(gains))]
+    def score(of: Fold, decoder: KeypointDecoder, _: object) -> Any:
+        numbers = [tuple(map(int, name.split("-"))) for name in of]
+        more = np.mean([scatter * (video - 1) for _, video in numbers]) if decoder.rules != Rules() else 0.0
+        return tuple(60.0 + more + np.array(gains[numbers[0][0]].get(decoder.rules, (0, 0, 0))))
 
-        def score(videos: Fold, decoder: KeypointDecoder, _: object) -> Any:
-            gain = gains[next(number for number, one in enumerate(folds) if one is videos)]
-            return tuple(60.0 + np.array(gain.get(decoder.rules, (0, 0, 0))))
+    monkeypatch.setattr(learnt_rules, "_score", score)
+    return learn(*folds)
 
-        monkeypatch.setattr(learnt_rules, "_score", score)
-        return learn(*folds)
 
-    few, enough, falling = (0.0, 5.9, 0.0), (0.0, 6.0, 0.0), (9.0, 9.0, -0.8)
-    assert learnt({good: few}, {good: few}) == Rules()
-    assert learnt({good: enough}, {good: enough}) == good
-    assert learnt({good: enough, best: falling}, {good: enough, best: falling}) == good
+GOOD, BEST = (Rules(action_threshold=0.15, boundary_threshold=0.1, frame_weight=weight) for weight in (1.0, 4.0))
+
+
+def test_no_measure_may_fall(monkeypatch: pytest.MonkeyPatch) -> None:
+    gain, falling = (0.0, 6.0, 0.0), (9.0, 9.0, -0.8)
+    assert learnt(monkeypatch, {GOOD: gain}, {GOOD: gain}) == GOOD
+    assert learnt(monkeypatch, {GOOD: gain, BEST: falling}, {GOOD: gain, BEST: falling}) == GOOD
     # Less than that is allowed.
-    assert learnt({best: (9.0, 9.0, -0.3)}, {best: (9.0, 9.0, -0.3)}) == best
+    assert learnt(monkeypatch, {BEST: (9.0, 9.0, -0.3)}, {BEST: (9.0, 9.0, -0.3)}) == BEST
     # The first fold wants what the second falls by.
-    assert learnt({best: (9.0, 9.0, 0.0)}, {best: falling}) == Rules()
+    assert learnt(monkeypatch, {BEST: (9.0, 9.0, 0.0)}, {BEST: falling}) == Rules()
+
+
+def test_a_gain_has_to_stand_out_from_the_scatter_of_the_videos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six videos gain 2 + (-1, 0, 1) * scatter, twice: their standard error is 0.365 * scatter, and Student's t of five
+    degrees of freedom is 2.571 at 2.5 %. So a scatter of 2.13 is the largest."""
+    two = {GOOD: (2.0, 2.0, 2.0)}
+    assert learnt(monkeypatch, two, two, scatter=2.12) == GOOD
+    assert learnt(monkeypatch, two, two, scatter=2.14) == Rules()
+    assert learnt(monkeypatch, two, scatter=1.0) == Rules()  # three videos, a limit of 0.8
+    assert learnt(monkeypatch, two, scatter=0.8) == GOOD
+    assert learnt(monkeypatch, two, videos=1) == Rules()  # one video says nothing of scatter
 
 
 def test_background_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
