@@ -1,5 +1,5 @@
 # A bundle as a server, on CPUs: docker build -t keyseg .
-# docker run --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 -v "$PWD/bundle:/bundle:ro" keyseg --token SECRET
+# docker run --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 -v "$PWD/bundle:/bundle:ro" keyseg --token SECRET-OF-16-LETTERS
 FROM python:3.11.14-slim-bookworm
 
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1

@@ -48,7 +48,8 @@ def check_verb(
         known = report.dataset or "a data set that the catalog does not know"
         show(
             f"{data}: {known}; {report.videos} videos, {report.frames} frames, {report.classes} classes,"
-            f" {report.splits} splits, features of {report.dimension or 'unknown'} dimensions"
+            f" {report.splits} split{'s' * (report.splits != 1)},"
+            f" features of {report.dimension or 'unknown'} dimensions"
         )
         if report.origin:
             show(f"features: {report.origin}")

@@ -49,7 +49,7 @@ def convert(
 
     Args:
         source: File with annotations, or a folder of such files.
-        target: File, whose suffix tells the format, or a folder that gets one file per video.
+        target: File, whose suffix determines the format, or a folder that gets one file per video.
         from_format: Format of the source: txt, recog, csv, tsv, frames, json, activitynet, epic, vtt, srt, eaf,
             boris, boris-project, audacity, textgrid, labelstudio, via, vtrace, nwb, annot, caltech, rttm, otio or edl.
             Default: detected from the file's name and content.

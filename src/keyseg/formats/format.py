@@ -17,9 +17,11 @@ class AnnotationOptions:
     """What to do where files of annotations leave a choice.
 
     Args:
-        tier: Which of several tiers of ELAN or Praat, tracks of OpenTimelineIO, subjects of BORIS, or tables of NWB.
-            Named several times: the first of them that a file has.
-        per_subject: One timeline per subject (BORIS) or tier (ELAN, Praat) instead of one per video.
+        tier: Which of several tiers of ELAN or Praat, tracks of OpenTimelineIO or of an edit list, subjects of BORIS,
+            attributes of VIA, animals of V-TRACE, channels of Bento, streams of Caltech, or tables of NWB. Named
+            several times: the first of them that a file has.
+        per_subject: One timeline per subject, tier, attribute, animal, channel or stream (BORIS, ELAN, Praat, VIA,
+            V-TRACE, Bento, Caltech) instead of one per video.
         encoding: Encoding of text files, such as utf-16 or cp1252. Default: UTF-8, or what a byte order mark says.
         points: What becomes of events without a length: drop leaves them out, with a note; a number gives them so many
             frames. Default: they are an error.

@@ -59,7 +59,7 @@ def write_review(
 ) -> None:
     """Write the table; report its length, the videos that it lacks, and a confidence that is not calibrated."""
     write_text(path, review_text(rows))
-    report(f"{path}: {len(rows)} segments, the least sure first")
+    report(f"{path}: {len(rows)} segment{'s' * (len(rows) != 1)}, the least sure first")
     if left_out:
         names = ", ".join(left_out[:_NAMED]) + " ..." * (len(left_out) > _NAMED)
         report(f"warning: {path} leaves out the videos that could not be predicted: {names}")

@@ -53,7 +53,7 @@ def table1(
         set: Change how all systems read the data, such as data.sample_rate=2. Default: as DATA/dataset.yaml states.
         background: Names of classes that are not actions; none for no such class. Default: as DATA/dataset.yaml states,
             else the class 'background'.
-        jobs: Number of trainings at a time, as of keyseg train.
+        jobs: Number of trainings at a time, as in keyseg train.
         command: Recorded in new runs.
         callbacks: Lightning callbacks of each training.
 

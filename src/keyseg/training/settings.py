@@ -131,8 +131,8 @@ class LoggingConfig(Section):
 
     loggers: tuple[LoggerName, ...] = Field(
         ("csv", "tensorboard"),
-        description="any of csv (always written, since tables are made of it), tensorboard, wandb, mlflow; where the"
-        " last two send to is said by their environment variables, such as WANDB_MODE=offline or MLFLOW_TRACKING_URI",
+        description="any of csv (always written, since tables are made of it), tensorboard, wandb, mlflow; the"
+        " last two send to where their environment variables say, such as WANDB_MODE=offline or MLFLOW_TRACKING_URI",
     )
 
     @field_validator("loggers", mode="before")

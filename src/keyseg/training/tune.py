@@ -58,7 +58,7 @@ def tune(
         trials: Number of trials, with those that the folder has. More can be added later.
         minutes: After these no trial starts.
         seed: Of the tried values, and of every training.
-        jobs: Number of trials at a time, each in a process, as of keyseg train. With several, what is tried depends on
+        jobs: Number of trials at a time, each in a process, as in keyseg train. With several, what is tried depends on
             which ends first.
         command: Recorded as the origin of the result.
         report: Called with a line after each trial.
