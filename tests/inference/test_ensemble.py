@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from keyseg.inference.bundle import load, name_digest, read_config, save_bundle
 from keyseg.inference.decoders import FrameDecoder, Match
-from keyseg.inference.decoding import propose_keypoints
+from keyseg.inference.decoding import Rules, propose_keypoints
 from keyseg.inference.ensemble import ensemble_of
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
@@ -136,3 +137,9 @@ def test_what_cannot_be_averaged_is_named(make_predictor: Any) -> None:
     with pytest.raises(BundleError, match=r"differ in system, .*network"):
         ensemble_of([make_predictor(), frame_predictor(0)])
     ensemble_of([make_predictor(), make_predictor(match=MATCH)])  # a match is not of the networks
+    one, rules = make_predictor(), Rules(boundary_threshold=0.1)
+    other = replace(one, decoder=one.decoder.changed(rules=rules))
+    with pytest.raises(BundleError, match="differ in decoder"):
+        ensemble_of([one, other])
+    assert ensemble_of([one, other], rules=rules).decoder == other.decoder
+    assert ensemble_of([frame_predictor(0), frame_predictor(1)], rules=rules).decoder == frame_predictor(0).decoder

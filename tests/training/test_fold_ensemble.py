@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +15,15 @@ from keyseg.cli.main import run as keyseg
 from keyseg.data.folders import claimed
 from keyseg.inference.bundle import find_bundle, load, name_digest, read_config, save_bundle
 from keyseg.inference.confidence import Calibration
-from keyseg.inference.decoders import FrameDecoder, Match
+from keyseg.inference.decoders import FrameDecoder, KeypointDecoder, Match
+from keyseg.inference.decoding import Rules
 from keyseg.inference.ensemble import ensemble_of
 from keyseg.inference.predictor import Predictor
 from keyseg.inference.systems import SYSTEMS
 from keyseg.matching.alignment import MatchWeights
 from keyseg.timeline import ConfigError, DataError, LabelMap, Segmentation, TimeBase
 from keyseg.training import fold_ensemble, running
-from keyseg.training.fold_ensemble import common_weights
+from keyseg.training.fold_ensemble import common_rules, common_weights
 from keyseg.training.run import Run
 from keyseg.training.tables import summary_lines
 
@@ -51,7 +53,8 @@ def test_the_folds_are_averaged_without_training_again(
     config, whole = read_config(copied), load(copied)
     assert (config.members, config.decoder.match) == (2, None)
     assert set(config.seen or ()) == {name_digest(f"v{i}") for i in range(8)}
-    assert config.provenance["members"] == "split1/seed0, split2/seed0"
+    digests = [read_config(copied / f"split{split}").sha256["weights.safetensors"][:8] for split in (1, 2)]
+    assert config.provenance["members"] == f"split1/seed0 {digests[0]}, split2/seed0 {digests[1]}"
     features = np.load(workshop.data / "features" / "v6.npy").T
     parts = [load(copied / f"split{split}").run(features) for split in (1, 2)]
     np.testing.assert_allclose(whole.run(features).frames, np.mean([p.frames for p in parts], 0), rtol=1e-6)
@@ -75,6 +78,11 @@ def test_it_is_made_again_only_where_the_folds_are_others(
     workshop.finish(workshop.start(copied, *QUICK, seeds=(1,), resume=True))
     assert saved == [2, 4]
     assert read_config(copied).members == 4
+    bundles = [copied / f"split{split}" / "seed0" / "bundle" for split in (1, 2)]  # as if split 1 was trained again
+    shutil.rmtree(bundles[0])
+    shutil.copytree(bundles[1], bundles[0])
+    workshop.finish(workshop.start(copied, *QUICK, resume=True))
+    assert saved == [2, 4, 4]
 
 
 def test_of_several_final_models_beside_an_ensemble_the_first_is_named(workshop: Any, copied: Path) -> None:
@@ -136,6 +144,21 @@ def test_the_match_weighs_what_most_networks_learnt() -> None:
     assert weights.moves == pytest.approx(MatchWeights().moves)
     assert common_weights([some, matching()]) is None
     assert common_weights([matching(), matching()]) is None
+
+
+def test_the_rules_are_the_median_of_what_splits_learnt(workshop: Any, copied: Path) -> None:
+    learnt = [Rules(boundary_threshold=b, frame_weight=w) for b, w in ((0.1, 0.5), (0.2, 2.0), (0.15, 1.0))]
+    decoders = [SimpleNamespace(decoder=KeypointDecoder(rules=rules)) for rules in learnt]
+    assert common_rules(decoders) == learnt[2]  # type: ignore[arg-type]
+    assert common_rules([matching()]) is None
+    file = copied / "split1" / "seed0" / "bundle" / "config.json"
+    config = json.loads(file.read_text())
+    config["decoder"]["rules"]["boundary_threshold"] = 0.1
+    file.write_text(json.dumps(config))
+    workshop.finish(workshop.start(copied, *QUICK, ensemble=True, resume=True))
+    decoder = load(copied).decoder
+    assert isinstance(decoder, KeypointDecoder)
+    assert decoder.rules == Rules(boundary_threshold=(0.1 + 0.2) / 2)
 
 
 def test_the_match_remembers_the_training_videos_of_all_folds(

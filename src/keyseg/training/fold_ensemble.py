@@ -7,24 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from keyseg.data.folders import claimed
-from keyseg.inference.bundle import CARD, load, read_config, save_bundle
-from keyseg.inference.decoders import Match
+from keyseg.inference.bundle import CARD, WEIGHTS, load, read_config, save_bundle
+from keyseg.inference.decoders import KeypointDecoder, Match
+from keyseg.inference.decoding import Rules
 from keyseg.inference.ensemble import ensemble_of
 from keyseg.inference.predictor import Predictor
 from keyseg.matching.alignment import MatchWeights
 from keyseg.matching.lattice import TERMS
-from keyseg.timeline.files import read_text
+from keyseg.timeline.files import file_sha256, read_text
 from keyseg.training.fit import annotations_in_steps
 from keyseg.training.run import Run
 from keyseg.training.warm_start import seen_in
+
+_DIGITS = 8  # of the SHA-256 of the weights of a fold: enough to see that it was trained again
 
 
 def save_ensemble(run: Run) -> None:
     """Write RUN/ensemble/bundle if all folds are trained, and it does not average just these already."""
     fits, folder = run.fits(), run.ensemble_bundle
-    members = ", ".join(fit.name for fit in fits)
     if not all(fit.is_finished for fit in fits):
         return
+    members = ", ".join(f"{fit.name} {file_sha256(fit.bundle / WEIGHTS)[:_DIGITS]}" for fit in fits)
     with claimed(folder.parent) as mine:
         if not mine or (folder.exists() and read_config(folder).provenance.get("members") == members):
             return
@@ -36,7 +39,19 @@ def save_ensemble(run: Run) -> None:
             match = Match.to(annotations_in_steps(dataset, videos), len(dataset.labels), weights)
         provenance, seen = run.provenance() | {"members": members}, seen_in(dataset, videos, run.start)
         card = read_text(folder / CARD, "a model card") if (folder / CARD).is_file() else None  # with what was added
-        save_bundle(ensemble_of(predictors, match), folder, provenance, seen=seen, card=card, force=True)
+        averaged = ensemble_of(predictors, match, common_rules(predictors))
+        save_bundle(averaged, folder, provenance, seen=seen, card=card, force=True)
+
+
+def common_rules(predictors: Sequence[Predictor]) -> Rules | None:
+    """The rules of an ensemble, the median of each number over its networks; None without keypoints.
+
+    Inner folds learn rules for each split, so these may differ.
+    """
+    every = [predictor.decoder.rules for predictor in predictors if isinstance(predictor.decoder, KeypointDecoder)]
+    names = Rules.model_fields if every else ()
+    medians = {name: float(np.median([getattr(rules, name) for rules in every])) for name in names}
+    return Rules.model_validate(medians) if every else None
 
 
 def common_weights(predictors: Sequence[Predictor]) -> MatchWeights | None:
