@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keyseg.data.dataset import Dataset
-from keyseg.data.splits import Split
+from keyseg.data.splits import SUBSETS, Split, bundle_path
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import KeypointOutput, NetworkOutput, propose_keypoints
+from keyseg.inference.decoding import KeypointOutput, NetworkOutput, RefinementScores, propose_keypoints
 from keyseg.inference.predictor import Predictor
 from keyseg.timeline import DataError, Segmentation
 from keyseg.timeline.files import refuse_special, whole_file
@@ -36,25 +36,27 @@ class InnerFold:
 
 
 def inner_folds(dataset: Dataset, split: Split, count: int) -> tuple[InnerFold, ...]:
-    """Up to `count` folds of a split's training videos, each of which holds out a third of them at most; () if they
-    cannot be divided.
+    """Up to `count` folds of a split's training videos, each of which holds out about a third of them, or of their
+    groups (subjects); () if they cannot be divided.
 
-    Whole groups (subjects) are held out. Features in a folder for each split come from a network that was trained on
-    the training videos of that split, which it makes easier than any new video. So a fold then reads the features of
-    another split, and holds out those of its test videos that are training videos here (decision 011).
+    Whole groups are held out, and never more videos than remain to be trained on. Features in a folder for each split
+    come from a network that was trained on the training videos of that split, which it makes easier than any new video.
+    So a fold then reads the features of another split, and holds out those of its test videos that are training videos
+    here (decision 011).
     """
     names = dataset.names(split, "train")
-    if split is not None and dataset.feature_folder(split).name == f"features_split{split}":
+    if split is not None and dataset.belongs_to_split(split):
         return _by_split(dataset, split, names, count)
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(dataset.group(name), []).append(name)
     order = np.random.default_rng(split or 0).permutation(sorted(groups))
     parts = min(max(count, _PARTS), len(groups))
-    folds = []
-    for number in range(1, min(count, parts) + 1 if parts > 1 else 1):
-        held = {name for group in order[number - 1 :: parts] for name in groups[group]}
-        folds.append(InnerFold(number, split, *_divided(names, held)))
+    folds: list[InnerFold] = []
+    for first in range(parts):
+        held = {name for group in order[first::parts] for name in groups[group]}
+        if 2 * len(held) <= len(names) and len(folds) < count:
+            folds.append(InnerFold(len(folds) + 1, split, *_divided(names, held)))
     return tuple(folds)
 
 
@@ -62,10 +64,11 @@ def _by_split(dataset: Dataset, split: int, names: Sequence[str], count: int) ->
     later = [other for other in dataset.splits if other > split] + [other for other in dataset.splits if other < split]
     folds: list[InnerFold] = []
     for other in later:
-        seen, test = set(dataset.names(other, "train")), set(dataset.names(other, "test"))
         features = dataset.feature_path(other)
-        if features.name != f"features_split{other}" or not features.is_dir() or len(folds) == count:
+        listed = all(bundle_path(dataset.root, other, subset).is_file() for subset in SUBSETS)
+        if not features.name.endswith(f"_split{other}") or not features.is_dir() or not listed or len(folds) == count:
             continue
+        seen, test = set(dataset.names(other, "train")), set(dataset.names(other, "test"))
         common = [name for name in names if name in seen]
         held = [name for name in names if name in test]
         if common and held:
@@ -101,14 +104,19 @@ def run_held_out(predictor: Predictor, dataset: Dataset, fold: InnerFold) -> dic
 
 
 def save_outputs(path: Path, videos: dict[str, HeldOutVideo]) -> None:
-    """Keep the outputs of an inner fold, whole or not at all; scores as float16."""
+    """Keep the outputs of an inner fold, whole or not at all; scores as float16, or heatmaps as they are where the
+    keypoints that they propose were refined."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, video in videos.items():
         arrays[f"{name}/frames"] = video.output.frames.astype(np.float16)
         arrays[f"{name}/labels"] = video.reference.to_frames()
         if isinstance(video.output, KeypointOutput):
-            arrays[f"{name}/action"] = video.output.action.astype(np.float16)
-            arrays[f"{name}/boundary"] = video.output.boundary.astype(np.float16)
+            refinement = video.output.refinement
+            kind = np.float16 if refinement is None else np.float32
+            arrays[f"{name}/action"] = video.output.action.astype(kind)
+            arrays[f"{name}/boundary"] = video.output.boundary.astype(kind)
+            for field in fields(RefinementScores) if refinement else ():
+                arrays[f"{name}/{field.name}"] = getattr(refinement, field.name)
     with whole_file(path) as partial, partial.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
@@ -141,5 +149,8 @@ def _outputs(path: Path, decoder: object) -> dict[str, HeldOutVideo]:
                 action, boundary = (file[f"{name}/{part}"].astype(np.float32) for part in ("action", "boundary"))
                 proposals = propose_keypoints(action, boundary, decoder.proposals)
                 output = KeypointOutput(frames, frames[None], action, boundary, *proposals)
+                if decoder.refine:
+                    scores = {field.name: file[f"{name}/{field.name}"] for field in fields(RefinementScores)}
+                    output = replace(output, refinement=RefinementScores(**scores))
             videos[name] = HeldOutVideo(output, Segmentation.from_frames(file[f"{name}/labels"]))
     return videos
