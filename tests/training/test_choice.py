@@ -15,9 +15,10 @@ from keyseg.data import Dataset
 from keyseg.inference.bundle import load
 from keyseg.inference.decoding import Rules
 from keyseg.matching.alignment import MatchWeights
-from keyseg.timeline import Segmentation
+from keyseg.timeline import DataError, Segmentation
 from keyseg.training import choice, match_weights
 from keyseg.training.choice import MIXED, Chosen, choose
+from keyseg.training.inner_folds import inner_folds
 from keyseg.training.match_weights import LearntMatch
 from keyseg.training.recipe import load_recipe
 from keyseg.training.run import start_run
@@ -79,6 +80,7 @@ def test_each_fold_is_trained_once_at_its_pace_without_its_held_out_videos(
     assert chosen.mixing is None
     assert chosen.seconds > 0
     assert {path.name for path in fit.inner.iterdir()} - {".lock"} == {
+        "videos.json",
         "chosen.json",
         "fold1-mixed0.3.npz",
         "fold2-mixed0.3.npz",
@@ -159,6 +161,44 @@ def test_an_interruption_between_two_folds_keeps_the_first(
     assert resumed.match == undisturbed.match
 
 
+def test_folds_of_other_videos_are_forgotten(
+    workshop: Any, tmp_path: Path, trained: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted after the first fold and in the second, with a video more when it goes on: what the first network was
+    trained on may be held out now."""
+    fit, counted, more = one_fit(workshop, tmp_path / "run", *FIT), choice.train_network, []
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if len(trained) == 1 and not more:
+            partial = fit.inner / "fold2-mixed0.3"
+            partial.mkdir()
+            (partial / "last.ckpt").write_text("half a network")
+            raise KeyboardInterrupt
+        return counted(*arguments, **options)
+
+    monkeypatch.setattr(choice, "train_network", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        choose(fit)
+    assert (fit.inner / "fold1-mixed0.3.npz").exists()
+    folds = inner_folds(fit.dataset, fit.split, 2)
+    more.append(replace(folds[0], seen=folds[0].seen[1:], held_out=(*folds[0].held_out, folds[0].seen[0])))
+    monkeypatch.setattr(choice, "inner_folds", lambda *_: (*more, folds[1]))
+    choose(fit)
+    assert [call.seen for call in trained] == [folds[0].seen, more[0].seen, folds[1].seen]
+    assert [call.seen for call in trained[1:]] == [more[0].seen, folds[1].seen]
+    choose(fit)
+    assert len(trained) == 3
+
+
+@pytest.mark.parametrize("text", ["[50.0]", "{}", '["a", "b"]', "[1, 2, 3]"])
+def test_a_damaged_decision_on_mixing_is_named(text: str, workshop: Any, tmp_path: Path) -> None:
+    fit = one_fit(workshop, tmp_path / "run", *FIT, "augmentation.mixed_segments=fit")
+    fit.inner.mkdir(parents=True)
+    (fit.inner / "mixing.json").write_text(text)
+    with pytest.raises(DataError, match=r"mixing\.json: not two scores; delete it to choose again"):
+        choose(fit)
+
+
 @pytest.mark.parametrize(("with_mixing", "share"), [(49.0, 0.0), (50.9, 0.0), (51.0, MIXED)])
 def test_the_first_fold_says_whether_to_mix_segments(
     with_mixing: float,
@@ -187,6 +227,7 @@ def test_the_first_fold_says_whether_to_mix_segments(
     ]
     assert trained[0].seen == trained[1].seen == trained[2].seen
     assert {path.name for path in fit.inner.iterdir()} - {".lock"} == {
+        "videos.json",
         "chosen.json",
         "mixing.json",
         f"fold1-mixed{share:g}.npz",

@@ -11,7 +11,7 @@ from statistics import mean
 from typing import Any
 
 from filelock import FileLock
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import KeypointDecoder
@@ -53,8 +53,9 @@ class Chosen(Section):
     """What the inner folds of a split chose.
 
     mixed_segments: share for the training. rules, match, calibration: None where nothing was learnt; rules are those
-    of Algorithm 1. seconds: of all inner trainings and of learning. mixing: the mean of F1@50, Edit and Acc of the
-    first fold without and with mixed segments, in the middle of its training, where both were tried.
+    of Algorithm 1. seconds: of inner trainings and of learning, without those of a call that was interrupted. mixing:
+    the mean of F1@50, Edit and Acc of the first fold without and with mixed segments, in the middle of its training,
+    where both were tried.
     """
 
     mixed_segments: float
@@ -76,7 +77,7 @@ def read_chosen(path: Path) -> Chosen:
 
 
 def choose(fit: Fit, together: SideBySide | None = None) -> Chosen:
-    """What the inner folds of the split say; from an earlier training of the split if there is one.
+    """What the inner folds of the split say; from an earlier training of the split if there is one, with these videos.
 
     Without inner folds, or training videos to divide, nothing is matched, and `fit` mixes 0.3 of the segments. The
     folds are trained with seed 0, whatever the seed of the training. They start from the bundle that the training
@@ -95,6 +96,8 @@ def choose(fit: Fit, together: SideBySide | None = None) -> Chosen:
     if is_main_process():
         fit.inner.mkdir(parents=True, exist_ok=True)
     with FileLock(fit.inner / ".lock") if is_main_process() else nullcontext():  # trainings with other seeds wait
+        if is_main_process():
+            _forget_other_videos(fit.inner, folds)
         if file.exists():
             return read_chosen(file)
         start = time.monotonic()
@@ -116,6 +119,18 @@ def choose(fit: Fit, together: SideBySide | None = None) -> Chosen:
             for folder in fit.inner.glob("fold*/"):  # checkpoints and logs
                 remove_folder(folder)
     return chosen
+
+
+def _forget_other_videos(folder: Path, folds: Sequence[InnerFold]) -> None:
+    """Remove what earlier folds left, if they held out or trained on other videos: a network may have been trained on
+    what is held out now."""
+    file, videos = folder / "videos.json", [[list(fold.seen), list(fold.held_out)] for fold in folds]
+    if file.exists() and read_json(file, "the videos of inner folds")[1] != videos:
+        for path in [*folder.glob("*.npz"), *folder.glob("*.json")]:
+            path.unlink()
+        for path in folder.glob("fold*/"):
+            remove_folder(path)
+    write_json(file, videos)
 
 
 def _learn(fit: Fit, outputs: Sequence[OutputsOfFold], chosen: Chosen) -> Chosen:
@@ -161,12 +176,19 @@ def _better_mixing(fit: Fit, fold: InnerFold, train: _Train) -> tuple[float, tup
     """
     file = fit.inner / "mixing.json"
     if file.exists():
-        _, scores = read_json(file, "two scores", nan=True)
+        without, with_mixing = _two_scores(file)
     else:
-        scores = train(_train_half, [(fold, 0.0), (fold, MIXED)])
+        without, with_mixing = train(_train_half, [(fold, 0.0), (fold, MIXED)])
         if is_main_process():
-            write_json(file, scores)
-    return (MIXED if scores[1] >= scores[0] + _LEAST_GAIN else 0.0), (scores[0], scores[1])
+            write_json(file, [without, with_mixing])
+    return (MIXED if with_mixing >= without + _LEAST_GAIN else 0.0), (without, with_mixing)
+
+
+def _two_scores(file: Path) -> tuple[float, float]:
+    try:
+        return TypeAdapter(tuple[float, float]).validate_python(read_json(file, "two scores", nan=True)[1])
+    except ValidationError:
+        raise DataError(f"{file}: not two scores; delete it to choose again") from None
 
 
 def _train_half(fit: Fit, fold: InnerFold, share: float) -> float:
