@@ -110,6 +110,21 @@ def test_the_sample_rate_of_the_sidecars_is_used(disk_set: Any) -> None:
     assert dataset.load("S2_b", 1).features.shape == (10, 5)
 
 
+@pytest.mark.parametrize("per_step", [False, True])
+def test_one_odd_video_does_not_say_whether_features_are_per_step(disk_set: Any, per_step: bool) -> None:
+    """The first training video has a column too few, or so few frames that both readings fit."""
+    lengths = {"S1_a": 24, "S1_b": 28, "S2_a": 32, "S2_b": 36}
+    for first, missing in ((24, 1), (1, 0)):
+        for name, frames in (lengths | {"S1_a": first}).items():
+            columns = -(-frames // 2) if per_step else frames
+            columns -= missing if name == "S1_a" else 0
+            disk_set.features(name, disk_set.generator.normal(size=(columns, 5)))
+            disk_set.labels(name, ["cut"] * frames)
+        dataset = Dataset.open(disk_set.root, sample_rate=2, lengths="resample")
+        assert dataset.names(1, "train")[0] == "S1_a"
+        assert dataset.presampled(1) == per_step
+
+
 def test_a_sidecar_of_another_file_is_a_problem_of_the_check(disk_set: Any) -> None:
     folder = disk_set.root / "features"
     for name, frames in (("S1_a", 23), ("S1_b", 29), ("S2_a", 31), ("S2_b", 37)):
