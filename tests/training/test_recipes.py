@@ -57,6 +57,10 @@ def test_a_recipe_survives_the_way_through_yaml(tmp_path: Path) -> None:
         ("optimiser: {epochs: 0}", ["'optimiser.epochs'", "greater than or equal to 1", "got 0"]),
         ("optimiser: {epochs: many}", ["'optimiser.epochs'", "integer", "got 'many'"]),
         ("network: {backbone: {channels: 7}}", ["'network.backbone.channels'", "multiple of 2", "got 7"]),
+        (
+            "rules: {peak_weight: 0, frame_weight: 0, context_weight: 1}",
+            ["'rules'", "peak_weight or frame_weight has to be"],
+        ),
         ("model: asfomer", ["'model'", "no system 'asfomer'", "did you mean 'asformer'?", "known: ms-tcn++, bcn"]),
         ("model: bcn\nnetwork: {layer: 3}", ["unknown key 'network.layer'", "did you mean 'layers'?"]),
         ("model: ms-tcn++\nproposals: {}", ["unknown key 'proposals'", "known here: model, data, network"]),
@@ -156,7 +160,7 @@ def test_at_pace_scales_epochs_and_joining_alike(epochs: int, join: int, pace: f
     scaled = recipe.at_pace(pace)
     assert abs(scaled.optimiser.epochs - epochs * pace) <= 0.5 or scaled.optimiser.epochs == 1
     assert abs(scaled.matching.join_epoch - join * pace) <= 1
-    assert scaled.matching.join_epoch < scaled.optimiser.epochs or join >= epochs
+    assert (scaled.matching.join_epoch < scaled.optimiser.epochs) == (join < epochs)
     back = scaled.model_copy(update={"optimiser": recipe.optimiser, "matching": recipe.matching})
     assert back == recipe  # nothing else changes
     assert recipe.at_pace(1) == recipe
@@ -167,6 +171,8 @@ def test_at_pace_scales_epochs_and_joining_alike(epochs: int, join: int, pace: f
     [
         (("optimiser.epochs=18", "optimiser.batch_size=2"), 12, 18, 27),  # 162 steps, as the training
         (("optimiser.epochs=18", "optimiser.batch_size=2", "optimiser.accumulate=3"), 12, 18, 27),
+        (("optimiser.epochs=18", "optimiser.batch_size=16"), 12, 18, 36),  # 36 steps, as the training
+        (("optimiser.epochs=20", "optimiser.batch_size=2"), 3, 4, 20),  # 40 steps, which are as many already
         (("optimiser.epochs=120",), 14, 21, 120),
         (("optimiser.epochs=25",), 16, 24, 31),  # 496 of 600 steps
         (("optimiser.epochs=1",), 5, 6, 1),

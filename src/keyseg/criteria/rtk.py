@@ -44,7 +44,7 @@ class MatchingConfig(Section):
     """How the keypoint graph is matched to the annotation's graph in training."""
 
     method: MatchingMethod = Field("linear", description="linear: of nodes; quadratic: of nodes and edges")
-    join_epoch: int | None = Field(None, ge=0, description="first epoch with matching and refinement; none: never")
+    join_epoch: int | None = Field(None, ge=0, description="first epoch with matching and refinement; null: never")
     stop_gradient: bool = Field(True, description="no gradient from matching to the keypoint generator")
     temperature: float = Field(0.1, ge=SMALLEST_TEMPERATURE, description="of Sinkhorn; lower is sharper")
     iterations: int = Field(50, ge=1, description="of Sinkhorn")

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from keyseg.keypoints import (
     ActionKeypoints,
@@ -50,6 +50,12 @@ class Rules(Section):
     peak_weight: float = Field(1.0, ge=0, le=1e9, description="of action keypoints as evidence")
     frame_weight: float = Field(2.0, ge=0, le=1e9, description="of frame scores as evidence")
     context_weight: float = Field(0.0, ge=0, le=1e9, description="of refined classes as evidence")
+
+    @model_validator(mode="after")
+    def _needs_evidence(self) -> Self:
+        if self.peak_weight + self.frame_weight <= 0:
+            raise ValueError("peak_weight or frame_weight has to be above 0: what is not refined has no other evidence")
+        return self
 
     def weights(self) -> EvidenceWeights:
         """Weights of the evidence for a segment's class."""

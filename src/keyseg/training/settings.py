@@ -179,8 +179,9 @@ class Recipe(Section):
         more of them, up to as many steps as the training takes: else the network of the inner fold is much weaker, and
         a match helps it much more (decision 018). Numbers go only to the file that is always written.
         """
-        steps = math.ceil(seen / (self.optimiser.batch_size * self.optimiser.accumulate)) * self.epochs
-        longer = max(1.0, min(_ENOUGH_STEPS / steps, videos / seen))
+        at_once = self.optimiser.batch_size * self.optimiser.accumulate
+        steps, whole = (math.ceil(count / at_once) * self.epochs for count in (seen, videos))
+        longer = max(1.0, min(_ENOUGH_STEPS, whole) / steps)
         return self.at_pace(self.matching.pace * longer).changed(logging=LoggingConfig(loggers=()))
 
     def mixing(self, share: float) -> Self:
@@ -223,13 +224,12 @@ class RTKRecipe(Recipe):
         return KeypointDecoder(proposals=self.proposals, rules=self.rules, refine=self.refines)
 
     def at_pace(self, pace: float) -> Self:
-        """The same with epochs and joining epoch scaled; matching that joined still joins."""
+        """The same with epochs and joining epoch scaled; matching that joined still joins, and no other does."""
         scaled = super().at_pace(pace)
         if self.matching.join_epoch is None:
             return scaled
         join = round(self.matching.join_epoch * pace)
-        if self.refines:
-            join = min(join, scaled.epochs - 1)
+        join = min(join, scaled.epochs - 1) if self.refines else max(join, scaled.epochs)
         return scaled.changed(matching=self.matching.changed(join_epoch=join))
 
 
