@@ -279,6 +279,9 @@ def test_what_does_not_fit_is_named_with_what_to_do(workshop: Any, finished: Any
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("model: rtk\nnetwork: {backbone: {decoder_layers: 3}}\n")
     assert keyseg(["train", str(workshop.data), "--recipe", str(recipe), *words]) == 2
+    for text in ("- rtk\n", "network:\n"):
+        recipe.write_text(text)
+        assert keyseg(["train", str(workshop.data), "--model", "rtk", "--recipe", str(recipe), *words]) == 2
     assert not (tmp_path / "run").exists()
 
 

@@ -135,7 +135,8 @@ def sizes_as_changes(config: BundleConfig, model: str | None, recipe: Path | Non
     """
     stated: Any = {}
     if recipe is not None:
-        model = model or load_recipe(recipe).model
+        asked = load_recipe(recipe).model
+        model = model or asked
         stated = (read_yaml(recipe, "a recipe") or {}).get("network", {})
     if model not in (None, config.model):
         return []
