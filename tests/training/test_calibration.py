@@ -156,7 +156,8 @@ def test_a_training_keeps_its_calibration_in_the_bundle_and_shows_its_reliabilit
 ) -> None:
     monkeypatch.setattr(match_weights, "_GENERATIONS", 1)
     monkeypatch.setattr(calibration, "_FEWEST", 1)
-    run = workshop.start(tmp_path / "run", "matching.fit=true", "matching.folds=2")
+    changes = ("matching.fit=true", "matching.folds=2", "matching.join_epoch=null")
+    run = workshop.start(tmp_path / "run", *changes)
     summary = workshop.finish(run)
     (fit,) = run.fits()
     predictor, chosen = load(fit.bundle), json.loads(fit.chosen.read_text())

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from keyseg.inference.decoders import KeypointDecoder
-from keyseg.inference.decoding import KeypointOutput, Rules, propose_keypoints
+from keyseg.inference.decoding import KeypointOutput, NetworkOutput, Rules, propose_keypoints
 from keyseg.timeline import Segmentation
 from keyseg.training import learnt_rules
-from keyseg.training.inner_folds import HeldOutVideo, first_names
+from keyseg.training.inner_folds import HeldOutVideo, first_videos
 from keyseg.training.learnt_rules import learn_rules
 
 CLASSES = 4
@@ -141,7 +141,24 @@ def test_background_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_videos_are_enough() -> None:
-    references = {name: Segmentation.from_frames([0] * length) for name, length in (("a", 60), ("b", 40), ("c", 1))}
-    assert first_names(references, 100) == ["a", "b"]
-    assert first_names(references, 101) == ["a", "b", "c"]
-    assert first_names(references, 10) == ["a"]
+    videos = {name: video(seed) for seed, name in enumerate("abc")}
+    lengths = [video.reference.length for video in videos.values()]
+    for most, names in ((lengths[0], "a"), (sum(lengths[:2]), "ab"), (sum(lengths) - 1, "ab"), (sum(lengths), "abc")):
+        found = first_videos(videos, most)
+        assert "".join(found) == names
+        assert all(found[name] is videos[name] for name in names)
+
+
+def test_a_first_video_of_more_steps_is_cut() -> None:
+    whole = video(1)
+    (cut,) = first_videos({"a": whole, "b": video(2)}, 100).values()
+    assert isinstance(cut.output, KeypointOutput)
+    assert isinstance(whole.output, KeypointOutput)
+    assert cut.reference.to_frames().tolist() == whole.reference.to_frames()[:100].tolist()
+    maps = cut.output.action, cut.output.boundary, cut.output.frames, cut.output.stages
+    assert [part.shape[-1] for part in maps] == [100] * 4
+    again = propose_keypoints(cut.output.action, cut.output.boundary, DECODER.proposals)
+    assert cut.output.actions.time.tolist() == again[0].time.tolist()
+    assert cut.output.boundaries.time.tolist() == again[1].time.tolist()
+    frames = HeldOutVideo(NetworkOutput(whole.output.frames, whole.output.stages), whole.reference).beginning(100)
+    assert frames.output.frames.tolist() == whole.output.frames[:, :100].tolist()

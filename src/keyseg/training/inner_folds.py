@@ -87,11 +87,23 @@ class HeldOutVideo:
     output: NetworkOutput
     reference: Segmentation
 
+    def beginning(self, steps: int) -> HeldOutVideo:
+        """The first steps of the video, with the keypoints in them, not refined."""
+        output, reference = self.output, Segmentation.from_frames(self.reference.to_frames()[:steps])
+        frames, stages = output.frames[:, :steps], output.stages[..., :steps]
+        if not isinstance(output, KeypointOutput):
+            return HeldOutVideo(NetworkOutput(frames, stages), reference)
+        actions = output.actions.select(output.actions.time < steps)
+        boundaries = output.boundaries.select(output.boundaries.time < steps)
+        maps = output.action[:, :steps], output.boundary[:steps]
+        return HeldOutVideo(KeypointOutput(frames, stages, *maps, actions, boundaries), reference)
 
-def first_names(references: Mapping[str, Segmentation], most: int) -> list[str]:
-    """The first videos by name, with at most `most` steps together, at least one video."""
-    ends = np.cumsum([reference.length for reference in references.values()])
-    return list(references)[: max(1, int((ends <= most).sum()))]
+
+def first_videos(videos: Mapping[str, HeldOutVideo], most: int) -> dict[str, HeldOutVideo]:
+    """The first videos by name with at most `most` steps together; of the first one so many steps if it has more."""
+    ends = np.cumsum([video.reference.length for video in videos.values()])
+    names = list(videos)[: int((ends <= most).sum())]
+    return {name: videos[name] for name in names} or {name: videos[name].beginning(most) for name in list(videos)[:1]}
 
 
 def run_held_out(predictor: Predictor, dataset: Dataset, fold: InnerFold) -> dict[str, HeldOutVideo]:

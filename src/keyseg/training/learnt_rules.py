@@ -12,7 +12,7 @@ from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Rules
 from keyseg.metrics import evaluate_labels
 from keyseg.timeline import FloatArray
-from keyseg.training.inner_folds import HeldOutVideo, first_names
+from keyseg.training.inner_folds import HeldOutVideo, first_videos
 from keyseg.training.match_weights import MOST_LOSS, helps, measures
 
 _ACTION_THRESHOLDS = (0.1, 0.15, 0.2, 0.3)
@@ -36,7 +36,7 @@ def learn_rules(
     own = decoder.rules
     if own != Rules():
         return own
-    folds = [_beginning(fold) for fold in folds]
+    folds = [first_videos(fold, _STEPS) for fold in folds]
     tried = [own]
     for action, boundary, frames in product(_ACTION_THRESHOLDS, _BOUNDARY_THRESHOLDS, _FRAME_WEIGHTS):
         tried.append(own.changed(action_threshold=action, boundary_threshold=boundary, frame_weight=frames))
@@ -65,10 +65,6 @@ def _best(scores: FloatArray) -> int:
     means = scores.mean(1)
     allowed = (means >= means[0] - MOST_LOSS).all(1)
     return int(np.where(allowed, means.mean(1), -np.inf).argmax())
-
-
-def _beginning(videos: Mapping[str, HeldOutVideo]) -> dict[str, HeldOutVideo]:
-    return {name: videos[name] for name in first_names({n: video.reference for n, video in videos.items()}, _STEPS)}
 
 
 def _score(

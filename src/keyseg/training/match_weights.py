@@ -15,7 +15,7 @@ from keyseg.matching.lattice import Lattice
 from keyseg.metrics import Report, evaluate_labels
 from keyseg.timeline import FloatArray, Segmentation
 from keyseg.timeline.validation import Section
-from keyseg.training.inner_folds import HeldOutVideo, first_names
+from keyseg.training.inner_folds import HeldOutVideo, first_videos
 
 _GENERATIONS, _POPULATION, _ELITE = 6, 24, 6
 _SPREAD = (1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 1.2)  # of the first generation, in the order of `_moved`
@@ -85,15 +85,18 @@ def learn_match(
     fold is scored with weights learnt from the others, and by its own only if there is no other. It is not matched if
     that does not raise the mean by half a point, or lowers one of the three by more than 0.3.
     """
-    prepared = [_prepare(videos, annotations, decoder, classes) for videos, annotations in folds]
+    graphs = [AnnotationGraph.of(annotations, classes, _NODES) for _, annotations in folds]
+    every = [(videos, graph) for (videos, _), graph in zip(folds, graphs, strict=True)]
+    prepared = [_prepare(videos, graph, decoder) for videos, graph in every]
+    parts = [_prepare(first_videos(videos, _STEPS), graph, decoder) for videos, graph in every]
     without, matched = [], []
-    for fold in prepared:
-        others = [other for other in prepared if other is not fold] or prepared
+    for number, fold in enumerate(prepared):
+        others = parts[:number] + parts[number + 1 :] or parts
         without.append(fold.score(None, background))
         matched.append(fold.score(_learn(others, background, seed), background))
     plain, crossed = np.mean(without, 0), np.mean(matched, 0)
     return LearntMatch(
-        weights=_learn(prepared, background, seed) if helps(plain, crossed, _LEAST_GAIN) else None,
+        weights=_learn(parts, background, seed) if helps(plain, crossed, _LEAST_GAIN) else None,
         plain=tuple(plain.round(2).tolist()),
         matched=tuple(crossed.round(2).tolist()),
         videos=sum(len(fold.reference) for fold in prepared),
@@ -101,10 +104,10 @@ def learn_match(
 
 
 def _learn(folds: Sequence[_Fold], background: tuple[int, ...], seed: int) -> MatchWeights:
-    parts, random = [_beginning(fold) for fold in folds], np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
 
     def score(weights: MatchWeights | None) -> float:
-        return float(np.mean([part.score(weights, background) for part in parts]))
+        return float(np.mean([fold.score(weights, background) for fold in folds]))
 
     plain, mean, spread = score(None), np.zeros(len(_SPREAD)), np.array(_SPREAD)
     for generation in range(_GENERATIONS):
@@ -138,18 +141,9 @@ def _moved(point: FloatArray) -> MatchWeights:
     )
 
 
-def _prepare(
-    videos: Mapping[str, HeldOutVideo], annotations: Sequence[Segmentation], decoder: Decoder, classes: int
-) -> _Fold:
-    graph = AnnotationGraph.of(annotations, classes, _NODES)
+def _prepare(videos: Mapping[str, HeldOutVideo], graph: AnnotationGraph, decoder: Decoder) -> _Fold:
     return _Fold(
         {name: lattice_of(video.output, graph) for name, video in videos.items()},
         {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
         {name: video.reference for name, video in videos.items()},
     )
-
-
-def _beginning(fold: _Fold) -> _Fold:
-    """The first videos of a fold, with at most `_STEPS` steps together, at least one video."""
-    names, parts = first_names(fold.reference, _STEPS), (fold.lattices, fold.plain, fold.reference)
-    return _Fold(*({name: part[name] for name in names} for part in parts))  # type: ignore[arg-type]
