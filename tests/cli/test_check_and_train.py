@@ -25,7 +25,7 @@ def test_check_of_good_data(kitchen: Path, keyseg: Any) -> None:
     answer = keyseg("check", kitchen)
     assert answer.code == 0
     assert "6 videos, " in answer.out
-    assert "1 splits, features of 24 dimensions\nsettings in force:\n" in answer.out
+    assert "1 split, features of 24 dimensions\nsettings in force:\n" in answer.out
     assert "\nyour videos follow a common order: " in answer.out
     assert answer.out.endswith("\nok\n")
     answer = keyseg("check", kitchen, "--json")
