@@ -205,11 +205,13 @@ def test_kept_outputs_come_back(tmp_path: Path) -> None:
 
 
 def test_refined_keypoints_come_back_as_they_were(tmp_path: Path) -> None:
-    """Their proposals are those of the same heatmaps, to the last bit: half precision would join neighbours."""
+    """Their proposals are those of the same heatmaps, to the last bit: half precision would move peaks."""
     random = np.random.default_rng(1)
     frames, action = random.random((2, 3, 200), np.float32)
     boundary = random.random(200, np.float32)
+    boundary[100:102] = 1.0, 1.0001  # one number in half precision, whose peak is the first
     actions, boundaries = propose_keypoints(action, boundary, ProposalConfig())
+    assert 101 in boundaries.time
     scores = RefinementScores(
         *random.random((2, len(actions))), random.random((len(actions), 3)), boundaries.time + 0.25
     )
@@ -224,6 +226,7 @@ def test_refined_keypoints_come_back_as_they_were(tmp_path: Path) -> None:
     for field in fields(RefinementScores):
         np.testing.assert_array_equal(getattr(found.refinement, field.name), getattr(scores, field.name))
     assert found.actions.time.tolist() == actions.time.tolist()
+    assert found.boundaries.time.tolist() == boundaries.time.tolist()
     assert decoder.segments(found).boundaries.time.tolist() == decoder.segments(output).boundaries.time.tolist()
     assert (
         decoder.segments(found).boundaries.time.tolist()
