@@ -21,7 +21,7 @@ from keyseg.inference.decoding import (
     RefinementScores,
     propose_keypoints,
 )
-from keyseg.timeline import Segmentation
+from keyseg.timeline import DataError, Segmentation
 from keyseg.training.inner_folds import HeldOutVideo, inner_folds, read_outputs, save_outputs
 
 
@@ -56,19 +56,9 @@ class Videos:
     def group(self, name: str) -> str:
         return re.match(r"[a-z]+", name)[0]  # type: ignore[index]
 
-    def feature_path(self, split: int) -> Any:
-        folder = "features" if self.per_split is None else f"features_split{split}"
-        there = self.per_split is None or split in self.per_split
-
-        class Folder:
-            name = folder
-
-            def is_dir(self) -> bool:
-                return there
-
-        return Folder()
-
-    feature_folder = feature_path
+    def feature_folder(self, split: int) -> None:
+        if self.per_split is not None and split not in self.per_split:
+            raise DataError("no such folder")
 
 
 def videos(groups: list[int], tests: list[str] | None = None) -> Any:

@@ -49,9 +49,10 @@ def common_rules(predictors: Sequence[Predictor]) -> Rules | None:
     Inner folds learn rules for each split, so these may differ.
     """
     every = [predictor.decoder.rules for predictor in predictors if isinstance(predictor.decoder, KeypointDecoder)]
-    names = Rules.model_fields if every else ()
-    medians = {name: float(np.median([getattr(rules, name) for rules in every])) for name in names}
-    return Rules.model_validate(medians) if every else None
+    if not every:
+        return None
+    medians = {name: float(np.median([getattr(rules, name) for rules in every])) for name in Rules.model_fields}
+    return Rules.model_validate(medians)
 
 
 def common_weights(predictors: Sequence[Predictor]) -> MatchWeights | None:

@@ -64,9 +64,7 @@ def _by_split(dataset: Dataset, split: int, names: Sequence[str], count: int) ->
     later = [other for other in dataset.splits if other > split] + [other for other in dataset.splits if other < split]
     folds: list[InnerFold] = []
     for other in later:
-        features = dataset.feature_path(other)
-        listed = all(bundle_path(dataset.root, other, subset).is_file() for subset in SUBSETS)
-        if not features.name.endswith(f"_split{other}") or not features.is_dir() or not listed or len(folds) == count:
+        if len(folds) == count or not _is_complete(dataset, other):
             continue
         seen, test = set(dataset.names(other, "train")), set(dataset.names(other, "test"))
         common = [name for name in names if name in seen]
@@ -74,6 +72,15 @@ def _by_split(dataset: Dataset, split: int, names: Sequence[str], count: int) ->
         if common and held:
             folds.append(InnerFold(len(folds) + 1, other, tuple(common), tuple(held)))
     return tuple(folds)
+
+
+def _is_complete(dataset: Dataset, split: int) -> bool:
+    """Whether a split has both of its lists, and a folder of features that belongs to no other split."""
+    try:
+        dataset.feature_folder(split)
+    except DataError:
+        return False
+    return all(bundle_path(dataset.root, split, subset).is_file() for subset in SUBSETS)
 
 
 def _divided(names: Sequence[str], held: set[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
