@@ -112,7 +112,7 @@ def test_without_boundaries_the_video_is_one_interval():
 
 @pytest.mark.parametrize("weights", [{"peak": 0, "frames": 0}, {"peak": 0, "frames": 0, "context": 1}])
 def test_no_evidence_at_all_is_refused(weights):
-    with pytest.raises(ConfigError, match=r"no evidence is left for .* set peak_weight or frame_weight above 0"):
+    with pytest.raises(ConfigError, match=r"no evidence is left for .* set peak or frames above 0"):
         weigh(**weights)
 
 

@@ -54,7 +54,7 @@ def weigh_evidence(
         total += weights.context
     if total <= 0:
         raise ConfigError(
-            f"no evidence is left for the class of a segment: {weights}; set peak_weight or frame_weight above 0"
+            f"no evidence is left for the class of a segment: {weights}; set peak or frames above 0"
         )
     label = evidence.argmax(1)
     agrees = actions.label == label[group]
