@@ -53,9 +53,7 @@ def weigh_evidence(
         evidence += weights.context * _mean_by_group(group, context_scores, actions.confidence)
         total += weights.context
     if total <= 0:
-        raise ConfigError(
-            f"no evidence is left for the class of a segment: {weights}; set peak or frames above 0"
-        )
+        raise ConfigError(f"no evidence is left for the class of a segment: {weights}; set peak or frames above 0")
     label = evidence.argmax(1)
     agrees = actions.label == label[group]
     order = np.lexsort((-actions.confidence, ~agrees, group))
