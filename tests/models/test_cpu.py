@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from attention_in_pieces import in_pieces
 from keyseg.models import cpu_attention, layers
 from keyseg.models.attention import local_attention
+from keyseg.models.backbone import AttentionBlock, BackboneConfig
 from keyseg.models.cpu_convolution import ShiftedProducts
 from keyseg.models.layers import Dropout, MaskedConv1d, by_formula
 
@@ -48,15 +50,32 @@ def test_attention_in_pieces_is_its_formula(monkeypatch, length, window, convent
     """And its gradients, however many pieces are computed at once, with videos that end early."""
     inputs = doubles((2, 4, length), (2, 4, length), (2, 3, length))
     for mask in (None, torch.arange(length) < torch.tensor([length, max(1, length // 2)])[:, None]):
-
-        def attend(query, key, value, mask=mask):
-            return local_attention(query, key, value, mask, window, convention)
-
-        with by_formula():
-            expected = with_gradients(attend, inputs)
+        rest = (mask, window, convention)
+        expected = with_gradients(lambda *parts, rest=rest: local_attention(*parts, *rest), inputs)
         for scores in (1, 3 * 32 * 64, 2**17):
             monkeypatch.setattr(cpu_attention, "_SCORES", scores)
-            torch.testing.assert_close(with_gradients(attend, inputs), expected)
+            ours = with_gradients(lambda *parts, rest=rest: in_pieces(*parts, *rest), inputs)
+            torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dilation", [1, 4])
+@pytest.mark.parametrize("cross", [True, False])
+def test_a_layer_at_once_is_its_parts(cross, dilation, training):
+    """And its gradients, those of the weights too, with an alpha of less than 1 and videos that end early."""
+    torch.manual_seed(0)
+    block = AttentionBlock(BackboneConfig(channels=8, layer_dropout=0), dilation, cross=cross).double().train(training)
+    inputs = doubles((2, 8, 50), (2, 8, 50))
+    for mask in (None, torch.arange(50) < torch.tensor([50, 20])[:, None]):
+
+        def gradients(*given, mask=mask):
+            out = block(*inputs, mask, 0.7)
+            return out, *torch.autograd.grad((out * out.detach().cos()).sum(), given, allow_unused=True)
+
+        given = [*inputs, *block.parameters()]
+        with by_formula():
+            expected = gradients(*given)
+        torch.testing.assert_close(gradients(*given), expected)
 
 
 def test_a_window_of_one_step_gives_its_value_and_no_gradient_of_scores():
@@ -77,8 +96,8 @@ def test_a_training_follows_a_prediction(window, convention):
     cpu_attention._sight.cache_clear()
     x = doubles((1, 4, 100))[0]
     with torch.inference_mode():
-        expected = local_attention(x, x, x, None, window, convention)
-    out, gradient = with_gradients(lambda y: local_attention(y, y, y, None, window, convention), [x])
+        expected = in_pieces(x, x, x, None, window, convention)
+    out, gradient = with_gradients(lambda y: in_pieces(y, y, y, None, window, convention), [x])
     torch.testing.assert_close(out.detach(), expected.clone())
     assert gradient.any()
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from keyseg.models.cpu_attention import LEAK, UNSEEN, Window, WindowAttention, sees
+from keyseg.models.cpu_attention import LEAK, UNSEEN, Projections, Window, sees, window_attention
 from keyseg.models.layers import kept, mask_of, on_cpu
 
 
@@ -25,11 +25,6 @@ def local_attention(
     """
     if window == 1:  # the only key has weight 1, whatever its score is
         return kept(value + 0 * (query + key).sum(1, keepdim=True), mask)
-    if on_cpu(query):
-        attended: Tensor = WindowAttention.apply(  # type: ignore[no-untyped-call]
-            query, kept(key, mask), kept(value, mask), mask, window, convention
-        )
-        return kept(attended, mask)
     batch, channels, length = query.shape
     blocks = (length + window - 1) // window  # ONNX divides towards zero, so nothing here is negative
     queries = F.pad(query / math.sqrt(channels), (0, blocks * window - length))
@@ -82,7 +77,14 @@ class LocalAttention(nn.Module):
         self.window = window
         self.convention: Window = convention
 
+    def attended(self, x: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """What `out` projects back: (B, V, T), anything where no step exists; arguments as in `forward`."""
+        if on_cpu(x) and self.window > 1:
+            to = Projections(self.query, self.key, self.value)
+            return torch.relu(window_attention(x, values, to, mask, self.window, self.convention))
+        projected = self.query(x), self.key(x), self.value(values)
+        return torch.relu(local_attention(*projected, mask, self.window, self.convention))
+
     def forward(self, x: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """x: (B, query_dim, T), values: (B, value_dim, T), mask: (B, T) or None -> (B, out_dim, T), masked."""
-        attended = local_attention(self.query(x), self.key(x), self.value(values), mask, self.window, self.convention)
-        return kept(self.out(torch.relu(attended)), mask)
+        return kept(self.out(self.attended(x, values, mask)), mask)

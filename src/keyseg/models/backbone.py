@@ -20,6 +20,7 @@ from keyseg.models.layers import (
     average_pool,
     instance_norm,
     kept,
+    on_cpu,
     positional_encoding,
 )
 from keyseg.timeline.validation import Section
@@ -84,9 +85,25 @@ class AttentionBlock(nn.Module):
         if self.gate is not None:
             hidden = self.gate(hidden, mask)
         normed = instance_norm(hidden, mask)
-        attended: Tensor = self.attention(normed, source if self.cross else normed, mask)
+        values = source if self.cross else normed
+        if on_cpu(x):
+            return kept(self._at_once(x, hidden, self.attention.attended(normed, values, mask), alpha), mask)
+        attended: Tensor = self.attention(normed, values, mask)
         hidden = self.dropout(self.out(added(attended.mul_(alpha), hidden)))
         return kept(added(hidden, x), mask)
+
+    def _at_once(self, x: Tensor, hidden: Tensor, attended: Tensor, alpha: float) -> Tensor:
+        """Both 1x1 convolutions after attention as one, and in a prediction the residual too: each pass over a video
+        through memory costs as much as half of such a product."""
+        inner, weight = self.attention.out, self.out.weight[:, :, 0]
+        assert self.out.bias is not None
+        assert inner.bias is not None
+        through = alpha * weight @ inner.weight[:, :, 0]
+        bias = (self.out.bias + alpha * weight @ inner.bias)[:, None]
+        weight, through = (each.expand(len(x), *each.shape) for each in (weight, through))
+        if self.training:
+            return added(self.dropout(torch.baddbmm(bias, weight, hidden).baddbmm_(through, attended)), x)
+        return (x + bias).baddbmm_(weight, hidden).baddbmm_(through, attended)
 
 
 class Stage(nn.Module):

@@ -1,18 +1,20 @@
 """Attention in windows on a CPU: in pieces that stay in its cache, and without keeping the weights.
 
 The numbers are those of `keyseg.models.attention`. Narrow windows share a piece, in which a query sees its own window
-alone; wide ones are a piece each. The backward pass computes the weights again (Rabe and Staats 2021).
+alone; wide ones are a piece each. Steps are rows, as products of pieces need them: projections are written so, with the
+zeros beyond the ends, and nothing is transposed. The backward pass computes the weights again (Rabe and Staats 2021).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
@@ -21,6 +23,65 @@ LEAK = math.log(1e-6)  # as in the published program: a masked key keeps a facto
 UNSEEN = -1e9  # large and finite, so that a row without any valid key stays finite
 _PIECE = 32  # queries at least
 _SCORES = 2**17  # at once and thread: half a MiB
+
+
+@dataclass(frozen=True)
+class Projections:
+    """1x1 convolutions to the channels of queries, keys and values."""
+
+    query: nn.Conv1d
+    key: nn.Conv1d
+    value: nn.Conv1d
+
+
+def window_attention(
+    x: Tensor, source: Tensor, to: Projections, mask: Tensor | None, window: int, convention: Window
+) -> Tensor:
+    """Attention of x (B, D, T) to itself, with values of source (B, D', T): (B, V, T), anything where no step exists.
+
+    mask: (B, T) bool or None.
+    """
+    pieces = _Pieces(x.shape[2], window, convention, masked=mask is not None)
+    beyond, half = pieces.count * pieces.size - pieces.length, pieces.half
+    query = _rows(x, to.query, 0, beyond, 1 / math.sqrt(to.query.out_channels))
+    key, value = _rows(x, to.key, half, beyond + half), _rows(source, to.value, half, beyond + half)
+    if mask is not None:
+        exists = F.pad(mask, (half, beyond + half))[:, :, None]
+        key, value = key * exists, value * exists
+    out: Tensor = WindowAttention.apply(query, key, value, mask, pieces)  # type: ignore[no-untyped-call]
+    return out.transpose(1, 2)
+
+
+def _rows(x: Tensor, projection: nn.Conv1d, before: int, after: int, scale: float = 1.0) -> Tensor:
+    weight, bias = projection.weight[:, :, 0], projection.bias
+    rows: Tensor = ProjectedRows.apply(x, weight, bias, before, after, scale)  # type: ignore[no-untyped-call]
+    return rows
+
+
+class ProjectedRows(torch.autograd.Function):
+    """x: (B, D, T), weight: (C, D), bias: (C,) -> scaled (B, before + T + after, C), with zeros before and after."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, before: int, after: int, scale: float) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.scale, ctx.there = scale, slice(before, before + x.shape[2])
+        rows = x.new_empty(len(x), before + x.shape[2] + after, len(weight))
+        rows[:, :before], rows[:, ctx.there.stop :] = 0, 0
+        for source, target in zip(x, rows[:, ctx.there], strict=True):
+            torch.addmm(bias, source.T, weight.T, beta=scale, alpha=scale, out=target)
+        return rows
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
+        x, weight = ctx.saved_tensors
+        weight = weight * ctx.scale
+        there = gradient[:, ctx.there]
+        by_x, by_weight = torch.empty_like(x), torch.zeros_like(weight)
+        for source, to_rows, to_x in zip(x, there, by_x, strict=True):
+            torch.mm(weight.T, to_rows.T, out=to_x)
+            by_weight.addmm_(to_rows.T, source.T, alpha=ctx.scale)
+        return by_x, by_weight, there.sum((0, 1)) * ctx.scale, None, None, None
 
 
 class _Pieces:
@@ -40,20 +101,20 @@ class _Pieces:
         self.first = 2 * window - 1 if self.published and self.size == window else None
         self.bias, self.seen = _sight(1 if self.first else self.size, self.keys, window, convention)
 
-    def queries(self, x: Tensor) -> Tensor:
-        """(B, C, T) -> (B, N, S, C), zeros beyond the end."""
-        x = F.pad(x.transpose(1, 2), (0, 0, 0, self.count * self.size - self.length))
-        return x.view(len(x), self.count, self.size, -1)
+    def queries(self, rows: Tensor) -> Tensor:
+        """(B, N * S, C) -> (B, N, S, C)."""
+        return rows.view(len(rows), self.count, self.size, -1)
 
-    def around(self, x: Tensor) -> Tensor:
-        """(B, C, T) -> (B, N, K, C): each piece with what its windows reach, zeros beyond the ends."""
-        beyond = self.count * self.size - self.length + self.half
-        return F.pad(x.transpose(1, 2), (0, 0, self.half, beyond)).unfold(1, self.keys, self.size).transpose(2, 3)
+    def around(self, rows: Tensor) -> Tensor:
+        """(B, N * S + 2 * half, C) -> (B, N, K, C): each piece with what its windows reach."""
+        return rows.unfold(1, self.keys, self.size).transpose(2, 3)
 
     def missing(self, mask: Tensor | None, like: Tensor) -> Tensor:
         """(B, N, 1, K): what is added to the scores of keys that do not exist, else 0."""
         exists = like.new_ones(len(like), self.length) if mask is None else mask.to(like.dtype)
-        return (LEAK if self.published else UNSEEN) * (1 - self.around(exists[:, None])).transpose(2, 3)
+        beyond = self.count * self.size - self.length + self.half
+        around = self.around(F.pad(exists, (self.half, beyond))[:, :, None])
+        return (LEAK if self.published else UNSEEN) * (1 - around).transpose(2, 3)
 
     def groups(self) -> Iterator[tuple[slice, slice, bool]]:
         """The pieces that are computed at once, which of their queries exist, and whether some keys may not."""
@@ -85,8 +146,8 @@ class _Pieces:
         total[group.start + 1 : group.stop + 1, : 2 * self.half] += part[:, self.size :]
 
     def gathered(self, total: Tensor) -> Tensor:
-        """(B, N + 1, S, C), as added up -> (B, C, T)."""
-        return total.flatten(1, 2)[:, self.half : self.half + self.length].transpose(1, 2)
+        """(B, N + 1, S, C), as added up -> (B, N * S + 2 * half, C)."""
+        return total.flatten(1, 2)[:, : self.count * self.size + 2 * self.half]
 
 
 @lru_cache(maxsize=32)
@@ -108,16 +169,14 @@ def sees(query: Tensor, key: Tensor, window: int, convention: Window) -> Tensor:
 
 
 class WindowAttention(torch.autograd.Function):
-    """query, key: (B, C, T), value: (B, V, T), mask: (B, T) bool or None -> (B, V, T); keys and values are masked."""
+    """query: (B, N * S, C), scaled, key: (B, N * S + 2 * half, C), value: (B, N * S + 2 * half, V), both zero where no
+    step exists, mask: (B, T) bool or None -> (B, T, V)."""
 
     @staticmethod
-    def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, window: int, convention: Window
-    ) -> Tensor:
-        pieces = _Pieces(query.shape[2], window, convention, masked=mask is not None)
-        queries = pieces.queries(query / math.sqrt(query.shape[1]))
-        keys, values, missing = pieces.around(key), pieces.around(value), pieces.missing(mask, query)
-        out = query.new_empty(*queries.shape[:3], value.shape[1])
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, pieces: _Pieces) -> Tensor:
+        queries, keys, values = pieces.queries(query), pieces.around(key), pieces.around(value)
+        missing = pieces.missing(mask, query)
+        out = query.new_empty(*queries.shape[:3], value.shape[2])
         scores = query.new_empty(pieces.at_once, pieces.size, pieces.keys)
         for video in range(len(query)):
             for group, rows, ends in pieces.groups():
@@ -127,14 +186,15 @@ class WindowAttention(torch.autograd.Function):
                 torch.bmm(pieces.hide(weights), values[video, group], out=out[video, group, rows])
         ctx.save_for_backward(queries, keys, values, missing, out)
         ctx.pieces = pieces
-        return out.flatten(1, 2)[:, : pieces.length].transpose(1, 2).contiguous()
+        return out.flatten(1, 2)[:, : pieces.length]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         queries, keys, values, missing, out = ctx.saved_tensors
         pieces: _Pieces = ctx.pieces
-        gradients = pieces.queries(gradient)
+        beyond = pieces.count * pieces.size - pieces.length
+        gradients = pieces.queries(F.pad(gradient, (0, 0, 0, beyond)))
         shared = (gradients * out).sum(3, keepdim=True)  # of all scores of a query, by the softmax
         by_query = torch.empty_like(queries)
         by_key, by_value = (x.new_zeros(len(x), pieces.count + 1, pieces.size, x.shape[3]) for x in (keys, values))
@@ -149,5 +209,4 @@ class WindowAttention(torch.autograd.Function):
                 torch.bmm(by_score, key, out=by_query[video, group, rows])
                 pieces.add(by_key[video], group, by_score.transpose(1, 2) @ query)
                 pieces.add(by_value[video], group, pieces.hide(weights).transpose(1, 2) @ to_out)
-        to_query = by_query.flatten(1, 2)[:, : pieces.length].transpose(1, 2) / math.sqrt(queries.shape[3])
-        return to_query, pieces.gathered(by_key), pieces.gathered(by_value), None, None, None
+        return by_query.flatten(1, 2), pieces.gathered(by_key), pieces.gathered(by_value), None, None
