@@ -198,8 +198,12 @@ def test_a_damaged_decision_on_mixing_is_named(text: str, workshop: Any, tmp_pat
         choose(fit)
 
 
-@pytest.mark.parametrize(("with_mixing", "share"), [(49.0, 0.0), (50.9, 0.0), (51.0, MIXED)])
+@pytest.mark.parametrize(
+    ("misleading", "with_mixing", "share"),
+    [(False, 49.0, 0.0), (False, 50.9, 0.0), (False, 51.0, MIXED), (True, 48.9, 0.0), (True, 49.0, MIXED)],
+)
 def test_the_first_fold_says_whether_to_mix_segments(
+    misleading: bool,
     with_mixing: float,
     share: float,
     workshop: Any,
@@ -215,6 +219,9 @@ def test_the_first_fold_says_whether_to_mix_segments(
 
     monkeypatch.setattr(choice, "evaluate_labels", planned)
     fit = one_fit(workshop, tmp_path / "run", *FIT, "augmentation.mixed_segments=fit")
+    folds = choice.inner_folds(fit.dataset, fit.split, 2)
+    monkeypatch.setattr(choice, "inner_folds", lambda *_: folds)
+    monkeypatch.setattr(Dataset, "belongs_to_split", lambda *_: misleading)
     chosen = choose(fit)
     assert chosen.mixed_segments == share
     assert chosen.mixing == (50.0, with_mixing)
