@@ -19,7 +19,7 @@ def test_the_demo_runs_to_the_end_and_keeps_what_is_complete(
     out = tmp_path / "demo"
     answer = keyseg("demo", "--out", out, "--epochs", 1)
     assert answer.code == 0, answer.err
-    for row in ("RTK", "RTK without refinement", "frame-wise backbone", "classifier of single frames"):
+    for row in ("RTK", "frame-wise backbone", "classifier of single frames"):
         assert f"\n{row}  " in answer.out
     assert "RTK over the classifier of single frames: F1@50 " in answer.out
     page = (out / "report.html").read_text()

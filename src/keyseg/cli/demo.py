@@ -15,7 +15,7 @@ from keyseg.cli.verb import command_line
 
 
 def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: bool = False) -> int:
-    """Draw toy kitchen videos, train RTK on them for 1.5 minutes, label unseen videos, write report.html.
+    """Draw toy kitchen videos, train RTK on them for half a minute, label unseen videos, write report.html.
 
     This is the way that your own videos go: video files, features, training, timelines.
 
