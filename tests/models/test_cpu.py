@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from attention_in_pieces import in_pieces
-from keyseg.models import cpu_attention, layers
+from keyseg.models import cpu_attention, cpu_convolution, layers
 from keyseg.models.attention import local_attention
 from keyseg.models.backbone import AttentionBlock, BackboneConfig
 from keyseg.models.cpu_convolution import ShiftedProducts
@@ -27,8 +27,9 @@ def with_gradients(function, inputs):
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 @pytest.mark.parametrize("dilation", [1, 2, 64])
 @pytest.mark.parametrize("length", LENGTHS)
-def test_shifted_products_are_the_convolution(length, dilation, kernel):
-    """And its gradients; also where the dilation reaches beyond the video."""
+def test_shifted_products_are_the_convolution(length, dilation, kernel, monkeypatch):
+    """And its gradients; also where the dilation reaches beyond the video, or a part of it."""
+    monkeypatch.setattr(cpu_convolution, "_AT_ONCE", 30)
     inputs = doubles((2, 4, length), (3, 4, kernel), (3,))
     ours = with_gradients(lambda x, w, b: ShiftedProducts.apply(x, w, b, dilation), inputs)
     padding = dilation * (kernel // 2)
