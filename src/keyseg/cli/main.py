@@ -17,7 +17,7 @@ from keyseg.timeline.version import __version__
 
 # Each verb with its line in the list of verbs, the first line of its help. The rest is imported when it is asked for.
 VERBS = {
-    "demo": "Draw toy kitchen videos, train RTK on them for 1.5 minutes, label unseen videos, write report.html.",
+    "demo": "Draw toy kitchen videos, train RTK on them for half a minute, label unseen videos, write report.html.",
     "init": "Make a data set to train on from your own videos and annotations: features, labels per frame, classes,"
     " splits.",
     "features": "Extract features of video files: OUT/VIDEO.npy, (T, D) float16, and OUT/VIDEO.json with frame times"
