@@ -42,7 +42,7 @@ def window_attention(
     mask: (B, T) bool or None.
     """
     pieces = _Pieces(x.shape[2], window, convention, masked=mask is not None)
-    beyond, half = pieces.count * pieces.size - pieces.length, pieces.half
+    beyond, half = pieces.beyond, pieces.half
     query = _rows(x, to.query, 0, beyond, 1 / math.sqrt(to.query.out_channels))
     key, value = _rows(x, to.key, half, beyond + half), _rows(source, to.value, half, beyond + half)
     if mask is not None:
@@ -87,8 +87,9 @@ class ProjectedRows(torch.autograd.Function):
 class _Pieces:
     """How T steps are cut into pieces of whole windows, and what each query of a piece sees.
 
-    size: queries in a piece, `keys` of which each sees some. bias: (S or 1, K), added to the scores. seen: the same,
-    1 or 0. Where a piece is one window of the published kind, all its queries see the same keys, the first `first`.
+    size: queries in a piece, `keys` of which each sees some. beyond: steps of the last piece after the end. bias:
+    (S or 1, K), added to the scores. seen: the same, 1 or 0. Where a piece is one window of the published kind, all its
+    queries see the same keys, the first `first`.
     """
 
     def __init__(self, length: int, window: int, convention: Window, *, masked: bool) -> None:
@@ -96,6 +97,7 @@ class _Pieces:
         self.size = window * -(-max(window, _PIECE) // window)
         self.keys = self.size + 2 * self.half
         self.count = -(-length // self.size)
+        self.beyond = self.count * self.size - length
         self.at_once = min(self.count, max(1, torch.get_num_threads() * _SCORES // (self.size * self.keys)))
         self.published = convention == "published"
         self.first = 2 * window - 1 if self.published and self.size == window else None
@@ -112,8 +114,7 @@ class _Pieces:
     def missing(self, mask: Tensor | None, like: Tensor) -> Tensor:
         """(B, N, 1, K): what is added to the scores of keys that do not exist, else 0."""
         exists = like.new_ones(len(like), self.length) if mask is None else mask.to(like.dtype)
-        beyond = self.count * self.size - self.length + self.half
-        around = self.around(F.pad(exists, (self.half, beyond))[:, :, None])
+        around = self.around(F.pad(exists, (self.half, self.beyond + self.half))[:, :, None])
         return (LEAK if self.published else UNSEEN) * (1 - around).transpose(2, 3)
 
     def groups(self) -> Iterator[tuple[slice, slice, bool]]:
@@ -193,8 +194,7 @@ class WindowAttention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         queries, keys, values, missing, out = ctx.saved_tensors
         pieces: _Pieces = ctx.pieces
-        beyond = pieces.count * pieces.size - pieces.length
-        gradients = pieces.queries(F.pad(gradient, (0, 0, 0, beyond)))
+        gradients = pieces.queries(F.pad(gradient, (0, 0, 0, pieces.beyond)))
         shared = (gradients * out).sum(3, keepdim=True)  # of all scores of a query, by the softmax
         by_query = torch.empty_like(queries)
         by_key, by_value = (x.new_zeros(len(x), pieces.count + 1, pieces.size, x.shape[3]) for x in (keys, values))

@@ -41,8 +41,8 @@ _FORMATS = ("txt", "csv", "eaf", "vtt")
 _INTRODUCTION = (
     "These toy kitchen videos are drawn: hands, tools and objects follow recipes with an action grammar. Different"
     " actions look alike in single pictures, some can only be recognised by what happened before, and first attempts"
-    " may fail. RTK was trained on motion features of the training videos, without the inner folds by which keyseg"
-    " train learns to match, and how sure a segment is. The videos below are test videos, which it has not seen; their"
+    " may fail. RTK was trained on motion features of the training videos, without the inner folds on which keyseg"
+    " train learns to match and to calibrate confidence. The videos below are test videos, which it has not seen; their"
     " timelines were made from the video files alone. The classifier of single frames is a logistic regression on the"
     " same features: it shows how far one gets without context."
 )
