@@ -2,9 +2,10 @@
 
 python benchmarks/peers.py CHECKOUTS [--only ms-tcn++/forward ...] [--lengths 1000 6000 20000] [--device cpu]
 CHECKOUTS is a folder with clones of github.com: sj-li/MS-TCN2, ChinaYi/ASFormer, MCG-NJU/BCN, Finspire13/DiffAct and
-LTContext/LTContext, under these names; where one is missing, its rows are left out. Their packages (loguru, seaborn,
-einops, yacs, fvcore, simplejson) have to be installed. Each measurement runs in a process of its own, with one thread;
-the sides of a row take turns. Writes benchmarks/results/peers.md and peers.json.
+LTContext/LTContext, under these names; where one is missing, its rows are left out. MS-TCN2 is taken at 9d31fb3, since
+the commit after it (f423a9e) is not valid Python. Their packages (loguru, seaborn, einops, yacs, fvcore, simplejson)
+have to be installed. Each measurement runs in a process of its own, with one thread; the sides of a row take turns.
+Writes benchmarks/results/peers.md and peers.json.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ ROWS = {
     "rtk/predict, sampling": ("DiffAct", 1.0),
     "rtk/predict, network": ("", 1 / 1.3),
     "rtk/step with matching, without": ("", 1 / 1.4),
+    "rtk/step with matching": ("DiffAct", 1.0),
 }
 
 
@@ -70,6 +72,20 @@ def cascade_loss(network: Any, features: Any, labels: Any) -> Any:
         entropy = F.cross_entropy(logits, labels[None], reduction="none")
         total = total + weights[0].sum() / weight.sum() * (weight[:, 0] * entropy).mean() + 0.3 * _smoothing(logits, 8)
     return total
+
+
+def diffusion_loss(network: Any, features: Any, labels: Any) -> Any:
+    """What DiffAct's program trains with: encoder and decoder, and the boundaries that the decoder implies."""
+    import torch
+    from default_configs import params_50salads
+    from torch import nn
+    from torch.nn import functional as F
+
+    classes = F.one_hot(labels, CLASSES).T[None]
+    boundary = torch.diff(labels, prepend=labels[:1]).ne(0).float()[None, None]
+    of_parts = (nn.CrossEntropyLoss(reduction="none"), nn.MSELoss(reduction="none"), nn.BCELoss(reduction="none")) * 2
+    losses = network.get_training_loss(features, classes, boundary, *of_parts, None)
+    return sum(params_50salads["loss_weights"][name] * loss for name, loss in losses.items())
 
 
 def _smoothing(logits: Any, limit: float) -> Any:
@@ -192,8 +208,8 @@ def action(row: str, mine: bool, length: int, device: str, state: Path) -> Calla
     else:
         network, run = theirs(ROWS[row][0], device)
         network.to(device)
-        cascade = system == "bcn"
-        loss = lambda: cascade_loss(network, features, labels) if cascade else frame_loss(run(features), labels)  # noqa: E731
+        own = {"BCN": cascade_loss, "DiffAct": diffusion_loss}.get(ROWS[row][0])
+        loss = lambda: own(network, features, labels) if own else frame_loss(run(features), labels)  # noqa: E731
 
     def step() -> None:
         loss().backward()
@@ -263,6 +279,8 @@ def main() -> None:
         return
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
+        if any(row.startswith("rtk/") for row in options.only):
+            predictor(options.device, Path(folder, "rtk.pt"))  # here, or the first measurement would hide its own peak
         for row in options.only:
             checkout = (options.checkouts / ROWS[row][0]).resolve()
             for length in options.lengths if checkout.is_dir() else ():
