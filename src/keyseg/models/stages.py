@@ -76,5 +76,5 @@ def side_by_side(convolution: nn.Conv1d, parts: Sequence[Tensor]) -> Tensor:
     first, *others = torch.split(convolution.weight, [part.shape[1] for part in parts], dim=1)
     out = F.conv1d(parts[0], first, convolution.bias)
     for part, weight in zip(parts[1:], others, strict=True):
-        out = out + F.conv1d(part, weight)
+        out = added(out, F.conv1d(part, weight))
     return out
