@@ -219,6 +219,14 @@ def test_a_program_of_torch_has_any_length(system: str, exported: Any, tmp_path:
         load(out)
 
 
+def test_every_layer_has_length_t(exported: Any, tmp_path: Path) -> None:
+    """Not min(T, ...) of the layer before: such lengths double from layer to layer, and an export takes minutes."""
+    out = export(exported("rtk").bundle, to="torch", out=tmp_path / "torch", report=lambda line: None)
+    nodes = torch.export.load(out / "model.pt2").graph.nodes
+    lengths = {str(node.meta["val"].shape[2]) for node in nodes if node.target is torch.ops.aten.conv1d.default}
+    assert len(lengths - {"1"}) == 1  # 1 where a mean over the video is weighed
+
+
 # What is refused
 
 

@@ -40,7 +40,8 @@ def local_attention(
     if convention == "published":  # the values of missing steps are zero already
         weights, values = weights[..., : 2 * window - 1], values[:, :, : 2 * window - 1]
     out = (weights @ values).permute(0, 3, 1, 2).reshape(batch, value.shape[1], blocks * window)
-    return kept(out[:, :, :length], mask)
+    out = out.narrow(2, 0, length)  # not a slice, which an export gives a length min(T, ...), nested layer by layer
+    return kept(out, mask)
 
 
 def _around_blocks(x: Tensor, blocks: int, window: int) -> Tensor:
