@@ -42,6 +42,14 @@ def test_frames_come_through_the_process_as_they_are_decoded(clip, decoded):
     assert not frames[0].image.flags.writeable
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pipe has the size that the system gives it")
+def test_decoding_does_not_wait_for_its_reader(clip):
+    """Two seconds of 25 pictures of 9 KiB fit into the pipe, beyond the 64 KiB that it would have."""
+    with VideoReader(clip("a.mp4", *_X264), Fraction(25)) as reader:
+        assert reader._process.popen.wait(30) == 0
+        assert len(list(reader)) == 50
+
+
 def test_images_have_the_requested_size(clip):
     with VideoReader(str(clip("a.mp4", *_X264)), Fraction(2), (20, 30)) as reader:
         assert [frame.image.shape for frame in reader] == [(20, 30, 3)] * 4
@@ -53,6 +61,12 @@ def test_frames_of_one_picture_share_its_image(clip):
         frames = list(reader)
     assert len({id(frame.image) for frame in frames}) == 50
     assert len(frames) == 200
+
+
+def test_a_small_pipe_will_do(clip, monkeypatch):
+    monkeypatch.setattr(decode_client, "_AHEAD_BYTES", 2**40)
+    with VideoReader(clip("a.mp4", *_X264), Fraction(25)) as reader:
+        assert len(list(reader)) == 50
 
 
 def test_gaps_are_known_after_the_last_frame(clip, tmp_path):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +21,13 @@ from keyseg.timeline import DataError, InternalError
 from keyseg.timeline.files import write_log
 from keyseg.video.protocol import ALIVE, BUG, ERROR, FRAMES, HEAD, FrameRequest, KeyFrameRequest, LiveRequest
 
+if sys.platform == "linux":
+    import fcntl
+
 _MODULE = "keyseg.video.decode_process"
+
+# Of decoded pictures that wait for their reader, so that decoding continues while features are computed.
+_AHEAD_BYTES = 2**20
 
 # The decoding process hangs if it gives no sign of life for this long.
 _STALL_SECONDS = 60.0
@@ -51,6 +57,9 @@ class DecodingProcess:
             )
         assert self.popen.stdout is not None
         self._messages = self.popen.stdout
+        if sys.platform == "linux" and not live:
+            with suppress(OSError):  # a user may have so many large pipes, and no more
+                fcntl.fcntl(self._messages, fcntl.F_SETPIPE_SZ, _AHEAD_BYTES)
         self._watchdog = _Watchdog(self.popen)
 
     def close(self) -> None:
