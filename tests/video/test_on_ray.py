@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -165,8 +166,18 @@ def test_timelines_are_those_of_one_process(cluster: Any, videos: Path, bundle: 
         (tmp_path / "out").rename(tmp_path / name)
     assert results["ray"] == results["alone"]
     assert list(results["ray"].failed) == [videos / "bad.mp4"]
-    assert files(tmp_path / "ray") == files(tmp_path / "alone")
-    assert len(files(tmp_path / "ray")) == 3 * 3 + 1
+    many, one = (files(tmp_path / name) for name in ("ray", "alone"))
+    assert many.keys() == one.keys()
+    assert len(one) == 3 * 3 + 1
+    for name in one:
+        if not name.endswith(".npz"):
+            assert many[name] == one[name]
+            continue
+        for key, scores in np.load(tmp_path / "alone" / name).items():  # another number of threads rounds otherwise
+            found = np.load(tmp_path / "ray" / name)[key]
+            assert (
+                np.allclose(found, scores, rtol=0, atol=1e-6) if scores.dtype.kind == "f" else (found == scores).all()
+            )
     assert sorted(lines["ray"]) == sorted(lines["alone"])
 
 
