@@ -22,6 +22,7 @@ from keyseg.training.inner_folds import inner_folds
 from keyseg.training.match_weights import LearntMatch
 from keyseg.training.recipe import load_recipe
 from keyseg.training.run import start_run
+from workshop import TEST
 
 FIT = ("matching.fit=true", "matching.folds=2")
 LEARNT = LearntMatch(weights=MatchWeights(cut=1.5), plain=(50, 50, 50), matched=(60, 70, 80), videos=6)
@@ -95,6 +96,19 @@ def test_a_choice_is_made_once(workshop: Any, tmp_path: Path, trained: list[Simp
     assert choose(replace(fit, seed=5, folder=fit.folder.parent / "seed5")) == chosen  # other seeds share it
     assert len(trained) == 2
     assert Chosen.model_validate_json((fit.inner / "chosen.json").read_text()) == chosen
+
+
+def test_a_bad_test_video_is_found_before_anything_is_trained(
+    workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]
+) -> None:
+    data = workshop.write(tmp_path / "set")
+    video = data / "features" / f"{TEST[-1]}.npy"
+    features = np.load(video)
+    features[:, 2] = np.nan
+    np.save(video, features)
+    with pytest.raises(DataError, match=rf"{TEST[-1]}\.npy: NaN or infinite value at step 2"):
+        workshop.finish(workshop.start(tmp_path / "run", *FIT, data=data))
+    assert trained == []
 
 
 def test_a_choice_never_loads_a_test_video(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,10 +28,13 @@ def run_fit(fit: Fit, provenance: dict[str, str], together: SideBySide | None = 
     """Train on the split's training videos and leave a bundle, resuming where an earlier process was stopped.
 
     The final model's are all videos. Mixed segments, rules, the match and the calibration of the confidence are chosen
-    first, on inner folds of these videos; together: how these are trained, None for one after the other.
+    first, on inner folds of these videos; together: how these are trained, None for one after the other. Raises
+    DataError before it trains anything if a video of the split cannot be read.
     """
     if not fit.bundle.exists():
         seen, test_names = (fit.dataset.names(fit.split, subset) for subset in SUBSETS)
+        for name in (*seen, *test_names):  # a bad file is found before, not after, hours of training
+            fit.dataset.load(name, fit.split)
         chosen = choose(fit, together)
         recipe = fit.recipe.mixing(chosen.mixed_segments)
         decoder = recipe.decoder()
