@@ -53,6 +53,22 @@ def test_eval(labels: Path, keyseg: Any) -> None:
     assert f"{labels / 'b.vtt'}:" in answer.err.splitlines()[-1]
 
 
+def test_every_video_of_one_table_that_fails_is_named(keyseg: Any, tmp_path: Path) -> None:
+    rows = ["one,0.5,2.5,cut", "one,2,4,pour", "two,0.5,2.5,cut", "three,0.5,2.5,cut", "three,1.5,2.5,stir"]
+    table, truth = tmp_path / "table.csv", tmp_path / "truth.csv"
+    table.write_text("\n".join(["video,start_seconds,end_seconds,label", *rows]))
+    truth.write_text("\n".join(["video,start_seconds,end_seconds,label", *rows[:1], *rows[2:4]]))
+    converted = keyseg("convert", table, tmp_path / "out", "--to", "txt", "--fps", "10")
+    assert (converted.code, converted.out) == (1, f"{tmp_path / 'out' / 'two.txt'}\n")
+    scored = keyseg("eval", "--ref", truth, "--pred", table, "--fps", "10")
+    assert (scored.code, " 100.00 " in scored.out) == (1, True)
+    for answer in (converted, scored):
+        one, three = answer.err.splitlines()[-2:]
+        assert "one" in one
+        assert "three" in three
+        assert "overlap" in one + three
+
+
 def test_plot(labels: Path, keyseg: Any) -> None:
     answer = keyseg("plot", *(labels / f"{name}.vtt" for name in "abc"), "--out", labels / "x.png")
     assert (answer.code, (labels / "x.png").exists()) == (1, True)

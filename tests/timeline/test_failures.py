@@ -63,3 +63,10 @@ def test_without_any_input_left_all_reasons_are_raised() -> None:
     failures.add(Path("b"), DataError("b: damaged"))
     with pytest.raises(DataError, match=r"^2 inputs failed\na: no rate\nb: damaged$"):
         failures.raise_unless([])
+
+
+def test_every_reason_of_an_input_is_kept_once() -> None:
+    failures = Failures()
+    for reason in ("of one video", "of another", "of one video"):
+        failures.note(Path("table.csv"), f"table.csv: {reason}")
+    assert failures.reasons == {Path("table.csv"): "table.csv: of one video\ntable.csv: of another"}

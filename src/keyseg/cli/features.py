@@ -22,7 +22,7 @@ _LOG_SECONDS = 15.0  # between two lines about one video, where there is no term
 def features_verb(**arguments: Any) -> int:
     with FeatureProgress(0) as shown:
         made = features(**arguments, notify=shown)
-    return say_failed(made.failed, len(made.written) + len(made.failed), arguments["out"])
+    return say_failed(made.failed, len(made.written) + len(made.failed), arguments["out"], said_before=True)
 
 
 class FeatureProgress(ProgressDisplay):

@@ -31,4 +31,4 @@ def predict_verb(**arguments: Any) -> int:
             shown.print(line)
 
         result = predict_files(**arguments, report=report, progress=shown.advance)
-    return say_failed(result.failed, result.inputs, arguments["out"])
+    return say_failed(result.failed, result.inputs, arguments["out"], said_before=True)

@@ -31,4 +31,4 @@ def propose_verb(**arguments: Any) -> int:
     out, timelines = arguments["out"], list(made.timelines.values())
     if out is None and timelines:
         show_data(str(annotations_text("csv", timelines)))
-    return say_failed(made.failed, len({*made.written, *made.failed}), out)
+    return say_failed(made.failed, len({*made.written, *made.failed}), out, said_before=True)

@@ -64,16 +64,17 @@ def note(line: str) -> None:
     say(f"note: {line}")
 
 
-def say_failed(failed: Mapping[Path, str], inputs: int, out: Path | None = None) -> int:
+def say_failed(failed: Mapping[Path, str], inputs: int, out: Path | None = None, *, said_before: bool = False) -> int:
     """Report that some of the inputs failed, where the others are, and each with its reason, on stderr.
 
+    said_before: whether each reason was reported as it came, so that the line before is that of a single input.
     Returns the exit code: 1, or 0 if none failed.
     """
     if not failed:
         return 0
     others = f"; the others are in {out}" if out is not None and len(failed) < inputs else ""
     say(f"{len(failed)} of {inputs} inputs failed{others}")
-    if inputs > 1:  # the reason of a single one is the line before
+    if inputs > 1 or not said_before:
         for reason in failed.values():
             say(f"  {reason}")
     return 1

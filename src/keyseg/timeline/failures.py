@@ -76,7 +76,7 @@ def noting(failures: Failures | None, path: Path) -> AbstractContextManager[None
 
 
 class Failures:
-    """The inputs that failed, with their reasons, while the others went on.
+    """The inputs that failed, with their reasons, one per line, while the others went on.
 
     report: called with each reason as it comes.
 
@@ -110,7 +110,11 @@ class Failures:
 
     def note(self, path: Path, reason: str) -> None:
         """Note that an input failed, and why, where another process has the error."""
-        self.reasons.setdefault(path, reason)
+        before = self.reasons.get(path)
+        if before is None:
+            self.reasons[path] = reason
+        elif reason not in before.split("\n"):  # of another video in the same file
+            self.reasons[path] = f"{before}\n{reason}"
         self._report(f"error: {reason}")
 
     def raise_unless(self, some: object) -> None:
