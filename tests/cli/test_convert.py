@@ -51,6 +51,20 @@ def test_a_format_that_counts_frames_asks_for_the_rate_and_others_do_not(
     assert (tmp_path / "a.recog.txt").read_text() == "### Frame level recognition: ###\ntake take\n"
 
 
+def test_a_file_of_a_folder_that_may_be_several_things_is_left_out_with_the_reason(
+    vtt: Path, keyseg: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "b.txt").write_text("0\t2\ttake\n2\t5\tpour\n")
+    (tmp_path / "a.mp4").touch()
+    code, out, err = keyseg("convert", tmp_path, tmp_path / "out", "--to", "srt")
+    assert (code, out) == (0, f"{tmp_path / 'out' / 'tea.srt'}\n")
+    ambiguous, other = err.splitlines()
+    assert ambiguous.startswith(
+        f"note: left out: {tmp_path / 'b.txt'}: it could be frames or audacity; choose with --from"
+    )
+    assert other == f"note: 1 other files in {tmp_path} are left out: a.mp4"
+
+
 def test_another_rate_moves_edges_to_the_nearest_frame(vtt: Path, keyseg: Any, tmp_path: Path) -> None:
     assert keyseg("convert", vtt, tmp_path / "tea.json", "--fps", "30", "--frames", "150").code == 0
     content = json.loads((tmp_path / "tea.json").read_text())

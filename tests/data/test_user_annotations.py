@@ -283,6 +283,30 @@ def test_what_a_folder_leaves_out_has_a_reason(tmp_path: Path) -> None:
     assert notes[1:] == ["no annotations, left out: readme.md"]
 
 
+def test_files_named_after_a_video_are_left_out_only_if_it_has_others(tmp_path: Path) -> None:
+    """Whether their format is unknown, or known by a suffix of two parts and damaged."""
+    names = VideoNames(files(tmp_path, "v/day1.mp4", "v/day2.mp4", "v/day3.mp4"))
+    folder = files(tmp_path, "a/day1.vtt")[0].parent
+    (folder / "day1.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nred\n")
+    for name, content in (("day1.csv", "x,y,z\n1,2,3\n"), ("notes.txt", "to do: day 2"), ("readme.md", "")):
+        (folder / name).write_text(content)
+    notes: list[str] = []
+    users = read_user_annotations([folder], names, None, AS_IT_IS, Fraction(10), notes.append)
+    assert [user.file.name for user in users] == ["day1.vtt"]
+    unknown = [note for note in notes if note.startswith("left out: ")]
+    assert [Path(note.split(": ")[1]).name for note in unknown] == ["day1.csv", "notes.txt"]
+    assert set(notes) - set(unknown) == {"no annotations, left out: readme.md"}
+    (folder / "day2.txt").write_text("0\t2\ttake\n2\t5\tpour\n")
+    (folder / "day3.activitynet.json").write_text("{} {}")
+    with pytest.raises(DataError) as error:
+        read_user_annotations([folder], names, None, AS_IT_IS, Fraction(10), notes.append)
+    first, *reasons = str(error.value).splitlines()
+    assert first == "2 inputs failed"
+    assert "day3.activitynet.json:1: not JSON" in reasons[0]
+    assert "day2.txt: it could be frames or audacity; " in reasons[1]
+    assert reasons[1].endswith("; or move it elsewhere if it is no annotation")
+
+
 def test_a_rate_that_files_need_is_said_once(tmp_path: Path) -> None:
     names = VideoNames(files(tmp_path, "v/day1.mp4", "v/day2.mp4", "v/day3.mp4", "v/day4.mp4"))
     events = "001  AX  V  C  00:00:00:00 00:00:01:00 00:00:00:00 00:00:01:00\n* FROM CLIP NAME: red\n"

@@ -12,7 +12,7 @@ from operator import eq
 from pathlib import Path
 
 from keyseg.data.input_names import input_name
-from keyseg.formats import AnnotationOptions, find_sources, read_with_rate
+from keyseg.formats import FORMATS, AnnotationOptions, find_sources, read_with_rate
 from keyseg.formats.conversion import file_name
 from keyseg.formats.table_of_formats import unused_options
 from keyseg.formats.tables import read_columns
@@ -110,17 +110,24 @@ def read_user_annotations(
 ) -> list[UserAnnotation]:
     """The annotations of all files, and of the folders' files that can be read or are named after a video.
 
-    fps: of files without a rate. report: called with a note about files that are left out, with the reason, and about
-    those whose frames are counted at `fps`. Raises DataError.
+    A file of unknown format is left out, unless it is all that is named after a video. fps: of files without a rate.
+    report: called with a note about files that are left out, with the reason, and about those whose frames are counted
+    at `fps`. Raises DataError.
     """
     result: list[UserAnnotation] = []
     seen: set[Path] = set()
     counted: list[str] = []  # names of files
     formats: set[str] = set()
     failures = Failures()
+    unknown: dict[Path, DataError] = {}
     for path in paths:
         sources = find_sources(path, fmt)
-        others = [file.name for file in sources.left_out if file.suffix.lower() not in VIDEO_SUFFIXES]
+        unknown |= {file: error for file, error in sources.left_out.items() if error}
+        others = [
+            file.name
+            for file, error in sources.left_out.items()
+            if not error and file.suffix.lower() not in VIDEO_SUFFIXES
+        ]
         formats.update(sources.formats.values())
         for file, form in sources.formats.items():
             if file.resolve() in seen:
@@ -129,7 +136,7 @@ def read_user_annotations(
             try:
                 annotations, needed = _read(file, form, options, fps, report, videos)
             except INPUT_ERRORS as error:
-                if path == file or videos.find(file.stem, str(file), beside=file.parent):
+                if path == file or _named_after(file, form, videos):
                     failures.add(file, error)  # all at once, since a data set without them would be another one
                 else:
                     report(f"left out: {reason_with(file, error)}")
@@ -141,12 +148,26 @@ def read_user_annotations(
                 result.append(UserAnnotation(annotation, file, frames))
         if others:
             report(f"no annotations, left out: {_listed(others)}")
+    annotated = {videos.find(one.spelled, str(one.file), one.folders, one.file.parent) for one in result}
+    for file, reason in unknown.items():
+        name = _named_after(file, "", videos)
+        if name is None or name in annotated:
+            report(f"left out: {reason}")
+        else:
+            failures.add(file, DataError(f"{reason}; or move it elsewhere if it is no annotation"))
     failures.raise_unless(not failures.reasons)
     if unused := unused_options(formats, options):
         report(f"{', '.join(unused)}: of no use with {', '.join(sorted(formats))}")
     if counted:
         report(f"no frame rate in {_listed(counted)}; frames are counted at {fps} per second, see --fps")
     return result
+
+
+def _named_after(file: Path, form: str, videos: VideoNames) -> str | None:
+    """The name of the video that an annotation file is called after, such as day1.boris.csv; None if there is none."""
+    suffix = FORMATS[form].suffix if form else ""
+    whole = file.name[: -len(suffix)] if suffix and file.name.lower().endswith(suffix.lower()) else file.stem
+    return videos.find(whole, str(file), beside=file.parent) or videos.find(file.stem, str(file), beside=file.parent)
 
 
 def _read(

@@ -73,9 +73,8 @@ def convert(
         The files that were written; without `failures`, none of them on an error.
     """
     sources = find_sources(source, from_format)
-    if sources.left_out:
-        names = ", ".join(path.name for path in sources.left_out[:5])
-        report(f"{len(sources.left_out)} other files in {source} are left out: {names}")
+    for line in sources.notes(source):
+        report(line)
     to_format = to_format or _target_format(target, sorted(set(sources.formats.values())))
     format_named(to_format)
     annotations: list[Annotation] = []

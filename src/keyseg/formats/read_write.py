@@ -64,9 +64,8 @@ def read(
     """
     place, rate = Path(path), None if fps is None else parse_rate(fps)
     sources = find_sources(place, format)
-    if sources.left_out:
-        names = ", ".join(file.name for file in sources.left_out[:5])
-        report(f"{len(sources.left_out)} other files in {place} are left out: {names}")
+    for line in sources.notes(place):
+        report(line)
     found: dict[str, Annotation] = {}
     for file, name in sources.formats.items():
         for one in read_annotations(file, name, fps=rate, background=background, options=options, note=report):

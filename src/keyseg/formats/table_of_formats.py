@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from keyseg.timeline.files import shown_encoding
 from keyseg.timeline.open_table import OpenTable
 
 _SNIFFED = 1_000_000  # bytes of a file that decide its format
+_MOST_TOLD = 5  # files
 _tiling = partial(Format, frames=True, tiles=True, overlaps=False)
 _in_frames = partial(Format, frames=True, overlaps=False)
 _TXT = (frame_labels.read, frame_labels.write_txt, frame_labels.looks_txt)
@@ -151,10 +151,20 @@ def format_of(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Sources:
-    """formats: the format of each file to read, in order. left_out: the other files of the folder."""
+    """formats: the format of each file to read, in order. left_out: the other files of the folder, with what kept those
+    whose names fit a format from being read."""
 
     formats: dict[Path, str]
-    left_out: tuple[Path, ...] = ()
+    left_out: Mapping[Path, DataError | None] = field(default_factory=dict)
+
+    def notes(self, place: Path) -> list[str]:
+        """What a user should know about the files that are left out."""
+        told = [path for path, reason in self.left_out.items() if reason][:_MOST_TOLD]
+        others = [path.name for path in self.left_out if path not in told]
+        notes = [f"left out: {self.left_out[path]}" for path in told]
+        if others:
+            notes.append(f"{len(others)} other files in {place} are left out: {', '.join(others[:_MOST_TOLD])}")
+        return notes
 
 
 def find_sources(path: Path, named: str | None = None) -> Sources:
@@ -168,18 +178,22 @@ def find_sources(path: Path, named: str | None = None) -> Sources:
     if not path.is_dir():
         return Sources({path: named or format_of(path)})
     formats: dict[Path, str] = {}
+    others: dict[Path, DataError | None] = {}
     files = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
     possible = [named] if named else [name for name, _ in FORMATS.usable()]
     for file in files:
+        others[file] = None
         if any(_name_fits(file, name) for name in possible):
-            with suppress(DataError):
+            try:
                 formats[file] = named or format_of(file)
-    others = [file for file in files if file not in formats]
+                del others[file]
+            except DataError as error:
+                others[file] = error
     if not formats:
-        listed = ", ".join(file.name for file in others[:5]) + " ..." * (len(others) > 5)
+        listed = ", ".join(file.name for file in files[:5]) + " ..." * (len(files) > 5)
         what = named or "of a known format"
         raise DataError(f"{path}: no file here that is {what}; it holds {listed or 'nothing'}")
-    return Sources(formats, tuple(others))
+    return Sources(formats, others)
 
 
 def _name_fits(path: Path, fmt: str) -> bool:
