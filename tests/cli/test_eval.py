@@ -286,6 +286,17 @@ def test_a_folder_of_label_files_is_read_for_these_alone(folders: tuple[Path, Pa
     assert f"note: {pred}: 1 other files are left out: c.csv\n" in answer.err
 
 
+def test_a_text_beside_files_of_another_format_is_left_out(keyseg: Any, tmp_path: Path) -> None:
+    for side in ("ref", "pred"):
+        (tmp_path / side).mkdir()
+        write(tmp_path / side / "tea.eaf", "eaf", TRUTH)
+        (tmp_path / side / f"{side}-notes.txt").write_text("Who annotated what.\nAnd when.\n")
+    answer = keyseg("eval", "--ref", tmp_path / "ref", "--pred", tmp_path / "pred", "--fps", 10)
+    assert (answer.code, " 100.00 " in answer.out) == (0, True)
+    for side in ("ref", "pred"):
+        assert f"note: {tmp_path / side}: 1 other files are left out: {side}-notes.txt\n" in answer.err
+
+
 def test_options_of_eval_reach_the_files(keyseg: Any, tmp_path: Path) -> None:
     pred = write(tmp_path / "tea.txt", "txt", TRUTH)
     ref = tmp_path / "tea.csv"

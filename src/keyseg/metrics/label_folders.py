@@ -233,19 +233,22 @@ def _files(place: Path, report: _Report) -> dict[Path, str]:
         if visible and not plain:
             raise
         formats = {}
-    videos = {path.stem for path in plain}
-    others = [path.name for path in formats if plain and path.stem not in videos]
+    # Beside other text files, one that looks like nothing is read as frame labels, which says what is wrong.
+    only_others = formats and not any(plain.values())
+    read = formats if only_others else {path: form or "txt" for path, form in plain.items()}
+    videos = {path.stem for path in read}
+    others = [path.name for path in sorted({*plain, *formats}) if path not in read and path.stem not in videos]
     if others:
         report(f"{place}: {len(others)} other files are left out: {', '.join(others[:5])}{' ...' * (len(others) > 5)}")
-    return plain or formats
+    return read
 
 
 def _plain_format(file: Path) -> str:
-    """The format of a text file; one that looks like nothing is read as frame labels, which says what is wrong."""
+    """The format of a text file, nothing where it looks like none."""
     try:
         return format_of(file)
     except DataError:
-        return "txt"
+        return ""
 
 
 def _renamed(
