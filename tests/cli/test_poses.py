@@ -90,6 +90,7 @@ def test_from_tracks_and_annotations_to_timelines_of_new_tracks(
     sidecar = read_sidecar(data / "features" / "day1.npy")
     assert sidecar is not None
     bundle = run / "split1" / "seed0" / "bundle"
+    assert f"keyseg predict {bundle} TRACKS.csv --out" in answer.out
     assert json.loads((bundle / "config.json").read_text())["features"] == sidecar.origin.model_dump(mode="json")
 
     new, out = tmp_path / "new", tmp_path / "out"

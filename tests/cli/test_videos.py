@@ -254,7 +254,8 @@ def test_init_of_a_folder_where_everything_lies_together(
     words = ("--videos", all_of_it, "--annotations", all_of_it, "--fps", 10, "--cache", cache)
     answer = keyseg("init", tmp_path / "data", *words)
     assert answer.code == 0, answer.err
-    assert "note: no annotations, left out: ann_1.pfsx, notes.txt\n" in answer.err
+    assert "note: no annotations, left out: ann_1.pfsx\n" in answer.err
+    assert f"note: left out: {all_of_it / 'notes.txt'}: it looks like none of " in answer.err
     assert {path.stem for path in (tmp_path / "data" / "groundTruth").iterdir()} == set(NAMES)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -262,13 +263,13 @@ def test_init_of_a_folder_where_everything_lies_together(
 def test_init_into_the_folder_that_one_is_in(
     user_files: Path, cache: Path, keyseg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "over here").mkdir()
+    monkeypatch.chdir(tmp_path / "over here")
     answer = make(keyseg, user_files, Path(), cache)
     assert answer.code == 0, answer.err
-    assert answer.out.endswith("next: keyseg check .; keyseg train . --split all --final --out runs/here\n")
+    assert answer.out.endswith("next: keyseg check .; keyseg train . --split all --final --out 'runs/over here'\n")
     parts = {"dataset.yaml", "features", "groundTruth", "mapping.txt", "splits", "videos.csv"}
-    assert {path.name for path in (tmp_path / "here").iterdir()} == parts
+    assert {path.name for path in (tmp_path / "over here").iterdir()} == parts
 
 
 def test_predict_resumes_where_it_stopped(

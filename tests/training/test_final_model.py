@@ -74,10 +74,10 @@ def test_the_final_model_sees_every_video_and_is_not_scored(
 
 def test_without_splits_there_is_a_model_and_no_score(workshop: Any, tmp_path: Path, capsys: Any) -> None:
     words = [word for change in (*workshop.changes, *QUICK) for word in ("--set", change)]
-    run, page = tmp_path / "run", tmp_path / "run" / "report.html"
+    run, page = tmp_path / "my run", tmp_path / "my run" / "report.html"
     assert keyseg(["train", str(workshop.data), *words, "--split", "none", "--final", "--out", str(run)]) == 0
     shown = capsys.readouterr()
-    assert f"next:        keyseg predict {run} FEATURES.npy" in shown.out
+    assert f"next:        keyseg predict '{run}' FEATURES.npy" in shown.out
     assert "note:" not in shown.err
     assert "F1@50" not in shown.out + (run / "results.md").read_text()
     assert "so it has no score." in page.read_text()

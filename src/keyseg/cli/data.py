@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from rich.progress import DownloadColumn, TaskID, TimeRemainingColumn, TransferSpeedColumn
@@ -48,7 +49,7 @@ def data_verb(
     with ByteProgress() as progress:
         fetch_dataset(archive, name, out, progress=progress)
     sampling = f" --sample-rate {facts.sample_rate}" if facts.sample_rate > 1 else ""
-    show(f"{out}: done\n  next: keyseg check {out}{sampling}")
+    show(f"{out}: done\n  next: keyseg check {quote(str(out))}{sampling}")
     return 0
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from keyseg.cli.features import FeatureProgress
 from keyseg.cli.terminal import say, show
@@ -43,7 +44,8 @@ def demo_verb(*, out: Path = Path("demo"), epochs: int | None = None, force: boo
     show(f"bundle:    {result.bundle}")
     show(f"timelines: {result.timelines}")
     keyseg = _as_called()
-    show(f"next:      {keyseg} predict {result.bundle} {result.videos[0]} --out {out / 'mine'} --format csv,eaf,vtt")
+    bundle, video, mine = (quote(str(path)) for path in (result.bundle, result.videos[0], out / "mine"))
+    show(f"next:      {keyseg} predict {bundle} {video} --out {mine} --format csv,eaf,vtt")
     show(f"           {keyseg} init DATA --videos VIDEOS --annotations ANNOTATIONS   (your own videos)")
     show(f"           {keyseg} train DATA --out runs/mine")
     return 0

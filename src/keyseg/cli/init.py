@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -34,6 +35,6 @@ def init_verb(**arguments: Any) -> int:
         made = init(**arguments, report=note, notify=shown)
     size = f"{made.videos} videos, {made.frames:,} frames at {made.fps} fps, {made.classes} classes"
     show(f"{made.root}: {size}, {made.splits} splits")
-    run = f"runs/{made.root.resolve().name}"
-    show(f"next: keyseg check {made.root}; keyseg train {made.root} --split all --final --out {run}")
+    root, run = quote(str(made.root)), quote(f"runs/{made.root.resolve().name}")
+    show(f"next: keyseg check {root}; keyseg train {root} --split all --final --out {run}")
     return 0

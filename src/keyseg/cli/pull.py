@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from keyseg.cli.terminal import show
@@ -13,5 +14,5 @@ from keyseg.inference.sharing import pull
 @presents(pull, out=Path)
 def pull_verb(**arguments: Any) -> int:
     out = pull(**arguments, report=print)
-    show(f"{out}\nnext: keyseg predict {out} INPUTS --out timelines")
+    show(f"{out}\nnext: keyseg predict {quote(str(out))} INPUTS --out timelines")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from keyseg.cli.terminal import note, show
@@ -15,5 +16,5 @@ from keyseg.inference.sharing import push
 def push_verb(**arguments: Any) -> int:
     where = push(**arguments, report=note)
     code = f"keyseg.load({json.dumps(where, ensure_ascii=False)})"
-    show(f"{where}\nnext: keyseg predict {where} INPUTS --out timelines, or in Python {code}")
+    show(f"{where}\nnext: keyseg predict {quote(where)} INPUTS --out timelines, or in Python {code}")
     return 0

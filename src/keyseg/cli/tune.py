@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from keyseg.cli.options import Background, Changes
@@ -18,5 +19,6 @@ def tune_verb(**arguments: Any) -> int:
     tuned = tune(**arguments, command=command_line(), report=say, callbacks=shown)
     show((tuned.tuning.folder / "results.md").read_text(encoding="utf-8"))
     show(f"trials: {tuned.tuning.folder / 'trials.csv'}")
-    show(f"next:   keyseg train {arguments['data']} --split {tuned.tuning.split} --recipe {tuned.recipe} --out RUN")
+    data, recipe = (quote(str(path)) for path in (arguments["data"], tuned.recipe))
+    show(f"next:   keyseg train {data} --split {tuned.tuning.split} --recipe {recipe} --out RUN")
     return 0

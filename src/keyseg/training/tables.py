@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from keyseg.inference.bundle import find_bundle
@@ -24,7 +25,8 @@ def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
     if not scored and not final:
         return [f"{run.folder}: no training is finished yet; another command works on it"]
     fit = [*final, *scored][0]
-    is_video = fit.dataset.origin(fit.split) is not None
+    origin = fit.dataset.origin(fit.split)
+    new = "FEATURES.npy" if origin is None else "TRACKS.csv" if origin.extractor == "poses" else "VIDEO.mp4"
     model = run.folder if len(final) == 1 or (summary["ensemble"] and not final) else fit.bundle
     scores = [
         f"Last epoch, mean over {len(summary['splits'])} split(s) and {len(summary['seeds'])} seed(s):",
@@ -38,7 +40,7 @@ def summary_lines(run: Run, summary: Mapping[str, Any]) -> list[str]:
         f"tables:      {run.folder / 'results.md'}",
         f"bundle:      {find_bundle(model)}",
         *([f"predictions: {scored[0].folder / 'predictions'}"] if scored else ()),
-        f"next:        keyseg predict {model} {'VIDEO.mp4' if is_video else 'FEATURES.npy'} --out predictions",
+        f"next:        keyseg predict {quote(str(model))} {new} --out predictions",
     ]
 
 
