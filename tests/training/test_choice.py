@@ -255,6 +255,24 @@ def test_the_first_fold_says_whether_to_mix_segments(
     }
 
 
+@pytest.mark.parametrize(("join", "refine"), [(9, [False] * 2), (2, [False] * 2), (1, [True] * 2)])
+def test_a_refinement_that_is_not_trained_yet_says_nothing_about_mixing(
+    join: int, refine: list[bool], workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Halfway is after 3 of the 6 epochs of a fold, for 4 of the training; matching never joins, or after 3, or 2."""
+    asked: list[bool] = []
+    original = choice.run_held_out
+
+    def spied(predictor: Any, dataset: Any, fold: Any, *, refine: bool = True) -> Any:
+        asked.append(refine)
+        return original(predictor, dataset, fold, refine=refine)
+
+    monkeypatch.setattr(choice, "run_held_out", spied)
+    changes = ("augmentation.mixed_segments=fit", "matching.fit=false", f"matching.join_epoch={join}")
+    choose(one_fit(workshop, tmp_path / "run", *changes))
+    assert asked == refine
+
+
 def test_a_training_that_paused_ends_as_one_that_did_not(
     workshop: Any, tmp_path: Path, trained: list[SimpleNamespace]
 ) -> None:

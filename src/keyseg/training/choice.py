@@ -199,8 +199,9 @@ def _train_half(fit: Fit, fold: InnerFold, share: float) -> float:
     recipe = _recipe(fit, fold, share)
     objective = trainable(recipe.model).objective(recipe, fit.dataset.labels)
     later = range((recipe.epochs + 1) // 2, recipe.epochs + 1)
-    module = _trained(fit, fold, share, until=next(epochs for epochs in later if objective.is_whole(epochs - 1)))
-    videos, decoder = run_held_out(module.predictor, fit.dataset, fold), recipe.decoder()
+    until = next(epochs for epochs in later if objective.is_whole(epochs - 1))
+    module, refine = _trained(fit, fold, share, until=until), objective.refines(until - 1)
+    videos, decoder = run_held_out(module.predictor, fit.dataset, fold, refine=refine), recipe.decoder()
     report = evaluate_labels(
         {name: video.reference for name, video in videos.items()},
         {name: decoder.segments(video.output).segmentation for name, video in videos.items()},

@@ -113,12 +113,16 @@ def first_videos(videos: Mapping[str, HeldOutVideo], most: int) -> dict[str, Hel
     return {name: videos[name] for name in names} or {name: videos[name].beginning(most) for name in list(videos)[:1]}
 
 
-def run_held_out(predictor: Predictor, dataset: Dataset, fold: InnerFold) -> dict[str, HeldOutVideo]:
-    """What a network says about the videos that a fold holds out, by name."""
+def run_held_out(
+    predictor: Predictor, dataset: Dataset, fold: InnerFold, *, refine: bool = True
+) -> dict[str, HeldOutVideo]:
+    """What a network says about the videos that a fold holds out, by name; refine: as in `Predictor.run`."""
     found = {}
     for name in fold.held_out:
         sample = dataset.load(name, fold.split)
-        found[name] = HeldOutVideo(predictor.run(sample.features), Segmentation.from_frames(sample.labels))
+        found[name] = HeldOutVideo(
+            predictor.run(sample.features, refine=refine), Segmentation.from_frames(sample.labels)
+        )
     return found
 
 
