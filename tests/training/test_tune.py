@@ -147,6 +147,16 @@ def test_the_best_is_written_beside_the_recipe_as_it_was(
         assert words in text
 
 
+def test_a_range_of_whole_numbers_has_no_fractions(stubbed: Any, stub: list[Any], tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(f"matching.folds: {{low: 2, high: 10}}\n{RATE}: {{low: 0.001, high: 0.1, log: true}}\n")
+    stubbed(space=file)
+    tried = [values["matching.folds"] for _, values in stub]
+    assert all(isinstance(value, int) for value in tried)
+    assert len(set(tried)) > 2
+    assert len({values[RATE] for _, values in stub}) == 8
+
+
 def test_a_recipe_that_nothing_beats_is_the_result(stubbed: Any, workshop: Any) -> None:
     tuned = stubbed(trials=4, set=(*workshop.changes, f"{RATE}=0.002"))
     assert tuned.best is tuned.default

@@ -53,10 +53,19 @@ def _around(recipe: Recipe, key: str, tried: Range | tuple[Any, ...], source: st
         return tried if own in tried else (own, *tried)
     if isinstance(own, bool) or not isinstance(own, int | float):
         raise ConfigError(f"{source}: {key!r} is {own!r} in the recipe, which no range holds; write a list of values")
-    wide = Range(low=min(tried.low, own), high=max(tried.high, own), log=tried.log)
+    whole = tried.whole or _refuses_fractions(recipe, key, own)
+    wide = Range(low=min(tried.low, own), high=max(tried.high, own), log=tried.log, whole=whole)
     if wide.low >= wide.high or (wide.log and wide.low <= 0):
         raise ConfigError(f"{source}: {key!r}: cannot try numbers from {wide.low:g} to {wide.high:g}, log {wide.log}")
     return wide
+
+
+def _refuses_fractions(recipe: Recipe, key: str, own: float) -> bool:
+    try:
+        changed_recipe(recipe, {key: own + 0.5})
+    except ConfigError:
+        return isinstance(own, int)
+    return False
 
 
 def own_values(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -91,9 +100,12 @@ def changed_recipe(recipe: Recipe, values: Mapping[str, Any], source: str = "rec
 
 def suggested(trial: Trial, space: Space) -> dict[str, Any]:
     """What a trial tries, by key."""
-    return {
-        key: trial.suggest_float(key, tried.low, tried.high, log=tried.log)
-        if isinstance(tried, Range)
-        else trial.suggest_categorical(key, tried)
-        for key, tried in space.items()
-    }
+    return {key: _one(trial, key, tried) for key, tried in space.items()}
+
+
+def _one(trial: Trial, key: str, tried: Range | tuple[Any, ...]) -> Any:
+    if not isinstance(tried, Range):
+        return trial.suggest_categorical(key, tried)
+    if tried.whole:
+        return trial.suggest_int(key, int(tried.low), int(tried.high), log=tried.log)
+    return trial.suggest_float(key, tried.low, tried.high, log=tried.log)

@@ -24,11 +24,12 @@ _ENOUGH_STEPS = 500  # of an inner fold: longer trainings depend little on a few
 
 
 class Range(Section):
-    """Numbers from low to high that a tuning tries. log: evenly on a logarithmic scale."""
+    """Numbers from low to high that a tuning tries. log: evenly on a logarithmic scale; whole: none with a fraction."""
 
     low: float
     high: float
     log: bool = False
+    whole: bool = False
 
 
 Space = Mapping[str, Range | tuple[Any, ...]]
