@@ -198,6 +198,7 @@ def test_no_tensor_of_the_gradient_is_quadratic_in_length():
         ({"channels": 7}, "multiple of 2"),
         ({"encoder_layers": 0}, "greater than or equal to 1"),
         ({"decoder_layers": 7, "decoder_growth": 8}, "would have the dilation 262144, above 32768"),
+        ({"channels": 8, "value_reduction": 16}, "query_reduction and value_reduction are at most the 8 channels"),
         ({"window": "wide"}, "'published' or 'banded'"),
         ({"chanels": 8}, "Extra inputs are not permitted"),
     ],

@@ -51,10 +51,12 @@ class BackboneConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _windows_of_some_size(self) -> Self:
+    def _layers_that_can_be(self) -> Self:
         widest = self.decoder_growth ** (self.decoder_layers - 1)
         if widest > _WIDEST:
             raise ValueError(f"the last layer of a decoder would have the dilation {widest}, above {_WIDEST}")
+        if max(self.query_reduction, self.value_reduction) > self.channels:
+            raise ValueError(f"query_reduction and value_reduction are at most the {self.channels} channels")
         return self
 
 
