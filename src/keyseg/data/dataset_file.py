@@ -28,8 +28,8 @@ class DatasetFile(ReadOptions):
     )
     groups: dict[str, str] = Field(
         {},
-        description="Group of each timeline, such as the person in its video; timelines of one group are never both"
-        " trained and tested on. A timeline that is not listed is a group of its own.",
+        description="Group of each timeline, such as the person in its video; keyseg init never trains and tests on one"
+        " group, and keyseg check warns of splits that do. A timeline that is not listed is a group of its own.",
     )
 
     @field_validator("tolerance")
