@@ -21,9 +21,6 @@ from keyseg.timeline import DataError, InternalError
 from keyseg.timeline.files import write_log
 from keyseg.video.protocol import ALIVE, BUG, ERROR, FRAMES, HEAD, FrameRequest, KeyFrameRequest, LiveRequest
 
-if sys.platform == "linux":
-    import fcntl
-
 _MODULE = "keyseg.video.decode_process"
 
 # Of decoded pictures that wait for their reader, so that decoding continues while features are computed.
@@ -58,7 +55,9 @@ class DecodingProcess:
         assert self.popen.stdout is not None
         self._messages = self.popen.stdout
         if sys.platform == "linux" and not live:
-            with suppress(OSError):  # a user may have so many large pipes, and no more
+            with suppress(ImportError, OSError):  # a user may have so many large pipes, and no more
+                import fcntl
+
                 fcntl.fcntl(self._messages, fcntl.F_SETPIPE_SZ, _AHEAD_BYTES)
         self._watchdog = _Watchdog(self.popen)
 
