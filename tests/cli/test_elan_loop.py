@@ -99,8 +99,8 @@ def test_the_elan_loop(home: Path, keyseg: Any, options: tuple[str, ...]) -> Non
     assert answer.code == 0, answer.err
     assert (home / "data" / "dataset.yaml").read_text() == "background:\n- background\nfps: 10\ntier: right hand\n"
     assert keyseg("check", home / "data").code == 0
-    # Rules that a recipe sets are not learnt; these cut often, so that there are enough segments to learn confidence.
-    rules = ("--set", "rules.keep_threshold=0.3")
+    # What a recipe sets is not chosen; this cuts often, so that there are enough segments to learn confidence.
+    rules = ("--set", "rules.keep_threshold=0.3", "--set", "augmentation.mixed_segments=0.3")
     assert keyseg("train", home / "data", "--out", home / "run", *options, *rules).code == 0
     bundle = home / "run" / "split1" / "seed0" / "bundle"
     assert json.loads((bundle / "config.json").read_text())["tier"] == "right hand"
