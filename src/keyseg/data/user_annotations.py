@@ -148,7 +148,7 @@ def read_user_annotations(
                 result.append(UserAnnotation(annotation, file, frames))
         if others:
             report(f"no annotations, left out: {_listed(others)}")
-    annotated = {videos.find(one.spelled, str(one.file), one.folders, one.file.parent) for one in result}
+    annotated = {_video_of(one, videos) for one in result} if unknown else set()
     for file, reason in unknown.items():
         name = _named_after(file, "", videos)
         if name is None or name in annotated:
@@ -178,6 +178,19 @@ def _read(
     return read_with_rate(file, fps, fmt=form, options=options, videos=there, note=report)
 
 
+def _video_of(user: UserAnnotation, videos: VideoNames) -> str | None:
+    """The name of a timeline's video; None if there is none. Raises DataError where name and link name two."""
+    where, beside = str(user.file), user.file.parent
+    name = videos.find(user.spelled, where, user.folders, beside)
+    linked = videos.find(user.annotation.media, where, user.folders, beside) if user.annotation.media else None
+    if name and linked and name != linked:
+        raise DataError(
+            f"{_place(user)} is called like {videos.files[name]}, but its video is {videos.files[linked]}; rename"
+            " it, or leave out one of the videos"
+        )
+    return name or linked
+
+
 @dataclass(frozen=True)
 class Pair:
     """A timeline and its video. video: its name in VideoNames."""
@@ -195,15 +208,7 @@ def pair(videos: VideoNames, annotations: Sequence[UserAnnotation], report: _Rep
     sources: dict[str, dict[tuple[Path | None, str], list[UserAnnotation]]] = defaultdict(lambda: defaultdict(list))
     orphans = []
     for user in annotations:
-        where, beside = str(user.file), user.file.parent
-        name = videos.find(user.spelled, where, user.folders, beside)
-        linked = videos.find(user.annotation.media, where, user.folders, beside) if user.annotation.media else None
-        if name and linked and name != linked:
-            raise DataError(
-                f"{_place(user)} is called like {videos.files[name]}, but its video is {videos.files[linked]}; rename"
-                " it, or leave out one of the videos"
-            )
-        name = name or linked
+        name = _video_of(user, videos)
         if name is None:
             orphans.append(user)
         else:

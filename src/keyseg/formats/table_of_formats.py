@@ -182,13 +182,13 @@ def find_sources(path: Path, named: str | None = None) -> Sources:
     files = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
     possible = [named] if named else [name for name, _ in FORMATS.usable()]
     for file in files:
-        others[file] = None
-        if any(_name_fits(file, name) for name in possible):
-            try:
-                formats[file] = named or format_of(file)
-                del others[file]
-            except DataError as error:
-                others[file] = error
+        if not any(_name_fits(file, name) for name in possible):
+            others[file] = None
+            continue
+        try:
+            formats[file] = named or format_of(file)
+        except DataError as error:
+            others[file] = error
     if not formats:
         listed = ", ".join(file.name for file in files[:5]) + " ..." * (len(files) > 5)
         what = named or "of a known format"
