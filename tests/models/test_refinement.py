@@ -223,7 +223,7 @@ def test_before_and_after_are_convolved_separately_with_the_degrees_of_each_side
     layer, count, k = ContextLayer(4, 0.0), 7, 2
     mask = torch.ones(1, count, dtype=torch.bool)
     hidden = torch.randn(1, count, 4)
-    result = layer(hidden, *temporal_neighbours(mask, k), mask)[0]
+    result = layer(hidden, *temporal_neighbours(mask, k))[0]
     message = torch.zeros(count, 4)
     for convolution, steps in ((layer.before, (-2, -1)), (layer.behind, (1, 2))):
         around = [[i, *(i + step for step in steps if 0 <= i + step < count)] for i in range(count)]

@@ -21,19 +21,29 @@ class GraphConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_features))
         nn.init.xavier_uniform_(self.weight)
 
-    def forward(self, nodes: Tensor, index: Tensor, valid: Tensor, mask: Tensor) -> Tensor:
-        """nodes (B, M, F), index and valid (B, M, 2k), mask (B, M) -> (B, M, F'), zero at padding."""
-        present = mask[..., None]
-        scale = (valid.sum(-1, keepdim=True) + 1).to(nodes.dtype).rsqrt()
-        scaled = nodes.masked_fill(~present, 0.0) @ self.weight * scale
-        return ((scaled + _sum_of_neighbours(scaled, index, valid)) * scale + self.bias) * present
+    def forward(self, nodes: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+        """nodes (B, M, F), index and valid (B, M, 2k) -> (B, M, F'); padding reaches no other node."""
+        return _weighted_sum(nodes @ self.weight, *_with_itself(index, valid, nodes.dtype)) + self.bias
 
 
-def _sum_of_neighbours(values: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-    """values (B, M, F), index and valid (B, M, 2k) -> (B, M, F), without the values of every edge in memory."""
+def _with_itself(index: Tensor, valid: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Index and weight of every node j that reaches node i, i itself first: two (B, M, 2k + 1).
+
+    The weight is 1 / sqrt(d_i d_j) with d the degrees of A + I, and 0 where there is no edge.
+    """
+    itself = torch.arange(index.shape[1], device=index.device)[:, None].expand(len(index), -1, 1)
+    everyone = torch.cat((itself, index), dim=2)
+    reaches = F.pad(valid, (1, 0), value=True).to(dtype)
+    scale = reaches.sum(-1).rsqrt()
+    return everyone, reaches * gather_neighbours(scale, everyone) * scale[..., None]
+
+
+def _weighted_sum(values: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """values (B, M, F), index and weight (B, M, K) -> (B, M, F), without the values of every edge in memory."""
+    weight = weight.to(values.dtype)
     if torch.compiler.is_exporting():  # other programs have no such sum
-        return (gather_neighbours(values, index) * valid[..., None]).sum(2)
+        return (gather_neighbours(values, index) * weight[..., None]).sum(2)
     first = torch.arange(len(index), device=index.device)[:, None, None] * index.shape[1]  # node of each video
-    rows, weights = (index + first).flatten(0, 1), valid.to(values.dtype).flatten(0, 1)
-    total = F.embedding_bag(rows, values.flatten(0, 1), mode="sum", per_sample_weights=weights)
+    rows = (index + first).flatten(0, 1)
+    total = F.embedding_bag(rows, values.flatten(0, 1), mode="sum", per_sample_weights=weight.flatten(0, 1))
     return total.view_as(values)

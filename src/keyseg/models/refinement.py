@@ -90,7 +90,7 @@ class Refiner(nn.Module):
         hidden = self.embed(self.dropout(node_inputs(maps, nodes)))
         neighbours, valid = temporal_neighbours(nodes.mask, self.config.neighbours)
         for layer in self.layers:
-            hidden = layer(hidden, neighbours, valid, nodes.mask)
+            hidden = layer(hidden, neighbours, valid)
         return TemporalGraph(hidden * nodes.mask[..., None], nodes.time, nodes.kind, nodes.mask)
 
 
@@ -115,13 +115,12 @@ class ContextLayer(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.dropout = Dropout(dropout)
 
-    def forward(self, hidden: Tensor, neighbours: Tensor, valid: Tensor, mask: Tensor) -> Tensor:
-        """hidden: (B, M, F); neighbours, valid: (B, M, 2k), the first k of them before; mask: (B, M) -> (B, M, F)."""
+    def forward(self, hidden: Tensor, neighbours: Tensor, valid: Tensor) -> Tensor:
+        """hidden: (B, M, F); neighbours, valid: (B, M, 2k), the first k of them before -> (B, M, F)."""
         k = neighbours.shape[2] // 2
-        message: Tensor = self.before(hidden, neighbours[..., :k], valid[..., :k], mask)
-        message = message + self.behind(hidden, neighbours[..., k:], valid[..., k:], mask)
-        message = self.dropout(torch.relu(self.norm(message)))
-        return (hidden + message) * mask[..., None]
+        message: Tensor = self.before(hidden, neighbours[..., :k], valid[..., :k])
+        message = message + self.behind(hidden, neighbours[..., k:], valid[..., k:])
+        return hidden + self.dropout(torch.relu(self.norm(message)))
 
 
 def node_inputs(maps: KeypointMaps, nodes: KeypointNodes) -> Tensor:
