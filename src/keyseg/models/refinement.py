@@ -120,7 +120,8 @@ class ContextLayer(nn.Module):
         k = neighbours.shape[2] // 2
         message: Tensor = self.before(hidden, neighbours[..., :k], valid[..., :k])
         message = message + self.behind(hidden, neighbours[..., k:], valid[..., k:])
-        return hidden + self.dropout(torch.relu(self.norm(message)))
+        message = self.dropout(torch.relu(self.norm(message)))
+        return hidden + message
 
 
 def node_inputs(maps: KeypointMaps, nodes: KeypointNodes) -> Tensor:
