@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 from filelock import FileLock
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from keyseg.inference.confidence import Calibration
 from keyseg.inference.decoders import KeypointDecoder
 from keyseg.inference.decoding import Rules
-from keyseg.metrics import evaluate_labels
 from keyseg.timeline import DataError
 from keyseg.timeline.files import remove_folder, write_json
 from keyseg.timeline.json_text import read_json, read_object
@@ -25,8 +24,8 @@ from keyseg.training.calibration import learn_calibration
 from keyseg.training.fit import Fit, FitCallbacks, annotations_in_steps, train_network
 from keyseg.training.inner_folds import InnerFold, inner_folds, read_outputs, run_held_out, save_outputs
 from keyseg.training.jobs import finished_futures, processes
-from keyseg.training.learnt_rules import learn_rules
-from keyseg.training.match_weights import LearntMatch, OutputsOfFold, learn_match, measures
+from keyseg.training.learnt_rules import learn_rules, video_scores
+from keyseg.training.match_weights import LearntMatch, OutputsOfFold, beyond_chance, learn_match
 from keyseg.training.module import SegmentationModule
 from keyseg.training.settings import Recipe
 from keyseg.training.systems import trainable
@@ -34,7 +33,6 @@ from keyseg.training.torchrun import is_main_process
 
 MIXED = 0.3
 """Share of mixed segments that is compared with none."""
-_CLEARLY = 1.0  # points of the mean of F1@50, Edit and Acc by which the one that is not expected has to be better
 
 
 _Function = Callable[[Fit, InnerFold, float], Any]
@@ -54,8 +52,8 @@ class Chosen(Section):
 
     mixed_segments: share for the training. rules, match, calibration: None where nothing was learnt; rules are those
     of Algorithm 1. seconds: of inner trainings and of learning, without those of a call that was interrupted. mixing:
-    the mean of F1@50, Edit and Acc of the first fold without and with mixed segments, in the middle of its training,
-    where both were tried.
+    the mean of F1@50, Edit and Acc of the first fold's videos without and with mixed segments, in the middle of its
+    training, where both were tried.
     """
 
     mixed_segments: float
@@ -170,44 +168,45 @@ def _apart(function: _Function, fit: Fit, callbacks: FitCallbacks, fold: InnerFo
 
 
 def _better_mixing(fit: Fit, fold: InnerFold, train: _Train) -> tuple[float, tuple[float, float]]:
-    """Mixed segments or none, by what the first inner fold scores with either halfway; and both scores.
+    """Mixed segments or none, by what the first inner fold scores with either halfway; and the mean scores of both.
 
-    Features that were learnt on the training videos of the split mislead, and there none has to be a point better;
-    elsewhere mixing has to be (decision 020). Only the training with that share continues (successive halving: Jamieson
-    and Talwalkar 2016).
+    Features that were learnt on the training videos of the split mislead, and there segments are mixed unless none is
+    better beyond chance; elsewhere none are unless mixing is (decision 023). Only the training with that share
+    continues (successive halving: Jamieson and Talwalkar 2016).
     """
     file = fit.inner / "mixing.json"
     if file.exists():
-        without, with_mixing = _two_scores(file)
+        scores = _two_scores(file, len(fold.held_out))
     else:
-        without, with_mixing = train(_train_half, [(fold, 0.0), (fold, MIXED)])
+        scores = train(_train_half, [(fold, 0.0), (fold, MIXED)])
         if is_main_process():
-            write_json(file, [without, with_mixing])
-    least = -_CLEARLY if fit.dataset.belongs_to_split(fit.split) else _CLEARLY
-    return (MIXED if with_mixing >= without + least else 0.0), (without, with_mixing)
+            write_json(file, scores)
+    without, with_mixing = np.array(scores)
+    if fit.dataset.belongs_to_split(fit.split):
+        mixes = not beyond_chance(with_mixing, without)
+    else:
+        mixes = beyond_chance(without, with_mixing)
+    return (MIXED if mixes else 0.0), (round(float(without.mean()), 2), round(float(with_mixing.mean()), 2))
 
 
-def _two_scores(file: Path) -> tuple[float, float]:
+def _two_scores(file: Path, videos: int) -> list[list[float]]:
+    each = Annotated[list[float], Field(min_length=videos, max_length=videos)]
     try:
-        return TypeAdapter(tuple[float, float]).validate_python(read_json(file, "two scores", nan=True)[1])
+        return list(TypeAdapter(tuple[each, each]).validate_python(read_json(file, "two scores", nan=True)[1]))
     except ValidationError:
-        raise DataError(f"{file}: not two scores; delete it to choose again") from None
+        raise DataError(f"{file}: not two scores of each video; delete it to choose again") from None
 
 
-def _train_half(fit: Fit, fold: InnerFold, share: float) -> float:
-    """The score of the held-out videos in the middle of a fold's training, or once all of the network is trained."""
+def _train_half(fit: Fit, fold: InnerFold, share: float) -> list[float]:
+    """Scores of the held-out videos in the middle of a fold's training, or once all of the network is trained."""
     recipe = _recipe(fit, fold, share)
     objective = trainable(recipe.model).objective(recipe, fit.dataset.labels)
     later = range((recipe.epochs + 1) // 2, recipe.epochs + 1)
     until = next(epochs for epochs in later if objective.is_whole(epochs - 1))
     module, refine = _trained(fit, fold, share, until=until), objective.refines(until - 1)
-    videos, decoder = run_held_out(module.predictor, fit.dataset, fold, refine=refine), recipe.decoder()
-    report = evaluate_labels(
-        {name: video.reference for name, video in videos.items()},
-        {name: decoder.segments(video.output).segmentation for name, video in videos.items()},
-        background=tuple(fit.dataset.labels.background_ids),
-    )
-    return round(mean(measures(report)), 2)
+    videos = run_held_out(module.predictor, fit.dataset, fold, refine=refine)
+    scores = video_scores(videos, recipe.decoder(), tuple(fit.dataset.labels.background_ids))
+    return [round(float(score), 2) for score in scores]
 
 
 def _train_whole(fit: Fit, fold: InnerFold, share: float) -> None:

@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
-from scipy.special import stdtrit
 
-from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoders import Decoder, KeypointDecoder
 from keyseg.inference.decoding import Rules
 from keyseg.metrics import evaluate_labels
 from keyseg.timeline import FloatArray
 from keyseg.training.inner_folds import HeldOutVideo, first_videos
-from keyseg.training.match_weights import MOST_LOSS, helps, measures
+from keyseg.training.match_weights import MOST_LOSS, beyond_chance, helps, measures
 
 _ACTION_THRESHOLDS = (0.1, 0.15, 0.2, 0.3)
 _BOUNDARY_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3)
 _FRAME_WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
-_CHANCE = 0.025  # how often videos may show such a gain where there is none; for many videos, two standard errors
 _STEPS = 100_000  # most steps of held-out videos of one fold to learn with
 
 
@@ -46,18 +44,16 @@ def learn_rules(
     crossed = np.mean([scores[best, fold] for fold, best in enumerate(picked)], 0)
     if not helps(scores[0].mean(0), crossed, 0):
         return own
-    pairs = [
-        [np.mean(_score({name: video}, decoder.changed(rules=rules), background)) for rules in (own, tried[best])]
-        for fold, best in zip(folds, picked, strict=True)
-        for name, video in fold.items()
-    ]
-    return tried[_best(scores)] if _beyond_chance(np.array(pairs)) else own
+    before, after = (
+        np.concatenate([video_scores(videos, decoder.changed(rules=tried[of]), background) for videos, of in used])
+        for used in (zip(folds, [0] * len(folds), strict=True), zip(folds, picked, strict=True))
+    )
+    return tried[_best(scores)] if beyond_chance(before, after) else own
 
 
-def _beyond_chance(pairs: FloatArray) -> bool:
-    """Whether the second of each pair is higher, for videos in rows (N, 2); False for one video."""
-    gain, videos = pairs[:, 1] - pairs[:, 0], len(pairs)
-    return videos > 1 and bool(gain.mean() > stdtrit(videos - 1, 1 - _CHANCE) * gain.std(ddof=1) / videos**0.5)
+def video_scores(videos: Mapping[str, HeldOutVideo], decoder: Decoder, background: tuple[int, ...]) -> FloatArray:
+    """The mean of F1@50, Edit and Acc of each video by itself, in percent: (N,)."""
+    return np.array([np.mean(_score({name: video}, decoder, background)) for name, video in videos.items()])
 
 
 def _best(scores: FloatArray) -> int:
@@ -68,7 +64,7 @@ def _best(scores: FloatArray) -> int:
 
 
 def _score(
-    videos: Mapping[str, HeldOutVideo], decoder: KeypointDecoder, background: tuple[int, ...]
+    videos: Mapping[str, HeldOutVideo], decoder: Decoder, background: tuple[int, ...]
 ) -> tuple[float, float, float]:
     """F1@50, Edit and Acc, in percent."""
     reference = {name: video.reference for name, video in videos.items()}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from keyseg.inference.decoders import Decoder
 from keyseg.inference.decoding import lattice_of
@@ -22,6 +23,7 @@ _SPREAD = (1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 1.2)  # of the first generation, in the
 _LEAST_GAIN = 0.5  # points of the mean of F1@50, Edit and Acc; less is not worth a match
 MOST_LOSS = 0.3
 """Points of F1@50, Edit or Acc that a change may cost; on so few videos less is noise."""
+_CHANCE = 0.025  # how often videos may show such a gain where there is none; for many videos, two standard errors
 _NODES = 1000  # most nodes to learn with
 _STEPS = 20_000  # most steps of held-out videos of one fold to learn with
 
@@ -38,6 +40,13 @@ def helps(plain: FloatArray, changed: FloatArray, least_gain: float) -> bool:
     """Whether a change is worth it, from what `measures` gives without and with it: the mean rises by `least_gain`
     points, and none of the three falls by more than 0.3."""
     return bool(changed.mean() >= plain.mean() + least_gain and (changed >= plain - MOST_LOSS).all())
+
+
+def beyond_chance(before: FloatArray, after: FloatArray) -> bool:
+    """Whether videos score more after a change than before, each (N,): a paired t test, one-sided, at 2.5 %. One video
+    never shows it."""
+    gain, videos = after - before, len(before)
+    return videos > 1 and bool(gain.mean() > stdtrit(videos - 1, 1 - _CHANCE) * gain.std(ddof=1) / videos**0.5)
 
 
 class LearntMatch(Section):
