@@ -19,7 +19,7 @@ from keyseg.timeline import DataError, Segmentation
 from keyseg.training import choice, match_weights
 from keyseg.training.choice import MIXED, Chosen, choose
 from keyseg.training.inner_folds import inner_folds
-from keyseg.training.match_weights import LearntMatch
+from keyseg.training.match_weights import LearntMatch, beyond_chance
 from keyseg.training.recipe import load_recipe
 from keyseg.training.run import start_run
 from workshop import TEST
@@ -311,8 +311,9 @@ def test_mixing_alone_needs_one_fold(workshop: Any, tmp_path: Path, trained: lis
     assert [call.name for call in trained] == ["fold1-mixed0", "fold1-mixed0.3"]
     assert not list((tmp_path / "run").glob("split1/inner/fold*"))
     assert chosen.match is None
-    assert chosen.mixing is not None
-    assert chosen.mixed_segments in (0, MIXED)
+    without, with_mixing = np.array(json.loads((tmp_path / "run" / "split1" / "inner" / "mixing.json").read_text()))
+    assert chosen.mixing == (round(without.mean(), 2), round(with_mixing.mean(), 2))
+    assert chosen.mixed_segments == (MIXED if beyond_chance(without, with_mixing) else 0)
 
 
 def test_with_nothing_to_choose_no_fold_is_trained(

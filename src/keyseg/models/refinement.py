@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from keyseg.matching.gcn import GraphConvolution
+from keyseg.matching.gcn import GraphConvolution, weighted_neighbours
 from keyseg.matching.graph import BOUNDARY, TemporalGraph, temporal_neighbours
 from keyseg.matching.nodes import KeypointNodes
 from keyseg.models.layers import positional_encoding
@@ -88,9 +88,12 @@ class Refiner(nn.Module):
     def graph(self, maps: KeypointMaps, nodes: KeypointNodes) -> TemporalGraph:
         """Embed the nodes and run the graph convolutions, for proposals and annotation alike."""
         hidden = self.embed(self.dropout(node_inputs(maps, nodes)))
-        neighbours, valid = temporal_neighbours(nodes.mask, self.config.neighbours)
+        k = self.config.neighbours
+        index, valid = temporal_neighbours(nodes.mask, k)
+        before = weighted_neighbours(index[..., :k], valid[..., :k])
+        behind = weighted_neighbours(index[..., k:], valid[..., k:])
         for layer in self.layers:
-            hidden = layer(hidden, neighbours, valid)
+            hidden = layer(hidden, before, behind)
         return TemporalGraph(hidden * nodes.mask[..., None], nodes.time, nodes.kind, nodes.mask)
 
 
@@ -115,11 +118,9 @@ class ContextLayer(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.dropout = Dropout(dropout)
 
-    def forward(self, hidden: Tensor, neighbours: Tensor, valid: Tensor) -> Tensor:
-        """hidden: (B, M, F); neighbours, valid: (B, M, 2k), the first k of them before -> (B, M, F)."""
-        k = neighbours.shape[2] // 2
-        message: Tensor = self.before(hidden, neighbours[..., :k], valid[..., :k])
-        message = message + self.behind(hidden, neighbours[..., k:], valid[..., k:])
+    def forward(self, hidden: Tensor, before: tuple[Tensor, Tensor], behind: tuple[Tensor, Tensor]) -> Tensor:
+        """hidden: (B, M, F); before and behind: index and weight of the neighbours on each side -> (B, M, F)."""
+        message: Tensor = self.before(hidden, *before) + self.behind(hidden, *behind)
         message = self.dropout(torch.relu(self.norm(message)))
         return hidden + message
 

@@ -34,7 +34,6 @@ from keyseg.training.torchrun import is_main_process
 MIXED = 0.3
 """Share of mixed segments that is compared with none."""
 
-
 _Function = Callable[[Fit, InnerFold, float], Any]
 _Train = Callable[[_Function, Sequence[tuple[InnerFold, float]]], list[Any]]
 

@@ -44,11 +44,10 @@ def learn_rules(
     crossed = np.mean([scores[best, fold] for fold, best in enumerate(picked)], 0)
     if not helps(scores[0].mean(0), crossed, 0):
         return own
-    before, after = (
-        np.concatenate([video_scores(videos, decoder.changed(rules=tried[of]), background) for videos, of in used])
-        for used in (zip(folds, [0] * len(folds), strict=True), zip(folds, picked, strict=True))
-    )
-    return tried[_best(scores)] if beyond_chance(before, after) else own
+    used = [decoder.changed(rules=tried[best]) for best in picked]
+    before = [video_scores(fold, decoder, background) for fold in folds]
+    after = [video_scores(fold, other, background) for fold, other in zip(folds, used, strict=True)]
+    return tried[_best(scores)] if beyond_chance(np.concatenate(before), np.concatenate(after)) else own
 
 
 def video_scores(videos: Mapping[str, HeldOutVideo], decoder: Decoder, background: tuple[int, ...]) -> FloatArray:
