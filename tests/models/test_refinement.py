@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyseg.keypoints import ActionKeypoints, BoundaryKeypoints
-from keyseg.matching.gcn import weighted_neighbours
-from keyseg.matching.graph import ACTION, BOUNDARY, temporal_neighbours
+from keyseg.matching.graph import ACTION, BOUNDARY
 from keyseg.matching.nodes import KeypointNodes, keypoint_nodes
 from keyseg.models.backbone import BackboneConfig
-from keyseg.models.refinement import ContextLayer, KeypointMaps, RefinementConfig, Refiner, node_inputs
+from keyseg.models.refinement import ContextLayer, KeypointMaps, RefinementConfig, Refiner, both_sides, node_inputs
 from keyseg.models.rtk import RTK, RTKConfig
 
 FEATURES, CLASSES = 4, 3
@@ -224,9 +223,7 @@ def test_before_and_after_are_convolved_separately_with_the_degrees_of_each_side
     layer, count, k = ContextLayer(4, 0.0), 7, 2
     mask = torch.ones(1, count, dtype=torch.bool)
     hidden = torch.randn(1, count, 4)
-    index, valid = temporal_neighbours(mask, k)
-    sides = [weighted_neighbours(index[..., side], valid[..., side]) for side in (slice(k), slice(k, None))]
-    result = layer(hidden, *sides)[0]
+    result = layer(hidden, *both_sides(mask, k))[0]
     message = torch.zeros(count, 4)
     for convolution, steps in ((layer.before, (-2, -1)), (layer.behind, (1, 2))):
         around = [[i, *(i + step for step in steps if 0 <= i + step < count)] for i in range(count)]

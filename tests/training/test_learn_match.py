@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 from keyseg.inference.decoders import FrameDecoder
 from keyseg.inference.decoding import NetworkOutput
@@ -16,7 +17,7 @@ from keyseg.metrics import evaluate_labels
 from keyseg.timeline import Segmentation
 from keyseg.training import match_weights
 from keyseg.training.inner_folds import HeldOutVideo
-from keyseg.training.match_weights import LearntMatch, OutputsOfFold, learn_match
+from keyseg.training.match_weights import LearntMatch, OutputsOfFold, beyond_chance, learn_match
 
 CLASSES = 6
 
@@ -103,6 +104,24 @@ def test_without_anything_to_repair_nothing_is_matched(order: bool) -> None:
 def test_without_a_common_order_a_match_gains_less_than_with_one(ordered: LearntMatch) -> None:
     found = learn(folds(0.3, ordered=False))
     assert found.weights is None or np.mean(found.matched) < 90 < np.mean(ordered.matched)
+
+
+@pytest.mark.parametrize("videos", [2, 7, 30])
+def test_a_gain_beyond_chance_is_that_of_a_paired_t_test(videos: int) -> None:
+    random = np.random.default_rng(videos)
+    answers = set()
+    for gain in np.linspace(-2, 4, 25):
+        before = random.normal(50, 10, videos)
+        after = before + random.normal(gain, 3, videos)
+        answer = beyond_chance(before, after)
+        assert answer == (ttest_rel(after, before, alternative="greater").pvalue < 0.025)
+        answers.add(answer)
+    assert answers == {True, False}
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_video_shows_nothing() -> None:
+    assert not beyond_chance(np.array([1.0]), np.array([99.0]))
 
 
 @pytest.mark.parametrize(

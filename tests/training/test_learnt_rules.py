@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyseg.inference.decoders import KeypointDecoder
+from keyseg.inference.decoders import FrameDecoder, KeypointDecoder
 from keyseg.inference.decoding import KeypointOutput, NetworkOutput, Rules, propose_keypoints
 from keyseg.timeline import Segmentation
 from keyseg.training import learnt_rules
 from keyseg.training.inner_folds import HeldOutVideo, first_videos
-from keyseg.training.learnt_rules import learn_rules
+from keyseg.training.learnt_rules import learn_rules, video_scores
 
 CLASSES = 4
 DECODER = KeypointDecoder()
@@ -138,6 +138,21 @@ def test_background_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError):
         learn_rules([fold(1)], DECODER, (2,))
     assert given == [(2,)]
+
+
+def test_a_video_scores_by_itself_the_mean_of_three_measures() -> None:
+    labels = np.repeat([1, 2, 1, 2], [30, 10, 30, 10])
+    found = np.repeat([1, 2, 3, 2], [30, 10, 30, 10])  # F1@50 3 of 4, Edit 3 of 4, Acc 50 of 80
+    right = HeldOutVideo(output_that_says(labels), Segmentation.from_frames(labels))
+    wrong = HeldOutVideo(output_that_says(found), Segmentation.from_frames(labels))
+    scores = video_scores({"right": right, "wrong": wrong}, FrameDecoder(), ())
+    assert scores.tolist() == pytest.approx([100, (75 + 75 + 62.5) / 3])
+    assert video_scores({"wrong": wrong}, FrameDecoder(), (1, 3)).tolist() == pytest.approx([(100 + 100 + 62.5) / 3])
+
+
+def output_that_says(labels: np.ndarray) -> NetworkOutput:
+    frames = np.eye(CLASSES, dtype=np.float32)[labels].T
+    return NetworkOutput(frames, frames[None])
 
 
 def test_the_first_videos_are_enough() -> None:

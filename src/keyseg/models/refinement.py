@@ -88,10 +88,7 @@ class Refiner(nn.Module):
     def graph(self, maps: KeypointMaps, nodes: KeypointNodes) -> TemporalGraph:
         """Embed the nodes and run the graph convolutions, for proposals and annotation alike."""
         hidden = self.embed(self.dropout(node_inputs(maps, nodes)))
-        k = self.config.neighbours
-        index, valid = temporal_neighbours(nodes.mask, k)
-        before = weighted_neighbours(index[..., :k], valid[..., :k])
-        behind = weighted_neighbours(index[..., k:], valid[..., k:])
+        before, behind = both_sides(nodes.mask, self.config.neighbours)
         for layer in self.layers:
             hidden = layer(hidden, before, behind)
         return TemporalGraph(hidden * nodes.mask[..., None], nodes.time, nodes.kind, nodes.mask)
@@ -123,6 +120,16 @@ class ContextLayer(nn.Module):
         message: Tensor = self.before(hidden, *before) + self.behind(hidden, *behind)
         message = self.dropout(torch.relu(self.norm(message)))
         return hidden + message
+
+
+def both_sides(mask: Tensor, k: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Index and weight, (B, M, k + 1) each, of the k neighbours before every node, and of those after it."""
+    index, valid = temporal_neighbours(mask, k)
+    before, behind = slice(k), slice(k, None)
+    return (
+        weighted_neighbours(index[..., before], valid[..., before]),
+        weighted_neighbours(index[..., behind], valid[..., behind]),
+    )
 
 
 def node_inputs(maps: KeypointMaps, nodes: KeypointNodes) -> Tensor:
