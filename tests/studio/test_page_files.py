@@ -13,6 +13,7 @@ from served_studio import eventually
 
 pytestmark = pytest.mark.slow
 
+DOWNLOAD_PAUSE = 120  # ms: Chromium drops the eleventh download of a second without a word, faster than people export
 DROPPED = """(files) => {
     const held = new DataTransfer();
     for (const [name, text] of files) held.items.add(new File([text], name));
@@ -33,6 +34,7 @@ def exported(page, folder, fmt, every=False):
         dialog.get_by_role("button", name="Export").click()
     file = folder / download.value.suggested_filename
     download.value.save_as(file)
+    page.wait_for_timeout(DOWNLOAD_PAUSE)
     return file
 
 
