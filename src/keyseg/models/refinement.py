@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from keyseg.matching.gcn import GraphConvolution, weighted_neighbours
 from keyseg.matching.graph import BOUNDARY, TemporalGraph, temporal_neighbours
 from keyseg.matching.nodes import KeypointNodes
-from keyseg.models.layers import positional_encoding
+from keyseg.models.layers import Dropout, positional_encoding
 from keyseg.timeline.validation import Section
 
 _PLACES = 16  # sines and cosines that encode the relative position of a node
@@ -92,17 +92,6 @@ class Refiner(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, before, behind)
         return TemporalGraph(hidden * nodes.mask[..., None], nodes.time, nodes.kind, nodes.mask)
-
-
-class Dropout(nn.Dropout):
-    """The same from uniform numbers: on a CPU, torch's own Bernoulli numbers take a tenth of a training step."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x of any shape -> the same shape."""
-        if not self.training:
-            return x
-        kept = torch.rand(x.shape, device=x.device).ge_(self.p)
-        return x * kept.mul_(1 / (1 - self.p)).to(x.dtype)
 
 
 class ContextLayer(nn.Module):
