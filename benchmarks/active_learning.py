@@ -45,7 +45,6 @@ SMALL = (
     "network.backbone.layer_dropout=0.2",
     "optimiser.learning_rate=0.002",
     "matching.fit=false",
-    "matching.join_epoch=null",
     "augmentation.mixed_segments=0",
     "logging.loggers=[csv]",
 )

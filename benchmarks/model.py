@@ -36,7 +36,8 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
     torch.set_num_threads(1)
     torch.manual_seed(0)
     labels = LabelMap(tuple(f"action{i}" for i in range(CLASSES)))
-    recipe = load_recipe(None, [f"model={model}", "augmentation.mixed_segments=0"])
+    joining = ["matching.join_epoch=1"] if model == "rtk" else []  # in no default recipe
+    recipe = load_recipe(None, [f"model={model}", "augmentation.mixed_segments=0", *joining])
     network = SYSTEMS[recipe.model].network(recipe.network, dimension, CLASSES)
     objective = trainable(recipe.model).objective(recipe, labels)
     frames = (torch.arange(length) // 50) % CLASSES
@@ -50,8 +51,7 @@ def measure(model: str, length: int, dimension: int, what: str, repeats: int) ->
         False,
     )
     parameters = [*network.parameters(), *objective.parameters()]
-    # In the last epoch every part of a system is trained: RTK's matching joins late.
-    epoch = 0 if model == "rtk" and what == "step" else recipe.epochs - 1
+    epoch = 0 if model == "rtk" and what == "step" else recipe.epochs - 1  # in the last one every part is trained
 
     def forward() -> None:
         with torch.inference_mode():
