@@ -33,7 +33,7 @@ FloatMap = npt.NDArray[np.float32]
 
 
 class ProposalConfig(Section):
-    """How heatmaps become the over-complete keypoints that refinement scores."""
+    """How heatmaps become over-complete keypoints, for the match, the rules and the refinement."""
 
     action_threshold: float = Field(0.1, ge=0, lt=1, description="least height of an action's peak")
     boundary_threshold: float = Field(0.05, ge=0, lt=1, description="low: a missed boundary swallows a segment")

@@ -1,1 +1,2 @@
-"""Temporal keypoint graphs and their matching to the annotation's graph (supplement, section A)."""
+"""Temporal keypoint graphs: matched to the annotations of other videos in prediction (`alignment`), and in training to
+the video's own (supplement, section A)."""

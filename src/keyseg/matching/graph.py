@@ -84,7 +84,7 @@ def temporal_neighbours(mask: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def gather_neighbours(values: Tensor, index: Tensor) -> Tensor:
-    """The values of every neighbour: (B, M, ...), (B, M, 2k) -> (B, M, 2k, ...)."""
+    """The values of every neighbour: (B, M, ...), (B, M, K) -> (B, M, K, ...)."""
     video = torch.arange(len(index), device=index.device)[:, None, None]
     return values[video, index]
 

@@ -100,7 +100,7 @@ class MatchConfig(Section):
 
 
 class RTKMatchConfig(MatchConfig, MatchingConfig):
-    """The same, and the matching in training that the supplement describes."""
+    """Matching to the annotations of the training videos, and in training as the supplement describes."""
 
     fit: bool = Field(
         True,
