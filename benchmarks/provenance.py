@@ -34,7 +34,8 @@ def write_results(
 ) -> None:
     """Write `path`.md and `path`.json."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"# {title}", "", *table, "", note, "", *(f"- {key}: {value}" for key, value in origin.items())]
+    origins = [f"- {key}: {value}" for key, value in origin.items()]
+    lines = [f"# {title}", "", *table, "", *([note, ""] if note else []), *origins]
     path.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps({"rows": rows, "provenance": origin}, indent=1) + "\n")
     print("\n".join(lines))
