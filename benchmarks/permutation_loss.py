@@ -64,7 +64,7 @@ def candidate(recipe: RTKRecipe, classes: int, changes: Mapping[str, dict[str, A
     losses = recipe.losses.model_copy(update=changes.get("losses", {}))
     matching = recipe.matching.model_copy(update=changes.get("matching", {}))
     refiner = Refiner(sizes, recipe.network.backbone.channels, classes)
-    criterion = RTKCriterion(losses, matching)
+    criterion = RTKCriterion(losses, matching, sizes.neighbours)
     parameters = [*refiner.parameters(), *criterion.parameters()]
     settings = recipe.optimiser
     optimiser = torch.optim.Adam(parameters, lr=settings.context_learning_rate, weight_decay=settings.weight_decay)

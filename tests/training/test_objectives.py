@@ -136,6 +136,11 @@ def test_the_refinement_s_rate_falls_from_where_it_joins() -> None:
     assert context[60:] == sorted(context[60:], reverse=True)
 
 
+def test_matching_looks_as_far_as_the_refinement() -> None:
+    recipe = load_recipe(None, ["model=rtk", "matching.method=quadratic", "network.refinement.neighbours=2"])
+    assert TRAINABLE["rtk"].objective(recipe, LABELS).criterion.matcher.neighbours == 2
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])
 def test_bcn_trains_the_barrier_first_then_the_rest_then_both(schedule: str) -> None:
     """100 epochs of the barrier generator, then 60 of the rest, in whose first 18 the barrier generator is frozen."""

@@ -75,12 +75,20 @@ def make_reference(labels: Tensor, mask: Tensor, classes: int) -> Reference:
 
 
 class RTKCriterion(nn.Module):
-    """The losses of RTK. Holds the graph matcher, whose dustbin score is learned and needed only in training."""
+    """The losses of RTK. Holds the graph matcher, whose dustbin score is learned and needed only in training.
 
-    def __init__(self, losses: LossConfig, matching: MatchingConfig) -> None:
+    neighbours: of a keypoint on each side, to whose edges the quadratic matching looks.
+    """
+
+    def __init__(self, losses: LossConfig, matching: MatchingConfig, neighbours: int = 4) -> None:
         super().__init__()
         self.weights = losses
-        self.matcher = GraphMatcher(matching.method, temperature=matching.temperature, iterations=matching.iterations)
+        self.matcher = GraphMatcher(
+            matching.method,
+            neighbours=neighbours,
+            temperature=matching.temperature,
+            iterations=matching.iterations,
+        )
 
     def keypoints(self, output: RTKOutput, reference: Reference) -> dict[str, Tensor]:
         """Losses of the keypoint generator and of the frame classifiers, weighted."""

@@ -25,7 +25,7 @@ class RTKObjective(Objective):
     def __init__(self, recipe: RTKRecipe, labels: LabelMap) -> None:
         super().__init__()
         self.recipe = recipe
-        self.criterion = RTKCriterion(recipe.losses, recipe.matching)
+        self.criterion = RTKCriterion(recipe.losses, recipe.matching, recipe.network.refinement.neighbours)
 
     def refines(self, epoch: int) -> bool:
         """From the epoch at which matching joins."""
