@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -233,6 +234,29 @@ def test_each_segment_is_in_the_file_when_it_is_reported(
     assert count > 3
 
 
+def test_an_interruption_between_two_segments_loses_none(of_features: Path, steps: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "steps.npy", steps.T)
+
+    def rows(*, interrupted: bool) -> list[list[str]]:
+        seen: list[package.Interval] = []
+
+        def notify(segment: package.Interval) -> None:
+            seen.append(segment)
+            if interrupted and len(seen) == 2:
+                raise KeyboardInterrupt
+
+        table = tmp_path / "a.csv"
+        with suppress(KeyboardInterrupt):
+            package.stream(of_features, tmp_path / "steps.npy", delay=0.4, out=table, force=True, notify=notify)
+        content = [line.split(",") for line in table.read_text(encoding="utf-8").splitlines()[1:]]
+        assert len(content) == len(seen)
+        return content
+
+    whole, part = rows(interrupted=False), rows(interrupted=True)
+    assert len(part) > 3
+    assert part[:-1] == whole[: len(part) - 1]  # the last one was cut short
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 def test_a_disk_that_gets_full_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "segments.csv"
@@ -279,7 +303,7 @@ def test_an_existing_file_is_kept_unless_forced(
     ("options", "code", "words"),
     [
         (("--out", "a.eaf"), 2, "a.eaf: a stream is written as .csv; keyseg convert makes other formats of it"),
-        (("--delay", "-1"), 2, "the delay is a number of seconds, got -1"),
+        (("--delay", "-1"), 2, "the delay is a number of seconds up to 86,400, got -1"),
         (("--window", "1"), 2, "the window, 1 s, must be longer than the delay, 2 s"),
         (("--device", "nowhere"), 2, "device 'nowhere' cannot be used here"),
     ],

@@ -219,10 +219,12 @@ def test_only_a_window_at_the_begin_or_end_begins_or_ends_with_an_annotation() -
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"delay": -1}, "the delay is a number of seconds, got -1"),
-        ({"delay": float("nan")}, "the delay is a number of seconds, got nan"),
+        ({"delay": -1}, "the delay is a number of seconds up to 86,400, got -1"),
+        ({"delay": float("nan")}, "the delay is a number of seconds up to 86,400, got nan"),
         ({"delay": float("inf")}, "got inf"),
-        ({"delay": 1, "window": 0}, "the window is a number of seconds above 0, got 0"),
+        ({"delay": 1e300}, "the delay is a number of seconds up to 86,400, got 1e"),
+        ({"delay": 1, "window": 0}, "the window is a number of seconds above 0 and up to 86,400, got 0"),
+        ({"delay": 1, "window": 1e30}, "the window is a number of seconds above 0 and up to 86,400, got 1e"),
         ({"delay": 1, "hop": -2}, "the hop is a number of seconds above 0"),
         ({"delay": 2, "window": 2}, "the window, 2 s, must be longer than the delay, 2 s"),
         ({"delay": 1, "hop": 1.3}, "the hop, 1.3 s, must not be longer than the delay, 1 s"),

@@ -17,6 +17,7 @@ from keyseg.timeline import ConfigError, DataError, Interval
 WINDOW_SECONDS = 60
 """Seconds that the network sees at once, unless the delay needs more."""
 _LONGEST_HOP = 1  # seconds between two runs, unless the caller says otherwise
+_LONGEST = 24 * 3600  # seconds of a delay, a window or a hop
 
 
 @dataclass
@@ -202,7 +203,8 @@ class Stream:
 
 
 def _seconds(name: str, value: float, *, least: float | None = None) -> Fraction:
-    """Seconds, above 0 unless there is a least number. Raises ConfigError."""
-    if not math.isfinite(value) or (value <= 0 if least is None else value < least):
-        raise ConfigError(f"the {name} is a number of seconds{' above 0' if least is None else ''}, got {value:g}")
+    """Seconds, above 0 unless there is a least number, and at most a day. Raises ConfigError."""
+    if not value <= _LONGEST or (value <= 0 if least is None else value < least):
+        bound = f" above 0 and up to {_LONGEST:,}" if least is None else f" up to {_LONGEST:,}"
+        raise ConfigError(f"the {name} is a number of seconds{bound}, got {value:g}")
     return Fraction(str(value))

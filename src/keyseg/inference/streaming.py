@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -83,16 +84,18 @@ def stream(
     if device is not None:
         predictor.move(device)
     running, committed, frames = Stream(predictor, delay=delay, window=window, hop=hop), 0, 0
+    waiting = deque[Interval]()  # closed, and neither written nor notified yet
     with ExitStack() as stack:
         write = None if out is None else stack.enter_context(SegmentLog(Path(out), predictor.timebase, force=force))
 
         def keep(closed: list[Interval]) -> None:
             nonlocal committed
-            for segment in closed:
+            waiting.extend(closed)
+            while waiting:  # an interruption leaves the rest for the next call
                 if write is not None:
-                    write(segment)
-                notify(segment)
-            committed += len(closed)
+                    write(waiting[0])
+                committed += 1
+                notify(waiting.popleft())
 
         try:
             for steps, so_far in _arriving(predictor, source, extractor, device):
