@@ -79,6 +79,10 @@ def test_a_space_is_read_from_a_file(tmp_path: Path) -> None:
         "augmentation.mixed_segments: {low: 0, high: 0.5}": "is 'fit' in the recipe, which no range holds",
         "losses.frame: {low: 0, high: 2, log: true}": "cannot try numbers from 0 to 2, log True",
         "losses.frame: {low: 1, high: 1}": "cannot try numbers from 1 to 1",
+        "losses.frame: {low: 0.1, high: .inf}": "'losses.frame': inf is not a finite number",
+        "losses.frame: [.inf, 0.1]": "'losses.frame': inf is not a finite number",
+        "data.sample_rate: [1, 2]": "'data.sample_rate' says what trials are measured on",
+        "matching.folds: [2, 3]": "'matching.folds' says what trials are measured on",
     }.items(),
 )
 def test_a_wrong_space_is_refused_with_its_file_and_key(text: str, message: str, tmp_path: Path) -> None:
@@ -149,9 +153,9 @@ def test_the_best_is_written_beside_the_recipe_as_it_was(
 
 def test_a_range_of_whole_numbers_has_no_fractions(stubbed: Any, stub: list[Any], tmp_path: Path) -> None:
     file = tmp_path / "space.yaml"
-    file.write_text(f"matching.folds: {{low: 2, high: 10}}\n{RATE}: {{low: 0.001, high: 0.1, log: true}}\n")
+    file.write_text(f"proposals.radius: {{low: 1, high: 10}}\n{RATE}: {{low: 0.001, high: 0.1, log: true}}\n")
     stubbed(space=file)
-    tried = [values["matching.folds"] for _, values in stub]
+    tried = [values["proposals.radius"] for _, values in stub]
     assert all(isinstance(value, int) for value in tried)
     assert len(set(tried)) > 2
     assert len({values[RATE] for _, values in stub}) == 8
@@ -250,6 +254,12 @@ def test_another_tuning_in_the_folder_is_refused(stubbed: Any, options: dict[str
     stubbed(trials=1)
     with pytest.raises(TrainingError, match=message):
         stubbed(trials=1, **options)
+
+
+def test_a_seed_out_of_range_leaves_no_folder(stubbed: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="each from 0 to"):
+        stubbed("seedless", seed=-1)
+    assert not (tmp_path / "seedless").exists()
 
 
 def test_what_is_no_tuning_is_refused(stubbed: Any, tmp_path: Path, workshop: Any) -> None:

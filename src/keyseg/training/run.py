@@ -151,8 +151,7 @@ def start_run(
     for split in splits:
         refuse_overlap(dataset, split)
     seeds = tuple(dict.fromkeys(seeds))
-    if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
-        raise ConfigError(f"expected at least one seed, each from 0 to 2**32 - 1, got {list(seeds)}")
+    check_seeds(seeds)
     commit, data = source_commit(), data.resolve()
     run = Run(
         folder=folder,
@@ -208,6 +207,12 @@ def _check(run: Run, dataset: Dataset) -> None:
         run.start.check(run.recipe, dataset, run.splits[0] if run.splits else None)
         for split in run.splits:
             run.start.refuse_seen(dataset, split)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Raise ConfigError unless there are seeds, and each is one."""
+    if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
+        raise ConfigError(f"expected at least one seed, each from 0 to 2**32 - 1, got {list(seeds)}")
 
 
 def refuse_overlap(dataset: Dataset, split: int) -> None:

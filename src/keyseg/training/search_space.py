@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,11 @@ def _around(recipe: Recipe, key: str, tried: Range | tuple[Any, ...], source: st
     ends = (tried.low, tried.high) if isinstance(tried, Range) else tried
     if not ends:
         raise ConfigError(f"{source}: {key!r}: an empty list; write the values to try")
+    if key.startswith("data.") or key == "matching.folds":
+        raise ConfigError(f"{source}: {key!r} says what trials are measured on, the same for all; set it in the recipe")
     for value in ends:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{source}: {key!r}: {value} is not a finite number")
         changed_recipe(recipe, {key: value}, source)  # raises on a wrong key or value
     own = own_values(recipe, (key,))[key]
     if not isinstance(tried, Range):

@@ -29,7 +29,7 @@ from keyseg.training.fit import Fit, FitCallbacks, train_network
 from keyseg.training.inner_folds import InnerFold, inner_folds
 from keyseg.training.journal import Journal
 from keyseg.training.recipe import validate_recipe
-from keyseg.training.run import differences, refuse_overlap, source_commit
+from keyseg.training.run import check_seeds, differences, refuse_overlap, source_commit
 from keyseg.training.search_space import changed_recipe, read_space, space_around
 from keyseg.training.settings import Range, Recipe
 
@@ -116,6 +116,7 @@ def start_tuning(
 
     Raises OutputExistsError if the folder holds anything else, TrainingError if it holds another tuning.
     """
+    check_seeds((seed,))
     tried = read_space(space) if space else recipe.space
     new = Tuning(
         folder=folder,
