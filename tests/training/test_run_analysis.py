@@ -136,3 +136,5 @@ def test_runs_that_do_not_fit_are_named(pretend: Callable[..., Run]) -> None:
     fit.scores.unlink()
     with pytest.raises(DataError, match="this training is not finished"):
         compare_runs(a, unfinished)
+    with pytest.raises(DataError, match=r"a has no split, so no video was tested; train with --split to compare"):
+        compare_runs(a.model_copy(update={"splits": (), "final": True}), a)

@@ -49,8 +49,12 @@ def analyse_fits(fits: Sequence[Fit], protocol: str = "ms-tcn") -> Analysis:
 def compare_runs(a: Run, b: Run, protocol: str = "ms-tcn") -> Comparison:
     """Paired bootstrap of two runs over the videos that both were tested on; see `compare_trainings`.
 
-    Raises DataError if they differ in splits, test videos, annotations or background classes, or are not finished.
+    Raises DataError if they differ in splits, test videos, annotations or background classes, have no split, or are not
+    finished.
     """
+    for run in (a, b):
+        if not run.fits():
+            raise DataError(f"{run.folder} has no split, so no video was tested; train with --split to compare")
     first, second = (run.open_dataset().labels.background for run in (a, b))
     if set(first) != set(second):
         names = (", ".join(sorted(one)) or "none" for one in (first, second))
