@@ -116,6 +116,13 @@ def test_a_later_fold_changes_what_to_expect_and_keeps_what_was_added(workshop: 
     assert (run.folder / "final/seed0/bundle/README.md").stat().st_mtime_ns == before
 
 
+def test_an_ensemble_counts_the_videos_of_what_it_averages(workshop: Any, tmp_path: Path) -> None:
+    run = workshop.start(tmp_path / "run", *QUICK, seeds=(0, 1), ensemble=True)
+    workshop.finish(run)
+    cards.write_cards(workshop.start(tmp_path / "run", *QUICK, splits=(2,), resume=True))  # which is not trained yet
+    assert "6 annotated videos" in card(run.folder, "ensemble")
+
+
 def test_a_kill_before_the_cards_is_made_good(
     workshop: Any, copied: Path, kept: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,7 @@ def write_cards(run: Run) -> None:
     if run.ensemble_bundle.exists():
         with claimed(run.ensemble_bundle.parent) as mine:  # another command may be replacing it
             if mine:
-                names = dict.fromkeys(name for fit in run.fits() for name in training_videos(fit))
+                names = dict.fromkeys(name for fit in scored for name in training_videos(fit))
                 write_model_card(run.ensemble_bundle, _trained(scored[0].dataset, list(names)), expected)
 
 
