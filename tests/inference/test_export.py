@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Callable
@@ -407,6 +408,14 @@ def test_damage_is_an_error_of_ours(name: str, copied: Path, capfd: pytest.Captu
     with pytest.raises(BundleError, match=words):
         load(copied)
     assert tuple(capfd.readouterr()) == ("", "")
+
+
+def test_an_export_prints_nothing_of_its_exporters(
+    exported: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    export(exported("ms-tcn++").bundle, out=tmp_path / "onnx")
+    assert tuple(capfd.readouterr()) == ("", "")
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_bytes_that_are_no_model_are_refused(copied: Path) -> None:

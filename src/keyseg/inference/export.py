@@ -277,13 +277,14 @@ def _refuse_existing(out: Path, force: bool) -> None:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Inside this context torch's exporters neither log nor warn: what was written is checked."""
-    logger = logging.getLogger("torch")
-    level = logger.level
+    """Inside this context exporters neither log nor warn: what was written is checked."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("torch", "onnxscript"))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            logger.setLevel(logging.ERROR)
+            for logger in levels:
+                logger.setLevel(logging.ERROR)
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in levels.items():
+                logger.setLevel(level)
