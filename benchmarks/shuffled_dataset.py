@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,17 @@ def shuffled_steps(labels: list[str], seed: tuple[int, int]) -> npt.NDArray[np.i
 
 
 def shuffle_dataset(data: Path, split: int, copy: Path) -> None:
-    """Write the copy. Raises ValueError if the features of a video have another length than its labels."""
+    """Write the copy. Raises ValueError if a video has no features, or some of another length than its labels."""
     shutil.copytree(data, copy)
     for number, name in enumerate(read_bundle(bundle_path(data, split, "train"))):
         annotation = copy / "groundTruth" / f"{name}.txt"
         labels = annotation.read_text(encoding="utf-8").strip().splitlines()
         steps = shuffled_steps(labels, (split, number))
         annotation.write_text("".join(f"{labels[step]}\n" for step in steps), encoding="utf-8")
-        for file in copy.glob(f"features*/{name}.npy"):
+        files = list(copy.glob(f"features*/{escape(name)}.npy"))
+        if not files:
+            raise ValueError(f"{copy}: no features*/{name}.npy to shuffle as the labels")
+        for file in files:
             features = np.load(file)
             if features.shape[1] != len(steps):
                 raise ValueError(f"{file}: features of shape {features.shape} for {len(steps)} labels")

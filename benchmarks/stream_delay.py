@@ -117,7 +117,8 @@ def main() -> None:
     for run in map(read_run, options.runs):
         for split in run.splits:
             for seed in run.seeds:
-                kept = options.keep and options.keep / f"split{split}-seed{seed}.json"
+                name = "-".join((run.folder.resolve().name, f"split{split}-seed{seed}", *map(str, options.delays)))
+                kept = options.keep and options.keep / f"{name}-window{options.window:g}.json"
                 if kept and kept.exists():
                     labels = json.loads(kept.read_text(encoding="utf-8"))
                 else:
