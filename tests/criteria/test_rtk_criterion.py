@@ -19,6 +19,7 @@ from keyseg.models.refinement import Refinement, RefinementConfig
 from keyseg.models.rtk import RTK, RTKConfig, RTKOutput
 
 CLASSES = 3
+NEIGHBOURS = 4
 EMPTY = ActionKeypoints.of([]), BoundaryKeypoints.of([])
 VIDEOS = [np.repeat([1, 2, 1], 10), np.repeat([0, 2], [6, 12])]
 # of each kind some that agree with the annotation and some that do not
@@ -72,7 +73,7 @@ def annotated_nodes(reference):
 def losses_of(proposals, videos, source=None, *, losses=None, matching=None, nodes=None):
     reference, _ = batch_of(videos)
     nodes = nodes or keypoint_nodes(proposals)
-    criterion = RTKCriterion(losses or LossConfig(), matching or MatchingConfig())
+    criterion = RTKCriterion(losses or LossConfig(), matching or MatchingConfig(), NEIGHBOURS)
     target = embeddings(annotated_nodes(reference))
     return criterion.context(source or scored(nodes), target, proposals, nodes, reference)
 
@@ -81,7 +82,7 @@ def test_keypoint_losses_are_the_parts_with_their_weights():
     reference, mask = batch_of(VIDEOS)
     output = random_output(mask)
     weights = LossConfig(action=2, boundary=3, frame=5, smoothing=0.7)
-    result = RTKCriterion(weights, MatchingConfig()).keypoints(output, reference)
+    result = RTKCriterion(weights, MatchingConfig(), NEIGHBOURS).keypoints(output, reference)
     assert list(result) == ["action", "boundary", "frame"]
     torch.testing.assert_close(result["action"], 2 * focal_loss(output.action_logits, reference.action, mask))
     boundary = focal_loss(output.boundary_logits[:, None], reference.boundary[:, None], mask)
@@ -91,7 +92,7 @@ def test_keypoint_losses_are_the_parts_with_their_weights():
 
 def test_keypoint_losses_of_a_batch_are_the_mean_of_its_videos():
     reference, mask = batch_of(VIDEOS)
-    output, criterion = random_output(mask), RTKCriterion(LossConfig(), MatchingConfig())
+    output, criterion = random_output(mask), RTKCriterion(LossConfig(), MatchingConfig(), NEIGHBOURS)
     batch, singles = criterion.keypoints(output, reference), []
     for b, video in enumerate(VIDEOS):
         n = len(video)
@@ -200,7 +201,7 @@ def test_matching_each_kind_on_its_own_changes_nothing():
     reference, _ = batch_of(VIDEOS)
     nodes, annotated = keypoint_nodes(PROPOSALS), annotated_nodes(reference)
     source, target = scored(nodes), embeddings(annotated)
-    criterion = RTKCriterion(LossConfig(), MatchingConfig())
+    criterion = RTKCriterion(LossConfig(), MatchingConfig(), NEIGHBOURS)
     found = criterion.context(source, target, PROPOSALS, nodes, reference)["permutation"]
     truth = node_targets(PROPOSALS, nodes, target, reference).assignment
     log_s = criterion.matcher(source.graph, target)
@@ -226,7 +227,7 @@ def test_losses_and_gradients_stay_finite_through_the_whole_model(proposals, vid
         backbone=BackboneConfig(channels=8, encoder_layers=3, decoder_layers=2),
         refinement=RefinementConfig(channels=16),
     )
-    model, criterion = RTK(config, 5, CLASSES), RTKCriterion(LossConfig(), MatchingConfig(method=method))
+    model, criterion = RTK(config, 5, CLASSES), RTKCriterion(LossConfig(), MatchingConfig(method=method), NEIGHBOURS)
     reference, mask = batch_of(videos)
     output = model(torch.randn(len(videos), 5, mask.shape[1]), mask)
     maps, nodes = output.maps(), keypoint_nodes(proposals)
@@ -244,7 +245,9 @@ def test_losses_and_gradients_stay_finite_through_the_whole_model(proposals, vid
 
 
 def test_the_criterion_has_one_parameter():
-    criterion = RTKCriterion(LossConfig(), MatchingConfig(method="quadratic", temperature=0.2, iterations=7))
+    criterion = RTKCriterion(
+        LossConfig(), MatchingConfig(method="quadratic", temperature=0.2, iterations=7), NEIGHBOURS
+    )
     assert [(name, p.numel()) for name, p in criterion.named_parameters()] == [("matcher.dustbin", 1)]
     assert (criterion.matcher.matching, criterion.matcher.temperature, criterion.matcher.iterations) == (
         "quadratic",

@@ -80,7 +80,7 @@ class RTKCriterion(nn.Module):
     neighbours: of a keypoint on each side, to whose edges the quadratic matching looks.
     """
 
-    def __init__(self, losses: LossConfig, matching: MatchingConfig, neighbours: int = 4) -> None:
+    def __init__(self, losses: LossConfig, matching: MatchingConfig, neighbours: int) -> None:
         super().__init__()
         self.weights = losses
         self.matcher = GraphMatcher(

@@ -205,6 +205,6 @@ class Stream:
 def _seconds(name: str, value: float, *, least: float | None = None) -> Fraction:
     """Seconds, above 0 unless there is a least number, and at most a day. Raises ConfigError."""
     if not value <= _LONGEST or (value <= 0 if least is None else value < least):
-        bound = f" above 0 and up to {_LONGEST:,}" if least is None else f" up to {_LONGEST:,}"
-        raise ConfigError(f"the {name} is a number of seconds{bound}, got {value:g}")
+        above = " above 0 and" if least is None else ""
+        raise ConfigError(f"the {name} is a number of seconds{above} up to {_LONGEST:,}, got {value:g}")
     return Fraction(str(value))
